@@ -1,0 +1,76 @@
+//! The one error type of the crate.
+//!
+//! A mistake in a program (shapes that do not fit, a stale [`Var`](crate::Var)) panics. What depends
+//! on the world — files, data, settings, a computation that leaves the finite numbers — comes back as
+//! an [`Error`] that says where, and what to do.
+
+use std::path::{Path, PathBuf};
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, where, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused to read or write a file.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+
+    /// A file is not the IDX file it should be.
+    #[error("{}: byte {offset}: {why}", path.display())]
+    Idx {
+        /// The file.
+        path: PathBuf,
+        /// Offset into the unpacked contents at which the file stops making sense.
+        offset: u64,
+        /// What was expected and what was found.
+        why: String,
+    },
+
+    /// Data that can be read but not used: labels out of range, columns that do not pair, NaN.
+    #[error("{0}")]
+    Data(String),
+
+    /// A setting outside its range.
+    #[error("{name}: {why}")]
+    Setting {
+        /// Name of the setting as the user wrote it, such as `lr`.
+        name: &'static str,
+        /// The value, the allowed range and a way out.
+        why: String,
+    },
+
+    /// A computation produced NaN or infinity.
+    #[error("{0}")]
+    NonFinite(String),
+
+    /// A symmetric matrix that should be positive definite is not.
+    #[error("the matrix is not positive definite: pivot {pivot} is {value:e}; {hint}")]
+    NotPositiveDefinite {
+        /// Index of the first pivot that is not positive.
+        pivot: usize,
+        /// Its value.
+        value: f64,
+        /// What to do, such as a larger ridge.
+        hint: String,
+    },
+}
+
+impl Error {
+    /// An [`Error::Io`] at `path`; for `map_err(Error::io(path))`.
+    pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
+        let path = path.as_ref().to_path_buf();
+        move |source| Error::Io { path, source }
+    }
+
+    /// An [`Error::Setting`].
+    pub fn setting(name: &'static str, why: impl Into<String>) -> Error {
+        Error::Setting { name, why: why.into() }
+    }
+}

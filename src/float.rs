@@ -1,0 +1,189 @@
+//! [`Float`]: the two number types, `f32` and `f64`, behind one sealed trait.
+//!
+//! The transcendental functions come from the `libm` crate, not from the C library of the machine, so
+//! that a run gives the same bits on another operating system.
+
+use std::fmt::{Debug, Display, LowerExp};
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
+
+use crate::linalg::Backend;
+
+/// `f32` or `f64`. Sealed: kernels are compiled for these two only.
+pub trait Float:
+    Backend
+    + nalgebra::Scalar
+    + Copy
+    + Default
+    + Debug
+    + Display
+    + LowerExp
+    + PartialOrd
+    + Send
+    + Sync
+    + Sum
+    + Neg<Output = Self>
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+    + DivAssign
+{
+    /// 0.
+    const ZERO: Self;
+    /// 1.
+    const ONE: Self;
+    /// The distance from 1 to the next number above.
+    const EPSILON: Self;
+    /// +∞.
+    const INFINITY: Self;
+    /// The type's name, `"f32"` or `"f64"`.
+    const NAME: &'static str;
+
+    /// The nearest number to `x` in this type.
+    fn of(x: f64) -> Self;
+    /// The same number as an `f64`; exact.
+    fn to_f64(self) -> f64;
+    /// eˣ.
+    fn exp(self) -> Self;
+    /// eˣ − 1, exact near 0.
+    fn exp_m1(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// ln(1 + x), exact near 0.
+    fn ln_1p(self) -> Self;
+    /// √x.
+    fn sqrt(self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// Error function 2/√π ∫₀ˣ e^(−t²) dt.
+    fn erf(self) -> Self;
+    /// Sine, of radians.
+    fn sin(self) -> Self;
+    /// Cosine, of radians.
+    fn cos(self) -> Self;
+    /// xᵖ for real p.
+    fn powf(self, p: Self) -> Self;
+    /// xᵖ for integer p, by repeated multiplication.
+    fn powi(self, p: i32) -> Self;
+    /// |x|.
+    fn abs(self) -> Self;
+    /// The larger of two; the other one when one is NaN.
+    fn max(self, other: Self) -> Self;
+    /// The smaller of two; the other one when one is NaN.
+    fn min(self, other: Self) -> Self;
+    /// Neither NaN nor infinite.
+    fn is_finite(self) -> bool;
+    /// Not a number.
+    fn is_nan(self) -> bool;
+
+    /// The logistic function 1/(1 + e^(−x)), without overflow on either side.
+    #[inline]
+    fn sigmoid(self) -> Self {
+        // exp of a non-positive number only: neither branch can overflow.
+        let e = (-self.abs()).exp();
+        if self >= Self::ZERO { Self::ONE / (Self::ONE + e) } else { e / (Self::ONE + e) }
+    }
+}
+
+macro_rules! implement {
+    ($t:ident, $exp:ident, $expm1:ident, $log:ident, $log1p:ident, $tanh:ident, $erf:ident, $sin:ident, $cos:ident, $pow:ident) => {
+        impl Float for $t {
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const EPSILON: Self = $t::EPSILON;
+            const INFINITY: Self = $t::INFINITY;
+            const NAME: &'static str = stringify!($t);
+
+            #[inline]
+            fn of(x: f64) -> Self {
+                x as $t
+            }
+            #[inline]
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+            #[inline]
+            fn exp(self) -> Self {
+                libm::$exp(self)
+            }
+            #[inline]
+            fn exp_m1(self) -> Self {
+                libm::$expm1(self)
+            }
+            #[inline]
+            fn ln(self) -> Self {
+                libm::$log(self)
+            }
+            #[inline]
+            fn ln_1p(self) -> Self {
+                libm::$log1p(self)
+            }
+            #[inline]
+            fn sqrt(self) -> Self {
+                // Correctly rounded by IEEE 754 on every machine, and one instruction.
+                $t::sqrt(self)
+            }
+            #[inline]
+            fn tanh(self) -> Self {
+                libm::$tanh(self)
+            }
+            #[inline]
+            fn erf(self) -> Self {
+                libm::$erf(self)
+            }
+            #[inline]
+            fn sin(self) -> Self {
+                libm::$sin(self)
+            }
+            #[inline]
+            fn cos(self) -> Self {
+                libm::$cos(self)
+            }
+            #[inline]
+            fn powf(self, p: Self) -> Self {
+                libm::$pow(self, p)
+            }
+            #[inline]
+            fn powi(self, p: i32) -> Self {
+                // Not std's powi: its precision is unspecified and differs between platforms.
+                let mut base = if p < 0 { 1.0 / self } else { self };
+                let (mut result, mut exponent) = (1.0, p.unsigned_abs());
+                while exponent > 0 {
+                    if exponent & 1 == 1 {
+                        result *= base;
+                    }
+                    base *= base;
+                    exponent >>= 1;
+                }
+                result
+            }
+            #[inline]
+            fn abs(self) -> Self {
+                $t::abs(self)
+            }
+            #[inline]
+            fn max(self, other: Self) -> Self {
+                $t::max(self, other)
+            }
+            #[inline]
+            fn min(self, other: Self) -> Self {
+                $t::min(self, other)
+            }
+            #[inline]
+            fn is_finite(self) -> bool {
+                $t::is_finite(self)
+            }
+            #[inline]
+            fn is_nan(self) -> bool {
+                $t::is_nan(self)
+            }
+        }
+    };
+}
+
+implement!(f32, expf, expm1f, logf, log1pf, tanhf, erff, sinf, cosf, powf);
+implement!(f64, exp, expm1, log, log1p, tanh, erf, sin, cos, pow);

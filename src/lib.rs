@@ -1,0 +1,7 @@
+//! tapegrad
+pub mod error;
+pub mod float;
+pub mod linalg;
+pub mod rng;
+pub use error::{Error, Result};
+pub use float::Float;

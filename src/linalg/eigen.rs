@@ -1,0 +1,70 @@
+//! Spectral decomposition of a symmetric matrix.
+
+use faer::MatRef;
+use nalgebra::{DMatrix, DVector};
+
+use crate::{Error, Float, Result};
+
+/// A = V·diag(λ)·Vᵀ of a symmetric matrix.
+#[derive(Clone, Debug)]
+pub struct SymmetricEigen<T: Float> {
+    /// λ, in ascending order.
+    pub values: DVector<T>,
+    /// The orthonormal eigenvectors, one a column, in the order of `values`.
+    pub vectors: DMatrix<T>,
+}
+
+/// Eigenvalues and eigenvectors of a symmetric matrix, of which only the lower triangle is read.
+///
+/// The sign of each vector is fixed: its entry of largest magnitude is positive.
+///
+/// # Errors
+/// [`Error::NonFinite`] if an entry is NaN or infinite, or the iteration does not converge.
+///
+/// # Panics
+/// If `a` is not square.
+pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
+    assert!(a.is_square(), "symmetric_eigen: the matrix is {}×{}", a.nrows(), a.ncols());
+    if let Some(at) = a.iter().position(|x| !x.is_finite()) {
+        let (row, col) = (at % a.nrows(), at / a.nrows());
+        return Err(Error::NonFinite(format!("symmetric_eigen: entry ({row}, {col}) is {}", a[at])));
+    }
+    let n = a.nrows();
+    let decomposition = MatRef::from_column_major_slice(a.as_slice(), n, n)
+        .self_adjoint_eigen(faer::Side::Lower)
+        .map_err(|e| Error::NonFinite(format!("symmetric_eigen: no convergence at n = {n}: {e:?}")))?;
+    let (values, vectors) = (decomposition.S(), decomposition.U());
+    let values = DVector::from_fn(n, |i, _| values[i]);
+    let mut vectors = DMatrix::from_fn(n, n, |i, j| vectors[(i, j)]);
+    for mut column in vectors.column_iter_mut() {
+        let largest = column.iter().fold(T::ZERO, |m, x| if x.abs() > m.abs() { *x } else { m });
+        if largest < T::ZERO {
+            column.iter_mut().for_each(|x| *x = -*x);
+        }
+    }
+    Ok(SymmetricEigen { values, vectors })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rebuilds_the_matrix() {
+        for n in [0, 1, 2, 7, 40] {
+            let b = DMatrix::<f64>::from_fn(n, n, |i, j| ((i * 31 + j * 17) % 13) as f64 - 6.0);
+            let a = &b + b.transpose();
+            let SymmetricEigen { values, vectors } = symmetric_eigen(&a).unwrap();
+            let rebuilt = &vectors * DMatrix::from_diagonal(&values) * vectors.transpose();
+            assert!((rebuilt - &a).abs().max() < 1e-11 || n == 0);
+            assert!((vectors.transpose() * &vectors - DMatrix::identity(n, n)).abs().max() < 1e-12 || n == 0);
+            assert!(values.as_slice().is_sorted());
+        }
+    }
+
+    #[test]
+    fn a_nan_is_an_error() {
+        let a = DMatrix::from_element(2, 2, f64::NAN);
+        assert!(matches!(symmetric_eigen(&a), Err(Error::NonFinite(_))));
+    }
+}

@@ -1,0 +1,11 @@
+//! The CPU's vector instructions for plain loops, picked at run time.
+
+/// Runs `f` compiled for the vectors that this CPU has; `work` is about how many numbers it touches.
+///
+/// The loop in `f` must be inlined into it to profit. The bits do not depend on the CPU: the compiler
+/// neither fuses a multiply with an add nor reorders a sum by itself.
+#[inline(always)]
+pub(crate) fn vectorize<R>(work: usize, f: impl FnOnce() -> R) -> R {
+    // Below some dozens of numbers, finding out about the CPU costs more than it saves.
+    if work < 32 { f() } else { pulp::Arch::new().dispatch(f) }
+}
