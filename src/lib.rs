@@ -2,6 +2,9 @@
 pub mod error;
 pub mod float;
 pub mod linalg;
+pub mod ops;
 pub mod rng;
+pub mod tape;
 pub use error::{Error, Result};
 pub use float::Float;
+pub use tape::{Args, Backward, Forward, Operation, Param, Shape, Tape, Var, check_gradient};

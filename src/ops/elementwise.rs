@@ -1,0 +1,80 @@
+//! What all functions of one number have in common: y = f(x), entry by entry.
+
+use crate::Float;
+use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+
+/// A function of one number and its derivative; [`Elementwise`] makes an operation of it.
+///
+/// ```
+/// use tapegrad::ops::{Elementwise, Unary};
+/// use tapegrad::{Args, Tape};
+///
+/// /// y = x³.
+/// struct Cube;
+///
+/// impl Unary<f64> for Cube {
+///     const NAME: &'static str = "cube";
+///     fn value(x: f64, _: &Args<f64>) -> f64 {
+///         x * x * x
+///     }
+///     fn slope(x: f64, _: f64, _: &Args<f64>) -> f64 {
+///         3.0 * x * x
+///     }
+/// }
+///
+/// let mut tape = Tape::new();
+/// let x = tape.variable_slice(1, 2, &[2.0, -1.0]);
+/// let shape = tape.shape(x);
+/// let y = tape.apply(&Elementwise(Cube), &[x], shape, Args::NONE);
+/// assert_eq!(tape.value_slice(y), [8.0, -1.0]);
+/// ```
+pub trait Unary<T: Float>: Sync {
+    /// The name in messages: that of the method.
+    const NAME: &'static str;
+    /// How many of the two scalars of [`Args`] are in use, and shown when the tape is printed.
+    const SCALARS: usize = 0;
+
+    /// f(x).
+    fn value(x: T, args: &Args<T>) -> T;
+
+    /// f'(x), where y = f(x) is known already.
+    fn slope(x: T, y: T, args: &Args<T>) -> T;
+}
+
+/// The operation that applies a [`Unary`] function to every entry: y = f(x), dx = f'(x) ∘ dy.
+pub struct Elementwise<U>(pub U);
+
+impl<T: Float, U: Unary<T>> Operation<T> for Elementwise<U> {
+    fn name(&self) -> &'static str {
+        U::NAME
+    }
+
+    fn forward(&self, mut cx: Forward<'_, T>) {
+        let args = *cx.args();
+        cx.map(|x| U::value(x, &args));
+    }
+
+    fn backward(&self, mut cx: Backward<'_, T>) {
+        let (args, x, y, dy) = (*cx.args(), cx.x(0), cx.y(), cx.dy());
+        cx.add_zip3(0, x, y, dy, |x, y, dy| U::slope(x, y, &args) * dy);
+    }
+
+    fn describe(&self, args: &Args<T>) -> String {
+        args.scalars[..U::SCALARS].iter().map(|c| format!(" {c}")).collect()
+    }
+}
+
+impl<T: Float> Tape<T> {
+    /// Appends an entry-by-entry function of `x`.
+    #[track_caller]
+    pub(crate) fn elementwise<U: Unary<T>>(
+        &mut self,
+        op: &'static Elementwise<U>,
+        x: impl Into<Var>,
+        args: Args<T>,
+    ) -> Var {
+        let x = x.into();
+        let shape = self.shape_for(U::NAME, x);
+        self.apply(op, &[x], shape, args)
+    }
+}

@@ -1,0 +1,83 @@
+//! The affine map of a layer, in one node.
+
+use crate::Float;
+use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+
+impl<T: Float> Tape<T> {
+    /// X·W + b of m×k, k×n and the row b, 1×n, which is added to every row: m×n.
+    ///
+    /// The same as `matmul` and `add`, without the value in between.
+    /// Backward: dX = dY·Wᵀ, dW = Xᵀ·dY, db = Σ of the rows of dY.
+    ///
+    /// # Panics
+    /// If the shapes do not fit, or an operand is stale.
+    #[track_caller]
+    pub fn linear(&mut self, x: impl Into<Var>, w: impl Into<Var>, b: impl Into<Var>) -> Var {
+        let (x, w, b) = (x.into(), w.into(), b.into());
+        let (sx, sw) = (self.shape_for("linear", x), self.shape_for("linear", w));
+        let sb = self.shape_for("linear", b);
+        assert!(
+            sx.cols == sw.rows && sb == Shape::new(1, sw.cols),
+            "linear: {x} is {sx}, the weights {w} are {sw}, the bias {b} is {sb} (expected m×k, k×n, 1×n)"
+        );
+        self.apply(&Linear, &[x, w, b], Shape::new(sx.rows, sw.cols), Args::NONE)
+    }
+}
+
+struct Linear;
+impl<T: Float> Operation<T> for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn forward(&self, mut cx: Forward<'_, T>) {
+        let (x, w, b) = (cx.x_mat(0), cx.x_mat(1), cx.x(2));
+        if b.is_empty() {
+            return;
+        }
+        cx.y().chunks_mut(b.len()).for_each(|row| row.copy_from_slice(b));
+        cx.matmul(true, x, w);
+    }
+
+    fn backward(&self, mut cx: Backward<'_, T>) {
+        let (x, w, dy) = (cx.x_mat(0), cx.x_mat(1), cx.dy_mat());
+        cx.add_matmul(0, dy, w.t());
+        cx.add_matmul(1, x.t(), dy);
+        let rows = cx.dy();
+        let cols = cx.y_shape().cols.max(1);
+        cx.add_at(2, |mut db| rows.chunks(cols).for_each(|row| db.add_slice(row)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Tape;
+    use crate::ops::testing::{check_op, filled};
+
+    #[test]
+    fn gradients() {
+        for (m, k, n) in [(1, 1, 1), (4, 3, 2), (0, 2, 3), (3, 0, 2), (2, 3, 0)] {
+            check_op(&[filled(m, k), filled(k, n), filled(1, n)], |t, x| t.linear(x[0], x[1], x[2]));
+        }
+    }
+
+    #[test]
+    fn is_matmul_and_add() {
+        let mut tape = Tape::new();
+        let (x, w, b) = (filled(4, 3), filled(3, 2), filled(1, 2));
+        let (x, w, b) = (tape.constant(&x), tape.constant(&w), tape.constant(&b));
+        let fused = tape.linear(x, w, b);
+        let product = tape.matmul(x, w);
+        let plain = tape.add(product, b);
+        assert!((tape.value(fused) - tape.value(plain)).abs().max() < 1e-15);
+    }
+
+    #[test]
+    #[should_panic(expected = "linear: v0 is 4×3, the weights v1 are 3×2, the bias v2 is 2×1")]
+    fn shapes_that_do_not_fit() {
+        let mut tape = Tape::new();
+        let (x, w, b) = (filled(4, 3), filled(3, 2), filled(2, 1));
+        let (x, w, b) = (tape.constant(&x), tape.constant(&w), tape.constant(&b));
+        tape.linear(x, w, b);
+    }
+}

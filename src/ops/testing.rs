@@ -1,0 +1,27 @@
+//! What the tests of operations share.
+
+use nalgebra::DMatrix;
+
+use crate::check_gradient;
+use crate::tape::{Tape, Var};
+
+/// A matrix with entries of both signs, at least 0.05 away from zero and from each other's mirror.
+pub fn filled(rows: usize, cols: usize) -> DMatrix<f64> {
+    DMatrix::from_fn(rows, cols, |i, j| {
+        let x = ((i * cols + j) as f64 * 0.618_033_99 + 0.3).fract() * 2.0 - 1.0;
+        x + 0.05 * x.signum()
+    })
+}
+
+/// The gradient of `f` against central differences: alone, and with every input used three times.
+#[track_caller]
+pub fn check_op(inputs: &[DMatrix<f64>], f: impl Fn(&mut Tape, &[Var]) -> Var) {
+    check_gradient(inputs, &f).assert_below(1e-9);
+    let fan_out = |tape: &mut Tape, x: &[Var]| {
+        let (first, second) = (f(tape, x), f(tape, x));
+        let product = tape.mul(first, second);
+        let third = f(tape, x);
+        tape.sub(product, third)
+    };
+    check_gradient(inputs, fan_out).assert_below(1e-8);
+}

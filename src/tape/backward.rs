@@ -1,0 +1,319 @@
+//! The walk back through the arena, and the one place where gradients are added up.
+
+use super::node::Node;
+use super::{Args, Phase, Shape, Tape, Var};
+use crate::Float;
+use crate::linalg::simd::vectorize;
+use crate::linalg::{Mat, gemm};
+
+impl<T: Float> Tape<T> {
+    /// Adds ∂`loss`/∂θ to the gradient of every parameter θ, and sets that of every other node.
+    ///
+    /// Parameters accumulate over several calls until [`zero_grad`](Tape::zero_grad); all other nodes
+    /// hold what the last call found. Time is linear in the number of nodes up to `loss`.
+    ///
+    /// # Panics
+    /// If `loss` is stale, is not 1×1, or depends on no parameter and no variable.
+    #[track_caller]
+    pub fn backward(&mut self, loss: Var) {
+        let shape = self.node("backward", loss).shape();
+        assert!(
+            shape == Shape::SCALAR,
+            "backward: {loss} is {shape}, not a scalar: reduce it with sum or mean, or give its \
+             upstream gradient with backward_with"
+        );
+        self.backward_with(loss, |upstream| upstream[0] = T::ONE);
+    }
+
+    /// The same from a value of any shape: adds the gradient of Σ wᵢ·yᵢ, where `fill` writes the
+    /// upstream gradient w, row-major, into zeros of the shape of `y`.
+    ///
+    /// # Panics
+    /// If `y` is stale, or depends on no parameter and no variable.
+    #[track_caller]
+    pub fn backward_with(&mut self, y: Var, fill: impl FnOnce(&mut [T])) {
+        let root = *self.node("backward", y);
+        assert!(
+            root.differentiable,
+            "backward: {y} ({}) depends on no parameter and no variable",
+            root.name()
+        );
+        self.grads.resize(self.grads.len().max(self.values.len()), T::ZERO);
+        // Parameters keep what earlier passes added; of the others nothing has been written yet.
+        self.written.clear();
+        self.written.resize(self.params, true);
+        self.written.resize(self.nodes.len(), false);
+
+        let root_is_param = y.index() < self.params;
+        if root_is_param {
+            let mut upstream = vec![T::ZERO; root.shape().len()];
+            fill(&mut upstream);
+            self.grads[root.range()].iter_mut().zip(&upstream).for_each(|(g, u)| *g += *u);
+        } else {
+            let upstream = &mut self.grads[root.range()];
+            upstream.fill(T::ZERO);
+            fill(upstream);
+            self.written[y.index()] = true;
+        }
+
+        // The engine: inputs lie before outputs, so one walk in reverse meets every node after all
+        // that it feeds.
+        for index in (self.params..self.nodes.len()).rev() {
+            let node = &self.nodes[index];
+            if !self.written[index] {
+                if node.differentiable {
+                    self.grads[node.range()].fill(T::ZERO);
+                }
+                continue;
+            }
+            let (before, own) = self.grads.split_at_mut(node.offset);
+            node.op.backward(Backward {
+                nodes: &self.nodes,
+                values: &self.values,
+                links: &self.links[node.links()],
+                node,
+                args: &self.args[node.args as usize],
+                dy: &own[..node.shape().len()],
+                grads: before,
+                written: &mut self.written,
+            });
+            if self.anomalies.is_some() {
+                self.look_for_anomaly(index, Phase::Backward);
+            }
+        }
+        self.passed = self.nodes.len();
+    }
+}
+
+/// The value, its gradient and the inputs, for [`Operation::backward`](super::Operation::backward).
+///
+/// All slices live as long as the walk, so they can be taken first and used in the closures:
+///
+/// ```text
+/// let (y, dy) = (cx.y(), cx.dy());
+/// cx.add_zip(0, y, dy, |y, dy| y * dy);
+/// ```
+///
+/// The `add…` methods do nothing for an input that needs no gradient, and are the only code that
+/// writes gradients: no operation can overwrite what another one added.
+pub struct Backward<'a, T: Float> {
+    nodes: &'a [Node<T>],
+    values: &'a [T],
+    links: &'a [u32],
+    node: &'a Node<T>,
+    args: &'a Args<T>,
+    dy: &'a [T],
+    grads: &'a mut [T],
+    written: &'a mut [bool],
+}
+
+impl<'a, T: Float> Backward<'a, T> {
+    /// Number of inputs.
+    pub fn inputs(&self) -> usize {
+        self.node.inputs as usize
+    }
+
+    /// Input `k`, row-major.
+    pub fn x(&self, k: usize) -> &'a [T] {
+        &self.values[self.input(k).range()]
+    }
+
+    /// Input `k` as an operand of a product.
+    pub fn x_mat(&self, k: usize) -> Mat<'a, T> {
+        let shape = self.shape(k);
+        Mat::new(self.x(k), shape.rows, shape.cols)
+    }
+
+    /// Shape of input `k`.
+    pub fn shape(&self, k: usize) -> Shape {
+        self.input(k).shape()
+    }
+
+    /// The value that the forward pass wrote.
+    pub fn y(&self) -> &'a [T] {
+        &self.values[self.node.range()]
+    }
+
+    /// What the forward pass saved.
+    pub fn saved(&self) -> &'a [T] {
+        &self.values[self.node.range().end..][..self.args.saved]
+    }
+
+    /// The gradient of the value.
+    pub fn dy(&self) -> &'a [T] {
+        self.dy
+    }
+
+    /// The gradient of the value as an operand of a product.
+    pub fn dy_mat(&self) -> Mat<'a, T> {
+        Mat::new(self.dy, self.y_shape().rows, self.y_shape().cols)
+    }
+
+    /// Shape of the value and of its gradient.
+    pub fn y_shape(&self) -> Shape {
+        self.node.shape()
+    }
+
+    /// The node's constants.
+    pub fn args(&self) -> &'a Args<T> {
+        self.args
+    }
+
+    /// The node's index list.
+    pub fn indices(&self) -> &'a [u32] {
+        &self.links[self.node.inputs as usize..]
+    }
+
+    /// Whether input `k` needs a gradient: whether work for it is worth starting.
+    pub fn needs(&self, k: usize) -> bool {
+        self.input(k).differentiable
+    }
+
+    /// dxᵢ += f(aᵢ) for input `k`.
+    ///
+    /// # Panics
+    /// If `a` and the input differ in length; so for the methods below.
+    #[inline(always)]
+    pub fn add_map(&mut self, k: usize, a: &[T], f: impl Fn(T) -> T) {
+        self.add_zip(k, a, a, |a, _| f(a));
+    }
+
+    /// dxᵢ += f(aᵢ, bᵢ) for input `k`.
+    #[inline(always)]
+    pub fn add_zip(&mut self, k: usize, a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
+        self.add_zip3(k, a, b, b, |a, b, _| f(a, b));
+    }
+
+    /// dxᵢ += f(aᵢ, bᵢ, cᵢ) for input `k`.
+    #[inline(always)]
+    pub fn add_zip3(&mut self, k: usize, a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T) {
+        let Some((dx, written)) = self.dx(k) else { return };
+        let n = dx.len();
+        assert!(a.len() == n && b.len() == n && c.len() == n, "a gradient's terms differ in length");
+        vectorize(n, || {
+            let terms = a.iter().zip(b).zip(c);
+            if written {
+                dx.iter_mut().zip(terms).for_each(|(dx, ((a, b), c))| *dx += f(*a, *b, *c));
+            } else {
+                dx.iter_mut().zip(terms).for_each(|(dx, ((a, b), c))| *dx = f(*a, *b, *c));
+            }
+        });
+    }
+
+    /// dX += A·B for input `k`.
+    pub fn add_matmul(&mut self, k: usize, a: Mat<'_, T>, b: Mat<'_, T>) {
+        if let Some((dx, written)) = self.dx(k) {
+            gemm(dx, written, a, b);
+        }
+    }
+
+    /// dxᵢ += c for every entry of input `k`.
+    pub fn add_constant(&mut self, k: usize, c: T) {
+        if let Some((dx, written)) = self.dx(k) {
+            if written { dx.iter_mut().for_each(|dx| *dx += c) } else { dx.fill(c) }
+        }
+    }
+
+    /// Row by row: `f` gets the number of the row and the row of dX to add to, for input `k`.
+    #[inline(always)]
+    pub fn add_rows(&mut self, k: usize, mut f: impl FnMut(usize, Sum<'_, T>)) {
+        let cols = self.shape(k).cols;
+        self.add_at(k, |mut dx| {
+            for i in 0..dx.0.len().checked_div(cols).unwrap_or(0) {
+                f(i, dx.part(i * cols, cols));
+            }
+        });
+    }
+
+    /// Anywhere in dX, for what touches a part of input `k` only, or the same entry several times.
+    #[inline(always)]
+    pub fn add_at(&mut self, k: usize, f: impl FnOnce(Sum<'_, T>)) {
+        if let Some((dx, written)) = self.dx(k) {
+            if !written {
+                dx.fill(T::ZERO);
+            }
+            vectorize(dx.len(), || f(Sum(dx)));
+        }
+    }
+
+    /// The gradient of input `k` and whether it already holds something to add to; `None` where no
+    /// gradient is needed. From here on it counts as written.
+    #[inline]
+    fn dx(&mut self, k: usize) -> Option<(&mut [T], bool)> {
+        let index = self.links[..self.node.inputs as usize][k] as usize;
+        let input = &self.nodes[index];
+        input.differentiable.then(|| {
+            let written = std::mem::replace(&mut self.written[index], true);
+            (&mut self.grads[input.range()], written)
+        })
+    }
+
+    fn input(&self, k: usize) -> &'a Node<T> {
+        &self.nodes[self.links[..self.node.inputs as usize][k] as usize]
+    }
+}
+
+/// A stretch of a gradient that can be added to, and not overwritten.
+pub struct Sum<'a, T>(&'a mut [T]);
+
+impl<T: Float> Sum<'_, T> {
+    /// Entry `i` += `x`.
+    #[inline(always)]
+    pub fn add(&mut self, i: usize, x: T) {
+        self.0[i] += x;
+    }
+
+    /// Every entry += the one of `x` at its place.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[inline(always)]
+    pub fn add_slice(&mut self, x: &[T]) {
+        assert_eq!(self.0.len(), x.len(), "a gradient's terms differ in length");
+        self.0.iter_mut().zip(x).for_each(|(sum, x)| *sum += *x);
+    }
+
+    /// Entry i += f(aᵢ, bᵢ).
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[inline(always)]
+    pub fn add_zip(&mut self, a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
+        assert!(a.len() == self.0.len() && b.len() == self.0.len(), "a gradient's terms differ in length");
+        self.0.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += f(*a, *b));
+    }
+
+    /// Entry i += f(aᵢ, bᵢ, cᵢ).
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[inline(always)]
+    pub fn add_zip3(&mut self, a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T) {
+        let n = self.0.len();
+        assert!(a.len() == n && b.len() == n && c.len() == n, "a gradient's terms differ in length");
+        let terms = a.iter().zip(b).zip(c);
+        self.0.iter_mut().zip(terms).for_each(|(sum, ((a, b), c))| *sum += f(*a, *b, *c));
+    }
+
+    /// Entry i += f(i).
+    #[inline(always)]
+    pub fn add_each(&mut self, f: impl Fn(usize) -> T) {
+        self.0.iter_mut().enumerate().for_each(|(i, sum)| *sum += f(i));
+    }
+
+    /// The `len` entries from `start` on.
+    #[inline(always)]
+    pub fn part(&mut self, start: usize, len: usize) -> Sum<'_, T> {
+        Sum(&mut self.0[start..start + len])
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// No entries at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

@@ -1,0 +1,67 @@
+//! The tape as text and as a drawing.
+
+use std::fmt;
+
+use super::Tape;
+use super::node::Node;
+use crate::Float;
+
+/// A line per node, such as `v12: 64×10 = matmul v9 v3`.
+impl<T: Float> fmt::Display for Tape<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, node) in self.nodes.iter().enumerate() {
+            write!(f, "v{index}: {} = {}", node.shape(), node.name())?;
+            for input in self.inputs_of(node) {
+                write!(f, " v{input}")?;
+            }
+            writeln!(f, "{}", self.remark(index, node))?;
+        }
+        Ok(())
+    }
+}
+
+/// The graph in the DOT language of Graphviz: see [`Tape::dot`].
+pub struct Dot<'a, T: Float>(&'a Tape<T>);
+
+impl<T: Float> Tape<T> {
+    /// The graph in the DOT language: `dot -Tsvg` draws it. Parameters are boxes, constants are dashed.
+    pub fn dot(&self) -> Dot<'_, T> {
+        Dot(self)
+    }
+
+    /// Constants of an operation, or the name of a parameter, with a blank in front.
+    fn remark(&self, index: usize, node: &Node<T>) -> String {
+        match self.names.get(index) {
+            Some(name) if !name.is_empty() => format!(" {name}"),
+            _ => node.op.describe(&self.args[node.args as usize]),
+        }
+    }
+
+    fn inputs_of(&self, node: &Node<T>) -> &[u32] {
+        &self.links[node.links..][..node.inputs as usize]
+    }
+}
+
+impl<T: Float> fmt::Display for Dot<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tape = self.0;
+        writeln!(f, "digraph tape {{")?;
+        writeln!(f, "  rankdir=LR;")?;
+        writeln!(f, "  node [fontname=\"sans-serif\", shape=ellipse];")?;
+        for (index, node) in tape.nodes.iter().enumerate() {
+            let style = match node.name() {
+                "param" => ", shape=box, style=bold",
+                "constant" => ", shape=box, style=dashed",
+                "variable" => ", shape=box",
+                _ => "",
+            };
+            let label = format!("v{index} {}{}", node.name(), tape.remark(index, node));
+            let label = label.replace('\\', "\\\\").replace('"', "\\\"");
+            writeln!(f, "  v{index} [label=\"{label}\\n{}\"{style}];", node.shape())?;
+            for input in tape.inputs_of(node) {
+                writeln!(f, "  v{input} -> v{index};")?;
+            }
+        }
+        writeln!(f, "}}")
+    }
+}

@@ -1,0 +1,89 @@
+//! What an operation sees while it computes its value.
+
+use super::node::Node;
+use super::{Args, Shape};
+use crate::Float;
+use crate::linalg::simd::vectorize;
+use crate::linalg::{Mat, gemm};
+
+/// The inputs and the place of the value, for [`Operation::forward`](super::Operation::forward).
+///
+/// The place holds old numbers when the operation begins: **every entry must be written**.
+pub struct Forward<'a, T: Float> {
+    pub(super) nodes: &'a [Node<T>],
+    pub(super) values: &'a [T],
+    pub(super) y: &'a mut [T],
+    pub(super) saved: &'a mut [T],
+    pub(super) links: &'a [u32],
+    pub(super) node: &'a Node<T>,
+    pub(super) args: &'a Args<T>,
+}
+
+impl<'a, T: Float> Forward<'a, T> {
+    /// Number of inputs.
+    pub fn inputs(&self) -> usize {
+        self.node.inputs as usize
+    }
+
+    /// Input `k`, row-major.
+    pub fn x(&self, k: usize) -> &'a [T] {
+        &self.values[self.input(k).range()]
+    }
+
+    /// Input `k` as an operand of a product.
+    pub fn x_mat(&self, k: usize) -> Mat<'a, T> {
+        let shape = self.shape(k);
+        Mat::new(self.x(k), shape.rows, shape.cols)
+    }
+
+    /// Shape of input `k`.
+    pub fn shape(&self, k: usize) -> Shape {
+        self.input(k).shape()
+    }
+
+    /// The value to write, row-major.
+    pub fn y(&mut self) -> &mut [T] {
+        self.y
+    }
+
+    /// Shape of the value.
+    pub fn y_shape(&self) -> Shape {
+        self.node.shape()
+    }
+
+    /// The value, and what the forward pass leaves for the backward pass.
+    pub fn y_and_saved(&mut self) -> (&mut [T], &mut [T]) {
+        (self.y, self.saved)
+    }
+
+    /// The node's constants.
+    pub fn args(&self) -> &'a Args<T> {
+        self.args
+    }
+
+    /// The node's index list.
+    pub fn indices(&self) -> &'a [u32] {
+        &self.links[self.node.inputs as usize..]
+    }
+
+    /// y ← f(x), entry by entry, of input 0.
+    #[inline(always)]
+    pub fn map(&mut self, f: impl Fn(T) -> T) {
+        let x = self.x(0);
+        let y = &mut *self.y;
+        vectorize(y.len(), || {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = f(*x);
+            }
+        });
+    }
+
+    /// y ← A·B, or y ← y + A·B with `accumulate`.
+    pub fn matmul(&mut self, accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T>) {
+        gemm(self.y, accumulate, a, b);
+    }
+
+    fn input(&self, k: usize) -> &'a Node<T> {
+        &self.nodes[self.links[..self.node.inputs as usize][k] as usize]
+    }
+}

@@ -1,0 +1,147 @@
+//! Leaves: what brings numbers onto the tape.
+//!
+//! Each of the three kinds comes from an nalgebra matrix, from a row-major slice, or from a closure
+//! that writes straight into the arena, so that a batch need not be built elsewhere first.
+
+use nalgebra::DMatrix;
+
+use super::node::{Leaf, Node, PERMANENT, Param, Shape, Var};
+use super::{Phase, Tape};
+use crate::Float;
+
+impl<T: Float> Tape<T> {
+    /// A trainable parameter. It stays through every [`rewind`](Tape::rewind).
+    ///
+    /// # Panics
+    /// If something other than a parameter is on the tape already: parameters come first.
+    #[track_caller]
+    pub fn param(&mut self, value: &DMatrix<T>) -> Param {
+        self.param_with(value.nrows(), value.ncols(), |to| copy(value, to))
+    }
+
+    /// A parameter from a row-major slice.
+    ///
+    /// # Panics
+    /// As [`param`](Tape::param), and if the slice does not hold `rows * cols` numbers.
+    #[track_caller]
+    pub fn param_slice(&mut self, rows: usize, cols: usize, value: &[T]) -> Param {
+        check_length("param", rows, cols, value.len());
+        self.param_with(rows, cols, |to| to.copy_from_slice(value))
+    }
+
+    /// A parameter that `fill` writes, row-major, into zeros.
+    ///
+    /// # Panics
+    /// As [`param`](Tape::param).
+    #[track_caller]
+    pub fn param_with(&mut self, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Param {
+        assert!(
+            self.params == self.nodes.len(),
+            "param: parameters come first, but v{} ({}) is on the tape already: create all of them \
+             before the first constant or operation, or rewind before",
+            self.params,
+            self.nodes[self.params].name(),
+        );
+        let var = self.leaf(&Leaf::Param, rows, cols, fill);
+        self.params += 1;
+        self.names.push(String::new());
+        self.grads.truncate(self.used - rows * cols);
+        self.grads.resize(self.used, T::ZERO);
+        Param(var.index)
+    }
+
+    /// A constant: no gradient is computed for it.
+    #[track_caller]
+    pub fn constant(&mut self, value: &DMatrix<T>) -> Var {
+        self.constant_with(value.nrows(), value.ncols(), |to| copy(value, to))
+    }
+
+    /// A constant from a row-major slice.
+    ///
+    /// # Panics
+    /// If the slice does not hold `rows * cols` numbers.
+    #[track_caller]
+    pub fn constant_slice(&mut self, rows: usize, cols: usize, value: &[T]) -> Var {
+        check_length("constant", rows, cols, value.len());
+        self.constant_with(rows, cols, |to| to.copy_from_slice(value))
+    }
+
+    /// A constant that `fill` writes, row-major, into zeros.
+    #[track_caller]
+    pub fn constant_with(&mut self, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
+        self.leaf(&Leaf::Constant, rows, cols, fill)
+    }
+
+    /// A 1×1 constant.
+    #[track_caller]
+    pub fn scalar(&mut self, value: T) -> Var {
+        self.constant_with(1, 1, |to| to[0] = value)
+    }
+
+    /// A leaf with a gradient that is not a parameter, such as an input whose influence is asked for.
+    /// A rewind drops it.
+    #[track_caller]
+    pub fn variable(&mut self, value: &DMatrix<T>) -> Var {
+        self.variable_with(value.nrows(), value.ncols(), |to| copy(value, to))
+    }
+
+    /// A variable from a row-major slice.
+    ///
+    /// # Panics
+    /// If the slice does not hold `rows * cols` numbers.
+    #[track_caller]
+    pub fn variable_slice(&mut self, rows: usize, cols: usize, value: &[T]) -> Var {
+        check_length("variable", rows, cols, value.len());
+        self.variable_with(rows, cols, |to| to.copy_from_slice(value))
+    }
+
+    /// A variable that `fill` writes, row-major, into zeros.
+    #[track_caller]
+    pub fn variable_with(&mut self, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
+        self.leaf(&Leaf::Variable, rows, cols, fill)
+    }
+
+    /// A constant with the value of `v`: what depends on it sends no gradient back to `v`.
+    ///
+    /// # Panics
+    /// If `v` is stale.
+    #[track_caller]
+    pub fn detach(&mut self, v: impl Into<Var>) -> Var {
+        let source = *self.node("detach", v.into());
+        let var = self.leaf(&Leaf::Constant, source.shape().rows, source.shape().cols, |_| ());
+        let offset = self.nodes[var.index()].offset;
+        self.values.copy_within(source.range(), offset);
+        if self.anomalies.is_some() {
+            self.look_for_anomaly(var.index(), Phase::Forward);
+        }
+        var
+    }
+
+    #[track_caller]
+    fn leaf(&mut self, kind: &'static Leaf, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
+        let generation = if matches!(kind, Leaf::Param) { PERMANENT } else { self.generation };
+        let shape = Shape::new(rows, cols);
+        let mut node = Node::new(kind, shape, self.used, self.links.len(), generation);
+        node.differentiable = !matches!(kind, Leaf::Constant);
+        self.make_room(node.range().end);
+        // Zeros, so that a closure that forgets an entry does not leave one of an earlier step there.
+        let value = &mut self.values[node.range()];
+        value.fill(T::ZERO);
+        fill(value);
+        self.used = node.range().end;
+        self.push(node)
+    }
+}
+
+/// nalgebra stores columns, the arena rows.
+fn copy<T: Float>(from: &DMatrix<T>, to: &mut [T]) {
+    for (row, to) in from.row_iter().zip(to.chunks_mut(from.ncols().max(1))) {
+        to.iter_mut().zip(row.iter()).for_each(|(to, from)| *to = *from);
+    }
+}
+
+#[track_caller]
+fn check_length(op: &str, rows: usize, cols: usize, found: usize) {
+    let shape = Shape::new(rows, cols);
+    assert!(shape.len() == found, "{op}: {shape} takes {} numbers, not {found}", shape.len());
+}

@@ -1,0 +1,316 @@
+//! What the arena is made of: handles, shapes, nodes, and the trait of an operation.
+
+use std::fmt;
+use std::panic::Location;
+
+use super::{Backward, Forward};
+use crate::Float;
+
+/// Handle of a value on a [`Tape`](super::Tape): an index, and the generation that made it.
+///
+/// It prints as `v12`. A `Var` is good until the tape is rewound behind it; after that, using it
+/// panics. It knows nothing of its tape: **never use it on another one**.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Var {
+    pub(super) index: u32,
+    pub(super) generation: u32,
+}
+
+/// Place of [`Args::NONE`] in every tape's list of constants.
+pub(super) const NO_ARGS: u32 = 0;
+
+/// The generation of parameters, which no rewind ends.
+pub(super) const PERMANENT: u32 = 0;
+
+impl Var {
+    /// Position of the node in the arena; inputs of a node always have a smaller one.
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+impl fmt::Display for Var {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}", self.index)
+    }
+}
+
+impl fmt::Debug for Var {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Handle of a parameter: a trainable value at the front of the arena, which outlives every rewind.
+///
+/// Only a `Param` reaches an optimizer. Wherever an operation takes a [`Var`], a `Param` does as well.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Param(pub(super) u32);
+
+impl Param {
+    /// Position among the parameters, from 0, in the order in which they were made.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+
+    /// The parameter's value as an operand.
+    pub fn var(self) -> Var {
+        Var { index: self.0, generation: PERMANENT }
+    }
+}
+
+impl fmt::Display for Param {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p{}", self.0)
+    }
+}
+
+impl fmt::Debug for Param {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl From<Param> for Var {
+    fn from(p: Param) -> Var {
+        p.var()
+    }
+}
+
+/// Rows and columns of a value. Every value is a matrix, row-major; a scalar is 1×1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Number of rows; in a batch, the samples.
+    pub rows: usize,
+    /// Number of columns; in a batch, the features.
+    pub cols: usize,
+}
+
+impl Shape {
+    /// 1×1.
+    pub const SCALAR: Shape = Shape { rows: 1, cols: 1 };
+
+    /// `rows`×`cols`.
+    pub const fn new(rows: usize, cols: usize) -> Shape {
+        Shape { rows, cols }
+    }
+
+    /// Number of entries.
+    ///
+    /// # Panics
+    /// If it overflows a `usize`.
+    #[inline]
+    #[track_caller]
+    pub const fn len(self) -> usize {
+        match self.rows.checked_mul(self.cols) {
+            Some(n) => n,
+            None => panic!("a shape has more entries than memory has addresses"),
+        }
+    }
+
+    /// No entries at all: 0×n or n×0.
+    pub const fn is_empty(self) -> bool {
+        self.rows == 0 || self.cols == 0
+    }
+
+    /// Columns and rows exchanged.
+    pub const fn t(self) -> Shape {
+        Shape { rows: self.cols, cols: self.rows }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}×{}", self.rows, self.cols)
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The constants of one node: plain data, so that no operation allocates.
+///
+/// What they mean is the operation's own affair. Lists (labels, row numbers) go to the tape's index
+/// list instead: see [`Tape::apply_indexed`](super::Tape::apply_indexed).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Args<T> {
+    /// Up to two numbers, such as the bounds of a clamp.
+    pub scalars: [T; 2],
+    /// Up to two sizes, such as the first row of a slice.
+    pub sizes: [usize; 2],
+    /// How many numbers the forward pass leaves for the backward pass behind the node's value.
+    pub saved: usize,
+}
+
+impl<T: Float> Args<T> {
+    /// No constants.
+    pub const NONE: Args<T> = Args { scalars: [T::ZERO; 2], sizes: [0; 2], saved: 0 };
+
+    /// One number.
+    pub fn scalar(a: T) -> Args<T> {
+        Args { scalars: [a, T::ZERO], ..Self::NONE }
+    }
+
+    /// Two numbers.
+    pub fn scalars(a: T, b: T) -> Args<T> {
+        Args { scalars: [a, b], ..Self::NONE }
+    }
+
+    /// One size.
+    pub fn size(n: usize) -> Args<T> {
+        Args { sizes: [n, 0], ..Self::NONE }
+    }
+
+    /// The same, with room for `n` numbers that the forward pass leaves for the backward pass.
+    pub fn saving(self, n: usize) -> Args<T> {
+        Args { saved: n, ..self }
+    }
+}
+
+/// An operation on the tape: what the built-in ones are made of, and any of your own.
+///
+/// Operations are constants without state (`struct Exp;`), so that a node is plain data; what differs
+/// from node to node stands in [`Args`]. To add one from outside the crate, implement this trait and
+/// hand a reference to the constant to [`Tape::apply`](super::Tape::apply):
+///
+/// ```
+/// use tapegrad::{Args, Backward, Forward, Operation, Tape};
+///
+/// /// y = sin x; dx = cos x ∘ dy.
+/// struct Sin;
+///
+/// impl Operation<f64> for Sin {
+///     fn name(&self) -> &'static str {
+///         "sin"
+///     }
+///     fn forward(&self, mut cx: Forward<'_, f64>) {
+///         cx.map(|x| libm::sin(x));
+///     }
+///     fn backward(&self, mut cx: Backward<'_, f64>) {
+///         let (x, dy) = (cx.x(0), cx.dy());
+///         cx.add_zip(0, x, dy, |x, dy| libm::cos(x) * dy);
+///     }
+/// }
+///
+/// let mut tape = Tape::new();
+/// let x = tape.variable_slice(1, 1, &[0.5]);
+/// let shape = tape.shape(x);
+/// let y = tape.apply(&Sin, &[x], shape, Args::NONE);
+/// tape.backward(y);
+/// assert_eq!(tape.grad(x)[(0, 0)], libm::cos(0.5));
+/// ```
+pub trait Operation<T: Float>: Sync {
+    /// The name in messages and drawings: that of the method, such as `matmul`.
+    fn name(&self) -> &'static str;
+
+    /// Writes every entry of the value, and all that it asked to save.
+    fn forward(&self, cx: Forward<'_, T>);
+
+    /// Adds this node's contribution to the gradient of each input, through the methods of
+    /// [`Backward`], which alone know where gradients lie.
+    fn backward(&self, cx: Backward<'_, T>);
+
+    /// The constants for [`Display`](fmt::Display), such as `" 0.01"`; nothing where there are none.
+    fn describe(&self, args: &Args<T>) -> String {
+        let _ = args;
+        String::new()
+    }
+}
+
+/// One entry of the arena: one cache line, since a long chain of scalars is bound by memory.
+#[derive(Clone, Copy)]
+pub(super) struct Node<T: Float> {
+    pub op: &'static dyn Operation<T>,
+    /// Where value and gradient lie in their buffers.
+    pub offset: usize,
+    /// Where the inputs stand in the tape's list, and behind them the index list.
+    pub links: usize,
+    /// The line of the program that made the node.
+    pub caller: &'static Location<'static>,
+    rows: u32,
+    cols: u32,
+    /// Place of the constants in the tape's list.
+    pub args: u32,
+    pub indices: u32,
+    pub generation: u32,
+    pub inputs: u16,
+    /// Whether a parameter or a variable stands above: whether it has a gradient.
+    pub differentiable: bool,
+}
+
+const _: () = assert!(size_of::<Node<f64>>() == 64);
+
+/// The operation of a leaf: it has no inputs, and its value is written by whoever makes it.
+pub(super) enum Leaf {
+    Param,
+    Constant,
+    Variable,
+}
+
+impl<T: Float> Operation<T> for Leaf {
+    fn name(&self) -> &'static str {
+        match self {
+            Leaf::Param => "param",
+            Leaf::Constant => "constant",
+            Leaf::Variable => "variable",
+        }
+    }
+
+    fn forward(&self, _: Forward<'_, T>) {}
+
+    fn backward(&self, _: Backward<'_, T>) {}
+}
+
+impl<T: Float> Node<T> {
+    /// A node without inputs; the caller fills in what it has more.
+    #[inline]
+    #[track_caller]
+    pub fn new(
+        op: &'static dyn Operation<T>,
+        shape: Shape,
+        offset: usize,
+        links: usize,
+        generation: u32,
+    ) -> Self {
+        let side = |n: usize| {
+            u32::try_from(n).unwrap_or_else(|_| panic!("a value of {shape}: a side is longer than 2³² − 1"))
+        };
+        Node {
+            op,
+            offset,
+            links,
+            caller: Location::caller(),
+            rows: side(shape.rows),
+            cols: side(shape.cols),
+            args: NO_ARGS,
+            indices: 0,
+            generation,
+            inputs: 0,
+            differentiable: false,
+        }
+    }
+
+    #[inline]
+    pub fn shape(&self) -> Shape {
+        Shape::new(self.rows as usize, self.cols as usize)
+    }
+
+    pub fn name(&self) -> &'static str {
+        self.op.name()
+    }
+
+    /// The entries of the value (or the gradient) in its buffer.
+    #[inline]
+    pub fn range(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + self.shape().len()
+    }
+
+    /// Inputs and index list in the tape's list.
+    #[inline]
+    pub fn links(&self) -> std::ops::Range<usize> {
+        self.links..self.links + self.inputs as usize + self.indices as usize
+    }
+}

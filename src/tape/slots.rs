@@ -1,0 +1,121 @@
+//! Parameters as an optimizer sees them: slots of values and gradients at the front of the arena.
+
+use super::node::Node;
+use super::{Param, Shape, Tape};
+use crate::Float;
+
+/// One parameter's place in the arena.
+pub struct Slot<'a, T> {
+    /// Whose place it is.
+    pub param: Param,
+    /// Where the slot begins, in numbers from the front of the arena: also the place for what an
+    /// optimizer remembers about it.
+    pub offset: usize,
+    /// The parameter's value, row-major.
+    pub values: &'a mut [T],
+    /// Its gradient.
+    pub grads: &'a mut [T],
+}
+
+/// The slots in order: see [`Tape::slots`].
+pub struct Slots<'a, T: Float> {
+    nodes: std::iter::Enumerate<std::slice::Iter<'a, Node<T>>>,
+    values: &'a mut [T],
+    grads: &'a mut [T],
+}
+
+impl<'a, T: Float> Iterator for Slots<'a, T> {
+    type Item = Slot<'a, T>;
+
+    fn next(&mut self) -> Option<Slot<'a, T>> {
+        let (index, node) = self.nodes.next()?;
+        let len = node.shape().len();
+        Some(Slot {
+            param: Param(index as u32),
+            offset: node.offset,
+            values: self.values.split_off_mut(..len)?,
+            grads: self.grads.split_off_mut(..len)?,
+        })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.nodes.size_hint()
+    }
+}
+
+impl<T: Float> ExactSizeIterator for Slots<'_, T> {}
+
+impl<T: Float> Tape<T> {
+    /// All parameters, in the order in which they were made.
+    pub fn params(&self) -> impl ExactSizeIterator<Item = Param> + use<T> {
+        (0..self.params as u32).map(Param)
+    }
+
+    /// The parameters' values and gradients, one slot each: the way in for an optimizer.
+    ///
+    /// Nodes behind the parameters keep the values they were computed with.
+    pub fn slots(&mut self) -> Slots<'_, T> {
+        let n = self.param_numbers();
+        Slots {
+            nodes: self.nodes[..self.params].iter().enumerate(),
+            values: &mut self.values[..n],
+            grads: &mut self.grads[..n],
+        }
+    }
+
+    /// Number of trainable numbers in all parameters together.
+    pub fn param_numbers(&self) -> usize {
+        self.params.checked_sub(1).map_or(0, |last| self.nodes[last].range().end)
+    }
+
+    /// Values of all parameters, one behind the other.
+    pub fn param_values(&self) -> &[T] {
+        &self.values[..self.param_numbers()]
+    }
+
+    /// The same, to change: to restore parameters that were saved, for instance.
+    pub fn param_values_mut(&mut self) -> &mut [T] {
+        let n = self.param_numbers();
+        &mut self.values[..n]
+    }
+
+    /// Gradients of all parameters, one behind the other.
+    pub fn param_grads(&self) -> &[T] {
+        &self.grads[..self.param_numbers()]
+    }
+
+    /// The same, to change: to clip them, for instance.
+    pub fn param_grads_mut(&mut self) -> &mut [T] {
+        let n = self.param_numbers();
+        &mut self.grads[..n]
+    }
+
+    /// Sets the gradients of all parameters to zero.
+    pub fn zero_grad(&mut self) {
+        self.param_grads_mut().fill(T::ZERO);
+    }
+
+    /// Names a parameter in messages and drawings.
+    ///
+    /// # Panics
+    /// If `p` belongs to another tape and this one has fewer parameters.
+    pub fn set_name(&mut self, p: Param, name: impl Into<String>) {
+        self.names[p.index()] = name.into();
+    }
+
+    /// The name given to a parameter; empty where there is none.
+    ///
+    /// # Panics
+    /// If `p` belongs to another tape and this one has fewer parameters.
+    pub fn name(&self, p: Param) -> &str {
+        &self.names[p.index()]
+    }
+
+    /// Shape of a parameter.
+    ///
+    /// # Panics
+    /// If `p` belongs to another tape and this one has fewer parameters.
+    pub fn param_shape(&self, p: Param) -> Shape {
+        self.nodes[..self.params][p.index()].shape()
+    }
+}
