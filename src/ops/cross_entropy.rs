@@ -97,7 +97,7 @@ impl<T: Float> Operation<T> for CrossEntropy {
             // p − 1 for the label, which loses its digits where p is near 1 and can be had without.
             let of_label = if label == top { -rest } else { delta[label] - T::ONE };
             losses[i] = if smoothing > T::ZERO {
-                delta.iter_mut().for_each(|delta| *delta = *delta - floor);
+                delta.iter_mut().for_each(|delta| *delta -= floor);
                 let mean = x.iter().fold(T::ZERO, |sum, x| sum + (*x - shift)) / classes;
                 (T::ONE - smoothing) * loss + smoothing * (ln - mean)
             } else {

@@ -161,7 +161,7 @@ impl<T: Float> Operation<T> for Reduce {
         }
         if self.mean {
             let n = self.divisor::<T>(shape);
-            y.iter_mut().for_each(|y| *y = *y / n);
+            y.iter_mut().for_each(|y| *y /= n);
         }
     }
 

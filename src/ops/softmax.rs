@@ -80,7 +80,7 @@ pub(super) fn softmax_row<T: Float>(x: &[T], p: &mut [T]) -> RowSum<T> {
     let others = sum(p);
     p[top] = peak;
     let total = peak + others;
-    p.iter_mut().for_each(|p| *p = *p / total);
+    p.iter_mut().for_each(|p| *p /= total);
     let ln = if peak == T::ONE { others.ln_1p() } else { total.ln() };
     RowSum { shift, ln, top, rest: others / total }
 }
