@@ -1,0 +1,2 @@
+//! Data: IDX files, datasets, batches, preprocessing and synthetic sets.
+pub mod idx;
