@@ -30,24 +30,17 @@ pub enum IdxData {
     F64(Vec<f64>),
 }
 
-/// Evaluates `$body` with `$v` bound to the elements, whichever type they are.
-macro_rules! with_elements {
-    ($data:expr, $v:ident => $body:expr) => {
-        match $data {
-            IdxData::U8($v) => $body,
-            IdxData::I8($v) => $body,
-            IdxData::I16($v) => $body,
-            IdxData::I32($v) => $body,
-            IdxData::F32($v) => $body,
-            IdxData::F64($v) => $body,
-        }
-    };
-}
-
 impl IdxData {
     /// Number of elements.
     pub fn len(&self) -> usize {
-        with_elements!(self, v => v.len())
+        match self {
+            IdxData::U8(v) => v.len(),
+            IdxData::I8(v) => v.len(),
+            IdxData::I16(v) => v.len(),
+            IdxData::I32(v) => v.len(),
+            IdxData::F32(v) => v.len(),
+            IdxData::F64(v) => v.len(),
+        }
     }
 
     /// Whether there are none.
@@ -69,7 +62,14 @@ impl IdxData {
 
     /// All elements as `f64`; exact for every type.
     pub fn to_f64(&self) -> Vec<f64> {
-        with_elements!(self, v => v.iter().map(|x| f64::from(*x)).collect())
+        match self {
+            IdxData::U8(v) => v.iter().map(|x| f64::from(*x)).collect(),
+            IdxData::I8(v) => v.iter().map(|x| f64::from(*x)).collect(),
+            IdxData::I16(v) => v.iter().map(|x| f64::from(*x)).collect(),
+            IdxData::I32(v) => v.iter().map(|x| f64::from(*x)).collect(),
+            IdxData::F32(v) => v.iter().map(|x| f64::from(*x)).collect(),
+            IdxData::F64(v) => v.clone(),
+        }
     }
 
     /// All elements as whole numbers; `None` for the floating-point types.
