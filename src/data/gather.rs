@@ -25,40 +25,92 @@ impl Dataset {
         self.check_rows("gather", indices);
         match &self.stored {
             Features::U8(v) => {
-                self.rows_into(v, indices, out, |x, c, s| (T::of(f64::from(x)) - T::of(c)) / T::of(s))
+                let of = |x: u8| T::of(f64::from(x));
+                match &self.map.0 {
+                    // Pixels as a rule, and worth a loop without the subtraction.
+                    Map::Uniform { center: 0.0, scale } => {
+                        let scale = T::of(*scale);
+                        self.uniform_rows(v, indices, out, move |x| of(x) / scale);
+                    }
+                    Map::Uniform { center, scale } => {
+                        let (center, scale) = (T::of(*center), T::of(*scale));
+                        self.uniform_rows(v, indices, out, move |x| (of(x) - center) / scale);
+                    }
+                    Map::Columns { center, scale } => {
+                        let map = |x, c, s| (of(x) - T::of(c)) / T::of(s);
+                        self.column_rows(v, indices, out, center, scale, map);
+                    }
+                }
             }
-            Features::F32(v) => self.rows_into(v, indices, out, |x, c, s| T::of((f64::from(x) - c) / s)),
-            Features::F64(v) => self.rows_into(v, indices, out, |x, c, s| T::of((x - c) / s)),
+            Features::F32(v) => self.numbers_into(v, indices, out, |x| f64::from(x)),
+            Features::F64(v) => self.numbers_into(v, indices, out, |x| x),
         }
     }
 
-    /// `convert` takes a stored value, center and scale.
     #[inline(always)]
-    fn rows_into<S: Copy, T>(
+    fn numbers_into<S: Copy, T: Float>(
         &self,
         stored: &[S],
         indices: &[usize],
         out: &mut [T],
-        convert: impl Fn(S, f64, f64) -> T,
+        of: impl Fn(S) -> f64 + Copy,
     ) {
+        match &self.map.0 {
+            Map::Uniform { center: 0.0, scale: 1.0 } => {
+                self.uniform_rows(stored, indices, out, |x| T::of(of(x)));
+            }
+            Map::Uniform { center, scale } => {
+                let (center, scale) = (*center, *scale);
+                self.uniform_rows(stored, indices, out, move |x| T::of((of(x) - center) / scale));
+            }
+            Map::Columns { center, scale } => {
+                let map = |x, c, s| T::of((of(x) - c) / s);
+                self.column_rows(stored, indices, out, center, scale, map);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn uniform_rows<S: Copy, T>(&self, stored: &[S], indices: &[usize], out: &mut [T], map: impl Fn(S) -> T) {
         let width = self.features();
-        vectorize(out.len(), || {
-            for (out, index) in out.chunks_exact_mut(width).zip(indices) {
-                let row = &stored[self.stored_row(*index) * width..][..width];
-                match &self.map.0 {
-                    Map::Uniform { center, scale } => {
-                        for (z, x) in out.iter_mut().zip(row) {
-                            *z = convert(*x, *center, *scale);
-                        }
-                    }
-                    Map::Columns { center, scale } => {
-                        for (((z, x), c), s) in out.iter_mut().zip(row).zip(center).zip(scale) {
-                            *z = convert(*x, *c, *s);
-                        }
+        vectorize(
+            out.len(),
+            #[inline(always)]
+            // By value: behind a reference, every store to `out` could change the scale.
+            move || {
+                for (out, index) in out.chunks_exact_mut(width).zip(indices) {
+                    let row = &stored[self.stored_row(*index) * width..][..width];
+                    for (z, x) in out.iter_mut().zip(row) {
+                        *z = map(*x);
                     }
                 }
-            }
-        });
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn column_rows<S: Copy, T>(
+        &self,
+        stored: &[S],
+        indices: &[usize],
+        out: &mut [T],
+        center: &[f64],
+        scale: &[f64],
+        map: impl Fn(S, f64, f64) -> T,
+    ) {
+        let width = self.features();
+        vectorize(
+            out.len(),
+            #[inline(always)]
+            || {
+                for (out, index) in out.chunks_exact_mut(width).zip(indices) {
+                    let row = &stored[self.stored_row(*index) * width..][..width];
+                    for (((z, x), c), s) in out.iter_mut().zip(row).zip(center).zip(scale) {
+                        *z = map(*x, *c, *s);
+                    }
+                }
+            },
+        );
     }
 
     /// Replaces the contents of `out` by the class indices of the rows `indices`.

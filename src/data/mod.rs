@@ -14,6 +14,7 @@ mod dataset;
 mod gather;
 pub mod idx;
 mod mnist;
+pub mod preprocess;
 mod split;
 
 pub use affine::Affine;
