@@ -42,7 +42,7 @@ impl Dataset {
                     }
                 }
             }
-            Features::F32(v) => self.numbers_into(v, indices, out, |x| f64::from(x)),
+            Features::F32(v) => self.numbers_into(v, indices, out, f64::from),
             Features::F64(v) => self.numbers_into(v, indices, out, |x| x),
         }
     }

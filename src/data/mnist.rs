@@ -3,8 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Dataset;
-use super::idx;
+use super::idx::{self, IdxArray, IdxData};
+use super::{Dataset, Features};
 use crate::{Error, Result};
 
 /// No file may make a program count more classes than this.
@@ -78,6 +78,60 @@ impl Dataset {
             _ => Ok(data),
         }
     }
+
+    /// Writes the features, which must be bytes, and the labels as a pair of IDX files, gzipped where a
+    /// name ends in `.gz`. Images have rank 3, other samples rank 2.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the features are not bytes, there are no class labels, or a label is above 255;
+    /// [`Error::Io`] if a file cannot be written.
+    pub fn write_idx(&self, images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<()> {
+        let Features::U8(_) = self.stored() else {
+            return Err(Error::Data("only features that are bytes can be written as IDX images".into()));
+        };
+        let Some(classes) = self.labels() else {
+            return Err(Error::Data("a dataset without class labels cannot be written as IDX".into()));
+        };
+        let byte = |(row, label): (usize, &u32)| {
+            let why = || Error::Data(format!("row {row}: label {label} does not fit into a byte"));
+            u8::try_from(*label).map_err(|_| why())
+        };
+        let classes = classes.iter().enumerate().map(byte).collect::<Result<Vec<u8>>>()?;
+        let pixels: Vec<u8> =
+            (0..self.len()).flat_map(|i| self.bytes(i).unwrap_or_default()).copied().collect();
+        let mut shape = vec![self.len()];
+        match self.image_shape() {
+            Some((height, width)) => shape.extend([height, width]),
+            None => shape.push(self.features()),
+        }
+        idx::write(images, &IdxArray::new(shape, IdxData::U8(pixels.into())))?;
+        idx::write(labels, &IdxArray::new(vec![self.len()], IdxData::U8(classes.into())))
+    }
+}
+
+/// Writes a training and a test set as the four gzipped files that [`Dataset::mnist`] reads, into
+/// `folder`, which is made if it does not exist. Returns their paths.
+///
+/// # Errors
+/// As [`Dataset::write_idx`]; [`Error::Data`] also if the folder holds a plain file that
+/// [`Dataset::mnist`] would read instead of the one to be written.
+pub fn write_mnist(train: &Dataset, test: &Dataset, folder: impl AsRef<Path>) -> Result<[PathBuf; 4]> {
+    let folder = folder.as_ref();
+    std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
+    let stems = ["train-images", "train-labels", "t10k-images", "t10k-labels"];
+    let suffix = |stem: &str| if stem.ends_with("images") { "idx3-ubyte" } else { "idx1-ubyte" };
+    let paths = stems.map(|stem| folder.join(format!("{stem}-{}.gz", suffix(stem))));
+    for (stem, path) in stems.iter().zip(&paths) {
+        if let Ok(found) = find(folder, stem, suffix(stem))
+            && found != *path
+        {
+            let why = format!("{} is in the way: it would be read instead of the new file", found.display());
+            return Err(Error::Data(why));
+        }
+    }
+    train.write_idx(&paths[0], &paths[1])?;
+    test.write_idx(&paths[2], &paths[3])?;
+    Ok(paths)
 }
 
 fn find(folder: &Path, stem: &str, suffix: &str) -> Result<PathBuf> {

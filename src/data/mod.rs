@@ -16,8 +16,10 @@ pub mod idx;
 mod mnist;
 pub mod preprocess;
 mod split;
+pub mod synthetic;
 
 pub use affine::Affine;
 pub use ascii::ascii_image;
 pub use batches::Batches;
 pub use dataset::{Dataset, Features};
+pub use mnist::write_mnist;
