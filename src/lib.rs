@@ -1,4 +1,5 @@
 //! tapegrad
+pub mod data;
 pub mod error;
 pub mod float;
 pub mod linalg;

@@ -1,0 +1,139 @@
+//! [`Affine`]: a shift and a scale per feature, applied when a batch is gathered.
+
+use crate::{Error, Result};
+
+/// z = (x − center)/scale, with one pair for all features or one for each.
+///
+/// A division, not a product with 1/scale: byte 255 becomes 1 exactly, and the bits are those of the
+/// formula as it stands in books.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Affine(pub(super) Map);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Map {
+    Uniform { center: f64, scale: f64 },
+    Columns { center: Vec<f64>, scale: Vec<f64> },
+}
+
+impl Affine {
+    /// z = x.
+    pub const IDENTITY: Affine = Affine(Map::Uniform { center: 0.0, scale: 1.0 });
+
+    /// z = x/255: bytes to the interval from 0 to 1.
+    pub const PIXELS: Affine = Affine(Map::Uniform { center: 0.0, scale: 255.0 });
+
+    /// z = (x − center)/scale for every feature.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a number is not finite or `scale` is 0.
+    pub fn uniform(center: f64, scale: f64) -> Result<Affine> {
+        check(center, scale, || "".into())?;
+        Ok(Affine(Map::Uniform { center, scale }))
+    }
+
+    /// zⱼ = (xⱼ − centerⱼ)/scaleⱼ.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a number is not finite or a scale is 0.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[track_caller]
+    pub fn columns(center: Vec<f64>, scale: Vec<f64>) -> Result<Affine> {
+        let (c, s) = (center.len(), scale.len());
+        assert!(c == s, "Affine::columns: {c} centers but {s} scales");
+        for (j, (c, s)) in center.iter().zip(&scale).enumerate() {
+            check(*c, *s, || format!("column {j}: "))?;
+        }
+        Ok(Affine(Map::Columns { center, scale }))
+    }
+
+    /// Center and scale of feature `j`.
+    ///
+    /// # Panics
+    /// If there are pairs for fewer features.
+    #[track_caller]
+    pub fn column(&self, j: usize) -> (f64, f64) {
+        match &self.0 {
+            Map::Uniform { center, scale } => (*center, *scale),
+            Map::Columns { center, scale } => (center[j], scale[j]),
+        }
+    }
+
+    /// How many features it is made for; `None` if any number will do.
+    pub fn features(&self) -> Option<usize> {
+        match &self.0 {
+            Map::Uniform { .. } => None,
+            Map::Columns { center, .. } => Some(center.len()),
+        }
+    }
+
+    /// First this map, then `next`: ((x − c₁)/s₁ − c₂)/s₂ = (x − (c₁ + s₁c₂))/(s₁s₂).
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a product of scales leaves the range of the numbers.
+    ///
+    /// # Panics
+    /// If the two are made for different numbers of features.
+    #[track_caller]
+    pub fn then(&self, next: &Affine) -> Result<Affine> {
+        let features = match (self.features(), next.features()) {
+            (Some(a), Some(b)) => {
+                assert!(a == b, "Affine::then: a map of {a} features before one of {b}");
+                Some(a)
+            }
+            (a, b) => a.or(b),
+        };
+        let compose = |j| {
+            let ((c1, s1), (c2, s2)) = (self.column(j), next.column(j));
+            (c1 + s1 * c2, s1 * s2)
+        };
+        match features {
+            None => {
+                let (center, scale) = compose(0);
+                Affine::uniform(center, scale)
+            }
+            Some(n) => {
+                let (center, scale) = (0..n).map(compose).unzip();
+                Affine::columns(center, scale)
+            }
+        }
+    }
+}
+
+fn check(center: f64, scale: f64, place: impl Fn() -> String) -> Result<()> {
+    if !center.is_finite() || !scale.is_finite() || scale == 0.0 {
+        let why = format!("{}cannot map x to (x − {center})/{scale}", place());
+        return Err(Error::Data(why));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn composition() {
+        let a = Affine::columns(vec![1.0, 2.0], vec![2.0, 4.0]).unwrap();
+        let b = Affine::uniform(3.0, 0.5).unwrap();
+        let apply = |m: &Affine, j, x: f64| {
+            let (c, s) = m.column(j);
+            (x - c) / s
+        };
+        for (first, second) in [(&a, &b), (&b, &a), (&b, &b), (&a, &a)] {
+            let both = first.then(second).unwrap();
+            for j in 0..2 {
+                assert_eq!(apply(&both, j, 20.0), apply(second, j, apply(first, j, 20.0)));
+            }
+        }
+        assert_eq!(b.then(&b).unwrap().features(), None);
+    }
+
+    #[test]
+    fn a_scale_of_zero_is_an_error() {
+        let error = Affine::columns(vec![0.0, 1.0], vec![1.0, 0.0]).unwrap_err();
+        assert_eq!(error.to_string(), "column 1: cannot map x to (x − 1)/0");
+        assert!(Affine::uniform(f64::NAN, 1.0).is_err());
+    }
+}

@@ -1,0 +1,401 @@
+//! [`Dataset`]: samples as rows, with labels.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use nalgebra::DMatrix;
+
+use super::affine::Affine;
+use super::idx::{Bytes, IdxData};
+use crate::{Error, Float, Result};
+
+/// The stored features, row-major, a sample a row; shared by cloning.
+#[derive(Clone, Debug)]
+pub enum Features {
+    /// Bytes, such as pixels; perhaps in a mapped file.
+    U8(Bytes),
+    /// Numbers in single precision.
+    F32(Arc<Vec<f32>>),
+    /// Numbers in double precision.
+    F64(Arc<Vec<f64>>),
+}
+
+impl Features {
+    /// Number of values of all samples together.
+    pub fn len(&self) -> usize {
+        match self {
+            Features::U8(v) => v.len(),
+            Features::F32(v) => v.len(),
+            Features::F64(v) => v.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn first_not_finite(&self) -> Option<(usize, f64)> {
+        match self {
+            Features::U8(_) => None,
+            Features::F32(v) => v.iter().position(|x| !x.is_finite()).map(|i| (i, f64::from(v[i]))),
+            Features::F64(v) => v.iter().position(|x| !x.is_finite()).map(|i| (i, v[i])),
+        }
+    }
+}
+
+impl From<Bytes> for Features {
+    fn from(values: Bytes) -> Self {
+        Features::U8(values)
+    }
+}
+
+impl From<Vec<u8>> for Features {
+    fn from(values: Vec<u8>) -> Self {
+        Features::U8(values.into())
+    }
+}
+
+impl From<Vec<f32>> for Features {
+    fn from(values: Vec<f32>) -> Self {
+        Features::F32(Arc::new(values))
+    }
+}
+
+impl From<Vec<f64>> for Features {
+    fn from(values: Vec<f64>) -> Self {
+        Features::F64(Arc::new(values))
+    }
+}
+
+impl From<IdxData> for Features {
+    /// Bytes stay bytes; other whole numbers become `f64`.
+    fn from(values: IdxData) -> Self {
+        match values {
+            IdxData::U8(v) => v.into(),
+            IdxData::F32(v) => v.into(),
+            IdxData::F64(v) => v.into(),
+            other => other.to_f64().into(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Labels {
+    None,
+    Classes { of_row: Arc<[u32]>, count: usize },
+    Targets { values: Arc<[f64]>, width: usize },
+}
+
+/// Samples as rows, with class labels, real-valued targets, or neither.
+///
+/// Cloning, [subsets](Self::subset), splits and [`mapped`](Self::mapped) share the stored features; only
+/// labels and row numbers are copied. Features are finite and labels in range from construction on.
+///
+/// ```
+/// use tapegrad::data::Dataset;
+///
+/// let data = Dataset::new(vec![0u8, 255, 51, 102], 2)?.with_labels(&[1, 0], 2)?;
+/// let mut batch = [0.0f32; 4];
+/// data.gather(&[1, 0], &mut batch);
+/// assert_eq!(batch, [0.2, 0.4, 0.0, 1.0]);
+/// assert_eq!(data.label(1), 0);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    pub(super) stored: Features,
+    /// Row i is stored row `rows[i]`; all in their order where `None`.
+    pub(super) rows: Option<Arc<[u32]>>,
+    pub(super) map: Arc<Affine>,
+    pub(super) labels: Labels,
+    len: usize,
+    features: usize,
+    class_names: Option<Arc<[String]>>,
+    feature_names: Option<Arc<[String]>>,
+    image: Option<(usize, usize)>,
+}
+
+impl Dataset {
+    /// Samples of `features` values each, one behind the other in `values`: bytes or numbers.
+    ///
+    /// Bytes are read as x/255, numbers as they are; [`mapped`](Self::mapped) changes that.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if `features` is 0 or does not divide the number of values, a value is NaN or
+    /// infinite, or there are more than 2³² − 1 samples.
+    pub fn new(values: impl Into<Features>, features: usize) -> Result<Dataset> {
+        let stored = values.into();
+        if features == 0 {
+            return Err(Error::Data("the samples have no features".into()));
+        }
+        let len = stored.len() / features;
+        if !stored.len().is_multiple_of(features) {
+            let why = format!("{} values are not whole samples of {features} features", stored.len());
+            return Err(Error::Data(why));
+        }
+        if u32::try_from(len).is_err() {
+            return Err(Error::Data(format!("{len} samples are more than the 4294967295 possible")));
+        }
+        if let Some((at, value)) = stored.first_not_finite() {
+            let why = format!("row {}, column {}: the feature is {value}", at / features, at % features);
+            return Err(Error::Data(why));
+        }
+        let map = Arc::new(if matches!(stored, Features::U8(_)) { Affine::PIXELS } else { Affine::IDENTITY });
+        Ok(Dataset {
+            stored,
+            rows: None,
+            map,
+            labels: Labels::None,
+            len,
+            features,
+            class_names: None,
+            feature_names: None,
+            image: None,
+        })
+    }
+
+    /// Samples from the rows of a matrix, which is copied.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_matrix<T: Float>(matrix: &DMatrix<T>) -> Result<Dataset> {
+        let values: Vec<f64> =
+            matrix.row_iter().flat_map(|r| r.iter().map(|x| x.to_f64()).collect::<Vec<_>>()).collect();
+        Dataset::new(values, matrix.ncols())
+    }
+
+    /// With a class index for each row.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there are not as many labels as rows, or a label is not below `classes`.
+    pub fn with_labels(mut self, labels: &[usize], classes: usize) -> Result<Dataset> {
+        if labels.len() != self.len {
+            return Err(Error::Data(format!("{} labels for {} rows", labels.len(), self.len)));
+        }
+        let convert = |(row, label): (usize, &usize)| match u32::try_from(*label) {
+            Ok(small) if *label < classes => Ok(small),
+            _ => Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes"))),
+        };
+        let of_row = labels.iter().enumerate().map(convert).collect::<Result<_>>()?;
+        self.labels = Labels::Classes { of_row, count: classes };
+        self.class_names = None;
+        Ok(self)
+    }
+
+    /// With room for `classes` classes; no fewer than there are.
+    pub(super) fn with_classes(mut self, classes: usize) -> Dataset {
+        if let Labels::Classes { count, .. } = &mut self.labels {
+            *count = classes.max(*count);
+        }
+        self
+    }
+
+    /// With `width` real-valued targets for each row, row-major.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there are not `width` targets for each row, `width` is 0, or a target is NaN
+    /// or infinite.
+    pub fn with_targets(mut self, targets: Vec<f64>, width: usize) -> Result<Dataset> {
+        if width == 0 || self.len.checked_mul(width) != Some(targets.len()) {
+            let why = format!("{} targets are not {width} for each of {} rows", targets.len(), self.len);
+            return Err(Error::Data(why));
+        }
+        if let Some(at) = targets.iter().position(|x| !x.is_finite()) {
+            let (row, column) = (at / width, at % width);
+            return Err(Error::Data(format!("row {row}, column {column}: the target is {}", targets[at])));
+        }
+        self.labels = Labels::Targets { values: targets.into(), width };
+        self.class_names = None;
+        Ok(self)
+    }
+
+    /// With a name for each class.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there are not as many names as classes.
+    pub fn with_class_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<Dataset> {
+        let names: Arc<[String]> = names.into_iter().map(Into::into).collect();
+        if names.len() != self.classes() {
+            return Err(Error::Data(format!("{} names for {} classes", names.len(), self.classes())));
+        }
+        self.class_names = Some(names);
+        Ok(self)
+    }
+
+    /// With a name for each feature.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there are not as many names as features.
+    pub fn with_feature_names(
+        mut self,
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Result<Dataset> {
+        let names: Arc<[String]> = names.into_iter().map(Into::into).collect();
+        if names.len() != self.features {
+            return Err(Error::Data(format!("{} names for {} features", names.len(), self.features)));
+        }
+        self.feature_names = Some(names);
+        Ok(self)
+    }
+
+    /// With the note that a row is an image of `height`×`width` pixels, row-major.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if an image of this size does not have as many pixels as there are features.
+    pub fn with_image_shape(mut self, height: usize, width: usize) -> Result<Dataset> {
+        if height.checked_mul(width) != Some(self.features) {
+            return Err(Error::Data(format!("{} features are not {height}×{width} pixels", self.features)));
+        }
+        self.image = Some((height, width));
+        Ok(self)
+    }
+
+    /// The same samples with `map` applied on top of what is applied already; no feature is copied.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the composed map leaves the range of the numbers.
+    ///
+    /// # Panics
+    /// If `map` is made for another number of features.
+    #[track_caller]
+    pub fn mapped(&self, map: &Affine) -> Result<Dataset> {
+        if let Some(n) = map.features() {
+            assert!(n == self.features, "mapped: a map of {n} features, but the data has {}", self.features);
+        }
+        Ok(Dataset { map: Arc::new(self.map.then(map)?), ..self.clone() })
+    }
+
+    /// The same rows, labels and class names with other features: row i of `values` belongs to row i.
+    /// Feature names and image shape are dropped.
+    pub(super) fn with_features(&self, values: impl Into<Features>, features: usize) -> Result<Dataset> {
+        let new = Dataset::new(values, features)?;
+        assert_eq!(new.len, self.len, "with_features: the numbers of rows differ");
+        Ok(Dataset { labels: self.labels.clone(), class_names: self.class_names.clone(), ..new })
+    }
+
+    /// The rows `indices`, in that order; a row may come twice. The features are shared.
+    ///
+    /// # Panics
+    /// If an index is not below [`len`](Self::len).
+    #[track_caller]
+    pub fn subset(&self, indices: &[usize]) -> Dataset {
+        if let Some(bad) = indices.iter().find(|i| **i >= self.len) {
+            panic!("subset: row {bad} of a dataset of {} rows", self.len);
+        }
+        let rows = indices.iter().map(|i| self.stored_row(*i) as u32).collect();
+        let labels = match &self.labels {
+            Labels::None => Labels::None,
+            Labels::Classes { of_row, count } => {
+                Labels::Classes { of_row: indices.iter().map(|i| of_row[*i]).collect(), count: *count }
+            }
+            Labels::Targets { values, width } => {
+                let rows = indices.iter().flat_map(|i| &values[i * width..(i + 1) * width]);
+                Labels::Targets { values: rows.copied().collect(), width: *width }
+            }
+        };
+        Dataset { rows: Some(rows), labels, len: indices.len(), ..self.clone() }
+    }
+
+    /// The first `n` rows, or all if there are fewer.
+    pub fn take(&self, n: usize) -> Dataset {
+        self.subset(&(0..n.min(self.len)).collect::<Vec<_>>())
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Number of features.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// Number of classes; 0 without class labels.
+    pub fn classes(&self) -> usize {
+        if let Labels::Classes { count, .. } = self.labels { count } else { 0 }
+    }
+
+    /// Number of real-valued targets of a row; 0 without.
+    pub fn target_width(&self) -> usize {
+        if let Labels::Targets { width, .. } = self.labels { width } else { 0 }
+    }
+
+    /// The class index of every row; `None` without class labels.
+    pub fn labels(&self) -> Option<&[u32]> {
+        if let Labels::Classes { of_row, .. } = &self.labels { Some(of_row) } else { None }
+    }
+
+    /// The targets of all rows, row-major; `None` without.
+    pub fn targets(&self) -> Option<&[f64]> {
+        if let Labels::Targets { values, .. } = &self.labels { Some(values) } else { None }
+    }
+
+    /// The class index of row `i`.
+    ///
+    /// # Panics
+    /// If there are no class labels, or no such row.
+    #[track_caller]
+    pub fn label(&self, i: usize) -> usize {
+        match self.labels() {
+            None => panic!("label: the dataset has no class labels"),
+            Some(labels) => labels[i] as usize,
+        }
+    }
+
+    /// How many rows each class has.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes()];
+        self.labels().into_iter().flatten().for_each(|label| counts[*label as usize] += 1);
+        counts
+    }
+
+    /// The name of a class: the given one, or its index.
+    ///
+    /// # Panics
+    /// If names were given and `class` has none.
+    #[track_caller]
+    pub fn class_name(&self, class: usize) -> Cow<'_, str> {
+        match &self.class_names {
+            Some(names) => Cow::Borrowed(&names[class]),
+            None => Cow::Owned(class.to_string()),
+        }
+    }
+
+    /// The names of the features, where they were given.
+    pub fn feature_names(&self) -> Option<&[String]> {
+        self.feature_names.as_deref()
+    }
+
+    /// Height and width, where a row is an image.
+    pub fn image_shape(&self) -> Option<(usize, usize)> {
+        self.image
+    }
+
+    /// The stored bytes of row `i`, before any map; `None` where features are not bytes.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[track_caller]
+    pub fn bytes(&self, i: usize) -> Option<&[u8]> {
+        assert!(i < self.len, "bytes: row {i} of a dataset of {} rows", self.len);
+        let start = self.stored_row(i) * self.features;
+        if let Features::U8(v) = &self.stored { Some(&v[start..start + self.features]) } else { None }
+    }
+
+    /// What is stored, of all rows, those of other subsets too.
+    pub fn stored(&self) -> &Features {
+        &self.stored
+    }
+
+    #[inline]
+    pub(super) fn stored_row(&self, i: usize) -> usize {
+        self.rows.as_ref().map_or(i, |rows| rows[i] as usize)
+    }
+}

@@ -1,0 +1,176 @@
+//! Rows of a [`Dataset`] into a slice of numbers: the way from the data to the arena.
+
+use nalgebra::DMatrix;
+
+use super::affine::Map;
+use super::dataset::{Dataset, Features, Labels};
+use crate::Float;
+use crate::linalg::simd::vectorize;
+
+impl Dataset {
+    /// Writes the rows `indices` into `out`, row-major, converted and mapped on the way.
+    ///
+    /// Bytes are mapped in `T`, numbers in `f64` and then rounded to `T`. Allocates nothing.
+    ///
+    /// # Panics
+    /// If `out` does not hold `indices.len() * features()` numbers, or there is no such row.
+    #[track_caller]
+    pub fn gather<T: Float>(&self, indices: &[usize], out: &mut [T]) {
+        let (rows, width) = (indices.len(), self.features());
+        assert!(
+            rows.checked_mul(width) == Some(out.len()),
+            "gather: {rows} rows of {width} features do not fit into {} numbers",
+            out.len()
+        );
+        self.check_rows("gather", indices);
+        match &self.stored {
+            Features::U8(v) => {
+                let of = |x: u8| T::of(f64::from(x));
+                match &self.map.0 {
+                    // Pixels as a rule, and worth a loop without the subtraction.
+                    Map::Uniform { center: 0.0, scale } => {
+                        let scale = T::of(*scale);
+                        self.uniform_rows(v, indices, out, move |x| of(x) / scale);
+                    }
+                    Map::Uniform { center, scale } => {
+                        let (center, scale) = (T::of(*center), T::of(*scale));
+                        self.uniform_rows(v, indices, out, move |x| (of(x) - center) / scale);
+                    }
+                    Map::Columns { center, scale } => {
+                        let map = |x, c, s| (of(x) - T::of(c)) / T::of(s);
+                        self.column_rows(v, indices, out, center, scale, map);
+                    }
+                }
+            }
+            Features::F32(v) => self.numbers_into(v, indices, out, f64::from),
+            Features::F64(v) => self.numbers_into(v, indices, out, |x| x),
+        }
+    }
+
+    #[inline(always)]
+    fn numbers_into<S: Copy, T: Float>(
+        &self,
+        stored: &[S],
+        indices: &[usize],
+        out: &mut [T],
+        of: impl Fn(S) -> f64 + Copy,
+    ) {
+        match &self.map.0 {
+            Map::Uniform { center: 0.0, scale: 1.0 } => {
+                self.uniform_rows(stored, indices, out, |x| T::of(of(x)));
+            }
+            Map::Uniform { center, scale } => {
+                let (center, scale) = (*center, *scale);
+                self.uniform_rows(stored, indices, out, move |x| T::of((of(x) - center) / scale));
+            }
+            Map::Columns { center, scale } => {
+                let map = |x, c, s| T::of((of(x) - c) / s);
+                self.column_rows(stored, indices, out, center, scale, map);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn uniform_rows<S: Copy, T>(&self, stored: &[S], indices: &[usize], out: &mut [T], map: impl Fn(S) -> T) {
+        let width = self.features();
+        vectorize(
+            out.len(),
+            #[inline(always)]
+            // By value: behind a reference, every store to `out` could change the scale.
+            move || {
+                for (out, index) in out.chunks_exact_mut(width).zip(indices) {
+                    let row = &stored[self.stored_row(*index) * width..][..width];
+                    for (z, x) in out.iter_mut().zip(row) {
+                        *z = map(*x);
+                    }
+                }
+            },
+        );
+    }
+
+    #[inline(always)]
+    fn column_rows<S: Copy, T>(
+        &self,
+        stored: &[S],
+        indices: &[usize],
+        out: &mut [T],
+        center: &[f64],
+        scale: &[f64],
+        map: impl Fn(S, f64, f64) -> T,
+    ) {
+        let width = self.features();
+        vectorize(
+            out.len(),
+            #[inline(always)]
+            || {
+                for (out, index) in out.chunks_exact_mut(width).zip(indices) {
+                    let row = &stored[self.stored_row(*index) * width..][..width];
+                    for (((z, x), c), s) in out.iter_mut().zip(row).zip(center).zip(scale) {
+                        *z = map(*x, *c, *s);
+                    }
+                }
+            },
+        );
+    }
+
+    /// Replaces the contents of `out` by the class indices of the rows `indices`.
+    ///
+    /// # Panics
+    /// If there are no class labels, or no such row.
+    #[track_caller]
+    pub fn gather_labels(&self, indices: &[usize], out: &mut Vec<usize>) {
+        self.check_rows("gather_labels", indices);
+        let Some(labels) = self.labels() else { panic!("gather_labels: the dataset has no class labels") };
+        out.clear();
+        out.extend(indices.iter().map(|i| labels[*i] as usize));
+    }
+
+    /// Writes the targets of the rows `indices` into `out`, row-major.
+    ///
+    /// # Panics
+    /// If there are no targets, `out` does not hold `indices.len() * target_width()` numbers, or there
+    /// is no such row.
+    #[track_caller]
+    pub fn gather_targets<T: Float>(&self, indices: &[usize], out: &mut [T]) {
+        self.check_rows("gather_targets", indices);
+        let Labels::Targets { values, width } = &self.labels else {
+            panic!("gather_targets: the dataset has no targets")
+        };
+        let rows = indices.len();
+        assert!(
+            rows * width == out.len(),
+            "gather_targets: {rows} rows of {width} targets do not fit into {} numbers",
+            out.len()
+        );
+        for (out, i) in out.chunks_exact_mut(*width).zip(indices) {
+            for (z, x) in out.iter_mut().zip(&values[i * width..(i + 1) * width]) {
+                *z = T::of(*x);
+            }
+        }
+    }
+
+    /// All rows as a matrix of `len()`×`features()`, mapped as in [`gather`](Self::gather).
+    pub fn to_matrix<T: Float>(&self) -> DMatrix<T> {
+        DMatrix::from_row_slice(self.len(), self.features(), &self.to_rows())
+    }
+
+    /// All rows, one behind the other, mapped as in [`gather`](Self::gather).
+    pub fn to_rows<T: Float>(&self) -> Vec<T> {
+        let mut out = vec![T::ZERO; self.len() * self.features()];
+        self.gather(&(0..self.len()).collect::<Vec<_>>(), &mut out);
+        out
+    }
+
+    /// All targets as a matrix of `len()`×`target_width()`; without columns where there are none.
+    pub fn targets_matrix<T: Float>(&self) -> DMatrix<T> {
+        let values = self.targets().unwrap_or(&[]).iter().map(|x| T::of(*x));
+        DMatrix::from_row_iterator(self.len(), self.target_width(), values)
+    }
+
+    #[track_caller]
+    fn check_rows(&self, operation: &str, indices: &[usize]) {
+        if let Some(bad) = indices.iter().find(|i| **i >= self.len()) {
+            panic!("{operation}: row {bad} of a dataset of {} rows", self.len());
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Preprocessing: what is fitted on the training part and then applied to every part.
+//!
+//! [`Standardize`] and [`MinMax`] only add an [`Affine`](super::Affine) map to a dataset, so nothing is
+//! copied. [`RandomProjection`] and [`Pca`] make new features. All of them read the data in blocks of
+//! rows, so that a mapped file of bytes never lies in memory as numbers.
+
+mod pca;
+mod projection;
+mod scale;
+
+pub use pca::Pca;
+pub use projection::RandomProjection;
+pub use scale::{MinMax, Standardize};
+
+use super::Dataset;
+use crate::linalg::{Mat, gemm};
+use crate::{Error, Result};
+
+/// Rows of a block: at 784 features it takes 3 MB, and a product over it still runs at full speed.
+const BLOCK: usize = 512;
+
+/// Calls `f` with block after block of rows, mapped, in `f64`.
+fn for_blocks(data: &Dataset, mut f: impl FnMut(&mut [f64])) {
+    let mut indices: Vec<usize> = (0..BLOCK.min(data.len())).collect();
+    let mut block = vec![0.0; indices.len() * data.features()];
+    for start in (0..data.len()).step_by(BLOCK) {
+        indices.truncate(data.len() - start);
+        indices.iter_mut().enumerate().for_each(|(i, row)| *row = start + i);
+        let block = &mut block[..indices.len() * data.features()];
+        data.gather(&indices, block);
+        f(block);
+    }
+}
+
+/// The dataset with features (X − 1·centerᵀ)·Wᵀ, where `w` is `k`×d, row-major.
+fn project(data: &Dataset, center: Option<&[f64]>, w: &[f64], k: usize) -> Result<Dataset> {
+    let d = data.features();
+    let mut values = vec![0.0; data.len() * k];
+    let mut done = 0;
+    for_blocks(data, |block| {
+        let rows = block.len() / d;
+        if let Some(center) = center {
+            for row in block.chunks_exact_mut(d) {
+                row.iter_mut().zip(center).for_each(|(x, c)| *x -= c);
+            }
+        }
+        let out = &mut values[done * k..(done + rows) * k];
+        gemm(out, false, Mat::new(block, rows, d), Mat::new(w, k, d).t());
+        done += rows;
+    });
+    data.with_features(values, k)
+}
+
+/// `k` new features out of `d`.
+fn check_k(k: usize, d: usize) -> Result<()> {
+    if (1..=d).contains(&k) {
+        return Ok(());
+    }
+    Err(Error::setting("k", format!("{k} dimensions of {d} features; allowed is 1 to {d}")))
+}
+
+fn check_rows(what: &str, data: &Dataset, least: usize) -> Result<()> {
+    if data.len() >= least {
+        return Ok(());
+    }
+    Err(Error::Data(format!("{what} needs at least {least} rows, found {}", data.len())))
+}

@@ -1,0 +1,108 @@
+//! Principal component analysis.
+
+use nalgebra::DMatrix;
+
+use super::scale::column_means;
+use super::{check_k, check_rows, for_blocks, project};
+use crate::data::Dataset;
+use crate::linalg::{Mat, gemm, symmetric_eigen};
+use crate::{Float, Result};
+
+/// The `k` directions of largest variance: Z = (X − 1μᵀ)·Wᵀ, W k×d with orthonormal rows.
+///
+/// W holds the leading eigenvectors of the covariance C = (X − 1μᵀ)ᵀ(X − 1μᵀ)/(n − 1), the eigenvalues
+/// are the variances of the columns of Z, and W's rows have a fixed sign: the entry of largest magnitude
+/// is positive.
+#[derive(Clone, Debug)]
+pub struct Pca {
+    mean: Vec<f64>,
+    /// k×d, row-major.
+    components: Vec<f64>,
+    variance: Vec<f64>,
+    total_variance: f64,
+}
+
+impl Pca {
+    /// Fits `k` components to `train`. Takes O(d²) memory and O(nd² + d³) time.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) if `k` is not between 1 and the number of features; [`Error::Data`](crate::Error::Data) if there
+    /// are fewer than two rows; [`Error::NonFinite`](crate::Error::NonFinite) if the covariance leaves the range of `f64`.
+    pub fn fit(train: &Dataset, k: usize) -> Result<Pca> {
+        let (n, d) = (train.len(), train.features());
+        check_k(k, d)?;
+        check_rows("principal component analysis", train, 2)?;
+        let mean = column_means(train);
+        let mut covariance = DMatrix::<f64>::zeros(d, d);
+        for_blocks(train, |block| {
+            // Centered before the product: Σxxᵀ − nμμᵀ would cancel.
+            for row in block.chunks_exact_mut(d) {
+                row.iter_mut().zip(&mean).for_each(|(x, m)| *x -= m);
+            }
+            let block = Mat::new(block, block.len() / d, d);
+            // Symmetric, so that row-major and column-major are the same.
+            gemm(covariance.as_mut_slice(), true, block.t(), block);
+        });
+        covariance /= (n - 1) as f64;
+        let total_variance = covariance.trace();
+        let eigen = symmetric_eigen(&covariance)?;
+        // Ascending there, descending here. Rounding may leave a zero slightly below zero.
+        let variance = (0..k).map(|i| Float::max(eigen.values[d - 1 - i], 0.0)).collect();
+        let components =
+            (0..k).flat_map(|i| eigen.vectors.column(d - 1 - i).iter().copied().collect::<Vec<_>>());
+        Ok(Pca { mean, components: components.collect(), variance, total_variance })
+    }
+
+    /// μ, the mean of every feature.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// W, k×d, row-major: a component a row, the largest variance first.
+    pub fn components(&self) -> &[f64] {
+        &self.components
+    }
+
+    /// The variance along each component, in descending order.
+    pub fn explained_variance(&self) -> &[f64] {
+        &self.variance
+    }
+
+    /// The share of each component in the variance of all features; 0 if they are all constant.
+    pub fn explained_variance_ratio(&self) -> Vec<f64> {
+        let total = self.total_variance;
+        self.variance.iter().map(|v| if total > 0.0 { v / total } else { 0.0 }).collect()
+    }
+
+    /// The same rows and labels with the `k` coordinates Z as features.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) if a result leaves the range of `f64`.
+    ///
+    /// # Panics
+    /// If `data` has another number of features.
+    #[track_caller]
+    pub fn apply(&self, data: &Dataset) -> Result<Dataset> {
+        let (d, found) = (self.mean.len(), data.features());
+        assert!(d == found, "Pca: fitted to {d} features, found {found}");
+        project(data, Some(&self.mean), &self.components, self.variance.len())
+    }
+
+    /// Back to d features: X̂ = Z·W + 1μᵀ, the nearest points in the span of the components.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) if a result leaves the range of `f64`.
+    ///
+    /// # Panics
+    /// If `coordinates` does not have `k` features.
+    #[track_caller]
+    pub fn invert(&self, coordinates: &Dataset) -> Result<Dataset> {
+        let (n, k, d) = (coordinates.len(), self.variance.len(), self.mean.len());
+        let found = coordinates.features();
+        assert!(k == found, "Pca: {k} components, but {found} coordinates");
+        let mut values: Vec<f64> = self.mean.iter().copied().cycle().take(n * d).collect();
+        let z = coordinates.to_rows::<f64>();
+        gemm(&mut values, true, Mat::new(&z, n, k), Mat::new(&self.components, k, d));
+        coordinates.with_features(values, d)
+    }
+}

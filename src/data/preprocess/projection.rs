@@ -1,0 +1,51 @@
+//! Random projection: fewer features that keep distances.
+
+use rand_distr::{Distribution, StandardNormal};
+
+use super::{check_k, project};
+use crate::data::Dataset;
+use crate::rng::{Purpose, stream};
+use crate::{Float, Result};
+
+/// Z = X·R with R d×k and independent entries from N(0, 1/k).
+///
+/// E‖Rᵀx‖² = ‖x‖²: lengths and distances stay as they are, up to a relative error of about √(2/k)
+/// (W. Johnson, J. Lindenstrauss, *Extensions of Lipschitz mappings into a Hilbert space*, 1984).
+#[derive(Clone, Debug)]
+pub struct RandomProjection {
+    /// k×d, row-major: the transpose of R.
+    weights: Vec<f64>,
+    k: usize,
+}
+
+impl RandomProjection {
+    /// From `features` to `k` features. The same seed gives the same R.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) if `k` is not between 1 and `features`.
+    pub fn new(features: usize, k: usize, seed: u64) -> Result<RandomProjection> {
+        check_k(k, features)?;
+        let (mut rng, scale) = (stream(seed, Purpose::Projection), 1.0 / Float::sqrt(k as f64));
+        let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
+        Ok(RandomProjection { weights: (0..k * features).map(|_| scale * normal()).collect(), k })
+    }
+
+    /// Rᵀ, k×d, row-major.
+    pub fn weights(&self) -> &[f64] {
+        &self.weights
+    }
+
+    /// The same rows and labels with `k` features, which are new numbers in `f64`.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) if a result leaves the range of `f64`.
+    ///
+    /// # Panics
+    /// If `data` has another number of features.
+    #[track_caller]
+    pub fn apply(&self, data: &Dataset) -> Result<Dataset> {
+        let d = self.weights.len() / self.k;
+        assert!(d == data.features(), "RandomProjection: made for {d} features, found {}", data.features());
+        project(data, None, &self.weights, self.k)
+    }
+}

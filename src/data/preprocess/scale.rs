@@ -1,0 +1,167 @@
+//! Standardisation and scaling to the unit interval.
+
+use super::{check_rows, for_blocks};
+use crate::data::{Affine, Dataset};
+use crate::{Float, Result};
+
+/// Mean 0 and variance 1: z = (x − μ)/σ for each feature.
+///
+/// σ² = Σ(x − μ)²/n, over the rows it was fitted on. A feature that is constant there has σ = 0 and is
+/// divided by 1: it becomes 0 there, and a change elsewhere keeps its size.
+///
+/// ```
+/// use tapegrad::data::{Dataset, preprocess::Standardize};
+///
+/// let train = Dataset::new(vec![1.0, 3.0], 1)?;
+/// let test = Dataset::new(vec![4.0], 1)?;
+/// let fitted = Standardize::fit(&train)?;
+/// assert_eq!(fitted.apply(&test)?.to_rows::<f64>(), [2.0]);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Standardize {
+    mean: Vec<f64>,
+    std: Vec<f64>,
+}
+
+impl Standardize {
+    /// μ and σ of every feature of `train`: the squares are summed after the mean is known.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) if there are no rows, or the squares leave the range of
+    /// `f64`.
+    pub fn fit(train: &Dataset) -> Result<Standardize> {
+        check_rows("standardisation", train, 1)?;
+        let (n, d) = (train.len() as f64, train.features());
+        let mut mean = column_means(train);
+        // Constant is what has one value; the rounding of its mean would leave a tiny σ to divide by.
+        let range = MinMax::fit(train)?;
+        for ((m, a), b) in mean.iter_mut().zip(&range.min).zip(&range.max) {
+            if a == b {
+                *m = *a;
+            }
+        }
+        let mut squares = vec![0.0; d];
+        for_blocks(train, |block| {
+            let mut of_block = vec![0.0; d];
+            for row in block.chunks_exact(d) {
+                for ((s, x), m) in of_block.iter_mut().zip(row).zip(&mean) {
+                    *s += (x - m) * (x - m);
+                }
+            }
+            squares.iter_mut().zip(of_block).for_each(|(s, b)| *s += b);
+        });
+        let std: Vec<f64> = squares.iter().map(|s| Float::sqrt(s / n)).collect();
+        let fitted = Standardize { mean, std };
+        fitted.map()?;
+        Ok(fitted)
+    }
+
+    /// μ of every feature.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// σ of every feature; 0 where it is constant.
+    pub fn std(&self) -> &[f64] {
+        &self.std
+    }
+
+    /// The map from x to z.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn map(&self) -> Result<Affine> {
+        let spread = |s: &f64| if *s == 0.0 { 1.0 } else { *s };
+        Affine::columns(self.mean.clone(), self.std.iter().map(spread).collect())
+    }
+
+    /// The same rows, standardised; features are shared, not copied.
+    ///
+    /// # Errors
+    /// As [`Dataset::mapped`].
+    ///
+    /// # Panics
+    /// If `data` has another number of features.
+    #[track_caller]
+    pub fn apply(&self, data: &Dataset) -> Result<Dataset> {
+        data.mapped(&self.map()?)
+    }
+}
+
+/// The interval from 0 to 1: z = (x − min)/(max − min) for each feature.
+///
+/// A constant feature is divided by 1. Rows that it was not fitted on may lie outside.
+#[derive(Clone, Debug)]
+pub struct MinMax {
+    min: Vec<f64>,
+    max: Vec<f64>,
+}
+
+impl MinMax {
+    /// Minimum and maximum of every feature of `train`.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) if there are no rows, or max − min leaves the range of `f64`.
+    pub fn fit(train: &Dataset) -> Result<MinMax> {
+        check_rows("scaling to the unit interval", train, 1)?;
+        let d = train.features();
+        let (mut min, mut max) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
+        for_blocks(train, |block| {
+            for row in block.chunks_exact(d) {
+                for (j, x) in row.iter().enumerate() {
+                    min[j] = Float::min(min[j], *x);
+                    max[j] = Float::max(max[j], *x);
+                }
+            }
+        });
+        let fitted = MinMax { min, max };
+        fitted.map()?;
+        Ok(fitted)
+    }
+
+    /// The smallest value of every feature.
+    pub fn min(&self) -> &[f64] {
+        &self.min
+    }
+
+    /// The largest value of every feature.
+    pub fn max(&self) -> &[f64] {
+        &self.max
+    }
+
+    /// The map from x to z.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn map(&self) -> Result<Affine> {
+        let spread = |(a, b): (&f64, &f64)| if a == b { 1.0 } else { b - a };
+        Affine::columns(self.min.clone(), self.min.iter().zip(&self.max).map(spread).collect())
+    }
+
+    /// The same rows, scaled; features are shared, not copied.
+    ///
+    /// # Errors
+    /// As [`Dataset::mapped`].
+    ///
+    /// # Panics
+    /// If `data` has another number of features.
+    #[track_caller]
+    pub fn apply(&self, data: &Dataset) -> Result<Dataset> {
+        data.mapped(&self.map()?)
+    }
+}
+
+/// Σᵢ xᵢⱼ/n for every column j; the sums of blocks first, so that rounding grows with their number.
+pub(super) fn column_means(data: &Dataset) -> Vec<f64> {
+    let d = data.features();
+    let mut sums = vec![0.0; d];
+    for_blocks(data, |block| {
+        let mut of_block = vec![0.0; d];
+        for row in block.chunks_exact(d) {
+            of_block.iter_mut().zip(row).for_each(|(s, x)| *s += x);
+        }
+        sums.iter_mut().zip(of_block).for_each(|(s, b)| *s += b);
+    });
+    sums.into_iter().map(|s| s / data.len() as f64).collect()
+}

@@ -1,0 +1,145 @@
+//! Synthetic sets, drawn from a seed.
+//!
+//! A row depends on the seed and its number alone: the first 100 rows of 1,000 are those of 100.
+//! A new set is one file here and one line in [`SYNTHETIC`].
+
+mod blobs;
+mod circles;
+mod digits;
+mod linear;
+mod moons;
+mod sine;
+mod spirals;
+mod xor;
+
+pub use blobs::blobs;
+pub use circles::circles;
+pub use digits::digits;
+pub use linear::linear;
+pub use moons::moons;
+pub use sine::sine;
+pub use spirals::spirals;
+pub use xor::xor;
+
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::Dataset;
+use crate::rng::{Purpose, stream};
+use crate::{Error, Result};
+
+/// An entry of [`SYNTHETIC`].
+#[derive(Clone, Copy, Debug)]
+pub struct Synthetic {
+    /// Its name, as on the command line.
+    pub name: &'static str,
+    /// One line on what it is.
+    pub about: &'static str,
+    /// The usual noise.
+    pub noise: f64,
+    /// From the number of rows, the noise and the seed.
+    pub generate: fn(rows: usize, noise: f64, seed: u64) -> Result<Dataset>,
+}
+
+/// All synthetic sets, with the settings that one meets most often.
+pub const SYNTHETIC: &[Synthetic] = &[
+    Synthetic {
+        name: "digits",
+        about: "28×28 images of handwritten digits, ten classes; noise 1 is about as hard as MNIST",
+        noise: 1.0,
+        generate: digits,
+    },
+    Synthetic {
+        name: "spirals",
+        about: "three interleaved spiral arms in the plane, a class each",
+        noise: 0.02,
+        generate: |rows, noise, seed| spirals(rows, 3, noise, seed),
+    },
+    Synthetic {
+        name: "moons",
+        about: "two interleaved half circles in the plane, a class each",
+        noise: 0.1,
+        generate: moons,
+    },
+    Synthetic {
+        name: "circles",
+        about: "two concentric circles in the plane, a class each",
+        noise: 0.05,
+        generate: circles,
+    },
+    Synthetic {
+        name: "blobs",
+        about: "five normal distributions in the plane, a class each; noise is their deviation",
+        noise: 1.0,
+        generate: |rows, noise, seed| blobs(rows, 5, noise, seed),
+    },
+    Synthetic {
+        name: "xor",
+        about: "a square in the plane, its class whether the two signs differ",
+        noise: 0.0,
+        generate: xor,
+    },
+    Synthetic {
+        name: "sine",
+        about: "regression: y = sin(2πx) plus noise, x in one dimension",
+        noise: 0.1,
+        generate: sine,
+    },
+    Synthetic {
+        name: "linear",
+        about: "regression: y = 1.5x₁ − 2x₂ + 0.5x₃ + 3x₅ + 1 plus noise, x in five dimensions",
+        noise: 0.1,
+        generate: |rows, noise, seed| linear(rows, &[1.5, -2.0, 0.5, 0.0, 3.0], 1.0, noise, seed),
+    },
+];
+
+/// The set of that name.
+///
+/// # Errors
+/// [`Error::Setting`], with all names, if there is none.
+///
+/// ```
+/// let set = tapegrad::data::synthetic::find("moons")?;
+/// let data = (set.generate)(100, set.noise, 7)?;
+/// assert_eq!((data.len(), data.classes()), (100, 2));
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+pub fn find(name: &str) -> Result<&'static Synthetic> {
+    SYNTHETIC.iter().find(|set| set.name == name).ok_or_else(|| {
+        let names: Vec<&str> = SYNTHETIC.iter().map(|set| set.name).collect();
+        Error::setting("data", format!("there is no set `{name}`; there are {}", names.join(", ")))
+    })
+}
+
+/// The generator of a set, once its settings have been checked.
+fn source(rows: usize, noise: f64, seed: u64) -> Result<ChaCha8Rng> {
+    if rows == 0 {
+        return Err(Error::setting("rows", "0 is not a number of rows; it must be at least 1"));
+    }
+    if !(noise >= 0.0 && noise.is_finite()) {
+        return Err(Error::setting("noise", format!("{noise} is not a finite number of at least 0")));
+    }
+    Ok(stream(seed, Purpose::Data))
+}
+
+/// A draw from N(0, 1).
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    StandardNormal.sample(rng)
+}
+
+/// Points of the plane with noise from N(0, `noise`²) on both coordinates; `point` gives place and class.
+fn plane(
+    rows: usize,
+    classes: usize,
+    noise: f64,
+    mut rng: ChaCha8Rng,
+    mut point: impl FnMut(&mut ChaCha8Rng, usize) -> ([f64; 2], usize),
+) -> Result<Dataset> {
+    let (mut values, mut labels) = (Vec::new(), Vec::new());
+    for i in 0..rows {
+        let (place, class) = point(&mut rng, i);
+        values.extend(place.map(|x| x + noise * normal(&mut rng)));
+        labels.push(class);
+    }
+    Dataset::new(values, 2)?.with_labels(&labels, classes)?.with_feature_names(["x", "y"])
+}

@@ -1,0 +1,185 @@
+//! Preprocessing against closed forms.
+
+use nalgebra::{DMatrix, SymmetricEigen};
+use rand::RngExt;
+use tapegrad::data::Dataset;
+use tapegrad::data::preprocess::{MinMax, Pca, RandomProjection, Standardize};
+use tapegrad::rng::{Purpose, stream};
+use tapegrad::{Error, linalg};
+
+/// 1300 rows, so that there is more than one block and a last one that is not full.
+fn correlated(d: usize) -> Dataset {
+    let mut rng = stream(1, Purpose::Data);
+    let mix = DMatrix::<f64>::from_fn(d, d, |_, _| rng.random_range(-1.0..1.0));
+    let source = DMatrix::<f64>::from_fn(1300, d, |_, _| rng.random_range(-1.0..1.0));
+    let mut x = source * mix;
+    for (j, mut column) in x.column_iter_mut().enumerate() {
+        column.add_scalar_mut(10.0 * j as f64);
+    }
+    let labels: Vec<usize> = (0..1300).map(|i| i % 3).collect();
+    Dataset::from_matrix(&x).unwrap().with_labels(&labels, 3).unwrap()
+}
+
+/// Means and variances (divided by n) of the columns.
+fn moments(x: &DMatrix<f64>) -> Vec<(f64, f64)> {
+    x.column_iter().map(|c| (c.mean(), c.variance())).collect()
+}
+
+#[test]
+fn standardised_columns_have_mean_0_and_variance_1() {
+    let data = correlated(9);
+    let done = Standardize::fit(&data).unwrap().apply(&data).unwrap();
+    for (mean, variance) in moments(&done.to_matrix()) {
+        assert!(mean.abs() < 1e-13 && (variance - 1.0).abs() < 1e-13, "{mean} {variance}");
+    }
+    assert_eq!(done.labels(), data.labels());
+}
+
+#[test]
+fn standardising_bytes_and_views() {
+    let bytes: Vec<u8> = (0..3000u32).map(|i| (i * i % 251) as u8).collect();
+    let data = Dataset::new(bytes, 3).unwrap();
+    let (train, test) = data.split(0.7, 4).unwrap();
+    let fitted = Standardize::fit(&train).unwrap();
+    for (mean, variance) in moments(&fitted.apply(&train).unwrap().to_matrix()) {
+        assert!(mean.abs() < 1e-13 && (variance - 1.0).abs() < 1e-13);
+    }
+    // The test part is mapped by the numbers of the training part.
+    let (x, z) = (test.to_matrix::<f64>(), fitted.apply(&test).unwrap().to_matrix::<f64>());
+    for ((i, j), z) in (0..x.nrows()).flat_map(|i| (0..3).map(move |j| (i, j))).map(|at| (at, z[at])) {
+        let expected = (x[(i, j)] - fitted.mean()[j]) / fitted.std()[j];
+        assert!((z - expected).abs() < 1e-13);
+    }
+}
+
+#[test]
+fn a_constant_feature_becomes_0() {
+    // 0.1 summed and divided again is not exactly 0.1.
+    let values: Vec<f64> = (0..1000).flat_map(|i| [0.1, f64::from(i), 0.0]).collect();
+    let data = Dataset::new(values, 3).unwrap();
+    let z = Standardize::fit(&data).unwrap().apply(&data).unwrap().to_matrix::<f64>();
+    assert!(z.column(0).abs().max() == 0.0 && z.column(2).abs().max() == 0.0);
+    let z = MinMax::fit(&data).unwrap().apply(&data).unwrap().to_matrix::<f64>();
+    assert_eq!((z.column(0).max(), z.column(1).min(), z.column(1).max()), (0.0, 0.0, 1.0));
+    let test = Dataset::new(vec![0.6, 2.0, 5.0], 3).unwrap();
+    let z = MinMax::fit(&data).unwrap().apply(&test).unwrap().to_rows::<f64>();
+    assert_eq!(z, [0.5, 2.0 / 999.0, 5.0]);
+}
+
+#[test]
+fn pca_of_a_known_plane() {
+    // Points ±3 along (3, 4)/5 and ±1 across, around (1, 2).
+    let points = [(3.0, 0.0), (-3.0, 0.0), (0.0, 1.0), (0.0, -1.0)];
+    let values = points.iter().flat_map(|(a, b)| [1.0 + 0.6 * a - 0.8 * b, 2.0 + 0.8 * a + 0.6 * b]);
+    let data = Dataset::new(values.collect::<Vec<f64>>(), 2).unwrap();
+    let pca = Pca::fit(&data, 2).unwrap();
+    let near = |a: &[f64], b: &[f64]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-14);
+    assert!(near(pca.mean(), &[1.0, 2.0]));
+    assert!(near(pca.explained_variance(), &[6.0, 2.0 / 3.0]));
+    assert!(near(pca.components(), &[0.6, 0.8, 0.8, -0.6]));
+    assert!(near(&pca.explained_variance_ratio(), &[0.9, 0.1]));
+    let z = pca.apply(&data).unwrap().to_rows::<f64>();
+    assert!(near(&z, &[3.0, 0.0, -3.0, 0.0, 0.0, -1.0, 0.0, 1.0]));
+}
+
+#[test]
+fn pca_against_the_covariance() {
+    let data = correlated(12);
+    let x = data.to_matrix::<f64>();
+    let mean = x.row_mean();
+    let centered = DMatrix::from_fn(x.nrows(), x.ncols(), |i, j| x[(i, j)] - mean[j]);
+    let covariance = centered.transpose() * &centered / 1299.0;
+    // Eigenvalues by another library.
+    let mut expected: Vec<f64> =
+        SymmetricEigen::new(covariance.clone()).eigenvalues.iter().copied().collect();
+    expected.sort_by(|a, b| b.total_cmp(a));
+    for k in [1, 5, 12] {
+        let pca = Pca::fit(&data, k).unwrap();
+        let z = pca.apply(&data).unwrap();
+        assert_eq!((z.features(), z.labels()), (k, data.labels()));
+        let z_matrix = z.to_matrix::<f64>();
+        // Cov(Z) = diag(λ): the variances are the eigenvalues, and the columns are uncorrelated.
+        let cov_z = z_matrix.transpose() * &z_matrix / 1299.0;
+        for i in 0..k {
+            for j in 0..k {
+                let lambda = if i == j { expected[i] } else { 0.0 };
+                assert!((cov_z[(i, j)] - lambda).abs() < 1e-11, "({i}, {j})");
+            }
+            assert!((pca.explained_variance()[i] - expected[i]).abs() < 1e-11);
+        }
+        // ‖X − X̂‖²/(n − 1) is the sum of the eigenvalues left out.
+        let residual = pca.invert(&z).unwrap().to_matrix::<f64>() - &x;
+        let left_out: f64 = expected[k..].iter().sum();
+        assert!((residual.norm_squared() / 1299.0 - left_out).abs() < 1e-10);
+    }
+}
+
+#[test]
+fn projections_keep_distances() {
+    let data = correlated(400);
+    let k = 100;
+    let projection = RandomProjection::new(400, k, 3).unwrap();
+    let z = projection.apply(&data).unwrap().to_matrix::<f64>();
+    let x = data.to_matrix::<f64>();
+    let r = DMatrix::from_row_slice(k, 400, projection.weights());
+    let expected = &x * r.transpose();
+    assert!((&z - expected).abs().max() < 1e-9);
+    let ratios: Vec<f64> = (0..600)
+        .map(|i| (z.row(i) - z.row(i + 600)).norm_squared() / (x.row(i) - x.row(i + 600)).norm_squared())
+        .collect();
+    // Each has mean 1 and standard deviation √(2/k) = 0.14. They share R, so their mean strays too.
+    assert!(ratios.iter().all(|r| (r - 1.0).abs() < 5.0 * 0.1414));
+    assert!((ratios.iter().sum::<f64>() / 600.0 - 1.0).abs() < 0.1);
+    // Entries from N(0, 1/k): standard errors are 0.1/200 for the mean and 0.01·√2/200 for the variance.
+    let n = projection.weights().len() as f64;
+    let (mean, square) = (r.sum() / n, r.norm_squared() / n);
+    assert!(mean.abs() < 4.0 * 0.0005 && (square - 0.01).abs() < 4.0 * 0.00007, "{mean} {square}");
+    assert_eq!(RandomProjection::new(400, k, 3).unwrap().weights(), projection.weights());
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let data = correlated(200);
+    let run = |threads| {
+        linalg::with_threads(threads, || {
+            let pca = Pca::fit(&data, 20).unwrap();
+            pca.apply(&data).unwrap().to_rows::<f64>()
+        })
+    };
+    assert_eq!(run(1), run(2));
+}
+
+#[test]
+fn wrong_settings_and_data() {
+    let data = correlated(3);
+    for k in [0, 4] {
+        assert!(matches!(Pca::fit(&data, k), Err(Error::Setting { .. })));
+        assert!(matches!(RandomProjection::new(3, k, 0), Err(Error::Setting { .. })));
+    }
+    assert!(matches!(Pca::fit(&data.take(1), 1), Err(Error::Data(_))));
+    assert!(matches!(Standardize::fit(&data.take(0)), Err(Error::Data(_))));
+    assert!(matches!(MinMax::fit(&data.take(0)), Err(Error::Data(_))));
+    let huge = Dataset::new(vec![1e300, -1e300], 1).unwrap();
+    assert!(matches!(Standardize::fit(&huge), Err(Error::Data(_))));
+    assert!(matches!(Pca::fit(&huge, 1), Err(Error::NonFinite(_))));
+    // All rows the same: no variance, and no division by it.
+    let same = Dataset::new(vec![2.0; 10], 2).unwrap();
+    assert_eq!(Pca::fit(&same, 2).unwrap().explained_variance_ratio(), [0.0, 0.0]);
+}
+
+#[test]
+fn mnist() {
+    let Some(folder) = std::env::var_os("TAPEGRAD_MNIST") else {
+        println!("SKIPPED: TAPEGRAD_MNIST does not name a folder with the MNIST files");
+        return;
+    };
+    let (train, test) = Dataset::mnist(folder).unwrap();
+    let start = std::time::Instant::now();
+    let pca = Pca::fit(&train, 50).unwrap();
+    println!("PCA of 60,000×784: {:?}", start.elapsed());
+    // scikit-learn: PCA(50).fit(X/255).explained_variance_ratio_
+    let ratio = pca.explained_variance_ratio();
+    assert!((ratio[0] - 0.09704664).abs() < 5e-9);
+    assert!((ratio.iter().sum::<f64>() - 0.824646863333519).abs() < 1e-12);
+    assert_eq!(pca.apply(&test).unwrap().features(), 50);
+}
