@@ -114,17 +114,16 @@ fn gzip_errors_say_where_and_what() {
 
 #[test]
 fn a_bomb_is_left_unexploded() {
-    // 256 MB of zeros in about 256 KB; the header claims 8 bytes.
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    // 32 MB of zeros in about 32 KB; the header claims 8 bytes.
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&[0, 0, 8, 1, 0, 0, 0, 8]).unwrap();
-    let zeros = vec![0; 1 << 20];
-    for _ in 0..256 {
-        encoder.write_all(&zeros).unwrap();
-    }
-    let bomb = encoder.finish().unwrap();
-    let start = std::time::Instant::now();
+    encoder.write_all(&vec![0; 32 << 20]).unwrap();
+    let mut bomb = encoder.finish().unwrap();
+    assert!(bomb.len() < 50_000);
+    // Who unpacks it to the end finds a wrong checksum.
+    let checksum = bomb.len() - 8;
+    bomb[checksum] ^= 1;
     check_error(&bomb, 16, "expected the end after the 8 elements");
-    assert!(start.elapsed().as_millis() < 200, "the bomb was unpacked: {:?}", start.elapsed());
 }
 
 #[test]
@@ -137,14 +136,17 @@ fn a_gzip_header_that_claims_too_much_takes_no_memory() {
 #[test]
 fn folders_and_missing_files() {
     let folder = tempfile::tempdir().unwrap();
-    for (path, text) in
-        [(folder.path().to_path_buf(), "found a folder"), (folder.path().join("none"), "No such file")]
-    {
-        let error = idx::read(&path).unwrap_err();
-        assert!(matches!(error, Error::Io { .. }));
-        let message = error.to_string();
-        assert!(message.starts_with(&path.display().to_string()) && message.contains(text), "{message}");
-    }
+    let read = |path: &Path| match idx::read(path).unwrap_err() {
+        Error::Io { path: named, source } => {
+            assert_eq!(named, path);
+            source
+        }
+        other => panic!("{other}"),
+    };
+    assert_eq!(read(folder.path()).to_string(), "expected an IDX file, found a folder");
+    assert_eq!(read(&folder.path().join("none")).kind(), std::io::ErrorKind::NotFound);
+    #[cfg(unix)]
+    assert_eq!(read(Path::new("/dev/zero")).to_string(), "expected an IDX file, found a device or pipe");
     let array = IdxArray::new(vec![], IdxData::I8(vec![1]));
     assert!(matches!(idx::write(folder.path().join("no/such/folder"), &array), Err(Error::Io { .. })));
     assert!(matches!(idx::write(folder.path(), &array), Err(Error::Io { .. })));

@@ -11,7 +11,7 @@ const SHADES: &[u8; 10] = b" .:-=+*#%@";
 ///
 /// ```
 /// let text = tapegrad::data::ascii_image(&[0, 255, 0, 255, 100, 0], 3, 2);
-/// assert_eq!(text, " @\n- \n");
+/// assert_eq!(text, " @\n= \n");
 /// ```
 #[track_caller]
 pub fn ascii_image(pixels: &[u8], height: usize, width: usize) -> String {

@@ -160,8 +160,8 @@ impl Dataset {
     /// # Errors
     /// As [`new`](Self::new).
     pub fn from_matrix<T: Float>(matrix: &DMatrix<T>) -> Result<Dataset> {
-        let values: Vec<f64> =
-            matrix.row_iter().flat_map(|r| r.iter().map(|x| x.to_f64()).collect::<Vec<_>>()).collect();
+        // The transpose's columns are the rows, one behind the other.
+        let values: Vec<f64> = matrix.transpose().iter().map(|x| x.to_f64()).collect();
         Dataset::new(values, matrix.ncols())
     }
 

@@ -1,3 +1,5 @@
+//! Normal distributions in the plane.
+
 use rand::RngExt;
 
 use super::{plane, source};

@@ -1,3 +1,5 @@
+//! Two concentric circles.
+
 use std::f64::consts::TAU;
 
 use rand::RngExt;

@@ -1,3 +1,5 @@
+//! Regression: known weights.
+
 use super::{normal, source};
 use crate::data::Dataset;
 use crate::{Error, Result};

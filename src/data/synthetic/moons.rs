@@ -1,3 +1,5 @@
+//! Two half circles.
+
 use std::f64::consts::PI;
 
 use rand::RngExt;

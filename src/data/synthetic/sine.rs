@@ -1,3 +1,5 @@
+//! Regression: a sine.
+
 use std::f64::consts::TAU;
 
 use rand::RngExt;

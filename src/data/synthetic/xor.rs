@@ -1,3 +1,5 @@
+//! The exclusive or of two signs.
+
 use rand::RngExt;
 
 use super::{plane, source};

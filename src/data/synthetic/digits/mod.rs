@@ -95,7 +95,7 @@ impl Pen {
             for point in *stroke {
                 let known = self.moved.iter().find(|(raw, _)| raw == point).map(|(_, moved)| *moved);
                 let moved = known.unwrap_or_else(|| {
-                    let moved = place((point.0 + normal(0.04), point.1 + normal(0.035)));
+                    let moved = place((point.0 + normal(0.03), point.1 + normal(0.028)));
                     self.moved.push((*point, moved));
                     moved
                 });
@@ -109,7 +109,7 @@ impl Pen {
             });
         }
 
-        self.fit(20.0 * Float::exp(-Float::abs(normal(0.08))), (normal(0.7), normal(0.7)));
+        self.fit(20.0 * Float::exp(-Float::abs(normal(0.08))), (normal(1.0), normal(1.0)));
         self.ink(image, f32::clamp(250.0 + normal(15.0), 170.0, 255.0), |pixel| {
             // Paper stays white; ink is uneven.
             pixel + noise * rng.random_range(-0.06..0.06)

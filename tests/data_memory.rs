@@ -1,0 +1,100 @@
+//! What is allocated: nothing in the loop over batches, and little for a file that claims much.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tapegrad::data::idx::{self, IdxArray, IdxData};
+use tapegrad::data::preprocess::Standardize;
+use tapegrad::data::{Batches, Dataset, synthetic};
+
+struct Counting;
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: passes every call on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        CALLS.fetch_add(1, Relaxed);
+        let live = LIVE.fetch_add(layout.size(), Relaxed) + layout.size();
+        PEAK.fetch_max(live, Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Number of allocations, and most bytes held at once on top of what was held before.
+fn measure<R>(f: impl FnOnce() -> R) -> (R, usize, usize) {
+    let (calls, live) = (CALLS.load(Relaxed), LIVE.load(Relaxed));
+    PEAK.store(live, Relaxed);
+    let result = f();
+    (result, CALLS.load(Relaxed) - calls, PEAK.load(Relaxed) - live)
+}
+
+/// One test: the counters belong to the whole process, and tests run side by side.
+#[test]
+fn allocations() {
+    batches();
+    files();
+}
+
+fn batches() {
+    let bytes = synthetic::digits(1000, 1.0, 1).unwrap();
+    let views = bytes.split(0.9, 1).unwrap().0;
+    let standardised = Standardize::fit(&views).unwrap().apply(&views).unwrap();
+    let numbers = Dataset::new(views.to_rows::<f64>(), 784).unwrap();
+    let numbers = numbers.with_labels(&vec![0; views.len()], 10).unwrap();
+    for data in [bytes, views, standardised, numbers] {
+        let mut batches = Batches::shuffled(data.len(), 128, 1).unwrap();
+        let (mut x, mut y) = (vec![0.0f32; 128 * 784], Vec::with_capacity(128));
+        let ((), calls, _) = measure(|| {
+            for epoch in 0..3 {
+                for indices in batches.epoch(epoch) {
+                    data.gather(indices, &mut x[..indices.len() * 784]);
+                    data.gather_labels(indices, &mut y);
+                }
+            }
+        });
+        assert_eq!(calls, 0);
+    }
+}
+
+fn files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+
+    let big = IdxArray::new(vec![1000, 10_000], IdxData::U8(vec![1; 10_000_000].into()));
+    idx::write(&path, &big).unwrap();
+    let (back, _, peak) = measure(|| idx::read(&path).unwrap());
+    assert!(peak < 10_000, "a plain file was copied: {peak} bytes");
+    assert_eq!(back, big);
+
+    // A header that claims 4 GB, or as much as can just be true, over next to nothing.
+    for claim in [u32::MAX, 40_000] {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&[&[0, 0, 8, 1][..], &claim.to_be_bytes(), &[1; 20]].concat()).unwrap();
+        std::fs::write(&path, encoder.finish().unwrap()).unwrap();
+        let (outcome, _, peak) = measure(|| idx::read(&path));
+        assert!(outcome.is_err() && peak < 300_000, "{peak} bytes for a file of 20");
+    }
+
+    // 64 MB of zeros behind a header that claims 1 MB.
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&[0, 0, 8, 1, 0, 0x10, 0, 0]).unwrap();
+    (0..64).for_each(|_| encoder.write_all(&vec![0; 1 << 20]).unwrap());
+    std::fs::write(&path, encoder.finish().unwrap()).unwrap();
+    let (outcome, _, peak) = measure(|| idx::read(&path));
+    assert!(outcome.unwrap_err().to_string().contains("expected the end after the 1048576 elements"));
+    assert!(peak < 4_000_000, "{peak} bytes for an array of 1 MB");
+}
