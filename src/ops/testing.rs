@@ -25,3 +25,13 @@ pub fn check_op(inputs: &[DMatrix<f64>], f: impl Fn(&mut Tape, &[Var]) -> Var) {
     };
     check_gradient(inputs, fan_out).assert_below(1e-8);
 }
+
+/// Value of `f` at the row `x`, and the gradient of the sum of its entries: for single points, such as
+/// kinks and extremes.
+pub fn value_and_grad(x: &[f64], f: impl Fn(&mut Tape, Var) -> Var) -> (Vec<f64>, Vec<f64>) {
+    let mut tape = Tape::new();
+    let x = tape.variable_slice(1, x.len(), x);
+    let y = f(&mut tape, x);
+    tape.backward_with(y, |dy| dy.fill(1.0));
+    (tape.value_slice(y).to_vec(), tape.grad_slice(x).to_vec())
+}

@@ -273,6 +273,22 @@ impl<T: Float> Sum<'_, T> {
         self.0.iter_mut().zip(x).for_each(|(sum, x)| *sum += *x);
     }
 
+    /// Every entry += `c`.
+    #[inline(always)]
+    pub fn add_constant(&mut self, c: T) {
+        self.0.iter_mut().for_each(|sum| *sum += c);
+    }
+
+    /// Entry i += f(aᵢ).
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    #[inline(always)]
+    pub fn add_map(&mut self, a: &[T], f: impl Fn(T) -> T) {
+        assert_eq!(self.0.len(), a.len(), "a gradient's terms differ in length");
+        self.0.iter_mut().zip(a).for_each(|(sum, a)| *sum += f(*a));
+    }
+
     /// Entry i += f(aᵢ, bᵢ).
     ///
     /// # Panics

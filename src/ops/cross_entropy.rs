@@ -1,0 +1,211 @@
+//! Cross-entropy from logits and class numbers, in one node.
+
+use super::reduce::rows_of;
+use super::softmax::{RowSum, softmax_row};
+use crate::Float;
+use crate::linalg::sum;
+use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+
+impl<T: Float> Tape<T> {
+    /// Mean over the rows i of −ln softmax(xᵢ)[labelsᵢ], of m×k logits and m labels: 1×1.
+    ///
+    /// Of no rows: NaN. An infinite loss (a label whose logit is −∞) still has finite gradients.
+    /// Backward: dxᵢⱼ = (pᵢⱼ − [j = labelsᵢ])/m · dy with the softmax p, whose part in front of dy the
+    /// forward pass leaves behind.
+    ///
+    /// # Panics
+    /// If `logits` is stale, there is not one label per row, or a label is not below k.
+    ///
+    /// ```
+    /// let mut tape = tapegrad::Tape::new();
+    /// let logits = tape.variable_slice(1, 2, &[0.0, 0.0]);
+    /// let loss = tape.cross_entropy(logits, &[1]);
+    /// tape.backward(loss);
+    /// assert_eq!(tape.item(loss), std::f64::consts::LN_2);
+    /// assert_eq!(tape.grad_slice(logits), [0.5, -0.5]);
+    /// ```
+    #[track_caller]
+    pub fn cross_entropy(&mut self, logits: impl Into<Var>, labels: &[usize]) -> Var {
+        self.cross_entropy_node(&CrossEntropy { smoothed: false }, logits.into(), labels, T::ZERO)
+    }
+
+    /// The same against smoothed labels, as in PyTorch: with `smoothing` ε, the target of a row is
+    /// (1 − ε)·onehot(label) + ε/k.
+    ///
+    /// Szegedy et al., *Rethinking the Inception Architecture*, arXiv:1512.00567, section 7.
+    /// Backward: dxᵢⱼ = (pᵢⱼ − targetᵢⱼ)/m · dy.
+    ///
+    /// # Panics
+    /// As [`cross_entropy`](Tape::cross_entropy), and if `smoothing` is outside of [0, 1].
+    #[track_caller]
+    pub fn cross_entropy_smoothed(&mut self, logits: impl Into<Var>, labels: &[usize], smoothing: T) -> Var {
+        assert!(
+            smoothing >= T::ZERO && smoothing <= T::ONE,
+            "cross_entropy_smoothed: the smoothing is {smoothing}, not in [0, 1]"
+        );
+        self.cross_entropy_node(&CrossEntropy { smoothed: true }, logits.into(), labels, smoothing)
+    }
+
+    #[track_caller]
+    fn cross_entropy_node(
+        &mut self,
+        op: &'static CrossEntropy,
+        logits: Var,
+        labels: &[usize],
+        smoothing: T,
+    ) -> Var {
+        let name = Operation::<T>::name(op);
+        let shape = self.shape_for(name, logits);
+        assert!(
+            labels.len() == shape.rows,
+            "{name}: {logits} is {shape}, which takes {} labels, not {}",
+            shape.rows,
+            labels.len()
+        );
+        if let Some(i) = labels.iter().position(|&label| label >= shape.cols) {
+            panic!(
+                "{name}: label {} of row {i} is not below the {} classes of {logits}, {shape}",
+                labels[i], shape.cols
+            );
+        }
+        let args = Args::scalar(smoothing).saving(shape.len() + shape.rows);
+        self.apply_indexed(op, &[logits], Shape::SCALAR, args, labels.iter().map(|&label| label as u32))
+    }
+}
+
+/// Saves p − target, m×k, and behind it the loss of every row.
+struct CrossEntropy {
+    smoothed: bool,
+}
+
+impl<T: Float> Operation<T> for CrossEntropy {
+    fn name(&self) -> &'static str {
+        if self.smoothed { "cross_entropy_smoothed" } else { "cross_entropy" }
+    }
+
+    fn forward(&self, mut cx: Forward<'_, T>) {
+        let (x, shape, labels, smoothing) = (cx.x(0), cx.shape(0), cx.indices(), cx.args().scalars[0]);
+        let classes = T::of(shape.cols as f64);
+        let floor = smoothing / classes;
+        let (y, saved) = cx.y_and_saved();
+        let (deltas, losses) = saved.split_at_mut(shape.len());
+        for (i, (x, &label)) in rows_of(x, shape).zip(labels).enumerate() {
+            let label = label as usize;
+            let delta = &mut deltas[i * shape.cols..][..shape.cols];
+            let RowSum { shift, ln, top, rest } = softmax_row(x, delta);
+            let loss = ln - (x[label] - shift);
+            // p − 1 for the label, which loses its digits where p is near 1 and can be had without.
+            let of_label = if label == top { -rest } else { delta[label] - T::ONE };
+            losses[i] = if smoothing > T::ZERO {
+                delta.iter_mut().for_each(|delta| *delta -= floor);
+                let mean = x.iter().fold(T::ZERO, |sum, x| sum + (*x - shift)) / classes;
+                (T::ONE - smoothing) * loss + smoothing * (ln - mean)
+            } else {
+                loss
+            };
+            delta[label] = of_label + (smoothing - floor);
+        }
+        y[0] = sum(losses) / T::of(shape.rows as f64);
+    }
+
+    fn backward(&self, mut cx: Backward<'_, T>) {
+        let (shape, dy) = (cx.shape(0), cx.dy());
+        let deltas = &cx.saved()[..shape.len()];
+        let scale = dy[0] / T::of(shape.rows as f64);
+        cx.add_map(0, deltas, |delta| delta * scale);
+    }
+
+    fn describe(&self, args: &Args<T>) -> String {
+        if self.smoothed { format!(" {}", args.scalars[0]) } else { String::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Tape;
+    use crate::ops::testing::{check_op, filled, value_and_grad};
+
+    fn labels(m: usize, k: usize) -> Vec<usize> {
+        (0..m).map(|i| (i * 3 + 1) % k).collect()
+    }
+
+    #[test]
+    fn gradients() {
+        for (m, k) in [(1, 1), (1, 4), (5, 3), (4, 40), (0, 3)] {
+            let (x, labels) = (filled(m, k) * 3.0, labels(m, k));
+            check_op(std::slice::from_ref(&x), |t, x| t.cross_entropy(x[0], &labels));
+            for smoothing in [0.0, 0.1, 1.0] {
+                check_op(std::slice::from_ref(&x), |t, x| t.cross_entropy_smoothed(x[0], &labels, smoothing));
+            }
+        }
+    }
+
+    #[test]
+    fn is_the_mean_of_log_softmax() {
+        let mut tape = Tape::new();
+        let x = tape.constant(&(filled(5, 4) * 3.0));
+        let labels = labels(5, 4);
+        let p = tape.log_softmax(x);
+        let p = tape.value(p).clone_owned();
+        let plain = labels.iter().enumerate().map(|(i, &l)| -p[(i, l)]).sum::<f64>() / 5.0;
+        let uniform = -p.mean();
+        let loss = tape.cross_entropy(x, &labels);
+        assert!((tape.item(loss) - plain).abs() < 1e-15);
+        let loss = tape.cross_entropy_smoothed(x, &labels, 0.2);
+        assert!((tape.item(loss) - (0.8 * plain + 0.2 * uniform)).abs() < 1e-15);
+    }
+
+    #[test]
+    fn large_logits() {
+        for (x, loss, dx) in [
+            ([1e300, -1e300, 0.0], 0.0, [0.0, 0.0, 0.0]),
+            ([-1e300, 0.0, -1e300], 1e300, [-1.0, 1.0, 0.0]),
+            ([-f64::INFINITY, 0.0, 0.0], f64::INFINITY, [-1.0, 0.5, 0.5]),
+            ([0.0, -f64::INFINITY, 0.0], std::f64::consts::LN_2, [-0.5, 0.0, 0.5]),
+        ] {
+            assert_eq!(value_and_grad(&x, |t, x| t.cross_entropy(x, &[0])), (vec![loss], dx.to_vec()));
+        }
+    }
+
+    #[test]
+    fn a_small_loss_keeps_its_digits() {
+        let (y, dx) = value_and_grad(&[50.0, 0.0], |t, x| t.cross_entropy(x, &[0]));
+        let tail = libm::exp(-50.0);
+        for found in [y[0], -dx[0], dx[1]] {
+            assert!((found / tail - 1.0).abs() < 1e-15, "{found} against {tail}");
+        }
+    }
+
+    #[test]
+    fn of_no_rows() {
+        let mut tape = Tape::new();
+        let x = tape.param(&filled(0, 3));
+        let loss = tape.cross_entropy(x, &[]);
+        assert!(tape.item(loss).is_nan());
+        tape.backward(loss);
+    }
+
+    #[test]
+    #[should_panic(expected = "cross_entropy: label 3 of row 1 is not below the 3 classes of v0, 2×3")]
+    fn label_out_of_range() {
+        let mut tape = Tape::new();
+        let x = tape.constant(&filled(2, 3));
+        tape.cross_entropy(x, &[0, 3]);
+    }
+
+    #[test]
+    #[should_panic(expected = "cross_entropy: v0 is 2×3, which takes 2 labels, not 3")]
+    fn wrong_number_of_labels() {
+        let mut tape = Tape::new();
+        let x = tape.constant(&filled(2, 3));
+        tape.cross_entropy(x, &[0, 1, 2]);
+    }
+
+    #[test]
+    #[should_panic(expected = "cross_entropy_smoothed: the smoothing is 1.5, not in [0, 1]")]
+    fn smoothing_out_of_range() {
+        let mut tape = Tape::new();
+        let x = tape.constant(&filled(1, 3));
+        tape.cross_entropy_smoothed(x, &[0], 1.5);
+    }
+}

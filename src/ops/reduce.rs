@@ -1,0 +1,229 @@
+//! Sums and means: over all entries, over the rows, over the columns.
+
+use crate::Float;
+use crate::linalg::simd::vectorize;
+use crate::linalg::sum;
+use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+
+impl<T: Float> Tape<T> {
+    /// Σ of all entries: 1×1. Of no entries: 0.
+    ///
+    /// Backward: dxᵢⱼ = dy.
+    ///
+    /// # Panics
+    /// If `x` is stale; so for all methods of this file.
+    #[track_caller]
+    pub fn sum(&mut self, x: impl Into<Var>) -> Var {
+        self.reduce(&Reduce { name: "sum", over: Over::All, mean: false }, x)
+    }
+
+    /// Mean of all entries: 1×1. Of no entries: NaN, as in NumPy.
+    ///
+    /// Backward: dxᵢⱼ = dy/mn.
+    #[track_caller]
+    pub fn mean(&mut self, x: impl Into<Var>) -> Var {
+        self.reduce(&Reduce { name: "mean", over: Over::All, mean: true }, x)
+    }
+
+    /// Σ of the rows of m×n: 1×n, the sum of each column. Of no rows: 0.
+    ///
+    /// Backward: dxᵢⱼ = dyⱼ.
+    ///
+    /// ```
+    /// let mut tape = tapegrad::Tape::new();
+    /// let x = tape.constant_slice(2, 3, &[1.0, 2.0, 3.0, 10.0, 20.0, 30.0]);
+    /// let over_rows = tape.sum_rows(x);
+    /// let over_cols = tape.sum_cols(x);
+    /// assert_eq!(tape.value_slice(over_rows), [11.0, 22.0, 33.0]);
+    /// assert_eq!(tape.value_slice(over_cols), [6.0, 60.0]);
+    /// ```
+    #[track_caller]
+    pub fn sum_rows(&mut self, x: impl Into<Var>) -> Var {
+        self.reduce(&Reduce { name: "sum_rows", over: Over::Rows, mean: false }, x)
+    }
+
+    /// Σ of the columns of m×n: m×1, the sum of each row. Of no columns: 0.
+    ///
+    /// Backward: dxᵢⱼ = dyᵢ.
+    #[track_caller]
+    pub fn sum_cols(&mut self, x: impl Into<Var>) -> Var {
+        self.reduce(&Reduce { name: "sum_cols", over: Over::Cols, mean: false }, x)
+    }
+
+    /// Mean of the rows of m×n: 1×n, the mean of each column. Of no rows: NaN, as in NumPy.
+    ///
+    /// Backward: dxᵢⱼ = dyⱼ/m.
+    #[track_caller]
+    pub fn mean_rows(&mut self, x: impl Into<Var>) -> Var {
+        self.reduce(&Reduce { name: "mean_rows", over: Over::Rows, mean: true }, x)
+    }
+
+    /// Mean of the columns of m×n: m×1, the mean of each row. Of no columns: NaN, as in NumPy.
+    ///
+    /// Backward: dxᵢⱼ = dyᵢ/n.
+    #[track_caller]
+    pub fn mean_cols(&mut self, x: impl Into<Var>) -> Var {
+        self.reduce(&Reduce { name: "mean_cols", over: Over::Cols, mean: true }, x)
+    }
+
+    #[track_caller]
+    fn reduce(&mut self, op: &'static Reduce, x: impl Into<Var>) -> Var {
+        let x = x.into();
+        let shape = self.shape_for(op.name, x);
+        let scratch = if matches!(op.over, Over::Rows) { shape.cols } else { 0 };
+        self.apply(op, &[x], op.over.shape(shape), Args::NONE.saving(scratch))
+    }
+}
+
+/// What a reduction runs over.
+#[derive(Clone, Copy)]
+pub(super) enum Over {
+    /// All entries: 1×1.
+    All,
+    /// The rows, which leaves a number per column: 1×n.
+    Rows,
+    /// The columns, which leaves a number per row: m×1.
+    Cols,
+}
+
+impl Over {
+    /// Shape of the result.
+    pub fn shape(self, x: Shape) -> Shape {
+        match self {
+            Over::All => Shape::SCALAR,
+            Over::Rows => Shape::new(1, x.cols),
+            Over::Cols => Shape::new(x.rows, 1),
+        }
+    }
+
+    /// How many entries go into each number of the result.
+    pub fn count(self, x: Shape) -> usize {
+        match self {
+            Over::All => x.len(),
+            Over::Rows => x.rows,
+            Over::Cols => x.cols,
+        }
+    }
+}
+
+/// The rows of a matrix; as many as it has, even where they are empty.
+pub(super) fn rows_of<T>(x: &[T], shape: Shape) -> impl Iterator<Item = &[T]> {
+    (0..shape.rows).map(move |i| &x[i * shape.cols..][..shape.cols])
+}
+
+/// How many rows are added up before they go to the total: the rounding error of a column's sum grows
+/// like m/64 instead of m.
+const BLOCK: usize = 64;
+
+/// sumsⱼ ← Σᵢ term(xᵢⱼ), in blocks of rows; `block` is scratch of the same length.
+#[inline(always)]
+pub(super) fn column_sums<T: Float>(x: &[T], sums: &mut [T], block: &mut [T], term: impl Fn(T) -> T) {
+    let cols = sums.len();
+    sums.fill(T::ZERO);
+    if cols == 0 {
+        return;
+    }
+    vectorize(x.len(), || {
+        for rows in x.chunks(BLOCK * cols) {
+            block.fill(T::ZERO);
+            for row in rows.chunks(cols) {
+                block.iter_mut().zip(row).for_each(|(sum, x)| *sum += term(*x));
+            }
+            sums.iter_mut().zip(&*block).for_each(|(sum, part)| *sum += *part);
+        }
+    });
+}
+
+struct Reduce {
+    name: &'static str,
+    over: Over,
+    mean: bool,
+}
+
+impl Reduce {
+    fn divisor<T: Float>(&self, x: Shape) -> T {
+        if self.mean { T::of(self.over.count(x) as f64) } else { T::ONE }
+    }
+}
+
+impl<T: Float> Operation<T> for Reduce {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn forward(&self, mut cx: Forward<'_, T>) {
+        let (x, shape) = (cx.x(0), cx.shape(0));
+        let (y, scratch) = cx.y_and_saved();
+        match self.over {
+            Over::All => y[0] = sum(x),
+            Over::Rows => column_sums(x, y, scratch, |x| x),
+            Over::Cols => y.iter_mut().zip(rows_of(x, shape)).for_each(|(y, row)| *y = sum(row)),
+        }
+        if self.mean {
+            let n = self.divisor::<T>(shape);
+            y.iter_mut().for_each(|y| *y /= n);
+        }
+    }
+
+    fn backward(&self, mut cx: Backward<'_, T>) {
+        let (dy, n) = (cx.dy(), self.divisor::<T>(cx.shape(0)));
+        match self.over {
+            Over::All => cx.add_constant(0, dy[0] / n),
+            Over::Rows => cx.add_rows(0, |_, mut dx| dx.add_map(dy, |dy| dy / n)),
+            Over::Cols => cx.add_rows(0, |i, mut dx| dx.add_constant(dy[i] / n)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DMatrix;
+
+    use crate::Tape;
+    use crate::ops::testing::{check_op, filled};
+    use crate::tape::Var;
+
+    type Op = fn(&mut Tape, Var) -> Var;
+
+    const SUMS: [Op; 3] = [|t, x| t.sum(x), |t, x| t.sum_rows(x), |t, x| t.sum_cols(x)];
+    const MEANS: [Op; 3] = [|t, x| t.mean(x), |t, x| t.mean_rows(x), |t, x| t.mean_cols(x)];
+
+    #[test]
+    fn gradients() {
+        for op in SUMS.iter().chain(&MEANS) {
+            for (m, n) in [(1, 1), (3, 4), (1, 7), (70, 1), (0, 3), (2, 0), (0, 0)] {
+                check_op(&[filled(m, n)], |t, x| op(t, x[0]));
+            }
+        }
+    }
+
+    #[test]
+    fn sums_and_means_of_nothing() {
+        let value = |op: Op, m, n| -> DMatrix<f64> {
+            let mut tape = Tape::new();
+            let x = tape.constant(&filled(m, n));
+            let y = op(&mut tape, x);
+            tape.value(y).clone_owned()
+        };
+        for (m, n) in [(0, 3), (2, 0), (0, 0)] {
+            assert_eq!(value(SUMS[0], m, n), DMatrix::zeros(1, 1));
+            assert_eq!(value(SUMS[1], m, n), DMatrix::zeros(1, n));
+            assert_eq!(value(SUMS[2], m, n), DMatrix::zeros(m, 1));
+            assert!(value(MEANS[0], m, n)[0].is_nan());
+        }
+        let nan = |x: DMatrix<f64>, len| x.len() == len && x.iter().all(|x| x.is_nan());
+        assert!(nan(value(MEANS[1], 0, 3), 3));
+        assert!(nan(value(MEANS[2], 2, 0), 2));
+        assert!(nan(value(MEANS[1], 2, 0), 0));
+    }
+
+    #[test]
+    fn many_rows_keep_their_digits() {
+        let mut tape = Tape::<f32>::default();
+        let x = tape.constant_with(100_000, 2, |x| x.fill(0.1));
+        let y = tape.mean_rows(x);
+        for mean in tape.value_slice(y) {
+            assert!((mean - 0.1).abs() < 3e-7, "{mean}");
+        }
+    }
+}
