@@ -4,6 +4,7 @@ pub mod error;
 pub mod float;
 pub mod linalg;
 pub mod ops;
+pub mod optim;
 pub mod rng;
 pub mod tape;
 pub use error::{Error, Result};

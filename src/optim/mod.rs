@@ -1,0 +1,216 @@
+//! The optimizers: one file each; this is the table of contents, and the table by name.
+//!
+//! [`Optimizer`] holds what all of them share: the rate, weight decay, groups of parameters, and one
+//! buffer for what is remembered. A [`Rule`] is what differs: one pass over a slot of the arena.
+//!
+//! | name | θ ← | remembers |
+//! |---|---|---|
+//! | [`Sgd`] | θ − ηg | nothing |
+//! | [`Momentum`] | θ − ηv, v ← βv + g | v |
+//! | [`Nesterov`] | θ − η(g + βv), v ← βv + g | v |
+//! | [`AdaGrad`] | θ − ηg/(√s + ε), s ← s + g² | s |
+//! | [`RmsProp`] | θ − ηg/√(v + ε), v ← ρv + (1−ρ)g² | v |
+//! | [`Adam`] | θ − ηm̂/(√v̂ + ε) | m, v |
+//! | [`AdamW`] | (1 − ηλ)θ − ηm̂/(√v̂ + ε) | m, v |
+//!
+//! Weight decay λ is coupled (g ← g + λθ, the gradient of ½λ‖θ‖²) in all of them but AdamW.
+//!
+//! To add an optimizer, add a file with its [`Rule`], and a line to the table in [`optimizers`].
+
+mod adagrad;
+mod adam;
+mod adamw;
+mod momentum;
+mod nesterov;
+mod optimizer;
+mod rmsprop;
+mod sgd;
+
+pub use adagrad::AdaGrad;
+pub use adam::Adam;
+pub use adamw::AdamW;
+pub use momentum::Momentum;
+pub use nesterov::Nesterov;
+pub use optimizer::{Group, Optimizer};
+pub use rmsprop::RmsProp;
+pub use sgd::Sgd;
+
+use crate::{Error, Float, Result};
+
+/// What distinguishes one optimizer from another.
+///
+/// ```
+/// use tapegrad::optim::{Optimizer, Rule, Step};
+///
+/// /// θ ← θ − η·sign(g).
+/// struct SignSgd;
+///
+/// impl Rule<f64> for SignSgd {
+///     fn name(&self) -> &'static str {
+///         "sign_sgd"
+///     }
+///     fn buffers(&self) -> usize {
+///         0
+///     }
+///     fn update(&self, step: &Step, values: &mut [f64], grads: &[f64], _: &mut [f64]) {
+///         for (x, g) in values.iter_mut().zip(grads) {
+///             *x -= step.lr * g.signum();
+///         }
+///     }
+/// }
+///
+/// let mut tape = tapegrad::Tape::new();
+/// let w = tape.param_slice(1, 1, &[3.0]);
+/// let mut optimizer = Optimizer::new(SignSgd, 0.5)?;
+/// let square = tape.mul(w, w);
+/// tape.backward(square);
+/// optimizer.step(&mut tape);
+/// assert_eq!(tape.item(w), 2.5);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+pub trait Rule<T: Float>: Send {
+    /// The name under which the command line and messages know it, such as `adam`.
+    fn name(&self) -> &'static str;
+
+    /// The settings by name, without rate and decay: `[("beta1", 0.9), …]`.
+    fn settings(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+
+    /// How many numbers are remembered for each trainable one.
+    fn buffers(&self) -> usize;
+
+    /// Two factors that depend on the number of the step only (the first is 1); worked out once per
+    /// step, in `f64`, and handed to [`update`](Rule::update) in [`Step::corrections`].
+    fn corrections(&self, count: u64) -> [f64; 2] {
+        let _ = count;
+        [1.0; 2]
+    }
+
+    /// One step on one slot, in one pass: `values` and `grads` are equally long, `state` is
+    /// [`buffers`](Rule::buffers) times as long and holds zeros before the first step.
+    fn update(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]);
+}
+
+/// What a [`Rule`] is told about the step it is to do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Step {
+    /// The rate η for this slot.
+    pub lr: f64,
+    /// The weight decay λ for this slot.
+    pub weight_decay: f64,
+    /// The number of the step, from 1.
+    pub count: u64,
+    /// What [`Rule::corrections`] returned for this step.
+    pub corrections: [f64; 2],
+}
+
+/// A line of the table of optimizers.
+pub struct Entry<T: Float> {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// What it does, in a line.
+    pub about: &'static str,
+    /// The rate that it is usually run with.
+    pub lr: f64,
+    /// The rule with its default settings.
+    pub rule: fn() -> Box<dyn Rule<T>>,
+}
+
+impl<T: Float> Entry<T> {
+    const TABLE: &'static [Self] = &[
+        Self { name: "sgd", about: "gradient descent: θ − ηg", lr: 0.1, rule: || Box::new(Sgd) },
+        Self {
+            name: "momentum",
+            about: "heavy ball: θ − ηv, v = βv + g",
+            lr: 0.01,
+            rule: || Box::new(Momentum::default()),
+        },
+        Self {
+            name: "nesterov",
+            about: "accelerated gradient: θ − η(g + βv)",
+            lr: 0.01,
+            rule: || Box::new(Nesterov::default()),
+        },
+        Self {
+            name: "adagrad",
+            about: "rates that fall with all past gradients: θ − ηg/(√Σg² + ε)",
+            lr: 0.01,
+            rule: || Box::new(AdaGrad::default()),
+        },
+        Self {
+            name: "rmsprop",
+            about: "rates by a running mean of squares: θ − ηg/√(v + ε)",
+            lr: 0.001,
+            rule: || Box::new(RmsProp::default()),
+        },
+        Self {
+            name: "adam",
+            about: "running means of gradient and square: θ − ηm̂/(√v̂ + ε)",
+            lr: 0.001,
+            rule: || Box::new(Adam::default()),
+        },
+        Self {
+            name: "adamw",
+            about: "Adam with weight decay apart from the gradient",
+            lr: 0.001,
+            rule: || Box::new(AdamW::default()),
+        },
+    ];
+
+    /// The optimizer of this line at rate `lr`; where there is none, at its usual rate.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if `lr` is negative or not finite.
+    pub fn optimizer(&self, lr: Option<f64>) -> Result<Optimizer<T>> {
+        Optimizer::from_box((self.rule)(), lr.unwrap_or(self.lr))
+    }
+}
+
+/// All optimizers: what a command line lists.
+pub fn optimizers<T: Float>() -> &'static [Entry<T>] {
+    Entry::TABLE
+}
+
+/// The optimizer of that name.
+///
+/// ```
+/// let adam = tapegrad::optim::find::<f32>("adam")?.optimizer(None)?;
+/// assert_eq!(adam.to_string(), "adam lr=0.001 beta1=0.9 beta2=0.999 eps=0.00000001");
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Setting`] with all the names there are, if `name` is none of them.
+pub fn find<T: Float>(name: &str) -> Result<&'static Entry<T>> {
+    optimizers().iter().find(|entry| entry.name == name).ok_or_else(|| {
+        let names: Vec<_> = optimizers::<T>().iter().map(|entry| entry.name).collect();
+        Error::setting("optimizer", format!("there is no `{name}`; there are {}", names.join(", ")))
+    })
+}
+
+/// A decay rate of a running mean or sum: 0 ≤ x < 1.
+fn check_beta(name: &'static str, x: f64) -> Result<f64> {
+    if (0.0..1.0).contains(&x) {
+        return Ok(x);
+    }
+    Err(Error::setting(name, format!("{x} is not in the range 0 ≤ {name} < 1")))
+}
+
+/// An ε that keeps a denominator from zero.
+fn check_eps(x: f64) -> Result<f64> {
+    // Less would be zero, or nearly so, as an f32, and 0/0 the step of a number without gradients.
+    let least = f64::from(f32::MIN_POSITIVE);
+    if x >= least && x.is_finite() {
+        return Ok(x);
+    }
+    Err(Error::setting("eps", format!("{x:e} is not finite and at least {least:e}")))
+}
+
+/// A rate or weight decay: finite and not negative.
+fn check_factor<T: Float>(name: &'static str, x: f64) -> Result<f64> {
+    if x >= 0.0 && T::of(x).is_finite() {
+        return Ok(x);
+    }
+    Err(Error::setting(name, format!("{x} is not finite (as {}) and at least 0", T::NAME)))
+}

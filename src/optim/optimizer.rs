@@ -1,0 +1,301 @@
+//! [`Optimizer`]: a rule, its rate and decay, groups of parameters, and what is remembered.
+
+use std::fmt;
+
+use super::{Rule, Step, check_factor};
+use crate::tape::{Param, Shape, Tape};
+use crate::{Error, Float, Result};
+
+/// Updates the parameters of a tape from their gradients, in one pass over the front of the arena.
+///
+/// What it remembers lies in one buffer that follows the arena's layout. The first step makes that
+/// buffer; the steps after it allocate nothing.
+///
+/// ```
+/// use tapegrad::Tape;
+/// use tapegrad::optim::{Adam, Optimizer};
+///
+/// let mut tape = Tape::new();
+/// let w = tape.param_slice(1, 1, &[3.0]);
+/// let mut optimizer = Optimizer::new(Adam::default(), 0.1)?;
+/// for _ in 0..200 {
+///     let loss = tape.mul(w, w);
+///     tape.zero_grad();
+///     tape.backward(loss);
+///     optimizer.step(&mut tape);
+///     tape.rewind();
+/// }
+/// assert!(tape.item(w).abs() < 1e-2);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+pub struct Optimizer<T: Float> {
+    rule: Box<dyn Rule<T>>,
+    lr: f64,
+    weight_decay: f64,
+    groups: Vec<Group>,
+    /// What the rule remembers: a slot's part begins at `rule.buffers() * slot.offset`.
+    state: Vec<T>,
+    /// What the first step found on the tape: the state fits no other.
+    slots: Vec<Layout>,
+    steps: u64,
+}
+
+/// A parameter's shape, and the place of its group in the list.
+#[derive(Clone, Copy)]
+struct Layout {
+    shape: Shape,
+    group: Option<usize>,
+}
+
+/// Parameters with a rate or a weight decay of their own.
+///
+/// The rate is a multiple of the optimizer's, so that a schedule moves both.
+///
+/// ```
+/// use tapegrad::Tape;
+/// use tapegrad::optim::{Group, Optimizer, Sgd};
+///
+/// let mut tape = Tape::new();
+/// let weights = tape.param_slice(1, 2, &[1.0, 1.0]);
+/// let bias = tape.param_slice(1, 1, &[1.0]);
+/// let mut optimizer = Optimizer::new(Sgd, 0.5)?
+///     .with_weight_decay(0.1)?
+///     .with_group(Group::new([bias]).with_weight_decay(0.0)?);
+/// optimizer.step(&mut tape); // all gradients are zero
+/// assert_eq!(tape.value_slice(weights), [0.95, 0.95]);
+/// assert_eq!(tape.value_slice(bias), [1.0]);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Group {
+    params: Vec<Param>,
+    lr_scale: f64,
+    weight_decay: Option<f64>,
+}
+
+impl Group {
+    /// A group that differs in nothing yet.
+    pub fn new(params: impl IntoIterator<Item = Param>) -> Group {
+        Group { params: params.into_iter().collect(), lr_scale: 1.0, weight_decay: None }
+    }
+
+    /// The rate is `scale` times that of the optimizer.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if `scale` is negative or not finite.
+    pub fn with_lr_scale(self, scale: f64) -> Result<Group> {
+        Ok(Group { lr_scale: check_factor::<f32>("lr_scale", scale)?, ..self })
+    }
+
+    /// The weight decay, in place of that of the optimizer.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it is negative or not finite.
+    pub fn with_weight_decay(self, weight_decay: f64) -> Result<Group> {
+        let weight_decay = check_factor::<f32>("weight_decay", weight_decay)?;
+        Ok(Group { weight_decay: Some(weight_decay), ..self })
+    }
+}
+
+impl<T: Float> Optimizer<T> {
+    /// An optimizer with rate `lr` and without weight decay, at step 0.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if `lr` is negative or not finite.
+    pub fn new(rule: impl Rule<T> + 'static, lr: f64) -> Result<Self> {
+        Self::from_box(Box::new(rule), lr)
+    }
+
+    /// The same for a rule that is known at run time only.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if `lr` is negative or not finite.
+    pub fn from_box(rule: Box<dyn Rule<T>>, lr: f64) -> Result<Self> {
+        Ok(Optimizer {
+            rule,
+            lr: check_factor::<T>("lr", lr)?,
+            weight_decay: 0.0,
+            groups: Vec::new(),
+            state: Vec::new(),
+            slots: Vec::new(),
+            steps: 0,
+        })
+    }
+
+    /// The same with weight decay λ for all parameters but those of groups with their own.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it is negative or not finite.
+    pub fn with_weight_decay(self, weight_decay: f64) -> Result<Self> {
+        Ok(Optimizer { weight_decay: check_factor::<T>("weight_decay", weight_decay)?, ..self })
+    }
+
+    /// The same with one more group of parameters.
+    ///
+    /// # Panics
+    /// If one of its parameters is in two groups, or a step has been done already.
+    #[track_caller]
+    pub fn with_group(mut self, group: Group) -> Self {
+        assert!(self.steps == 0, "with_group: the optimizer has done a step already");
+        let twice = group.params.iter().enumerate().find(|(i, p)| {
+            group.params[..*i].contains(p) || self.groups.iter().any(|other| other.params.contains(p))
+        });
+        if let Some((_, p)) = twice {
+            panic!("with_group: {p} is in a group already");
+        }
+        self.groups.push(group);
+        self
+    }
+
+    /// One step on every parameter of `tape`, from the gradients that stand there.
+    ///
+    /// Gradients stay as they are: call [`Tape::zero_grad`] before the next backward pass.
+    ///
+    /// # Panics
+    /// If the parameters are not those of the first step: another number, or other shapes. If a group
+    /// names a parameter that the tape does not have.
+    #[track_caller]
+    pub fn step(&mut self, tape: &mut Tape<T>) {
+        self.fit(tape);
+        self.steps += 1;
+        let corrections = self.rule.corrections(self.steps);
+        let buffers = self.rule.buffers();
+        for (slot, layout) in tape.slots().zip(&self.slots) {
+            let group = layout.group.map(|g| &self.groups[g]);
+            let step = Step {
+                lr: self.lr * group.map_or(1.0, |g| g.lr_scale),
+                weight_decay: group.and_then(|g| g.weight_decay).unwrap_or(self.weight_decay),
+                count: self.steps,
+                corrections,
+            };
+            let state = &mut self.state[buffers * slot.offset..][..buffers * slot.values.len()];
+            self.rule.update(&step, slot.values, slot.grads, state);
+        }
+    }
+
+    /// Makes the state for the tape's parameters, or checks that it fits them.
+    #[track_caller]
+    fn fit(&mut self, tape: &Tape<T>) {
+        let count = tape.params().len();
+        if self.steps == 0 {
+            let stranger = self.groups.iter().flat_map(|g| &g.params).find(|p| p.index() >= count);
+            if let Some(p) = stranger {
+                panic!("{}: {p} is in a group but the tape has {count} parameters only", self.rule.name());
+            }
+            let group = |p: Param| self.groups.iter().position(|g| g.params.contains(&p));
+            self.slots =
+                tape.params().map(|p| Layout { shape: tape.param_shape(p), group: group(p) }).collect();
+            self.state = vec![T::ZERO; self.rule.buffers() * tape.param_numbers()];
+        }
+        let name = self.rule.name();
+        assert!(
+            self.slots.len() == count,
+            "{name}: the tape has {count} parameters, but had {} at the first step: add all of them \
+             before it, and use an optimizer on one tape only",
+            self.slots.len()
+        );
+        for (p, layout) in tape.params().zip(&self.slots) {
+            let (shape, first) = (tape.param_shape(p), layout.shape);
+            assert!(shape == first, "{name}: {p} is {shape}, but was {first} at the first step");
+        }
+    }
+
+    /// The rule's name, such as `adam`.
+    pub fn name(&self) -> &'static str {
+        self.rule.name()
+    }
+
+    /// The rule's settings by name, without rate and decay.
+    pub fn settings(&self) -> Vec<(&'static str, f64)> {
+        self.rule.settings()
+    }
+
+    /// The rate η of the next step.
+    pub fn lr(&self) -> f64 {
+        self.lr
+    }
+
+    /// Sets the rate of the next steps: what a schedule does. What is remembered stays.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if `lr` is negative or not finite.
+    pub fn set_lr(&mut self, lr: f64) -> Result<()> {
+        self.lr = check_factor::<T>("lr", lr)?;
+        Ok(())
+    }
+
+    /// The weight decay λ of parameters in no group with its own.
+    pub fn weight_decay(&self) -> f64 {
+        self.weight_decay
+    }
+
+    /// Number of steps done.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// What is remembered; empty before the first step. The part of a parameter begins at the number
+    /// of [`buffers`](Rule::buffers) times its place in the arena.
+    pub fn state(&self) -> &[T] {
+        &self.state
+    }
+
+    /// Memory of what is remembered, in bytes.
+    pub fn bytes(&self) -> usize {
+        self.state.capacity() * size_of::<T>() + self.slots.capacity() * size_of::<Layout>()
+    }
+
+    /// Puts back what [`steps`](Optimizer::steps) and [`state`](Optimizer::state) returned: the next
+    /// step on `tape` comes out as it would have then.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the state is not of the length that the tape's parameters need.
+    ///
+    /// # Panics
+    /// As [`step`](Optimizer::step).
+    #[track_caller]
+    pub fn restore(&mut self, tape: &Tape<T>, steps: u64, state: &[T]) -> Result<()> {
+        let needed = if steps == 0 { 0 } else { self.rule.buffers() * tape.param_numbers() };
+        if state.len() != needed {
+            return Err(Error::Data(format!(
+                "{}: the state after {steps} steps holds {} numbers, not {needed}",
+                self.rule.name(),
+                state.len()
+            )));
+        }
+        self.reset();
+        if steps > 0 {
+            self.fit(tape);
+            self.state.copy_from_slice(state);
+            self.steps = steps;
+        }
+        Ok(())
+    }
+
+    /// Forgets everything but the settings: the next step is the first again, on any tape.
+    pub fn reset(&mut self) {
+        self.state = Vec::new();
+        self.slots = Vec::new();
+        self.steps = 0;
+    }
+}
+
+/// Name, rate, settings, and the decay if there is any: `adam lr=0.001 beta1=0.9 …`.
+impl<T: Float> fmt::Display for Optimizer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} lr={}", self.name(), self.lr)?;
+        for (name, value) in self.settings() {
+            write!(f, " {name}={value}")?;
+        }
+        if self.weight_decay > 0.0 {
+            write!(f, " weight_decay={}", self.weight_decay)?;
+        }
+        Ok(())
+    }
+}
+
+impl<T: Float> fmt::Debug for Optimizer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Optimizer({self}, {} steps)", self.steps)
+    }
+}

@@ -1,0 +1,277 @@
+//! What all optimizers share: groups, decay, the state in the arena's layout, settings, and the table.
+
+use tapegrad::optim::{
+    AdaGrad, Adam, AdamW, Group, Momentum, Nesterov, Optimizer, RmsProp, Sgd, find, optimizers,
+};
+use tapegrad::{Error, Float, Param, Tape};
+
+/// Three parameters of different shapes, one of them empty, with gradients.
+fn tape<T: Float>() -> (Tape<T>, [Param; 3]) {
+    let mut tape = Tape::<T>::default();
+    let fill = |from: f64| {
+        move |to: &mut [T]| to.iter_mut().enumerate().for_each(|(i, x)| *x = T::of((from + i as f64).sin()))
+    };
+    // More than 64 numbers, and no multiple of a vector's length: the rest of a loop must be done too.
+    let params = [
+        tape.param_with(7, 11, fill(0.3)),
+        tape.param_with(0, 5, fill(0.0)),
+        tape.param_with(1, 3, fill(2.0)),
+    ];
+    fill(5.0)(tape.param_grads_mut());
+    (tape, params)
+}
+
+/// Every entry is updated by its own gradient and state only: a slot of 77 gives the same as 77 slots.
+#[test]
+fn entries_do_not_depend_on_their_neighbours() {
+    for entry in optimizers::<f64>() {
+        let (mut whole, _) = tape::<f64>();
+        let mut single = Tape::new();
+        for x in whole.param_values().to_vec() {
+            single.param_slice(1, 1, &[x]);
+        }
+        let mut on_whole = entry.optimizer(Some(0.05)).unwrap().with_weight_decay(0.2).unwrap();
+        let mut on_single = entry.optimizer(Some(0.05)).unwrap().with_weight_decay(0.2).unwrap();
+        for step in 0..5 {
+            whole.param_grads_mut().iter_mut().for_each(|g| *g = (*g + 0.1 * step as f64).cos());
+            single.param_grads_mut().copy_from_slice(whole.param_grads());
+            on_whole.step(&mut whole);
+            on_single.step(&mut single);
+            assert_eq!(whole.param_values(), single.param_values(), "{} at step {step}", entry.name);
+        }
+    }
+}
+
+/// A tape whose parameters are all empty, and one without any.
+#[test]
+fn nothing_to_do() {
+    for entry in optimizers::<f64>() {
+        let mut optimizer = entry.optimizer(None).unwrap();
+        let mut tape = Tape::new();
+        optimizer.step(&mut tape);
+        assert_eq!((optimizer.steps(), optimizer.state().len()), (1, 0));
+        let mut optimizer = entry.optimizer(None).unwrap();
+        tape.param_slice(0, 3, &[]);
+        tape.param_slice(2, 0, &[]);
+        optimizer.step(&mut tape);
+        optimizer.step(&mut tape);
+    }
+}
+
+/// The first step of AdaGrad is η·sign(g), and with a constant gradient step k is η/√k of it, since
+/// s = kg²: all that up to ε = 10⁻¹⁰ against |g| ≥ 0.01.
+#[test]
+fn adagrad_under_a_constant_gradient() {
+    let mut tape = Tape::new();
+    let w = tape.param_slice(1, 3, &[0.0; 3]);
+    tape.param_grads_mut().copy_from_slice(&[3.0, -0.01, 0.0]);
+    let mut optimizer = Optimizer::new(AdaGrad::default(), 0.1).unwrap();
+    let mut sum = 0.0;
+    for k in 1..=50 {
+        optimizer.step(&mut tape);
+        sum += 0.1 / f64::from(k).sqrt();
+        for (x, expected) in tape.value_slice(w).iter().zip([-sum, sum, 0.0]) {
+            assert!((x - expected).abs() <= 1e-8, "step {k}: {x} but {expected}");
+        }
+    }
+}
+
+/// Adam's first step is ηg/(|g| + ε) for every β: the corrections make the means those of one gradient.
+#[test]
+fn adam_corrects_its_bias() {
+    for (beta1, beta2) in [(0.9, 0.999), (0.0, 0.0), (0.5, 0.99), (0.999, 0.9)] {
+        let (mut tape, _) = tape::<f64>();
+        let before = tape.param_values().to_vec();
+        let mut optimizer = Optimizer::new(Adam::new(beta1, beta2, 1e-3).unwrap(), 0.1).unwrap();
+        optimizer.step(&mut tape);
+        for ((x, before), g) in tape.param_values().iter().zip(before).zip(tape.param_grads()) {
+            let expected = before - 0.1 * g / (g.abs() + 1e-3);
+            assert!((x - expected).abs() <= 1e-12, "{x} but {expected} with {beta1}, {beta2}");
+        }
+    }
+}
+
+/// Without gradients, coupled decay goes through the rule, and decoupled decay does not: AdamW shrinks
+/// by the factor 1 − ηλ, Adam takes steps of about η whatever λ is.
+#[test]
+fn coupled_and_decoupled_decay() {
+    let after = |name: &str, decay: f64| {
+        let mut tape = Tape::new();
+        let w = tape.param_slice(1, 1, &[2.0]);
+        let mut optimizer =
+            find(name).unwrap().optimizer(Some(0.1)).unwrap().with_weight_decay(decay).unwrap();
+        optimizer.step(&mut tape);
+        tape.item(w)
+    };
+    let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-7, "{a} but {b}");
+    for decay in [0.5, 0.01] {
+        near(after("sgd", decay), 2.0 - 0.1 * decay * 2.0);
+        near(after("momentum", decay), 2.0 - 0.1 * decay * 2.0);
+        near(after("nesterov", decay), 2.0 - 0.1 * 1.9 * decay * 2.0);
+        near(after("adam", decay), 2.0 - 0.1);
+        near(after("adagrad", decay), 2.0 - 0.1);
+        near(after("adamw", decay), 2.0 * (1.0 - 0.1 * decay));
+        let v = 0.1 * (2.0 * decay).powi(2);
+        near(after("rmsprop", decay), 2.0 - 0.1 * decay * 2.0 / (v + 1e-8).sqrt());
+    }
+}
+
+#[test]
+fn groups_have_their_own_rate_and_decay() {
+    let (mut tape, [a, empty, b]) = tape::<f64>();
+    let before = tape.param_values().to_vec();
+    let grads = tape.param_grads().to_vec();
+    let group = Group::new([b, empty]).with_lr_scale(0.25).unwrap().with_weight_decay(0.0).unwrap();
+    let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap().with_weight_decay(0.3).unwrap().with_group(group);
+    optimizer.set_lr(0.2).unwrap();
+    optimizer.step(&mut tape);
+    for (i, x) in tape.value_slice(a).iter().enumerate() {
+        assert_eq!(*x, before[i] - 0.2 * (grads[i] + 0.3 * before[i]));
+    }
+    for (i, x) in tape.value_slice(b).iter().enumerate() {
+        assert_eq!(*x, before[77 + i] - 0.05 * grads[77 + i]);
+    }
+    // A group that says nothing about decay has the optimizer's.
+    let (mut other, [a, ..]) = self::tape::<f64>();
+    let mut plain = Optimizer::new(Sgd, 0.2).unwrap().with_weight_decay(0.3).unwrap();
+    plain = plain.with_group(Group::new([a]));
+    plain.step(&mut other);
+    assert_eq!(other.value_slice(a), tape.value_slice(a));
+}
+
+#[test]
+fn state_and_steps_bring_an_optimizer_back() {
+    for entry in optimizers::<f32>() {
+        let (mut tape, _) = tape::<f32>();
+        let mut first = entry.optimizer(None).unwrap();
+        for _ in 0..3 {
+            first.step(&mut tape);
+        }
+        let (steps, state, values) = (first.steps(), first.state().to_vec(), tape.param_values().to_vec());
+        assert_eq!((steps, state.len()), (3, (entry.rule)().buffers() * 80));
+        assert!(first.bytes() >= state.len() * 4);
+        first.step(&mut tape);
+        let expected = tape.param_values().to_vec();
+
+        let mut second = entry.optimizer(None).unwrap();
+        tape.param_values_mut().copy_from_slice(&values);
+        second.restore(&tape, steps, &state).unwrap();
+        second.step(&mut tape);
+        assert_eq!(tape.param_values(), expected, "{}", entry.name);
+
+        let short = &[0.0; 7];
+        assert!(matches!(second.restore(&tape, 3, short), Err(Error::Data(_))));
+        // Step 0 has no state yet, and a reset goes back to it.
+        second.reset();
+        assert_eq!((second.steps(), second.state().len()), (0, 0));
+        second.restore(&tape, 0, &[]).unwrap();
+        assert!(matches!(second.restore(&tape, 0, short), Err(Error::Data(_))));
+    }
+}
+
+#[test]
+fn settings_outside_their_range() {
+    let message = |e: Error| match e {
+        Error::Setting { name, .. } => name,
+        other => panic!("{other}"),
+    };
+    for lr in [-1e-9, f64::NAN, f64::INFINITY] {
+        assert_eq!(message(Optimizer::<f64>::new(Sgd, lr).unwrap_err()), "lr");
+        let mut optimizer = Optimizer::<f64>::new(Sgd, 0.1).unwrap();
+        assert_eq!(message(optimizer.set_lr(lr).unwrap_err()), "lr");
+        assert_eq!(optimizer.lr(), 0.1);
+        assert_eq!(message(optimizer.with_weight_decay(lr).unwrap_err()), "weight_decay");
+        assert_eq!(message(Group::new([]).with_lr_scale(lr).unwrap_err()), "lr_scale");
+        assert_eq!(message(Group::new([]).with_weight_decay(lr).unwrap_err()), "weight_decay");
+    }
+    // Finite, but not as an f32.
+    assert!(Optimizer::<f64>::new(Sgd, 1e300).is_ok());
+    assert_eq!(message(Optimizer::<f32>::new(Sgd, 1e300).unwrap_err()), "lr");
+    assert!(Optimizer::<f32>::new(Sgd, 0.0).is_ok());
+    for beta in [-0.1, 1.0, f64::NAN] {
+        assert_eq!(message(Momentum::new(beta).unwrap_err()), "beta");
+        assert_eq!(message(Nesterov::new(beta).unwrap_err()), "beta");
+        assert_eq!(message(RmsProp::new(beta, 1e-8).unwrap_err()), "rho");
+        assert_eq!(message(Adam::new(beta, 0.9, 1e-8).unwrap_err()), "beta1");
+        assert_eq!(message(AdamW::new(0.9, beta, 1e-8).unwrap_err()), "beta2");
+    }
+    for eps in [0.0, -1e-8, f64::NAN, f64::INFINITY, 1e-45] {
+        assert_eq!(message(AdaGrad::new(eps).unwrap_err()), "eps");
+        assert_eq!(message(RmsProp::new(0.9, eps).unwrap_err()), "eps");
+        assert_eq!(message(Adam::new(0.9, 0.9, eps).unwrap_err()), "eps");
+    }
+}
+
+/// The least ε still keeps a number without gradients where it is, in single precision too.
+#[test]
+fn no_gradient_is_no_step() {
+    let eps = f64::from(f32::MIN_POSITIVE);
+    let optimizers: [Optimizer<f32>; 4] = [
+        Optimizer::new(AdaGrad::new(eps).unwrap(), 0.1).unwrap(),
+        Optimizer::new(RmsProp::new(0.9, eps).unwrap(), 0.1).unwrap(),
+        Optimizer::new(Adam::new(0.9, 0.999, eps).unwrap(), 0.1).unwrap(),
+        Optimizer::new(AdamW::new(0.9, 0.999, eps).unwrap(), 0.1).unwrap(),
+    ];
+    for mut optimizer in optimizers {
+        let mut tape = Tape::<f32>::default();
+        let w = tape.param_slice(1, 2, &[1.5, -0.5]);
+        optimizer.step(&mut tape);
+        assert_eq!(tape.value_slice(w), [1.5, -0.5], "{optimizer}");
+    }
+}
+
+#[test]
+fn the_table() {
+    for entry in optimizers::<f64>() {
+        assert_eq!((entry.rule)().name(), entry.name);
+        assert_eq!(find::<f64>(entry.name).unwrap().about, entry.about);
+        assert_eq!(entry.optimizer(None).unwrap().lr(), entry.lr);
+        assert_eq!(optimizers::<f64>().iter().filter(|other| other.name == entry.name).count(), 1);
+    }
+    let error = find::<f64>("adan").err().unwrap().to_string();
+    assert_eq!(
+        error,
+        "optimizer: there is no `adan`; there are sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw"
+    );
+}
+
+#[test]
+#[should_panic(expected = "adam: the tape has 4 parameters, but had 3 at the first step")]
+fn a_parameter_added_late() {
+    let (mut tape, _) = tape::<f64>();
+    let mut optimizer = Optimizer::new(Adam::default(), 0.1).unwrap();
+    optimizer.step(&mut tape);
+    tape.param_slice(1, 1, &[0.0]);
+    optimizer.step(&mut tape);
+}
+
+#[test]
+#[should_panic(expected = "sgd: p0 is 11×7, but was 7×11 at the first step")]
+fn another_tape() {
+    let (mut tape, _) = tape::<f64>();
+    let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap();
+    optimizer.step(&mut tape);
+    let mut other = Tape::new();
+    other.param_slice(11, 7, &[0.0; 77]);
+    other.param_slice(0, 5, &[]);
+    other.param_slice(1, 3, &[0.0; 3]);
+    optimizer.step(&mut other);
+}
+
+#[test]
+#[should_panic(expected = "with_group: p2 is in a group already")]
+fn a_parameter_in_two_groups() {
+    let (_, [a, b, c]) = tape::<f64>();
+    let optimizer = Optimizer::<f64>::new(Sgd, 0.1).unwrap();
+    let _ = optimizer.with_group(Group::new([a, c])).with_group(Group::new([b, c]));
+}
+
+#[test]
+#[should_panic(expected = "sgd: p2 is in a group but the tape has 1 parameters only")]
+fn a_group_of_another_tape() {
+    let (_, [.., c]) = tape::<f64>();
+    let mut optimizer = Optimizer::<f64>::new(Sgd, 0.1).unwrap().with_group(Group::new([c]));
+    let mut other = Tape::new();
+    other.param_slice(1, 1, &[0.0]);
+    optimizer.step(&mut other);
+}
