@@ -1,12 +1,73 @@
-//! tapegrad
+//! Machine learning on the CPU from first principles, on one flat arena.
+//!
+//! Every operation appends a node to a [`Tape`] and returns a [`Var`], an index. Inputs always stand
+//! before outputs, so the order of insertion is a topological order, and the backward pass is one walk
+//! through the arena in reverse. Parameters lie at the front, so an optimizer is a loop over two slices
+//! and a training step is "append, walk back, update, rewind" — after the first one without any
+//! allocation. The same seed gives the same bits at any number of threads.
+//!
+//! ```
+//! use tapegrad::Tape;
+//! use tapegrad::optim::{Optimizer, Sgd};
+//!
+//! // Fit y = 2x + 1 from four points.
+//! let mut tape = Tape::new();
+//! let w = tape.param_slice(1, 1, &[0.0]);
+//! let b = tape.param_slice(1, 1, &[0.0]);
+//! let mut optimizer = Optimizer::new(Sgd, 0.1)?;
+//! for _ in 0..500 {
+//!     let x = tape.constant_slice(4, 1, &[0.0, 1.0, 2.0, 3.0]);
+//!     let y = tape.constant_slice(4, 1, &[1.0, 3.0, 5.0, 7.0]);
+//!     let prediction = tape.linear(x, w, b);
+//!     let loss = tape.mse(prediction, y);
+//!     tape.zero_grad();
+//!     tape.backward(loss);
+//!     optimizer.step(&mut tape);
+//!     tape.rewind();
+//! }
+//! assert!((tape.item(w) - 2.0).abs() < 1e-6 && (tape.item(b) - 1.0).abs() < 1e-6);
+//! # Ok::<(), tapegrad::Error>(())
+//! ```
+//!
+//! # A tour, in reading order
+//!
+//! The modules stand in the order in which data flows, and each knows only those before it.
+//!
+//! 1. [`error`], [`float`], [`rng`], [`mod@file`]: the one error type, the two number types, the random
+//!    streams, files written whole.
+//! 2. [`linalg`]: the seam to the linear algebra below, and the [threads](linalg::with_threads).
+//! 3. [`data`]: IDX files and generators → [`Dataset`](data::Dataset) → batches.
+//! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
+//! 5. [`ops`]: the operations, one file each or one for a family.
+//! 6. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron.
+//! 7. [`optim`]: the optimizers, one file each.
+//! 8. [`train`]: the training loop, what it measures, and the [`Trace`](train::Trace) of a run.
+//!
+//! # What panics and what returns an error
+//!
+//! A mistake in a program panics with a message that names the operation, its operands and their
+//! shapes. What depends on the world — files, data, settings, numbers that leave the finite range — is
+//! an [`Error`] that says where and what to do.
+//!
+//! # Features
+//!
+//! `cli` (on by default) brings the command line and what it alone needs. Depend on the crate with
+//! `default-features = false` to leave it out.
+
 pub mod data;
 pub mod error;
+pub mod file;
 pub mod float;
 pub mod linalg;
+pub mod models;
+pub mod nn;
 pub mod ops;
 pub mod optim;
 pub mod rng;
 pub mod tape;
+pub mod train;
+
+pub use data::{Batches, Dataset};
 pub use error::{Error, Result};
 pub use float::Float;
 pub use tape::{Args, Backward, Forward, Operation, Param, Shape, Tape, Var, check_gradient};

@@ -3,8 +3,10 @@
 //! A seed names 2⁶⁴ independent streams. Each purpose has its own, so that one more draw for dropout
 //! does not move the shuffling, and a run can be compared with another that differs in one thing.
 
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+
+use crate::Float;
 
 /// What a stream of random numbers is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,4 +40,45 @@ pub fn stream(seed: u64, purpose: Purpose) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(purpose as u64);
     rng
+}
+
+/// A draw from the normal distribution N(0, 1), by the transform of Box and Muller ("A Note on the
+/// Generation of Random Normal Deviates", 1958): √(−2 ln u)·cos 2πv with u and v uniform.
+///
+/// Not the ziggurat of the `rand_distr` crate, which takes logarithm and exponential from the machine's
+/// C library: the bits of a run would depend on it.
+pub fn standard_normal(rng: &mut impl Rng) -> f64 {
+    // u in (0, 1]: the logarithm of zero must not come up.
+    let u = (unit(rng) + 1.0) / UNITS;
+    let v = unit(rng) / UNITS;
+    (-2.0 * Float::ln(u)).sqrt() * Float::cos(std::f64::consts::TAU * v)
+}
+
+/// How many numbers an `f64` tells apart evenly in [0, 1).
+const UNITS: f64 = (1u64 << 53) as f64;
+
+/// A whole number from 0 to 2⁵³ − 1.
+fn unit(rng: &mut impl Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn normal_draws_have_the_moments_of_the_normal_distribution() {
+        let mut rng = stream(0, Purpose::Data);
+        let n = 1_000_000;
+        let draws: Vec<f64> = (0..n).map(|_| standard_normal(&mut rng)).collect();
+        // The k-th moment of a sample has variance (E x²ᵏ − (E xᵏ)²)/n: five standard deviations.
+        for (k, expected, variance) in [(1, 0.0, 1.0), (2, 1.0, 2.0), (3, 0.0, 15.0), (4, 3.0, 96.0)] {
+            let moment = draws.iter().map(|x| Float::powi(*x, k)).sum::<f64>() / f64::from(n);
+            let tolerance = 5.0 * (variance / f64::from(n)).sqrt();
+            assert!((moment - expected).abs() < tolerance, "moment {k} is {moment}");
+        }
+        // P(|x| > 3) = 0.0026998.
+        let far = draws.iter().filter(|x| x.abs() > 3.0).count() as f64 / f64::from(n);
+        assert!((far - 0.002_699_8).abs() < 5.0 * (0.0027f64 / f64::from(n)).sqrt(), "{far}");
+    }
 }

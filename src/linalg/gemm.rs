@@ -7,9 +7,9 @@ use crate::Float;
 
 /// A product of more than this many multiply-adds is halved, and the halves go to two threads.
 ///
-/// Measured on two cores at 100 GFLOPS: 6 million take about 0.1 ms, some ten times what it costs to
-/// wake the other thread.
-const GRAIN: usize = 8_000_000;
+/// Such a piece takes about 50 µs at 100 GFLOPS. Measured on 128×784×128 in `f32`: pieces of this size
+/// cost one thread 2 % and give two threads 1.95 times the speed; smaller ones gain nothing more.
+const GRAIN: usize = 2_500_000;
 
 /// A row-major matrix, or the transpose of one, borrowed from a slice.
 #[derive(Clone, Copy)]

@@ -2,7 +2,8 @@
 
 /// Runs `f` compiled for the vectors that this CPU has; `work` is about how many numbers it touches.
 ///
-/// The loop in `f` must be inlined into it to profit. The bits do not depend on the CPU: the compiler
+/// `f` must be inlined to profit: write `#[inline(always)]` on the closure, or it is compiled once, for
+/// the CPU that every machine has. The bits do not depend on the CPU: the compiler
 /// neither fuses a multiply with an add nor reorders a sum by itself.
 #[inline(always)]
 pub(crate) fn vectorize<R>(work: usize, f: impl FnOnce() -> R) -> R {

@@ -42,22 +42,26 @@ impl<T: Float, B: Binary<T>> Operation<T> for Broadcast<B> {
         // Equal shapes are one long row.
         let flat = Shape::new(1, y.len());
         let (sa, sb, cols) = if sa == sb { (flat, flat, y.len()) } else { (sa, sb, cols) };
-        vectorize(y.len(), || {
-            for (i, y) in y.chunks_mut(cols).enumerate() {
-                match (stretch(a, sa, i, cols), stretch(b, sb, i, cols)) {
-                    (Row::Full(a), Row::Full(b)) => {
-                        y.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (a, b))| *y = B::value(*a, *b));
+        vectorize(
+            y.len(),
+            #[inline(always)]
+            || {
+                for (i, y) in y.chunks_mut(cols).enumerate() {
+                    match (stretch(a, sa, i, cols), stretch(b, sb, i, cols)) {
+                        (Row::Full(a), Row::Full(b)) => {
+                            y.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (a, b))| *y = B::value(*a, *b));
+                        }
+                        (Row::Full(a), Row::One(b)) => {
+                            y.iter_mut().zip(a).for_each(|(y, a)| *y = B::value(*a, b));
+                        }
+                        (Row::One(a), Row::Full(b)) => {
+                            y.iter_mut().zip(b).for_each(|(y, b)| *y = B::value(a, *b));
+                        }
+                        (Row::One(a), Row::One(b)) => y.fill(B::value(a, b)),
                     }
-                    (Row::Full(a), Row::One(b)) => {
-                        y.iter_mut().zip(a).for_each(|(y, a)| *y = B::value(*a, b));
-                    }
-                    (Row::One(a), Row::Full(b)) => {
-                        y.iter_mut().zip(b).for_each(|(y, b)| *y = B::value(a, *b));
-                    }
-                    (Row::One(a), Row::One(b)) => y.fill(B::value(a, b)),
                 }
-            }
-        });
+            },
+        );
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {

@@ -190,14 +190,18 @@ impl<'a, T: Float> Backward<'a, T> {
         let Some((dx, written)) = self.dx(k) else { return };
         let n = dx.len();
         assert!(a.len() == n && b.len() == n && c.len() == n, "a gradient's terms differ in length");
-        vectorize(n, || {
-            let terms = a.iter().zip(b).zip(c);
-            if written {
-                dx.iter_mut().zip(terms).for_each(|(dx, ((a, b), c))| *dx += f(*a, *b, *c));
-            } else {
-                dx.iter_mut().zip(terms).for_each(|(dx, ((a, b), c))| *dx = f(*a, *b, *c));
-            }
-        });
+        vectorize(
+            n,
+            #[inline(always)]
+            || {
+                let terms = a.iter().zip(b).zip(c);
+                if written {
+                    dx.iter_mut().zip(terms).for_each(|(dx, ((a, b), c))| *dx += f(*a, *b, *c));
+                } else {
+                    dx.iter_mut().zip(terms).for_each(|(dx, ((a, b), c))| *dx = f(*a, *b, *c));
+                }
+            },
+        );
     }
 
     /// dX += A·B for input `k`.
@@ -232,7 +236,11 @@ impl<'a, T: Float> Backward<'a, T> {
             if !written {
                 dx.fill(T::ZERO);
             }
-            vectorize(dx.len(), || f(Sum(dx)));
+            vectorize(
+                dx.len(),
+                #[inline(always)]
+                || f(Sum(dx)),
+            );
         }
     }
 

@@ -71,11 +71,15 @@ impl<'a, T: Float> Forward<'a, T> {
     pub fn map(&mut self, f: impl Fn(T) -> T) {
         let x = self.x(0);
         let y = &mut *self.y;
-        vectorize(y.len(), || {
-            for (y, x) in y.iter_mut().zip(x) {
-                *y = f(*x);
-            }
-        });
+        vectorize(
+            y.len(),
+            #[inline(always)]
+            || {
+                for (y, x) in y.iter_mut().zip(x) {
+                    *y = f(*x);
+                }
+            },
+        );
     }
 
     /// y ← A·B, or y ← y + A·B with `accumulate`.

@@ -1,13 +1,13 @@
 //! Writing IDX files.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::{IdxArray, IdxData};
-use crate::{Error, Result};
+use crate::{Result, file};
 
 /// Writes an IDX file, gzipped if `path` ends in `.gz`.
 ///
@@ -16,11 +16,11 @@ use crate::{Error, Result};
 /// bytes: the gzip header carries no time and no name.
 ///
 /// # Errors
-/// [`Error::Io`] if the folder does not exist or cannot be written to.
+/// [`Error::Io`](crate::Error::Io) if the folder does not exist or cannot be written to.
 pub fn write(path: impl AsRef<Path>, array: &IdxArray) -> Result<()> {
     let path = path.as_ref();
     let gzip = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-    atomically(path, |file| {
+    file::write(path, |file| {
         if gzip {
             let mut encoder = GzEncoder::new(file, Compression::default());
             encode(&mut encoder, array)?;
@@ -31,28 +31,7 @@ pub fn write(path: impl AsRef<Path>, array: &IdxArray) -> Result<()> {
     })
 }
 
-/// Has `fill` write a temporary file beside `path`, and renames it to `path` if all went well.
-fn atomically(
-    path: &Path,
-    fill: impl FnOnce(&mut BufWriter<&std::fs::File>) -> io::Result<()>,
-) -> Result<()> {
-    // The folder of a bare name is "", which no system call takes.
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    // Temporary files are private by default; the result should be as readable as any new file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = builder.tempfile_in(folder).map_err(Error::io(folder))?;
-    let mut writer = BufWriter::new(file.as_file());
-    fill(&mut writer).and_then(|()| writer.flush()).map_err(Error::io(path))?;
-    drop(writer);
-    // Without this a crash of the machine could leave the new name on empty contents.
-    file.as_file().sync_all().map_err(Error::io(path))?;
-    file.persist(path).map_err(|e| Error::io(path)(e.error))?;
-    Ok(())
-}
-
-fn encode(out: &mut impl Write, array: &IdxArray) -> io::Result<()> {
+fn encode(out: &mut (impl Write + ?Sized), array: &IdxArray) -> io::Result<()> {
     // `IdxArray::new` has checked that rank and dimensions fit.
     out.write_all(&[0, 0, array.data.code(), array.shape.len() as u8])?;
     for d in &array.shape {

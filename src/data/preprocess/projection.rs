@@ -1,10 +1,8 @@
 //! Random projection: fewer features that keep distances.
 
-use rand_distr::{Distribution, StandardNormal};
-
 use super::{check_k, project};
 use crate::data::Dataset;
-use crate::rng::{Purpose, stream};
+use crate::rng::{Purpose, standard_normal, stream};
 use crate::{Float, Result};
 
 /// Z = X·R with R d×k and independent entries from N(0, 1/k).
@@ -26,7 +24,7 @@ impl RandomProjection {
     pub fn new(features: usize, k: usize, seed: u64) -> Result<RandomProjection> {
         check_k(k, features)?;
         let (mut rng, scale) = (stream(seed, Purpose::Projection), 1.0 / Float::sqrt(k as f64));
-        let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
+        let mut normal = || standard_normal(&mut rng);
         Ok(RandomProjection { weights: (0..k * features).map(|_| scale * normal()).collect(), k })
     }
 

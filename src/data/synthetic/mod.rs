@@ -22,10 +22,9 @@ pub use spirals::spirals;
 pub use xor::xor;
 
 use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 
 use super::Dataset;
-use crate::rng::{Purpose, stream};
+use crate::rng::{Purpose, standard_normal, stream};
 use crate::{Error, Result};
 
 /// An entry of [`SYNTHETIC`].
@@ -124,7 +123,7 @@ fn source(rows: usize, noise: f64, seed: u64) -> Result<ChaCha8Rng> {
 
 /// A draw from N(0, 1).
 fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    StandardNormal.sample(rng)
+    standard_normal(rng)
 }
 
 /// Points of the plane with noise from N(0, `noise`²) on both coordinates; `point` gives place and class.

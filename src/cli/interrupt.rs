@@ -1,0 +1,20 @@
+//! Ctrl-C: the first one asks a run to end, the second one ends the program.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Exit code of a program ended by Ctrl-C, as shells have it.
+pub const EXIT_CODE: u8 = 130;
+
+/// Becomes true with the first Ctrl-C (or a request to terminate).
+pub fn watch() -> Arc<AtomicBool> {
+    let asked = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&asked);
+    // Where no handler can be set, Ctrl-C ends the program at once, which is no reason not to run.
+    let _ = ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::SeqCst) {
+            std::process::exit(EXIT_CODE.into());
+        }
+    });
+    asked
+}

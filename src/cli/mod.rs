@@ -1,0 +1,72 @@
+//! The commands, one file each.
+//!
+//! Results go to standard output, everything else (progress, notes on an interruption, errors) to
+//! standard error. Exit codes: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C.
+
+mod data;
+mod graph;
+mod interrupt;
+mod output;
+mod source;
+mod train;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Machine learning on the CPU, reproducible to the last bit.
+#[derive(Parser)]
+#[command(version, about, after_help = "Example:\n  tapegrad train --epochs 3")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Train(train::TrainArgs),
+    Data(data::DataArgs),
+    Graph(graph::GraphArgs),
+}
+
+/// What a command came to: its exit code, or the message that follows `error: `.
+type Outcome = Result<ExitCode, Failure>;
+
+/// Why a command ended early.
+enum Failure {
+    /// Something to tell the user.
+    Error(tapegrad::Error),
+    /// Whoever read the output has gone, such as `head`: no one is left to be told.
+    OutputClosed,
+}
+
+impl From<tapegrad::Error> for Failure {
+    fn from(error: tapegrad::Error) -> Self {
+        Failure::Error(error)
+    }
+}
+
+/// Parses the command line, runs the command, and turns whatever happens into an exit code.
+pub fn run() -> ExitCode {
+    // A defect must not greet the user with a backtrace either.
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("error: internal error, please report it: {panic}");
+    }));
+    let outcome = std::panic::catch_unwind(|| {
+        let cli = Cli::parse();
+        match cli.command {
+            Command::Train(args) => train::run(&args),
+            Command::Data(args) => data::run(&args),
+            Command::Graph(args) => graph::run(&args),
+        }
+    });
+    match outcome {
+        Ok(Ok(code)) => code,
+        Ok(Err(Failure::OutputClosed)) => ExitCode::SUCCESS,
+        Ok(Err(Failure::Error(error))) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+        Err(_) => ExitCode::FAILURE,
+    }
+}

@@ -1,0 +1,13 @@
+//! Training: the loop over batches, what it measures, and the record of it.
+
+mod evaluate;
+mod fit;
+mod loss;
+mod metrics;
+mod trace;
+
+pub use evaluate::{Evaluation, evaluate};
+pub use fit::{FitOptions, Observer, Progress, Silent, Stop, fit};
+pub use loss::Loss;
+pub use metrics::{ConfusionMatrix, argmax};
+pub use trace::{Epoch, Trace, TraceFormat};

@@ -1,0 +1,286 @@
+//! The command line as a user meets it: results, wrong input, an interruption.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+fn tapegrad(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapegrad"));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// Runs in a folder without `data/mnist`.
+fn run_in(folder: &Path, args: &[&str]) -> Output {
+    tapegrad(args).current_dir(folder).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The command fails with exit code 1 and one line that begins with `error: `.
+#[track_caller]
+fn error(folder: &Path, args: &[&str]) -> String {
+    let output = run_in(folder, args);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {message}");
+    assert!(message.starts_with("error: ") && message.lines().count() == 1, "{args:?}: {message}");
+    message
+}
+
+/// A small set of digits as the four files of MNIST.
+fn small_set(folder: &Path) -> String {
+    let out = folder.join("digits").to_str().unwrap().to_string();
+    let made =
+        run_in(folder, &["data", "synth", "digits", "--samples", "1000", "--test", "300", "--out", &out]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    assert_eq!(stdout(&made).lines().count(), 4);
+    out
+}
+
+#[test]
+fn every_command_explains_itself_with_an_example() {
+    for command in [&[][..], &["train"], &["data"], &["data", "synth"], &["data", "info"], &["graph"]] {
+        let output = tapegrad(command).arg("--help").output().unwrap();
+        assert!(output.status.success());
+        let help = stdout(&output);
+        assert!(help.contains("Example") && help.contains("tapegrad "), "{command:?}: {help}");
+    }
+}
+
+#[test]
+fn without_files_it_trains_on_synthetic_digits_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run_in(folder.path(), &["train", "--epochs", "2", "--threads", "2"]);
+    let text = stdout(&output);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(text.starts_with("data: synthetic digits, as no folder was named with --data"), "{text}");
+    assert!(text.contains("101770") && text.contains("precision"), "{text}");
+    let last = text.lines().last().unwrap();
+    let accuracy: f64 = last.split(' ').nth(2).unwrap().parse().unwrap();
+    assert_eq!(last, format!("test accuracy {accuracy:.4} (5000 samples)"));
+    assert!(accuracy > 0.8, "{last}");
+    assert!(stderr(&output).is_empty(), "no progress bar where there is no terminal");
+}
+
+#[test]
+fn the_usual_folder_is_taken_where_it_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let digits = small_set(folder.path());
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::rename(digits, folder.path().join("data/mnist")).unwrap();
+    let text = stdout(&run_in(folder.path(), &["train", "--epochs", "1"]));
+    assert!(text.starts_with("data: IDX files in data/mnist (1000 training and 300 test"), "{text}");
+}
+
+#[test]
+fn traces_are_the_same_bytes_at_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    let digits = small_set(folder.path());
+    for (ending, precision) in [("csv", "f32"), ("jsonl", "f64"), ("txt", "f32")] {
+        let trace = |name: &str, threads: &str, more: &[&str]| {
+            let file = folder.path().join(format!("{name}.{ending}"));
+            let mut args =
+                vec!["train", "--data", &digits, "--epochs", "2", "--batch", "64", "--validation", "0.2"];
+            args.extend(["--threads", threads, "--precision", precision, "--trace", file.to_str().unwrap()]);
+            args.extend(more);
+            let output = run_in(folder.path(), &args);
+            assert!(output.status.success(), "{}", stderr(&output));
+            std::fs::read_to_string(file).unwrap()
+        };
+        let one = trace("one", "1", &[]);
+        assert!(one.contains("test_accuracy") && one.contains("validation_loss"), "{one}");
+        assert!(!one.contains("seconds") && !one.contains("threads"), "{one}");
+        assert_eq!(one, trace("two", "2", &[]));
+        assert_eq!(one, trace("three", "3", &["--quiet"]));
+        assert_ne!(one, trace("other", "1", &["--seed", "1"]));
+        assert!(trace("timed", "1", &["--trace-times"]).contains("seconds"));
+    }
+}
+
+#[test]
+fn quiet_prints_the_last_line_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let digits = small_set(folder.path());
+    let output = run_in(folder.path(), &["train", "--data", &digits, "--epochs", "1", "--quiet"]);
+    let text = stdout(&output);
+    assert_eq!(text.lines().count(), 1, "{text}");
+    assert!(text.starts_with("test accuracy 0.") && text.ends_with(" (300 samples)\n"), "{text}");
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    for args in [
+        &["train", "--no-such-flag"][..],
+        &["train", "--optimizer", "sdg"],
+        &["train", "--activation", "rel"],
+        &["train", "--precision", "f16"],
+        &["train", "--epochs", "-1"],
+        &["train", "--trace-times"],
+        &["data", "synth", "no-such-set", "--out", "x"],
+        &["frobnicate"],
+        &[],
+    ] {
+        let output = tapegrad(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert!(!stderr(&output).contains("panicked"));
+    }
+}
+
+#[test]
+fn settings_out_of_range_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    for (args, expected) in [
+        (&["--lr=-1"][..], "lr: -1"),
+        (&["--lr", "nan"], "lr: NaN"),
+        (&["--weight-decay=-0.5"], "weight_decay: -0.5"),
+        (&["--batch", "0"], "batch"),
+        (&["--threads", "0"], "threads: 0"),
+        (&["--threads", "99999999"], "threads: 99999999"),
+        (&["--limit", "0"], "limit: 0"),
+        (&["--validation", "1"], "validation: 1"),
+        (&["--hidden", "0"], "0"),
+        (&["--hidden", "99999999999"], "widths"),
+        (&["--hidden", "18446744073709551615,18446744073709551615"], "widths"),
+        (&["--hidden", "2000000,2000000"], "hidden: widths"),
+        (&["--trace", "no/such/folder/run.csv"], "no/such/folder/run.csv"),
+        (&["--trace", "."], "."),
+    ] {
+        let message = error(folder.path(), &[&["train"][..], args].concat());
+        assert!(message.contains(expected), "{args:?}: {message}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "something was left behind");
+}
+
+#[test]
+fn a_run_that_diverges_says_so_and_keeps_its_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let digits = small_set(folder.path());
+    let args =
+        ["train", "--data", &digits, "--optimizer", "sgd", "--lr", "1e30", "--quiet", "--trace", "run.csv"];
+    let message = error(folder.path(), &args);
+    assert!(message.contains("the loss is") && message.contains("learning rate"), "{message}");
+    assert!(std::fs::read_to_string(folder.path().join("run.csv")).unwrap().contains("# optimizer = sgd"));
+    let message = error(folder.path(), &[&args[..], &["--detect-anomalies"]].concat());
+    assert!(message.contains("called at "), "{message}");
+}
+
+#[test]
+fn wrong_files_are_errors_with_path_and_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let digits = small_set(folder.path());
+    let images = Path::new(&digits).join("train-images-idx3-ubyte.gz");
+    let labels = Path::new(&digits).join("train-labels-idx1-ubyte.gz");
+    let (images, labels) = (images.to_str().unwrap(), labels.to_str().unwrap());
+
+    let message = error(folder.path(), &["train", "--data", "nowhere"]);
+    assert!(message.contains("nowhere"), "{message}");
+    let message = error(folder.path(), &["train", "--data", images]);
+    assert!(message.contains("train-images"), "{message}");
+    let message = error(folder.path(), &["data", "info", &digits]);
+    assert!(message.contains("found a folder"), "{message}");
+    error(folder.path(), &["data", "info", "nowhere"]);
+
+    let whole = std::fs::read(images).unwrap();
+    for (contents, expected) in
+        [(&whole[..whole.len() / 2], "byte "), (&[][..], "byte 0"), (b"not an idx file at all", "byte 0")]
+    {
+        std::fs::write(images, contents).unwrap();
+        let message = error(folder.path(), &["train", "--data", &digits]);
+        assert!(message.contains(images) && message.contains(expected), "{message}");
+        let message = error(folder.path(), &["data", "info", images]);
+        assert!(message.contains(expected), "{message}");
+    }
+    std::fs::write(images, std::fs::read(labels).unwrap()).unwrap();
+    let message = error(folder.path(), &["train", "--data", &digits]);
+    assert!(message.contains("train-"), "{message}");
+}
+
+#[test]
+fn info_tells_what_a_file_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let digits = small_set(folder.path());
+    let images = format!("{digits}/train-images-idx3-ubyte.gz");
+    let text = stdout(&run_in(folder.path(), &["data", "info", &images, "--images", "2"]));
+    assert!(text.contains("unsigned bytes (0x08)") && text.contains("1000×28×28"), "{text}");
+    assert!(text.contains("image 1:") && !text.contains("image 2:") && text.contains('@'), "{text}");
+    let labels = format!("{digits}/train-labels-idx1-ubyte.gz");
+    let text = stdout(&run_in(folder.path(), &["data", "info", &labels]));
+    assert!(text.contains("counts:") && text.contains("range:    0 to 9"), "{text}");
+}
+
+#[test]
+fn synthetic_sets_without_images_become_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    for (set, second) in [("spirals", "labels.idx"), ("sine", "targets.idx")] {
+        let out = folder.path().join(set);
+        let args = ["data", "synth", set, "--samples", "50", "--out", out.to_str().unwrap()];
+        assert!(run_in(folder.path(), &args).status.success());
+        for file in ["features.idx", second] {
+            let text = stdout(&run_in(folder.path(), &["data", "info", out.join(file).to_str().unwrap()]));
+            assert!(text.contains("shape:    50"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_graph_as_text_and_as_a_drawing() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = stdout(&run_in(folder.path(), &["graph", "--hidden", "32", "--batch", "64"]));
+    assert!(text.contains("784×32 = param w1") && text.contains("64×10 = linear"), "{text}");
+    let args = ["graph", "--format", "dot", "--out", "tape.dot"];
+    let output = run_in(folder.path(), &args);
+    assert!(output.status.success() && output.stdout.is_empty());
+    let dot = std::fs::read_to_string(folder.path().join("tape.dot")).unwrap();
+    assert!(dot.starts_with("digraph tape {") && dot.trim_end().ends_with('}'));
+    error(folder.path(), &["graph", "--batch", "0"]);
+    error(folder.path(), &["graph", "--out", "no/such/folder/tape.dot"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_that_leaves_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = format!("'{}' graph --hidden 8,8,8,8 | head -n 1", env!("CARGO_BIN_EXE_tapegrad"));
+    let output = Command::new("sh").arg("-c").arg(script).current_dir(folder.path()).output().unwrap();
+    assert_eq!(stderr(&output), "");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_run_with_what_it_has() {
+    use std::io::{BufRead, BufReader, Read};
+
+    let folder = tempfile::tempdir().unwrap();
+    let digits = small_set(folder.path());
+    let mut run = tapegrad(&["train", "--data", &digits, "--epochs", "1000000", "--trace", "run.csv"])
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
+    // The first row of the table of epochs: the run is under way, with a finished epoch.
+    let under_way = lines.by_ref().map_while(Result::ok).find(|line| line.trim_start().starts_with("1  "));
+    assert!(under_way.is_some());
+    let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let last = lines.map_while(Result::ok).last().unwrap();
+    let mut message = String::new();
+    run.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130), "{message}");
+    assert!(
+        last.starts_with("test accuracy ") && message.contains("interrupted in epoch"),
+        "{last} {message}"
+    );
+
+    let trace = std::fs::read_to_string(folder.path().join("run.csv")).unwrap();
+    let rows: Vec<&str> = trace.lines().filter(|line| !line.starts_with('#')).collect();
+    assert!(rows.len() > 1 && trace.ends_with('\n'), "{trace}");
+    assert!(rows.iter().all(|row| row.matches(',').count() == rows[0].matches(',').count()), "{trace}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "only the data and the trace are there");
+}

@@ -1,0 +1,80 @@
+//! After the first step of a fixed shape, a training step takes no memory from the heap.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tapegrad::data::{Batches, Dataset};
+use tapegrad::models::{Mlp, Model};
+use tapegrad::nn::Activation;
+use tapegrad::optim;
+use tapegrad::rng::{Purpose, stream};
+use tapegrad::{Float, Tape, linalg};
+
+/// Counts what the system's allocator is asked for, by any thread.
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call is handed to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations_of_steps<T: Float>(optimizer: &str, threads: usize) -> usize {
+    linalg::with_threads(threads, || {
+        let pixels: Vec<u8> = (0..256 * 784).map(|i| (i * 7 % 256) as u8).collect();
+        let labels: Vec<usize> = (0..256).map(|i| i % 10).collect();
+        let data = Dataset::new(pixels, 784).unwrap().with_labels(&labels, 10).unwrap();
+        let mut batches = Batches::shuffled(256, 128, 0).unwrap();
+        let mut labels = Vec::with_capacity(128);
+        let mut tape = Tape::<T>::default();
+        let mut rng = stream(0, Purpose::Init);
+        let model = Mlp::new(&mut tape, &[784, 128, 64, 10], Activation::Gelu, None, &mut rng).unwrap();
+        let mut optimizer = optim::find::<T>(optimizer).unwrap().optimizer(None).unwrap();
+        let mut after_first = 0;
+        for epoch in 0..5 {
+            for indices in batches.epoch(epoch) {
+                tape.rewind();
+                let x = tape.constant_with(indices.len(), 784, |to| data.gather(indices, to));
+                let logits = model.forward(&mut tape, x);
+                data.gather_labels(indices, &mut labels);
+                let loss = tape.cross_entropy(logits, &labels);
+                tape.zero_grad();
+                tape.backward(loss);
+                optimizer.step(&mut tape);
+            }
+            // The first epoch holds the first step, and the threads' first products.
+            if epoch == 0 {
+                after_first = ALLOCATIONS.load(Ordering::Relaxed);
+            }
+        }
+        ALLOCATIONS.load(Ordering::Relaxed) - after_first
+    })
+}
+
+// One test, not several: they would count each other's allocations.
+#[test]
+fn a_step_allocates_nothing() {
+    assert!(ALLOCATIONS.load(Ordering::Relaxed) > 0, "the counter does not count");
+    for entry in optim::optimizers::<f32>() {
+        for threads in [1, 2] {
+            assert_eq!(allocations_of_steps::<f32>(entry.name, threads), 0, "{} in f32", entry.name);
+            assert_eq!(allocations_of_steps::<f64>(entry.name, threads), 0, "{} in f64", entry.name);
+        }
+    }
+}

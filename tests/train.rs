@@ -1,0 +1,186 @@
+//! Training as a user sees it: what it reaches, and that it comes out the same every time.
+
+use std::ops::ControlFlow;
+
+use tapegrad::data::{Dataset, synthetic};
+use tapegrad::models::Mlp;
+use tapegrad::nn::Activation;
+use tapegrad::optim::{Adam, Optimizer, Sgd};
+use tapegrad::rng::{Purpose, stream};
+use tapegrad::train::{
+    FitOptions, Loss, Observer, Progress, Silent, Stop, Trace, TraceFormat, evaluate, fit,
+};
+use tapegrad::{Error, Float, Tape, linalg};
+
+fn digits(n: usize) -> Dataset {
+    let set = synthetic::find("digits").unwrap();
+    (set.generate)(n, set.noise, 0).unwrap()
+}
+
+/// A short training on synthetic digits: its trace, and the weights it ends with.
+fn train<T: Float>(threads: usize, seed: u64) -> (Trace, Vec<T>) {
+    linalg::with_threads(threads, || {
+        let all = digits(1500);
+        let (train, validation) = (all.take(1200), all.subset(&Vec::from_iter(1200..1500)));
+        let mut tape = Tape::<T>::default();
+        let mut rng = stream(seed, Purpose::Init);
+        let model = Mlp::new(&mut tape, &[784, 128, 10], Activation::Relu, None, &mut rng).unwrap();
+        let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
+        let loss = Loss::suited_to(&train).unwrap();
+        let options = FitOptions { epochs: 3, batch: 128, seed, loss };
+        let mut trace = Trace::default();
+        let validation = Some(&validation);
+        let stop =
+            fit(&model, &mut tape, &mut optimizer, &train, validation, &options, &mut Silent, &mut trace);
+        assert_eq!(stop.unwrap(), Stop::Finished);
+        (trace, tape.param_values().to_vec())
+    })
+}
+
+fn same_bits_at_any_number_of_threads<T: Float>() {
+    let (trace, weights) = train::<T>(1, 7);
+    for threads in [1, 2, 3] {
+        let (again, weights_again) = train::<T>(threads, 7);
+        assert_eq!(
+            trace.render(TraceFormat::Csv, false),
+            again.render(TraceFormat::Csv, false),
+            "{} with {threads} threads",
+            T::NAME
+        );
+        assert_eq!(weights, weights_again);
+    }
+    let (other, _) = train::<T>(1, 8);
+    assert_ne!(trace.epochs[0].train_loss, other.epochs[0].train_loss, "the seed does nothing");
+}
+
+#[test]
+fn same_bits_in_f32() {
+    same_bits_at_any_number_of_threads::<f32>();
+}
+
+#[test]
+fn same_bits_in_f64() {
+    same_bits_at_any_number_of_threads::<f64>();
+}
+
+#[test]
+fn a_short_digits_training() {
+    let (trace, _) = train::<f64>(1, 0);
+    // Nine digits: other CPUs may round the last ones of a product differently.
+    let lines: Vec<String> = trace
+        .epochs
+        .iter()
+        .map(|e| {
+            format!(
+                "epoch {} steps {} train {:.9} {:.4} validation {:.9} {:.4} |gradient| {:.9}",
+                e.epoch,
+                e.steps,
+                e.train_loss,
+                e.train_accuracy.unwrap(),
+                e.validation_loss.unwrap(),
+                e.validation_accuracy.unwrap(),
+                e.gradient_norm
+            )
+        })
+        .collect();
+    insta::with_settings!({snapshot_path => "../snapshots", prepend_module_to_snapshot => false}, {
+        insta::assert_snapshot!("train_digits", lines.join("\n"));
+    });
+}
+
+#[test]
+fn regression_by_squared_error() {
+    let set = synthetic::find("linear").unwrap();
+    let data = (set.generate)(400, 0.0, 3).unwrap();
+    let mut tape = Tape::new();
+    let mut rng = stream(0, Purpose::Init);
+    let model = Mlp::new(&mut tape, &[5, 1], Activation::Identity, None, &mut rng).unwrap();
+    let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap();
+    let loss = Loss::suited_to(&data).unwrap();
+    assert_eq!(loss, Loss::MeanSquaredError);
+    let options = FitOptions { epochs: 40, batch: 20, seed: 0, loss };
+    let mut trace = Trace::default();
+    fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace).unwrap();
+    assert!(trace.epochs.last().unwrap().train_loss < 1e-10);
+    assert_eq!(trace.epochs[0].train_accuracy, None);
+    let evaluation = evaluate(&model, &mut tape, &data, loss).unwrap();
+    assert!(evaluation.loss < 1e-10 && evaluation.accuracy().is_none());
+    // y = 1.5x₁ − 2x₂ + 0.5x₃ + 3x₅ + 1 is what the set was made with.
+    let expected = [1.5, -2.0, 0.5, 0.0, 3.0, 1.0];
+    for (found, expected) in tape.param_values().iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-4, "{found} for {expected}");
+    }
+}
+
+/// Ends a run after so many steps.
+struct After(usize);
+
+impl Observer for After {
+    fn step(&mut self, _: &Progress) -> ControlFlow<()> {
+        self.0 -= 1;
+        if self.0 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+#[test]
+fn an_interrupted_run_keeps_finished_epochs() {
+    let data = digits(300);
+    let mut tape = Tape::<f32>::default();
+    let mut rng = stream(0, Purpose::Init);
+    let model = Mlp::new(&mut tape, &[784, 16, 10], Activation::Relu, None, &mut rng).unwrap();
+    let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
+    let options = FitOptions { epochs: 5, batch: 100, seed: 0, loss: Loss::suited_to(&data).unwrap() };
+    let mut trace = Trace::default();
+    let stop =
+        fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut After(7), &mut trace).unwrap();
+    assert_eq!((stop, trace.epochs.len(), optimizer.steps()), (Stop::Interrupted { epoch: 3 }, 2, 7));
+}
+
+#[test]
+fn a_run_that_diverges_is_an_error_that_says_where() {
+    let data = digits(300);
+    let run = |watch: bool| {
+        let mut tape = Tape::<f32>::default();
+        tape.detect_anomalies(watch);
+        let mut rng = stream(0, Purpose::Init);
+        let model = Mlp::new(&mut tape, &[784, 16, 10], Activation::Relu, None, &mut rng).unwrap();
+        let mut optimizer = Optimizer::new(Sgd, 1e30).unwrap();
+        let options = FitOptions { epochs: 5, batch: 100, seed: 0, loss: Loss::suited_to(&data).unwrap() };
+        let mut trace = Trace::default();
+        fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace).unwrap_err()
+    };
+    let plain = run(false).to_string();
+    assert!(plain.starts_with("epoch 1, step ") && plain.contains("learning rate"), "{plain}");
+    let watched = run(true).to_string();
+    assert!(watched.contains("called at src/"), "{watched}");
+}
+
+#[test]
+fn data_that_does_not_fit_is_an_error() {
+    let data = digits(20);
+    let mut tape = Tape::<f32>::default();
+    let mut rng = stream(0, Purpose::Init);
+    let model = Mlp::new(&mut tape, &[4, 16, 3], Activation::Relu, None, &mut rng).unwrap();
+    let message = |data: &Dataset, loss: Loss, batch: usize| {
+        let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap();
+        let options = FitOptions { epochs: 1, batch, seed: 0, loss };
+        let mut tape = Tape::<f32>::default();
+        let trace = &mut Trace::default();
+        fit(&model, &mut tape, &mut optimizer, data, None, &options, &mut Silent, trace).unwrap_err()
+    };
+    let cross_entropy = Loss::CrossEntropy { smoothing: 0.0 };
+    let error = message(&data, cross_entropy, 10);
+    assert_eq!(
+        error.to_string(),
+        "the model takes 4 features to 3 outputs, but the data has 784 features and 10 classes"
+    );
+    let small = Dataset::new(vec![0.0; 8], 4).unwrap();
+    assert!(matches!(message(&small, cross_entropy, 10), Error::Data(_)));
+    assert!(matches!(message(&small, Loss::MeanSquaredError, 10), Error::Data(_)));
+    let labelled = small.clone().with_labels(&[0, 2], 3).unwrap();
+    assert!(matches!(message(&labelled, cross_entropy, 0), Error::Setting { .. }));
+    assert!(matches!(
+        message(&labelled, Loss::CrossEntropy { smoothing: 1.0 }, 1),
+        Error::Setting { name: "smoothing", .. }
+    ));
+}
