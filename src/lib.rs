@@ -2,6 +2,8 @@
 pub mod error;
 pub mod float;
 pub mod linalg;
+pub mod models;
+pub mod nn;
 pub mod ops;
 pub mod optim;
 pub mod rng;
