@@ -21,7 +21,7 @@ use tapegrad::rng::{Purpose, stream};
 
 const WIDTH: usize = 256;
 const LAYERS: usize = 10;
-const SEEDS: u64 = 100;
+const SEEDS: u64 = 50;
 
 /// By what the mean squares of values and gradients are multiplied, each averaged over the seeds; the
 /// values go in with the given mean square.

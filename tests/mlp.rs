@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tapegrad::linalg::norm_squared;
 use tapegrad::models::{Mlp, Model, Summary};
 use tapegrad::nn::{Activation, Init};
-use tapegrad::optim::{Optimizer, find, optimizers};
+use tapegrad::optim::{Group, Optimizer, find, optimizers};
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Error, Tape};
 
@@ -115,7 +115,7 @@ fn snapshot_of_the_tape() {
     snapshot("mlp_tape", tape.to_string());
 }
 
-/// Twenty losses of every optimizer at its usual rate.
+/// Twenty losses of every optimizer at its usual rate; AdamW decays the weights and not the biases.
 #[test]
 fn snapshot_of_the_traces() {
     let reference = reference();
@@ -123,6 +123,10 @@ fn snapshot_of_the_traces() {
     for entry in optimizers::<f64>() {
         let mut optimizer = entry.optimizer(None).unwrap();
         let (mut tape, mlp) = network(&reference, Activation::Relu);
+        if entry.name == "adamw" {
+            let biases = Group::new(mlp.biases()).with_weight_decay(0.0).unwrap();
+            optimizer = optimizer.with_weight_decay(1.0).unwrap().with_group(biases);
+        }
         text += &format!("{optimizer}\n");
         for i in 0..20 {
             text += &format!("{i:>3} {:.10}\n", step(&reference, &mut tape, &mlp, &mut optimizer));
