@@ -42,6 +42,45 @@ fn entries_do_not_depend_on_their_neighbours() {
     }
 }
 
+/// A step in single precision is that in double precision from the same place, up to roundings.
+///
+/// Values are of size 1 and steps below a tenth of it, which are worked out in some ten roundings: half
+/// a unit for the value's own rounding, as much for those; twice that is allowed. The state's numbers
+/// are sums of two or three terms of one sign or of their own size.
+#[test]
+fn single_precision_steps_as_double_precision_does() {
+    let unit = f64::from(f32::EPSILON);
+    for entry in optimizers::<f64>() {
+        let (mut double, _) = tape::<f64>();
+        let (mut single, _) = tape::<f32>();
+        let mut on_double = entry.optimizer(Some(0.01)).unwrap().with_weight_decay(0.1).unwrap();
+        let mut on_single =
+            find::<f32>(entry.name).unwrap().optimizer(Some(0.01)).unwrap().with_weight_decay(0.1).unwrap();
+        for step in 1..=50 {
+            // Numbers that both types have.
+            let grads: Vec<f32> = (0..80).map(|i| ((i * step) as f32 * 0.37).cos()).collect();
+            single.param_grads_mut().copy_from_slice(&grads);
+            double.param_grads_mut().iter_mut().zip(&grads).for_each(|(to, g)| *to = f64::from(*g));
+            let values = single.param_values().to_vec();
+            double.param_values_mut().iter_mut().zip(&values).for_each(|(to, x)| *to = f64::from(*x));
+            let state: Vec<f64> = on_single.state().iter().map(|s| f64::from(*s)).collect();
+            on_double.restore(&double, step - 1, &state).unwrap();
+
+            on_single.step(&mut single);
+            on_double.step(&mut double);
+            for (a, b) in single.param_values().iter().zip(double.param_values()) {
+                let error = (f64::from(*a) - b).abs();
+                assert!(error <= 2.0 * unit * b.abs().max(1.0), "{}, step {step}: {a} but {b}", entry.name);
+            }
+            for (a, b) in on_single.state().iter().zip(on_double.state()) {
+                let error = (f64::from(*a) - b).abs();
+                assert!(error <= 2.0 * unit * b.abs().max(1.0), "{}, step {step}: {a} but {b}", entry.name);
+            }
+            assert_ne!(values, single.param_values());
+        }
+    }
+}
+
 /// A tape whose parameters are all empty, and one without any.
 #[test]
 fn nothing_to_do() {

@@ -3,28 +3,28 @@
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use tapegrad::Tape;
 use tapegrad::optim::{AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RmsProp, Rule, Sgd, optimizers};
-use tapegrad::{Float, Tape};
 
 /// The points after each of `steps` steps.
-fn path<T: Float>(mut optimizer: Optimizer<T>, steps: usize) -> Vec<[f64; 2]> {
-    let mut tape = Tape::<T>::default();
-    let x = tape.param_slice(1, 1, &[T::of(-1.2)]);
-    let y = tape.param_slice(1, 1, &[T::of(1.0)]);
+fn path(mut optimizer: Optimizer<f64>, steps: usize) -> Vec<[f64; 2]> {
+    let mut tape = Tape::new();
+    let x = tape.param_slice(1, 1, &[-1.2]);
+    let y = tape.param_slice(1, 1, &[1.0]);
     let mut points = Vec::new();
     for _ in 0..steps {
         tape.rewind();
-        let one = tape.scalar(T::ONE);
+        let one = tape.scalar(1.0);
         let a = tape.sub(one, x);
         let x2 = tape.mul(x, x);
         let b = tape.sub(y, x2);
         let (a2, b2) = (tape.mul(a, a), tape.mul(b, b));
-        let b2 = tape.scale(b2, T::of(100.0));
+        let b2 = tape.scale(b2, 100.0);
         let loss = tape.add(a2, b2);
         tape.zero_grad();
         tape.backward(loss);
         optimizer.step(&mut tape);
-        points.push([tape.item(x).to_f64(), tape.item(y).to_f64()]);
+        points.push([tape.item(x), tape.item(y)]);
     }
     points
 }
@@ -73,6 +73,8 @@ fn make(rule: impl Rule<f64> + 'static, lr: f64, weight_decay: f64) -> Optimizer
     Optimizer::new(rule, lr).unwrap().with_weight_decay(weight_decay).unwrap()
 }
 
+/// RMSProp takes steps of about η wherever it is, jumps across the valley, and is chaotic here: moving
+/// the start by 10⁻¹² moves the point after 100 steps by 10⁻². Its rounding is part of the reference.
 #[test]
 fn trajectories_of_the_reference() {
     check(
@@ -144,7 +146,7 @@ fn weight_decay_as_in_pytorch() {
     );
 }
 
-/// Rates that suit the function; the settings are the defaults.
+/// Rates that suit the function; the settings are the defaults, but AdamW decays.
 const RATES: [(&str, f64); 7] = [
     ("sgd", 5e-4),
     ("momentum", 2e-4),
@@ -155,35 +157,14 @@ const RATES: [(&str, f64); 7] = [
     ("adamw", 2e-2),
 ];
 
-fn with_its_rate<T: Float>() -> impl Iterator<Item = Optimizer<T>> {
-    assert_eq!(optimizers::<T>().len(), RATES.len());
-    optimizers().iter().zip(RATES).map(|(entry, (name, lr))| {
-        assert_eq!(entry.name, name);
-        entry.optimizer(Some(lr)).unwrap()
-    })
-}
-
-/// Single precision follows double precision.
-///
-/// A step of these rates contracts or keeps distances but for the curvature of the valley, so what
-/// 200 roundings of 6·10⁻⁸ add up to is 10⁻⁵ if all go one way; ten times that are allowed.
-#[test]
-fn f32_is_close_to_f64() {
-    for (single, double) in with_its_rate::<f32>().zip(with_its_rate::<f64>()) {
-        let name = double.name();
-        let (a, b) = (path(single, 200), path(double, 200));
-        let worst =
-            a.iter().flatten().zip(b.iter().flatten()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        println!("{name}: {worst:e}");
-        assert!(worst <= 1e-4, "{name}: {worst:e}");
-        assert!(worst > 0.0, "{name}: nothing was computed in single precision");
-    }
-}
-
 #[test]
 fn snapshot_of_the_paths() {
     let mut text = String::new();
-    for optimizer in with_its_rate::<f64>() {
+    assert_eq!(optimizers::<f64>().len(), RATES.len());
+    for (entry, (name, lr)) in optimizers::<f64>().iter().zip(RATES) {
+        assert_eq!(entry.name, name);
+        let decay = if name == "adamw" { 0.1 } else { 0.0 };
+        let optimizer = entry.optimizer(Some(lr)).unwrap().with_weight_decay(decay).unwrap();
         text += &format!("{optimizer}\n");
         for (i, [x, y]) in path(optimizer, 200).iter().enumerate().skip(9).step_by(10) {
             text += &format!("{:>4} {x:>14.10} {y:>14.10}\n", i + 1);

@@ -176,7 +176,7 @@ pub fn optimizers<T: Float>() -> &'static [Entry<T>] {
 ///
 /// ```
 /// let adam = tapegrad::optim::find::<f32>("adam")?.optimizer(None)?;
-/// assert_eq!(adam.to_string(), "adam lr=0.001 beta1=0.9 beta2=0.999 eps=0.00000001");
+/// assert_eq!(adam.to_string(), "adam lr=0.001 beta1=0.9 beta2=0.999 eps=1e-8");
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
 ///

@@ -283,12 +283,12 @@ impl<T: Float> Optimizer<T> {
 /// Name, rate, settings, and the decay if there is any: `adam lr=0.001 beta1=0.9 …`.
 impl<T: Float> fmt::Display for Optimizer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} lr={}", self.name(), self.lr)?;
+        write!(f, "{} lr={:?}", self.name(), self.lr)?;
         for (name, value) in self.settings() {
-            write!(f, " {name}={value}")?;
+            write!(f, " {name}={value:?}")?;
         }
         if self.weight_decay > 0.0 {
-            write!(f, " weight_decay={}", self.weight_decay)?;
+            write!(f, " weight_decay={:?}", self.weight_decay)?;
         }
         Ok(())
     }

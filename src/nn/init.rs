@@ -1,0 +1,200 @@
+//! Initial weights.
+
+use std::fmt;
+use std::str::FromStr;
+
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
+
+use crate::{Error, Float, Result};
+
+/// How the weights of a layer are drawn, from its number of inputs and outputs.
+///
+/// He's variance keeps the mean square of the values alive through layers of ReLU, which drop half of
+/// it; Xavier's that of values and gradients through layers that are linear near zero. The wrong one
+/// costs a factor of 2 a layer.
+///
+/// ```
+/// use tapegrad::nn::Init;
+/// use tapegrad::rng::{Purpose, stream};
+///
+/// let mut weights = [0.0; 6 * 4];
+/// Init::HeUniform.fill(&mut weights, 6, 4, &mut stream(1, Purpose::Init));
+/// assert!(weights.iter().all(|w: &f64| w.abs() <= 1.0));
+/// assert_eq!("he_uniform".parse::<Init>()?, Init::HeUniform);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Init {
+    /// Normal with variance 2/fan_in.
+    ///
+    /// He et al., "Delving Deep into Rectifiers", ICCV 2015 (arXiv:1502.01852), equation 10.
+    HeNormal,
+    /// Uniform in ±√(6/fan_in): the same variance.
+    HeUniform,
+    /// Normal with variance 2/(fan_in + fan_out).
+    ///
+    /// Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+    /// AISTATS 2010, equation 12.
+    XavierNormal,
+    /// Uniform in ±√(6/(fan_in + fan_out)): the same variance. Equation 16 there.
+    XavierUniform,
+    /// Uniform in ±1/√fan_in, of variance 1/(3·fan_in): the default of PyTorch's `nn.Linear`, which
+    /// goes back to LeCun et al., "Efficient BackProp" (1998).
+    PyTorch,
+    /// 0.
+    Zeros,
+    /// The same number everywhere.
+    Constant(f64),
+}
+
+/// The names of all that need no number.
+const NAMES: [(Init, &str); 6] = [
+    (Init::HeNormal, "he_normal"),
+    (Init::HeUniform, "he_uniform"),
+    (Init::XavierNormal, "xavier_normal"),
+    (Init::XavierUniform, "xavier_uniform"),
+    (Init::PyTorch, "pytorch"),
+    (Init::Zeros, "zeros"),
+];
+
+impl Init {
+    /// Overwrites `weights`, those of a layer from `fan_in` to `fan_out` numbers.
+    ///
+    /// One draw per weight for a uniform distribution; for the others the number of draws differs. The
+    /// same stream gives the same weights in `f32` and `f64`, up to the rounding.
+    pub fn fill<T: Float>(self, weights: &mut [T], fan_in: usize, fan_out: usize, rng: &mut impl Rng) {
+        // Without inputs there is nothing to draw for, and nothing to divide by.
+        let inputs = fan_in.max(1) as f64;
+        let both = (fan_in as f64 + fan_out as f64).max(1.0);
+        match self {
+            Init::HeNormal => normal(weights, (2.0 / inputs).sqrt(), rng),
+            Init::HeUniform => uniform(weights, (6.0 / inputs).sqrt(), rng),
+            Init::XavierNormal => normal(weights, (2.0 / both).sqrt(), rng),
+            Init::XavierUniform => uniform(weights, (6.0 / both).sqrt(), rng),
+            Init::PyTorch => uniform(weights, 1.0 / inputs.sqrt(), rng),
+            Init::Zeros => weights.fill(T::ZERO),
+            Init::Constant(c) => weights.fill(T::of(c)),
+        }
+    }
+}
+
+fn normal<T: Float>(to: &mut [T], deviation: f64, rng: &mut impl Rng) {
+    for w in to {
+        // Drawn as f32, since the tail beyond 3.6 goes through the C library's logarithm: rounding
+        // takes away the last digits, which differ between machines.
+        let z: f32 = rng.sample(StandardNormal);
+        *w = T::of(deviation * f64::from(z));
+    }
+}
+
+fn uniform<T: Float>(to: &mut [T], limit: f64, rng: &mut impl Rng) {
+    for w in to {
+        *w = T::of(limit * (2.0 * rng.random::<f64>() - 1.0));
+    }
+}
+
+/// The name, such as `he_normal`, or `constant=0.1`.
+impl fmt::Display for Init {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (NAMES.iter().find(|(init, _)| init == self), self) {
+            (Some((_, name)), _) => f.write_str(name),
+            (None, Init::Constant(c)) => write!(f, "constant={c}"),
+            (None, other) => write!(f, "{other:?}"),
+        }
+    }
+}
+
+/// The inverse of `Display`.
+impl FromStr for Init {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Init> {
+        if let Some((init, _)) = NAMES.iter().find(|(_, name)| *name == s) {
+            return Ok(*init);
+        }
+        let constant =
+            s.strip_prefix("constant=").and_then(|c| c.parse().ok()).filter(|c: &f64| c.is_finite());
+        constant.map(Init::Constant).ok_or_else(|| {
+            let names = NAMES.map(|(_, name)| name).join(", ");
+            Error::setting("init", format!("there is no `{s}`; there are {names}, and constant=<number>"))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, stream};
+
+    /// Mean and variance of 10⁶ draws, within four standard deviations of what theory says: that of the
+    /// mean is √(V/N), that of the variance V·√((κ−1)/N) with kurtosis κ = 3 (normal) or 9/5 (uniform).
+    #[test]
+    fn mean_and_variance() {
+        let (fan_in, fan_out) = (1250usize, 800usize);
+        let n = (fan_in * fan_out) as f64;
+        let both = (fan_in + fan_out) as f64;
+        let inputs = fan_in as f64;
+        let cases = [
+            (Init::HeNormal, 2.0 / inputs, 3.0),
+            (Init::HeUniform, 2.0 / inputs, 1.8),
+            (Init::XavierNormal, 2.0 / both, 3.0),
+            (Init::XavierUniform, 2.0 / both, 1.8),
+            (Init::PyTorch, 1.0 / (3.0 * inputs), 1.8),
+        ];
+        for (init, variance, kurtosis) in cases {
+            let mut w = vec![0.0f64; fan_in * fan_out];
+            init.fill(&mut w, fan_in, fan_out, &mut stream(3, Purpose::Init));
+            let mean = w.iter().sum::<f64>() / n;
+            let found = w.iter().map(|w| w * w).sum::<f64>() / n;
+            assert!(mean.abs() <= 4.0 * (variance / n).sqrt(), "{init}: the mean is {mean:e}");
+            let tolerance = 4.0 * ((kurtosis - 1.0) / n).sqrt();
+            assert!((found / variance - 1.0).abs() <= tolerance, "{init}: {found:e}, not {variance:e}");
+            // The fourth moment tells the two distributions apart; its deviation is below √(105/N)·V².
+            let fourth = w.iter().map(|w| w.powi(4)).sum::<f64>() / n / variance.powi(2);
+            assert!((fourth - kurtosis).abs() <= 4.0 * (105.0 / n).sqrt(), "{init}: kurtosis {fourth}");
+            if kurtosis < 2.0 {
+                let limit = (3.0 * variance).sqrt();
+                let largest = w.iter().fold(0.0, |m: f64, w| m.max(w.abs()));
+                assert!(largest <= limit && largest > 0.9999 * limit, "{init}: {largest} against {limit}");
+            }
+        }
+    }
+
+    #[test]
+    fn constants() {
+        let mut w = [1.0f32; 3];
+        Init::Constant(0.25).fill(&mut w, 3, 1, &mut stream(0, Purpose::Init));
+        assert_eq!(w, [0.25; 3]);
+        Init::Zeros.fill(&mut w, 3, 1, &mut stream(0, Purpose::Init));
+        assert_eq!(w, [0.0; 3]);
+    }
+
+    #[test]
+    fn nothing_to_fill() {
+        for (init, _) in NAMES {
+            init.fill::<f64>(&mut [], 0, 0, &mut stream(0, Purpose::Init));
+        }
+    }
+
+    #[test]
+    fn single_precision_is_double_precision_rounded() {
+        for (init, _) in NAMES {
+            let (mut single, mut double) = ([0.0f32; 100], [0.0f64; 100]);
+            init.fill(&mut single, 10, 10, &mut stream(5, Purpose::Init));
+            init.fill(&mut double, 10, 10, &mut stream(5, Purpose::Init));
+            assert_eq!(single, double.map(|w| w as f32));
+        }
+    }
+
+    #[test]
+    fn names() {
+        for (init, name) in NAMES.into_iter().chain([(Init::Constant(-0.5), "constant=-0.5")]) {
+            assert_eq!((init.to_string().as_str(), name.parse::<Init>().unwrap()), (name, init));
+        }
+        for wrong in ["he", "constant", "constant=", "constant=nan", "constant=1e999", ""] {
+            let message = wrong.parse::<Init>().unwrap_err().to_string();
+            assert!(message.starts_with(&format!("init: there is no `{wrong}`; there are he_normal,")));
+        }
+    }
+}
