@@ -16,6 +16,7 @@ mod threads;
 
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use gemm::{Mat, gemm};
+pub(crate) use sum::reduce;
 pub use sum::{dot, norm_squared, sum};
 pub use threads::{available_threads, with_threads};
 

@@ -27,8 +27,9 @@ pub fn norm_squared<T: Float>(a: &[T]) -> T {
     dot(a, a)
 }
 
+/// Σ term(aᵢ, bᵢ), in the order of [`sum`]. The slices must be equally long.
 #[inline(always)]
-fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
+pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
     vectorize(a.len(), || {
         let mut lanes = [T::ZERO; LANES];
         let (a_blocks, a_rest) = a.as_chunks::<LANES>();

@@ -1,17 +1,29 @@
-//! Elementary functions, entry by entry.
+//! Elementary functions, entry by entry. Backward everywhere: dx = f'(x) ∘ dy.
 
 use super::{Elementwise, Unary};
 use crate::Float;
 use crate::tape::{Args, Tape, Var};
 
 impl<T: Float> Tape<T> {
-    /// c·x with a constant c.
+    /// −x.
     ///
     /// # Panics
     /// If `x` is stale; so for all methods of this file.
     #[track_caller]
+    pub fn neg(&mut self, x: impl Into<Var>) -> Var {
+        self.elementwise(&Elementwise(Neg), x, Args::NONE)
+    }
+
+    /// c·x with a constant c.
+    #[track_caller]
     pub fn scale(&mut self, x: impl Into<Var>, c: T) -> Var {
         self.elementwise(&Elementwise(Scale), x, Args::scalar(c))
+    }
+
+    /// x + c with a constant c.
+    #[track_caller]
+    pub fn shift(&mut self, x: impl Into<Var>, c: T) -> Var {
+        self.elementwise(&Elementwise(Shift), x, Args::scalar(c))
     }
 
     /// eˣ.
@@ -24,6 +36,64 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn ln(&mut self, x: impl Into<Var>) -> Var {
         self.elementwise(&Elementwise(Ln), x, Args::NONE)
+    }
+
+    /// √x. NaN below zero; the slope at zero is ∞.
+    #[track_caller]
+    pub fn sqrt(&mut self, x: impl Into<Var>) -> Var {
+        self.elementwise(&Elementwise(Sqrt), x, Args::NONE)
+    }
+
+    /// x².
+    #[track_caller]
+    pub fn square(&mut self, x: impl Into<Var>) -> Var {
+        self.elementwise(&Elementwise(Square), x, Args::NONE)
+    }
+
+    /// xᵖ for an integer p, by repeated multiplication. x⁰ is 1 with the slope 0, also at x = 0.
+    #[track_caller]
+    pub fn powi(&mut self, x: impl Into<Var>, p: i32) -> Var {
+        // The size is what counts, since an f32 does not hold every i32; the scalar is for the eye.
+        let args = Args { scalars: [T::of(p.into()), T::ZERO], ..Args::size(p as u32 as usize) };
+        self.elementwise(&Elementwise(Powi), x, args)
+    }
+
+    /// xᵖ for a constant real p. NaN for x below zero, unless p is a whole number; x⁰ is 1 with the
+    /// slope 0, also at x = 0.
+    #[track_caller]
+    pub fn powf(&mut self, x: impl Into<Var>, p: T) -> Var {
+        self.elementwise(&Elementwise(Powf), x, Args::scalar(p))
+    }
+
+    /// |x|. The slope at 0 is 0.
+    #[track_caller]
+    pub fn abs(&mut self, x: impl Into<Var>) -> Var {
+        self.elementwise(&Elementwise(Abs), x, Args::NONE)
+    }
+
+    /// x where it lies in [`low`, `high`], or the nearer of the two bounds. NaN stays NaN.
+    ///
+    /// The slope is 1 inside and on both bounds, as in PyTorch, and 0 outside.
+    ///
+    /// # Panics
+    /// If `x` is stale, or `low` is not at most `high`.
+    #[track_caller]
+    pub fn clamp(&mut self, x: impl Into<Var>, low: T, high: T) -> Var {
+        assert!(low <= high, "clamp: the lower bound {low} is not at most the upper bound {high}");
+        self.elementwise(&Elementwise(Clamp), x, Args::scalars(low, high))
+    }
+}
+
+struct Neg;
+impl<T: Float> Unary<T> for Neg {
+    const NAME: &'static str = "neg";
+    #[inline(always)]
+    fn value(x: T, _: &Args<T>) -> T {
+        -x
+    }
+    #[inline(always)]
+    fn slope(_: T, _: T, _: &Args<T>) -> T {
+        -T::ONE
     }
 }
 
@@ -38,6 +108,20 @@ impl<T: Float> Unary<T> for Scale {
     #[inline(always)]
     fn slope(_: T, _: T, args: &Args<T>) -> T {
         args.scalars[0]
+    }
+}
+
+struct Shift;
+impl<T: Float> Unary<T> for Shift {
+    const NAME: &'static str = "shift";
+    const SCALARS: usize = 1;
+    #[inline(always)]
+    fn value(x: T, args: &Args<T>) -> T {
+        x + args.scalars[0]
+    }
+    #[inline(always)]
+    fn slope(_: T, _: T, _: &Args<T>) -> T {
+        T::ONE
     }
 }
 
@@ -67,17 +151,193 @@ impl<T: Float> Unary<T> for Ln {
     }
 }
 
+struct Sqrt;
+impl<T: Float> Unary<T> for Sqrt {
+    const NAME: &'static str = "sqrt";
+    #[inline(always)]
+    fn value(x: T, _: &Args<T>) -> T {
+        x.sqrt()
+    }
+    #[inline(always)]
+    fn slope(_: T, y: T, _: &Args<T>) -> T {
+        T::of(0.5) / y
+    }
+}
+
+struct Square;
+impl<T: Float> Unary<T> for Square {
+    const NAME: &'static str = "square";
+    #[inline(always)]
+    fn value(x: T, _: &Args<T>) -> T {
+        x * x
+    }
+    #[inline(always)]
+    fn slope(x: T, _: T, _: &Args<T>) -> T {
+        x + x
+    }
+}
+
+struct Powi;
+impl Powi {
+    #[inline(always)]
+    fn exponent<T>(args: &Args<T>) -> i32 {
+        args.sizes[0] as u32 as i32
+    }
+}
+impl<T: Float> Unary<T> for Powi {
+    const NAME: &'static str = "powi";
+    const SCALARS: usize = 1;
+    #[inline(always)]
+    fn value(x: T, args: &Args<T>) -> T {
+        x.powi(Powi::exponent(args))
+    }
+    #[inline(always)]
+    fn slope(x: T, _: T, args: &Args<T>) -> T {
+        match Powi::exponent(args) {
+            0 => T::ZERO,
+            p => T::of(p.into()) * x.powi(p.saturating_sub(1)),
+        }
+    }
+}
+
+struct Powf;
+impl<T: Float> Unary<T> for Powf {
+    const NAME: &'static str = "powf";
+    const SCALARS: usize = 1;
+    #[inline(always)]
+    fn value(x: T, args: &Args<T>) -> T {
+        x.powf(args.scalars[0])
+    }
+    #[inline(always)]
+    fn slope(x: T, _: T, args: &Args<T>) -> T {
+        let p = args.scalars[0];
+        // At x = 0 the formula would give 0·∞.
+        if p == T::ZERO { T::ZERO } else { p * x.powf(p - T::ONE) }
+    }
+}
+
+struct Abs;
+impl<T: Float> Unary<T> for Abs {
+    const NAME: &'static str = "abs";
+    #[inline(always)]
+    fn value(x: T, _: &Args<T>) -> T {
+        x.abs()
+    }
+    #[inline(always)]
+    fn slope(x: T, _: T, _: &Args<T>) -> T {
+        sign(x)
+    }
+}
+
+/// −1, 0 or 1.
+#[inline(always)]
+pub(super) fn sign<T: Float>(x: T) -> T {
+    if x > T::ZERO {
+        T::ONE
+    } else if x < T::ZERO {
+        -T::ONE
+    } else {
+        T::ZERO
+    }
+}
+
+struct Clamp;
+impl<T: Float> Unary<T> for Clamp {
+    const NAME: &'static str = "clamp";
+    const SCALARS: usize = 2;
+    #[inline(always)]
+    fn value(x: T, args: &Args<T>) -> T {
+        let [low, high] = args.scalars;
+        if x < low {
+            low
+        } else if x > high {
+            high
+        } else {
+            x
+        }
+    }
+    #[inline(always)]
+    fn slope(x: T, _: T, args: &Args<T>) -> T {
+        if x >= args.scalars[0] && x <= args.scalars[1] { T::ONE } else { T::ZERO }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use crate::ops::testing::{check_op, filled};
+    use crate::Tape;
+    use crate::ops::testing::{check_op, filled, value_and_grad};
+    use crate::tape::Var;
+
+    type Op = fn(&mut Tape, Var) -> Var;
 
     #[test]
     fn gradients() {
-        for (m, n) in [(1, 1), (3, 4), (0, 3), (2, 0)] {
-            let (x, positive) = (filled(m, n), filled(m, n).map(|x| x.abs() + 0.2));
-            check_op(std::slice::from_ref(&x), |t, x| t.scale(x[0], -1.7));
-            check_op(&[x], |t, x| t.exp(x[0]));
-            check_op(&[positive], |t, x| t.ln(x[0]));
+        let anywhere: [Op; 10] = [
+            |t, x| t.neg(x),
+            |t, x| t.scale(x, -1.7),
+            |t, x| t.shift(x, 0.4),
+            |t, x| t.exp(x),
+            |t, x| t.square(x),
+            |t, x| t.powi(x, 3),
+            |t, x| t.powi(x, 1),
+            |t, x| t.powi(x, 0),
+            |t, x| t.abs(x),
+            |t, x| t.clamp(x, -0.42, 0.61),
+        ];
+        let above_zero: [Op; 6] = [
+            |t, x| t.ln(x),
+            |t, x| t.sqrt(x),
+            |t, x| t.powi(x, -2),
+            |t, x| t.powf(x, 1.7),
+            |t, x| t.powf(x, -0.5),
+            |t, x| t.powf(x, 0.0),
+        ];
+        for (m, n) in [(1, 1), (3, 4), (6, 7), (0, 3), (2, 0)] {
+            for op in anywhere {
+                check_op(&[filled(m, n)], |t, x| op(t, x[0]));
+            }
+            for op in above_zero {
+                check_op(&[filled(m, n).map(|x| x.abs() + 0.4)], |t, x| op(t, x[0]));
+            }
         }
+    }
+
+    #[test]
+    fn kinks_and_edges() {
+        let slopes = |x: &[f64], op: Op| value_and_grad(x, op).1;
+        let inf = f64::INFINITY;
+        assert_eq!(slopes(&[-0.0, 0.0, 2.0, -2.0], |t, x| t.abs(x)), [0.0, 0.0, 1.0, -1.0]);
+        assert_eq!(
+            slopes(&[-1.1, -1.0, 0.0, 2.0, 2.1], |t, x| t.clamp(x, -1.0, 2.0)),
+            [0.0, 1.0, 1.0, 1.0, 0.0]
+        );
+        assert_eq!(value_and_grad(&[0.0], |t, x| t.sqrt(x)), (vec![0.0], vec![inf]));
+        assert_eq!(value_and_grad(&[0.0], |t, x| t.powi(x, 0)), (vec![1.0], vec![0.0]));
+        assert_eq!(value_and_grad(&[0.0], |t, x| t.powf(x, 0.0)), (vec![1.0], vec![0.0]));
+        assert_eq!(value_and_grad(&[0.0], |t, x| t.powf(x, 1.0)), (vec![0.0], vec![1.0]));
+        assert_eq!(value_and_grad(&[0.0, -2.0], |t, x| t.powi(x, 1)), (vec![0.0, -2.0], vec![1.0; 2]));
+        assert_eq!(value_and_grad(&[-1.0], |t, x| t.powi(x, i32::MAX)).0, [-1.0]);
+        assert_eq!(value_and_grad(&[-1.0], |t, x| t.powi(x, i32::MIN)).0, [1.0]);
+        assert!(value_and_grad(&[-1.0], |t, x| t.ln(x)).0[0].is_nan());
+        assert!(value_and_grad(&[f64::NAN], |t, x| t.clamp(x, -1.0, 1.0)).0[0].is_nan());
+    }
+
+    #[test]
+    fn constants_are_shown() {
+        let mut tape = Tape::<f32>::default();
+        let x = tape.scalar(0.5);
+        tape.powi(x, -3);
+        tape.clamp(x, -1.0, 2.5);
+        let text = tape.to_string();
+        assert!(text.contains("v1: 1×1 = powi v0 -3\n"), "{text}");
+        assert!(text.contains("v2: 1×1 = clamp v0 -1 2.5\n"), "{text}");
+    }
+
+    #[test]
+    #[should_panic(expected = "clamp: the lower bound 2 is not at most the upper bound 1")]
+    fn bounds_in_the_wrong_order() {
+        let mut tape = Tape::new();
+        let x = tape.scalar(0.5);
+        tape.clamp(x, 2.0, 1.0);
     }
 }

@@ -5,12 +5,20 @@
 
 mod activation; // relu leaky_relu gelu gelu_tanh gelu_erf sigmoid tanh softplus silu
 mod arithmetic; // add sub mul div, broadcast
+mod concat; // several matrices below or beside each other
 mod cross_entropy; // from logits and labels, with label smoothing
+mod dropout; // with the mask in the node's index list
 mod elementary; // neg scale shift exp ln sqrt square powi powf abs clamp
+mod extremum; // maximum minimum of two, broadcast; max over all, rows, columns
+mod layout; // transpose reshape
 mod linear; // x·W + b
+mod loss; // mse mae huber bce_with_logits
 mod matmul; // A·B, A·Bᵀ, Aᵀ·B
+mod penalty; // λ/2·Σ‖w‖²
 mod reduce; // sum mean, over all, rows, columns
+mod select; // slice_rows slice_cols gather_rows
 mod softmax; // softmax log_softmax logsumexp, per row
+mod variance; // biased and unbiased, over all, rows, columns
 
 mod broadcast;
 mod elementwise;

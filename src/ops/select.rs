@@ -1,0 +1,224 @@
+//! Some of the rows or columns of a matrix.
+
+use std::ops::Range;
+
+use crate::Float;
+use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+
+impl<T: Float> Tape<T> {
+    /// The rows `range` of m×n: one row per number in the range.
+    ///
+    /// Backward: these rows of dX get dY, the others nothing.
+    ///
+    /// # Panics
+    /// If `x` is stale, or the range does not lie in 0..m.
+    #[track_caller]
+    pub fn slice_rows(&mut self, x: impl Into<Var>, range: Range<usize>) -> Var {
+        let x = x.into();
+        let shape = self.shape_for("slice_rows", x);
+        check_range("slice_rows", x, shape, &range, shape.rows, "rows");
+        let args = Args { sizes: [range.start, range.end], ..Args::NONE };
+        self.apply(&SliceRows, &[x], Shape::new(range.len(), shape.cols), args)
+    }
+
+    /// The columns `range` of m×n: one column per number in the range.
+    ///
+    /// Backward: these columns of dX get dY, the others nothing.
+    ///
+    /// # Panics
+    /// If `x` is stale, or the range does not lie in 0..n.
+    ///
+    /// ```
+    /// let mut tape = tapegrad::Tape::new();
+    /// let x = tape.constant_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    /// let y = tape.slice_cols(x, 1..3);
+    /// assert_eq!(tape.value_slice(y), [2.0, 3.0, 5.0, 6.0]);
+    /// ```
+    #[track_caller]
+    pub fn slice_cols(&mut self, x: impl Into<Var>, range: Range<usize>) -> Var {
+        let x = x.into();
+        let shape = self.shape_for("slice_cols", x);
+        check_range("slice_cols", x, shape, &range, shape.cols, "columns");
+        let args = Args { sizes: [range.start, range.end], ..Args::NONE };
+        self.apply(&SliceCols, &[x], Shape::new(shape.rows, range.len()), args)
+    }
+
+    /// The rows of m×n with the numbers `indices`, k of them: k×n. This is the lookup of an embedding.
+    ///
+    /// A row may be asked for several times; its gradient is then the sum.
+    /// Backward: row indicesᵢ of dX gets row i of dY.
+    ///
+    /// # Panics
+    /// If `x` is stale, or an index is not below m.
+    ///
+    /// ```
+    /// let mut tape = tapegrad::Tape::new();
+    /// let table = tape.param_slice(3, 2, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    /// let y = tape.gather_rows(table, &[2, 0, 2]);
+    /// assert_eq!(tape.value_slice(y), [5.0, 6.0, 1.0, 2.0, 5.0, 6.0]);
+    /// tape.backward_with(y, |dy| dy.fill(1.0));
+    /// assert_eq!(tape.grad_slice(table), [1.0, 1.0, 0.0, 0.0, 2.0, 2.0]);
+    /// ```
+    #[track_caller]
+    pub fn gather_rows(&mut self, x: impl Into<Var>, indices: &[usize]) -> Var {
+        let x = x.into();
+        let shape = self.shape_for("gather_rows", x);
+        if let Some(i) = indices.iter().position(|&index| index >= shape.rows) {
+            panic!("gather_rows: index {} at {i} is not below the {} rows of {x}", indices[i], shape.rows);
+        }
+        let to = Shape::new(indices.len(), shape.cols);
+        self.apply_indexed(&GatherRows, &[x], to, Args::NONE, indices.iter().map(|&index| index as u32))
+    }
+}
+
+#[track_caller]
+fn check_range(op: &str, x: Var, shape: Shape, range: &Range<usize>, len: usize, what: &str) {
+    assert!(
+        range.start <= range.end && range.end <= len,
+        "{op}: {x} is {shape}, and {range:?} does not lie in its {len} {what}"
+    );
+}
+
+fn describe_range<T: Float>(args: &Args<T>) -> String {
+    format!(" {}..{}", args.sizes[0], args.sizes[1])
+}
+
+struct SliceRows;
+impl<T: Float> Operation<T> for SliceRows {
+    fn name(&self) -> &'static str {
+        "slice_rows"
+    }
+
+    fn forward(&self, mut cx: Forward<'_, T>) {
+        let start = cx.args().sizes[0] * cx.y_shape().cols;
+        let x = &cx.x(0)[start..][..cx.y_shape().len()];
+        cx.y().copy_from_slice(x);
+    }
+
+    fn backward(&self, mut cx: Backward<'_, T>) {
+        let dy = cx.dy();
+        let start = cx.args().sizes[0] * cx.y_shape().cols;
+        cx.add_at(0, |mut dx| dx.part(start, dy.len()).add_slice(dy));
+    }
+
+    fn describe(&self, args: &Args<T>) -> String {
+        describe_range(args)
+    }
+}
+
+struct SliceCols;
+impl<T: Float> Operation<T> for SliceCols {
+    fn name(&self) -> &'static str {
+        "slice_cols"
+    }
+
+    fn forward(&self, mut cx: Forward<'_, T>) {
+        let (x, cols, left) = (cx.x(0), cx.shape(0).cols, cx.args().sizes[0]);
+        let width = cx.y_shape().cols;
+        for (i, y) in cx.y().chunks_mut(width.max(1)).enumerate() {
+            y.copy_from_slice(&x[i * cols + left..][..width]);
+        }
+    }
+
+    fn backward(&self, mut cx: Backward<'_, T>) {
+        let (dy, cols, left) = (cx.dy(), cx.shape(0).cols, cx.args().sizes[0]);
+        let width = cx.y_shape().cols;
+        cx.add_at(0, |mut dx| {
+            for (i, dy) in dy.chunks(width.max(1)).enumerate() {
+                dx.part(i * cols + left, width).add_slice(dy);
+            }
+        });
+    }
+
+    fn describe(&self, args: &Args<T>) -> String {
+        describe_range(args)
+    }
+}
+
+struct GatherRows;
+impl<T: Float> Operation<T> for GatherRows {
+    fn name(&self) -> &'static str {
+        "gather_rows"
+    }
+
+    fn forward(&self, mut cx: Forward<'_, T>) {
+        let (x, indices, cols) = (cx.x(0), cx.indices(), cx.y_shape().cols);
+        for (y, &index) in cx.y().chunks_mut(cols.max(1)).zip(indices) {
+            y.copy_from_slice(&x[index as usize * cols..][..cols]);
+        }
+    }
+
+    fn backward(&self, mut cx: Backward<'_, T>) {
+        let (dy, indices, cols) = (cx.dy(), cx.indices(), cx.y_shape().cols);
+        cx.add_at(0, |mut dx| {
+            for (dy, &index) in dy.chunks(cols.max(1)).zip(indices) {
+                dx.part(index as usize * cols, cols).add_slice(dy);
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Tape;
+    use crate::ops::testing::{check_op, filled};
+
+    #[test]
+    fn gradients_of_slices() {
+        for range in [0..4, 0..1, 1..3, 3..4, 2..2, 4..4] {
+            for n in [1, 3, 0] {
+                check_op(&[filled(4, n)], |t, x| t.slice_rows(x[0], range.clone()));
+                check_op(&[filled(n, 4)], |t, x| t.slice_cols(x[0], range.clone()));
+            }
+        }
+        check_op(&[filled(0, 3)], |t, x| t.slice_rows(x[0], 0..0));
+        // Overlapping slices of one matrix add up.
+        check_op(&[filled(4, 3)], |t, x| {
+            let (a, b) = (t.slice_rows(x[0], 0..3), t.slice_rows(x[0], 1..4));
+            t.mul(a, b)
+        });
+    }
+
+    #[test]
+    fn gradients_of_gathered_rows() {
+        for indices in [&[0usize, 2, 1][..], &[2, 2, 2, 0], &[1], &[]] {
+            check_op(&[filled(3, 4)], |t, x| t.gather_rows(x[0], indices));
+            check_op(&[filled(3, 1)], |t, x| t.gather_rows(x[0], indices));
+            check_op(&[filled(3, 0)], |t, x| t.gather_rows(x[0], indices));
+        }
+        check_op(&[filled(0, 3)], |t, x| t.gather_rows(x[0], &[]));
+    }
+
+    #[test]
+    fn the_range_is_shown() {
+        let mut tape = Tape::new();
+        let x = tape.constant(&filled(4, 2));
+        tape.slice_rows(x, 1..3);
+        assert!(tape.to_string().contains("v1: 2×2 = slice_rows v0 1..3\n"), "{tape}");
+    }
+
+    #[test]
+    #[should_panic(expected = "slice_rows: v0 is 4×2, and 3..5 does not lie in its 4 rows")]
+    fn rows_out_of_range() {
+        let mut tape = Tape::new();
+        let x = tape.constant(&filled(4, 2));
+        tape.slice_rows(x, 3..5);
+    }
+
+    #[test]
+    #[should_panic(expected = "slice_cols: v0 is 4×2, and 2..1 does not lie in its 2 columns")]
+    #[expect(clippy::reversed_empty_ranges, reason = "the mistake under test")]
+    fn a_reversed_range() {
+        let mut tape = Tape::new();
+        let x = tape.constant(&filled(4, 2));
+        tape.slice_cols(x, 2..1);
+    }
+
+    #[test]
+    #[should_panic(expected = "gather_rows: index 4 at 1 is not below the 4 rows of v0")]
+    fn index_out_of_range() {
+        let mut tape = Tape::new();
+        let x = tape.constant(&filled(4, 2));
+        tape.gather_rows(x, &[0, 4]);
+    }
+}

@@ -1,0 +1,225 @@
+//! Variances: over all entries, over the rows, over the columns.
+
+use super::reduce::{Over, column_sums};
+use crate::Float;
+use crate::linalg::{norm_squared, sum};
+use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+
+impl<T: Float> Tape<T> {
+    /// Population variance Σ(x − μ)²/N of all N entries, with their mean μ: 1×1. Of no entries: NaN.
+    ///
+    /// The biased estimate, as NumPy's `var` and as in normalisation layers; see
+    /// [`unbiased_variance`](Tape::unbiased_variance) for the other one.
+    /// Backward: dx = 2(x − μ)/N · dy.
+    ///
+    /// # Panics
+    /// If `x` is stale; so for all methods of this file.
+    ///
+    /// ```
+    /// let mut tape = tapegrad::Tape::new();
+    /// let x = tape.constant_slice(1, 4, &[1.0, 2.0, 3.0, 4.0]);
+    /// let population = tape.variance(x);
+    /// let sample = tape.unbiased_variance(x);
+    /// assert_eq!((tape.item(population), tape.item(sample)), (5.0 / 4.0, 5.0 / 3.0));
+    /// ```
+    #[track_caller]
+    pub fn variance(&mut self, x: impl Into<Var>) -> Var {
+        self.variance_over(&Variance { name: "variance", over: Over::All, unbiased: false }, x)
+    }
+
+    /// Population variance of each column of m×n, over its m rows: 1×n. Of no rows: NaN.
+    ///
+    /// Backward: dxᵢⱼ = 2(xᵢⱼ − μⱼ)/m · dyⱼ.
+    #[track_caller]
+    pub fn variance_rows(&mut self, x: impl Into<Var>) -> Var {
+        self.variance_over(&Variance { name: "variance_rows", over: Over::Rows, unbiased: false }, x)
+    }
+
+    /// Population variance of each row of m×n, over its n columns: m×1. Of no columns: NaN.
+    ///
+    /// Backward: dxᵢⱼ = 2(xᵢⱼ − μᵢ)/n · dyᵢ.
+    #[track_caller]
+    pub fn variance_cols(&mut self, x: impl Into<Var>) -> Var {
+        self.variance_over(&Variance { name: "variance_cols", over: Over::Cols, unbiased: false }, x)
+    }
+
+    /// Sample variance Σ(x − μ)²/(N − 1) of all N entries: 1×1. Of fewer than two entries: NaN.
+    ///
+    /// Backward: dx = 2(x − μ)/(N − 1) · dy.
+    #[track_caller]
+    pub fn unbiased_variance(&mut self, x: impl Into<Var>) -> Var {
+        self.variance_over(&Variance { name: "unbiased_variance", over: Over::All, unbiased: true }, x)
+    }
+
+    /// Sample variance of each column of m×n, over its m rows: 1×n. Of fewer than two rows: NaN.
+    ///
+    /// Backward: dxᵢⱼ = 2(xᵢⱼ − μⱼ)/(m − 1) · dyⱼ.
+    #[track_caller]
+    pub fn unbiased_variance_rows(&mut self, x: impl Into<Var>) -> Var {
+        self.variance_over(&Variance { name: "unbiased_variance_rows", over: Over::Rows, unbiased: true }, x)
+    }
+
+    /// Sample variance of each row of m×n, over its n columns: m×1. Of fewer than two columns: NaN.
+    ///
+    /// Backward: dxᵢⱼ = 2(xᵢⱼ − μᵢ)/(n − 1) · dyᵢ.
+    #[track_caller]
+    pub fn unbiased_variance_cols(&mut self, x: impl Into<Var>) -> Var {
+        self.variance_over(&Variance { name: "unbiased_variance_cols", over: Over::Cols, unbiased: true }, x)
+    }
+
+    #[track_caller]
+    fn variance_over(&mut self, op: &'static Variance, x: impl Into<Var>) -> Var {
+        let x = x.into();
+        let shape = self.shape_for(op.name, x);
+        let scratch = if matches!(op.over, Over::Rows) { shape.cols } else { 0 };
+        self.apply(op, &[x], op.over.shape(shape), Args::NONE.saving(shape.len() + scratch))
+    }
+}
+
+/// Saves x − μ: the difference of large numbers is taken once, and before anything is squared.
+struct Variance {
+    name: &'static str,
+    over: Over,
+    unbiased: bool,
+}
+
+impl Variance {
+    fn divisor<T: Float>(&self, count: usize) -> T {
+        // Not below 0, so that too few entries give 0/0.
+        T::of(count.saturating_sub(usize::from(self.unbiased)) as f64)
+    }
+}
+
+/// deviations ← x − mean; returns Σ of their squares.
+fn deviations<T: Float>(x: &[T], deviations: &mut [T]) -> T {
+    let mean = sum(x) / T::of(x.len() as f64);
+    deviations.iter_mut().zip(x).for_each(|(d, x)| *d = *x - mean);
+    norm_squared(deviations)
+}
+
+impl<T: Float> Operation<T> for Variance {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn forward(&self, mut cx: Forward<'_, T>) {
+        let (x, shape) = (cx.x(0), cx.shape(0));
+        let count = self.over.count(shape);
+        let (y, saved) = cx.y_and_saved();
+        let (saved, scratch) = saved.split_at_mut(x.len());
+        match self.over {
+            Over::All => y[0] = deviations(x, saved),
+            Over::Cols => {
+                for (i, y) in y.iter_mut().enumerate() {
+                    let row = i * shape.cols..(i + 1) * shape.cols;
+                    *y = deviations(&x[row.clone()], &mut saved[row]);
+                }
+            }
+            Over::Rows => {
+                column_sums(x, y, scratch, |x| x);
+                let n = T::of(count as f64);
+                y.iter_mut().for_each(|sum| *sum /= n);
+                let cols = shape.cols.max(1);
+                for (d, x) in saved.chunks_mut(cols).zip(x.chunks(cols)) {
+                    d.iter_mut().zip(x.iter().zip(&*y)).for_each(|(d, (x, mean))| *d = *x - *mean);
+                }
+                column_sums(saved, y, scratch, |d| d * d);
+            }
+        }
+        let divisor = self.divisor::<T>(count);
+        y.iter_mut().for_each(|y| *y /= divisor);
+    }
+
+    fn backward(&self, mut cx: Backward<'_, T>) {
+        let (shape, dy) = (cx.shape(0), cx.dy());
+        let deviations = &cx.saved()[..shape.len()];
+        let factor = T::of(2.0) / self.divisor::<T>(self.over.count(shape));
+        let row = |i: usize| &deviations[i * shape.cols..][..shape.cols];
+        match self.over {
+            Over::All => cx.add_map(0, deviations, |d| factor * d * dy[0]),
+            Over::Rows => cx.add_rows(0, |i, mut dx| dx.add_zip(row(i), dy, |d, dy| factor * d * dy)),
+            Over::Cols => cx.add_rows(0, |i, mut dx| dx.add_map(row(i), |d| factor * d * dy[i])),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DMatrix;
+
+    use crate::Tape;
+    use crate::ops::testing::{check_op, filled};
+    use crate::tape::Var;
+
+    type Op = fn(&mut Tape, Var) -> Var;
+
+    const BIASED: [Op; 3] = [|t, x| t.variance(x), |t, x| t.variance_rows(x), |t, x| t.variance_cols(x)];
+    const UNBIASED: [Op; 3] = [
+        |t, x| t.unbiased_variance(x),
+        |t, x| t.unbiased_variance_rows(x),
+        |t, x| t.unbiased_variance_cols(x),
+    ];
+
+    #[test]
+    fn gradients() {
+        for op in BIASED {
+            for (m, n) in [(1, 1), (3, 4), (70, 2), (2, 70), (0, 3), (2, 0)] {
+                check_op(&[filled(m, n)], |t, x| op(t, x[0]));
+            }
+        }
+        for op in UNBIASED {
+            for (m, n) in [(2, 2), (3, 4), (0, 3), (2, 0)] {
+                check_op(&[filled(m, n)], |t, x| op(t, x[0]));
+            }
+        }
+    }
+
+    fn value(op: Op, x: &DMatrix<f64>) -> DMatrix<f64> {
+        let mut tape = Tape::new();
+        let x = tape.constant(x);
+        let y = op(&mut tape, x);
+        tape.value(y).clone_owned()
+    }
+
+    #[test]
+    fn values() {
+        let x = filled(4, 3);
+        let close = |a: DMatrix<f64>, b: DMatrix<f64>| assert!((&a - &b).abs().max() < 1e-15, "{a} {b}");
+        close(value(BIASED[0], &x), DMatrix::from_element(1, 1, x.variance()));
+        close(value(BIASED[1], &x), DMatrix::from_fn(1, 3, |_, j| x.column(j).variance()));
+        close(value(BIASED[2], &x), DMatrix::from_fn(4, 1, |i, _| x.row(i).variance()));
+        for (biased, unbiased, n) in
+            [(BIASED[0], UNBIASED[0], 12.0), (BIASED[1], UNBIASED[1], 4.0), (BIASED[2], UNBIASED[2], 3.0)]
+        {
+            close(value(unbiased, &x), value(biased, &x) * (n / (n - 1.0)));
+        }
+    }
+
+    #[test]
+    fn a_large_mean_costs_no_digits() {
+        let x = filled(40, 2).map(|x| x * 2f64.powi(-20)).map(|x| 1e6 + x);
+        let centred = x.map(|x| x - 1e6);
+        for op in BIASED {
+            let (far, near) = (value(op, &x), value(op, &centred));
+            // What is left is the rounding of the means, 1e-10, squared.
+            assert!((far - near).abs().max() < 1e-19);
+        }
+    }
+
+    #[test]
+    fn of_too_few_entries() {
+        let nan = |op: Op, m, n, len| {
+            let y = value(op, &filled(m, n));
+            assert!(y.len() == len && y.iter().all(|y| y.is_nan()), "{y}");
+        };
+        for ops in [BIASED, UNBIASED] {
+            nan(ops[0], 0, 3, 1);
+            nan(ops[1], 0, 3, 3);
+            nan(ops[2], 2, 0, 2);
+        }
+        nan(UNBIASED[0], 1, 1, 1);
+        nan(UNBIASED[1], 1, 3, 3);
+        nan(UNBIASED[2], 2, 1, 2);
+        assert_eq!(value(BIASED[0], &filled(1, 1)), DMatrix::zeros(1, 1));
+    }
+}
