@@ -52,7 +52,7 @@ fn digits_are_the_same_tomorrow() {
     let hash = (0..50).flat_map(|i| data.bytes(i).unwrap()).fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     });
-    assert_eq!(hash, 8491885969857743063);
+    assert_eq!(hash, 8094120186640564733);
     assert_eq!(data.labels().unwrap()[..10], [3, 2, 7, 7, 9, 7, 1, 3, 4, 0]);
 }
 

@@ -12,12 +12,10 @@
 //! are uncorrelated whatever goes up. A factor's variance has a part 2/n from the directions of the
 //! rows, and a part 3/n from which units are on, in leading order.
 
-use rand::RngExt;
-use rand_distr::StandardNormal;
 use tapegrad::Tape;
 use tapegrad::linalg::norm_squared;
 use tapegrad::nn::{Activation, Init, Linear};
-use tapegrad::rng::{Purpose, stream};
+use tapegrad::rng::{Purpose, standard_normal, stream};
 
 const WIDTH: usize = 256;
 const LAYERS: usize = 10;
@@ -37,7 +35,7 @@ fn gain(activation: Activation, init: Init, mean_square: f64) -> [f64; 2] {
         let rng = &mut stream(seed, Purpose::Init);
         tape.slots().for_each(|slot| init.fill(slot.values, WIDTH, WIDTH, rng));
         let data = &mut stream(seed, Purpose::Data);
-        let mut normal = |to: &mut [f64]| to.iter_mut().for_each(|x| *x = data.sample(StandardNormal));
+        let mut normal = |to: &mut [f64]| to.iter_mut().for_each(|x| *x = standard_normal(data));
         let x = tape.variable_with(1, WIDTH, |x| {
             normal(x);
             let scale = (mean_square * WIDTH as f64 / norm_squared(x)).sqrt();

@@ -48,11 +48,19 @@ impl Dataset {
     /// the largest label and one.
     ///
     /// # Errors
-    /// As [`idx::read_pair`]; [`Error::Idx`] also if a label is negative or above 65,535; [`Error::Data`]
+    /// As [`idx::read_pair`]; [`Error::Idx`] also if the samples have rank 1, or a
+    /// label is negative or above 65,535; [`Error::Data`]
     /// if a feature is NaN or infinite, or samples have no features.
     pub fn from_idx(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Dataset> {
         let (images_path, labels_path) = (images.as_ref(), labels.as_ref());
         let (images, labels) = idx::read_pair(images_path, labels_path)?;
+        if images.shape().len() < 2 {
+            return Err(Error::Idx {
+                path: images_path.to_path_buf(),
+                offset: 3,
+                why: "expected samples, of rank 2 or more, found rank 1: a file of labels?".into(),
+            });
+        }
         let integers = labels.data().to_i64().unwrap_or_default();
         if let Some(row) = integers.iter().position(|x| !(0..MOST_CLASSES).contains(x)) {
             // Types 0x08 and 0x09 take one byte, 0x0B two, 0x0C four.

@@ -105,7 +105,10 @@ mod tests {
                 assert_eq!(split(1).unwrap().0.to_rows::<f64>(), a.to_rows::<f64>());
             }
         }
-        assert_ne!(data.split(0.5, 1).unwrap().0.to_rows::<f64>(), data.split(0.5, 2).unwrap().0.to_rows::<f64>());
+        assert_ne!(
+            data.split(0.5, 1).unwrap().0.to_rows::<f64>(),
+            data.split(0.5, 2).unwrap().0.to_rows::<f64>()
+        );
     }
 
     #[test]

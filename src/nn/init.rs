@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use rand::{Rng, RngExt};
-use rand_distr::StandardNormal;
 
+use crate::rng::standard_normal;
 use crate::{Error, Float, Result};
 
 /// How the weights of a layer are drawn, from its number of inputs and outputs.
@@ -61,7 +61,7 @@ const NAMES: [(Init, &str); 6] = [
 impl Init {
     /// Overwrites `weights`, those of a layer from `fan_in` to `fan_out` numbers.
     ///
-    /// One draw per weight for a uniform distribution; for the others the number of draws differs. The
+    /// One draw per weight for a uniform distribution, and two for a normal one. The
     /// same stream gives the same weights in `f32` and `f64`, up to the rounding.
     pub fn fill<T: Float>(self, weights: &mut [T], fan_in: usize, fan_out: usize, rng: &mut impl Rng) {
         // Without inputs there is nothing to draw for, and nothing to divide by.
@@ -81,10 +81,7 @@ impl Init {
 
 fn normal<T: Float>(to: &mut [T], deviation: f64, rng: &mut impl Rng) {
     for w in to {
-        // Drawn as f32, since the tail beyond 3.6 goes through the C library's logarithm: rounding
-        // takes away the last digits, which differ between machines.
-        let z: f32 = rng.sample(StandardNormal);
-        *w = T::of(deviation * f64::from(z));
+        *w = T::of(deviation * standard_normal(rng));
     }
 }
 

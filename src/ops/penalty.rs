@@ -97,7 +97,7 @@ mod tests {
         let twice: Vec<_> = params.iter().chain(&params[..1]).copied().collect();
         let y = tape.l2_penalty(&twice, 2.0);
         tape.backward(y);
-        assert_eq!(tape.item(y), (0..2 * GROUP + 3).map(|i| (i * i) as f64).sum());
+        assert_eq!(tape.item(y), (0..2 * GROUP + 3).map(|i| (i * i) as f64).sum::<f64>());
         for (i, p) in params.iter().enumerate() {
             assert_eq!(tape.grad(*p)[0], 2.0 * i as f64);
         }

@@ -70,9 +70,7 @@ impl Loss {
                 let targets = tape.constant_with(indices.len(), data.target_width(), |to| {
                     data.gather_targets(indices, to);
                 });
-                let d = tape.sub(output, targets);
-                let d = tape.mul(d, d);
-                tape.mean(d)
+                tape.mse(output, targets)
             }
         }
     }
