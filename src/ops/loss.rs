@@ -95,14 +95,14 @@ impl<T: Float, L: Pointwise<T>> Operation<T> for MeanOf<L> {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let (a, b, args) = (cx.x(0), cx.x(1), *cx.args());
-        cx.y()[0] = reduce(a, b, |a, b| L::value(a, b, &args)) / T::of(a.len() as f64);
+        cx.y()[0] = reduce(a, b, move |a, b| L::value(a, b, &args)) / T::of(a.len() as f64);
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (a, b, args) = (cx.x(0), cx.x(1), *cx.args());
         let scale = cx.dy()[0] / T::of(a.len() as f64);
-        cx.add_zip(0, a, b, |a, b| L::slope_a(a, b, &args) * scale);
-        cx.add_zip(1, a, b, |a, b| L::slope_b(a, b, &args) * scale);
+        cx.add_zip(0, a, b, move |a, b| L::slope_a(a, b, &args) * scale);
+        cx.add_zip(1, a, b, move |a, b| L::slope_b(a, b, &args) * scale);
     }
 
     fn describe(&self, args: &Args<T>) -> String {
