@@ -9,8 +9,9 @@ use crate::linalg::reduce;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
-    /// Mean squared error, mean of (a − b)² over all entries: 1×1. Backward, N entries: da = 2(a − b)/N · dy,
-    /// db = −da.
+    /// Mean squared error, mean of (a − b)² over all entries: 1×1.
+    ///
+    /// Backward, N entries: da = 2(a − b)/N · dy, db = −da.
     ///
     /// # Panics
     /// If the shapes differ, or an operand is stale; so for all methods of this file.
@@ -20,6 +21,7 @@ impl<T: Float> Tape<T> {
     }
 
     /// Mean absolute error, mean of |a − b| over all entries: 1×1. The slope where a = b is 0.
+    ///
     /// Backward, N entries: da = sign(a − b)/N · dy, db = −da.
     #[track_caller]
     pub fn mae(&mut self, prediction: impl Into<Var>, target: impl Into<Var>) -> Var {
