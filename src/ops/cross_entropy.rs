@@ -7,11 +7,11 @@ use crate::linalg::sum;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
-    /// Mean over the rows i of −ln softmax(xᵢ)[labelsᵢ], of m×k logits and m labels: 1×1.
+    /// Mean over the rows i of −ln pᵢⱼ with p = softmax(x) and j = labelsᵢ, of m×k logits and m labels:
+    /// 1×1.
     ///
     /// Of no rows: NaN. An infinite loss (a label whose logit is −∞) still has finite gradients.
-    /// Backward: dxᵢⱼ = (pᵢⱼ − [j = labelsᵢ])/m · dy with the softmax p, whose part in front of dy the
-    /// forward pass leaves behind.
+    /// Backward: dxᵢⱼ = (pᵢⱼ − onehot(labelsᵢ)ⱼ)/m · dy; the forward pass leaves the difference behind.
     ///
     /// # Panics
     /// If `logits` is stale, there is not one label per row, or a label is not below k.

@@ -131,7 +131,7 @@ struct Max {
     over: Over,
 }
 
-/// Keeps the first of equal numbers, and NaN once it was met.
+/// The larger of two; NaN once it was met.
 #[inline(always)]
 fn larger<T: Float>(so_far: T, x: T) -> T {
     if x > so_far || x.is_nan() { x } else { so_far }

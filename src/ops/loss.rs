@@ -9,8 +9,9 @@ use crate::linalg::reduce;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
-    /// Mean squared error, mean of (a − b)² over all entries: 1×1. Backward, N entries: da = 2(a − b)/N · dy,
-    /// db = −da.
+    /// Mean squared error, mean of (a − b)² over all entries: 1×1.
+    ///
+    /// Backward, N entries: da = 2(a − b)/N · dy, db = −da.
     ///
     /// # Panics
     /// If the shapes differ, or an operand is stale; so for all methods of this file.
@@ -20,6 +21,7 @@ impl<T: Float> Tape<T> {
     }
 
     /// Mean absolute error, mean of |a − b| over all entries: 1×1. The slope where a = b is 0.
+    ///
     /// Backward, N entries: da = sign(a − b)/N · dy, db = −da.
     #[track_caller]
     pub fn mae(&mut self, prediction: impl Into<Var>, target: impl Into<Var>) -> Var {
@@ -95,14 +97,14 @@ impl<T: Float, L: Pointwise<T>> Operation<T> for MeanOf<L> {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let (a, b, args) = (cx.x(0), cx.x(1), *cx.args());
-        cx.y()[0] = reduce(a, b, |a, b| L::value(a, b, &args)) / T::of(a.len() as f64);
+        cx.y()[0] = reduce(a, b, move |a, b| L::value(a, b, &args)) / T::of(a.len() as f64);
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (a, b, args) = (cx.x(0), cx.x(1), *cx.args());
         let scale = cx.dy()[0] / T::of(a.len() as f64);
-        cx.add_zip(0, a, b, |a, b| L::slope_a(a, b, &args) * scale);
-        cx.add_zip(1, a, b, |a, b| L::slope_b(a, b, &args) * scale);
+        cx.add_zip(0, a, b, move |a, b| L::slope_a(a, b, &args) * scale);
+        cx.add_zip(1, a, b, move |a, b| L::slope_b(a, b, &args) * scale);
     }
 
     fn describe(&self, args: &Args<T>) -> String {

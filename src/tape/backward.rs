@@ -175,13 +175,13 @@ impl<'a, T: Float> Backward<'a, T> {
     /// If `a` and the input differ in length; so for the methods below.
     #[inline(always)]
     pub fn add_map(&mut self, k: usize, a: &[T], f: impl Fn(T) -> T) {
-        self.add_zip(k, a, a, |a, _| f(a));
+        self.add_zip(k, a, a, move |a, _| f(a));
     }
 
     /// dxᵢ += f(aᵢ, bᵢ) for input `k`.
     #[inline(always)]
     pub fn add_zip(&mut self, k: usize, a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
-        self.add_zip3(k, a, b, b, |a, b, _| f(a, b));
+        self.add_zip3(k, a, b, b, move |a, b, _| f(a, b));
     }
 
     /// dxᵢ += f(aᵢ, bᵢ, cᵢ) for input `k`.
@@ -190,10 +190,11 @@ impl<'a, T: Float> Backward<'a, T> {
         let Some((dx, written)) = self.dx(k) else { return };
         let n = dx.len();
         assert!(a.len() == n && b.len() == n && c.len() == n, "a gradient's terms differ in length");
+        // Moved in: behind a reference, what `f` holds would be read again for every entry.
         vectorize(
             n,
             #[inline(always)]
-            || {
+            move || {
                 let terms = a.iter().zip(b).zip(c);
                 if written {
                     dx.iter_mut().zip(terms).for_each(|(dx, ((a, b), c))| *dx += f(*a, *b, *c));
@@ -239,7 +240,7 @@ impl<'a, T: Float> Backward<'a, T> {
             vectorize(
                 dx.len(),
                 #[inline(always)]
-                || f(Sum(dx)),
+                move || f(Sum(dx)),
             );
         }
     }

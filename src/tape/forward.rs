@@ -71,10 +71,11 @@ impl<'a, T: Float> Forward<'a, T> {
     pub fn map(&mut self, f: impl Fn(T) -> T) {
         let x = self.x(0);
         let y = &mut *self.y;
+        // Moved in: behind a reference, what `f` holds would be read again for every entry.
         vectorize(
             y.len(),
             #[inline(always)]
-            || {
+            move || {
                 for (y, x) in y.iter_mut().zip(x) {
                     *y = f(*x);
                 }
