@@ -193,7 +193,8 @@ fn plan(widths: &[usize], activation: Activation) -> Vec<LayerSummary> {
         });
         if k + 2 < widths.len() && activation != Activation::Identity {
             let name = format!("{activation}{}", k + 1);
-            layers.push(LayerSummary { name, shape, numbers: 0, params: 0, nodes: 1, per_sample: pair[1] });
+            let per_sample = pair[1].saturating_mul(activation.numbers_per_entry());
+            layers.push(LayerSummary { name, shape, numbers: 0, params: 0, nodes: 1, per_sample });
         }
     }
     layers
