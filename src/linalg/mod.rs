@@ -12,7 +12,7 @@ mod eigen;
 mod gemm;
 pub(crate) mod simd;
 mod sum;
-mod threads;
+pub(crate) mod threads;
 
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use gemm::{Mat, gemm};

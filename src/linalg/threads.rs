@@ -1,9 +1,16 @@
 //! On how many threads the kernels run.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rayon::Yield;
+
 /// Runs `work` on a pool of `threads` threads: every product inside may use all of them.
 ///
 /// Outside of such a call the kernels stay on the calling thread, and start none. The number of
-/// threads changes how long a result takes and never a bit of it.
+/// threads changes how long a result takes and never a bit of it. While `work` goes on, threads without
+/// work look for it without pause for two milliseconds, and then every tenth of a millisecond.
 ///
 /// # Panics
 /// If `threads` is 0, or the operating system refuses to start them.
@@ -13,7 +20,30 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
         .num_threads(threads)
         .build()
         .unwrap_or_else(|e| panic!("with_threads: cannot start {threads} threads: {e}"));
-    pool.install(work)
+    // More watchers than spare processors would only stand in the way of those that work.
+    let watchers = threads.min(available_threads()) - 1;
+    let done = AtomicBool::new(false);
+    let work = Mutex::new(Some(work));
+    let result = Mutex::new(None);
+    // A broadcast gives each thread a job of its own that no other can take. A spawned watcher could be
+    // picked up by the working thread while it waits for a piece, and would never return from there.
+    pool.broadcast(|context| {
+        if context.index() == 0 {
+            let _done = SetOnDrop(&done);
+            let work = lock(&work).take();
+            let value = work.map(|work| work());
+            *lock(&result) = value;
+        } else if context.index() <= watchers {
+            watch(&done);
+        }
+    });
+    let result = lock(&result).take();
+    result.expect("the work has run, or its panic has been passed on")
+}
+
+/// The lock, whether or not a panic happened under it: what it guards is whole at all times.
+fn lock<X>(mutex: &Mutex<X>) -> MutexGuard<'_, X> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How many threads the machine runs at once; 1 where it does not tell.
@@ -29,5 +59,55 @@ pub(crate) fn join(a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
     } else {
         a();
         b();
+    }
+}
+
+/// Keeps a thread of the pool awake, and doing what there is to do.
+///
+/// A training step has products of a tenth of a millisecond with about as much in between that one
+/// thread does alone. rayon's threads fall asleep in that time, and a virtual machine takes longer to
+/// wake one than the product lasts: without this, measured, two threads were no faster than one.
+fn watch(done: &AtomicBool) {
+    let mut last_work = Instant::now();
+    while !done.load(Ordering::Acquire) {
+        match rayon::yield_now() {
+            Some(Yield::Executed) => last_work = Instant::now(),
+            _ if last_work.elapsed() < Duration::from_millis(2) => std::thread::yield_now(),
+            _ => std::thread::sleep(Duration::from_micros(100)),
+        }
+    }
+}
+
+/// Sets the flag whatever happens, a panic included: the watchers must not watch for ever.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_and_panics_come_through() {
+        for threads in [1, 2, 5] {
+            assert_eq!(with_threads(threads, rayon::current_num_threads), threads);
+            let panic = std::panic::catch_unwind(|| with_threads(threads, || panic!("in the work")));
+            assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "in the work");
+        }
+    }
+
+    #[test]
+    fn both_closures_run_with_and_without_a_pool() {
+        let run = || {
+            let (mut a, mut b) = (0, 0);
+            join(|| a = 1, || b = 2);
+            (a, b)
+        };
+        assert_eq!(run(), (1, 2));
+        assert_eq!(with_threads(2, run), (1, 2));
     }
 }

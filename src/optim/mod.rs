@@ -68,7 +68,7 @@ use crate::{Error, Float, Result};
 /// assert_eq!(tape.item(w), 2.5);
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
-pub trait Rule<T: Float>: Send {
+pub trait Rule<T: Float>: Send + Sync {
     /// The name under which the command line and messages know it, such as `adam`.
     fn name(&self) -> &'static str;
 
@@ -87,8 +87,9 @@ pub trait Rule<T: Float>: Send {
         [1.0; 2]
     }
 
-    /// One step on one slot, in one pass: `values` and `grads` are equally long, `state` is
-    /// [`buffers`](Rule::buffers) times as long and holds zeros before the first step.
+    /// One step on a slot or a part of one, in one pass: `values` and `grads` are equally long, `state`
+    /// is [`buffers`](Rule::buffers) times as long and holds zeros before the first step. Parts may be
+    /// updated on different threads, the same ones at every step.
     fn update(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]);
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Rule, Step, check_factor};
+use crate::linalg::threads::join;
 use crate::tape::{Param, Shape, Tape};
 use crate::{Error, Float, Result};
 
@@ -169,7 +170,7 @@ impl<T: Float> Optimizer<T> {
                 corrections,
             };
             let state = &mut self.state[buffers * slot.offset..][..buffers * slot.values.len()];
-            self.rule.update(&step, slot.values, slot.grads, state);
+            update(&*self.rule, &step, slot.values, slot.grads, state);
         }
     }
 
@@ -278,6 +279,23 @@ impl<T: Float> Optimizer<T> {
         self.slots = Vec::new();
         self.steps = 0;
     }
+}
+
+/// Numbers of a slot that are updated, and remembered about, together: long enough for a thread to be
+/// worth asking, some 5 µs.
+const BLOCK: usize = 8192;
+
+/// Updates a slot block by block, on all threads there are: the state is laid out in the same blocks.
+fn update<T: Float>(rule: &dyn Rule<T>, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) {
+    let blocks = values.len().div_ceil(BLOCK);
+    if blocks <= 1 {
+        return rule.update(step, values, grads, state);
+    }
+    let middle = blocks / 2 * BLOCK;
+    let (values1, values2) = values.split_at_mut(middle);
+    let (grads1, grads2) = grads.split_at(middle);
+    let (state1, state2) = state.split_at_mut(rule.buffers() * middle);
+    join(|| update(rule, step, values1, grads1, state1), || update(rule, step, values2, grads2, state2));
 }
 
 /// Name, rate, settings, and the decay if there is any: `adam lr=0.001 beta1=0.9 …`.
