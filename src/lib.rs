@@ -71,3 +71,8 @@ pub use data::{Batches, Dataset};
 pub use error::{Error, Result};
 pub use float::Float;
 pub use tape::{Args, Backward, Forward, Operation, Param, Shape, Tape, Var, check_gradient};
+
+/// The README's example is compiled and run with the doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
