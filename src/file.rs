@@ -2,14 +2,16 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 use crate::{Error, Result};
 
 /// Has `fill` write a temporary file beside `path`, and renames it to `path` if all went well.
 ///
-/// Whatever happens, there is the old file or the new one, never half of one. A link is followed. What
-/// is no regular file, such as a terminal or `/dev/null`, is written to directly.
+/// Whatever happens, there is the old file or the new one, never half of one. A link is followed, and
+/// the permissions of an old file stay.
 ///
 /// ```
 /// use std::io::Write;
@@ -22,35 +24,63 @@ use crate::{Error, Result};
 /// ```
 ///
 /// # Errors
-/// [`Error::Io`] if the folder does not exist or cannot be written to, `path` is a folder, or `fill`
-/// fails.
+/// [`Error::Io`] if the folder does not exist or cannot be written to, an old file is write-protected,
+/// `path` is a folder, a device, a pipe or a link that leads nowhere, or `fill` fails.
 pub fn write(path: impl AsRef<Path>, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     let path = path.as_ref();
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    if target.is_dir() {
-        return Err(Error::io(path)(io::ErrorKind::IsADirectory.into()));
-    }
-    if target.exists() && !target.is_file() {
-        // Renaming would put a regular file in the place of the device.
-        let mut device = File::options().write(true).open(&target).map_err(Error::io(path))?;
-        return fill(&mut device).map_err(Error::io(path));
-    }
-    // The folder of a bare name is "", which no system call takes.
-    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::metadata(folder).map_err(Error::io(path))?;
-    let mut builder = tempfile::Builder::new();
-    // Temporary files are private by default; the result should be as readable as any new file.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    // The error's own text would name the temporary file.
-    let file = builder.tempfile_in(folder).map_err(|e| Error::io(path)(e.kind().into()))?;
+    let (target, file) = prepare(path).map_err(Error::io(path))?;
     let mut writer = BufWriter::new(file.as_file());
     fill(&mut writer).and_then(|()| writer.flush()).map_err(Error::io(path))?;
     drop(writer);
     // Without this a crash of the machine could leave the new name on empty contents.
     file.as_file().sync_all().map_err(Error::io(path))?;
-    file.persist(&target).map_err(|e| Error::io(path)(e.error))?;
+    file.persist(target).map_err(|e| Error::io(path)(e.error))?;
     Ok(())
+}
+
+/// Whether [`write`] could write to `path`, found out without touching it.
+///
+/// # Errors
+/// As [`write`].
+pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
+    let path = path.as_ref();
+    prepare(path).map(drop).map_err(Error::io(path))
+}
+
+/// The file that `path` leads to, and a temporary file in the same folder.
+fn prepare(path: &Path) -> io::Result<(PathBuf, NamedTempFile)> {
+    let refuse = |why: &str| Err(io::Error::other(why));
+    // What lies there may lead to the program's own output, which a renamed file would cut off.
+    if ["/dev", "/proc"].iter().any(|special| path.starts_with(special)) {
+        return refuse("not a regular file: name one to write to");
+    }
+    let link = fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink());
+    let target = if link { fs::canonicalize(path)? } else { path.to_path_buf() };
+    let mut mode = 0o666;
+    if let Ok(old) = fs::metadata(&target) {
+        if old.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !old.is_file() {
+            return refuse("not a regular file: name one to write to");
+        }
+        // A renamed file would get around the protection of the old one.
+        File::options().write(true).open(&target)?;
+        #[cfg(unix)]
+        {
+            mode = std::os::unix::fs::PermissionsExt::mode(&old.permissions()) & 0o7777;
+        }
+    }
+    // The folder of a bare name is "", which no system call takes.
+    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::metadata(folder)?;
+    let mut builder = tempfile::Builder::new();
+    // Temporary files are private by default; the result should be as readable as any new file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    // The error's own text would name the temporary file.
+    let file = builder.tempfile_in(folder).map_err(|e| io::Error::from(e.kind()))?;
+    Ok((target, file))
 }
 
 #[cfg(test)]
@@ -82,17 +112,45 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn devices_stay_devices_and_links_stay_links() {
-        use std::os::unix::fs::FileTypeExt;
-        write("/dev/null", |out| out.write_all(b"gone")).unwrap();
-        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
-
+    fn links_stay_links_and_permissions_stay() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         fs::write(&file, b"old").unwrap();
-        std::os::unix::fs::symlink(&file, &link).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        symlink(&file, &link).unwrap();
         write(&link, |out| out.write_all(b"new")).unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+
+        let nowhere = folder.path().join("nowhere");
+        symlink(folder.path().join("gone"), &nowhere).unwrap();
+        assert!(write(&nowhere, |_| Ok(())).is_err());
+        assert!(fs::symlink_metadata(&nowhere).unwrap().is_symlink());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_and_pipes_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        for path in [Path::new("/dev/stdout"), Path::new("/dev/null"), Path::new("/proc/self/fd/1"), &pipe] {
+            let error = write(path, |_| Ok(())).unwrap_err().to_string();
+            assert!(error.ends_with("not a regular file: name one to write to"), "{error}");
+            assert!(check_writable(path).is_err());
+        }
+    }
+
+    #[test]
+    fn checking_leaves_everything_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        check_writable(&path).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        fs::write(&path, b"old").unwrap();
+        check_writable(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
     }
 }

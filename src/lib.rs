@@ -36,7 +36,7 @@
 //! 1. [`error`], [`float`], [`rng`], [`mod@file`]: the one error type, the two number types, the random
 //!    streams, files written whole.
 //! 2. [`linalg`]: the seam to the linear algebra below, and the [threads](linalg::with_threads).
-//! 3. [`data`]: IDX files and generators → [`Dataset`](data::Dataset) → batches.
+//! 3. [`data`]: IDX files and generators → [`Dataset`] → batches.
 //! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
 //! 5. [`ops`]: the operations, one file each or one for a family.
 //! 6. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron.

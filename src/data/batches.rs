@@ -48,7 +48,7 @@ impl Batches {
 
     fn new(rows: usize, size: usize, seed: Option<u64>) -> Result<Batches> {
         if size == 0 {
-            return Err(Error::setting("batch_size", "0 is not a batch size; it must be at least 1"));
+            return Err(Error::setting("batch", "0 is not a batch size; it must be at least 1"));
         }
         if rows == 0 {
             return Err(Error::Data("there are no rows to make batches of".into()));
@@ -63,7 +63,7 @@ impl Batches {
     pub fn drop_last(mut self) -> Result<Batches> {
         if self.order.len() < self.size {
             let why = format!("{} is above the {} rows: no batch is full", self.size, self.order.len());
-            return Err(Error::setting("batch_size", why));
+            return Err(Error::setting("batch", why));
         }
         self.drop_last = true;
         Ok(self)

@@ -7,8 +7,16 @@ use super::idx::{self, IdxArray, IdxData};
 use super::{Dataset, Features};
 use crate::{Error, Result};
 
-/// No file may make a program count more classes than this.
-const MOST_CLASSES: i64 = 65_536;
+/// No file may make a program count more classes than this: a confusion matrix takes their square.
+const MOST_CLASSES: i64 = 1000;
+
+/// The form of a sample, for a message.
+fn describe(data: &Dataset) -> String {
+    match data.image_shape() {
+        Some((height, width)) => format!("images of {height}×{width}"),
+        None => format!("of {} features", data.features()),
+    }
+}
 
 impl Dataset {
     /// Training and test set from the four files of MNIST, or of a set with the same file names such as
@@ -32,10 +40,10 @@ impl Dataset {
         let (train, test) = (pair("train")?, pair("t10k")?);
         if (train.features(), train.image_shape()) != (test.features(), test.image_shape()) {
             let why = format!(
-                "{}: the training samples have {} features and the test samples {}",
+                "{}: the training samples are {} and the test samples {}",
                 folder.display(),
-                train.features(),
-                test.features()
+                describe(&train),
+                describe(&test)
             );
             return Err(Error::Data(why));
         }
@@ -49,7 +57,7 @@ impl Dataset {
     ///
     /// # Errors
     /// As [`idx::read_pair`]; [`Error::Idx`] also if the samples have rank 1, or a
-    /// label is negative or above 65,535; [`Error::Data`]
+    /// label is negative or above 999; [`Error::Data`]
     /// if a feature is NaN or infinite, or samples have no features.
     pub fn from_idx(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Dataset> {
         let (images_path, labels_path) = (images.as_ref(), labels.as_ref());

@@ -18,6 +18,6 @@ pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use gemm::{Mat, gemm};
 pub(crate) use sum::reduce;
 pub use sum::{dot, norm_squared, sum};
-pub use threads::{available_threads, with_threads};
+pub use threads::{available_threads, try_with_threads, with_threads};
 
 pub use backend::Backend;

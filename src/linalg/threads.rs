@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use rayon::Yield;
 
+use crate::{Error, Result};
+
 /// Runs `work` on a pool of `threads` threads: every product inside may use all of them.
 ///
 /// Outside of such a call the kernels stay on the calling thread, and start none. The number of
@@ -13,13 +15,24 @@ use rayon::Yield;
 /// work look for it without pause for two milliseconds, and then every tenth of a millisecond.
 ///
 /// # Panics
-/// If `threads` is 0, or the operating system refuses to start them.
+/// If `threads` is 0, or the operating system refuses to start them: see [`try_with_threads`].
+#[track_caller]
 pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
-    assert!(threads > 0, "with_threads: the number of threads must be at least 1");
+    try_with_threads(threads, work).unwrap_or_else(|error| panic!("with_threads: {error}"))
+}
+
+/// [`with_threads`] for a number that a user chose.
+///
+/// # Errors
+/// [`Error::Setting`] if `threads` is 0, or the operating system refuses to start them.
+pub fn try_with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> Result<R> {
+    if threads == 0 {
+        return Err(Error::setting("threads", "0 is no number of threads; it must be at least 1"));
+    }
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
-        .unwrap_or_else(|e| panic!("with_threads: cannot start {threads} threads: {e}"));
+        .map_err(|e| Error::setting("threads", format!("cannot start {threads} of them: {e}")))?;
     // More watchers than spare processors would only stand in the way of those that work.
     let watchers = threads.min(available_threads()) - 1;
     let done = AtomicBool::new(false);
@@ -38,7 +51,7 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
         }
     });
     let result = lock(&result).take();
-    result.expect("the work has run, or its panic has been passed on")
+    Ok(result.expect("the work has run, or its panic has been passed on"))
 }
 
 /// The lock, whether or not a panic happened under it: what it guards is whole at all times.
@@ -95,6 +108,7 @@ mod tests {
     fn results_and_panics_come_through() {
         for threads in [1, 2, 5] {
             assert_eq!(with_threads(threads, rayon::current_num_threads), threads);
+            assert!(try_with_threads(0, || ()).is_err());
             let panic = std::panic::catch_unwind(|| with_threads(threads, || panic!("in the work")));
             assert_eq!(*panic.unwrap_err().downcast::<&str>().unwrap(), "in the work");
         }

@@ -114,6 +114,7 @@ impl<'a, T: Float> Backward<'a, T> {
     }
 
     /// Input `k`, row-major.
+    #[inline]
     pub fn x(&self, k: usize) -> &'a [T] {
         &self.values[self.input(k).range()]
     }
@@ -125,11 +126,13 @@ impl<'a, T: Float> Backward<'a, T> {
     }
 
     /// Shape of input `k`.
+    #[inline]
     pub fn shape(&self, k: usize) -> Shape {
         self.input(k).shape()
     }
 
     /// The value that the forward pass wrote.
+    #[inline]
     pub fn y(&self) -> &'a [T] {
         &self.values[self.node.range()]
     }
@@ -140,6 +143,7 @@ impl<'a, T: Float> Backward<'a, T> {
     }
 
     /// The gradient of the value.
+    #[inline]
     pub fn dy(&self) -> &'a [T] {
         self.dy
     }
@@ -150,11 +154,13 @@ impl<'a, T: Float> Backward<'a, T> {
     }
 
     /// Shape of the value and of its gradient.
+    #[inline]
     pub fn y_shape(&self) -> Shape {
         self.node.shape()
     }
 
     /// The node's constants.
+    #[inline]
     pub fn args(&self) -> &'a Args<T> {
         self.args
     }
@@ -257,6 +263,7 @@ impl<'a, T: Float> Backward<'a, T> {
         })
     }
 
+    #[inline]
     fn input(&self, k: usize) -> &'a Node<T> {
         &self.nodes[self.links[..self.node.inputs as usize][k] as usize]
     }

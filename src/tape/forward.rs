@@ -26,6 +26,7 @@ impl<'a, T: Float> Forward<'a, T> {
     }
 
     /// Input `k`, row-major.
+    #[inline]
     pub fn x(&self, k: usize) -> &'a [T] {
         &self.values[self.input(k).range()]
     }
@@ -37,16 +38,19 @@ impl<'a, T: Float> Forward<'a, T> {
     }
 
     /// Shape of input `k`.
+    #[inline]
     pub fn shape(&self, k: usize) -> Shape {
         self.input(k).shape()
     }
 
     /// The value to write, row-major.
+    #[inline]
     pub fn y(&mut self) -> &mut [T] {
         self.y
     }
 
     /// Shape of the value.
+    #[inline]
     pub fn y_shape(&self) -> Shape {
         self.node.shape()
     }
@@ -57,6 +61,7 @@ impl<'a, T: Float> Forward<'a, T> {
     }
 
     /// The node's constants.
+    #[inline]
     pub fn args(&self) -> &'a Args<T> {
         self.args
     }
@@ -88,6 +93,7 @@ impl<'a, T: Float> Forward<'a, T> {
         gemm(self.y, accumulate, a, b);
     }
 
+    #[inline]
     fn input(&self, k: usize) -> &'a Node<T> {
         &self.nodes[self.links[..self.node.inputs as usize][k] as usize]
     }

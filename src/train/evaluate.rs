@@ -4,11 +4,10 @@ use super::{ConfusionMatrix, Loss};
 use crate::data::{Batches, Dataset};
 use crate::models::Model;
 use crate::tape::Tape;
-use crate::{Float, Result};
+use crate::{Error, Float, Result};
 
-/// Rows that go through the model at once: enough for the products to run at full speed, and few
-/// enough for the arena not to grow beyond what training needs.
-const ROWS: usize = 256;
+/// Rows that go through the model at once: enough for the products to run at full speed.
+pub const EVALUATION_ROWS: usize = 256;
 
 /// How a model does on a set.
 #[derive(Clone, Debug)]
@@ -31,7 +30,8 @@ impl Evaluation {
 /// Loss and confusion matrix of `model` on `data`. The tape is rewound before and after.
 ///
 /// # Errors
-/// [`Error::Data`](crate::Error::Data) if the data is empty or does not fit the model or the loss.
+/// [`Error::Data`] if the data is empty or does not fit the model or the loss; [`Error::NonFinite`] if
+/// the loss is not finite.
 pub fn evaluate<T: Float>(
     model: &dyn Model<T>,
     tape: &mut Tape<T>,
@@ -40,9 +40,9 @@ pub fn evaluate<T: Float>(
 ) -> Result<Evaluation> {
     super::fit::check_fit(model, data, loss)?;
     let mut confusion = loss.classifies().then(|| ConfusionMatrix::new(model.outputs()));
-    let mut labels = Vec::with_capacity(ROWS);
+    let mut labels = Vec::with_capacity(EVALUATION_ROWS);
     let mut total = 0.0;
-    let mut batches = Batches::in_order(data.len(), ROWS)?;
+    let mut batches = Batches::in_order(data.len(), EVALUATION_ROWS)?;
     for indices in batches.epoch(0) {
         tape.rewind();
         let x = tape.constant_with(indices.len(), data.features(), |to| data.gather(indices, to));
@@ -54,5 +54,12 @@ pub fn evaluate<T: Float>(
         }
     }
     tape.rewind();
-    Ok(Evaluation { samples: data.len(), loss: total / data.len() as f64, confusion })
+    let mean = total / data.len() as f64;
+    if !mean.is_finite() {
+        return Err(Error::NonFinite(format!(
+            "evaluation on {} samples: the mean loss is {mean}; a smaller learning rate may help",
+            data.len()
+        )));
+    }
+    Ok(Evaluation { samples: data.len(), loss: mean, confusion })
 }

@@ -202,7 +202,7 @@ fn diverged<T: Float>(tape: &Tape<T>, epoch: usize, step: usize, loss: f64) -> E
     Error::NonFinite(match tape.anomaly() {
         Some(anomaly) => format!("{place}; first: {anomaly}"),
         None => format!(
-            "{place}; a smaller learning rate may help, and detect_anomalies names the operation at fault"
+            "{place}; a smaller learning rate may help, and detecting anomalies names the operation at fault"
         ),
     })
 }

@@ -86,9 +86,16 @@ impl ConfusionMatrix {
     }
 }
 
-/// The matrix with a row per true class, and behind it precision, recall and F1 of that class.
+/// More classes than this are too many for a table.
+const MOST_PRINTED: usize = 20;
+
+/// The matrix with a row per true class, and behind it precision, recall and F1 of that class; with
+/// more than 20 classes, a line that says so.
 impl fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.classes > MOST_PRINTED {
+            return writeln!(f, "{} classes, too many for a table", self.classes);
+        }
         let width = self.counts.iter().max().map_or(1, |n| n.to_string().len()).max(4) + 1;
         let rate = |x: f64| if x.is_nan() { "-".to_string() } else { format!("{x:.4}") };
         write!(f, "true\\predicted")?;

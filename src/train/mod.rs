@@ -6,7 +6,7 @@ mod loss;
 mod metrics;
 mod trace;
 
-pub use evaluate::{Evaluation, evaluate};
+pub use evaluate::{EVALUATION_ROWS, Evaluation, evaluate};
 pub use fit::{FitOptions, Observer, Progress, Silent, Stop, fit};
 pub use loss::Loss;
 pub use metrics::{ConfusionMatrix, argmax};

@@ -168,7 +168,7 @@ impl Trace {
         use serde_json::{Map, Value};
         let mut lines = Vec::new();
         let settings: Map<String, Value> =
-            self.settings.iter().map(|(name, value)| (name.clone(), Value::from(value.clone()))).collect();
+            self.settings.iter().map(|(name, value)| (name.clone(), typed(value))).collect();
         lines.push(Value::Object(Map::from_iter([("settings".to_string(), Value::Object(settings))])));
         for epoch in &self.epochs {
             let row = columns.iter().map(|(name, get)| {
@@ -202,6 +202,11 @@ impl Trace {
             out
         })
     }
+}
+
+/// A setting that is a whole number as one, everything else as text.
+fn typed(value: &str) -> serde_json::Value {
+    value.parse::<u64>().map_or_else(|_| value.into(), serde_json::Value::from)
 }
 
 /// Rust prints the shortest digits that read back to the same number.
