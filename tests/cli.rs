@@ -135,20 +135,22 @@ fn wrong_usage_is_exit_code_2() {
 fn settings_out_of_range_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     for (args, expected) in [
-        (&["--lr=-1"][..], "lr: -1"),
+        (&["--lr=-1"][..], "--lr: -1"),
         (&["--lr", "nan"], "lr: NaN"),
-        (&["--weight-decay=-0.5"], "weight_decay: -0.5"),
-        (&["--batch", "0"], "batch"),
+        (&["--weight-decay=-0.5"], "--weight-decay: -0.5"),
+        (&["--batch", "0"], "--batch: 0"),
         (&["--threads", "0"], "threads: 0"),
         (&["--threads", "99999999"], "threads: 99999999"),
         (&["--limit", "0"], "limit: 0"),
-        (&["--validation", "1"], "validation: 1"),
-        (&["--hidden", "0"], "0"),
-        (&["--hidden", "99999999999"], "widths"),
-        (&["--hidden", "18446744073709551615,18446744073709551615"], "widths"),
-        (&["--hidden", "2000000,2000000"], "hidden: widths"),
+        (&["--validation", "1"], "--validation: 1"),
+        (&["--validation", "0.00001", "--limit", "50"], "leaves a set without any"),
+        (&["--trace", "/dev/stdout"], "not a regular file"),
+        (&["--hidden", "0"], "--hidden: [784, 0, 10]"),
+        (&["--hidden", "99999999999"], "--hidden: [784, 99999999999, 10]"),
+        (&["--hidden", "18446744073709551615,18446744073709551615"], "--hidden: [784,"),
+        (&["--hidden", "2000000,2000000"], "--hidden: widths"),
         (&["--trace", "no/such/folder/run.csv"], "no/such/folder/run.csv"),
-        (&["--trace", "."], "."),
+        (&["--trace", "."], "error: .: is a directory"),
     ] {
         let message = error(folder.path(), &[&["train"][..], args].concat());
         assert!(message.contains(expected), "{args:?}: {message}");
@@ -239,6 +241,43 @@ fn the_graph_as_text_and_as_a_drawing() {
     assert!(dot.starts_with("digraph tape {") && dot.trim_end().ends_with('}'));
     error(folder.path(), &["graph", "--batch", "0"]);
     error(folder.path(), &["graph", "--out", "no/such/folder/tape.dot"]);
+}
+
+#[test]
+fn a_command_that_fails_leaves_the_old_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("run.csv");
+    std::fs::write(&trace, "precious").unwrap();
+    for args in [&["--batch", "0"][..], &["--lr=-1"], &["--hidden", "0"], &["--validation", "1"]] {
+        error(folder.path(), &[&["train", "--trace", "run.csv"][..], args].concat());
+        assert_eq!(std::fs::read_to_string(&trace).unwrap(), "precious");
+    }
+}
+
+#[test]
+fn labels_without_end_are_an_error() {
+    use tapegrad::data::idx::{self, IdxArray, IdxData};
+    let folder = tempfile::tempdir().unwrap();
+    for set in ["train", "t10k"] {
+        let images = IdxArray::new(vec![5, 4, 4], IdxData::U8(vec![7; 80].into()));
+        let labels = IdxArray::new(vec![5], IdxData::I32(vec![0, 1, 2, 3, 65_535]));
+        idx::write(folder.path().join(format!("{set}-images-idx3-ubyte")), &images).unwrap();
+        idx::write(folder.path().join(format!("{set}-labels-idx1-ubyte")), &labels).unwrap();
+    }
+    let message = error(folder.path(), &["train", "--data", "."]);
+    assert!(message.contains("byte 24: expected a class from 0 to 999, found 65535"), "{message}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_or_full_standard_error_is_no_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_tapegrad");
+    for to in ["2>&-", "2>/dev/full"] {
+        let script = format!("'{program}' train --data nowhere {to}");
+        let status = Command::new("sh").arg("-c").arg(script).current_dir(folder.path()).status().unwrap();
+        assert_eq!(status.code(), Some(1), "{to}");
+    }
 }
 
 #[cfg(unix)]

@@ -261,6 +261,54 @@ fn mistakes_panic_with_names_and_shapes() {
     });
     assert_eq!(length, "constant: 2×2 takes 4 numbers, not 1");
 
+    let foreign = message(|tape| {
+        let mut other = Tape::new();
+        let (p, x) = (other.param_slice(1, 1, &[1.0]), other.constant_slice(1, 1, &[1.0]));
+        tape.param_slice(1, 1, &[2.0]);
+        tape.constant_slice(1, 1, &[2.0]);
+        let by_param = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| tape.item(p)));
+        assert!(by_param.is_err());
+        tape.exp(x);
+    });
+    assert!(foreign.contains("exp: v1 is stale") && foreign.contains("belongs to another tape"), "{foreign}");
+
+    let changed = message(|tape| {
+        let w = tape.param_slice(1, 1, &[3.0]);
+        let square = tape.mul(w, w);
+        let cube = tape.mul(square, w);
+        tape.backward(cube);
+        tape.param_values_mut()[0] = 0.3;
+        tape.backward(cube);
+    });
+    assert!(
+        changed.starts_with("backward: v2 (mul) was computed before the parameters changed"),
+        "{changed}"
+    );
+
+    let behind = message(|tape| {
+        let mark = tape.mark();
+        tape.param_slice(1, 1, &[1.0]);
+        tape.rewind_to(mark);
+    });
+    assert_eq!(behind, "rewind_to: parameters were added behind the mark");
+
+    let old = message(|tape| {
+        let x = tape.variable_slice(1, 1, &[1.0]);
+        tape.backward(x);
+        tape.rewind();
+        let y = tape.variable_slice(1, 1, &[1.0]);
+        tape.grad(y);
+    });
+    assert!(old.starts_with("grad: v0 (variable) was made after the last backward pass"), "{old}");
+
+    let large = message(|tape| {
+        tape.constant_with(4_000_000_000, 4_000_000_000, |_| ());
+    });
+    assert!(
+        large.starts_with("constant: there is no memory for a value of 4000000000×4000000000"),
+        "{large}"
+    );
+
     let young = message(|tape| {
         let x = tape.variable_slice(1, 1, &[1.0]);
         let y = tape.exp(x);
@@ -268,7 +316,7 @@ fn mistakes_panic_with_names_and_shapes() {
         let z = tape.exp(x);
         tape.grad(z);
     });
-    assert_eq!(young, "grad: v2 (exp) is younger than the last backward pass");
+    assert_eq!(young, "grad: v2 (exp) was made after the last backward pass, if there was one");
 }
 
 #[test]
@@ -282,7 +330,7 @@ fn the_first_anomaly_is_named_with_its_line() {
     let found = tape.anomaly().unwrap();
     assert_eq!((found.op, found.node, found.position, found.value), ("ln", y, (0, 1), f64::NEG_INFINITY));
     assert_eq!((found.caller.file(), found.caller.line()), (file!(), line));
-    assert!(found.to_string().contains("ln (v1, 1×2) produced -inf at (0, 1); called at tests/tape.rs:"));
+    assert!(found.to_string().contains("ln v0 (v1, 1×2) produced -inf at (0, 1); called at tests/tape.rs:"));
 
     // √x is fine at 0; its slope is not.
     let mut tape = Tape::new();
@@ -297,7 +345,85 @@ fn the_first_anomaly_is_named_with_its_line() {
     assert_eq!((found.op, found.input, found.position), ("sqrt", Some(x), (0, 1)));
     assert_eq!((found.phase, found.caller.line()), (tapegrad::tape::Phase::Backward, line));
     let error: tapegrad::Error = found.clone().into();
-    assert!(error.to_string().contains("sqrt (v1) sent the gradient inf at (0, 1) to its input v0, 1×2"));
+    assert!(error.to_string().contains("sqrt v0 (v1) sent the gradient inf at (0, 1) to its input v0, 1×2"));
+}
+
+#[test]
+fn the_watch_tells_what_is_to_blame() {
+    // A parameter that an optimizer has spoilt, and not the operation that meets it first.
+    let mut tape = Tape::new();
+    let w = tape.param_slice(1, 1, &[1.0]);
+    tape.set_name(w, "w1");
+    tape.detect_anomalies(true);
+    tape.param_values_mut()[0] = f64::NAN;
+    tape.exp(w);
+    assert!(tape.anomaly().unwrap().to_string().starts_with("param w1 (v0, 1×1) holds NaN at (0, 0)"));
+
+    // What a backward pass is started with.
+    let mut tape = Tape::new();
+    tape.detect_anomalies(true);
+    let x = tape.variable_slice(1, 1, &[1.0]);
+    let y = tape.exp(x);
+    tape.backward_with(y, |w| w[0] = f64::INFINITY);
+    assert!(tape.anomaly().unwrap().to_string().starts_with("backward from exp v0 (v1, 1×1) began with inf"));
+
+    // A mask is no anomaly, and NaN in a constant is one; so in one that was detached.
+    let mut tape = Tape::new();
+    tape.detect_anomalies(true);
+    let mask = tape.constant_slice(1, 2, &[0.0, f64::NEG_INFINITY]);
+    tape.softmax(mask);
+    assert!(tape.anomaly().is_none());
+    tape.constant_slice(1, 1, &[f64::NAN]);
+    assert_eq!(tape.anomaly().unwrap().op, "constant");
+}
+
+#[test]
+fn promises_of_zeros_hold_on_a_tape_that_was_used() {
+    let mut tape = Tape::new();
+    let w = tape.param_slice(1, 2, &[1.0, 2.0]);
+    let x = tape.variable_slice(1, 2, &[7.0, 7.0]);
+    let y = tape.mul(w, x);
+    tape.backward_with(y, |w| w.fill(5.0));
+    tape.rewind();
+    // Values of leaves, and upstream gradients, begin as zeros.
+    let x = tape.variable_with(1, 2, |to| to[0] = 3.0);
+    assert_eq!(tape.value_slice(x), [3.0, 0.0]);
+    let y = tape.mul(w, x);
+    tape.zero_grad();
+    tape.backward_with(y, |w| w[0] = 1.0);
+    assert_eq!((tape.grad_slice(w), tape.grad_slice(x)), (&[3.0, 0.0][..], &[1.0, 0.0][..]));
+    // Gradients of parameters that are made later begin as zeros.
+    tape.rewind();
+    let late = tape.param_slice(1, 2, &[1.0, 1.0]);
+    assert_eq!(tape.grad_slice(late), [0.0, 0.0]);
+}
+
+/// y = x ∘ c, which must not be asked for the gradient of the constant c.
+struct Picky;
+
+impl tapegrad::Operation<f64> for Picky {
+    fn name(&self) -> &'static str {
+        "picky"
+    }
+    fn forward(&self, mut cx: tapegrad::Forward<'_, f64>) {
+        let (x, c) = (cx.x(0), cx.x(1));
+        cx.y().iter_mut().zip(x.iter().zip(c)).for_each(|(y, (x, c))| *y = x * c);
+    }
+    fn backward(&self, mut cx: tapegrad::Backward<'_, f64>) {
+        let (c, dy) = (cx.x(1), cx.dy());
+        cx.add_zip(0, c, dy, |c, dy| c * dy);
+        cx.add_map(1, dy, |_| panic!("work for a constant"));
+    }
+}
+
+#[test]
+fn nothing_is_worked_out_for_a_constant() {
+    let mut tape = Tape::new();
+    let x = tape.variable_slice(1, 2, &[1.0, 2.0]);
+    let c = tape.constant_slice(1, 2, &[3.0, 4.0]);
+    let y = tape.apply(&Picky, &[x, c], Shape::new(1, 2), tapegrad::Args::NONE);
+    tape.backward_with(y, |w| w.fill(1.0));
+    assert_eq!(tape.grad_slice(x), [3.0, 4.0]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use tapegrad::data::idx::{self, IdxArray, IdxData};
 use tapegrad::data::{Dataset, ascii_image, synthetic, write_mnist};
 use tapegrad::{Error, Result};
 
-use super::{Outcome, output};
+use super::{Outcome, interrupt, output};
 
 /// Make synthetic data, and look into IDX files
 #[derive(Args)]
@@ -88,22 +88,29 @@ fn synth(args: &SynthArgs) -> Outcome {
     let noise = args.noise.unwrap_or(set.noise);
     let rows = args.samples.checked_add(args.test).ok_or_else(|| Error::setting("samples", "too many"))?;
     for (name, n) in [("samples", args.samples), ("test", args.test)] {
-        if n == 0 {
-            return Err(Error::setting(name, "0 is no set; it must be at least 1").into());
-        }
         if n > MOST_SAMPLES {
             return Err(Error::setting(name, format!("{n} is above {MOST_SAMPLES}")).into());
         }
     }
+    let asked = interrupt::watch();
     // One draw cut in two: no test sample is a training sample.
     let all = (set.generate)(rows, noise, args.seed)?;
     let test: Vec<usize> = (args.samples..rows).collect();
     let (train, test) = (all.take(args.samples), all.subset(&test));
-    let paths = if all.image_shape().is_some() {
-        write_mnist(&train, &test, &args.out)?.to_vec()
-    } else {
+    if let Some(code) = interrupt::check(&asked) {
+        return Ok(code);
+    }
+    let paths = if all.image_shape().is_none() {
         write_columns(&train, &args.out)?
+    } else if args.samples == 0 || args.test == 0 {
+        let why = "images are written as a training and a test set, and neither may be empty";
+        return Err(Error::setting(if args.test == 0 { "test" } else { "samples" }, why).into());
+    } else {
+        write_mnist(&train, &test, &args.out)?.to_vec()
     };
+    if let Some(code) = interrupt::check(&asked) {
+        return Ok(code);
+    }
     for path in paths {
         output::line(path.display())?;
     }
@@ -158,29 +165,49 @@ fn describe(array: &IdxArray, images: usize) -> String {
     if data.is_empty() {
         return text + "nothing in it\n";
     }
-    let (low, high, sum) = range(data);
-    let _ = writeln!(text, "range:    {low} to {high}, mean {:.4}", sum / data.len() as f64);
+    let Range { low, high, sum, nans } = range(data);
+    if nans < data.len() {
+        let mean = output::number(sum / (data.len() - nans) as f64);
+        // Debug writes the large ones with an exponent.
+        let short = |x: f64| if x.abs() < 1e9 { x.to_string() } else { format!("{x:?}") };
+        let _ = writeln!(text, "range:    {} to {}, mean {mean}", short(low), short(high));
+    }
+    if nans > 0 {
+        let _ = writeln!(text, "NaN:      {nans} of {}", data.len());
+    }
     match (shape, data) {
-        ([_], _) => text + &histogram(data),
+        ([_], _) => text + &counts(data),
         ([n, height, width], IdxData::U8(pixels)) if *width <= WIDEST && *height <= WIDEST => {
             for (i, image) in pixels.chunks(height * width).take(images.min(*n)).enumerate() {
                 let _ = write!(text, "\nimage {i}:\n{}", ascii_image(image, *height, *width));
             }
             text
         }
-        _ => text,
+        _ => text + "no images: those are unsigned bytes of rank 3, up to 200 pixels high and wide\n",
     }
 }
 
 /// Images wider than this are not drawn: no terminal shows them.
 const WIDEST: usize = 200;
 
+/// What [`range`] finds; `low`, `high` and `sum` pass over NaN.
+struct Range {
+    low: f64,
+    high: f64,
+    sum: f64,
+    nans: usize,
+}
+
 /// Smallest and largest element, and the sum, without a copy of a mapped file.
-fn range(data: &IdxData) -> (f64, f64, f64) {
-    fn fold<X: Copy + Into<f64>>(values: &[X]) -> (f64, f64, f64) {
-        values.iter().fold((f64::INFINITY, f64::NEG_INFINITY, 0.0), |(low, high, sum), x| {
+fn range(data: &IdxData) -> Range {
+    fn fold<X: Copy + Into<f64>>(values: &[X]) -> Range {
+        let nothing = Range { low: f64::INFINITY, high: f64::NEG_INFINITY, sum: 0.0, nans: 0 };
+        values.iter().fold(nothing, |range, x| {
             let x: f64 = (*x).into();
-            (low.min(x), high.max(x), sum + x)
+            if x.is_nan() {
+                return Range { nans: range.nans + 1, ..range };
+            }
+            Range { low: range.low.min(x), high: range.high.max(x), sum: range.sum + x, ..range }
         })
     }
     match data {
@@ -193,16 +220,29 @@ fn range(data: &IdxData) -> (f64, f64, f64) {
     }
 }
 
-/// How often each whole number occurs, where there are few of them: the classes of a file of labels.
-fn histogram(data: &IdxData) -> String {
-    let Some(values) = data.to_i64() else { return String::new() };
-    let mut counts = BTreeMap::new();
-    for value in &values {
-        *counts.entry(*value).or_insert(0u64) += 1;
+/// Values up to this number are counted one by one: the classes of a file of labels.
+const MOST_COUNTED: usize = 100;
+
+/// How often each whole number occurs, where there are few of them.
+fn counts(data: &IdxData) -> String {
+    fn count<X: Copy + Into<i64>>(values: &[X]) -> Option<BTreeMap<i64, u64>> {
+        let mut counts = BTreeMap::new();
+        for value in values {
+            *counts.entry((*value).into()).or_insert(0u64) += 1;
+            if counts.len() > MOST_COUNTED {
+                return None;
+            }
+        }
+        Some(counts)
     }
-    if counts.len() > 100 {
-        return format!("{} different values\n", counts.len());
-    }
+    let counts = match data {
+        IdxData::U8(v) => count(v),
+        IdxData::I8(v) => count(v),
+        IdxData::I16(v) => count(v),
+        IdxData::I32(v) => count(v),
+        IdxData::F32(_) | IdxData::F64(_) => return String::new(),
+    };
+    let Some(counts) = counts else { return format!("more than {MOST_COUNTED} different values\n") };
     let rows: Vec<String> = counts.iter().map(|(value, count)| format!("  {value:>5}: {count}\n")).collect();
     format!("counts:\n{}", rows.concat())
 }

@@ -3,6 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// Whether somebody has asked, as an end to what a command does in several steps.
+pub fn check(asked: &AtomicBool) -> Option<std::process::ExitCode> {
+    asked.load(Ordering::SeqCst).then(|| std::process::ExitCode::from(EXIT_CODE))
+}
+
 /// Exit code of a program ended by Ctrl-C, as shells have it.
 pub const EXIT_CODE: u8 = 130;
 

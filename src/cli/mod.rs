@@ -1,7 +1,8 @@
 //! The commands, one file each.
 //!
 //! Results go to standard output, everything else (progress, notes on an interruption, errors) to
-//! standard error. Exit codes: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C.
+//! standard error. Exit codes: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C, 141 where the
+//! reader of the output has gone.
 
 mod data;
 mod graph;
@@ -46,11 +47,25 @@ impl From<tapegrad::Error> for Failure {
     }
 }
 
+/// Exit code of a program whose reader has gone, as shells have it.
+const OUTPUT_CLOSED: u8 = 141;
+
+/// The error, with a setting named by its flag.
+fn message(error: &tapegrad::Error) -> String {
+    match error {
+        tapegrad::Error::Setting { name, why } => {
+            let flag = if *name == "widths" { "hidden" } else { name };
+            format!("--{}: {why}", flag.replace('_', "-"))
+        }
+        other => other.to_string(),
+    }
+}
+
 /// Parses the command line, runs the command, and turns whatever happens into an exit code.
 pub fn run() -> ExitCode {
     // A defect must not greet the user with a backtrace either.
     std::panic::set_hook(Box::new(|panic| {
-        eprintln!("error: internal error, please report it: {panic}");
+        output::note(format_args!("error: internal error, please report it: {panic}"));
     }));
     let outcome = std::panic::catch_unwind(|| {
         let cli = Cli::parse();
@@ -62,9 +77,9 @@ pub fn run() -> ExitCode {
     });
     match outcome {
         Ok(Ok(code)) => code,
-        Ok(Err(Failure::OutputClosed)) => ExitCode::SUCCESS,
+        Ok(Err(Failure::OutputClosed)) => ExitCode::from(OUTPUT_CLOSED),
         Ok(Err(Failure::Error(error))) => {
-            eprintln!("error: {error}");
+            output::note(format_args!("error: {}", message(&error)));
             ExitCode::FAILURE
         }
         Err(_) => ExitCode::FAILURE,

@@ -19,6 +19,17 @@ pub fn write(text: impl fmt::Display) -> Result<(), Failure> {
     })
 }
 
+/// Writes a line to standard error, if anybody reads it.
+pub fn note(text: impl fmt::Display) {
+    // `eprintln!` would panic where standard error is closed or full, and there is no one to tell.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// A number in few characters, whatever its size.
+pub fn number(x: f64) -> String {
+    if x == 0.0 || (1e-4..1e5).contains(&x.abs()) { format!("{x:.4}") } else { format!("{x:.3e}") }
+}
+
 /// A size in bytes with a unit, such as `12.3 MB`.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
@@ -40,7 +51,16 @@ pub fn bytes(n: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{bytes, number};
+
+    #[test]
+    fn numbers_stay_short() {
+        assert_eq!(number(0.123456), "0.1235");
+        assert_eq!(number(0.0), "0.0000");
+        assert_eq!(number(1.5e30), "1.500e30");
+        assert_eq!(number(-2e-7), "-2.000e-7");
+        assert_eq!(number(f64::NAN), "NaN");
+    }
 
     #[test]
     fn sizes() {

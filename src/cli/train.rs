@@ -1,23 +1,24 @@
 //! `tapegrad train`: a model on MNIST or what stands in for it.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
-use tapegrad::data::Dataset;
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use tapegrad::data::{Batches, Dataset};
 use tapegrad::models::{Mlp, Model, Summary};
 use tapegrad::nn::Activation;
 use tapegrad::optim::{self, Group};
 use tapegrad::rng::{Purpose, stream};
-use tapegrad::train::{FitOptions, Loss, Observer, Progress, Stop, Trace, evaluate, fit};
-use tapegrad::{Error, Float, Result, Tape, linalg};
+use tapegrad::train::{EVALUATION_ROWS, FitOptions, Loss, Observer, Progress, Stop, Trace, evaluate, fit};
+use tapegrad::{Error, Float, Result, Tape, file, linalg};
 
 use super::source::Source;
 use super::{Failure, Outcome, interrupt, output};
@@ -26,7 +27,7 @@ use super::{Failure, Outcome, interrupt, output};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  tapegrad train                                  the standard network on MNIST, or on synthetic digits
+  tapegrad train
   tapegrad train --data ~/mnist --epochs 12 --seed 1 --trace run.csv
   tapegrad train --hidden 256,128 --activation gelu --optimizer momentum --lr 0.05
 
@@ -137,12 +138,17 @@ pub fn run(args: &TrainArgs) -> Outcome {
             Error::setting("threads", format!("{threads} is not between 1 and {MOST_THREADS}")).into()
         );
     }
-    let mut source = Source::open(args.data.as_deref(), args.seed)?;
-    source.limit(args.limit)?;
-    linalg::with_threads(threads, || match args.precision {
-        Precision::F32 => train::<f32>(args, &source, asked),
-        Precision::F64 => train::<f64>(args, &source, asked),
-    })
+    linalg::try_with_threads(threads, || {
+        let mut source = Source::open(args.data.as_deref(), args.seed)?;
+        source.limit(args.limit)?;
+        if let Some(code) = interrupt::check(&asked) {
+            return Ok(code);
+        }
+        match args.precision {
+            Precision::F32 => train::<f32>(args, &source, asked),
+            Precision::F64 => train::<f64>(args, &source, asked),
+        }
+    })?
 }
 
 /// More threads than this are a slip of the finger; the operating system may not even start them.
@@ -151,7 +157,14 @@ const MOST_THREADS: usize = 1024;
 fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
     let (train, validation) = hold_out(source, args.validation, args.seed)?;
     let widths = args.shape.widths(train.features(), train.classes());
-    plan::<T>(&args.shape, &widths, args.batch.min(train.len()))?;
+    let batch = args.batch.min(train.len());
+    plan::<T>(&args.shape, &widths, batch.max(EVALUATION_ROWS.min(source.test.len())))?;
+    // What an hour of training would end in is better said now.
+    Batches::shuffled(train.len(), args.batch, args.seed)?;
+    if source.test.is_empty() {
+        return Err(Error::Data("there are no test samples to measure on".into()).into());
+    }
+    args.trace.as_ref().map_or(Ok(()), file::check_writable)?;
     let mut tape = Tape::<T>::default();
     tape.detect_anomalies(args.detect_anomalies);
     let mut rng = stream(args.seed, Purpose::Init);
@@ -170,19 +183,18 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) ->
     trace.set("data", source.name);
     trace.set("training_samples", train.len());
     trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
+    trace.set("epochs", args.epochs);
     trace.set("batch", args.batch);
     trace.set("seed", args.seed);
     trace.set("precision", T::NAME);
-    // Now, and not after an hour of training, is the time to hear that the file cannot be written.
-    save(args, &trace)?;
 
     if !args.quiet {
         output::line(source.summary())?;
-        let summary = Model::<T>::summary(&model, args.batch.min(train.len()));
+        let summary = Model::<T>::summary(&model, batch);
         output::write(format_args!("\n{summary}precision: {}\n\n", T::NAME))?;
         output::line(format_args!("optimizer: {optimizer}"))?;
     }
-    let mut report = Report { args, asked, bar: progress_bar(args), failure: None };
+    let mut report = Report { args, asked, bar: progress_bar(args), saved: None, failure: None };
     let options = FitOptions { epochs: args.epochs, batch: args.batch, seed: args.seed, loss };
     let fitted = fit(
         &model,
@@ -195,16 +207,17 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) ->
         &mut trace,
     );
     report.bar.finish_and_clear();
+    save(args, &trace)?;
     if let Some(failure) = report.failure {
         return Err(failure);
-    }
-    if fitted.is_err() {
-        save(args, &trace)?;
     }
     let stop = fitted?;
 
     if let Stop::Interrupted { epoch } = stop {
-        eprintln!("interrupted in epoch {epoch} after step {}; measuring what there is", optimizer.steps());
+        let steps = optimizer.steps();
+        output::note(format_args!(
+            "interrupted in epoch {epoch} after step {steps}; measuring what there is"
+        ));
     }
     let evaluation = evaluate(&model, &mut tape, &source.test, loss)?;
     let accuracy = evaluation.accuracy().unwrap_or(f64::NAN);
@@ -217,7 +230,8 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) ->
     if !args.quiet
         && let Some(confusion) = &evaluation.confusion
     {
-        output::line(format_args!("\ntest set, loss {:.4}:\n{confusion}", evaluation.loss))?;
+        let loss = output::number(evaluation.loss);
+        output::line(format_args!("\ntest set, loss {loss}:\n{confusion}"))?;
     }
     output::line(format_args!("test accuracy {accuracy:.4} ({} samples)", evaluation.samples))?;
     Ok(match stop {
@@ -235,6 +249,13 @@ fn hold_out(source: &Source, share: f64, seed: u64) -> Result<(Dataset, Option<D
         return Err(Error::setting("validation", format!("{share} is not a share in [0, 1)")));
     }
     let (validation, train) = source.train.stratified_split(share, seed)?;
+    if validation.is_empty() || train.is_empty() {
+        let all = source.train.len();
+        return Err(Error::setting(
+            "validation",
+            format!("{share} of {all} samples leaves a set without any"),
+        ));
+    }
     Ok((train, Some(validation)))
 }
 
@@ -246,7 +267,9 @@ fn save(args: &TrainArgs, trace: &Trace) -> Result<()> {
 pub fn plan<T: Float>(shape: &MlpArgs, widths: &[usize], batch: usize) -> Result<Summary> {
     let layers = Mlp::plan(widths, shape.activation)?;
     let summary = Summary::new::<T>("mlp", widths[0], layers, batch);
-    let needed = summary.training_bytes() as u64;
+    // The arena's buffers may hold twice what is in use, and an optimizer two numbers for each.
+    let state = summary.trainable().saturating_mul(2 * size_of::<T>());
+    let needed = summary.training_bytes().saturating_mul(2).saturating_add(state) as u64;
     match memory_available() {
         Some(available) if needed > available => Err(Error::setting(
             "hidden",
@@ -272,9 +295,11 @@ fn progress_bar(args: &TrainArgs) -> ProgressBar {
     if args.quiet || !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {per_sec}, {eta} left, {msg}") {
-        bar.set_style(style);
+    let bar = ProgressBar::no_length();
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {rate}, {eta} left, {msg}") {
+        bar.set_style(style.with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+            let _ = write!(out, "{:.0} samples/s", state.per_sec());
+        }));
     }
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
@@ -285,6 +310,8 @@ struct Report<'a> {
     args: &'a TrainArgs,
     asked: Arc<AtomicBool>,
     bar: ProgressBar,
+    /// When the trace was last written.
+    saved: Option<Instant>,
     /// Why nothing more could be printed.
     failure: Option<Failure>,
 }
@@ -292,10 +319,11 @@ struct Report<'a> {
 impl Observer for Report<'_> {
     fn step(&mut self, progress: &Progress) -> ControlFlow<()> {
         if !self.bar.is_hidden() {
-            self.bar.set_length((progress.epochs * progress.steps) as u64);
-            self.bar.set_position(((progress.epoch - 1) * progress.steps + progress.step) as u64);
+            let before = (progress.epoch - 1).saturating_mul(progress.epoch_samples);
+            self.bar.set_length(progress.epochs.saturating_mul(progress.epoch_samples) as u64);
+            self.bar.set_position(before.saturating_add(progress.samples) as u64);
             self.bar.set_prefix(format!("epoch {}/{}", progress.epoch, progress.epochs));
-            self.bar.set_message(format!("loss {:.4}", progress.loss));
+            self.bar.set_message(format!("loss {}", output::number(progress.loss)));
         }
         if self.asked.load(Ordering::SeqCst) || self.failure.is_some() {
             return ControlFlow::Break(());
@@ -304,28 +332,35 @@ impl Observer for Report<'_> {
     }
 
     fn epoch(&mut self, trace: &Trace) -> Result<()> {
-        save(self.args, trace)?;
+        // Short epochs by the thousand would spend their time on writing.
+        if self.saved.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+            save(self.args, trace)?;
+            self.saved = Some(Instant::now());
+        }
         if self.args.quiet {
             return Ok(());
         }
         let Some(epoch) = trace.epochs.last() else { return Ok(()) };
         let validated = epoch.validation_loss.is_some();
-        let number = |x: Option<f64>| x.map_or("-".to_string(), |x| format!("{x:.4}"));
+        let number = |x: Option<f64>| x.map_or("-".to_string(), output::number);
         let mut text = String::new();
         if epoch.epoch == 1 {
             text += "\nepoch  train loss  accuracy";
             text += if validated { "  valid loss  accuracy" } else { "" };
             text += "  |gradient|      rate   samples/s  seconds\n";
         }
-        text +=
-            &format!("{:>5}  {:>10.4}  {:>8}", epoch.epoch, epoch.train_loss, number(epoch.train_accuracy));
+        let loss = output::number(epoch.train_loss);
+        text += &format!("{:>5}  {loss:>10}  {:>8}", epoch.epoch, number(epoch.train_accuracy));
         if validated {
             let (loss, accuracy) = (number(epoch.validation_loss), number(epoch.validation_accuracy));
             text += &format!("  {loss:>10}  {accuracy:>8}");
         }
         text += &format!(
-            "  {:>10.4}  {:>8}  {:>10.0}  {:>7.2}",
-            epoch.gradient_norm, epoch.lr, epoch.samples_per_second, epoch.seconds
+            "  {:>10}  {:>8}  {:>10.0}  {:>7.2}",
+            output::number(epoch.gradient_norm),
+            output::number(epoch.lr),
+            epoch.samples_per_second,
+            epoch.seconds
         );
         // A reader that has left ends the run with the next step.
         self.failure = self.bar.suspend(|| output::line(text)).err();

@@ -6,6 +6,10 @@
 //! **Threads.** Work is done on the rayon pool it is called from, and on the calling thread alone
 //! where there is none: see [`with_threads`]. How a product is split depends on its size only, so the
 //! number of threads never changes a bit of a result.
+//!
+//! **Other machines.** All but the products gives the same bits on every machine. The products of faer
+//! use fused multiply-adds and one order of summation on every x86-64 CPU with AVX2 or AVX-512, and gave
+//! the same bits with both; on a CPU without, or of another architecture, the last bits may differ.
 
 pub(crate) mod backend;
 mod eigen;

@@ -156,7 +156,7 @@ impl<T: Float> Model<T> for Mlp {
         self.widths[self.widths.len() - 1]
     }
 
-    #[track_caller]
+    // Not `#[track_caller]`: through `dyn Model` it would name the line of this function's head.
     fn forward(&self, tape: &mut Tape<T>, x: Var) -> Var {
         let (last, hidden) = self.layers.split_last().expect("an mlp has at least one layer");
         let mut h = x;

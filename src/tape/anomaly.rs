@@ -13,6 +13,8 @@ pub enum Phase {
     Forward,
     /// The gradient that a node sends to one of its inputs.
     Backward,
+    /// The gradient that a backward pass was started with.
+    Upstream,
 }
 
 /// The first number on the tape that was NaN or infinite, and the operation that made it.
@@ -22,6 +24,8 @@ pub struct Anomaly {
     pub phase: Phase,
     /// Name of the operation, such as `ln`; for a leaf `constant`, `variable` or `param`.
     pub op: &'static str,
+    /// Its inputs, by the names of parameters where they have one; of a parameter, its own name.
+    pub operands: Vec<String>,
     /// Its node.
     pub node: Var,
     /// The input whose gradient it is, in the backward phase.
@@ -39,13 +43,18 @@ pub struct Anomaly {
 impl fmt::Display for Anomaly {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (row, col) = self.position;
-        let (op, node, value, shape) = (self.op, self.node, self.value, self.shape);
-        match self.input {
-            None => write!(f, "{op} ({node}, {shape}) produced {value} at ({row}, {col})")?,
-            Some(input) => write!(
+        let Anomaly { op, node, value, shape, .. } = self;
+        let call = [&[op.to_string()], &self.operands[..]].concat().join(" ");
+        match (self.phase, self.input) {
+            (Phase::Backward, Some(input)) => write!(
                 f,
-                "{op} ({node}) sent the gradient {value} at ({row}, {col}) to its input {input}, {shape}"
+                "{call} ({node}) sent the gradient {value} at ({row}, {col}) to its input {input}, {shape}"
             )?,
+            (Phase::Upstream, _) => {
+                write!(f, "backward from {call} ({node}, {shape}) began with {value} at ({row}, {col})")?;
+            }
+            _ if *op == "param" => write!(f, "{call} ({node}, {shape}) holds {value} at ({row}, {col})")?,
+            _ => write!(f, "{call} ({node}, {shape}) produced {value} at ({row}, {col})")?,
         }
         write!(f, "; called at {}", self.caller)
     }
@@ -66,8 +75,9 @@ pub(super) struct Watch {
 impl<T: Float> Tape<T> {
     /// Switches the watch for NaN and infinities on or off, and forgets what was found before.
     ///
-    /// With the watch on, every value and every gradient is looked at as it is made, which costs about
-    /// as much as a cheap operation on it. See [`anomaly`](Tape::anomaly).
+    /// With the watch on, every value is looked at as it is made, and every gradient each time something
+    /// is added to it, which costs about as much as a cheap operation on the whole of it. An infinity in
+    /// a constant or variable passes: it may be meant, as in a mask. See [`anomaly`](Tape::anomaly).
     pub fn detect_anomalies(&mut self, on: bool) {
         self.anomalies = on.then(Watch::default);
     }
@@ -93,28 +103,45 @@ impl<T: Float> Tape<T> {
         if self.anomaly().is_some() {
             return;
         }
-        let node = &self.nodes[index];
-        let find = |owner: usize, numbers: &[T]| {
-            let owner = &self.nodes[owner];
-            let at = numbers[owner.range()].iter().position(|x| !x.is_finite())?;
-            Some((owner.shape(), at, numbers[owner.offset + at]))
+        // Whose numbers they are, and where among them the entry is.
+        let find = |owner: usize, numbers: &[T], wrong: fn(&T) -> bool| {
+            let at = numbers[self.nodes[owner].range()].iter().position(wrong)?;
+            Some((owner, at, numbers[self.nodes[owner].offset + at]))
         };
-        let (input, found) = match phase {
-            Phase::Forward => (None, find(index, &self.values)),
-            Phase::Backward => self.links[node.links..][..node.inputs as usize]
-                .iter()
-                .map(|&input| input as usize)
-                .filter(|&input| self.nodes[input].differentiable && self.written[input])
-                .find_map(|input| find(input, &self.grads).map(|found| (Some(input), Some(found))))
-                .unwrap_or((None, None)),
+        let not_finite = |x: &T| !x.is_finite();
+        let inputs = || self.inputs_of(&self.nodes[index]).iter().map(|&input| input as usize);
+        let leaf = self.nodes[index].inputs == 0;
+        let found = match phase {
+            Phase::Forward if leaf && index >= self.params => find(index, &self.values, |x| x.is_nan()),
+            // An optimizer may have spoilt a parameter since: then it is to blame, and not its first use.
+            Phase::Forward => find(index, &self.values, not_finite).map(|found| {
+                let spoilt =
+                    inputs().filter(|&i| i < self.params).find_map(|i| find(i, &self.values, not_finite));
+                spoilt.unwrap_or(found)
+            }),
+            Phase::Upstream => find(index, &self.grads, not_finite),
+            Phase::Backward => inputs()
+                .filter(|&i| self.nodes[i].differentiable && self.written[i])
+                .find_map(|i| find(i, &self.grads, not_finite)),
         };
-        let Some((shape, at, value)) = found else { return };
+        let Some((owner, at, value)) = found else { return };
         let var = |index: usize| Var { index: index as u32, generation: self.nodes[index].generation };
+        let name = |index: usize| match self.names.get(index) {
+            Some(name) if !name.is_empty() => name.clone(),
+            _ => format!("v{index}"),
+        };
+        let culprit = if phase == Phase::Backward { index } else { owner };
+        let node = &self.nodes[culprit];
+        let shape = self.nodes[owner].shape();
         let anomaly = Anomaly {
             phase,
             op: node.name(),
-            node: var(index),
-            input: input.map(var),
+            operands: match culprit < self.params {
+                true => vec![name(culprit)],
+                false => self.inputs_of(node).iter().map(|&input| name(input as usize)).collect(),
+            },
+            node: var(culprit),
+            input: (phase == Phase::Backward).then(|| var(owner)),
             shape,
             position: (at / shape.cols, at % shape.cols),
             value: value.to_f64(),

@@ -10,10 +10,11 @@ impl<T: Float> Tape<T> {
     /// Adds ∂`loss`/∂θ to the gradient of every parameter θ, and sets that of every other node.
     ///
     /// Parameters accumulate over several calls until [`zero_grad`](Tape::zero_grad); all other nodes
-    /// hold what the last call found. Time is linear in the number of nodes up to `loss`.
+    /// hold what the last call found. Time is linear in the number of nodes on the tape.
     ///
     /// # Panics
-    /// If `loss` is stale, is not 1×1, or depends on no parameter and no variable.
+    /// If `loss` is stale, is not 1×1, or depends on no parameter and no variable; if it was computed
+    /// before the parameters changed.
     #[track_caller]
     pub fn backward(&mut self, loss: Var) {
         let shape = self.node("backward", loss).shape();
@@ -28,8 +29,11 @@ impl<T: Float> Tape<T> {
     /// The same from a value of any shape: adds the gradient of Σ wᵢ·yᵢ, where `fill` writes the
     /// upstream gradient w, row-major, into zeros of the shape of `y`.
     ///
+    /// From a parameter itself it takes memory for the upstream gradient; from all else it takes none.
+    ///
     /// # Panics
-    /// If `y` is stale, or depends on no parameter and no variable.
+    /// If `y` is stale, depends on no parameter and no variable, or was computed before the parameters
+    /// changed.
     #[track_caller]
     pub fn backward_with(&mut self, y: Var, fill: impl FnOnce(&mut [T])) {
         let root = *self.node("backward", y);
@@ -38,7 +42,9 @@ impl<T: Float> Tape<T> {
             "backward: {y} ({}) depends on no parameter and no variable",
             root.name()
         );
-        self.grads.resize(self.grads.len().max(self.values.len()), T::ZERO);
+        if self.grads.len() < self.used {
+            self.grads.resize(self.used, T::ZERO);
+        }
         // Parameters keep what earlier passes added; of the others nothing has been written yet.
         self.written.clear();
         self.written.resize(self.params, true);
@@ -56,6 +62,10 @@ impl<T: Float> Tape<T> {
             self.written[y.index()] = true;
         }
 
+        if self.anomalies.is_some() {
+            self.look_for_anomaly(y.index(), Phase::Upstream);
+        }
+
         // The engine: inputs lie before outputs, so one walk in reverse meets every node after all
         // that it feeds.
         for index in (self.params..self.nodes.len()).rev() {
@@ -66,6 +76,12 @@ impl<T: Float> Tape<T> {
                 }
                 continue;
             }
+            assert!(
+                index >= self.changed_at || node.inputs == 0,
+                "backward: v{index} ({}) was computed before the parameters changed: rewind the tape after \
+                 an optimizer's step, and compute anew",
+                node.name()
+            );
             let (before, own) = self.grads.split_at_mut(node.offset);
             node.op.backward(Backward {
                 nodes: &self.nodes,
@@ -255,7 +271,7 @@ impl<'a, T: Float> Backward<'a, T> {
     /// gradient is needed. From here on it counts as written.
     #[inline]
     fn dx(&mut self, k: usize) -> Option<(&mut [T], bool)> {
-        let index = self.links[..self.node.inputs as usize][k] as usize;
+        let index = self.node.input(self.links, k);
         let input = &self.nodes[index];
         input.differentiable.then(|| {
             let written = std::mem::replace(&mut self.written[index], true);
@@ -265,7 +281,7 @@ impl<'a, T: Float> Backward<'a, T> {
 
     #[inline]
     fn input(&self, k: usize) -> &'a Node<T> {
-        &self.nodes[self.links[..self.node.inputs as usize][k] as usize]
+        &self.nodes[self.node.input(self.links, k)]
     }
 }
 

@@ -37,7 +37,7 @@ impl<T: Float> Tape<T> {
         }
     }
 
-    fn inputs_of(&self, node: &Node<T>) -> &[u32] {
+    pub(super) fn inputs_of(&self, node: &Node<T>) -> &[u32] {
         &self.links[node.links..][..node.inputs as usize]
     }
 }

@@ -76,6 +76,8 @@ impl<'a, T: Float> Forward<'a, T> {
     pub fn map(&mut self, f: impl Fn(T) -> T) {
         let x = self.x(0);
         let y = &mut *self.y;
+        let (name, n) = (self.node.name(), y.len());
+        assert!(x.len() == n, "{name}: map takes an input of the value's {n} entries, not of {}", x.len());
         // Moved in: behind a reference, what `f` holds would be read again for every entry.
         vectorize(
             y.len(),
@@ -95,6 +97,6 @@ impl<'a, T: Float> Forward<'a, T> {
 
     #[inline]
     fn input(&self, k: usize) -> &'a Node<T> {
-        &self.nodes[self.links[..self.node.inputs as usize][k] as usize]
+        &self.nodes[self.node.input(self.links, k)]
     }
 }

@@ -5,7 +5,7 @@
 
 use nalgebra::DMatrix;
 
-use super::node::{Leaf, Node, PERMANENT, Param, Shape, Var};
+use super::node::{Leaf, Node, Param, Shape, Var};
 use super::{Phase, Tape};
 use crate::Float;
 
@@ -47,7 +47,7 @@ impl<T: Float> Tape<T> {
         self.names.push(String::new());
         self.grads.truncate(self.used - rows * cols);
         self.grads.resize(self.used, T::ZERO);
-        Param(var.index)
+        Param { index: var.index, tape: self.id }
     }
 
     /// A constant: no gradient is computed for it.
@@ -119,11 +119,11 @@ impl<T: Float> Tape<T> {
 
     #[track_caller]
     fn leaf(&mut self, kind: &'static Leaf, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
-        let generation = if matches!(kind, Leaf::Param) { PERMANENT } else { self.generation };
+        let generation = if matches!(kind, Leaf::Param) { self.id } else { self.generation };
         let shape = Shape::new(rows, cols);
         let mut node = Node::new(kind, shape, self.used, self.links.len(), generation);
         node.differentiable = !matches!(kind, Leaf::Constant);
-        self.make_room(node.range().end);
+        self.make_room(&node, 0);
         // Zeros, so that a closure that forgets an entry does not leave one of an earlier step there.
         let value = &mut self.values[node.range()];
         value.fill(T::ZERO);

@@ -30,7 +30,9 @@ pub use forward::Forward;
 pub use node::{Args, Operation, Param, Shape, Var};
 pub use slots::{Slot, Slots};
 
-use node::{NO_ARGS, Node, PERMANENT};
+use std::hash::{BuildHasher, RandomState};
+
+use node::Node;
 
 use crate::Float;
 
@@ -64,8 +66,12 @@ pub struct Tape<T: Float = f64> {
     /// How many of the nodes, at the front, are parameters.
     params: usize,
     names: Vec<String>,
-    /// Number of rewinds, from 1: tells a stale `Var` from a good one.
+    /// The generation of the parameters, drawn at random: tells this tape from others.
+    id: u32,
+    /// Changes with every rewind: tells a stale `Var` from a good one.
     generation: u32,
+    /// How many nodes there were when the parameters' values were last handed out to be changed.
+    changed_at: usize,
     /// During a backward pass: whether something has been added to the node's gradient.
     written: Vec<bool>,
     /// How many nodes the last backward pass saw: these have gradients to read.
@@ -82,6 +88,9 @@ impl Tape<f64> {
 
 impl<T: Float> Default for Tape<T> {
     fn default() -> Self {
+        // Random keys of the standard library: no counter shared by all tapes is needed, and no number
+        // that is computed depends on it.
+        let id = RandomState::new().hash_one(()) as u32;
         Tape {
             nodes: Vec::new(),
             values: Vec::new(),
@@ -91,7 +100,9 @@ impl<T: Float> Default for Tape<T> {
             args: vec![Args::NONE],
             params: 0,
             names: Vec::new(),
-            generation: PERMANENT + 1,
+            id,
+            generation: id.wrapping_add(1),
+            changed_at: 0,
             written: Vec::new(),
             passed: 0,
             anomalies: None,
@@ -103,6 +114,7 @@ impl<T: Float> Default for Tape<T> {
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     nodes: usize,
+    args: usize,
     last: Option<Var>,
 }
 
@@ -146,14 +158,14 @@ impl<T: Float> Tape<T> {
         node.differentiable = differentiable;
         node.inputs = count(inputs.len(), op.name(), "inputs");
         node.indices = count(self.links.len() - links - inputs.len(), op.name(), "indices");
-        if args != Args::NONE {
+        if !args.same_bits(&Args::NONE) {
             // A loop of one operation, which is what makes long tapes, stores its constants once.
-            if self.args.last() != Some(&args) {
+            if !self.args.last().is_some_and(|last| last.same_bits(&args)) {
                 self.args.push(args);
             }
             node.args = count(self.args.len() - 1, op.name(), "sets of constants");
         }
-        self.make_room(node.offset + shape.len() + args.saved);
+        self.make_room(&node, args.saved);
         let (before, own) = self.values.split_at_mut(node.offset);
         let (y, saved) = own[..shape.len() + args.saved].split_at_mut(shape.len());
         op.forward(Forward {
@@ -244,7 +256,7 @@ impl<T: Float> Tape<T> {
         assert!(node.differentiable, "grad: {v} ({}) depends on no parameter and no variable", node.name());
         assert!(
             v.index() < self.params || v.index() < self.passed,
-            "grad: {v} ({}) is younger than the last backward pass",
+            "grad: {v} ({}) was made after the last backward pass, if there was one",
             node.name()
         );
         &self.grads[node.range()]
@@ -279,7 +291,7 @@ impl<T: Float> Tape<T> {
     ///
     /// Values and gradients of the parameters stay. Every other `Var` is stale from here on.
     pub fn rewind(&mut self) {
-        self.truncate(self.params);
+        self.truncate(self.params, 1);
     }
 
     /// This point on the tape, to come back to with [`rewind_to`](Tape::rewind_to): what stands before
@@ -288,6 +300,7 @@ impl<T: Float> Tape<T> {
         let last = self.nodes.len().checked_sub(1);
         Mark {
             nodes: self.nodes.len(),
+            args: self.args.len(),
             last: last.map(|i| Var { index: i as u32, generation: self.nodes[i].generation }),
         }
     }
@@ -302,20 +315,23 @@ impl<T: Float> Tape<T> {
             self.node("rewind_to: the last node before the mark", last);
         }
         assert!(mark.nodes >= self.params, "rewind_to: parameters were added behind the mark");
-        self.truncate(mark.nodes);
+        self.truncate(mark.nodes, mark.args);
     }
 
-    fn truncate(&mut self, nodes: usize) {
+    /// Keeps that many nodes and sets of constants, of which the first stands for none.
+    fn truncate(&mut self, nodes: usize, args: usize) {
         self.nodes.truncate(nodes);
         self.used =
             self.nodes.last().map_or(0, |last| last.range().end + self.args[last.args as usize].saved);
         self.links.truncate(self.nodes.last().map_or(0, |last| last.links().end));
-        // Every node without constants of its own says 0, so the last one that has some must be sought.
-        let args = self.nodes.iter().rev().map(|n| n.args).find(|&args| args != NO_ARGS);
-        self.args.truncate(args.unwrap_or(NO_ARGS) as usize + 1);
+        self.args.truncate(args);
+        self.changed_at = self.changed_at.min(nodes);
         self.passed = self.passed.min(nodes);
         // After 2³² rewinds a Var of the first one would pass for a good one; none lives that long.
-        self.generation = self.generation.checked_add(1).unwrap_or(PERMANENT + 1);
+        self.generation = self.generation.wrapping_add(1);
+        if self.generation == self.id {
+            self.generation = self.generation.wrapping_add(1);
+        }
     }
 
     /// The node of a `Var`, for the operation `op`, which the message names.
@@ -328,9 +344,18 @@ impl<T: Float> Tape<T> {
         }
     }
 
-    /// Grows the buffer of values to at least `end`.
-    fn make_room(&mut self, end: usize) {
+    /// Grows the buffer of values so that `node` fits in, with what it saves.
+    ///
+    /// # Panics
+    /// If the machine has no memory for it.
+    #[inline]
+    #[track_caller]
+    fn make_room(&mut self, node: &Node<T>, saved: usize) {
+        let Some(end) = node.range().end.checked_add(saved) else { no_memory(node) };
         if self.values.len() < end {
+            if self.values.try_reserve(end - self.values.len()).is_err() {
+                no_memory(node);
+            }
             self.values.resize(end, T::ZERO);
         }
     }
@@ -355,7 +380,15 @@ fn count<N: TryFrom<usize>>(n: usize, op: &str, what: &str) -> N {
 #[cold]
 #[track_caller]
 fn stale(op: &str, v: Var) -> ! {
-    panic!("{op}: {v} is stale: the tape was rewound since it was made (or it belongs to another tape)")
+    panic!("{op}: {v} is stale: the tape was rewound since it was made, or it belongs to another tape")
+}
+
+#[cold]
+#[track_caller]
+fn no_memory<T: Float>(node: &Node<T>) -> ! {
+    let shape = node.shape();
+    let bytes = shape.rows as f64 * shape.cols as f64 * size_of::<T>() as f64;
+    panic!("{}: there is no memory for a value of {shape}, {bytes:.0} bytes", node.name())
 }
 
 /// A row-major slice as an nalgebra view.

@@ -8,8 +8,8 @@ use crate::Float;
 
 /// Handle of a value on a [`Tape`](super::Tape): an index, and the generation that made it.
 ///
-/// It prints as `v12`. A `Var` is good until the tape is rewound behind it; after that, using it
-/// panics. It knows nothing of its tape: **never use it on another one**.
+/// It prints as `v12`. A `Var` is good on its own tape, until that is rewound behind it; using it after
+/// that, or on another tape, panics.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Var {
     pub(super) index: u32,
@@ -18,9 +18,6 @@ pub struct Var {
 
 /// Place of [`Args::NONE`] in every tape's list of constants.
 pub(super) const NO_ARGS: u32 = 0;
-
-/// The generation of parameters, which no rewind ends.
-pub(super) const PERMANENT: u32 = 0;
 
 impl Var {
     /// Position of the node in the arena; inputs of a node always have a smaller one.
@@ -45,23 +42,27 @@ impl fmt::Debug for Var {
 ///
 /// Only a `Param` reaches an optimizer. Wherever an operation takes a [`Var`], a `Param` does as well.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Param(pub(super) u32);
+pub struct Param {
+    pub(super) index: u32,
+    /// The tape's first generation, which no rewind ends.
+    pub(super) tape: u32,
+}
 
 impl Param {
     /// Position among the parameters, from 0, in the order in which they were made.
     pub fn index(self) -> usize {
-        self.0 as usize
+        self.index as usize
     }
 
     /// The parameter's value as an operand.
     pub fn var(self) -> Var {
-        Var { index: self.0, generation: PERMANENT }
+        Var { index: self.index, generation: self.tape }
     }
 }
 
 impl fmt::Display for Param {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "p{}", self.0)
+        write!(f, "p{}", self.index)
     }
 }
 
@@ -149,6 +150,12 @@ impl<T: Float> Args<T> {
     /// No constants.
     pub const NONE: Args<T> = Args { scalars: [T::ZERO; 2], sizes: [0; 2], saved: 0 };
 
+    /// Equal in all bits: −0 is not 0 here, and NaN is NaN.
+    pub(super) fn same_bits(&self, other: &Self) -> bool {
+        let bits = |args: &Self| args.scalars.map(|x| x.to_f64().to_bits());
+        (self.sizes, self.saved, bits(self)) == (other.sizes, other.saved, bits(other))
+    }
+
     /// One number.
     pub fn scalar(a: T) -> Args<T> {
         Args { scalars: [a, T::ZERO], ..Self::NONE }
@@ -187,11 +194,11 @@ impl<T: Float> Args<T> {
 ///         "sin"
 ///     }
 ///     fn forward(&self, mut cx: Forward<'_, f64>) {
-///         cx.map(|x| libm::sin(x));
+///         cx.map(|x| x.sin());
 ///     }
 ///     fn backward(&self, mut cx: Backward<'_, f64>) {
 ///         let (x, dy) = (cx.x(0), cx.dy());
-///         cx.add_zip(0, x, dy, |x, dy| libm::cos(x) * dy);
+///         cx.add_zip(0, x, dy, |x, dy| x.cos() * dy);
 ///     }
 /// }
 ///
@@ -200,7 +207,7 @@ impl<T: Float> Args<T> {
 /// let shape = tape.shape(x);
 /// let y = tape.apply(&Sin, &[x], shape, Args::NONE);
 /// tape.backward(y);
-/// assert_eq!(tape.grad(x)[(0, 0)], libm::cos(0.5));
+/// assert_eq!(tape.grad(x)[(0, 0)], 0.5f64.cos());
 /// ```
 pub trait Operation<T: Float>: Sync {
     /// The name in messages and drawings: that of the method, such as `matmul`.
@@ -306,6 +313,16 @@ impl<T: Float> Node<T> {
     #[inline]
     pub fn range(&self) -> std::ops::Range<usize> {
         self.offset..self.offset + self.shape().len()
+    }
+
+    /// The node that is input `k`; `links` are this node's own.
+    ///
+    /// # Panics
+    /// If there are not so many inputs.
+    #[inline]
+    pub fn input(&self, links: &[u32], k: usize) -> usize {
+        assert!(k < self.inputs as usize, "{}: there is no input {k}, only {}", self.name(), self.inputs);
+        links[k] as usize
     }
 
     /// Inputs and index list in the tape's list.

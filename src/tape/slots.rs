@@ -22,6 +22,7 @@ pub struct Slots<'a, T: Float> {
     nodes: std::iter::Enumerate<std::slice::Iter<'a, Node<T>>>,
     values: &'a mut [T],
     grads: &'a mut [T],
+    tape: u32,
 }
 
 impl<'a, T: Float> Iterator for Slots<'a, T> {
@@ -31,7 +32,7 @@ impl<'a, T: Float> Iterator for Slots<'a, T> {
         let (index, node) = self.nodes.next()?;
         let len = node.shape().len();
         Some(Slot {
-            param: Param(index as u32),
+            param: Param { index: index as u32, tape: self.tape },
             offset: node.offset,
             values: self.values.split_off_mut(..len)?,
             grads: self.grads.split_off_mut(..len)?,
@@ -48,18 +49,22 @@ impl<T: Float> ExactSizeIterator for Slots<'_, T> {}
 impl<T: Float> Tape<T> {
     /// All parameters, in the order in which they were made.
     pub fn params(&self) -> impl ExactSizeIterator<Item = Param> + use<T> {
-        (0..self.params as u32).map(Param)
+        let tape = self.id;
+        (0..self.params as u32).map(move |index| Param { index, tape })
     }
 
     /// The parameters' values and gradients, one slot each: the way in for an optimizer.
     ///
-    /// Nodes behind the parameters keep the values they were computed with.
+    /// The values count as changed from here on: a backward pass through what was computed from the old
+    /// ones panics. Rewind first.
     pub fn slots(&mut self) -> Slots<'_, T> {
         let n = self.param_numbers();
+        self.changed_at = self.nodes.len();
         Slots {
             nodes: self.nodes[..self.params].iter().enumerate(),
             values: &mut self.values[..n],
             grads: &mut self.grads[..n],
+            tape: self.id,
         }
     }
 
@@ -73,9 +78,11 @@ impl<T: Float> Tape<T> {
         &self.values[..self.param_numbers()]
     }
 
-    /// The same, to change: to restore parameters that were saved, for instance.
+    /// The same, to change: to restore parameters that were saved, for instance. They count as changed,
+    /// as after [`slots`](Tape::slots).
     pub fn param_values_mut(&mut self) -> &mut [T] {
         let n = self.param_numbers();
+        self.changed_at = self.nodes.len();
         &mut self.values[..n]
     }
 
@@ -95,27 +102,26 @@ impl<T: Float> Tape<T> {
         self.param_grads_mut().fill(T::ZERO);
     }
 
-    /// Names a parameter in messages and drawings.
+    /// Names a parameter where the tape is printed or drawn, and where an anomaly is reported.
     ///
     /// # Panics
-    /// If `p` belongs to another tape and this one has fewer parameters.
+    /// If `p` belongs to another tape; so for the two methods below.
+    #[track_caller]
     pub fn set_name(&mut self, p: Param, name: impl Into<String>) {
+        self.node("set_name", p.var());
         self.names[p.index()] = name.into();
     }
 
     /// The name given to a parameter; empty where there is none.
-    ///
-    /// # Panics
-    /// If `p` belongs to another tape and this one has fewer parameters.
+    #[track_caller]
     pub fn name(&self, p: Param) -> &str {
+        self.node("name", p.var());
         &self.names[p.index()]
     }
 
     /// Shape of a parameter.
-    ///
-    /// # Panics
-    /// If `p` belongs to another tape and this one has fewer parameters.
+    #[track_caller]
     pub fn param_shape(&self, p: Param) -> Shape {
-        self.nodes[..self.params][p.index()].shape()
+        self.node("param_shape", p.var()).shape()
     }
 }

@@ -35,8 +35,10 @@ pub struct Progress {
     pub step: usize,
     /// Of how many.
     pub steps: usize,
-    /// Samples in this step.
+    /// Samples of this epoch that have been seen.
     pub samples: usize,
+    /// Of how many.
+    pub epoch_samples: usize,
     /// Loss of this step's batch.
     pub loss: f64,
 }
@@ -79,7 +81,7 @@ pub enum Stop {
 /// Trains `model`, whose parameters are on `tape`: batches → forward → loss → backward → step.
 ///
 /// Each finished epoch is appended to `trace`, so that it holds what was done even when this returns
-/// an error. After the first step of a batch size, a step allocates no memory. Runs on the threads of
+/// an error. After the first step, and the first evaluation, a step allocates no memory. Runs on the threads of
 /// [`with_threads`](crate::linalg::with_threads); their number changes no bit.
 ///
 /// ```
@@ -131,7 +133,7 @@ pub fn fit<T: Float>(
 
     for epoch in 1..=epochs {
         let start = Instant::now();
-        let (mut loss_sum, mut right, mut norm_sum) = (0.0, 0, 0.0);
+        let (mut loss_sum, mut right, mut norm_sum, mut seen) = (0.0, 0, 0.0, 0);
         for (step, indices) in batches.epoch(epoch as u64 - 1).enumerate() {
             tape.rewind();
             let x = tape.constant_with(indices.len(), train.features(), |to| train.gather(indices, to));
@@ -150,8 +152,16 @@ pub fn fit<T: Float>(
                 right += scores.zip(&labels).filter(|(row, label)| argmax(row) == **label).count();
             }
             optimizer.step(tape);
-            let progress =
-                Progress { epoch, epochs, step: step + 1, steps, samples: indices.len(), loss: value };
+            seen += indices.len();
+            let progress = Progress {
+                epoch,
+                epochs,
+                step: step + 1,
+                steps,
+                samples: seen,
+                epoch_samples: train.len(),
+                loss: value,
+            };
             if observer.step(&progress).is_break() {
                 tape.rewind();
                 return Ok(Stop::Interrupted { epoch });
