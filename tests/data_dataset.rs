@@ -178,9 +178,9 @@ fn idx_files_that_are_no_dataset() {
     let images = save(folder, "images", vec![2, 1], vec![0, 1]);
     let negative = folder.join("negative");
     for (data, text) in [
-        (IdxData::I16(vec![3, -1]), "byte 10: expected a class from 0 to 65535, found -1"),
-        (IdxData::I32(vec![0, 1 << 30]), "byte 12: expected a class from 0 to 65535, found 1073741824"),
-        (IdxData::I8(vec![-7, 1]), "byte 8: expected a class from 0 to 65535, found -7"),
+        (IdxData::I16(vec![3, -1]), "byte 10: expected a class from 0 to 999, found -1"),
+        (IdxData::I32(vec![0, 1 << 30]), "byte 12: expected a class from 0 to 999, found 1073741824"),
+        (IdxData::I8(vec![-7, 1]), "byte 8: expected a class from 0 to 999, found -7"),
     ] {
         idx::write(&negative, &IdxArray::new(vec![2], data)).unwrap();
         let message = Dataset::from_idx(&images, &negative).unwrap_err().to_string();

@@ -171,11 +171,11 @@ fn groups_have_their_own_rate_and_decay() {
         assert_eq!(*x, before[77 + i] - 0.05 * grads[77 + i]);
     }
     // A group that says nothing about decay has the optimizer's.
-    let (mut other, [a, ..]) = self::tape::<f64>();
+    let (mut other, [first, ..]) = self::tape::<f64>();
     let mut plain = Optimizer::new(Sgd, 0.2).unwrap().with_weight_decay(0.3).unwrap();
-    plain = plain.with_group(Group::new([a]));
+    plain = plain.with_group(Group::new([first]));
     plain.step(&mut other);
-    assert_eq!(other.value_slice(a), tape.value_slice(a));
+    assert_eq!(other.value_slice(first), tape.value_slice(a));
 }
 
 #[test]

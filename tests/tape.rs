@@ -218,7 +218,11 @@ fn a_long_chain_neither_overflows_nor_loses_its_gradient() {
 fn message(f: impl FnOnce(&mut Tape)) -> String {
     let mut tape = Tape::new();
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(&mut tape)));
-    *result.expect_err("it should have panicked").downcast::<String>().unwrap()
+    let panic = result.expect_err("it should have panicked");
+    match panic.downcast::<String>() {
+        Ok(text) => *text,
+        Err(panic) => panic.downcast::<&str>().unwrap().to_string(),
+    }
 }
 
 #[test]

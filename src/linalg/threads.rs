@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rayon::Yield;
 
 use super::{Mat, gemm};
-use crate::{Error, Result};
+use crate::{Error, Float, Result};
 
 /// Runs `work` on a pool of `threads` threads: every product inside may use all of them.
 ///
@@ -42,7 +42,8 @@ pub fn try_with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send
     // A broadcast gives each thread a job of its own that no other can take. A spawned watcher could be
     // picked up by the working thread while it waits for a piece, and would never return from there.
     pool.broadcast(|context| {
-        warm_up();
+        warm_up::<f32>();
+        warm_up::<f64>();
         if context.index() == 0 {
             let _done = SetOnDrop(&done);
             let work = lock(&work).take();
@@ -93,10 +94,11 @@ fn watch(done: &AtomicBool) {
     }
 }
 
-/// A thread's first product takes the memory for its packed operands: here, so that no later one does.
-fn warm_up() {
+/// A thread's first product of a type takes the memory for its packed operands: here, so that no later
+/// one does.
+fn warm_up<T: Float>() {
     const SIDE: usize = 64;
-    let (a, mut c) = (vec![1f32; SIDE * SIDE], vec![0f32; SIDE * SIDE]);
+    let (a, mut c) = (vec![T::ONE; SIDE * SIDE], vec![T::ZERO; SIDE * SIDE]);
     let a = Mat::new(&a, SIDE, SIDE);
     gemm(&mut c, false, a, a);
 }
