@@ -122,6 +122,6 @@ implement!(
     exponential::tail_f32, logarithm::tail_f32
 );
 implement!(
-    f64, u64, ln_2: 0.693_147_180_559_890_33 + 5.497_923_018_708_371e-14, exp_limit: 800.0,
+    f64, u64, ln_2: 0.693_147_180_559_890_3 + 5.497_923_018_708_371e-14, exp_limit: 800.0,
     exponential::tail_f64, logarithm::tail_f64
 );

@@ -1,4 +1,4 @@
-//! ln x and ln(1 + x).
+//! ln x, ln(1 + x), and the softplus ln(1 + eˣ).
 //!
 //! **Method**: x = 2ᵏ·m with √½ ≤ m < √2, f = m − 1, and ln x = k·ln 2 + ln(1 + f) (Muller, *Elementary
 //! Functions*, 3rd ed. 2016, chapter 11), with ln 2 split as for the exponential. The leading terms
@@ -11,6 +11,7 @@
 //!   s is small and the series is in s², so that 7 coefficients do where a polynomial in f takes twenty;
 //!   this pays for the division.
 
+use super::exponential;
 use super::kernel::Kernel;
 
 /// f³·Q(f).
@@ -18,9 +19,9 @@ use super::kernel::Kernel;
 pub(super) fn tail_f32(f: f32, half_square: f32) -> f32 {
     let z = half_square + half_square;
     let zz = z * z;
-    let a = (0.333_333_13 - 0.250_000_09 * f) + z * (0.200_021_19 - 0.166_679_96 * f);
+    let a = (0.333_333_13 - 0.250_000_1 * f) + z * (0.200_021_19 - 0.166_679_96 * f);
     let b = (0.142_195_52 - 0.124_055_885 * f) + z * (0.118_881_606 - 0.116_756_54 * f);
-    f * z * ((a + zz * b) + zz * zz * 0.067_466_468)
+    f * z * ((a + zz * b) + zz * zz * 0.067_466_47)
 }
 
 /// s·(½f² + s²·R(s²)): from f = (2 + f)·s follow 2s = f − s·f and s·f = ½f² − s·½f².
@@ -30,7 +31,7 @@ pub(super) fn tail_f64(f: f64, half_square: f64) -> f64 {
     let z = s * s;
     let zz = z * z;
     let a = (0.666_666_666_666_673_4 + 0.399_999_999_994_166_5 * z)
-        + zz * (0.285_714_287_420_248_13 + 0.222_221_986_054_431_97 * z);
+        + zz * (0.285_714_287_420_248_1 + 0.222_221_986_054_431_97 * z);
     let b = (0.181_835_628_297_374_62 + 0.153_140_854_191_498_2 * z) + zz * 0.147_956_273_348_029_24;
     s * (half_square + z * (a + zz * zz * b))
 }
@@ -70,4 +71,16 @@ pub(super) fn ln_1p<T: Kernel>(x: T) -> T {
     let y = if u < T::INFINITY { y } else { x };
     let outside = if u == T::ZERO { -T::INFINITY } else { T::NAN };
     if u > T::ZERO { y } else { outside }
+}
+
+/// ln(1 + eˣ) = max(x, 0) + ln(1 + e^(−|x|)).
+#[inline(always)]
+pub(super) fn softplus<T: Kernel>(x: T) -> T {
+    let e = exponential::exp(-x.abs());
+    // 1 + e lies in [1, 2], which leaves two cases: f = e, and f = (1 + e)/2 − 1 = (e − 1)/2, which drops
+    // one bit at most. ln_1p has more to take care of.
+    let near = e < T::of(std::f64::consts::SQRT_2 - 1.0);
+    let f = if near { e } else { T::of(0.5) * (e - T::ONE) };
+    let k = if near { T::ZERO } else { T::ONE };
+    x.max(T::ZERO) + assemble(k, f, T::ZERO)
 }

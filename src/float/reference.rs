@@ -125,6 +125,21 @@ pub fn ln_1p(x: f64) -> Scaled {
     (newton(two_sum(1.0, x), libm::log1p(x)), 0)
 }
 
+pub fn softplus(x: f64) -> Scaled {
+    if x > 700.0 {
+        return (Double(x, 0.0), 0);
+    }
+    let (e, n) = exp(-x.abs());
+    if n < -30 {
+        // ln(1 + e) = e·(1 − e/2 + e²/3), with e below 2⁻³⁰.
+        let small = e.scale(n.max(-200));
+        let y = e * (ONE + small * (Double(-0.5, 0.0) + small / Double(3.0, 0.0)));
+        return if x < 0.0 { (y, n) } else { (Double(x, 0.0) + y.scale(n.max(-900)), 0) };
+    }
+    let e = e.scale(n);
+    (Double(x.max(0.0), 0.0) + newton(ONE + e, libm::log1p(e.0)), 0)
+}
+
 /// ln a from an approximation y: y + ln(1 + d) with d = a·e⁻ʸ − 1.
 fn newton(a: Double, y: f64) -> Double {
     let (m, n) = reduced_exp(-y);
