@@ -30,26 +30,34 @@ pub fn norm_squared<T: Float>(a: &[T]) -> T {
 /// Σ term(aᵢ, bᵢ), in the order of [`sum`]. The slices must be equally long.
 #[inline(always)]
 pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
-    vectorize(a.len(), move || {
-        let mut lanes = [T::ZERO; LANES];
-        let (a_blocks, a_rest) = a.as_chunks::<LANES>();
-        let (b_blocks, b_rest) = b.as_chunks::<LANES>();
-        for (x, y) in a_blocks.iter().zip(b_blocks) {
-            // An indexed loop over the lanes stays scalar here, and takes eight times as long.
-            lanes = std::array::from_fn(|i| lanes[i] + term(x[i], y[i]));
-        }
-        for (lane, (x, y)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-            *lane += term(*x, *y);
-        }
-        let mut width = LANES / 2;
-        while width > 0 {
-            for i in 0..width {
-                lanes[i] += lanes[i + width];
+    vectorize(
+        a.len(),
+        #[inline(always)]
+        move || {
+            let mut lanes = [T::ZERO; LANES];
+            let (a_blocks, a_rest) = a.as_chunks::<LANES>();
+            let (b_blocks, b_rest) = b.as_chunks::<LANES>();
+            for (x, y) in a_blocks.iter().zip(b_blocks) {
+                let mut terms = [T::ZERO; LANES];
+                for ((term_i, x), y) in terms.iter_mut().zip(x).zip(y) {
+                    *term_i = term(*x, *y);
+                }
+                // An indexed loop over the lanes stays scalar here, and takes eight times as long.
+                lanes = std::array::from_fn(|i| lanes[i] + terms[i]);
             }
-            width /= 2;
-        }
-        lanes[0]
-    })
+            for (lane, (x, y)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+                *lane += term(*x, *y);
+            }
+            let mut width = LANES / 2;
+            while width > 0 {
+                for i in 0..width {
+                    lanes[i] += lanes[i + width];
+                }
+                width /= 2;
+            }
+            lanes[0]
+        },
+    )
 }
 
 #[cfg(test)]

@@ -138,17 +138,28 @@ impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
     fn forward(&self, mut cx: Forward<'_, T>) {
         let x = cx.x(0);
         let (y, gates) = cx.y_and_saved();
-        vectorize(y.len(), move || {
-            for ((y, gate), x) in y.iter_mut().zip(gates).zip(x) {
-                *gate = G::gate(*x);
-                *y = *x * *gate;
-            }
-        });
+        vectorize(
+            y.len(),
+            #[inline(always)]
+            move || {
+                for ((y, gate), x) in y.iter_mut().zip(gates).zip(x) {
+                    *gate = G::gate(*x);
+                    *y = *x * *gate;
+                }
+            },
+        );
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (x, gates, dy) = (cx.x(0), cx.saved(), cx.dy());
-        cx.add_zip3(0, x, gates, dy, |x, gate, dy| (gate + G::slope(x, gate)) * dy);
+        cx.add_zip3(
+            0,
+            x,
+            gates,
+            dy,
+            #[inline(always)]
+            |x, gate, dy| (gate + G::slope(x, gate)) * dy,
+        );
     }
 }
 
@@ -243,7 +254,7 @@ impl<T: Float> Unary<T> for Softplus {
     const NAME: &'static str = "softplus";
     #[inline(always)]
     fn value(x: T, _: &Args<T>) -> T {
-        x.max(T::ZERO) + (-x.abs()).exp().ln_1p()
+        x.softplus()
     }
     #[inline(always)]
     fn slope(x: T, _: T, _: &Args<T>) -> T {

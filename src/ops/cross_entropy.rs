@@ -1,9 +1,8 @@
 //! Cross-entropy from logits and class numbers, in one node.
 
-use super::reduce::rows_of;
-use super::softmax::{RowSum, softmax_row};
+use super::softmax::{RowSum, softmax_rows};
 use crate::Float;
-use crate::linalg::sum;
+use crate::linalg::{reduce, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
@@ -89,22 +88,20 @@ impl<T: Float> Operation<T> for CrossEntropy {
         let floor = smoothing / classes;
         let (y, saved) = cx.y_and_saved();
         let (deltas, losses) = saved.split_at_mut(shape.len());
-        for (i, (x, &label)) in rows_of(x, shape).zip(labels).enumerate() {
-            let label = label as usize;
-            let delta = &mut deltas[i * shape.cols..][..shape.cols];
-            let RowSum { shift, ln, top, rest } = softmax_row(x, delta);
+        softmax_rows(x, shape, deltas, |i, RowSum { shift, ln, top, rest }, x, delta| {
+            let label = labels[i] as usize;
             let loss = ln - (x[label] - shift);
             // p − 1 for the label, which loses its digits where p is near 1 and can be had without.
             let of_label = if label == top { -rest } else { delta[label] - T::ONE };
             losses[i] = if smoothing > T::ZERO {
                 delta.iter_mut().for_each(|delta| *delta -= floor);
-                let mean = x.iter().fold(T::ZERO, |sum, x| sum + (*x - shift)) / classes;
+                let mean = reduce(x, x, |x, _| x - shift) / classes;
                 (T::ONE - smoothing) * loss + smoothing * (ln - mean)
             } else {
                 loss
             };
             delta[label] = of_label + (smoothing - floor);
-        }
+        });
         y[0] = sum(losses) / T::of(shape.rows as f64);
     }
 

@@ -51,12 +51,22 @@ impl<T: Float, U: Unary<T>> Operation<T> for Elementwise<U> {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let args = *cx.args();
-        cx.map(move |x| U::value(x, &args));
+        cx.map(
+            #[inline(always)]
+            move |x| U::value(x, &args),
+        );
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (args, x, y, dy) = (*cx.args(), cx.x(0), cx.y(), cx.dy());
-        cx.add_zip3(0, x, y, dy, move |x, y, dy| U::slope(x, y, &args) * dy);
+        cx.add_zip3(
+            0,
+            x,
+            y,
+            dy,
+            #[inline(always)]
+            move |x, y, dy| U::slope(x, y, &args) * dy,
+        );
     }
 
     fn describe(&self, args: &Args<T>) -> String {

@@ -97,14 +97,32 @@ impl<T: Float, L: Pointwise<T>> Operation<T> for MeanOf<L> {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let (a, b, args) = (cx.x(0), cx.x(1), *cx.args());
-        cx.y()[0] = reduce(a, b, move |a, b| L::value(a, b, &args)) / T::of(a.len() as f64);
+        let total = reduce(
+            a,
+            b,
+            #[inline(always)]
+            move |a, b| L::value(a, b, &args),
+        );
+        cx.y()[0] = total / T::of(a.len() as f64);
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (a, b, args) = (cx.x(0), cx.x(1), *cx.args());
         let scale = cx.dy()[0] / T::of(a.len() as f64);
-        cx.add_zip(0, a, b, move |a, b| L::slope_a(a, b, &args) * scale);
-        cx.add_zip(1, a, b, move |a, b| L::slope_b(a, b, &args) * scale);
+        cx.add_zip(
+            0,
+            a,
+            b,
+            #[inline(always)]
+            move |a, b| L::slope_a(a, b, &args) * scale,
+        );
+        cx.add_zip(
+            1,
+            a,
+            b,
+            #[inline(always)]
+            move |a, b| L::slope_b(a, b, &args) * scale,
+        );
     }
 
     fn describe(&self, args: &Args<T>) -> String {
@@ -183,7 +201,7 @@ impl<T: Float> Pointwise<T> for Bce {
     const NAME: &'static str = "bce_with_logits";
     #[inline(always)]
     fn value(z: T, t: T, _: &Args<T>) -> T {
-        (z.max(T::ZERO) - z * t) + (-z.abs()).exp().ln_1p()
+        (z.max(T::ZERO) - z * t) + (-z.abs()).softplus()
     }
     #[inline(always)]
     fn slope_a(z: T, t: T, _: &Args<T>) -> T {

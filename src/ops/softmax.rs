@@ -1,7 +1,7 @@
 //! Softmax, its logarithm, and log-sum-exp, per row.
 
-use super::reduce::rows_of;
 use crate::Float;
+use crate::linalg::simd::vectorize;
 use crate::linalg::{dot, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
@@ -50,7 +50,8 @@ impl<T: Float> Tape<T> {
     }
 }
 
-/// What [`softmax_row`] knows about a row besides its softmax.
+/// What [`softmax_rows`] knows about a row besides its softmax.
+#[derive(Clone, Copy)]
 pub(super) struct RowSum<T> {
     /// The largest entry, or 0 where that is not finite.
     pub shift: T,
@@ -62,27 +63,87 @@ pub(super) struct RowSum<T> {
     pub rest: T,
 }
 
-/// p ← softmax(x) for one row.
-pub(super) fn softmax_row<T: Float>(x: &[T], p: &mut [T]) -> RowSum<T> {
-    let mut top = 0;
-    for (j, value) in x.iter().enumerate() {
-        if *value > x[top] {
-            top = j;
+/// The most rows, and about as many entries, that are worked on at a time.
+const ROWS: usize = 64;
+const ENTRIES: usize = 2048;
+
+/// p ← softmax(x) in every row, of which `each` is told: its number, sums, x and p.
+///
+/// Works on several rows at a time, since rows are often short: as many exponentials side by side as
+/// there are classes would leave most of a vector idle, and the logarithm of one sum all of it.
+pub(super) fn softmax_rows<T: Float>(
+    x: &[T],
+    shape: Shape,
+    p: &mut [T],
+    mut each: impl FnMut(usize, RowSum<T>, &[T], &mut [T]),
+) {
+    let empty = RowSum { shift: T::ZERO, ln: -T::INFINITY, top: 0, rest: T::ZERO };
+    let cols = shape.cols;
+    if cols == 0 {
+        (0..shape.rows).for_each(|i| each(i, empty, &[], &mut []));
+        return;
+    }
+    let mut sums = [empty; ROWS];
+    let rows = (ENTRIES / cols).clamp(1, ROWS);
+    for (block, (x, p)) in x.chunks(rows * cols).zip(p.chunks_mut(rows * cols)).enumerate() {
+        softmax_block(x, cols, p, &mut sums);
+        let of_rows = x.chunks_exact(cols).zip(p.chunks_exact_mut(cols)).zip(&sums);
+        for (i, ((x, p), sums)) in of_rows.enumerate() {
+            each(block * rows + i, *sums, x, p);
         }
     }
-    let Some(&max) = x.get(top) else {
-        return RowSum { shift: T::ZERO, ln: -T::INFINITY, top, rest: T::ZERO };
-    };
-    let shift = if max.is_finite() { max } else { T::ZERO };
-    p.iter_mut().zip(x).for_each(|(p, x)| *p = (*x - shift).exp());
-    // The largest term is 1 and stands apart, so that ln(1 + rest) keeps the digits of a small rest.
-    let peak = std::mem::replace(&mut p[top], T::ZERO);
-    let others = sum(p);
-    p[top] = peak;
-    let total = peak + others;
-    p.iter_mut().for_each(|p| *p /= total);
-    let ln = if peak == T::ONE { others.ln_1p() } else { total.ln() };
-    RowSum { shift, ln, top, rest: others / total }
+}
+
+/// [`softmax_rows`] for at most [`ROWS`] rows.
+fn softmax_block<T: Float>(x: &[T], cols: usize, p: &mut [T], sums: &mut [RowSum<T>; ROWS]) {
+    vectorize(
+        x.len(),
+        #[inline(always)]
+        move || {
+            let (mut max, mut others) = ([T::ZERO; ROWS], [T::ZERO; ROWS]);
+            for (i, (x, p)) in x.chunks_exact(cols).zip(p.chunks_exact_mut(cols)).enumerate() {
+                let top = first_of_largest(x);
+                let shift = if x[top].is_finite() { x[top] } else { T::ZERO };
+                p.iter_mut().zip(x).for_each(|(p, x)| *p = *x - shift);
+                max[i] = x[top];
+                (sums[i].top, sums[i].shift) = (top, shift);
+            }
+            p.iter_mut().for_each(|p| *p = p.exp());
+            for (i, p) in p.chunks_exact_mut(cols).enumerate() {
+                // The largest term stands apart, so that the digits of a small rest are kept.
+                let top = sums[i].top;
+                let peak = std::mem::replace(&mut p[top], T::ZERO);
+                others[i] = sum(p);
+                p[top] = peak;
+                let total = peak + others[i];
+                p.iter_mut().for_each(|p| *p /= total);
+                sums[i].rest = others[i] / total;
+            }
+            let n = x.len() / cols;
+            others[..n].iter_mut().for_each(|others| *others = others.ln_1p());
+            for i in 0..n {
+                // The largest term is 1, with the logarithm 0, unless it is not finite.
+                sums[i].ln = (max[i] - sums[i].shift) + others[i];
+            }
+        },
+    );
+}
+
+/// Where the largest entry stands, the first of several. NaN is passed over, except as the first entry.
+#[inline(always)]
+fn first_of_largest<T: Float>(x: &[T]) -> usize {
+    const LANES: usize = 16;
+    let larger = |a: T, b: T| if b > a { b } else { a };
+    let (blocks, rest) = x.as_chunks::<LANES>();
+    let mut lanes = [x[0]; LANES];
+    for block in blocks {
+        lanes = std::array::from_fn(|i| larger(lanes[i], block[i]));
+    }
+    let max = rest.iter().chain(&lanes).fold(x[0], |max, x| larger(max, *x));
+    // Whole blocks first, without a way out inside them: those are compared side by side.
+    let found = |block: &[T; LANES]| block.iter().fold(false, |found, x| found | (*x == max));
+    let start = blocks.iter().position(found).unwrap_or(blocks.len()) * LANES;
+    x[start..].iter().position(|x| *x == max).map_or(0, |at| start + at)
 }
 
 struct Softmax;
@@ -92,11 +153,8 @@ impl<T: Float> Operation<T> for Softmax {
     }
 
     fn forward(&self, mut cx: Forward<'_, T>) {
-        let cols = cx.y_shape().cols.max(1);
-        let x = cx.x(0);
-        for (x, y) in x.chunks(cols).zip(cx.y().chunks_mut(cols)) {
-            softmax_row(x, y);
-        }
+        let (x, shape) = (cx.x(0), cx.shape(0));
+        softmax_rows(x, shape, cx.y(), |_, _, _, _| ());
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
@@ -116,13 +174,12 @@ impl<T: Float> Operation<T> for LogSoftmax {
     }
 
     fn forward(&self, mut cx: Forward<'_, T>) {
-        let cols = cx.y_shape().cols.max(1);
-        let x = cx.x(0);
+        let (x, shape) = (cx.x(0), cx.shape(0));
         let (y, p) = cx.y_and_saved();
-        for ((x, y), p) in x.chunks(cols).zip(y.chunks_mut(cols)).zip(p.chunks_mut(cols)) {
-            let RowSum { shift, ln, .. } = softmax_row(x, p);
+        softmax_rows(x, shape, p, |i, RowSum { shift, ln, .. }, x, _| {
+            let y = &mut y[i * shape.cols..][..shape.cols];
             y.iter_mut().zip(x).for_each(|(y, x)| *y = (*x - shift) - ln);
-        }
+        });
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
@@ -144,14 +201,12 @@ impl<T: Float> Operation<T> for LogSumExp {
     fn forward(&self, mut cx: Forward<'_, T>) {
         let (x, shape) = (cx.x(0), cx.shape(0));
         let (y, p) = cx.y_and_saved();
-        for (i, (x, y)) in rows_of(x, shape).zip(y).enumerate() {
-            let p = &mut p[i * shape.cols..][..shape.cols];
-            let RowSum { shift, ln, .. } = softmax_row(x, p);
-            *y = shift + ln;
-            if *y == -T::INFINITY {
+        softmax_rows(x, shape, p, |i, RowSum { shift, ln, .. }, _, p| {
+            y[i] = shift + ln;
+            if y[i] == -T::INFINITY {
                 p.fill(T::ZERO);
             }
-        }
+        });
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {

@@ -1,7 +1,24 @@
 //! [`Float`]: the two number types, `f32` and `f64`, behind one sealed trait.
 //!
-//! The transcendental functions come from the `libm` crate, not from the C library of the machine, so
-//! that a run gives the same bits on another operating system.
+//! No transcendental function comes from the C library of the machine, so that a run gives the same bits
+//! on another operating system. Those that training spends its time in (`exp`, `exp_m1`, `sigmoid`,
+//! `softplus`, `tanh`, `ln`, `ln_1p`) are this module's own: without branches and tables, so that a loop
+//! over them becomes vector code. They use nothing but sums, products, quotients and selections, each
+//! rounded as IEEE 754 says, in a fixed order: vectors of any width give the bits of the single call.
+//! The others come from the `libm` crate.
+//!
+//! Largest errors found, in units in the last place, for `f32` over all 2³² arguments and for `f64` over
+//! samples:
+//!
+//! TABLE
+
+mod exponential;
+mod kernel;
+mod logarithm;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::{Debug, Display, LowerExp};
 use std::iter::Sum;
@@ -40,6 +57,8 @@ pub trait Float:
     const EPSILON: Self;
     /// +∞.
     const INFINITY: Self;
+    /// Not a number.
+    const NAN: Self;
     /// The type's name, `"f32"` or `"f64"`.
     const NAME: &'static str;
 
@@ -57,6 +76,10 @@ pub trait Float:
     fn ln_1p(self) -> Self;
     /// √x.
     fn sqrt(self) -> Self;
+    /// The logistic function 1/(1 + e^(−x)), without overflow on either side.
+    fn sigmoid(self) -> Self;
+    /// ln(1 + eˣ), without overflow, and with all its digits where it is near 0.
+    fn softplus(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
     /// Error function 2/√π ∫₀ˣ e^(−t²) dt.
@@ -79,23 +102,16 @@ pub trait Float:
     fn is_finite(self) -> bool;
     /// Not a number.
     fn is_nan(self) -> bool;
-
-    /// The logistic function 1/(1 + e^(−x)), without overflow on either side.
-    #[inline]
-    fn sigmoid(self) -> Self {
-        // exp of a non-positive number only: neither branch can overflow.
-        let e = (-self.abs()).exp();
-        if self >= Self::ZERO { Self::ONE / (Self::ONE + e) } else { e / (Self::ONE + e) }
-    }
 }
 
 macro_rules! implement {
-    ($t:ident, $exp:ident, $expm1:ident, $log:ident, $log1p:ident, $tanh:ident, $erf:ident, $sin:ident, $cos:ident, $pow:ident) => {
+    ($t:ident, $erf:ident, $sin:ident, $cos:ident, $pow:ident) => {
         impl Float for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const EPSILON: Self = $t::EPSILON;
             const INFINITY: Self = $t::INFINITY;
+            const NAN: Self = $t::NAN;
             const NAME: &'static str = stringify!($t);
 
             #[inline]
@@ -106,30 +122,38 @@ macro_rules! implement {
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }
-            #[inline]
+            #[inline(always)]
             fn exp(self) -> Self {
-                libm::$exp(self)
+                exponential::exp(self)
             }
-            #[inline]
+            #[inline(always)]
             fn exp_m1(self) -> Self {
-                libm::$expm1(self)
+                exponential::exp_m1(self)
             }
-            #[inline]
+            #[inline(always)]
             fn ln(self) -> Self {
-                libm::$log(self)
+                logarithm::ln(self)
             }
-            #[inline]
+            #[inline(always)]
             fn ln_1p(self) -> Self {
-                libm::$log1p(self)
+                logarithm::ln_1p(self)
             }
             #[inline]
             fn sqrt(self) -> Self {
                 // Correctly rounded by IEEE 754 on every machine, and one instruction.
                 $t::sqrt(self)
             }
-            #[inline]
+            #[inline(always)]
+            fn sigmoid(self) -> Self {
+                exponential::sigmoid(self)
+            }
+            #[inline(always)]
+            fn softplus(self) -> Self {
+                logarithm::softplus(self)
+            }
+            #[inline(always)]
             fn tanh(self) -> Self {
-                libm::$tanh(self)
+                exponential::tanh(self)
             }
             #[inline]
             fn erf(self) -> Self {
@@ -185,5 +209,5 @@ macro_rules! implement {
     };
 }
 
-implement!(f32, expf, expm1f, logf, log1pf, tanhf, erff, sinf, cosf, powf);
-implement!(f64, exp, expm1, log, log1p, tanh, erf, sin, cos, pow);
+implement!(f32, erff, sinf, cosf, powf);
+implement!(f64, erf, sin, cos, pow);

@@ -1,0 +1,127 @@
+//! What the kernels need of a number type beyond arithmetic: its bits, and the constants of its width.
+
+use super::{Float, exponential, logarithm};
+
+/// `f32` and `f64` behind one face, so that every kernel is written once for both.
+///
+/// Nothing in here branches, looks up a table, or asks for an instruction that AVX2 lacks, so that a
+/// loop over a kernel becomes vector code.
+pub(super) trait Kernel: Float {
+    /// 1.5·2ᵖ with the p bits of the fraction. A far smaller number added to it is rounded to a whole
+    /// number, which stands in the lowest bits of the sum; the half above 2ᵖ keeps that so below zero.
+    const SHIFT: Self;
+    /// log₂ e.
+    const LOG2_E: Self;
+    /// The leading bits of ln 2, few enough that its product with any exponent is exact.
+    const LN2_HI: Self;
+    /// ln 2 − [`LN2_HI`](Kernel::LN2_HI).
+    const LN2_LO: Self;
+    /// e to this power is ∞, and to minus this power 0.
+    const EXP_LIMIT: Self;
+    /// An n with 1 ± 2⁻ⁿ = 1, and more than enough.
+    const BITS: Self;
+
+    /// eʳ − 1 − r for |r| ≤ ½ ln 2.
+    fn exp_tail(r: Self) -> Self;
+
+    /// ln(1 + f) − f + h for √½ ≤ 1 + f < √2, where h = ½f².
+    fn ln_tail(f: Self, h: Self) -> Self;
+
+    /// y·2ⁿ for `shifted` = n + [`SHIFT`](Kernel::SHIFT), rounded once.
+    fn scale(y: Self, shifted: Self) -> Self;
+
+    /// 2⁻ⁿ for `shifted` = n + [`SHIFT`](Kernel::SHIFT), within the range of normal numbers.
+    fn inverse_power(shifted: Self) -> Self;
+
+    /// (k, m) with x = 2ᵏ·m and √½ ≤ m < √2 for positive finite x; anything finite for other x.
+    fn split(self) -> (Self, Self);
+
+    /// 2⁻ᵏ for the k of [`split`](Kernel::split) for normal x, or 0 where that is subnormal.
+    fn inverse_scale(self) -> Self;
+
+    /// |x| with the sign of `sign`.
+    fn with_sign_of(self, sign: Self) -> Self;
+}
+
+macro_rules! implement {
+    ($t:ident, $bits:ident, ln_2: $hi:literal + $lo:literal, exp_limit: $limit:literal, $exp_tail:path, $ln_tail:path) => {
+        const _: () = {
+            const FRACTION: $bits = $t::MANTISSA_DIGITS as $bits - 1;
+            const FRACTION_MASK: $bits = (1 << FRACTION) - 1;
+            const BIAS: $bits = $t::MAX_EXP as $bits - 1;
+            const SQRT_HALF: $bits = std::$t::consts::FRAC_1_SQRT_2.to_bits();
+            /// 2ᵖ with the p bits of the fraction: whole numbers below it stand in its lowest bits.
+            const WHOLE: $t = 1.0 / $t::EPSILON;
+
+            /// The bits of a positive normal number, moved so that the exponent steps at √½, not at 1.
+            #[inline(always)]
+            fn centred(x: $t) -> $bits {
+                x.to_bits().wrapping_add((BIAS << FRACTION) - SQRT_HALF)
+            }
+
+            impl Kernel for $t {
+                const SHIFT: $t = 1.5 * WHOLE;
+                const LOG2_E: $t = std::$t::consts::LOG2_E;
+                const LN2_HI: $t = $hi;
+                const LN2_LO: $t = $lo;
+                const EXP_LIMIT: $t = $limit;
+                const BITS: $t = $t::MANTISSA_DIGITS as $t + 4.0;
+
+                #[inline(always)]
+                fn exp_tail(r: $t) -> $t {
+                    $exp_tail(r)
+                }
+                #[inline(always)]
+                fn ln_tail(f: $t, h: $t) -> $t {
+                    $ln_tail(f, h)
+                }
+                #[inline(always)]
+                fn scale(y: $t, shifted: $t) -> $t {
+                    // In two steps, since 2ⁿ alone may be out of range. The first product is exact, so a
+                    // subnormal result is rounded once. Both biases are in before the halving, which is
+                    // then of a positive number: a logical shift, the only one AVX2 has for 64 bits.
+                    let n = shifted.to_bits().wrapping_sub(Self::SHIFT.to_bits() - 2 * BIAS);
+                    let half = n >> 1;
+                    y * $t::from_bits(half << FRACTION) * $t::from_bits((n - half) << FRACTION)
+                }
+                #[inline(always)]
+                fn inverse_power(shifted: $t) -> $t {
+                    let exponent = (Self::SHIFT.to_bits() + BIAS).wrapping_sub(shifted.to_bits());
+                    $t::from_bits(exponent << FRACTION)
+                }
+                #[inline(always)]
+                fn split(self) -> ($t, $t) {
+                    // A subnormal number is made normal first, times 2ᵖ.
+                    let tiny = self < $t::MIN_POSITIVE;
+                    let bits = centred(if tiny { self * WHOLE } else { self });
+                    let bias = BIAS as $t + if tiny { WHOLE + FRACTION as $t } else { WHOLE };
+                    // A float without a conversion, which AVX2 lacks for 64 bits.
+                    let k = $t::from_bits((bits >> FRACTION) | WHOLE.to_bits()) - bias;
+                    (k, $t::from_bits((bits & FRACTION_MASK) + SQRT_HALF))
+                }
+                #[inline(always)]
+                fn inverse_scale(self) -> $t {
+                    // 2·2⁻ᵏ, whose biased exponent is never negative; for the largest k it is that of 0.
+                    let twice = (2 * BIAS + 1).wrapping_sub(centred(self) >> FRACTION);
+                    0.5 * $t::from_bits(twice << FRACTION)
+                }
+                #[inline(always)]
+                fn with_sign_of(self, sign: $t) -> $t {
+                    self.copysign(sign)
+                }
+            }
+
+            assert!($hi + $lo == std::$t::consts::LN_2);
+        };
+    };
+}
+
+// ln 2 to 60 digits, cut to 15 and 42 bits; the exponents have 8 and 11.
+implement!(
+    f32, u32, ln_2: 0.693_145_75 + 1.428_606_8e-6, exp_limit: 120.0,
+    exponential::tail_f32, logarithm::tail_f32
+);
+implement!(
+    f64, u64, ln_2: 0.693_147_180_559_890_3 + 5.497_923_018_708_371e-14, exp_limit: 800.0,
+    exponential::tail_f64, logarithm::tail_f64
+);
