@@ -99,7 +99,9 @@ pub(crate) fn column_sums<T: Float>(
                     }
                     total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
                 }
-                let (sums, other_rows) = total[..width].split_at_mut(width.min(cols));
+                // Rows side by side that there are none of need no adding up.
+                let used = width.min(len.max(cols));
+                let (sums, other_rows) = total[..used].split_at_mut(width.min(cols));
                 for row in other_rows.chunks(cols) {
                     sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
                 }

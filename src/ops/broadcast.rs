@@ -149,10 +149,14 @@ fn add_stretched<T: Float>(cx: &mut Backward<'_, T>, k: usize, term: impl Fn(T, 
                                     pairs(terms.iter_mut().zip(dy), a, b, |(to, dy), a, b| {
                                         *to = term(a, b, *dy);
                                     });
-                                    for (i, row) in terms[..dy.len()].chunks(cols).enumerate() {
-                                        let total = row.iter().fold(T::ZERO, |sum, x| sum + *x);
-                                        dx.add(start / cols + i, total);
+                                    // Column by column: a loop over a short row costs more.
+                                    let mut sums = [T::ZERO; PIECE / 2];
+                                    for j in 0..cols {
+                                        let column = terms[j..dy.len()].iter().step_by(cols);
+                                        sums.iter_mut().zip(column).for_each(|(sum, x)| *sum += *x);
                                     }
+                                    let rows = dy.len() / cols;
+                                    dx.part(start / cols, rows).add_slice(&sums[..rows]);
                                 }
                             }
                         }
