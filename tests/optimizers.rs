@@ -1,7 +1,8 @@
 //! What all optimizers share: groups, decay, the state in the arena's layout, settings, and the table.
 
+use tapegrad::linalg::{norm_squared, with_threads};
 use tapegrad::optim::{
-    AdaGrad, Adam, AdamW, Group, Momentum, Nesterov, Optimizer, RmsProp, Sgd, find, optimizers,
+    AdaGrad, Adam, AdamW, Group, Momentum, Nesterov, Optimizer, RmsProp, Rule, Sgd, Step, find, optimizers,
 };
 use tapegrad::{Error, Float, Param, Tape};
 
@@ -40,6 +41,94 @@ fn entries_do_not_depend_on_their_neighbours() {
             assert_eq!(whole.param_values(), single.param_values(), "{} at step {step}", entry.name);
         }
     }
+}
+
+/// A slot of more than one block, and the last of one number: 2·8192 + 1.
+const LONG: usize = 16_385;
+
+fn long_tape() -> (Tape, Param) {
+    let mut tape = Tape::new();
+    let w = tape.param_with(1, LONG, |to| {
+        to.iter_mut().enumerate().for_each(|(i, x)| *x = (i as f64 * 0.7).sin());
+    });
+    tape.param_grads_mut().iter_mut().enumerate().for_each(|(i, g)| *g = (i as f64 * 0.3).cos());
+    (tape, w)
+}
+
+/// Blocks and threads change nothing: a long slot gives the same as its numbers one by one.
+#[test]
+fn a_long_slot_is_updated_as_its_numbers_are() {
+    for entry in optimizers::<f64>() {
+        let (mut whole, _) = long_tape();
+        let mut single = Tape::new();
+        for x in whole.param_values() {
+            single.param_slice(1, 1, &[*x]);
+        }
+        let mut on_whole = entry.optimizer(Some(0.05)).unwrap().with_weight_decay(0.2).unwrap();
+        let mut on_single = entry.optimizer(Some(0.05)).unwrap().with_weight_decay(0.2).unwrap();
+        for step in 0..3 {
+            whole.param_grads_mut().iter_mut().for_each(|g| *g = (*g + 0.1 * step as f64).cos());
+            single.param_grads_mut().copy_from_slice(whole.param_grads());
+            with_threads(2, || on_whole.step(&mut whole));
+            on_single.step(&mut single);
+            assert_eq!(whole.param_values(), single.param_values(), "{} at step {step}", entry.name);
+        }
+    }
+}
+
+/// The layout that `Optimizer::state` documents.
+#[test]
+fn the_state_stands_in_blocks() {
+    let (mut tape, _) = long_tape();
+    let grads = tape.param_grads().to_vec();
+    let mut optimizer = Optimizer::new(Adam::new(0.5, 0.75, 1e-8).unwrap(), 0.1).unwrap();
+    optimizer.step(&mut tape);
+    let mut expected = Vec::new();
+    for block in grads.chunks(8192) {
+        expected.extend(block.iter().map(|g| 0.5 * g));
+        expected.extend(block.iter().map(|g| 0.25 * (g * g)));
+    }
+    assert_eq!(optimizer.state(), expected);
+}
+
+/// θ ← θ − ηg/‖g‖ with the norm over the slot; remembers g, and behind all of them −g.
+struct Normalized;
+
+impl Rule<f64> for Normalized {
+    fn name(&self) -> &'static str {
+        "normalized"
+    }
+
+    fn buffers(&self) -> usize {
+        2
+    }
+
+    fn splits(&self) -> bool {
+        false
+    }
+
+    fn update(&self, step: &Step, values: &mut [f64], grads: &[f64], state: &mut [f64]) {
+        let factor = step.lr / norm_squared(grads).sqrt();
+        let (first, second) = state.split_at_mut(values.len());
+        for (((x, g), a), b) in values.iter_mut().zip(grads).zip(first).zip(second) {
+            *x -= factor * g;
+            (*a, *b) = (*g, -g);
+        }
+    }
+}
+
+#[test]
+fn a_rule_that_needs_the_whole_slot_gets_it() {
+    let (mut tape, _) = long_tape();
+    let (before, grads) = (tape.param_values().to_vec(), tape.param_grads().to_vec());
+    let factor = 0.5 / norm_squared(&grads).sqrt();
+    let mut optimizer = Optimizer::new(Normalized, 0.5).unwrap();
+    with_threads(2, || optimizer.step(&mut tape));
+    let expected: Vec<f64> = before.iter().zip(&grads).map(|(x, g)| x - factor * g).collect();
+    assert_eq!(tape.param_values(), expected);
+    let (first, second) = optimizer.state().split_at(LONG);
+    assert_eq!(first, grads);
+    assert!(second.iter().zip(&grads).all(|(b, g)| *b == -g));
 }
 
 /// A step in single precision is that in double precision from the same place, up to roundings.
@@ -178,6 +267,65 @@ fn groups_have_their_own_rate_and_decay() {
     assert_eq!(other.value_slice(first), tape.value_slice(a));
 }
 
+/// A group's own rate stays where a schedule moves that of the optimizer; the later setting counts.
+#[test]
+fn a_rate_of_its_own_is_not_moved() {
+    let (mut tape, [a, empty, b]) = tape::<f64>();
+    let (before, grads) = (tape.param_values().to_vec(), tape.param_grads().to_vec());
+    let own = Group::new([b, empty]).with_lr_scale(7.0).unwrap().with_lr(0.03).unwrap();
+    let scaled = Group::new([a]).with_lr(7.0).unwrap().with_lr_scale(0.5).unwrap();
+    let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap().with_group(own).with_group(scaled);
+    optimizer.set_lr(0.2).unwrap();
+    optimizer.step(&mut tape);
+    for (i, x) in tape.param_values().iter().enumerate() {
+        let lr = if i < 77 { 0.5 * 0.2 } else { 0.03 };
+        assert_eq!(*x, before[i] - lr * grads[i]);
+    }
+}
+
+/// 10³⁰ and 10²⁰ are numbers of `f32`, their product is none.
+#[test]
+fn a_rate_that_its_group_makes_infinite() {
+    let (mut tape, [a, ..]) = tape::<f32>();
+    let group = || Group::new([a]).with_lr_scale(1e30).unwrap();
+    let mut optimizer = Optimizer::<f32>::new(Sgd, 0.0).unwrap().with_group(group());
+    let message = optimizer.set_lr(1e20).unwrap_err().to_string();
+    assert_eq!(message, "lr: 1e20 times the group's lr_scale 1e30 is not finite as f32");
+    assert_eq!(optimizer.lr(), 0.0);
+    optimizer.step(&mut tape);
+    assert!(tape.param_values().iter().all(|x| x.is_finite()));
+    // In double precision all of that is finite.
+    let (mut tape, [a, ..]) = self::tape::<f64>();
+    let group = Group::new([a]).with_lr_scale(1e30).unwrap().with_weight_decay(1e-50).unwrap();
+    let mut optimizer = Optimizer::<f64>::new(Sgd, 0.0).unwrap().with_group(group);
+    optimizer.set_lr(1e20).unwrap();
+    let large = Group::new([a]).with_lr(1e300).unwrap().with_weight_decay(1e300).unwrap();
+    let _ = Optimizer::<f64>::new(Sgd, 0.1).unwrap().with_group(large);
+    optimizer.step(&mut tape);
+    assert!(tape.param_values().iter().all(|x| x.is_finite()));
+}
+
+#[test]
+#[should_panic(expected = "with_group: lr: 1e30 times the group's lr_scale 1e20 is not finite as f32")]
+fn a_group_that_makes_the_rate_infinite() {
+    let group = Group::new([]).with_lr_scale(1e20).unwrap();
+    let _ = Optimizer::<f32>::new(Sgd, 1e30).unwrap().with_group(group);
+}
+
+#[test]
+#[should_panic(expected = "with_group: lr: the group's own 1e300 is not finite as f32")]
+fn a_rate_for_double_precision_only() {
+    let group = Group::new([]).with_lr(1e300).unwrap();
+    let _ = Optimizer::<f32>::new(Sgd, 0.1).unwrap().with_group(group);
+}
+
+#[test]
+#[should_panic(expected = "with_group: weight_decay: 1e300 is not finite (as f32) and at least 0")]
+fn a_decay_for_double_precision_only() {
+    let group = Group::new([]).with_weight_decay(1e300).unwrap();
+    let _ = Optimizer::<f32>::new(Sgd, 0.1).unwrap().with_group(group);
+}
+
 #[test]
 fn state_and_steps_bring_an_optimizer_back() {
     for entry in optimizers::<f32>() {
@@ -221,11 +369,15 @@ fn settings_outside_their_range() {
         assert_eq!(optimizer.lr(), 0.1);
         assert_eq!(message(optimizer.with_weight_decay(lr).unwrap_err()), "weight_decay");
         assert_eq!(message(Group::new([]).with_lr_scale(lr).unwrap_err()), "lr_scale");
+        assert_eq!(message(Group::new([]).with_lr(lr).unwrap_err()), "lr");
         assert_eq!(message(Group::new([]).with_weight_decay(lr).unwrap_err()), "weight_decay");
     }
     // Finite, but not as an f32.
     assert!(Optimizer::<f64>::new(Sgd, 1e300).is_ok());
     assert_eq!(message(Optimizer::<f32>::new(Sgd, 1e300).unwrap_err()), "lr");
+    let text = Optimizer::<f32>::new(Sgd, 1e300).unwrap_err().to_string();
+    assert_eq!(text, "lr: 1e300 is not finite (as f32) and at least 0");
+    assert_eq!(Optimizer::<f64>::new(Sgd, 1e300).unwrap().to_string(), "sgd lr=1e300");
     assert!(Optimizer::<f32>::new(Sgd, 0.0).is_ok());
     for beta in [-0.1, 1.0, f64::NAN] {
         assert_eq!(message(Momentum::new(beta).unwrap_err()), "beta");

@@ -11,9 +11,20 @@ use crate::Float;
 /// cost one thread 2 % and give two threads 1.95 times the speed; smaller ones gain nothing more.
 const GRAIN: usize = 2_500_000;
 
+/// Products of at most this many multiply-adds are done in a plain loop: below, the way into the
+/// kernels takes longer than the product.
+const TINY: usize = 64;
+
 /// A row-major matrix, or the transpose of one, borrowed from a slice.
 #[derive(Clone, Copy)]
-pub struct Mat<'a, T>(MatRef<'a, T>);
+pub struct Mat<'a, T> {
+    data: &'a [T],
+    rows: usize,
+    cols: usize,
+    /// The rows are columns of `data`. Never so for a single row or column, which is its own
+    /// transpose in memory: the kernels take it for scattered otherwise, and are 30 times as slow.
+    transposed: bool,
+}
 
 impl<'a, T: Float> Mat<'a, T> {
     /// The `rows`×`cols` matrix whose rows lie one behind the other in `data`.
@@ -21,22 +32,38 @@ impl<'a, T: Float> Mat<'a, T> {
     /// # Panics
     /// If `data` does not hold `rows * cols` numbers.
     pub fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
-        Mat(MatRef::from_row_major_slice(data, rows, cols))
+        assert!(rows.checked_mul(cols) == Some(data.len()), "Mat: {} numbers for {rows}×{cols}", data.len());
+        Mat { data, rows, cols, transposed: false }
     }
 
     /// The transpose; a view, nothing is copied.
     pub fn t(self) -> Self {
-        Mat(self.0.transpose())
+        let vector = self.rows == 1 || self.cols == 1;
+        Mat { rows: self.cols, cols: self.rows, transposed: !self.transposed && !vector, ..self }
     }
 
     /// Number of rows.
     pub fn rows(self) -> usize {
-        self.0.nrows()
+        self.rows
     }
 
     /// Number of columns.
     pub fn cols(self) -> usize {
-        self.0.ncols()
+        self.cols
+    }
+
+    fn view(self) -> MatRef<'a, T> {
+        if self.transposed {
+            MatRef::from_row_major_slice(self.data, self.cols, self.rows).transpose()
+        } else {
+            MatRef::from_row_major_slice(self.data, self.rows, self.cols)
+        }
+    }
+
+    /// How far apart the rows, and the columns, lie in `data`.
+    #[inline(always)]
+    fn strides(self) -> (usize, usize) {
+        if self.transposed { (1, self.rows) } else { (self.cols, 1) }
     }
 }
 
@@ -46,9 +73,27 @@ impl<'a, T: Float> Mat<'a, T> {
 /// If the shapes do not fit.
 pub fn gemm<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T>) {
     assert_eq!(a.cols(), b.rows(), "gemm: the inner dimensions differ");
-    let c = MatMut::from_row_major_slice_mut(c, a.rows(), b.cols());
+    let (rows, cols, depth) = (a.rows, b.cols, a.cols);
+    if rows.saturating_mul(cols).saturating_mul(depth) <= TINY {
+        return tiny(c, accumulate, a, b);
+    }
+    let c = MatMut::from_row_major_slice_mut(c, rows, cols);
     let accum = if accumulate { Accum::Add } else { Accum::Replace };
-    product(c, accum, a.0, b.0);
+    product(c, accum, a.view(), b.view());
+}
+
+fn tiny<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T>) {
+    assert_eq!(c.len(), a.rows * b.cols, "gemm: the product has another size");
+    let ((a_row, a_col), (b_row, b_col)) = (a.strides(), b.strides());
+    for (i, row) in c.chunks_mut(b.cols.max(1)).enumerate() {
+        for (j, c) in row.iter_mut().enumerate() {
+            let mut sum = T::ZERO;
+            for l in 0..a.cols {
+                sum += a.data[i * a_row + l * a_col] * b.data[l * b_row + j * b_col];
+            }
+            *c = if accumulate { *c + sum } else { sum };
+        }
+    }
 }
 
 /// Halves the output until a piece is small enough for one thread. The pieces are the same at any
@@ -108,11 +153,34 @@ mod tests {
 
     #[test]
     fn products_of_every_form() {
-        for (m, k, n) in
-            [(0, 3, 2), (3, 0, 2), (1, 1, 1), (2, 3, 4), (65, 33, 70), (300, 170, 260), (10, 300, 4000)]
-        {
+        for (m, k, n) in [
+            (0, 3, 2),
+            (3, 0, 2),
+            (20, 0, 30),
+            (1, 1, 1),
+            (2, 3, 4),
+            (4, 4, 4),
+            (5, 4, 4),
+            (1, 90, 1),
+            (7, 90, 1),
+            (90, 1, 9),
+            (65, 33, 70),
+            (300, 170, 260),
+            (10, 300, 4000),
+        ] {
             check(m, k, n);
         }
+    }
+
+    /// A row or a column lies in memory as its transpose does, and must be seen so.
+    #[test]
+    fn a_vector_is_contiguous_either_way() {
+        let data = [0.0f32; 12];
+        let strides = |rows, cols| Mat::new(&data, rows, cols).t().strides();
+        assert_eq!(strides(12, 1), Mat::new(&data, 1, 12).strides());
+        assert_eq!(strides(1, 12), Mat::new(&data, 12, 1).strides());
+        assert_eq!(strides(3, 4), (1, 4));
+        assert_eq!(Mat::new(&data, 3, 4).t().t().strides(), (4, 1));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) mod threads;
 
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use gemm::{Mat, gemm};
-pub(crate) use sum::reduce;
+pub(crate) use sum::{PIECE, column_sums, reduce, row_or_rows};
 pub use sum::{dot, norm_squared, sum};
 pub use threads::{available_threads, try_with_threads, with_threads};
 

@@ -60,6 +60,65 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
     )
 }
 
+/// Numbers that [`column_sums`] adds up side by side: they stay in the nearest cache, and few enough to
+/// be zeroed in no time.
+pub(crate) const PIECE: usize = 128;
+
+/// How many rows are added up before they go to the total: the rounding error of a column's sum grows
+/// like m/64 instead of m.
+const BLOCK: usize = 64;
+
+/// How many numbers of an m×`cols` matrix, row-major, are worked on as one row: several rows of it
+/// where they are short, since a loop over two or three numbers costs as much as one over thirty.
+#[inline(always)]
+pub(crate) fn row_or_rows(cols: usize) -> usize {
+    if cols <= PIECE / 4 { PIECE / cols * cols } else { cols }
+}
+
+/// The sum of each column of an m×`cols` matrix of `len` terms, in a fixed order: blocks of 64 rows;
+/// where there are few columns, several rows side by side first.
+///
+/// `add(start, part)` is to add the terms from number `start` on, row-major, to `part`, which has at most
+/// [`PIECE`] numbers: a part of one row, or whole rows if the matrix has few columns.
+/// `store(column, sums)` gets the sums of the columns from `column` on.
+#[inline(always)]
+pub(crate) fn column_sums<T: Float>(
+    len: usize,
+    cols: usize,
+    mut add: impl FnMut(usize, &mut [T]),
+    mut store: impl FnMut(usize, &[T]),
+) {
+    if cols == 0 {
+        return;
+    }
+    vectorize(
+        len,
+        #[inline(always)]
+        move || {
+            let stride = row_or_rows(cols);
+            for column in (0..stride).step_by(PIECE) {
+                let width = PIECE.min(stride - column);
+                let mut total = [T::ZERO; PIECE];
+                for block in (column..len).step_by(BLOCK * stride) {
+                    let mut part = [T::ZERO; PIECE];
+                    let end = len.min(block + BLOCK * stride);
+                    for start in (block..end).step_by(stride) {
+                        add(start, &mut part[..width.min(len - start)]);
+                    }
+                    total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+                }
+                // Rows side by side that there are none of need no adding up.
+                let used = width.min(len.max(cols));
+                let (sums, other_rows) = total[..used].split_at_mut(width.min(cols));
+                for row in other_rows.chunks(cols) {
+                    sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
+                }
+                store(column, sums);
+            }
+        },
+    );
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +129,25 @@ mod tests {
             let a: Vec<f64> = (1..=n).map(|i| i as f64).collect();
             assert_eq!(sum(&a), (n * (n + 1) / 2) as f64);
             assert_eq!(norm_squared(&a), (n * (n + 1) * (2 * n + 1) / 6) as f64);
+        }
+    }
+
+    #[test]
+    fn column_sums_of_every_shape() {
+        for cols in [0, 1, 2, 3, 31, 32, 33, 127, 128, 129, 300] {
+            for rows in [0, 1, 2, 63, 64, 65, 200] {
+                let x: Vec<f64> = (0..rows * cols).map(|i| (i * 7 % 101) as f64).collect();
+                let mut sums = vec![f64::NAN; cols];
+                let add = |start: usize, part: &mut [f64]| {
+                    part.iter_mut().zip(&x[start..]).for_each(|(sum, x)| *sum += x);
+                };
+                let store = |column: usize, part: &[f64]| sums[column..][..part.len()].copy_from_slice(part);
+                column_sums(x.len(), cols, add, store);
+                // Whole numbers: every order of summation gives the same result.
+                let expected: Vec<f64> =
+                    (0..cols).map(|j| (0..rows).map(|i| x[i * cols + j]).sum()).collect();
+                assert_eq!(sums, expected, "{rows}×{cols}");
+            }
         }
     }
 

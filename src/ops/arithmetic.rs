@@ -116,12 +116,15 @@ impl<T: Float> Binary<T> for Div {
     }
     #[inline(always)]
     fn slope_b(a: T, b: T) -> T {
-        -a / (b * b)
+        // Not −a/b²: the square leaves the range of the type long before the quotient does.
+        -(a / b) / b
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::DMatrix;
+
     use crate::Tape;
     use crate::ops::testing::{check_op, filled};
     use crate::tape::Var;
@@ -145,6 +148,86 @@ mod tests {
                 check_op(&[filled(a.0, a.1), filled(b.0, b.1)], |t, x| op(t, x[0], x[1]));
             }
             check_op(&[filled(2, 2)], |t, x| op(t, x[0], x[0]));
+        }
+    }
+
+    /// Shapes on both sides of where several rows are taken as one, of a part of a row, and of a block.
+    #[test]
+    fn gradients_under_broadcasts_of_many_sizes() {
+        for (m, n) in [(2, 2), (70, 2), (130, 3), (9, 32), (3, 33), (2, 128), (3, 129), (2, 300), (200, 1)] {
+            for (a, b) in [((m, n), (1, n)), ((m, n), (m, 1)), ((m, n), (1, 1)), ((m, 1), (1, n))] {
+                let whole =
+                    |(rows, cols)| DMatrix::from_fn(rows, cols, |i, j| ((i * 5 + j * 3) % 7 + 1) as f64);
+                let (value_a, value_b, upstream) = (whole(a), whole(b), whole((m, n)));
+                for swapped in [false, true] {
+                    let mut tape = Tape::new();
+                    let (x, y) = (tape.param(&value_a), tape.param(&value_b));
+                    let product = if swapped { tape.mul(y, x) } else { tape.mul(x, y) };
+                    let weights = tape.constant(&upstream);
+                    let weighted = tape.mul(product, weights);
+                    let loss = tape.sum(weighted);
+                    tape.backward(loss);
+                    let (mut da, mut db) = (DMatrix::zeros(a.0, a.1), DMatrix::zeros(b.0, b.1));
+                    for i in 0..m {
+                        for j in 0..n {
+                            let (in_a, in_b) = ((i % a.0, j % a.1), (i % b.0, j % b.1));
+                            // Whole numbers: every order of summation gives the same result.
+                            assert_eq!(tape.value(product)[(i, j)], value_a[in_a] * value_b[in_b], "{m}×{n}");
+                            da[in_a] += value_b[in_b] * upstream[(i, j)];
+                            db[in_b] += value_a[in_a] * upstream[(i, j)];
+                        }
+                    }
+                    assert_eq!(tape.grad(x), da, "{m}×{n}, {a:?} and {b:?}");
+                    assert_eq!(tape.grad(y), db, "{m}×{n}, {a:?} and {b:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_of_many_entries_keep_their_digits() {
+        // Each addition rounds by at most ε/2; a plain running sum has as many of them as there are entries,
+        // and misses these bounds.
+        let check = |a: (usize, usize), b: (usize, usize), additions: usize| {
+            let bound = additions as f32 * f32::EPSILON / 2.0;
+            let mut tape = Tape::<f32>::default();
+            let (x, y) = (tape.constant_with(a.0, a.1, |_| ()), tape.variable_with(b.0, b.1, |_| ()));
+            let sum = tape.add(x, y);
+            let count = tape.value_slice(sum).len() / (b.0 * b.1);
+            tape.backward_with(sum, |dy| dy.fill(0.1));
+            for dy in tape.grad_slice(y) {
+                assert!((dy / (0.1 * count as f32) - 1.0).abs() < bound, "{a:?} and {b:?}: {dy}");
+            }
+        };
+        let lanes = 1_000_000 / 32;
+        check((1_000_000, 1), (1, 1), lanes);
+        // 64 and 42 rows in a block, and the blocks.
+        check((100_000, 3), (1, 3), 64 + 42 + 100_000 / (64 * 42));
+        check((10_000, 200), (1, 200), 64 + 10_000 / 64);
+        check((100_000, 1), (1, 40), 64 + 100_000 / 64);
+        check((3, 1_000_000), (3, 1), lanes);
+        check((1, 1_000_000), (3, 1), lanes);
+    }
+
+    #[test]
+    fn quotients_of_large_and_small_numbers() {
+        let grad_f32 = |x: f32| {
+            let mut tape = Tape::<f32>::default();
+            let (a, b) = (tape.scalar(x), tape.variable_slice(1, 1, &[x]));
+            let y = tape.div(a, b);
+            tape.backward(y);
+            f64::from(tape.grad_slice(b)[0] * x)
+        };
+        let grad_f64 = |x: f64| {
+            let mut tape = Tape::new();
+            let (a, b) = (tape.scalar(x), tape.variable_slice(1, 1, &[x]));
+            let y = tape.div(a, b);
+            tape.backward(y);
+            tape.grad_slice(b)[0] * x
+        };
+        // d(a/b)/db = −1/b where a = b.
+        for slope in [grad_f32(1e-25), grad_f32(1e20), grad_f64(1e-200), grad_f64(1e200)] {
+            assert!((slope + 1.0).abs() < 1e-6, "{slope}");
         }
     }
 

@@ -6,6 +6,7 @@
 
 use crate::Float;
 use crate::linalg::simd::vectorize;
+use crate::linalg::{PIECE, column_sums, reduce, row_or_rows};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 /// A function of two numbers and its partial derivatives; [`Broadcast`] makes an operation of it.
@@ -33,31 +34,27 @@ impl<T: Float, B: Binary<T>> Operation<T> for Broadcast<B> {
     }
 
     fn forward(&self, mut cx: Forward<'_, T>) {
-        let (a, b, sa, sb) = (cx.x(0), cx.x(1), cx.shape(0), cx.shape(1));
-        let cols = cx.y_shape().cols;
+        let (a, b, sa, sb, sy) = (cx.x(0), cx.x(1), cx.shape(0), cx.shape(1), cx.y_shape());
         let y = cx.y();
         if y.is_empty() {
             return;
         }
-        // Equal shapes are one long row.
-        let flat = Shape::new(1, y.len());
-        let (sa, sb, cols) = if sa == sb { (flat, flat, y.len()) } else { (sa, sb, cols) };
         vectorize(
             y.len(),
             #[inline(always)]
             || {
-                for (i, y) in y.chunks_mut(cols).enumerate() {
-                    match (stretch(a, sa, i, cols), stretch(b, sb, i, cols)) {
-                        (Row::Full(a), Row::Full(b)) => {
-                            y.iter_mut().zip(a.iter().zip(b)).for_each(|(y, (a, b))| *y = B::value(*a, *b));
-                        }
-                        (Row::Full(a), Row::One(b)) => {
-                            y.iter_mut().zip(a).for_each(|(y, a)| *y = B::value(*a, b));
-                        }
-                        (Row::One(a), Row::Full(b)) => {
-                            y.iter_mut().zip(b).for_each(|(y, b)| *y = B::value(a, *b));
-                        }
-                        (Row::One(a), Row::One(b)) => y.fill(B::value(a, b)),
+                if sa == sb {
+                    pairs(y.iter_mut(), Piece::Many(a), Piece::Many(b), |y, a, b| *y = B::value(a, b));
+                } else if sb == Shape::SCALAR {
+                    pairs(y.iter_mut(), Piece::Many(a), Piece::One(b[0]), |y, a, b| *y = B::value(a, b));
+                } else if sa == Shape::SCALAR {
+                    pairs(y.iter_mut(), Piece::One(a[0]), Piece::Many(b), |y, a, b| *y = B::value(a, b));
+                } else {
+                    let (mut a, mut b) = (Operand::new(a, sa, sy), Operand::new(b, sb, sy));
+                    let len = row_or_rows(sy.cols);
+                    for (i, y) in y.chunks_mut(len).enumerate() {
+                        let (a, b) = (a.piece(i * len, y.len()), b.piece(i * len, y.len()));
+                        pairs(y.iter_mut(), a, b, |y, a, b| *y = B::value(a, b));
                     }
                 }
             },
@@ -65,71 +62,170 @@ impl<T: Float, B: Binary<T>> Operation<T> for Broadcast<B> {
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
-        let (a, b, dy) = (cx.x(0), cx.x(1), cx.dy());
-        if cx.shape(0) == cx.shape(1) {
-            cx.add_zip3(0, a, b, dy, |a, b, dy| B::slope_a(a, b) * dy);
-            cx.add_zip3(1, a, b, dy, |a, b, dy| B::slope_b(a, b) * dy);
-        } else {
-            add_stretched(&mut cx, 0, |a, b, dy| B::slope_a(a, b) * dy);
-            add_stretched(&mut cx, 1, |a, b, dy| B::slope_b(a, b) * dy);
-        }
+        add_terms(&mut cx, 0, |a, b, dy| B::slope_a(a, b) * dy);
+        add_terms(&mut cx, 1, |a, b, dy| B::slope_b(a, b) * dy);
     }
 }
 
-/// Row `i` of an operand as it stands in the result.
-enum Row<'a, T> {
-    Full(&'a [T]),
+/// Adds term(a, b, dy) to the gradient of operand `k`, summed over all that each of its entries stood
+/// for.
+#[inline(always)]
+fn add_terms<T: Float>(cx: &mut Backward<'_, T>, k: usize, term: impl Fn(T, T, T) -> T) {
+    let (a, b, sa, sb, dy) = (cx.x(0), cx.x(1), cx.shape(0), cx.shape(1), cx.dy());
+    if !cx.needs(k) {
+    } else if dy.is_empty() {
+        cx.add_constant(k, T::ZERO);
+    } else if sa == sb {
+        cx.add_zip3(k, a, b, dy, term);
+    } else if sb == Shape::SCALAR {
+        let b = b[0];
+        match k {
+            0 => cx.add_zip(0, a, dy, move |a, dy| term(a, b, dy)),
+            _ => cx.add_constant(1, reduce(a, dy, move |a, dy| term(a, b, dy))),
+        }
+    } else if sa == Shape::SCALAR {
+        let a = a[0];
+        match k {
+            0 => cx.add_constant(0, reduce(b, dy, move |b, dy| term(a, b, dy))),
+            _ => cx.add_zip(1, b, dy, move |b, dy| term(a, b, dy)),
+        }
+    } else {
+        add_stretched(cx, k, term);
+    }
+}
+
+/// [`add_terms`] where a row or a column is stretched: the result has several rows and columns.
+#[inline(always)]
+fn add_stretched<T: Float>(cx: &mut Backward<'_, T>, k: usize, term: impl Fn(T, T, T) -> T) {
+    let (own, sy, dy) = (cx.shape(k), cx.y_shape(), cx.dy());
+    let (mut a, mut b) = (Operand::new(cx.x(0), cx.shape(0), sy), Operand::new(cx.x(1), cx.shape(1), sy));
+    let (cols, len) = (sy.cols, row_or_rows(sy.cols));
+    cx.add_at(
+        k,
+        #[inline(always)]
+        |mut dx| {
+            // Once more, since the gradient may be much shorter than what goes into it.
+            vectorize(
+                dy.len(),
+                #[inline(always)]
+                move || {
+                    if own.rows == 1 {
+                        return column_sums(
+                            dy.len(),
+                            cols,
+                            #[inline(always)]
+                            |start, part| {
+                                let (a, b) = (a.piece(start, part.len()), b.piece(start, part.len()));
+                                pairs(part.iter_mut().zip(&dy[start..]), a, b, |(sum, dy), a, b| {
+                                    *sum += term(a, b, *dy);
+                                });
+                            },
+                            #[inline(always)]
+                            |column, sums| dx.part(column, sums.len()).add_slice(sums),
+                        );
+                    }
+                    for (i, dy) in dy.chunks(len).enumerate() {
+                        let start = i * len;
+                        let (a, b) = (a.piece(start, dy.len()), b.piece(start, dy.len()));
+                        if own.cols == cols {
+                            let mut dx = dx.part(start, dy.len());
+                            match (a, b) {
+                                (Piece::Many(a), Piece::Many(b)) => dx.add_zip3(a, b, dy, &term),
+                                (Piece::Many(a), Piece::One(b)) => dx.add_zip(a, dy, |a, dy| term(a, b, dy)),
+                                (Piece::One(a), Piece::Many(b)) => dx.add_zip(b, dy, |b, dy| term(a, b, dy)),
+                                (Piece::One(a), Piece::One(b)) => dx.add_map(dy, |dy| term(a, b, dy)),
+                            }
+                        } else {
+                            match (a, b) {
+                                (Piece::Many(a), Piece::One(b)) => {
+                                    dx.add(i, reduce(a, dy, |a, dy| term(a, b, dy)));
+                                }
+                                (Piece::One(a), Piece::Many(b)) => {
+                                    dx.add(i, reduce(b, dy, |b, dy| term(a, b, dy)));
+                                }
+                                (a, b) => {
+                                    // Several short rows.
+                                    let mut terms = [T::ZERO; PIECE];
+                                    pairs(terms.iter_mut().zip(dy), a, b, |(to, dy), a, b| {
+                                        *to = term(a, b, *dy);
+                                    });
+                                    // Column by column: a loop over a short row costs more.
+                                    let mut sums = [T::ZERO; PIECE / 2];
+                                    for j in 0..cols {
+                                        let column = terms[j..dy.len()].iter().step_by(cols);
+                                        sums.iter_mut().zip(column).for_each(|(sum, x)| *sum += *x);
+                                    }
+                                    let rows = dy.len() / cols;
+                                    dx.part(start / cols, rows).add_slice(&sums[..rows]);
+                                }
+                            }
+                        }
+                    }
+                },
+            );
+        },
+    );
+}
+
+/// An operand as it stands in a result of several rows and columns.
+struct Operand<'a, T> {
+    x: &'a [T],
+    shape: Shape,
+    cols: usize,
+    /// Stretched, as many rows as [`row_or_rows`] says, where rows are short.
+    tile: [T; PIECE],
+}
+
+/// What an operand has for a part of the result: a number for each of its numbers, or one for all.
+enum Piece<'a, T> {
+    Many(&'a [T]),
     One(T),
 }
 
-#[inline(always)]
-fn stretch<T: Float>(x: &[T], shape: Shape, i: usize, cols: usize) -> Row<'_, T> {
-    if x.len() == 1 {
-        return if cols == 1 { Row::Full(x) } else { Row::One(x[0]) };
-    }
-    let i = if shape.rows == 1 { 0 } else { i };
-    if shape.cols == 1 && cols != 1 { Row::One(x[i]) } else { Row::Full(&x[i * cols..][..cols]) }
-}
-
-/// Adds term(a, b, dy) to the gradient of operand `k`, summed over the rows and columns for which one
-/// of its entries stood, in the order of the rows.
-#[inline(always)]
-fn add_stretched<T: Float>(cx: &mut Backward<'_, T>, k: usize, term: impl Fn(T, T, T) -> T) {
-    let (a, b, sa, sb, dy) = (cx.x(0), cx.x(1), cx.shape(0), cx.shape(1), cx.dy());
-    let (own, cols) = (cx.shape(k), cx.y_shape().cols);
-    if dy.is_empty() {
-        return cx.add_constant(k, T::ZERO);
-    }
-    cx.add_at(k, |mut dx| {
-        for (i, dy) in dy.chunks(cols).enumerate() {
-            let (a, b) = (stretch(a, sa, i, cols), stretch(b, sb, i, cols));
-            let own_row = if own.rows == 1 { 0 } else { i };
-            if own.cols == cols {
-                let mut dx = dx.part(own_row * cols, cols);
-                match (a, b) {
-                    (Row::Full(a), Row::Full(b)) => dx.add_zip3(a, b, dy, &term),
-                    (Row::Full(a), Row::One(b)) => dx.add_zip(a, dy, |a, dy| term(a, b, dy)),
-                    (Row::One(a), Row::Full(b)) => dx.add_zip(b, dy, |b, dy| term(a, b, dy)),
-                    (Row::One(a), Row::One(b)) => dx.add_zip(dy, dy, |dy, _| term(a, b, dy)),
-                }
-            } else {
-                let total = match (a, b) {
-                    (Row::Full(a), Row::One(b)) => row_sum(a, dy, |a, dy| term(a, b, dy)),
-                    (Row::One(a), Row::Full(b)) => row_sum(b, dy, |b, dy| term(a, b, dy)),
-                    (Row::One(a), Row::One(b)) => row_sum(dy, dy, |dy, _| term(a, b, dy)),
-                    (Row::Full(a), Row::Full(b)) => {
-                        (0..cols).fold(T::ZERO, |sum, j| sum + term(a[j], b[j], dy[j]))
-                    }
-                };
-                dx.add(own_row, total);
-            }
+impl<'a, T: Float> Operand<'a, T> {
+    #[inline(always)]
+    fn new(x: &'a [T], shape: Shape, result: Shape) -> Self {
+        let (cols, mut tile) = (result.cols, [T::ZERO; PIECE]);
+        let len = row_or_rows(cols);
+        if shape.rows == 1 && len != cols {
+            tile[..len].chunks_mut(cols).for_each(|row| row.copy_from_slice(x));
         }
-    });
+        Operand { x, shape, cols, tile }
+    }
+
+    /// What stands for the `len` numbers of the result from `start` on, row-major: a part of one row,
+    /// or whole rows where they are short.
+    #[inline(always)]
+    fn piece(&mut self, start: usize, len: usize) -> Piece<'_, T> {
+        let (x, cols) = (self.x, self.cols);
+        let several_rows = row_or_rows(cols) != cols;
+        if self.shape.rows != 1 && self.shape.cols == cols {
+            Piece::Many(&x[start..][..len])
+        } else if self.shape.rows == 1 && several_rows {
+            Piece::Many(&self.tile[..len])
+        } else if self.shape.rows == 1 {
+            Piece::Many(&x[start % cols..][..len])
+        } else if several_rows {
+            let rows = &x[start / cols..];
+            for j in 0..cols {
+                self.tile[j..len].iter_mut().step_by(cols).zip(rows).for_each(|(to, x)| *to = *x);
+            }
+            Piece::Many(&self.tile[..len])
+        } else {
+            Piece::One(x[start / cols])
+        }
+    }
 }
 
+/// f(y, a, b) for each y with what the operands have for it.
 #[inline(always)]
-fn row_sum<T: Float>(x: &[T], dy: &[T], term: impl Fn(T, T) -> T) -> T {
-    x.iter().zip(dy).fold(T::ZERO, |sum, (x, dy)| sum + term(*x, *dy))
+fn pairs<T: Float, Y>(y: impl Iterator<Item = Y>, a: Piece<'_, T>, b: Piece<'_, T>, f: impl Fn(Y, T, T)) {
+    match (a, b) {
+        (Piece::Many(a), Piece::Many(b)) => y.zip(a.iter().zip(b)).for_each(|(y, (a, b))| f(y, *a, *b)),
+        (Piece::Many(a), Piece::One(b)) => y.zip(a).for_each(|(y, a)| f(y, *a, b)),
+        (Piece::One(a), Piece::Many(b)) => y.zip(b).for_each(|(y, b)| f(y, a, *b)),
+        (Piece::One(a), Piece::One(b)) => y.for_each(|y| f(y, a, b)),
+    }
 }
 
 /// The shape of a ∘ b, or `None` where the shapes do not fit.

@@ -53,9 +53,8 @@ impl<T: Float> Tape<T> {
     /// xᵖ for an integer p, by repeated multiplication. x⁰ is 1 with the slope 0, also at x = 0.
     #[track_caller]
     pub fn powi(&mut self, x: impl Into<Var>, p: i32) -> Var {
-        // The size is what counts, since an f32 does not hold every i32; the scalar is for the eye.
-        let args = Args { scalars: [T::of(p.into()), T::ZERO], ..Args::size(p as u32 as usize) };
-        self.elementwise(&Elementwise(Powi), x, args)
+        // Not a scalar: an f32 does not hold every i32.
+        self.elementwise(&Elementwise(Powi), x, Args::size(p as u32 as usize))
     }
 
     /// xᵖ for a constant real p. NaN for x below zero, unless p is a whole number; x⁰ is 1 with the
@@ -186,7 +185,6 @@ impl Powi {
 }
 impl<T: Float> Unary<T> for Powi {
     const NAME: &'static str = "powi";
-    const SCALARS: usize = 1;
     #[inline(always)]
     fn value(x: T, args: &Args<T>) -> T {
         x.powi(Powi::exponent(args))
@@ -195,8 +193,13 @@ impl<T: Float> Unary<T> for Powi {
     fn slope(x: T, _: T, args: &Args<T>) -> T {
         match Powi::exponent(args) {
             0 => T::ZERO,
-            p => T::of(p.into()) * x.powi(p.saturating_sub(1)),
+            // p − 1 is no i32.
+            i32::MIN => T::of(i32::MIN.into()) * (x.powi(i32::MIN) / x),
+            p => T::of(p.into()) * x.powi(p - 1),
         }
+    }
+    fn describe(args: &Args<T>) -> String {
+        format!(" {}", Powi::exponent(args))
     }
 }
 
@@ -317,7 +320,12 @@ mod tests {
         assert_eq!(value_and_grad(&[0.0], |t, x| t.powf(x, 1.0)), (vec![0.0], vec![1.0]));
         assert_eq!(value_and_grad(&[0.0, -2.0], |t, x| t.powi(x, 1)), (vec![0.0, -2.0], vec![1.0; 2]));
         assert_eq!(value_and_grad(&[-1.0], |t, x| t.powi(x, i32::MAX)).0, [-1.0]);
-        assert_eq!(value_and_grad(&[-1.0], |t, x| t.powi(x, i32::MIN)).0, [1.0]);
+        let least = f64::from(i32::MIN);
+        assert_eq!(
+            value_and_grad(&[-1.0, 1.0, 0.0], |t, x| t.powi(x, i32::MIN)),
+            (vec![1.0, 1.0, inf], vec![-least, least, -inf])
+        );
+        assert_eq!(value_and_grad(&[-1.0], |t, x| t.powi(x, i32::MIN + 1)).1, [least + 1.0]);
         assert!(value_and_grad(&[-1.0], |t, x| t.ln(x)).0[0].is_nan());
         assert!(value_and_grad(&[f64::NAN], |t, x| t.clamp(x, -1.0, 1.0)).0[0].is_nan());
     }
@@ -328,9 +336,12 @@ mod tests {
         let x = tape.scalar(0.5);
         tape.powi(x, -3);
         tape.clamp(x, -1.0, 2.5);
+        tape.powi(x, 16_777_217);
         let text = tape.to_string();
         assert!(text.contains("v1: 1×1 = powi v0 -3\n"), "{text}");
         assert!(text.contains("v2: 1×1 = clamp v0 -1 2.5\n"), "{text}");
+        // Not a number of f32.
+        assert!(text.contains("v3: 1×1 = powi v0 16777217\n"), "{text}");
     }
 
     #[test]

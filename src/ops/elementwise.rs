@@ -39,6 +39,11 @@ pub trait Unary<T: Float>: Sync {
 
     /// f'(x), where y = f(x) is known already.
     fn slope(x: T, y: T, args: &Args<T>) -> T;
+
+    /// The constants as the printed tape shows them, a space before each: the scalars in use.
+    fn describe(args: &Args<T>) -> String {
+        args.scalars[..Self::SCALARS].iter().map(|c| format!(" {c}")).collect()
+    }
 }
 
 /// The operation that applies a [`Unary`] function to every entry: y = f(x), dx = f'(x) ∘ dy.
@@ -70,7 +75,7 @@ impl<T: Float, U: Unary<T>> Operation<T> for Elementwise<U> {
     }
 
     fn describe(&self, args: &Args<T>) -> String {
-        args.scalars[..U::SCALARS].iter().map(|c| format!(" {c}")).collect()
+        U::describe(args)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The affine map of a layer, in one node.
 
 use crate::Float;
+use crate::linalg::column_sums;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
@@ -43,9 +44,17 @@ impl<T: Float> Operation<T> for Linear {
         let (x, w, dy) = (cx.x_mat(0), cx.x_mat(1), cx.dy_mat());
         cx.add_matmul(0, dy, w.t());
         cx.add_matmul(1, x.t(), dy);
-        let rows = cx.dy();
-        let cols = cx.y_shape().cols.max(1);
-        cx.add_at(2, |mut db| rows.chunks(cols).for_each(|row| db.add_slice(row)));
+        let (dy, cols) = (cx.dy(), cx.y_shape().cols);
+        cx.add_at(2, |mut db| {
+            column_sums(
+                dy.len(),
+                cols,
+                #[inline(always)]
+                |start, part| part.iter_mut().zip(&dy[start..]).for_each(|(sum, dy)| *sum += *dy),
+                #[inline(always)]
+                |column, sums| db.part(column, sums.len()).add_slice(sums),
+            );
+        });
     }
 }
 
@@ -58,6 +67,23 @@ mod tests {
     fn gradients() {
         for (m, k, n) in [(1, 1, 1), (4, 3, 2), (0, 2, 3), (3, 0, 2), (2, 3, 0)] {
             check_op(&[filled(m, k), filled(k, n), filled(1, n)], |t, x| t.linear(x[0], x[1], x[2]));
+        }
+    }
+
+    #[test]
+    fn the_bias_of_many_rows_keeps_its_digits() {
+        // So many rows side by side; see the test of the same kind in arithmetic.rs.
+        for (m, n, side_by_side) in [(1_000_000, 1, 128), (100_000, 3, 42), (10_000, 200, 1)] {
+            let additions = 64 + side_by_side + m / (64 * side_by_side);
+            let bound = additions as f32 * f32::EPSILON / 2.0;
+            let mut tape = Tape::<f32>::default();
+            let (x, w) = (tape.constant_with(m, 1, |_| ()), tape.constant_with(1, n, |_| ()));
+            let b = tape.variable_slice(1, n, &vec![0.0; n]);
+            let y = tape.linear(x, w, b);
+            tape.backward_with(y, |dy| dy.fill(0.1));
+            for db in tape.grad_slice(b) {
+                assert!((db / (0.1 * m as f32) - 1.0).abs() < bound, "{m}×{n}: {db}");
+            }
         }
     }
 

@@ -1,8 +1,7 @@
 //! Sums and means: over all entries, over the rows, over the columns.
 
 use crate::Float;
-use crate::linalg::simd::vectorize;
-use crate::linalg::sum;
+use crate::linalg::{self, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
@@ -70,8 +69,7 @@ impl<T: Float> Tape<T> {
     fn reduce(&mut self, op: &'static Reduce, x: impl Into<Var>) -> Var {
         let x = x.into();
         let shape = self.shape_for(op.name, x);
-        let scratch = if matches!(op.over, Over::Rows) { shape.cols } else { 0 };
-        self.apply(op, &[x], op.over.shape(shape), Args::NONE.saving(scratch))
+        self.apply(op, &[x], op.over.shape(shape), Args::NONE)
     }
 }
 
@@ -111,27 +109,17 @@ pub(super) fn rows_of<T>(x: &[T], shape: Shape) -> impl Iterator<Item = &[T]> {
     (0..shape.rows).map(move |i| &x[i * shape.cols..][..shape.cols])
 }
 
-/// How many rows are added up before they go to the total: the rounding error of a column's sum grows
-/// like m/64 instead of m.
-const BLOCK: usize = 64;
-
-/// sumsⱼ ← Σᵢ term(xᵢⱼ), in blocks of rows; `block` is scratch of the same length.
+/// sumsⱼ ← Σᵢ term(xᵢⱼ), in the order of [`linalg::column_sums`].
 #[inline(always)]
-pub(super) fn column_sums<T: Float>(x: &[T], sums: &mut [T], block: &mut [T], term: impl Fn(T) -> T) {
-    let cols = sums.len();
-    sums.fill(T::ZERO);
-    if cols == 0 {
-        return;
-    }
-    vectorize(x.len(), || {
-        for rows in x.chunks(BLOCK * cols) {
-            block.fill(T::ZERO);
-            for row in rows.chunks(cols) {
-                block.iter_mut().zip(row).for_each(|(sum, x)| *sum += term(*x));
-            }
-            sums.iter_mut().zip(&*block).for_each(|(sum, part)| *sum += *part);
-        }
-    });
+pub(super) fn column_sums<T: Float>(x: &[T], sums: &mut [T], term: impl Fn(T) -> T) {
+    linalg::column_sums(
+        x.len(),
+        sums.len(),
+        #[inline(always)]
+        |start, part| part.iter_mut().zip(&x[start..]).for_each(|(sum, x)| *sum += term(*x)),
+        #[inline(always)]
+        |column, part| sums[column..][..part.len()].copy_from_slice(part),
+    );
 }
 
 struct Reduce {
@@ -153,10 +141,10 @@ impl<T: Float> Operation<T> for Reduce {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let (x, shape) = (cx.x(0), cx.shape(0));
-        let (y, scratch) = cx.y_and_saved();
+        let y = cx.y();
         match self.over {
             Over::All => y[0] = sum(x),
-            Over::Rows => column_sums(x, y, scratch, |x| x),
+            Over::Rows => column_sums(x, y, |x| x),
             Over::Cols => y.iter_mut().zip(rows_of(x, shape)).for_each(|(y, row)| *y = sum(row)),
         }
         if self.mean {

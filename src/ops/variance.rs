@@ -71,8 +71,7 @@ impl<T: Float> Tape<T> {
     fn variance_over(&mut self, op: &'static Variance, x: impl Into<Var>) -> Var {
         let x = x.into();
         let shape = self.shape_for(op.name, x);
-        let scratch = if matches!(op.over, Over::Rows) { shape.cols } else { 0 };
-        self.apply(op, &[x], op.over.shape(shape), Args::NONE.saving(shape.len() + scratch))
+        self.apply(op, &[x], op.over.shape(shape), Args::NONE.saving(shape.len()))
     }
 }
 
@@ -106,7 +105,6 @@ impl<T: Float> Operation<T> for Variance {
         let (x, shape) = (cx.x(0), cx.shape(0));
         let count = self.over.count(shape);
         let (y, saved) = cx.y_and_saved();
-        let (saved, scratch) = saved.split_at_mut(x.len());
         match self.over {
             Over::All => y[0] = deviations(x, saved),
             Over::Cols => {
@@ -116,14 +114,14 @@ impl<T: Float> Operation<T> for Variance {
                 }
             }
             Over::Rows => {
-                column_sums(x, y, scratch, |x| x);
+                column_sums(x, y, |x| x);
                 let n = T::of(count as f64);
                 y.iter_mut().for_each(|sum| *sum /= n);
                 let cols = shape.cols.max(1);
                 for (d, x) in saved.chunks_mut(cols).zip(x.chunks(cols)) {
                     d.iter_mut().zip(x.iter().zip(&*y)).for_each(|(d, (x, mean))| *d = *x - *mean);
                 }
-                column_sums(saved, y, scratch, |d| d * d);
+                column_sums(saved, y, |d| d * d);
             }
         }
         let divisor = self.divisor::<T>(count);
@@ -132,7 +130,7 @@ impl<T: Float> Operation<T> for Variance {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (shape, dy) = (cx.shape(0), cx.dy());
-        let deviations = &cx.saved()[..shape.len()];
+        let deviations = cx.saved();
         let factor = T::of(2.0) / self.divisor::<T>(self.over.count(shape));
         let row = |i: usize| &deviations[i * shape.cols..][..shape.cols];
         match self.over {

@@ -87,9 +87,21 @@ pub trait Rule<T: Float>: Send + Sync {
         [1.0; 2]
     }
 
-    /// One step on a slot or a part of one, in one pass: `values` and `grads` are equally long, `state`
-    /// is [`buffers`](Rule::buffers) times as long and holds zeros before the first step. Parts may be
-    /// updated on different threads, the same ones at every step.
+    /// Whether a number's step depends on nothing but its own value, gradient and state. If so, slots
+    /// are cut into blocks of 8192 numbers, and [`update`](Rule::update) is called for each block; that
+    /// is faster. Say `false` where the step needs all of a slot, such as the norm of its gradient in
+    /// LARS and LAMB: `update` then gets the whole slot at once.
+    fn splits(&self) -> bool {
+        true
+    }
+
+    /// One step on a block, in one pass; a rule that does not [split](Rule::splits) has one block a
+    /// slot. `values` and `grads` are equally long, `state` is [`buffers`](Rule::buffers) times as long
+    /// and holds zeros before the first step: what the block's numbers remember, in an order of the
+    /// rule's own; those here hold one buffer behind the other.
+    ///
+    /// The blocks are the same at every step and at any number of threads. Different blocks may be
+    /// updated at the same time, and a block on another thread than in the step before.
     fn update(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]);
 }
 
@@ -195,7 +207,7 @@ fn check_beta(name: &'static str, x: f64) -> Result<f64> {
     if (0.0..1.0).contains(&x) {
         return Ok(x);
     }
-    Err(Error::setting(name, format!("{x} is not in the range 0 ≤ {name} < 1")))
+    Err(Error::setting(name, format!("{x:?} is not in the range 0 ≤ {name} < 1")))
 }
 
 /// An ε that keeps a denominator from zero.
@@ -213,5 +225,5 @@ fn check_factor<T: Float>(name: &'static str, x: f64) -> Result<f64> {
     if x >= 0.0 && T::of(x).is_finite() {
         return Ok(x);
     }
-    Err(Error::setting(name, format!("{x} is not finite (as {}) and at least 0", T::NAME)))
+    Err(Error::setting(name, format!("{x:?} is not finite (as {}) and at least 0", T::NAME)))
 }

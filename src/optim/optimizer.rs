@@ -34,7 +34,7 @@ pub struct Optimizer<T: Float> {
     lr: f64,
     weight_decay: f64,
     groups: Vec<Group>,
-    /// What the rule remembers: a slot's part begins at `rule.buffers() * slot.offset`.
+    /// What the rule remembers: see [`Optimizer::state`].
     state: Vec<T>,
     /// What the first step found on the tape: the state fits no other.
     slots: Vec<Layout>,
@@ -50,7 +50,8 @@ struct Layout {
 
 /// Parameters with a rate or a weight decay of their own.
 ///
-/// The rate is a multiple of the optimizer's, so that a schedule moves both.
+/// The rate is a multiple of the optimizer's, so that a schedule moves both, or a number that no
+/// schedule moves.
 ///
 /// ```
 /// use tapegrad::Tape;
@@ -70,22 +71,41 @@ struct Layout {
 #[derive(Clone, Debug)]
 pub struct Group {
     params: Vec<Param>,
-    lr_scale: f64,
+    rate: Rate,
     weight_decay: Option<f64>,
+}
+
+/// The rate of a group.
+#[derive(Clone, Copy, Debug)]
+enum Rate {
+    /// That of the optimizer, times this.
+    Scaled(f64),
+    /// This one.
+    Own(f64),
 }
 
 impl Group {
     /// A group that differs in nothing yet.
     pub fn new(params: impl IntoIterator<Item = Param>) -> Group {
-        Group { params: params.into_iter().collect(), lr_scale: 1.0, weight_decay: None }
+        Group { params: params.into_iter().collect(), rate: Rate::Scaled(1.0), weight_decay: None }
     }
 
-    /// The rate is `scale` times that of the optimizer.
+    /// The rate is `scale` times that of the optimizer, also after [`Optimizer::set_lr`]. Takes the
+    /// place of [`with_lr`](Group::with_lr).
     ///
     /// # Errors
     /// [`Error::Setting`] if `scale` is negative or not finite.
     pub fn with_lr_scale(self, scale: f64) -> Result<Group> {
-        Ok(Group { lr_scale: check_factor::<f32>("lr_scale", scale)?, ..self })
+        Ok(Group { rate: Rate::Scaled(check_factor::<f64>("lr_scale", scale)?), ..self })
+    }
+
+    /// The rate is `lr`, in place of that of the optimizer: [`Optimizer::set_lr`], and with it every
+    /// schedule, leaves it as it is. Takes the place of [`with_lr_scale`](Group::with_lr_scale).
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if `lr` is negative or not finite.
+    pub fn with_lr(self, lr: f64) -> Result<Group> {
+        Ok(Group { rate: Rate::Own(check_factor::<f64>("lr", lr)?), ..self })
     }
 
     /// The weight decay, in place of that of the optimizer.
@@ -93,8 +113,30 @@ impl Group {
     /// # Errors
     /// [`Error::Setting`] if it is negative or not finite.
     pub fn with_weight_decay(self, weight_decay: f64) -> Result<Group> {
-        let weight_decay = check_factor::<f32>("weight_decay", weight_decay)?;
+        let weight_decay = check_factor::<f64>("weight_decay", weight_decay)?;
         Ok(Group { weight_decay: Some(weight_decay), ..self })
+    }
+
+    /// The rate where the optimizer's is `lr`.
+    fn lr(&self, lr: f64) -> f64 {
+        match self.rate {
+            Rate::Scaled(scale) => scale * lr,
+            Rate::Own(lr) => lr,
+        }
+    }
+
+    /// Whether rate and decay are finite in the type of the tape: in `f32` fewer are than in `f64`.
+    fn check<T: Float>(&self, lr: f64) -> Result<()> {
+        let rate = self.lr(lr);
+        if !T::of(rate).is_finite() {
+            let why = match self.rate {
+                Rate::Scaled(scale) => format!("{lr:?} times the group's lr_scale {scale:?}"),
+                Rate::Own(lr) => format!("the group's own {lr:?}"),
+            };
+            return Err(Error::setting("lr", format!("{why} is not finite as {}", T::NAME)));
+        }
+        self.weight_decay.map_or(Ok(0.0), |decay| check_factor::<T>("weight_decay", decay))?;
+        Ok(())
     }
 }
 
@@ -134,10 +176,14 @@ impl<T: Float> Optimizer<T> {
     /// The same with one more group of parameters.
     ///
     /// # Panics
-    /// If one of its parameters is in two groups, or a step has been done already.
+    /// If one of its parameters is in two groups, or a step has been done already. If its rate, of its
+    /// own or as a multiple of the optimizer's, or its decay is not finite as a `T`.
     #[track_caller]
     pub fn with_group(mut self, group: Group) -> Self {
         assert!(self.steps == 0, "with_group: the optimizer has done a step already");
+        if let Err(error) = group.check::<T>(self.lr) {
+            panic!("with_group: {error}");
+        }
         let twice = group.params.iter().enumerate().find(|(i, p)| {
             group.params[..*i].contains(p) || self.groups.iter().any(|other| other.params.contains(p))
         });
@@ -157,14 +203,14 @@ impl<T: Float> Optimizer<T> {
     /// names a parameter that the tape does not have.
     #[track_caller]
     pub fn step(&mut self, tape: &mut Tape<T>) {
-        self.fit(tape);
+        self.bind(tape);
         self.steps += 1;
         let corrections = self.rule.corrections(self.steps);
         let buffers = self.rule.buffers();
         for (slot, layout) in tape.slots().zip(&self.slots) {
             let group = layout.group.map(|g| &self.groups[g]);
             let step = Step {
-                lr: self.lr * group.map_or(1.0, |g| g.lr_scale),
+                lr: group.map_or(self.lr, |g| g.lr(self.lr)),
                 weight_decay: group.and_then(|g| g.weight_decay).unwrap_or(self.weight_decay),
                 count: self.steps,
                 corrections,
@@ -176,7 +222,7 @@ impl<T: Float> Optimizer<T> {
 
     /// Makes the state for the tape's parameters, or checks that it fits them.
     #[track_caller]
-    fn fit(&mut self, tape: &Tape<T>) {
+    fn bind(&mut self, tape: &Tape<T>) {
         let count = tape.params().len();
         if self.steps == 0 {
             let stranger = self.groups.iter().flat_map(|g| &g.params).find(|p| p.index() >= count);
@@ -216,12 +262,16 @@ impl<T: Float> Optimizer<T> {
         self.lr
     }
 
-    /// Sets the rate of the next steps: what a schedule does. What is remembered stays.
+    /// Sets the rate of the next steps: what a schedule does. What is remembered stays, and so do the
+    /// rates of groups [with their own](Group::with_lr); those that are a multiple of it follow.
     ///
     /// # Errors
-    /// [`Error::Setting`] if `lr` is negative or not finite.
+    /// [`Error::Setting`] if `lr` is negative or not finite, or is not finite (as a `T`) times a group's
+    /// factor. The rate is what it was before.
     pub fn set_lr(&mut self, lr: f64) -> Result<()> {
-        self.lr = check_factor::<T>("lr", lr)?;
+        let lr = check_factor::<T>("lr", lr)?;
+        self.groups.iter().try_for_each(|group| group.check::<T>(lr))?;
+        self.lr = lr;
         Ok(())
     }
 
@@ -235,8 +285,13 @@ impl<T: Float> Optimizer<T> {
         self.steps
     }
 
-    /// What is remembered; empty before the first step. The part of a parameter begins at the number
-    /// of [`buffers`](Rule::buffers) times its place in the arena.
+    /// What is remembered; empty before the first step.
+    ///
+    /// The part of a parameter begins at the number of [`buffers`](Rule::buffers) times its place in the
+    /// arena. There stand its blocks, one behind the other: one for every 8192 of its numbers, row-major,
+    /// and one for the rest; or one for all where the rule does not [split](Rule::splits). Each block
+    /// holds its buffers one behind the other. So Adam remembers about 10,000 numbers m of the first
+    /// 8192, v of the first 8192, m of the other 1808, v of the other 1808.
     pub fn state(&self) -> &[T] {
         &self.state
     }
@@ -266,7 +321,7 @@ impl<T: Float> Optimizer<T> {
         }
         self.reset();
         if steps > 0 {
-            self.fit(tape);
+            self.bind(tape);
             self.state.copy_from_slice(state);
             self.steps = steps;
         }
@@ -282,13 +337,13 @@ impl<T: Float> Optimizer<T> {
 }
 
 /// Numbers of a slot that are updated, and remembered about, together: long enough for a thread to be
-/// worth asking, some 5 µs.
+/// worth asking, some 5 µs. Saved states are laid out by it, and it stands in the docs.
 const BLOCK: usize = 8192;
 
-/// Updates a slot block by block, on all threads there are: the state is laid out in the same blocks.
+/// Updates a slot block by block, on all threads there are, or at once where the rule does not split.
 fn update<T: Float>(rule: &dyn Rule<T>, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) {
     let blocks = values.len().div_ceil(BLOCK);
-    if blocks <= 1 {
+    if blocks <= 1 || !rule.splits() {
         return rule.update(step, values, grads, state);
     }
     let middle = blocks / 2 * BLOCK;
