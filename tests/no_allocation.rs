@@ -7,7 +7,8 @@ use tapegrad::data::{Batches, Dataset};
 use tapegrad::linalg::Mat;
 use tapegrad::models::{Mlp, Model};
 use tapegrad::nn::Activation;
-use tapegrad::optim;
+use tapegrad::optim::schedule::{Cosine, Schedule, Warmup};
+use tapegrad::optim::{self, Average, Clip};
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Float, Tape, linalg};
 
@@ -53,6 +54,9 @@ fn allocations_of_steps<T: Float>(optimizer: &str, threads: usize) -> usize {
         let mut rng = stream(0, Purpose::Init);
         let model = Mlp::new(&mut tape, &[784, 128, 64, 10], Activation::Gelu, None, &mut rng).unwrap();
         let mut optimizer = optim::find::<T>(optimizer).unwrap().optimizer(None).unwrap();
+        let schedule = Warmup::new(2, Cosine::new(1e-3, 0.0, 10).unwrap());
+        let mut clip = Clip::none().with_norm(0.5).unwrap().with_value(0.1).unwrap();
+        let mut average = Average::exponential(0.9).unwrap();
         let mut after_first = 0;
         for epoch in 0..5 {
             for indices in batches.epoch(epoch) {
@@ -63,7 +67,10 @@ fn allocations_of_steps<T: Float>(optimizer: &str, threads: usize) -> usize {
                 let loss = tape.cross_entropy(logits, &labels);
                 tape.zero_grad();
                 tape.backward(loss);
+                clip.apply(&mut tape).unwrap();
+                optimizer.set_lr(schedule.lr(optimizer.steps())).unwrap();
                 optimizer.step(&mut tape);
+                average.update(&tape);
             }
             // The first epoch holds the first step.
             if epoch == 0 {
