@@ -39,9 +39,10 @@
 //! 3. [`data`]: IDX files and generators → [`Dataset`] → batches.
 //! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
 //! 5. [`ops`]: the operations, one file each or one for a family.
-//! 6. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron.
-//! 7. [`optim`]: the optimizers, one file each.
-//! 8. [`train`]: the training loop, what it measures, and the [`Trace`](train::Trace) of a run.
+//! 6. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron, logistic regression.
+//! 7. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.
+//! 8. [`train`]: the training loop, what it measures, early stopping, and the [`Trace`](train::Trace) of
+//!    a run.
 //!
 //! # What panics and what returns an error
 //!

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tapegrad::data::{Batches, Dataset};
 use tapegrad::models::{Mlp, Model};
 use tapegrad::nn::Activation;
-use tapegrad::optim;
+use tapegrad::optim::schedule::{Cosine, Schedule, Warmup};
+use tapegrad::optim::{self, Average, Clip};
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Float, Tape, linalg};
 
@@ -46,6 +47,9 @@ fn allocations_of_steps<T: Float>(optimizer: &str, threads: usize) -> usize {
         let mut rng = stream(0, Purpose::Init);
         let model = Mlp::new(&mut tape, &[784, 128, 64, 10], Activation::Gelu, None, &mut rng).unwrap();
         let mut optimizer = optim::find::<T>(optimizer).unwrap().optimizer(None).unwrap();
+        let schedule = Warmup::new(2, Cosine::new(1e-3, 0.0, 10).unwrap());
+        let mut clip = Clip::none().with_norm(0.5).unwrap().with_value(0.1).unwrap();
+        let mut average = Average::exponential(0.9).unwrap();
         let mut after_first = None;
         for epoch in 0..5 {
             for indices in batches.epoch(epoch) {
@@ -56,7 +60,10 @@ fn allocations_of_steps<T: Float>(optimizer: &str, threads: usize) -> usize {
                 let loss = tape.cross_entropy(logits, &labels);
                 tape.zero_grad();
                 tape.backward(loss);
+                clip.apply(&mut tape).unwrap();
+                optimizer.set_lr(schedule.lr(optimizer.steps())).unwrap();
                 optimizer.step(&mut tape);
+                average.update(&tape);
                 after_first.get_or_insert_with(|| ALLOCATIONS.load(Ordering::Relaxed));
             }
         }

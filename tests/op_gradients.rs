@@ -91,7 +91,7 @@ fn operations<T: Float>() -> [(&'static str, Op<T>); 40] {
 }
 
 /// The operations that are not in the file, with two inputs of 3×4, the second one positive.
-fn more_operations<T: Float>() -> [(&'static str, Op<T>); 38] {
+fn more_operations<T: Float>() -> [(&'static str, Op<T>); 40] {
     [
         ("matmul_nt", |t, x, _| t.matmul_nt(x[0], x[1])),
         ("matmul_tn", |t, x, _| t.matmul_tn(x[0], x[1])),
@@ -135,6 +135,15 @@ fn more_operations<T: Float>() -> [(&'static str, Op<T>); 38] {
             t.l2_penalty(&params, T::of(0.3))
         }),
         ("dropout", |t, x, _| t.dropout(x[0], T::of(0.25), &mut stream(5, Purpose::Dropout))),
+        ("layer_norm", |t, x, _| {
+            let (gamma, beta) = (t.slice_rows(x[1], 0..1), t.slice_rows(x[1], 1..2));
+            t.layer_norm(x[0], gamma, beta, T::of(1e-5))
+        }),
+        ("batch_norm", |t, x, _| {
+            let (gamma, beta) = (t.slice_rows(x[1], 0..1), t.slice_rows(x[1], 1..2));
+            let statistics = t.batch_statistics(x[0]);
+            t.batch_norm(x[0], statistics, gamma, beta, T::of(1e-2))
+        }),
         ("div_by_root", |t, x, _| {
             let root = t.sqrt(x[1]);
             t.div(x[0], root)

@@ -89,6 +89,26 @@ fn a_short_digits_training() {
 }
 
 #[test]
+fn a_linear_model_does_clearly_worse_on_digits() {
+    let all = digits(5000);
+    let (train, test) = (all.take(4000), all.subset(&Vec::from_iter(4000..5000)));
+    let accuracy = |widths: &[usize]| {
+        let mut tape = Tape::<f32>::default();
+        let mut rng = stream(0, Purpose::Init);
+        let model = Mlp::new(&mut tape, widths, Activation::Relu, None, &mut rng).unwrap();
+        let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
+        let loss = Loss::suited_to(&train).unwrap();
+        let options = FitOptions { epochs: 15, batch: 64, seed: 0, loss };
+        let mut trace = Trace::default();
+        fit(&model, &mut tape, &mut optimizer, &train, None, &options, &mut Silent, &mut trace).unwrap();
+        evaluate(&model, &mut tape, &test, loss).unwrap().accuracy().unwrap()
+    };
+    let (linear, mlp) = (accuracy(&[784, 10]), accuracy(&[784, 128, 10]));
+    // Half of the errors of the linear model, and more, are ones that a hidden layer does not make.
+    assert!(linear > 0.8 && mlp > 0.94 && 1.0 - mlp < 0.5 * (1.0 - linear), "{linear} and {mlp}");
+}
+
+#[test]
 fn regression_by_squared_error() {
     let set = synthetic::find("linear").unwrap();
     let data = (set.generate)(400, 0.0, 3).unwrap();

@@ -1,7 +1,7 @@
 //! On how many threads the kernels run.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rayon::Yield;
@@ -41,9 +41,13 @@ pub fn try_with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send
     let result = Mutex::new(None);
     // A broadcast gives each thread a job of its own that no other can take. A spawned watcher could be
     // picked up by the working thread while it waits for a piece, and would never return from there.
+    let ready = Barrier::new(threads);
     pool.broadcast(|context| {
         warm_up::<f32>();
         warm_up::<f64>();
+        // So does its first look for work at others.
+        rayon::yield_now();
+        ready.wait();
         if context.index() == 0 {
             let _done = SetOnDrop(&done);
             let work = lock(&work).take();

@@ -1,8 +1,10 @@
 //! Models: what turns a batch into predictions, and what it takes to train them.
 
+mod logistic;
 mod mlp;
 mod summary;
 
+pub use logistic::{Derivatives, LogisticOptions, LogisticRegression, Scheme};
 pub use mlp::Mlp;
 pub use summary::{LayerSummary, Summary};
 

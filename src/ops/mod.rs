@@ -5,11 +5,13 @@
 
 mod activation; // relu leaky_relu gelu gelu_tanh gelu_erf sigmoid tanh softplus silu
 mod arithmetic; // add sub mul div, broadcast
+mod batch_norm; // statistics of a batch, normalisation by column, running statistics
 mod concat; // several matrices below or beside each other
 mod cross_entropy; // from logits and labels, with label smoothing
 mod dropout; // with the mask in the node's index list
 mod elementary; // neg scale shift exp ln sqrt square powi powf abs clamp
 mod extremum; // maximum minimum of two, broadcast; max over all, rows, columns
+mod layer_norm; // normalisation by row
 mod layout; // transpose reshape
 mod linear; // x·W + b
 mod loss; // mse mae huber bce_with_logits
@@ -26,5 +28,6 @@ mod elementwise;
 #[cfg(test)]
 mod testing;
 
+pub use batch_norm::RunningStatistics;
 pub use broadcast::{Binary, Broadcast};
 pub use elementwise::{Elementwise, Unary};

@@ -13,6 +13,9 @@
 //! | [`Adam`] | θ − ηm̂/(√v̂ + ε) | m, v |
 //! | [`AdamW`] | (1 − ηλ)θ − ηm̂/(√v̂ + ε) | m, v |
 //!
+//! Around a step: [`schedule`] says at which rate, [`Clip`] bounds the gradients before it, [`Average`]
+//! averages the parameters after it.
+//!
 //! Weight decay λ is coupled (g ← g + λθ, the gradient of ½λ‖θ‖²) in all of them but AdamW.
 //!
 //! To add an optimizer, add a file with its [`Rule`], and a line to the table in [`optimizers`].
@@ -20,15 +23,20 @@
 mod adagrad;
 mod adam;
 mod adamw;
+mod average;
+mod clip;
 mod momentum;
 mod nesterov;
 mod optimizer;
 mod rmsprop;
+pub mod schedule;
 mod sgd;
 
 pub use adagrad::AdaGrad;
 pub use adam::Adam;
 pub use adamw::AdamW;
+pub use average::Average;
+pub use clip::{Clip, Clipped, NonFinite};
 pub use momentum::Momentum;
 pub use nesterov::Nesterov;
 pub use optimizer::{Group, Optimizer};

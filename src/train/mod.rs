@@ -1,11 +1,13 @@
 //! Training: the loop over batches, what it measures, and the record of it.
 
+mod early_stopping;
 mod evaluate;
 mod fit;
 mod loss;
 mod metrics;
 mod trace;
 
+pub use early_stopping::{Criterion, EarlyStopping, Verdict};
 pub use evaluate::{EVALUATION_ROWS, Evaluation, evaluate};
 pub use fit::{FitOptions, Observer, Progress, Silent, Stop, fit};
 pub use loss::Loss;

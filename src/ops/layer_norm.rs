@@ -1,0 +1,241 @@
+//! Layer normalisation.
+
+use super::reduce::rows_of;
+use crate::Float;
+use crate::linalg::{dot, norm_squared, sum};
+use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+
+impl<T: Float> Tape<T> {
+    /// γ ∘ x̂ᵢ + β with x̂ᵢ = (xᵢ − μᵢ)/√(σᵢ² + ε) for every row i of m×n, with its mean μᵢ and its
+    /// population variance σᵢ², and γ and β of 1×n: m×n.
+    ///
+    /// Ba, Kiros and Hinton, *Layer Normalization*, arXiv:1607.06450. A sample is normalised on its own, in
+    /// training and in evaluation alike; ε = 10⁻⁵ is usual. A row of equal entries gives β.
+    /// Backward, with g = γ ∘ dyᵢ and means over the row: dxᵢ = (g − mean g − x̂ᵢ·mean(g ∘ x̂ᵢ))/√(σᵢ² + ε),
+    /// dγ = Σᵢ dyᵢ ∘ x̂ᵢ, dβ = Σᵢ dyᵢ.
+    ///
+    /// # Panics
+    /// If γ or β is not 1×n, ε is not positive, or an operand is stale.
+    ///
+    /// ```
+    /// let mut tape = tapegrad::Tape::new();
+    /// let gamma = tape.param_slice(1, 2, &[1.0, 1.0]);
+    /// let beta = tape.param_slice(1, 2, &[0.0, 5.0]);
+    /// let x = tape.constant_slice(2, 2, &[1.0, 3.0, -40.0, -40.0]);
+    /// let y = tape.layer_norm(x, gamma, beta, 1e-12);
+    /// let expected = [-1.0, 6.0, 0.0, 5.0];
+    /// assert!(tape.value_slice(y).iter().zip(expected).all(|(y, e)| (y - e).abs() < 1e-11));
+    /// ```
+    #[track_caller]
+    pub fn layer_norm(
+        &mut self,
+        x: impl Into<Var>,
+        gamma: impl Into<Var>,
+        beta: impl Into<Var>,
+        epsilon: T,
+    ) -> Var {
+        let (x, gamma, beta) = (x.into(), gamma.into(), beta.into());
+        let shape = self.shape_for("layer_norm", x);
+        check_scale_and_shift(self, "layer_norm", x, gamma, beta);
+        check_epsilon("layer_norm", epsilon);
+        let args = Args::scalar(epsilon).saving(shape.len() + shape.rows);
+        self.apply(&LayerNorm, &[x, gamma, beta], shape, args)
+    }
+}
+
+/// Whether γ and β are 1×n for x of m×n.
+#[track_caller]
+pub(super) fn check_scale_and_shift<T: Float>(tape: &Tape<T>, op: &str, x: Var, gamma: Var, beta: Var) {
+    let shape = tape.shape_for(op, x);
+    for (name, v) in [("gamma", gamma), ("beta", beta)] {
+        let found = tape.shape_for(op, v);
+        let expected = Shape::new(1, shape.cols);
+        assert!(found == expected, "{op}: {x} is {shape} but {name}, {v}, is {found} (expected {expected})");
+    }
+}
+
+#[track_caller]
+pub(super) fn check_epsilon<T: Float>(op: &str, epsilon: T) {
+    assert!(epsilon > T::ZERO && epsilon.is_finite(), "{op}: epsilon is {epsilon}, not positive and finite");
+}
+
+/// Saves x̂, m×n, and behind it 1/√(σ² + ε) of every row.
+struct LayerNorm;
+
+impl<T: Float> Operation<T> for LayerNorm {
+    fn name(&self) -> &'static str {
+        "layer_norm"
+    }
+
+    fn forward(&self, mut cx: Forward<'_, T>) {
+        let (x, gamma, beta, shape) = (cx.x(0), cx.x(1), cx.x(2), cx.shape(0));
+        let (epsilon, n) = (cx.args().scalars[0], T::of(shape.cols as f64));
+        let (y, saved) = cx.y_and_saved();
+        let (normal, scales) = saved.split_at_mut(shape.len());
+        for (i, (x, scale)) in rows_of(x, shape).zip(scales).enumerate() {
+            let row = i * shape.cols..(i + 1) * shape.cols;
+            let (y, normal) = (&mut y[row.clone()], &mut normal[row]);
+            let mean = sum(x) / n;
+            normal.iter_mut().zip(x).for_each(|(d, x)| *d = *x - mean);
+            *scale = T::ONE / (norm_squared(normal) / n + epsilon).sqrt();
+            let affine = gamma.iter().zip(beta);
+            for ((y, d), (gamma, beta)) in y.iter_mut().zip(normal).zip(affine) {
+                *d *= *scale;
+                *y = *gamma * *d + *beta;
+            }
+        }
+    }
+
+    fn backward(&self, mut cx: Backward<'_, T>) {
+        let (gamma, dy, shape) = (cx.x(1), cx.dy(), cx.y_shape());
+        let (normal, scales) = cx.saved().split_at(shape.len());
+        let n = T::of(shape.cols as f64);
+        cx.add_rows(0, |i, mut dx| {
+            let row = i * shape.cols..(i + 1) * shape.cols;
+            let (normal, dy, scale) = (&normal[row.clone()], &dy[row], scales[i]);
+            let (mean, along) = (dot(gamma, dy) / n, dot3(gamma, dy, normal) / n);
+            dx.add_zip3(gamma, dy, normal, |gamma, dy, normal| scale * (gamma * dy - mean - normal * along));
+        });
+        add_affine(&mut cx, normal, 1, 2);
+    }
+
+    fn describe(&self, args: &Args<T>) -> String {
+        format!(" {:e}", args.scalars[0])
+    }
+}
+
+/// dγ += Σᵢ dyᵢ ∘ x̂ᵢ and dβ += Σᵢ dyᵢ, for those two inputs.
+pub(super) fn add_affine<T: Float>(cx: &mut Backward<'_, T>, normal: &[T], gamma: usize, beta: usize) {
+    let (dy, cols) = (cx.dy(), cx.y_shape().cols.max(1));
+    cx.add_at(gamma, |mut dgamma| {
+        for (dy, normal) in dy.chunks(cols).zip(normal.chunks(cols)) {
+            dgamma.add_zip(dy, normal, |dy, normal| dy * normal);
+        }
+    });
+    cx.add_at(beta, |mut dbeta| dy.chunks(cols).for_each(|dy| dbeta.add_slice(dy)));
+}
+
+/// Σ aᵢ·bᵢ·cᵢ in a fixed order, with partial sums side by side as in [`sum`].
+fn dot3<T: Float>(a: &[T], b: &[T], c: &[T]) -> T {
+    const LANES: usize = 16;
+    let mut lanes = [T::ZERO; LANES];
+    for ((a, b), c) in a.chunks(LANES).zip(b.chunks(LANES)).zip(c.chunks(LANES)) {
+        for (((lane, a), b), c) in lanes.iter_mut().zip(a).zip(b).zip(c) {
+            *lane += *a * *b * *c;
+        }
+    }
+    sum(&lanes)
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::{DMatrix, dmatrix};
+
+    use crate::Tape;
+    use crate::ops::testing::{check_op, filled};
+
+    #[test]
+    fn gradients() {
+        for (m, n) in [(1, 1), (1, 4), (5, 3), (3, 40), (0, 3), (2, 0)] {
+            let inputs = [filled(m, n) * 2.0, filled(1, n) * 1.5, filled(1, n) * -0.7];
+            check_op(&inputs, |t, x| t.layer_norm(x[0], x[1], x[2], 1e-2));
+        }
+        // One value as all three operands.
+        check_op(&[filled(1, 4)], |t, x| t.layer_norm(x[0], x[0], x[0], 1e-2));
+    }
+
+    #[test]
+    fn figures_of_pytorch() {
+        let mut tape = Tape::new();
+        let x = tape.param(&filled(4, 3));
+        let gamma = tape.param(&dmatrix![1.5, -0.5, 2.0]);
+        let beta = tape.param(&dmatrix![0.1, -0.2, 0.3]);
+        let y = tape.layer_norm(x, gamma, beta, 1e-5);
+        let upstream = [
+            0.5900000000000001,
+            -0.746068,
+            0.11786400000000015,
+            0.8817960000000002,
+            -0.45427199999999973,
+            0.40965999999999986,
+            -0.9264079999999997,
+            -0.162476,
+            0.7014560000000005,
+            -0.634612,
+            0.22932000000000058,
+            0.9932520000000011,
+        ];
+        tape.backward_with(y, |dy| dy.copy_from_slice(&upstream));
+        for (found, expected) in [
+            (
+                tape.value_slice(y),
+                &[
+                    -1.6432035538678038,
+                    -0.8394717368141806,
+                    0.0663844579003493,
+                    -1.534257737457019,
+                    -0.8627878900292343,
+                    -0.1721412435075781,
+                    -1.534257737457019,
+                    -0.8627878900292343,
+                    -0.17214124350757826,
+                    1.9735362858532426,
+                    -0.1749372709384401,
+                    -2.097797464891417,
+                ][..],
+            ),
+            (
+                tape.grad_slice(x),
+                &[
+                    0.29746782856005693,
+                    0.2227589778087642,
+                    -0.5202268063688212,
+                    0.088073237686767,
+                    0.04808129959173968,
+                    -0.1361545372785069,
+                    -1.72166879282597,
+                    -0.9408374312128762,
+                    2.662506224038847,
+                    0.33929388122059817,
+                    -0.7231074305709637,
+                    0.383813549350366,
+                ],
+            ),
+            (tape.grad_slice(gamma), &[-1.4297008000243137, -1.783219780739258, -1.466877839886766]),
+            (tape.grad_slice(beta), &[-0.0892239999999993, -1.1334959999999992, 2.2222320000000018]),
+        ] {
+            let error = found.iter().zip(expected).fold(0.0f64, |worst, (a, b)| worst.max((a - b).abs()));
+            assert!(found.len() == expected.len() && error < 1e-12, "{error:e}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn rows_have_mean_zero_and_variance_one() {
+        let mut tape = Tape::new();
+        // Far from zero: the mean is taken away before anything is squared.
+        let x = tape.constant(&filled(6, 50).map(|x| 1e6 + x));
+        let (gamma, beta) =
+            (tape.constant(&DMatrix::from_element(1, 50, 1.0)), tape.constant(&DMatrix::zeros(1, 50)));
+        let y = tape.layer_norm(x, gamma, beta, 1e-12);
+        for row in tape.value(y).row_iter() {
+            assert!(row.mean().abs() < 1e-9 && (row.variance() - 1.0).abs() < 1e-9, "{row}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "layer_norm: v0 is 2×3 but beta, v2, is 3×1 (expected 1×3)")]
+    fn a_shift_that_does_not_fit() {
+        let mut tape = Tape::new();
+        let (x, gamma) = (tape.constant(&filled(2, 3)), tape.constant(&filled(1, 3)));
+        let beta = tape.constant(&filled(3, 1));
+        tape.layer_norm(x, gamma, beta, 1e-5);
+    }
+
+    #[test]
+    #[should_panic(expected = "layer_norm: epsilon is 0, not positive and finite")]
+    fn epsilon_out_of_range() {
+        let mut tape = Tape::new();
+        let (x, gamma) = (tape.constant(&filled(2, 3)), tape.constant(&filled(1, 3)));
+        tape.layer_norm(x, gamma, gamma, 0.0);
+    }
+}

@@ -1,0 +1,103 @@
+//! Averages of the parameters over the steps.
+
+use crate::tape::Tape;
+use crate::{Error, Float, Result};
+
+/// A running average a of the parameters θ over the steps, to evaluate with in place of the last ones.
+///
+/// Exponential with decay β: a ← βa + (1 − β)θ, and a = θ after the first update, so that there is
+/// no bias towards zero. Uniform: a ← a + (θ − a)/n in update n, the mean of all; Polyak and Juditsky,
+/// *Acceleration of Stochastic Approximation by Averaging*, SIAM J. Control Optim. 30, 1992.
+///
+/// [`swap`](Average::swap) exchanges a and θ, and once more brings θ back to go on training.
+/// The first update allocates one number per parameter; nothing does after it.
+///
+/// ```
+/// use tapegrad::Tape;
+/// use tapegrad::optim::Average;
+///
+/// let mut tape = Tape::new();
+/// let w = tape.param_slice(1, 1, &[1.0]);
+/// let mut average = Average::exponential(0.75)?;
+/// average.update(&tape);
+/// tape.param_values_mut()[0] = 5.0;
+/// average.update(&tape);
+/// average.swap(&mut tape);
+/// assert_eq!(tape.item(w), 2.0);
+/// average.swap(&mut tape);
+/// assert_eq!(tape.item(w), 5.0);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Average<T> {
+    /// β; `None` for the uniform average.
+    decay: Option<f64>,
+    values: Vec<T>,
+    updates: u64,
+}
+
+impl<T: Float> Average<T> {
+    /// An exponential moving average; the last 1/(1 − β) steps or so count.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if `decay` is not in [0, 1).
+    pub fn exponential(decay: f64) -> Result<Self> {
+        if (0.0..1.0).contains(&decay) {
+            return Ok(Average { decay: Some(decay), values: Vec::new(), updates: 0 });
+        }
+        Err(Error::setting("decay", format!("{decay} is not in the range 0 ≤ decay < 1")))
+    }
+
+    /// The mean over all updates.
+    pub fn uniform() -> Self {
+        Average { decay: None, values: Vec::new(), updates: 0 }
+    }
+
+    /// Takes the parameters in, after an optimizer's step.
+    ///
+    /// # Panics
+    /// If there are more or fewer of them than at the first update.
+    #[track_caller]
+    pub fn update(&mut self, tape: &Tape<T>) {
+        self.updates += 1;
+        if self.updates == 1 {
+            self.values = tape.param_values().to_vec();
+            return;
+        }
+        self.check("update", tape);
+        let weight = T::of(self.decay.map_or(1.0 / self.updates as f64, |decay| 1.0 - decay));
+        for (a, x) in self.values.iter_mut().zip(tape.param_values()) {
+            *a += weight * (*x - *a);
+        }
+    }
+
+    /// Exchanges the average and the parameters.
+    ///
+    /// # Panics
+    /// If there was no update, or there are more or fewer parameters than at the first.
+    #[track_caller]
+    pub fn swap(&mut self, tape: &mut Tape<T>) {
+        assert!(self.updates > 0, "Average::swap: there is no average before the first update");
+        self.check("swap", tape);
+        self.values.swap_with_slice(tape.param_values_mut());
+    }
+
+    /// The average, laid out as [`Tape::param_values`]; empty before the first update.
+    pub fn values(&self) -> &[T] {
+        &self.values
+    }
+
+    /// Number of updates.
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    #[track_caller]
+    fn check(&self, what: &str, tape: &Tape<T>) {
+        let (before, now) = (self.values.len(), tape.param_numbers());
+        assert!(
+            before == now,
+            "Average::{what}: the parameters hold {now} numbers, but held {before} at the first update"
+        );
+    }
+}
