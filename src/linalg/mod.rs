@@ -1,4 +1,5 @@
-//! The one seam to the linear algebra below: products, and the spectral decomposition.
+//! The one seam to the linear algebra below: products, the Cholesky factor and the
+//! spectral decomposition.
 //!
 //! Everything here runs on [faer](https://docs.rs/faer), which picks the CPU's vectors at run time.
 //! No other module names it, so that it can be exchanged in this folder alone.
@@ -8,12 +9,14 @@
 //! number of threads never changes a bit of a result.
 
 pub(crate) mod backend;
+mod cholesky;
 mod eigen;
 mod gemm;
 pub(crate) mod simd;
 mod sum;
 pub(crate) mod threads;
 
+pub use cholesky::Cholesky;
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use gemm::{Mat, gemm};
 pub(crate) use sum::reduce;
