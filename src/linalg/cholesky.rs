@@ -180,7 +180,7 @@ fn factor<T: Float>(mut a: MatMut<'_, T>, floor: &[T], first: usize) -> Result<(
     let (mut a11, _, mut a21, mut a22) = a.rb_mut().split_at_mut(middle, middle);
     factor(a11.rb_mut(), &floor[..middle], first)?;
     solve_right(a11.rb(), a21.rb_mut());
-    subtract_square(a22.rb_mut(), a21.rb());
+    add_square(a22.rb_mut(), a21.rb(), -T::ONE);
     factor(a22, &floor[middle..], first + middle)
 }
 
@@ -226,21 +226,33 @@ fn solve_right<T: Float>(l: MatRef<'_, T>, mut x: MatMut<'_, T>) {
     }
 }
 
-/// C ← C − A·Aᵀ, the lower triangle.
-fn subtract_square<T: Float>(c: MatMut<'_, T>, a: MatRef<'_, T>) {
+/// C ← C + scale·A·Aᵀ, the lower triangle.
+fn add_square<T: Float>(c: MatMut<'_, T>, a: MatRef<'_, T>, scale: T) {
     let n = c.nrows();
     if n <= BLOCK {
         let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-        triangular::matmul(c, lower, Accum::Add, a, full, a.transpose(), full, -T::ONE, Par::Seq);
+        triangular::matmul(c, lower, Accum::Add, a, full, a.transpose(), full, scale, Par::Seq);
         return;
     }
     let middle = (n / 2).next_multiple_of(16);
     let (c11, _, c21, c22) = c.split_at_mut(middle, middle);
     let (a1, a2) = a.split_at_row(middle);
     join(
-        || product(c21, Accum::Add, a2, a1.transpose(), -T::ONE),
-        || join(|| subtract_square(c11, a1), || subtract_square(c22, a2)),
+        || product(c21, Accum::Add, a2, a1.transpose(), scale),
+        || join(|| add_square(c11, a1, scale), || add_square(c22, a2, scale)),
     );
+}
+
+/// C ← C + AᵀA, the lower triangle, for the row-major b×n matrix `a`.
+///
+/// # Panics
+/// If `c` is not n×n or `a` does not have rows of n numbers.
+#[track_caller]
+pub(crate) fn add_gram<T: Float>(c: &mut DMatrix<T>, a: &[T]) {
+    let n = c.ncols();
+    assert!(c.is_square() && a.len().is_multiple_of(n.max(1)), "add_gram: {} numbers for n = {n}", a.len());
+    let a = MatRef::from_row_major_slice(a, a.len() / n.max(1), n);
+    add_square(MatMut::from_column_major_slice_mut(c.as_mut_slice(), n, n), a.transpose(), T::ONE);
 }
 
 /// Gives the columns of `b`, `n` numbers each, to the threads in pieces.
@@ -320,7 +332,9 @@ mod tests {
             assert!((0..n).all(|i| (diagonal[i] / inverse[(i, i)] - 1.0).abs() < 1e-11), "{n}");
             let expected = cholesky.l().transpose() * cholesky.l();
             let product = cholesky.transposed_product();
-            assert!((0..n).all(|j| (j..n).all(|i| (product[(i, j)] - expected[(i, j)]).abs() < 1e-12 * size)));
+            assert!(
+                (0..n).all(|j| (j..n).all(|i| (product[(i, j)] - expected[(i, j)]).abs() < 1e-12 * size))
+            );
             if let Some(reference) = nalgebra::Cholesky::new(a) {
                 let determinant: f64 = reference.l().diagonal().iter().map(|x| 2.0 * x.ln()).sum();
                 assert!((cholesky.log_determinant() - determinant).abs() <= 1e-12 * determinant.abs());

@@ -17,6 +17,7 @@ mod sum;
 pub(crate) mod threads;
 
 pub use cholesky::Cholesky;
+pub(crate) use cholesky::add_gram;
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use gemm::{Mat, gemm};
 pub(crate) use sum::reduce;
