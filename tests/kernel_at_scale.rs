@@ -74,8 +74,7 @@ fn the_solution_is_that_of_the_normal_equations() {
 
 #[test]
 fn the_preconditioner_makes_iterations_few() {
-    // It is good where M is some times 1/λ^½ or more, as the paper says; the number of samples is nothing
-    // to it.
+    // Few where M is well above the effective dimension; at λ = 1e-6, with as many as centres, it takes 60.
     let x = random(3000, 4, 4);
     let mut options = falkon_options(300);
     options.tolerance = 1e-6;
@@ -131,10 +130,10 @@ fn random_features_approach_the_kernel() {
         (0..10).map(mean_of).sum::<f64>() / 10.0
     };
     // The mean squared error falls like 1/F, from at most 1/F.
-    let (few, many) = (error(20), error(2000));
-    assert!(few < 1.0 / 20.0 && many < 1.0 / 2000.0, "{few} {many}");
+    let (few, many) = (error(10), error(400));
+    assert!(few < 1.0 / 10.0 && many < 1.0 / 400.0, "{few} {many}");
     let ratio = few / many;
-    assert!((50.0..200.0).contains(&ratio), "{ratio}");
+    assert!((20.0..80.0).contains(&ratio), "{ratio}");
 }
 
 #[test]

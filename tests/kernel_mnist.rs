@@ -64,11 +64,12 @@ fn exact(n: usize) -> Option<f64> {
 }
 
 fn falkon_f32(n: usize, centres: usize, gamma: f64, ridge: f64, iterations: usize) -> Option<f64> {
-    accuracy::<f32>(n, gamma, ridge, &|kernel, x, y, ridge| {
+    accuracy::<f32>(n, gamma, ridge, &move |kernel, x, y, ridge| {
         let (selection, seed, tolerance) = (Centres::Uniform, 1, 1e-4);
         let options = FalkonOptions { ridge, centres, selection, seed, iterations, tolerance };
         let fit = falkon(kernel, x, y, options).unwrap();
-        println!("{} rows held, residuals {:.1e?}", fit.rows_held, fit.residuals);
+        let residuals: Vec<String> = fit.residuals.iter().map(|r| format!("{r:.0e}")).collect();
+        println!("{} rows held, residuals {}", fit.rows_held, residuals.join(" "));
         Box::new(fit.machine)
     })
 }

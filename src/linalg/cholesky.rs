@@ -42,7 +42,7 @@ pub struct Cholesky<T: Float> {
 }
 
 impl<T: Float> Cholesky<T> {
-    /// Factors `a`, of which only the lower triangle is read. Takes n³/3 multiply-adds and O(n) memory
+    /// Factors `a`, of which only the lower triangle is read. Takes n³/6 multiply-adds and O(n) memory
     /// besides `a`.
     ///
     /// # Errors
@@ -122,7 +122,7 @@ impl<T: Float> Cholesky<T> {
         self.backward(b.as_mut_slice());
     }
 
-    /// The diagonal of A⁻¹: (A⁻¹)ᵢᵢ = Σₖ (L⁻¹)ₖᵢ², n³/3 multiply-adds, in blocks of columns.
+    /// The diagonal of A⁻¹: (A⁻¹)ᵢᵢ = Σₖ (L⁻¹)ₖᵢ², n³/6 multiply-adds, in blocks of columns.
     pub fn inverse_diagonal(&self) -> DVector<T> {
         let mut out = DVector::zeros(self.size());
         inverse_norms(self.view(), 0, out.as_mut_slice());

@@ -16,7 +16,7 @@ use crate::{Error, Float, Result};
 /// functions of the kernel's space.
 ///
 /// Several columns of Y are fitted by one factor; [`one_vs_rest`](super::one_vs_rest) makes the targets of
-/// a classification. Takes n³/3 multiply-adds and n² numbers of memory, which the fit predicts before it
+/// a classification. Takes n³/6 multiply-adds and n² numbers of memory, which the fit predicts before it
 /// allocates.
 ///
 /// ```
@@ -100,7 +100,7 @@ impl<T: Float> KernelRidge<T> {
     /// yᵢ − f₋ᵢ(xᵢ), n×c, with f₋ᵢ fitted to all samples but the i-th, with the same ridge nλ.
     ///
     /// In closed form: αᵢ/((K + nλI)⁻¹)ᵢᵢ (Rifkin and Lippert, "Notes on regularized least squares", 2007).
-    /// Takes n³/3 multiply-adds.
+    /// Takes n³/6 multiply-adds.
     pub fn leave_one_out_residuals(&self) -> DMatrix<T> {
         let inverse = self.factor.inverse_diagonal();
         DMatrix::from_fn(self.alpha.nrows(), self.alpha.ncols(), |i, j| self.alpha[(i, j)] / inverse[i])
