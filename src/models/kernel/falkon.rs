@@ -189,20 +189,20 @@ fn conjugate_gradients<T: Float>(
     let mut residuals = Vec::new();
     for _ in 0..iterations {
         let q = apply(&p);
-        for j in 0..c {
+        for (j, now) in now.iter_mut().enumerate() {
             let curvature = column_dot(&p, &q, j);
             // A column that is solved, or whose digits are used up, stays as it is.
-            if curvature.is_nan() || curvature <= 0.0 || now[j] == 0.0 {
+            if curvature.is_nan() || curvature <= 0.0 || *now == 0.0 {
                 p.column_mut(j).fill(T::ZERO);
                 continue;
             }
-            let step = T::of(now[j] / curvature);
+            let step = T::of(*now / curvature);
             x.column_mut(j).zip_apply(&p.column(j), |x, p| *x += step * p);
             r.column_mut(j).zip_apply(&q.column(j), |r, q| *r -= step * q);
             let next = column_dot(&r, &r, j);
-            let share = T::of(next / now[j]);
+            let share = T::of(next / *now);
             p.column_mut(j).zip_apply(&r.column(j), |p, r| *p = r + share * *p);
-            now[j] = next;
+            *now = next;
         }
         let relative =
             now.iter().zip(&first).map(|(now, first)| if *first > 0.0 { now / first } else { 0.0 });
