@@ -51,6 +51,9 @@ pub fn gemm<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T
     product(c, accum, a.0, b.0, T::ONE);
 }
 
+/// Halves the output until a piece is small enough for one thread. The pieces are the same at any
+/// number of threads: kernels for blocks of other sizes may sum in another order.
+///
 /// C ← scale·A·B, or C ← C + scale·A·B.
 pub(super) fn product<T: Float>(
     c: MatMut<'_, T>,
@@ -59,41 +62,20 @@ pub(super) fn product<T: Float>(
     b: MatRef<'_, T>,
     scale: T,
 ) {
-    // Pieces of a deep product would be too narrow to reuse what they load: some 64 are enough.
-    let grain = GRAIN.max(c.nrows() * c.ncols() * a.ncols() / 64);
-    piece(c, accum, a, b, scale, grain);
-}
-
-/// Halves the output until a piece is small enough for one thread. The pieces are the same at any
-/// number of threads: kernels for blocks of other sizes may sum in another order.
-fn piece<T: Float>(
-    c: MatMut<'_, T>,
-    accum: Accum,
-    a: MatRef<'_, T>,
-    b: MatRef<'_, T>,
-    scale: T,
-    grain: usize,
-) {
     let (rows, cols, depth) = (c.nrows(), c.ncols(), a.ncols());
-    if rows.max(cols) < 64 || rows * cols * depth <= grain {
+    if rows.max(cols) < 64 || rows * cols * depth <= GRAIN {
         matmul(c, accum, a, b, scale, Par::Seq);
     } else if rows >= cols {
         // Multiples of 16 keep the pieces on whole vectors.
         let middle = (rows / 2).next_multiple_of(16);
         let (c1, c2) = c.split_at_row_mut(middle);
         let (a1, a2) = a.split_at_row(middle);
-        super::threads::join(
-            || piece(c1, accum, a1, b, scale, grain),
-            || piece(c2, accum, a2, b, scale, grain),
-        );
+        super::threads::join(|| product(c1, accum, a1, b, scale), || product(c2, accum, a2, b, scale));
     } else {
         let middle = (cols / 2).next_multiple_of(16);
         let (c1, c2) = c.split_at_col_mut(middle);
         let (b1, b2) = b.split_at_col(middle);
-        super::threads::join(
-            || piece(c1, accum, a, b1, scale, grain),
-            || piece(c2, accum, a, b2, scale, grain),
-        );
+        super::threads::join(|| product(c1, accum, a, b1, scale), || product(c2, accum, a, b2, scale));
     }
 }
 
