@@ -24,6 +24,8 @@ pub enum Purpose {
     Split = 5,
     /// Random projections and features.
     Projection = 6,
+    /// Subsamples that stand for the whole: centres of kernel machines, heuristics.
+    Subsample = 16,
 }
 
 /// The generator of `seed` for one purpose: ChaCha with 8 rounds.

@@ -79,7 +79,7 @@ pub fn gemm<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T
     }
     let c = MatMut::from_row_major_slice_mut(c, rows, cols);
     let accum = if accumulate { Accum::Add } else { Accum::Replace };
-    product(c, accum, a.view(), b.view());
+    product(c, accum, a.view(), b.view(), T::ONE);
 }
 
 fn tiny<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T>) {
@@ -98,21 +98,29 @@ fn tiny<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T>) {
 
 /// Halves the output until a piece is small enough for one thread. The pieces are the same at any
 /// number of threads: kernels for blocks of other sizes may sum in another order.
-fn product<T: Float>(c: MatMut<'_, T>, accum: Accum, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+///
+/// C ← scale·A·B, or C ← C + scale·A·B.
+pub(super) fn product<T: Float>(
+    c: MatMut<'_, T>,
+    accum: Accum,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+    scale: T,
+) {
     let (rows, cols, depth) = (c.nrows(), c.ncols(), a.ncols());
     if rows.max(cols) < 64 || rows * cols * depth <= GRAIN {
-        matmul(c, accum, a, b, T::ONE, Par::Seq);
+        matmul(c, accum, a, b, scale, Par::Seq);
     } else if rows >= cols {
         // Multiples of 16 keep the pieces on whole vectors.
         let middle = (rows / 2).next_multiple_of(16);
         let (c1, c2) = c.split_at_row_mut(middle);
         let (a1, a2) = a.split_at_row(middle);
-        super::threads::join(|| product(c1, accum, a1, b), || product(c2, accum, a2, b));
+        super::threads::join(|| product(c1, accum, a1, b, scale), || product(c2, accum, a2, b, scale));
     } else {
         let middle = (cols / 2).next_multiple_of(16);
         let (c1, c2) = c.split_at_col_mut(middle);
         let (b1, b2) = b.split_at_col(middle);
-        super::threads::join(|| product(c1, accum, a, b1), || product(c2, accum, a, b2));
+        super::threads::join(|| product(c1, accum, a, b1, scale), || product(c2, accum, a, b2, scale));
     }
 }
 

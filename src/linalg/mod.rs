@@ -1,4 +1,5 @@
-//! The one seam to the linear algebra below: products, and the spectral decomposition.
+//! The one seam to the linear algebra below: products, the Cholesky factor and the
+//! spectral decomposition.
 //!
 //! Everything here runs on [faer](https://docs.rs/faer), which picks the CPU's vectors at run time.
 //! No other module names it, so that it can be exchanged in this folder alone.
@@ -12,12 +13,15 @@
 //! the same bits with both; on a CPU without, or of another architecture, the last bits may differ.
 
 pub(crate) mod backend;
+mod cholesky;
 mod eigen;
 mod gemm;
 pub(crate) mod simd;
 mod sum;
 pub(crate) mod threads;
 
+pub use cholesky::Cholesky;
+pub(crate) use cholesky::add_gram;
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use gemm::{Mat, gemm};
 pub(crate) use sum::{PIECE, column_sums, reduce, row_or_rows};

@@ -1,5 +1,6 @@
 //! Models: what turns a batch into predictions, and what it takes to train them.
 
+pub mod kernel;
 mod logistic;
 mod mlp;
 mod summary;

@@ -13,6 +13,10 @@ pub(super) const DIRECT: usize = 300;
 /// Scores that change by less than this, relative to 1 + the largest, have converged.
 const TOLERANCE: f64 = 1e-9;
 
+/// Relative size of a step below which it may be all rounding: features of very different scales or that
+/// depend on each other have a floor above [`TOLERANCE`].
+const FLOOR: f64 = 1e-7;
+
 /// Margins that are negative by no more than this share of the largest count as zero.
 const SEPARABLE: f64 = 1e-9;
 
@@ -29,6 +33,7 @@ pub(super) fn minimise(problem: &Problem<'_>, max_steps: usize, direct: bool) ->
     }
     let mut point = problem.at(&theta);
     let first = dot(&point.gradient, &point.gradient).sqrt();
+    let mut last_size = f64::INFINITY;
     for count in 1..=max_steps {
         let norm = dot(&point.gradient, &point.gradient).sqrt();
         if norm == 0.0 {
@@ -46,10 +51,13 @@ pub(super) fn minimise(problem: &Problem<'_>, max_steps: usize, direct: bool) ->
             check_separable(problem, &point.z, &change)?;
         }
         let largest = |z: &[f64]| z.iter().fold(0.0f64, |a, b| a.max(b.abs()));
-        if largest(&change) <= TOLERANCE * (1.0 + largest(&point.z)) {
+        let size = largest(&change) / (1.0 + largest(&point.z));
+        // On the floor of the rounding, steps no longer get shorter.
+        if size <= TOLERANCE || (size <= FLOOR && size >= last_size) {
             add(&mut theta, 1.0, &step);
             return Ok((theta, count));
         }
+        last_size = size;
         let slope = dot(&point.gradient, &step);
         let mut length = 1.0;
         loop {

@@ -1,0 +1,142 @@
+//! Which samples become the centres of an approximation.
+
+use std::sync::Arc;
+
+use rand::RngExt;
+use rand::seq::index;
+
+use super::functions::Kernel;
+use super::gram::{cross_block, gram_diagonal, gram_lower};
+use super::machine::block_rows;
+use super::options::check_lambda;
+use super::samples::Samples;
+use crate::linalg::{Cholesky, norm_squared};
+use crate::rng::{Purpose, stream};
+use crate::{Error, Float, Result};
+
+/// How centres are drawn, without replacement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Centres {
+    /// Each sample is as likely as any other.
+    Uniform,
+    /// In proportion to approximate [leverage scores](leverage_scores) from so many pilot samples: rare
+    /// kinds of samples come in before more of the common ones.
+    LeverageScores {
+        /// Number of pilot samples, drawn uniformly.
+        pilots: usize,
+    },
+}
+
+impl Centres {
+    /// `count` row numbers, ascending.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there are not as many samples, `count` is 0, or as [`leverage_scores`].
+    pub(super) fn choose<T: Float>(
+        self,
+        kernel: &Arc<dyn Kernel<T>>,
+        x: &Samples<T>,
+        count: usize,
+        lambda: f64,
+        seed: u64,
+    ) -> Result<Vec<usize>> {
+        let n = x.len();
+        check_count("centres", count, n)?;
+        let mut chosen = match self {
+            Centres::Uniform => uniform(n, count, seed),
+            Centres::LeverageScores { pilots } => {
+                let scores = leverage_scores(kernel.as_ref(), x, lambda, pilots, seed)?;
+                weighted(&scores, count, seed)
+            }
+        };
+        chosen.sort_unstable();
+        Ok(chosen)
+    }
+}
+
+/// An error unless `count` is from 1 to n.
+pub(super) fn check_count(name: &'static str, count: usize, n: usize) -> Result<()> {
+    if (1..=n).contains(&count) {
+        return Ok(());
+    }
+    Err(Error::setting(name, format!("{count}: must be from 1 to the number of samples, {n}")))
+}
+
+fn uniform(n: usize, count: usize, seed: u64) -> Vec<usize> {
+    index::sample(&mut stream(seed, Purpose::Subsample), n, count).into_vec()
+}
+
+/// Draws without replacement in proportion to weights: the largest of uᵢ^(1/wᵢ), u uniform in (0, 1)
+/// (Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006).
+fn weighted(weights: &[f64], count: usize, seed: u64) -> Vec<usize> {
+    let mut rng = stream(seed, Purpose::Subsample);
+    // The pilots came from the start of the stream.
+    rng.set_word_pos(1 << 40);
+    let mut keys: Vec<(f64, usize)> = weights
+        .iter()
+        .enumerate()
+        .map(|(i, weight)| {
+            let u: f64 = rng.random_range(f64::MIN_POSITIVE..1.0);
+            (Float::ln(u) / weight.max(f64::MIN_POSITIVE), i)
+        })
+        .collect();
+    keys.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    keys[..count].iter().map(|(_, i)| *i).collect()
+}
+
+/// Approximate ridge leverage scores ℓᵢ = (K(K + nλI)⁻¹)ᵢᵢ, whose sum is the effective dimension:
+/// ℓ̃ᵢ = (k(xᵢ, xᵢ) − kᵢᵀ(K_SS + |S|λI)⁻¹kᵢ)/(nλ), from uniformly drawn pilot samples S.
+///
+/// Never below the true score (up to the chance of the draw), and equal to it where S is all samples
+/// (Alaoui and Mahoney, "Fast randomized kernel ridge regression with statistical guarantees", 2015; Musco
+/// and Musco, "Recursive sampling for the Nyström method", 2017).
+///
+/// # Errors
+/// [`Error::Setting`] if λ is not above 0 or not finite, or `pilots` is 0 or more than there are samples;
+/// [`Error::NotPositiveDefinite`] if λ is too small for the pilots.
+pub fn leverage_scores<T: Float>(
+    kernel: &dyn Kernel<T>,
+    x: &Samples<T>,
+    lambda: f64,
+    pilots: usize,
+    seed: u64,
+) -> Result<Vec<f64>> {
+    check_lambda(lambda)?;
+    if lambda == 0.0 {
+        return Err(Error::setting("lambda", "0: leverage scores need a ridge above 0"));
+    }
+    let n = x.len();
+    check_count("pilots", pilots, n)?;
+    let chosen = if pilots == n { (0..n).collect() } else { uniform(n, pilots, seed) };
+    let pilot = x.subset(&chosen);
+    let mut k = gram_lower(kernel, &pilot);
+    let ridge = T::of(lambda * pilots as f64);
+    (0..pilots).for_each(|i| k[(i, i)] += ridge);
+    let factor = Cholesky::new(k)?;
+    let diagonal = gram_diagonal(kernel, x.rows());
+    let block = block_rows(pilots).min(n);
+    let mut k = vec![T::ZERO; block * pilots];
+    let mut scores = Vec::with_capacity(n);
+    for start in (0..n).step_by(block) {
+        let end = n.min(start + block);
+        let k = &mut k[..(end - start) * pilots];
+        cross_block(kernel, x.rows().range(start..end), pilot.rows(), k);
+        factor.forward(k);
+        for (own, explained) in diagonal[start..end].iter().zip(k.chunks_exact(pilots)) {
+            let left = (*own - norm_squared(explained)).max(T::ZERO);
+            scores.push(left.to_f64() / (lambda * n as f64));
+        }
+    }
+    Ok(scores)
+}
+
+/// The factor of K_MM with a jitter on the diagonal that rounding cannot undo: 4·M·ε times the largest
+/// k(c, c). Without it, duplicated centres would make the matrix singular.
+pub(super) fn factor_centres<T: Float>(kernel: &dyn Kernel<T>, centres: &Samples<T>) -> Result<Cholesky<T>> {
+    let mut k = gram_lower(kernel, centres);
+    let m = centres.len();
+    let largest = (0..m).map(|i| k[(i, i)]).fold(T::ZERO, Float::max);
+    let jitter = T::of(4.0 * m as f64) * T::EPSILON * largest;
+    (0..m).for_each(|i| k[(i, i)] += jitter);
+    Cholesky::new(k)
+}

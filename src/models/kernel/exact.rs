@@ -1,0 +1,163 @@
+//! Exact kernel ridge regression by the Cholesky factor of K + nλI.
+
+use std::sync::Arc;
+
+use nalgebra::{DMatrix, DVector};
+
+use super::functions::Kernel;
+use super::gram::{cross_block, gram_lower};
+use super::machine::KernelMachine;
+use super::options::{RidgeOptions, check_targets};
+use super::samples::{Rows, Samples};
+use crate::linalg::{Cholesky, Mat, gemm};
+use crate::{Error, Float, Result};
+
+/// f(x) = Σᵢ αᵢ·k(x, xᵢ) with (K + nλI)·α = Y: the minimum of 1/n·Σ(f(xᵢ) − yᵢ)² + λ‖f‖² over the
+/// functions of the kernel's space.
+///
+/// Several columns of Y are fitted by one factor; [`one_vs_rest`](super::one_vs_rest) makes the targets of
+/// a classification. Takes n³/6 multiply-adds and n² numbers of memory, which the fit predicts before it
+/// allocates.
+///
+/// ```
+/// use std::sync::Arc;
+/// use nalgebra::dmatrix;
+/// use tapegrad::models::kernel::{KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples};
+///
+/// let x = Samples::new(vec![0.0, 1.0, 2.0], 1)?;
+/// let y = dmatrix![0.0; 1.0; 0.0];
+/// let fit = KernelRidge::fit(Arc::new(Rbf::new(1.0)?), &x, &y, RidgeOptions::new(1e-9))?;
+/// let at = fit.predict(&Samples::new(vec![1.0, 0.5], 1)?);
+/// assert!((at[0] - 1.0f64).abs() < 1e-6 && 0.0 < at[1] && at[1] < 1.0);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct KernelRidge<T: Float> {
+    pub(super) kernel: Arc<dyn Kernel<T>>,
+    pub(super) x: Samples<T>,
+    /// n×c.
+    pub(super) alpha: DMatrix<T>,
+    pub(super) factor: Cholesky<T>,
+    /// yᵀα of every column.
+    pub(super) fit_terms: Vec<f64>,
+    pub(super) lambda: f64,
+}
+
+impl<T: Float> KernelRidge<T> {
+    /// Fits the n×c targets `y`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if λ is negative or not finite, or the fit takes more memory than allowed;
+    /// [`Error::Data`] if there is not a row of targets for each sample, or a target is not finite;
+    /// [`Error::NotPositiveDefinite`] if K + nλI is not, as with duplicated rows and λ = 0: it suggests a λ.
+    pub fn fit(
+        kernel: Arc<dyn Kernel<T>>,
+        x: &Samples<T>,
+        y: &DMatrix<T>,
+        options: RidgeOptions,
+    ) -> Result<Self> {
+        options.check_lambda()?;
+        check_targets(x, y)?;
+        let (n, d, c) = (x.len(), x.features(), y.ncols());
+        let way_out = "Nyström, random Fourier features and FALKON take less";
+        let what = format!("an exact fit of {n} samples in {}", T::NAME);
+        options.check_memory::<T>(&what, Self::numbers(n, d, c), way_out)?;
+        let mut k = gram_lower(kernel.as_ref(), x);
+        let ridge = T::of(options.ridge(n));
+        (0..n).for_each(|i| k[(i, i)] += ridge);
+        let factor = Cholesky::new(k).map_err(|e| name_lambda(e, options.lambda, n))?;
+        let mut alpha = y.clone();
+        factor.solve_in_place(&mut alpha);
+        let fit_terms = y
+            .column_iter()
+            .zip(alpha.column_iter())
+            .map(|(y, a)| y.iter().zip(a.iter()).map(|(y, a)| y.to_f64() * a.to_f64()).sum())
+            .collect();
+        Ok(KernelRidge { kernel, x: x.clone(), alpha, factor, fit_terms, lambda: options.lambda })
+    }
+
+    /// How many numbers a fit holds at once: the matrix with a block of its rows, samples, targets and α.
+    pub fn numbers(n: usize, d: usize, c: usize) -> u128 {
+        let (n, d, c) = (n as u128, d as u128, c as u128);
+        n * n + 256.min(n) * n + n * (d + 1) + 2 * n * c
+    }
+
+    /// α, n×c.
+    pub fn alpha(&self) -> &DMatrix<T> {
+        &self.alpha
+    }
+
+    /// The factor of K + nλI.
+    pub fn factor(&self) -> &Cholesky<T> {
+        &self.factor
+    }
+
+    /// λ.
+    pub fn lambda(&self) -> f64 {
+        self.lambda
+    }
+
+    /// yᵢ − f₋ᵢ(xᵢ), n×c, with f₋ᵢ fitted to all samples but the i-th, with the same ridge nλ.
+    ///
+    /// In closed form: αᵢ/((K + nλI)⁻¹)ᵢᵢ (Rifkin and Lippert, "Notes on regularized least squares", 2007).
+    /// Takes n³/6 multiply-adds.
+    pub fn leave_one_out_residuals(&self) -> DMatrix<T> {
+        let inverse = self.factor.inverse_diagonal();
+        DMatrix::from_fn(self.alpha.nrows(), self.alpha.ncols(), |i, j| self.alpha[(i, j)] / inverse[i])
+    }
+
+    /// tr K(K + nλI)⁻¹ = n − nλ·tr (K + nλI)⁻¹, how many parameters the fit has in effect.
+    pub fn effective_dimension(&self) -> f64 {
+        let n = self.x.len() as f64;
+        let inverse: DVector<T> = self.factor.inverse_diagonal();
+        n - n * self.lambda * inverse.iter().map(|x| x.to_f64()).sum::<f64>()
+    }
+}
+
+impl<T: Float> KernelMachine<T> for KernelRidge<T> {
+    fn name(&self) -> String {
+        format!("exact kernel ridge, {}, n={}, λ={:e}", self.kernel.name(), self.x.len(), self.lambda)
+    }
+
+    fn inputs(&self) -> usize {
+        self.x.features()
+    }
+
+    fn outputs(&self) -> usize {
+        self.alpha.ncols()
+    }
+
+    fn width(&self) -> usize {
+        self.x.len()
+    }
+
+    fn predict_block(&self, x: Rows<'_, T>, out: &mut [T]) {
+        expand(self.kernel.as_ref(), x, self.x.rows(), &self.alpha, out);
+    }
+}
+
+/// K(X, C)·α into `out`, row-major.
+pub(super) fn expand<T: Float>(
+    kernel: &dyn Kernel<T>,
+    x: Rows<'_, T>,
+    centres: Rows<'_, T>,
+    alpha: &DMatrix<T>,
+    out: &mut [T],
+) {
+    let mut k = vec![T::ZERO; x.len() * centres.len()];
+    cross_block(kernel, x, centres, &mut k);
+    // Column-major α is row-major αᵀ.
+    let alpha = Mat::new(alpha.as_slice(), alpha.ncols(), alpha.nrows()).t();
+    gemm(out, false, Mat::new(&k, x.len(), centres.len()), alpha);
+}
+
+/// The same error with a λ to try.
+pub(super) fn name_lambda(error: Error, lambda: f64, n: usize) -> Error {
+    match error {
+        Error::NotPositiveDefinite { pivot, value, hint } => {
+            let hint = format!("λ = {lambda:e} is too small for {n} samples: {hint}");
+            Error::NotPositiveDefinite { pivot, value, hint }
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,221 @@
+//! FALKON: preconditioned conjugate gradients on Nyström centres.
+
+use std::sync::Arc;
+
+use nalgebra::DMatrix;
+
+use super::centres::{Centres, check_count, factor_centres};
+use super::expansion::Expansion;
+use super::functions::Kernel;
+use super::gram::cross_block;
+use super::machine::block_rows;
+use super::options::{RidgeOptions, check_targets};
+use super::samples::Samples;
+use crate::linalg::{Cholesky, Mat, dot, gemm};
+use crate::{Error, Float, Result};
+
+/// What a FALKON fit is told.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FalkonOptions {
+    /// λ > 0 and memory. What the fit itself leaves of it holds blocks of K_nM from iteration to iteration.
+    pub ridge: RidgeOptions,
+    /// M, the number of centres.
+    pub centres: usize,
+    /// How they are drawn. The preconditioner is that of uniform ones; with others it takes more iterations.
+    pub selection: Centres,
+    /// The seed they are drawn by.
+    pub seed: u64,
+    /// The most iterations; some 20 are enough as a rule.
+    pub iterations: usize,
+    /// Stops where the residual of every column is below this part of the first, in the preconditioned norm.
+    pub tolerance: f64,
+}
+
+/// A FALKON fit and how it went.
+#[derive(Clone, Debug)]
+pub struct Falkon<T: Float> {
+    /// The predictor.
+    pub machine: Expansion<T>,
+    /// Largest relative residual of any column, after each iteration.
+    pub residuals: Vec<f64>,
+    /// How many of the n rows of K_nM were held in memory, the others being made anew each iteration.
+    pub rows_held: usize,
+}
+
+/// The solution that [`nystrom`](super::nystrom) has in closed form, H·α = K_nMᵀ·Y with
+/// H = K_nMᵀ·K_nM + nλ·K_MM, by conjugate gradients on Bᵀ·H·B·β = Bᵀ·K_nMᵀ·Y and α = B·β (Rudi, Carratino
+/// and Rosasco, "FALKON: an optimal large scale kernel method", 2017).
+///
+/// B = L⁻ᵀ·G⁻ᵀ with L·Lᵀ = K_MM and G·Gᵀ = n/M·LᵀL + nλI: H with K_nMᵀK_nM replaced by n/M·K_MM², so that
+/// few iterations are needed. All columns of Y run side by side. An iteration takes 2nMc multiply-adds, and
+/// nMd more for the rows of K_nM that are not held; the preconditioner M³. The memory is 2M² numbers, the
+/// samples, and a block.
+///
+/// Held or made anew, the numbers are the same: the memory does not change a bit.
+///
+/// # Errors
+/// [`Error::Setting`] if λ is not above 0, M is 0 or more than n, `iterations` is 0, `tolerance` is negative or NaN, or the
+/// memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if λ is too small
+/// for the precision.
+pub fn falkon<T: Float>(
+    kernel: Arc<dyn Kernel<T>>,
+    x: &Samples<T>,
+    y: &DMatrix<T>,
+    options: FalkonOptions,
+) -> Result<Falkon<T>> {
+    let FalkonOptions { ridge, centres: m, selection, seed, .. } = options;
+    check(&options)?;
+    check_targets(x, y)?;
+    let (n, d, c) = (x.len(), x.features(), y.ncols());
+    check_count("centres", m, n)?;
+    let block = block_rows(m).min(n);
+    let numbers = fixed_numbers(n, d, c, m, block);
+    let what = format!("FALKON with {m} centres in {}", T::NAME);
+    ridge.check_memory::<T>(&what, numbers, "take fewer centres")?;
+    let left = u128::from(ridge.memory) / size_of::<T>() as u128 - numbers;
+    let held = (left / (block as u128 * m as u128)).min(n.div_ceil(block) as u128) as usize;
+
+    let centres = x.subset(&selection.choose(&kernel, x, m, ridge.lambda, seed)?);
+    let first = factor_centres(kernel.as_ref(), &centres)?;
+    let (n_lambda, per_centre) = (T::of(ridge.ridge(n)), T::of(n as f64 / m as f64));
+    let mut inner = first.transposed_product();
+    inner.as_mut_slice().iter_mut().for_each(|v| *v *= per_centre);
+    (0..m).for_each(|i| inner[(i, i)] += n_lambda);
+    let second = Cholesky::new(inner)?;
+
+    let mut blocks = Blocks { kernel: kernel.as_ref(), x, centres: &centres, block, held: Vec::new() };
+    let targets = y.transpose();
+    let mut right = DMatrix::<T>::zeros(m, c);
+    blocks.visit(held, |start, k| {
+        let rows = k.len() / m;
+        let y = Mat::new(&targets.as_slice()[start * c..(start + rows) * c], rows, c);
+        gemm(right.as_mut_slice(), true, y.t(), Mat::new(k, rows, m));
+    });
+    first.solve_lower_in_place(&mut right);
+    second.solve_lower_in_place(&mut right);
+
+    let mut values = vec![T::ZERO; block * c];
+    let apply = |p: &DMatrix<T>| {
+        let mut u = p.clone();
+        second.solve_upper_in_place(&mut u);
+        let mut v = u.clone();
+        first.solve_upper_in_place(&mut v);
+        let mut out = DMatrix::<T>::zeros(m, c);
+        blocks.visit(held, |_, k| {
+            let rows = k.len() / m;
+            let (k, values) = (Mat::new(k, rows, m), &mut values[..rows * c]);
+            gemm(values, false, k, Mat::new(v.as_slice(), c, m).t());
+            gemm(out.as_mut_slice(), true, Mat::new(values, rows, c).t(), k);
+        });
+        first.solve_lower_in_place(&mut out);
+        out.zip_apply(&u, |o, u| *o += n_lambda * u);
+        second.solve_lower_in_place(&mut out);
+        out
+    };
+    let (mut alpha, residuals) = conjugate_gradients(right, options.iterations, options.tolerance, apply);
+    second.solve_upper_in_place(&mut alpha);
+    first.solve_upper_in_place(&mut alpha);
+    let name = format!("FALKON, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
+    let rows_held = (held * block).min(n);
+    Ok(Falkon { machine: Expansion::new(name, kernel, centres, alpha), residuals, rows_held })
+}
+
+fn check(options: &FalkonOptions) -> Result<()> {
+    options.ridge.check_lambda()?;
+    if options.ridge.lambda == 0.0 {
+        return Err(Error::setting("lambda", "0: FALKON needs a ridge above 0"));
+    }
+    if options.iterations == 0 {
+        return Err(Error::setting("iterations", "0: must be at least 1"));
+    }
+    if options.tolerance.is_nan() || options.tolerance < 0.0 {
+        return Err(Error::setting("tolerance", format!("{}: must not be below 0", options.tolerance)));
+    }
+    Ok(())
+}
+
+/// What a fit holds besides the rows of K_nM it may keep.
+fn fixed_numbers(n: usize, d: usize, c: usize, m: usize, block: usize) -> u128 {
+    let (n, d, c, m, block) = (n as u128, d as u128, c as u128, m as u128, block as u128);
+    2 * m * m + block.max(256) * m + n * (d + 1) + 2 * n * c + m * (d + 1) + 8 * m * c + block * c
+}
+
+/// K_nM block by block, the first ones held from the first visit on.
+struct Blocks<'a, T: Float> {
+    kernel: &'a dyn Kernel<T>,
+    x: &'a Samples<T>,
+    centres: &'a Samples<T>,
+    /// Rows of a block.
+    block: usize,
+    held: Vec<Vec<T>>,
+}
+
+impl<T: Float> Blocks<'_, T> {
+    /// Calls `work` with first row and contents of every block; the first `hold` blocks stay in memory.
+    fn visit(&mut self, hold: usize, mut work: impl FnMut(usize, &[T])) {
+        let (n, m) = (self.x.len(), self.centres.len());
+        let mut scratch = Vec::new();
+        for (index, start) in (0..n).step_by(self.block).enumerate() {
+            if let Some(k) = self.held.get(index) {
+                work(start, k);
+                continue;
+            }
+            let end = n.min(start + self.block);
+            scratch.resize((end - start) * m, T::ZERO);
+            let rows = self.x.rows().range(start..end);
+            cross_block(self.kernel, rows, self.centres.rows(), &mut scratch);
+            work(start, &scratch);
+            if index < hold {
+                self.held.push(std::mem::take(&mut scratch));
+            }
+        }
+    }
+}
+
+/// Solves A·X = B for every column of B from X = 0; the solution, and the largest relative residual after
+/// every iteration (Hestenes and Stiefel, 1952).
+fn conjugate_gradients<T: Float>(
+    b: DMatrix<T>,
+    iterations: usize,
+    tolerance: f64,
+    mut apply: impl FnMut(&DMatrix<T>) -> DMatrix<T>,
+) -> (DMatrix<T>, Vec<f64>) {
+    let (m, c) = b.shape();
+    let mut x = DMatrix::<T>::zeros(m, c);
+    let (mut r, mut p) = (b.clone(), b);
+    let norms = |r: &DMatrix<T>| -> Vec<f64> { (0..c).map(|j| column_dot(r, r, j)).collect() };
+    let first = norms(&r);
+    let mut now = first.clone();
+    let mut residuals = Vec::new();
+    for _ in 0..iterations {
+        let q = apply(&p);
+        for (j, now) in now.iter_mut().enumerate() {
+            let curvature = column_dot(&p, &q, j);
+            // A column that is solved, or whose digits are used up, stays as it is.
+            if curvature.is_nan() || curvature <= 0.0 || *now == 0.0 {
+                p.column_mut(j).fill(T::ZERO);
+                continue;
+            }
+            let step = T::of(*now / curvature);
+            x.column_mut(j).zip_apply(&p.column(j), |x, p| *x += step * p);
+            r.column_mut(j).zip_apply(&q.column(j), |r, q| *r -= step * q);
+            let next = column_dot(&r, &r, j);
+            let share = T::of(next / *now);
+            p.column_mut(j).zip_apply(&r.column(j), |p, r| *p = r + share * *p);
+            *now = next;
+        }
+        let relative =
+            now.iter().zip(&first).map(|(now, first)| if *first > 0.0 { now / first } else { 0.0 });
+        let largest = relative.fold(0.0, f64::max).sqrt();
+        residuals.push(largest);
+        if largest <= tolerance {
+            break;
+        }
+    }
+    (x, residuals)
+}
+
+fn column_dot<T: Float>(a: &DMatrix<T>, b: &DMatrix<T>, j: usize) -> f64 {
+    let m = a.nrows();
+    dot(&a.as_slice()[j * m..(j + 1) * m], &b.as_slice()[j * m..(j + 1) * m]).to_f64()
+}

@@ -1,0 +1,49 @@
+//! Ridge regression on explicit features, made and used in blocks.
+
+use nalgebra::DMatrix;
+
+use super::exact::name_lambda;
+use super::machine::block_rows;
+use super::samples::{Rows, Samples};
+use crate::linalg::{Cholesky, Mat, add_gram, gemm};
+use crate::{Float, Result};
+
+/// W with (ΦᵀΦ + nλI)·W = ΦᵀY, W width×c, where `features` writes the rows of Φ for some samples.
+///
+/// ΦᵀΦ is summed block by block in a fixed order. Holds width² numbers and a block.
+pub(super) fn ridge<T: Float>(
+    x: &Samples<T>,
+    y: &DMatrix<T>,
+    width: usize,
+    lambda: f64,
+    features: impl Fn(Rows<'_, T>, &mut [T]),
+) -> Result<DMatrix<T>> {
+    let (n, c) = (x.len(), y.ncols());
+    let targets = y.transpose();
+    let mut product = DMatrix::<T>::zeros(width, width);
+    let mut weights = DMatrix::<T>::zeros(width, c);
+    let block = block_rows(width).min(n);
+    let mut phi = vec![T::ZERO; block * width];
+    for start in (0..n).step_by(block) {
+        let end = n.min(start + block);
+        let rows = end - start;
+        let phi = &mut phi[..rows * width];
+        features(x.rows().range(start..end), phi);
+        add_gram(&mut product, phi);
+        // Column-major: ΦᵀY is the row-major YᵀΦ.
+        let y = Mat::new(&targets.as_slice()[start * c..end * c], rows, c);
+        gemm(weights.as_mut_slice(), true, y.t(), Mat::new(phi, rows, width));
+    }
+    let ridge = T::of(lambda * n as f64);
+    (0..width).for_each(|i| product[(i, i)] += ridge);
+    let factor = Cholesky::new(product).map_err(|e| name_lambda(e, lambda, n))?;
+    factor.solve_in_place(&mut weights);
+    Ok(weights)
+}
+
+/// How many numbers [`ridge`] holds at once, and samples and targets.
+pub(super) fn numbers(n: usize, d: usize, c: usize, width: usize) -> u128 {
+    let (block, n, d, c) = (block_rows(width).min(n) as u128, n as u128, d as u128, c as u128);
+    let width = width as u128;
+    width * width + block * width + n * (d + 1) + 2 * n * c + width * c
+}

@@ -1,0 +1,45 @@
+//! The Matérn kernel of smoothness 3/2.
+
+use super::{Kernel, Pairwise, positive};
+use crate::{Float, Result};
+
+/// k(x, y) = (1 + √3·r/ℓ)·exp(−√3·r/ℓ) with r = ‖x − y‖.
+///
+/// Once differentiable (Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006, eq. 4.17).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Matern32 {
+    length_scale: f64,
+}
+
+impl Matern32 {
+    /// With ℓ > 0.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) if it is not finite and above 0.
+    pub fn new(length_scale: f64) -> Result<Self> {
+        Ok(Matern32 { length_scale: positive("length_scale", length_scale)? })
+    }
+
+    /// ℓ.
+    pub fn length_scale(&self) -> f64 {
+        self.length_scale
+    }
+}
+
+impl<T: Float> Kernel<T> for Matern32 {
+    fn name(&self) -> String {
+        format!("matern32 ℓ={}", self.length_scale)
+    }
+
+    fn pairwise(&self) -> Pairwise {
+        Pairwise::SquaredDistance
+    }
+
+    fn apply(&self, values: &mut [T], _: T, _: &[T]) {
+        let scale = T::of(3f64.sqrt() / self.length_scale);
+        for v in values {
+            let s = scale * v.sqrt();
+            *v = (T::ONE + s) * (-s).exp();
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The kernel functions: one file each, and one line in the table [`kernels`].
+
+mod laplacian;
+mod linear;
+mod matern32;
+mod matern52;
+mod polynomial;
+mod rbf;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+pub use laplacian::Laplacian;
+pub use linear::LinearKernel;
+pub use matern32::Matern32;
+pub use matern52::Matern52;
+pub use polynomial::Polynomial;
+pub use rbf::Rbf;
+
+use crate::{Error, Float, Result};
+
+/// What a kernel is a function of, besides ‖x‖² and ‖y‖².
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pairwise {
+    /// ⟨x, y⟩.
+    InnerProduct,
+    /// ‖x − y‖² = Σ (xᵢ − yᵢ)².
+    SquaredDistance,
+    /// ‖x − y‖₁ = Σ |xᵢ − yᵢ|.
+    ManhattanDistance,
+}
+
+/// A positive semi-definite kernel k(x, y).
+pub trait Kernel<T: Float>: Debug + Send + Sync {
+    /// The name and its settings: `rbf γ=0.03`.
+    fn name(&self) -> String;
+
+    /// What [`apply`](Kernel::apply) finds in its slice.
+    fn pairwise(&self) -> Pairwise;
+
+    /// One row of a Gram matrix: replaces the pairwise quantity of x and yⱼ in `values[j]` by k(x, yⱼ),
+    /// given ‖x‖² and ‖yⱼ‖².
+    fn apply(&self, values: &mut [T], x_norm: T, y_norms: &[T]);
+
+    /// For [`Rbf`], its γ: k(x − y) = exp(−γ‖x − y‖²) is the Fourier transform of the normal distribution
+    /// N(0, 2γI), which random features are drawn from. `None` for others.
+    fn gaussian_gamma(&self) -> Option<f64> {
+        None
+    }
+}
+
+/// Settings of all kernels; each takes those in its formula.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KernelSettings {
+    /// γ > 0.
+    pub gamma: f64,
+    /// Degree of the polynomial, at least 1.
+    pub degree: u32,
+    /// c₀ ≥ 0.
+    pub offset: f64,
+    /// ℓ > 0.
+    pub length_scale: f64,
+}
+
+impl Default for KernelSettings {
+    /// γ = 1, degree 3, c₀ = 1, ℓ = 1.
+    fn default() -> Self {
+        KernelSettings { gamma: 1.0, degree: 3, offset: 1.0, length_scale: 1.0 }
+    }
+}
+
+/// Makes a kernel of its settings.
+pub type BuildKernel<T> = fn(&KernelSettings) -> Result<Arc<dyn Kernel<T>>>;
+
+/// A line of the table of kernels.
+#[derive(Clone, Copy, Debug)]
+pub struct KernelEntry<T: Float> {
+    /// The name on the command line.
+    pub name: &'static str,
+    /// k(x, y).
+    pub formula: &'static str,
+    /// Makes one.
+    pub build: BuildKernel<T>,
+}
+
+/// All kernels by name.
+///
+/// ```
+/// use tapegrad::models::kernel::{KernelSettings, kernels};
+///
+/// let settings = KernelSettings { gamma: 0.03, ..Default::default() };
+/// let rbf = kernels::<f64>().into_iter().find(|k| k.name == "rbf").unwrap();
+/// assert_eq!((rbf.build)(&settings)?.name(), "rbf γ=0.03");
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+pub fn kernels<T: Float>() -> [KernelEntry<T>; 6] {
+    let entry = |name, formula, build: BuildKernel<T>| KernelEntry { name, formula, build };
+    [
+        entry("rbf", "exp(−γ‖x−y‖²)", |s| Ok(Arc::new(Rbf::new(s.gamma)?))),
+        entry("laplacian", "exp(−γ‖x−y‖₁)", |s| Ok(Arc::new(Laplacian::new(s.gamma)?))),
+        entry("polynomial", "(γ⟨x,y⟩+c₀)^d", |s| {
+            Ok(Arc::new(Polynomial::new(s.degree, s.gamma, s.offset)?))
+        }),
+        entry("linear", "⟨x,y⟩", |_| Ok(Arc::new(LinearKernel))),
+        entry("matern32", "(1+√3r/ℓ)·exp(−√3r/ℓ), r = ‖x−y‖", |s| {
+            Ok(Arc::new(Matern32::new(s.length_scale)?))
+        }),
+        entry("matern52", "(1+√5r/ℓ+5r²/3ℓ²)·exp(−√5r/ℓ), r = ‖x−y‖", |s| {
+            Ok(Arc::new(Matern52::new(s.length_scale)?))
+        }),
+    ]
+}
+
+/// `value` if it is finite and above 0.
+fn positive(name: &'static str, value: f64) -> Result<f64> {
+    if value.is_finite() && value > 0.0 {
+        Ok(value)
+    } else {
+        Err(Error::setting(name, format!("{value}: must be finite and above 0")))
+    }
+}

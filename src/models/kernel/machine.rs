@@ -1,0 +1,81 @@
+//! What every fitted kernel machine can do.
+
+use nalgebra::DMatrix;
+
+use super::samples::{Rows, Samples};
+use crate::Float;
+
+/// Kernel values, or features, that a prediction holds at a time.
+const NUMBERS: usize = 4 << 20;
+
+/// A fitted map from samples to predictions, exact or approximate.
+pub trait KernelMachine<T: Float>: Send + Sync {
+    /// What it is, in a line.
+    fn name(&self) -> String;
+
+    /// d.
+    fn inputs(&self) -> usize;
+
+    /// Columns of the targets it was fitted to.
+    fn outputs(&self) -> usize;
+
+    /// Numbers that a prediction holds for each sample: training samples, centres, or features.
+    fn width(&self) -> usize;
+
+    /// Predictions for `x` into `out`, row-major, in one go.
+    fn predict_block(&self, x: Rows<'_, T>, out: &mut [T]);
+
+    /// m×[`outputs`](Self::outputs) predictions, a sample a row, in blocks of samples.
+    ///
+    /// # Panics
+    /// If the samples have another number of features.
+    #[track_caller]
+    fn predict(&self, x: &Samples<T>) -> DMatrix<T> {
+        let (d, found) = (self.inputs(), x.features());
+        assert!(d == found, "predict: fitted to {d} features, found {found}");
+        let (m, c) = (x.len(), self.outputs());
+        let mut out = vec![T::ZERO; m * c];
+        let block = block_rows(self.width());
+        for start in (0..m).step_by(block) {
+            let end = m.min(start + block);
+            self.predict_block(x.rows().range(start..end), &mut out[start * c..end * c]);
+        }
+        DMatrix::from_row_slice(m, c, &out)
+    }
+
+    /// The column of the largest prediction for every sample; the first of equals.
+    ///
+    /// # Panics
+    /// As [`predict`](Self::predict).
+    #[track_caller]
+    fn classify(&self, x: &Samples<T>) -> Vec<usize> {
+        let largest = |row: nalgebra::MatrixView1xX<'_, T, _, _>| {
+            let mut best = 0;
+            for j in 1..row.ncols() {
+                if row[j] > row[best] {
+                    best = j;
+                }
+            }
+            best
+        };
+        let predictions = self.predict(x);
+        predictions.row_iter().map(largest).collect()
+    }
+
+    /// The share of samples whose [class](Self::classify) is its label.
+    ///
+    /// # Panics
+    /// As [`predict`](Self::predict), and if there are not as many labels as samples.
+    #[track_caller]
+    fn accuracy(&self, x: &Samples<T>, labels: &[u32]) -> f64 {
+        assert!(labels.len() == x.len(), "accuracy: {} labels for {} samples", labels.len(), x.len());
+        let classes = self.classify(x);
+        let right = classes.iter().zip(labels).filter(|(class, label)| **class == **label as usize).count();
+        right as f64 / x.len() as f64
+    }
+}
+
+/// How many samples make a block, where each takes `width` numbers.
+pub(super) fn block_rows(width: usize) -> usize {
+    (NUMBERS / width.max(1)).clamp(32, 4096)
+}

@@ -1,0 +1,45 @@
+//! Kernel machines: ridge regression in the space of a kernel, exact and at scale.
+//!
+//! [`KernelRidge`] solves (K + nλI)·α = Y and knows what follows in closed form: leave-one-out residuals,
+//! the effective dimension, the posterior of the Gaussian process. [`RidgePath`] has all λ from one
+//! spectral decomposition.
+//!
+//! Where n² numbers are too many, three approximations predict by the same trait, [`KernelMachine`]:
+//! [`nystrom`] solves on M centres directly, [`falkon`] on more of them by iteration, and [`FourierRidge`]
+//! on random features of the Gaussian kernel. All work in blocks, and predict their memory before they
+//! take it.
+//!
+//! **λ** is that of K + nλI everywhere; other programs call nλ the ridge.
+
+mod centres;
+mod exact;
+mod expansion;
+mod falkon;
+mod features;
+mod fourier;
+mod functions;
+mod gaussian_process;
+mod gram;
+mod machine;
+mod median;
+mod nystrom;
+mod options;
+mod path;
+mod samples;
+
+pub use centres::{Centres, leverage_scores};
+pub use exact::KernelRidge;
+pub use expansion::Expansion;
+pub use falkon::{Falkon, FalkonOptions, falkon};
+pub use fourier::FourierRidge;
+pub use functions::{
+    BuildKernel, Kernel, KernelEntry, KernelSettings, Laplacian, LinearKernel, Matern32, Matern52, Pairwise,
+    Polynomial, Rbf, kernels,
+};
+pub use gram::{cross_gram, gram};
+pub use machine::KernelMachine;
+pub use median::median_gamma;
+pub use nystrom::{NystromOptions, nystrom};
+pub use options::RidgeOptions;
+pub use path::{PathPoint, RidgePath, lambda_grid};
+pub use samples::{Rows, Samples, one_vs_rest};

@@ -1,0 +1,162 @@
+//! All λ from one spectral decomposition.
+
+use std::sync::Arc;
+
+use nalgebra::{DMatrix, DVector};
+
+use super::functions::Kernel;
+use super::gram::gram_lower;
+use super::options::{RidgeOptions, check_lambda, check_targets};
+use super::samples::Samples;
+use crate::linalg::{SymmetricEigen, symmetric_eigen};
+use crate::{Error, Float, Result};
+
+/// K = Q·diag(d)·Qᵀ, from which the fit for any λ follows in O(n²c).
+///
+/// Along the eigenvector qᵢ the fitted values are the targets shrunk by dᵢ/(dᵢ + nλ).
+#[derive(Clone, Debug)]
+pub struct RidgePath<T: Float> {
+    eigen: SymmetricEigen<T>,
+    /// QᵀY, n×c.
+    projected: DMatrix<T>,
+}
+
+/// A point of the path.
+#[derive(Clone, Debug)]
+pub struct PathPoint<T: Float> {
+    /// λ.
+    pub lambda: f64,
+    /// α = Q·(d + nλ)⁻¹·QᵀY.
+    pub alpha: DMatrix<T>,
+    /// yᵢ − f₋ᵢ(xᵢ), n×c.
+    pub leave_one_out_residuals: DMatrix<T>,
+    /// Σ dᵢ/(dᵢ + nλ).
+    pub effective_dimension: f64,
+    /// Mean of the squared leave-one-out residuals over all samples and columns.
+    pub leave_one_out_error: f64,
+}
+
+impl<T: Float> RidgePath<T> {
+    /// Decomposes K(X, X). Takes some 9·n³ multiply-adds and 3·n² numbers of memory; `memory` is the limit
+    /// in bytes.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it takes more memory than allowed; [`Error::Data`] as
+    /// [`KernelRidge::fit`](super::KernelRidge::fit); [`Error::NonFinite`] if a kernel value is not finite.
+    pub fn new(kernel: &dyn Kernel<T>, x: &Samples<T>, y: &DMatrix<T>, memory: u64) -> Result<Self> {
+        check_targets(x, y)?;
+        let (n, d, c) = (x.len() as u128, x.features() as u128, y.ncols() as u128);
+        let what = format!("the spectral decomposition for {n} samples");
+        let way_out = "choose λ on fewer samples, or fit one λ by KernelRidge";
+        let options = RidgeOptions::new(0.0).with_memory(memory);
+        options.check_memory::<T>(&what, 4 * n * n + n * (d + 1) + 2 * n * c, way_out)?;
+        let mut eigen = symmetric_eigen(&gram_lower(kernel, x))?;
+        // K is positive semi-definite: what is below zero is rounding.
+        eigen.values.iter_mut().for_each(|v| *v = v.max(T::ZERO));
+        let projected = eigen.vectors.tr_mul(y);
+        Ok(RidgePath { eigen, projected })
+    }
+
+    /// d, ascending, and Q.
+    pub fn eigen(&self) -> &SymmetricEigen<T> {
+        &self.eigen
+    }
+
+    /// dᵢ/(dᵢ + nλ), in the order of the eigenvalues.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if λ is negative or not finite, or λ is 0 and K singular.
+    pub fn shrinkage(&self, lambda: f64) -> Result<DVector<T>> {
+        let denominators = self.denominators(lambda)?;
+        Ok(self.eigen.values.component_div(&denominators))
+    }
+
+    /// The fit at λ.
+    ///
+    /// # Errors
+    /// As [`shrinkage`](Self::shrinkage).
+    pub fn at(&self, lambda: f64) -> Result<PathPoint<T>> {
+        let denominators = self.denominators(lambda)?;
+        let (n, q) = (denominators.len(), &self.eigen.vectors);
+        let mut scaled = self.projected.clone();
+        for mut column in scaled.column_iter_mut() {
+            column.component_div_assign(&denominators);
+        }
+        let alpha = q * scaled;
+        let mut inverse = DVector::<T>::zeros(n);
+        for (column, denominator) in q.column_iter().zip(&denominators) {
+            inverse.zip_apply(&column, |sum, v| *sum += v * v / *denominator);
+        }
+        let residuals = DMatrix::from_fn(n, alpha.ncols(), |i, j| alpha[(i, j)] / inverse[i]);
+        let squares: f64 = residuals.iter().map(|r| r.to_f64() * r.to_f64()).sum();
+        let shrinkage = self.eigen.values.component_div(&denominators);
+        Ok(PathPoint {
+            lambda,
+            alpha,
+            effective_dimension: shrinkage.iter().map(|s| s.to_f64()).sum(),
+            leave_one_out_error: squares / residuals.len() as f64,
+            leave_one_out_residuals: residuals,
+        })
+    }
+
+    /// The point of least leave-one-out error among `lambdas`; the first of equals.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there are none; as [`shrinkage`](Self::shrinkage).
+    pub fn best(&self, lambdas: &[f64]) -> Result<PathPoint<T>> {
+        let mut best: Option<PathPoint<T>> = None;
+        for lambda in lambdas {
+            let point = self.at(*lambda)?;
+            if best.as_ref().is_none_or(|b| point.leave_one_out_error < b.leave_one_out_error) {
+                best = Some(point);
+            }
+        }
+        best.ok_or_else(|| Error::setting("lambda", "there is no value to choose from"))
+    }
+
+    /// dᵢ + nλ.
+    fn denominators(&self, lambda: f64) -> Result<DVector<T>> {
+        check_lambda(lambda)?;
+        let n = self.eigen.values.len();
+        let largest = self.eigen.values[n - 1];
+        let sums = self.eigen.values.add_scalar(T::of(lambda * n as f64));
+        let noise = T::of(n as f64) * T::EPSILON * largest;
+        // Ascending: the first is the least. A path may go lower than a factor, K ≥ 0 being known here.
+        if sums[0] > T::ZERO && (lambda > 0.0 || sums[0] > noise) {
+            return Ok(sums);
+        }
+        let least = noise.to_f64() / n as f64;
+        let why = format!("{lambda}: the matrix is singular without a ridge; take more than {least:.1e}");
+        Err(Error::setting("lambda", why))
+    }
+}
+
+/// `count` values of λ from `from` to `to`, evenly on the logarithmic scale.
+///
+/// # Errors
+/// [`Error::Setting`] unless both are finite and above 0.
+pub fn lambda_grid(from: f64, to: f64, count: usize) -> Result<Vec<f64>> {
+    if !(from > 0.0 && to > 0.0 && from.is_finite() && to.is_finite()) {
+        let why = format!("{from} to {to}: both ends must be finite and above 0");
+        return Err(Error::setting("lambda", why));
+    }
+    let (a, b) = (Float::ln(from), Float::ln(to));
+    let at = |i: usize| Float::exp(a + (b - a) * i as f64 / (count.max(2) - 1) as f64);
+    Ok((0..count).map(at).collect())
+}
+
+impl<T: Float> PathPoint<T> {
+    /// The predictor of this point, on the samples the path was made of.
+    ///
+    /// # Panics
+    /// If `x` has another number of samples.
+    #[track_caller]
+    pub fn machine(&self, kernel: Arc<dyn Kernel<T>>, x: &Samples<T>) -> super::Expansion<T> {
+        super::Expansion::new(
+            format!("kernel ridge λ={:e}", self.lambda),
+            kernel,
+            x.clone(),
+            self.alpha.clone(),
+        )
+    }
+}

@@ -1,0 +1,157 @@
+//! What a kernel is evaluated on: rows of numbers with their squared norms.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use nalgebra::DMatrix;
+
+use crate::data::Dataset;
+use crate::linalg::norm_squared;
+use crate::{Error, Float, Result};
+
+/// n samples of d features, row-major, with ‖x‖² of each. At least one sample, at least one feature, all
+/// finite. Cloning shares the numbers.
+#[derive(Clone, Debug)]
+pub struct Samples<T: Float> {
+    values: Arc<Vec<T>>,
+    norms: Arc<Vec<T>>,
+    features: usize,
+}
+
+impl<T: Float> Samples<T> {
+    /// Samples of `features` numbers each, one behind the other.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there is no sample or no feature, `features` does not divide the number of
+    /// values, a value is NaN or infinite, or a squared norm leaves the range of `T`.
+    pub fn new(values: Vec<T>, features: usize) -> Result<Self> {
+        if features == 0 {
+            return Err(Error::Data("the samples have no features: a kernel needs at least one".into()));
+        }
+        if values.is_empty() {
+            return Err(Error::Data("there are no samples".into()));
+        }
+        if !values.len().is_multiple_of(features) {
+            let why = format!("{} values are not whole samples of {features} features", values.len());
+            return Err(Error::Data(why));
+        }
+        if let Some(at) = values.iter().position(|x| !x.is_finite()) {
+            let (row, column) = (at / features, at % features);
+            return Err(Error::Data(format!("row {row}, column {column}: the feature is {}", values[at])));
+        }
+        let norms: Vec<T> = values.chunks_exact(features).map(norm_squared).collect();
+        if let Some(row) = norms.iter().position(|x| !x.is_finite()) {
+            let why = format!("row {row}: the squared norm leaves the range of {}; scale the data", T::NAME);
+            return Err(Error::Data(why));
+        }
+        Ok(Samples { values: Arc::new(values), norms: Arc::new(norms), features })
+    }
+
+    /// The rows of a dataset, converted and mapped: all are copied.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_dataset(data: &Dataset) -> Result<Self> {
+        Samples::new(data.to_rows::<T>(), data.features())
+    }
+
+    /// The rows of a matrix, copied.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn from_matrix(x: &DMatrix<T>) -> Result<Self> {
+        Samples::new(x.transpose().as_slice().to_vec(), x.ncols())
+    }
+
+    /// n.
+    pub fn len(&self) -> usize {
+        self.norms.len()
+    }
+
+    /// Always false: there is at least one sample.
+    pub fn is_empty(&self) -> bool {
+        self.norms.is_empty()
+    }
+
+    /// d.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// The samples `indices`, copied, in that order.
+    ///
+    /// # Panics
+    /// If there are none, or no such sample.
+    #[track_caller]
+    pub fn subset(&self, indices: &[usize]) -> Samples<T> {
+        assert!(!indices.is_empty(), "subset: no samples");
+        let d = self.features;
+        let values = indices.iter().flat_map(|i| &self.values[i * d..(i + 1) * d]).copied().collect();
+        let norms = indices.iter().map(|i| self.norms[*i]).collect();
+        Samples { values: Arc::new(values), norms: Arc::new(norms), features: d }
+    }
+
+    /// All of them, borrowed.
+    pub fn rows(&self) -> Rows<'_, T> {
+        Rows { values: &self.values, norms: &self.norms, features: self.features }
+    }
+}
+
+/// Some samples, borrowed from [`Samples`].
+#[derive(Clone, Copy, Debug)]
+pub struct Rows<'a, T> {
+    /// Row-major.
+    pub values: &'a [T],
+    /// ‖x‖² of each.
+    pub norms: &'a [T],
+    /// d.
+    pub features: usize,
+}
+
+impl<'a, T: Float> Rows<'a, T> {
+    /// How many.
+    pub fn len(self) -> usize {
+        self.norms.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.norms.is_empty()
+    }
+
+    /// The `i`-th.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn row(self, i: usize) -> &'a [T] {
+        &self.values[i * self.features..(i + 1) * self.features]
+    }
+
+    /// Those from `range.start` up to `range.end`.
+    ///
+    /// # Panics
+    /// If there are none such.
+    pub fn range(self, range: Range<usize>) -> Rows<'a, T> {
+        Rows {
+            values: &self.values[range.start * self.features..range.end * self.features],
+            norms: &self.norms[range],
+            features: self.features,
+        }
+    }
+}
+
+/// n×classes targets for classification, one against the rest: 1 in the column of a row's class, −1
+/// elsewhere.
+///
+/// A class without samples has a column of −1 and is not predicted; where there is a single class, it is
+/// predicted everywhere.
+///
+/// # Errors
+/// [`Error::Data`] if a label is not below `classes`.
+pub fn one_vs_rest<T: Float>(labels: &[u32], classes: usize) -> Result<DMatrix<T>> {
+    if let Some(row) = labels.iter().position(|label| *label as usize >= classes) {
+        let label = labels[row];
+        return Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes")));
+    }
+    Ok(DMatrix::from_fn(labels.len(), classes, |i, j| if labels[i] as usize == j { T::ONE } else { -T::ONE }))
+}

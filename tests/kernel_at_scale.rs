@@ -1,0 +1,251 @@
+//! Nyström, random Fourier features and FALKON against the exact fit, and against each other.
+
+use std::sync::Arc;
+
+use nalgebra::DMatrix;
+use rand::RngExt;
+use tapegrad::linalg::with_threads;
+use tapegrad::models::kernel::{
+    Centres, FalkonOptions, FourierRidge, Kernel, KernelMachine, KernelRidge, Laplacian, NystromOptions, Rbf,
+    RidgeOptions, Samples, cross_gram, falkon, gram, leverage_scores, nystrom,
+};
+use tapegrad::rng::{Purpose, standard_normal, stream};
+use tapegrad::{Error, Float};
+
+fn random(n: usize, d: usize, seed: u64) -> Samples<f64> {
+    let mut rng = stream(seed, Purpose::Data);
+    Samples::new((0..n * d).map(|_| rng.random_range(-1.0..1.0)).collect(), d).unwrap()
+}
+
+/// Two smooth functions of the samples.
+fn targets(x: &Samples<f64>) -> DMatrix<f64> {
+    DMatrix::from_fn(x.len(), 2, |i, j| {
+        let row = x.rows().row(i);
+        if j == 0 { Float::sin(2.0 * row[0] + row[1]) } else { row[0] * row[1] }
+    })
+}
+
+fn rbf(gamma: f64) -> Arc<dyn Kernel<f64>> {
+    Arc::new(Rbf::new(gamma).unwrap())
+}
+
+const RIDGE: RidgeOptions = RidgeOptions { lambda: 1e-4, memory: 1 << 30 };
+
+fn nystrom_options(centres: usize) -> NystromOptions {
+    NystromOptions { ridge: RIDGE, centres, selection: Centres::Uniform, seed: 1 }
+}
+
+fn falkon_options(centres: usize) -> FalkonOptions {
+    let ridge = RIDGE;
+    FalkonOptions { ridge, centres, selection: Centres::Uniform, seed: 1, iterations: 100, tolerance: 1e-12 }
+}
+
+#[test]
+fn with_all_samples_as_centres_they_are_exact() {
+    let (x, z) = (random(150, 3, 1), random(40, 3, 2));
+    let y = targets(&x);
+    let exact = KernelRidge::fit(rbf(0.5), &x, &y, RIDGE).unwrap().predict(&z);
+    let direct = nystrom(rbf(0.5), &x, &y, nystrom_options(150)).unwrap().predict(&z);
+    assert!((&direct - &exact).abs().max() < 1e-9, "{:e}", (&direct - &exact).abs().max());
+    let iterated = falkon(rbf(0.5), &x, &y, falkon_options(150)).unwrap();
+    let iterated = iterated.machine.predict(&z);
+    assert!((&iterated - &exact).abs().max() < 1e-8, "{:e}", (&iterated - &exact).abs().max());
+}
+
+#[test]
+fn the_solution_is_that_of_the_normal_equations() {
+    let x = random(400, 2, 3);
+    let y = targets(&x);
+    for kernel in [rbf(1.0), Arc::new(Laplacian::new(0.5).unwrap()) as Arc<dyn Kernel<f64>>] {
+        let direct = nystrom(kernel.clone(), &x, &y, nystrom_options(30)).unwrap();
+        let c = direct.centres();
+        let (k_nm, k_mm) = (cross_gram(kernel.as_ref(), &x, c), gram(kernel.as_ref(), c));
+        let h = k_nm.tr_mul(&k_nm) + &k_mm * (400.0 * RIDGE.lambda);
+        let gradient = &h * direct.alpha() - k_nm.tr_mul(&y);
+        let scale = k_nm.tr_mul(&y).abs().max();
+        assert!(gradient.abs().max() < 1e-9 * scale, "{:e}", gradient.abs().max() / scale);
+        let iterated = falkon(kernel, &x, &y, falkon_options(30)).unwrap();
+        // The same seed draws the same centres.
+        assert_eq!(iterated.machine.centres().rows().values, c.rows().values);
+        let difference = iterated.machine.predict(&x) - direct.predict(&x);
+        assert!(difference.abs().max() < 1e-8, "{:e}", difference.abs().max());
+    }
+}
+
+#[test]
+fn the_preconditioner_makes_iterations_few() {
+    // Few where M is well above the effective dimension; at λ = 1e-6, with as many as centres, it takes 60.
+    let x = random(3000, 4, 4);
+    let mut options = falkon_options(300);
+    options.tolerance = 1e-6;
+    options.ridge.lambda = 1e-3;
+    let fit = falkon(rbf(0.5), &x, &targets(&x), options).unwrap();
+    assert!(fit.residuals.len() <= 30, "{:?}", fit.residuals);
+    assert!(*fit.residuals.last().unwrap() <= 1e-6);
+    // Where M is n, the preconditioner is the inverse.
+    let x = random(200, 4, 5);
+    let mut options = falkon_options(200);
+    options.tolerance = 1e-8;
+    let fit = falkon(rbf(0.5), &x, &targets(&x), options).unwrap();
+    assert!(fit.residuals.len() <= 2, "{:?}", fit.residuals);
+}
+
+#[test]
+fn neither_memory_nor_threads_change_a_bit() {
+    // 1500 centres: two blocks of rows.
+    let x = random(4500, 3, 6);
+    let y = targets(&x);
+    let fit = |threads, memory| {
+        let mut options = falkon_options(1500);
+        options.ridge.memory = memory;
+        options.iterations = 3;
+        with_threads(threads, || falkon(rbf(0.5), &x, &y, options).unwrap())
+    };
+    let (rich, poor) = (fit(1, 1 << 30), fit(2, 82 << 20));
+    assert!(rich.rows_held == 4500 && poor.rows_held < 4500, "{} {}", rich.rows_held, poor.rows_held);
+    assert_eq!(rich.machine.alpha(), poor.machine.alpha());
+    assert_eq!(rich.residuals, poor.residuals);
+    let run = |threads| {
+        with_threads(threads, || {
+            let direct = nystrom(rbf(0.5), &x, &y, nystrom_options(200)).unwrap();
+            let kernel = rbf(0.5);
+            let fourier = FourierRidge::fit(kernel.as_ref(), &x, &y, 100, 1, RIDGE).unwrap();
+            (direct.predict(&x), fourier.predict(&x))
+        })
+    };
+    assert_eq!(run(1), run(3));
+}
+
+#[test]
+fn random_features_approach_the_kernel() {
+    let x = random(60, 5, 7);
+    let k = gram(rbf(0.8).as_ref(), &x);
+    let error = |frequencies: usize| -> f64 {
+        let mean_of = |seed| {
+            let fit = FourierRidge::fit(rbf(0.8).as_ref(), &x, &targets(&x), frequencies, seed, RIDGE);
+            let z = fit.unwrap().features(&x);
+            assert_eq!(z.shape(), (60, 2 * frequencies));
+            (&z * z.transpose() - &k).norm_squared() / 3600.0
+        };
+        (0..10).map(mean_of).sum::<f64>() / 10.0
+    };
+    // The mean squared error falls like 1/F, from at most 1/F.
+    let (few, many) = (error(10), error(400));
+    assert!(few < 1.0 / 10.0 && many < 1.0 / 400.0, "{few} {many}");
+    let ratio = few / many;
+    assert!((20.0..80.0).contains(&ratio), "{ratio}");
+}
+
+#[test]
+fn many_random_features_predict_like_the_kernel() {
+    let (x, z) = (random(300, 2, 8), random(50, 2, 9));
+    let y = targets(&x);
+    let exact = KernelRidge::fit(rbf(1.0), &x, &y, RIDGE).unwrap().predict(&z);
+    let fourier = FourierRidge::fit(rbf(1.0).as_ref(), &x, &y, 1000, 1, RIDGE).unwrap();
+    let difference = (fourier.predict(&z) - exact).abs().max();
+    assert!(difference < 0.02, "{difference}");
+}
+
+#[test]
+fn leverage_scores_are_exact_from_all_pilots() {
+    let x = random(200, 2, 10);
+    let lambda = 1e-3;
+    let fit = KernelRidge::fit(rbf(3.0), &x, &targets(&x), RidgeOptions::new(lambda)).unwrap();
+    let inverse = fit.factor().inverse_diagonal();
+    let kernel = rbf(3.0);
+    let exact = leverage_scores(kernel.as_ref(), &x, lambda, 200, 0).unwrap();
+    for i in 0..200 {
+        assert!((exact[i] - (1.0 - 200.0 * lambda * inverse[i])).abs() < 1e-11);
+    }
+    assert!((exact.iter().sum::<f64>() - fit.effective_dimension()).abs() < 1e-9);
+    // Fewer pilots: near, and never far below.
+    let rough = leverage_scores(kernel.as_ref(), &x, lambda, 100, 0).unwrap();
+    assert!(rough.iter().zip(&exact).all(|(rough, exact)| *rough > 0.5 * exact));
+    assert!(rough.iter().sum::<f64>() < 3.0 * exact.iter().sum::<f64>());
+}
+
+#[test]
+fn leverage_scores_find_rare_samples() {
+    // 1990 samples close together, 10 far away and apart.
+    let mut rng = stream(11, Purpose::Data);
+    let mut values: Vec<f64> = (0..1990 * 2).map(|_| 0.1 * standard_normal(&mut rng)).collect();
+    values.extend((0..10).flat_map(|i| [20.0 + 5.0 * f64::from(i), 0.0]));
+    let x = Samples::new(values, 2).unwrap();
+    let y = DMatrix::from_fn(2000, 1, |i, _| if i < 1990 { 0.0 } else { 1.0 });
+    let rare = |selection| {
+        let options = NystromOptions { selection, ..nystrom_options(60) };
+        let fit = nystrom(rbf(1.0), &x, &y, options).unwrap();
+        (fit.centres().rows().values.chunks(2).filter(|row| row[0] > 10.0).count(), fit)
+    };
+    let (by_chance, _) = rare(Centres::Uniform);
+    let (by_leverage, fit) = rare(Centres::LeverageScores { pilots: 200 });
+    assert!(by_chance <= 3 && by_leverage == 10, "{by_chance} {by_leverage}");
+    // λ = 1e-4: a sample of its own is fitted to 1/(1 + nλ) = 1/1.2.
+    let fitted = fit.predict(&x);
+    assert!((1990..2000).all(|i| (fitted[i] - 1.0 / 1.2).abs() < 1e-6));
+}
+
+#[test]
+fn duplicated_centres_are_no_trouble() {
+    let once = random(50, 2, 12);
+    let twice = Samples::new(once.rows().values.repeat(2), 2).unwrap();
+    let y = targets(&twice);
+    let expected = KernelRidge::fit(rbf(1.0), &twice, &y, RIDGE).unwrap().predict(&once);
+    let direct = nystrom(rbf(1.0), &twice, &y, nystrom_options(100)).unwrap().predict(&once);
+    assert!((direct - &expected).abs().max() < 1e-8);
+    let iterated = falkon(rbf(1.0), &twice, &y, falkon_options(100)).unwrap().machine.predict(&once);
+    assert!((iterated - expected).abs().max() < 1e-8);
+}
+
+#[test]
+fn single_precision_is_enough_to_predict() {
+    let x = random(2000, 3, 13);
+    let y = targets(&x);
+    let x32 = Samples::new(x.rows().values.iter().map(|v| *v as f32).collect(), 3).unwrap();
+    let kernel: Arc<dyn Kernel<f32>> = Arc::new(Rbf::new(0.5).unwrap());
+    let fit = falkon(kernel, &x32, &y.map(|v| v as f32), falkon_options(200)).unwrap();
+    let expected = falkon(rbf(0.5), &x, &y, falkon_options(200)).unwrap();
+    let difference = fit.machine.predict(&x32).map(f64::from) - expected.machine.predict(&x);
+    assert!(difference.abs().max() < 1e-2, "{}", difference.abs().max());
+}
+
+#[test]
+fn bad_settings_are_errors() {
+    let x = random(20, 2, 14);
+    let y = targets(&x);
+    let name = |error: Error| if let Error::Setting { name, .. } = error { name } else { panic!("{error}") };
+    for centres in [0, 21] {
+        assert_eq!(name(nystrom(rbf(1.0), &x, &y, nystrom_options(centres)).unwrap_err()), "centres");
+        assert_eq!(name(falkon(rbf(1.0), &x, &y, falkon_options(centres)).unwrap_err()), "centres");
+    }
+    for lambda in [-1.0, f64::NAN] {
+        let ridge = RidgeOptions { lambda, ..RIDGE };
+        let options = NystromOptions { ridge, ..nystrom_options(5) };
+        assert_eq!(name(nystrom(rbf(1.0), &x, &y, options).unwrap_err()), "lambda");
+        let options = FalkonOptions { ridge, ..falkon_options(5) };
+        assert_eq!(name(falkon(rbf(1.0), &x, &y, options).unwrap_err()), "lambda");
+        assert_eq!(name(FourierRidge::fit(rbf(1.0).as_ref(), &x, &y, 5, 0, ridge).unwrap_err()), "lambda");
+    }
+    let zero = RidgeOptions { lambda: 0.0, ..RIDGE };
+    assert_eq!(
+        name(falkon(rbf(1.0), &x, &y, FalkonOptions { ridge: zero, ..falkon_options(5) }).unwrap_err()),
+        "lambda"
+    );
+    assert_eq!(name(leverage_scores(rbf(1.0).as_ref(), &x, 0.0, 5, 0).unwrap_err()), "lambda");
+    assert_eq!(name(leverage_scores(rbf(1.0).as_ref(), &x, 0.1, 21, 0).unwrap_err()), "pilots");
+    let options = FalkonOptions { iterations: 0, ..falkon_options(5) };
+    assert_eq!(name(falkon(rbf(1.0), &x, &y, options).unwrap_err()), "iterations");
+    let options = FalkonOptions { tolerance: f64::NAN, ..falkon_options(5) };
+    assert_eq!(name(falkon(rbf(1.0), &x, &y, options).unwrap_err()), "tolerance");
+    assert_eq!(name(FourierRidge::fit(rbf(1.0).as_ref(), &x, &y, 0, 0, RIDGE).unwrap_err()), "frequencies");
+    let laplacian = Laplacian::new(1.0).unwrap();
+    assert_eq!(name(FourierRidge::fit(&laplacian, &x, &y, 5, 0, RIDGE).unwrap_err()), "kernel");
+    let little = RidgeOptions { memory: 1000, ..RIDGE };
+    let options = NystromOptions { ridge: little, ..nystrom_options(5) };
+    assert_eq!(name(nystrom(rbf(1.0), &x, &y, options).unwrap_err()), "memory");
+    let options = FalkonOptions { ridge: little, ..falkon_options(5) };
+    assert_eq!(name(falkon(rbf(1.0), &x, &y, options).unwrap_err()), "memory");
+    assert_eq!(name(FourierRidge::fit(rbf(1.0).as_ref(), &x, &y, 5, 0, little).unwrap_err()), "memory");
+    let huge = FourierRidge::fit(rbf(1.0).as_ref(), &x, &y, usize::MAX, 0, RIDGE);
+    assert_eq!(name(huge.unwrap_err()), "memory");
+}

@@ -1,0 +1,135 @@
+//! Kernel machines on the real images: needs the MNIST files, in the folder named by `TAPEGRAD_MNIST`.
+//!
+//! The Gaussian kernel on pixels/255. The ignored tests take minutes; each prints accuracy, time and the
+//! most memory the process has held: run them one by one.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use nalgebra::DMatrix;
+use tapegrad::Float;
+use tapegrad::data::Dataset;
+use tapegrad::linalg::{available_threads, with_threads};
+use tapegrad::models::kernel::{
+    Centres, FalkonOptions, FourierRidge, Kernel, KernelMachine, KernelRidge, NystromOptions, Rbf,
+    RidgeOptions, Samples, falkon, nystrom, one_vs_rest,
+};
+
+/// nλ of all fits but where it says otherwise.
+const RIDGE: f64 = 1e-3;
+
+type Fit<T> =
+    dyn Fn(Arc<dyn Kernel<T>>, &Samples<T>, &DMatrix<T>, RidgeOptions) -> Box<dyn KernelMachine<T>> + Sync;
+
+/// Test accuracy after a fit to the first `n` images; `None` without the files.
+fn accuracy<T: Float>(n: usize, gamma: f64, ridge: f64, fit: &Fit<T>) -> Option<f64> {
+    let Some(folder) = std::env::var_os("TAPEGRAD_MNIST") else {
+        println!("skipped: TAPEGRAD_MNIST does not name a folder with the MNIST files");
+        return None;
+    };
+    let (train, test) = Dataset::mnist(folder).unwrap();
+    let train = train.take(n);
+    let (x, z) = (Samples::from_dataset(&train).unwrap(), Samples::from_dataset(&test).unwrap());
+    let y = one_vs_rest(train.labels().unwrap(), 10).unwrap();
+    let kernel = Arc::new(Rbf::new(gamma).unwrap());
+    let options = RidgeOptions::new(ridge / train.len() as f64);
+    let accuracy = with_threads(available_threads(), || {
+        let start = Instant::now();
+        let machine = fit(kernel, &x, &y, options);
+        let fitted = start.elapsed().as_secs_f64();
+        let accuracy = machine.accuracy(&z, test.labels().unwrap());
+        let both = start.elapsed().as_secs_f64();
+        println!(
+            "{}: accuracy {accuracy:.4}, fit {fitted:.1} s, test {:.1} s, peak {}",
+            machine.name(),
+            both - fitted,
+            peak()
+        );
+        accuracy
+    });
+    Some(accuracy)
+}
+
+/// The most memory this process has held, where the system tells.
+fn peak() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.map_or("unknown".into(), |line| line.trim().into())
+}
+
+fn exact(n: usize) -> Option<f64> {
+    accuracy::<f64>(n, 0.03, RIDGE, &|kernel, x, y, options| {
+        Box::new(KernelRidge::fit(kernel, x, y, options).unwrap())
+    })
+}
+
+fn falkon_f32(n: usize, centres: usize, gamma: f64, ridge: f64, iterations: usize) -> Option<f64> {
+    accuracy::<f32>(n, gamma, ridge, &move |kernel, x, y, ridge| {
+        let (selection, seed, tolerance) = (Centres::Uniform, 1, 1e-4);
+        let options = FalkonOptions { ridge, centres, selection, seed, iterations, tolerance };
+        let fit = falkon(kernel, x, y, options).unwrap();
+        let residuals: Vec<String> = fit.residuals.iter().map(|r| format!("{r:.0e}")).collect();
+        println!("{} rows held, residuals {}", fit.rows_held, residuals.join(" "));
+        Box::new(fit.machine)
+    })
+}
+
+fn at_least(accuracy: Option<f64>, least: f64) {
+    if let Some(accuracy) = accuracy {
+        assert!(accuracy >= least, "{accuracy}");
+    }
+}
+
+#[test]
+fn exact_with_1000_images() {
+    // scikit-learn: 0.922.
+    at_least(exact(1000), 0.92);
+}
+
+#[test]
+#[ignore = "takes seconds"]
+fn exact_with_5000_images() {
+    at_least(exact(5000), 0.9625);
+}
+
+#[test]
+#[ignore = "takes half a minute"]
+fn exact_with_10000_images() {
+    at_least(exact(10_000), 0.973);
+}
+
+#[test]
+#[ignore = "takes half a minute"]
+fn nystrom_with_2000_centres() {
+    let fit = accuracy::<f32>(60_000, 0.03, RIDGE, &|kernel, x, y, ridge| {
+        let options = NystromOptions { ridge, centres: 2000, selection: Centres::Uniform, seed: 1 };
+        Box::new(nystrom(kernel, x, y, options).unwrap())
+    });
+    at_least(fit, 0.9675);
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn nystrom_with_leverage_scores() {
+    let fit = accuracy::<f32>(60_000, 0.03, RIDGE, &|kernel, x, y, ridge| {
+        let selection = Centres::LeverageScores { pilots: 1000 };
+        let options = NystromOptions { ridge, centres: 2000, selection, seed: 1 };
+        Box::new(nystrom(kernel, x, y, options).unwrap())
+    });
+    at_least(fit, 0.9675);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn fourier_with_4000_frequencies() {
+    let fit = accuracy::<f32>(60_000, 0.03, 1.0, &|kernel, x, y, options| {
+        Box::new(FourierRidge::fit(kernel.as_ref(), x, y, 4000, 1, options).unwrap())
+    });
+    at_least(fit, 0.965);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn falkon_with_10000_centres() {
+    at_least(falkon_f32(60_000, 10_000, 0.02, RIDGE, 20), 0.98);
+}
