@@ -38,10 +38,10 @@ pub fn write(path: impl AsRef<Path>, fill: impl FnOnce(&mut dyn Write) -> io::Re
     Ok(())
 }
 
-/// Whether [`write`] could write to `path`, found out without touching it.
+/// Whether [`write()`] could write to `path`, found out without touching it.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     prepare(path).map(drop).map_err(Error::io(path))
