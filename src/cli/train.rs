@@ -17,7 +17,9 @@ use tapegrad::models::{Mlp, MlpOptions, Model, Summary};
 use tapegrad::nn::Activation;
 use tapegrad::optim::{self, Group};
 use tapegrad::rng::{Purpose, stream};
-use tapegrad::train::{EVALUATION_ROWS, FitOptions, Loss, Observer, Progress, Stop, Trace, evaluate, fit};
+use tapegrad::train::{
+    EVALUATION_ROWS, FitOptions, Fitted, Loss, Observer, Progress, Stop, Trace, evaluate, fit,
+};
 use tapegrad::{Error, Float, Result, Tape, file, linalg};
 
 use super::source::Source;
@@ -195,7 +197,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) ->
         output::line(format_args!("optimizer: {optimizer}"))?;
     }
     let mut report = Report { args, asked, bar: progress_bar(args), saved: None, failure: None };
-    let options = FitOptions { epochs: args.epochs, batch: args.batch, seed: args.seed, loss };
+    let options = FitOptions::new(args.epochs, args.batch, args.seed, loss);
     let fitted = fit(
         &model,
         &mut tape,
@@ -211,7 +213,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) ->
     if let Some(failure) = report.failure {
         return Err(failure);
     }
-    let stop = fitted?;
+    let Fitted { stop, .. } = fitted?;
 
     if let Stop::Interrupted { epoch } = stop {
         let steps = optimizer.steps();
@@ -222,7 +224,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) ->
     let evaluation = evaluate(&model, &mut tape, &source.test, loss)?;
     let accuracy = evaluation.accuracy().unwrap_or(f64::NAN);
     // The weights of an interrupted epoch are no epoch's: the trace ends with what is finished.
-    if stop == Stop::Finished {
+    if !matches!(stop, Stop::Interrupted { .. }) {
         trace.result("test_loss", evaluation.loss);
         trace.result("test_accuracy", accuracy);
     }
@@ -235,7 +237,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) ->
     }
     output::line(format_args!("test accuracy {accuracy:.4} ({} samples)", evaluation.samples))?;
     Ok(match stop {
-        Stop::Finished => ExitCode::SUCCESS,
+        Stop::Finished | Stop::Early { .. } => ExitCode::SUCCESS,
         Stop::Interrupted { .. } => ExitCode::from(interrupt::EXIT_CODE),
     })
 }

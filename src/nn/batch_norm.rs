@@ -11,7 +11,7 @@ use crate::{Error, Float, Result};
 /// ([`Tape::batch_statistics`]), and these are taken in: r ← (1 − ρ)r + ρs with the momentum ρ. In
 /// evaluation any number of samples is normalised by what has been taken in. As in PyTorch, the means
 /// begin at 0 and the variances at 1, and the variance that is taken in is the sample variance
-/// m/(m − 1)·σ². Ioffe and Szegedy, *Batch Normalization*, arXiv:1502.03167.
+/// m/(m − 1)·σ²; statistics that are not finite are not taken in. Ioffe and Szegedy, *Batch Normalization*, arXiv:1502.03167.
 ///
 /// The running statistics are a [buffer](Tape::buffer_with) on the tape, so that they are saved, restored
 /// and averaged with the parameters.
@@ -94,6 +94,10 @@ impl BatchNorm {
         let unbiased = T::of(rows as f64 / (rows as f64 - 1.0));
         let (keep, momentum) = (T::ONE - T::of(self.momentum), T::of(self.momentum));
         let columns = running.len() / 2;
+        // A batch whose step is going to be skipped must not spoil them for good.
+        if !statistics.iter().all(|s| s.is_finite()) {
+            return;
+        }
         for (j, (value, new)) in running.iter_mut().zip(statistics).enumerate() {
             let new = if j < columns { *new } else { unbiased * *new };
             *value = keep * *value + momentum * new;
