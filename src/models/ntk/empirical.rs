@@ -1,0 +1,275 @@
+//! The tangent kernel of a model at its parameters, from Jacobians sample by sample.
+
+use nalgebra::DMatrix;
+
+use crate::linalg::{Mat, gemm};
+use crate::models::Model;
+use crate::models::kernel::{Rows, Samples};
+use crate::tape::Tape;
+use crate::{Error, Float, Result};
+
+/// What becomes of several outputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// A row for each output of each sample: nk×nk, with output o of sample i in row i·k + o.
+    All,
+    /// The mean over the outputs, tr Θ(x, y)/k: n×n. For wide networks Θ(x, y) is nearly a multiple of the
+    /// identity, of which this is the factor.
+    Mean,
+}
+
+/// How a tangent kernel is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NtkOptions {
+    /// What becomes of several outputs.
+    pub outputs: Outputs,
+    /// Bytes that may be held at once: the kernel, and Jacobians as they fit besides. Where not all do, some
+    /// are computed several times.
+    pub memory: u64,
+}
+
+impl NtkOptions {
+    /// With 4 GiB.
+    pub fn new(outputs: Outputs) -> Self {
+        NtkOptions { outputs, memory: 4 << 30 }
+    }
+
+    /// With another limit of memory, in bytes.
+    pub fn with_memory(self, memory: u64) -> Self {
+        NtkOptions { memory, ..self }
+    }
+}
+
+/// Samples whose products with those held are made at a time.
+const STRIPE: usize = 32;
+
+/// The nk×P Jacobian of `model` at the parameters on `tape`: ∂f_o(xᵢ)/∂θ_p in row i·k + o.
+///
+/// Samples go through the tape one by one, so that a backward pass costs one sample and not the batch; what
+/// a sample's outputs are must not depend on the others. The tape is rewound, and the gradients on it
+/// are zero after.
+///
+/// # Panics
+/// If the samples have another number of features than the model has inputs; if the outputs do not depend
+/// on any parameter.
+#[track_caller]
+pub fn jacobian<T: Float>(model: &dyn Model<T>, tape: &mut Tape<T>, x: &Samples<T>) -> DMatrix<T> {
+    check_inputs(model, x);
+    let (rows, p) = (x.len() * model.outputs(), tape.param_numbers());
+    let mut out = vec![T::ZERO; rows * p];
+    jacobian_rows(model, tape, x.rows(), &mut out);
+    DMatrix::from_row_slice(rows, p, &out)
+}
+
+/// Θ(X, X) of `model` at the parameters on `tape`, exactly symmetric: nk×nk or n×n.
+///
+/// Θ = J·Jᵀ by blocks of samples. It takes k backward passes for each sample where all Jacobians, nkP
+/// numbers, fit into the memory; where only a share s of them does, some 1/(2s) times as many. The tape is
+/// left as [`jacobian`] leaves it.
+///
+/// ```
+/// use tapegrad::Tape;
+/// use tapegrad::models::Mlp;
+/// use tapegrad::models::kernel::Samples;
+/// use tapegrad::models::ntk::{NtkOptions, Outputs, empirical_ntk};
+/// use tapegrad::nn::Activation;
+/// use tapegrad::rng::{Purpose, stream};
+///
+/// // f(x) = x·w + b: the kernel is ⟨x, y⟩ + 1.
+/// let mut tape = Tape::new();
+/// let rng = &mut stream(1, Purpose::Init);
+/// let linear = Mlp::new(&mut tape, &[2, 1], Activation::Identity, None, rng)?;
+/// let x = Samples::new(vec![1.0, 2.0, -3.0, 1.0], 2)?;
+/// let theta = empirical_ntk(&linear, &mut tape, &x, NtkOptions::new(Outputs::All))?;
+/// assert_eq!(theta, nalgebra::dmatrix![6.0, 0.0; 0.0, 11.0]);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Setting`] if the kernel and the Jacobians of two samples do not fit into the memory.
+///
+/// # Panics
+/// As [`jacobian`].
+#[track_caller]
+pub fn empirical_ntk<T: Float>(
+    model: &dyn Model<T>,
+    tape: &mut Tape<T>,
+    x: &Samples<T>,
+    options: NtkOptions,
+) -> Result<DMatrix<T>> {
+    check_inputs(model, x);
+    let plan = Plan::new(model, tape, options);
+    let n = x.len();
+    let (resident, stripe) = plan.blocks(n, n)?;
+    let mut theta = DMatrix::<T>::zeros(n * plan.rows, n * plan.rows);
+    let mut held = vec![T::ZERO; resident * plan.numbers()];
+    let mut streamed = Vec::new();
+    for start in (0..n).step_by(resident) {
+        let end = n.min(start + resident);
+        let held = &mut held[..(end - start) * plan.numbers()];
+        jacobian_rows(model, tape, x.rows().range(start..end), held);
+        for from in (start..end).step_by(stripe) {
+            let to = end.min(from + stripe);
+            // The upper triangle: rows up to the stripe's own.
+            let before = &held[..(to - start) * plan.numbers()];
+            let own = &held[(from - start) * plan.numbers()..(to - start) * plan.numbers()];
+            plan.products(&mut theta, before, start, own, from);
+        }
+        for from in (end..n).step_by(stripe) {
+            let to = n.min(from + stripe);
+            streamed.resize((to - from) * plan.numbers(), T::ZERO);
+            jacobian_rows(model, tape, x.rows().range(from..to), &mut streamed);
+            plan.products(&mut theta, held, start, &streamed, from);
+        }
+    }
+    theta.fill_lower_triangle_with_upper_triangle();
+    Ok(theta)
+}
+
+/// Θ(X, Y) at the parameters on `tape`: nk×mk or n×m. See [`empirical_ntk`].
+///
+/// # Errors
+/// As [`empirical_ntk`].
+///
+/// # Panics
+/// As [`jacobian`].
+#[track_caller]
+pub fn empirical_cross_ntk<T: Float>(
+    model: &dyn Model<T>,
+    tape: &mut Tape<T>,
+    x: &Samples<T>,
+    y: &Samples<T>,
+    options: NtkOptions,
+) -> Result<DMatrix<T>> {
+    check_inputs(model, x);
+    check_inputs(model, y);
+    let plan = Plan::new(model, tape, options);
+    let (n, m) = (x.len(), y.len());
+    let (resident, stripe) = plan.blocks(n, m)?;
+    let mut theta = DMatrix::<T>::zeros(n * plan.rows, m * plan.rows);
+    let mut held = vec![T::ZERO; resident * plan.numbers()];
+    let mut streamed = vec![T::ZERO; stripe.min(m) * plan.numbers()];
+    for start in (0..n).step_by(resident) {
+        let end = n.min(start + resident);
+        let held = &mut held[..(end - start) * plan.numbers()];
+        jacobian_rows(model, tape, x.rows().range(start..end), held);
+        for from in (0..m).step_by(stripe) {
+            let to = m.min(from + stripe);
+            let streamed = &mut streamed[..(to - from) * plan.numbers()];
+            jacobian_rows(model, tape, y.rows().range(from..to), streamed);
+            plan.products(&mut theta, held, start, streamed, from);
+        }
+    }
+    Ok(theta)
+}
+
+/// The sizes that a kernel is made of.
+struct Plan {
+    /// Rows of the kernel for each sample.
+    rows: usize,
+    /// Numbers in each, over which the products run.
+    depth: usize,
+    /// 1 or 1/k.
+    factor: f64,
+    /// Bytes of a number.
+    bytes: u128,
+    memory: u64,
+}
+
+impl Plan {
+    fn new<T: Float>(model: &dyn Model<T>, tape: &Tape<T>, options: NtkOptions) -> Plan {
+        let (k, p) = (model.outputs(), tape.param_numbers());
+        // The Jacobian of a sample, k rows of p numbers, is one row of kp for the mean.
+        let (rows, depth, factor) = match options.outputs {
+            Outputs::All => (k, p, 1.0),
+            Outputs::Mean => (1, k * p, 1.0 / k as f64),
+        };
+        Plan { rows, depth, factor, bytes: size_of::<T>() as u128, memory: options.memory }
+    }
+
+    /// Numbers in the Jacobian of a sample.
+    fn numbers(&self) -> usize {
+        self.rows * self.depth
+    }
+
+    /// How many samples' Jacobians are held, and how many are made at a time to be multiplied with them.
+    fn blocks(&self, n: usize, m: usize) -> Result<(usize, usize)> {
+        let (rows, wide) = (self.rows as u128, |x: usize| x as u128);
+        let kernel = wide(n) * wide(m) * rows * rows;
+        let product = wide(n) * wide(m.min(STRIPE)) * rows * rows;
+        let all = u128::from(self.memory) / self.bytes;
+        let sample = wide(self.numbers()).max(1);
+        let needed = kernel + product + 2 * sample;
+        if needed > all {
+            let gib = |numbers: u128| (numbers * self.bytes) as f64 / f64::from(1 << 30);
+            let (needed, allowed) = (gib(needed), gib(all));
+            let why = format!(
+                "the kernel and the Jacobians of two samples take {needed:.3} GiB, and {allowed:.3} GiB are \
+                 allowed; take fewer samples, or the mean over the outputs"
+            );
+            return Err(Error::setting("memory", why));
+        }
+        let fit = usize::try_from((all - kernel - product) / sample).unwrap_or(usize::MAX);
+        // A kernel of samples with themselves streams none where all are held.
+        let stripe = (fit / 8).clamp(1, STRIPE);
+        Ok(if fit >= n + stripe { (n, stripe) } else { (fit - stripe, stripe) })
+    }
+
+    /// The products of samples held, from number `first` on, with others, from `from` on: a part of the
+    /// columns of `theta`.
+    fn products<T: Float>(
+        &self,
+        theta: &mut DMatrix<T>,
+        held: &[T],
+        first: usize,
+        others: &[T],
+        from: usize,
+    ) {
+        let (height, width) = (held.len() / self.depth.max(1), others.len() / self.depth.max(1));
+        let mut products = vec![T::ZERO; height * width];
+        let (a, b) = (Mat::new(others, width, self.depth), Mat::new(held, height, self.depth));
+        gemm(&mut products, false, a, b.t());
+        let factor = T::of(self.factor);
+        let size = theta.nrows();
+        for (j, row) in products.chunks_exact(height.max(1)).enumerate() {
+            let at = (from * self.rows + j) * size + first * self.rows;
+            let part = &mut theta.as_mut_slice()[at..at + height];
+            part.iter_mut().zip(row).for_each(|(to, product)| *to = factor * *product);
+        }
+    }
+}
+
+/// Row i·k + o of `out` ← ∂f_o(xᵢ)/∂θ.
+fn jacobian_rows<T: Float>(model: &dyn Model<T>, tape: &mut Tape<T>, x: Rows<'_, T>, out: &mut [T]) {
+    let (k, p) = (model.outputs(), tape.param_numbers());
+    for i in 0..x.len() {
+        for_gradients(model, tape, x.row(i), |o, _, gradient| {
+            out[(i * k + o) * p..][..p].copy_from_slice(gradient);
+        });
+    }
+    tape.rewind();
+}
+
+/// Calls `f` with the number of each output, its value and its gradient by all parameters, for one sample.
+pub(super) fn for_gradients<T: Float>(
+    model: &dyn Model<T>,
+    tape: &mut Tape<T>,
+    x: &[T],
+    mut f: impl FnMut(usize, T, &[T]),
+) {
+    tape.rewind();
+    let x = tape.constant_slice(1, x.len(), x);
+    let y = model.forward(tape, x);
+    for o in 0..model.outputs() {
+        tape.zero_grad();
+        tape.backward_with(y, |upstream| upstream[o] = T::ONE);
+        f(o, tape.value_slice(y)[o], tape.param_grads());
+    }
+    tape.zero_grad();
+}
+
+#[track_caller]
+pub(super) fn check_inputs<T: Float>(model: &dyn Model<T>, x: &Samples<T>) {
+    let (d, inputs) = (x.features(), model.inputs());
+    assert!(d == inputs, "{}: takes {inputs} features, not {d}", model.name());
+}
