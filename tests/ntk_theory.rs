@@ -32,9 +32,9 @@ fn the_empirical_kernel_converges_like_the_root_of_the_width() {
     let mut means = Vec::new();
     for (depth, nonlinearity, bias, seeds) in [
         (1, Nonlinearity::Relu, 0.0, 32),
-        (2, Nonlinearity::Relu, 0.1, 12),
+        (2, Nonlinearity::Relu, 0.1, 24),
         (1, Nonlinearity::Erf, 0.1, 32),
-        (3, Nonlinearity::Relu, 0.0, 12),
+        (3, Nonlinearity::Relu, 0.0, 24),
     ] {
         let points = kernel_convergence(&network(depth, nonlinearity, bias), &x, &widths, seeds).unwrap();
         let slope = log_log_slope(&points.iter().map(|p| (p.width as f64, p.mean)).collect::<Vec<_>>());
@@ -42,7 +42,7 @@ fn the_empirical_kernel_converges_like_the_root_of_the_width() {
         for p in &points {
             println!("  width {:4}: {:.4} ± {:.4}", p.width, p.mean, p.deviation / (seeds as f64).sqrt());
         }
-        // The standard error of the slope, from the spread over the seeds: each mean is off by some 6 %.
+        // The means over the seeds are off by 3 to 20 %, and the slope by 0.02 to 0.06.
         assert!((slope + 0.5).abs() < 0.15, "{nonlinearity} depth {depth}: {slope}");
         means.push(points[4].mean);
     }
@@ -56,14 +56,14 @@ fn run(width: usize, seed: u64) -> LazyRun {
         let row = x.rows().row(i);
         (row[0] + row[1] * row[2]).signum()
     });
-    let options = LazyOptions { width, seed, rate: 1.0, steps: vec![1, 3, 10, 30, 100, 300] };
+    let options = LazyOptions { width, seed, rate: 0.3, steps: vec![1, 3, 10, 30, 100, 300] };
     lazy_training(&network(2, Nonlinearity::Relu, 0.1), &x, &y, &test, &options).unwrap()
 }
 
 #[test]
 fn wide_networks_train_as_their_linearization_does() {
     let widths = [32, 128, 512];
-    let seeds = 4;
+    let seeds = 12;
     let (mut movement, mut train, mut test, mut kernel) = (vec![], vec![], vec![], vec![]);
     for width in widths {
         let runs: Vec<LazyRun> = (0..seeds).map(|seed| run(width, seed)).collect();
@@ -86,11 +86,14 @@ fn wide_networks_train_as_their_linearization_does() {
         println!("{name}: {points:?}, slope {:.3}", log_log_slope(points));
         assert!(points[0].1 > points[1].1 && points[1].1 > points[2].1, "{name} {points:?}");
     }
-    println!("{:#?}", run(512, 0).points);
     // n² weights that move by O(1) together, from a norm of n.
-    assert!((log_log_slope(&movement) + 1.0).abs() < 0.25);
+    let slope = log_log_slope(&movement);
+    assert!((slope + 1.0).abs() < 0.15, "{slope}");
+    // The bound is n^−½ (Lee et al., 2019), the leading term of smooth networks 1/n (Dyer and Gur-Ari, 2020);
+    // with the kinks of ReLU and widths like these it lies between.
     for points in [&train, &test, &kernel] {
-        assert!((log_log_slope(points) + 0.5).abs() < 0.25, "{points:?}");
+        let slope = log_log_slope(points);
+        assert!((-1.1..-0.4).contains(&slope), "{slope} {points:?}");
     }
 }
 

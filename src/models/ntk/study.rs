@@ -211,12 +211,13 @@ pub fn lazy_training(
             done += 1;
         }
         let (f, g) = (outputs(&mlp, &mut tape, x), outputs(&mlp, &mut tape, test));
-        if f.iter().chain(g.iter()).any(|v| !v.is_finite()) {
-            let why = format!("lazy training: not finite after {step} steps; take a smaller rate than {rate}");
-            return Err(Error::NonFinite(why));
-        }
         let expected = linear.descent(*rate, *step)?;
         let expected_test = linear.descent_at(&cross, &test_start, *rate, *step)?;
+        if [&f, &g, &expected, &expected_test].iter().any(|m| m.iter().any(|v| !v.is_finite())) {
+            let largest = linear.largest_rate();
+            let why = format!("lazy training: not finite after {step} steps; {rate} ≥ {largest:.3}, see rate");
+            return Err(Error::NonFinite(why));
+        }
         let moved: Vec<f64> = tape.param_values().iter().zip(&origin).map(|(t, o)| t - o).collect();
         points.push(LazyPoint {
             step: *step,

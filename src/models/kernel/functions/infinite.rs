@@ -207,13 +207,19 @@ struct Moments<T> {
     slopes: T,
 }
 
+/// ab − c², and 0 where that is no more than rounding: kernels that fall like the angle from where it is 0
+/// would take its root, tell equal rows apart, and hide that a matrix is singular.
+#[inline(always)]
+fn determinant<T: Float>(a: T, b: T, c: T) -> T {
+    let product = a * b;
+    let difference = product - c * c;
+    if difference > T::of(NOISE) * T::EPSILON * product { difference } else { T::ZERO }
+}
+
 #[inline(always)]
 fn relu<T: Float>(a: T, b: T, c: T) -> Moments<T> {
     let half = T::of(0.5);
-    let square = a * b - c * c;
-    // The slopes fall like the angle from where it is 0: the root of a rounding error would tell equal rows
-    // apart, and hide that a matrix is singular.
-    let s = if square > T::of(NOISE) * T::EPSILON * (a * b) { square.sqrt() } else { T::ZERO };
+    let s = determinant(a, b, c).sqrt();
     // (π − θ)/π, exactly 1 for equal inputs and 0 for opposite ones.
     let share = T::ONE - s.atan2_pi(c);
     let inv_pi = T::of(std::f64::consts::FRAC_1_PI);
@@ -225,8 +231,7 @@ fn relu<T: Float>(a: T, b: T, c: T) -> Moments<T> {
 #[inline(always)]
 fn erf<T: Float>(a: T, b: T, c: T) -> Moments<T> {
     let (two, four) = (T::of(2.0), T::of(4.0));
-    let square = (a * b - c * c).max(T::ZERO);
-    let root = (T::ONE + two * (a + b) + four * square).sqrt();
+    let root = (T::ONE + two * (a + b) + four * determinant(a, b, c)).sqrt();
     let own = (T::ONE + four * b).sqrt();
     Moments {
         values: two * (two * c).atan2_pi(root),
