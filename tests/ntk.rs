@@ -159,12 +159,14 @@ fn equal_opposite_and_zero_inputs() {
             .into_iter()
             .chain([(Nonlinearity::Erf, 1, 0.0), (Nonlinearity::Erf, 4, 0.5)])
     {
-        let network = InfiniteNetwork::new(depth, nonlinearity, 0.01).unwrap().with_variances(2.0, bias).unwrap();
+        let network =
+            InfiniteNetwork::new(depth, nonlinearity, 0.01).unwrap().with_variances(2.0, bias).unwrap();
         // Equal, opposite, on a ray, zero, and tiny rows, where rounding puts cosines outside [−1, 1].
         for scale in [1.0, 1e-3, 1e3] {
             let base: Vec<f64> = random(1, 50, 2).rows().values.iter().map(|v| v * scale).collect();
             let rows = [1.0, 1.0, -1.0, 3.0, 0.0, 1e-30, -0.7];
-            let x = Samples::new(rows.iter().flat_map(|f| base.iter().map(move |v| f * v)).collect(), 50).unwrap();
+            let x = Samples::new(rows.iter().flat_map(|f| base.iter().map(move |v| f * v)).collect(), 50)
+                .unwrap();
             for kernel in [Arc::new(Nngp(network)) as Arc<dyn Kernel<f64>>, Arc::new(Ntk(network))] {
                 let k = gram(kernel.as_ref(), &x);
                 assert!(k.iter().all(|v| v.is_finite()), "{k}");
@@ -172,11 +174,20 @@ fn equal_opposite_and_zero_inputs() {
                 for i in 0..rows.len() {
                     // The diagonal to the last digits.
                     let own = kernel_of_one(&network, x.rows().norms[i], kernel.name().starts_with("ntk"));
-                    assert!((k[(i, i)] - own).abs() <= 4e-16 * 10.0 * own, "{}: {} {own}", kernel.name(), k[(i, i)]);
+                    assert!(
+                        (k[(i, i)] - own).abs() <= 4e-16 * 10.0 * own,
+                        "{}: {} {own}",
+                        kernel.name(),
+                        k[(i, i)]
+                    );
                     for j in 0..rows.len() {
                         let size = (k[(i, i)] * k[(j, j)]).sqrt();
                         assert!(k[(i, j)].abs() <= size * (1.0 + 1e-15), "{} {i} {j}", kernel.name());
-                        assert!((cross[(i, j)] - k[(i, j)]).abs() <= 1e-13 * size, "{} {i} {j}", kernel.name());
+                        assert!(
+                            (cross[(i, j)] - k[(i, j)]).abs() <= 1e-13 * size,
+                            "{} {i} {j}",
+                            kernel.name()
+                        );
                     }
                 }
                 assert!((k[(0, 1)] / k[(0, 0)] - 1.0).abs() < 1e-13);
@@ -221,8 +232,7 @@ fn duplicated_rows_make_a_singular_matrix() {
     let fit = KernelRidge::fit(Arc::new(Ntk(network)), &double, &y, RidgeOptions::new(0.0));
     assert!(matches!(fit, Err(Error::NotPositiveDefinite { .. })), "{fit:?}");
     let single = Samples::new(twice.iter().map(|v| *v as f32).collect(), 100).unwrap();
-    let fit =
-        KernelRidge::fit(Arc::new(Ntk(network)), &single, &y.map(|v| v as f32), RidgeOptions::new(0.0));
+    let fit = KernelRidge::fit(Arc::new(Ntk(network)), &single, &y.map(|v| v as f32), RidgeOptions::new(0.0));
     assert!(matches!(fit, Err(Error::NotPositiveDefinite { .. })), "{fit:?}");
 }
 
@@ -384,9 +394,7 @@ fn the_empirical_kernel_is_symmetric_and_positive_semi_definite() {
     let all = empirical_ntk(&mlp, &mut tape, &x, NtkOptions::new(Outputs::All)).unwrap();
     let mean = empirical_ntk(&mlp, &mut tape, &x, NtkOptions::new(Outputs::Mean)).unwrap();
     assert_near(&all, &(&j * j.transpose()), 1e-14);
-    let half_trace = DMatrix::from_fn(9, 9, |a, b| {
-        0.5 * (all[(2 * a, 2 * b)] + all[(2 * a + 1, 2 * b + 1)])
-    });
+    let half_trace = DMatrix::from_fn(9, 9, |a, b| 0.5 * (all[(2 * a, 2 * b)] + all[(2 * a + 1, 2 * b + 1)]));
     assert_near(&mean, &half_trace, 1e-14);
     for theta in [all, mean] {
         assert_eq!(theta, theta.transpose());
@@ -408,7 +416,7 @@ fn blocks_do_not_change_the_kernel() {
         let cross = empirical_cross_ntk(&mlp, &mut tape, &x, &y, options).unwrap();
         let rows = if outputs == Outputs::All { 2 } else { 1 };
         for held in [2, 3, 7, 20, 95, 130] {
-            let kernel = |m: u64| 90 * m * rows * rows * 8 + 90 * m.min(32) * rows * rows * 8;
+            let kernel = |m: u64| 90 * m * rows * rows * 8 + 90 * m.min(128) * rows * rows * 8;
             let options = options.with_memory(kernel(90) + held * sample);
             let blocks = empirical_ntk(&mlp, &mut tape, &x, options).unwrap();
             assert_near(&blocks, &whole, 1e-14);
@@ -439,8 +447,7 @@ fn features_must_fit_the_model() {
 /// With erf and biases, whose mean over draws of the weights is exactly the limit's K for the last layer.
 #[test]
 fn the_finite_network_is_a_draw_of_the_limit() {
-    let network =
-        InfiniteNetwork::new(2, Nonlinearity::Erf, 0.5).unwrap().with_variances(1.4, 0.2).unwrap();
+    let network = InfiniteNetwork::new(2, Nonlinearity::Erf, 0.5).unwrap().with_variances(1.4, 0.2).unwrap();
     let x = random(4, 3, 9);
     let (seeds, width) = (150, 60);
     let mut covariance = DMatrix::<f64>::zeros(4, 4);
@@ -465,7 +472,8 @@ fn the_finite_network_is_a_draw_of_the_limit() {
 #[test]
 fn the_summary_of_the_finite_network_predicts_the_arena() {
     for (depth, bias, nonlinearity) in [(1, 0.0, Nonlinearity::Relu), (3, 0.3, Nonlinearity::Erf)] {
-        let network = InfiniteNetwork::new(depth, nonlinearity, 0.5).unwrap().with_variances(1.0, bias).unwrap();
+        let network =
+            InfiniteNetwork::new(depth, nonlinearity, 0.5).unwrap().with_variances(1.0, bias).unwrap();
         let mut tape = Tape::new();
         let rng = &mut stream(1, Purpose::Init);
         let net = NtkMlp::new(&mut tape, &network, 4, 6, 3, rng).unwrap();
@@ -602,7 +610,8 @@ fn dynamics_at_the_edges() {
         assert!(still.unwrap().amax() < 1e-15);
     }
     // η·λ/n = 1: done in one step, and right at the edge of ln|1 − x|.
-    let done = Dynamics::new(&nalgebra::dmatrix![2.0], &nalgebra::dmatrix![3.0], &nalgebra::dmatrix![1.0]).unwrap();
+    let done =
+        Dynamics::new(&nalgebra::dmatrix![2.0], &nalgebra::dmatrix![3.0], &nalgebra::dmatrix![1.0]).unwrap();
     assert_eq!(done.descent(0.5, 1).unwrap()[0], 1.0);
     assert_eq!(done.descent(0.5, 7).unwrap()[0], 1.0);
     // A factor of −1: it swings.

@@ -80,9 +80,12 @@ fn wide_networks_train_as_their_linearization_does() {
             assert!(last.movement > 0.0 && (last.movement / last.linear_movement - 1.0).abs() < 0.5, "{r:?}");
         }
     }
-    for (name, points) in
-        [("movement", &movement), ("train error", &train), ("test error", &test), ("kernel movement", &kernel)]
-    {
+    for (name, points) in [
+        ("movement", &movement),
+        ("train error", &train),
+        ("test error", &test),
+        ("kernel movement", &kernel),
+    ] {
         println!("{name}: {points:?}, slope {:.3}", log_log_slope(points));
         assert!(points[0].1 > points[1].1 && points[1].1 > points[2].1, "{name} {points:?}");
     }

@@ -1,5 +1,7 @@
 //! The tangent kernel of a model at its parameters, from Jacobians sample by sample.
 
+use std::ops::Range;
+
 use nalgebra::DMatrix;
 
 use crate::linalg::{Mat, gemm};
@@ -41,7 +43,7 @@ impl NtkOptions {
 }
 
 /// Samples whose products with those held are made at a time.
-const STRIPE: usize = 32;
+const STRIPE: usize = 128;
 
 /// The nk×P Jacobian of `model` at the parameters on `tape`: ∂f_o(xᵢ)/∂θ_p in row i·k + o.
 ///
@@ -57,7 +59,12 @@ pub fn jacobian<T: Float>(model: &dyn Model<T>, tape: &mut Tape<T>, x: &Samples<
     check_inputs(model, x);
     let (rows, p) = (x.len() * model.outputs(), tape.param_numbers());
     let mut out = vec![T::ZERO; rows * p];
-    jacobian_rows(model, tape, x.rows(), &mut out);
+    for (i, rows) in out.chunks_exact_mut((model.outputs() * p).max(1)).enumerate() {
+        for_gradients(model, tape, x.rows().row(i), |o, _, gradient| {
+            rows[o * p..(o + 1) * p].copy_from_slice(gradient);
+        });
+    }
+    tape.rewind();
     DMatrix::from_row_slice(rows, p, &out)
 }
 
@@ -102,24 +109,25 @@ pub fn empirical_ntk<T: Float>(
     let n = x.len();
     let (resident, stripe) = plan.blocks(n, n)?;
     let mut theta = DMatrix::<T>::zeros(n * plan.rows, n * plan.rows);
-    let mut held = vec![T::ZERO; resident * plan.numbers()];
-    let mut streamed = Vec::new();
+    let (mut held, mut streamed) = (Jacobians::new(&plan), Jacobians::new(&plan));
     for start in (0..n).step_by(resident) {
         let end = n.min(start + resident);
-        let held = &mut held[..(end - start) * plan.numbers()];
-        jacobian_rows(model, tape, x.rows().range(start..end), held);
+        held.fill(model, tape, x.rows().range(start..end));
+        // The upper triangle: against each stripe of those held, those up to its own.
         for from in (start..end).step_by(stripe) {
             let to = end.min(from + stripe);
-            // The upper triangle: rows up to the stripe's own.
-            let before = &held[..(to - start) * plan.numbers()];
-            let own = &held[(from - start) * plan.numbers()..(to - start) * plan.numbers()];
-            plan.products(&mut theta, before, start, own, from);
+            plan.products(
+                &mut theta,
+                held.part(0..to - start),
+                start,
+                held.part(from - start..to - start),
+                from,
+            );
         }
         for from in (end..n).step_by(stripe) {
             let to = n.min(from + stripe);
-            streamed.resize((to - from) * plan.numbers(), T::ZERO);
-            jacobian_rows(model, tape, x.rows().range(from..to), &mut streamed);
-            plan.products(&mut theta, held, start, &streamed, from);
+            streamed.fill(model, tape, x.rows().range(from..to));
+            plan.products(&mut theta, held.part(0..end - start), start, streamed.part(0..to - from), from);
         }
     }
     theta.fill_lower_triangle_with_upper_triangle();
@@ -147,17 +155,14 @@ pub fn empirical_cross_ntk<T: Float>(
     let (n, m) = (x.len(), y.len());
     let (resident, stripe) = plan.blocks(n, m)?;
     let mut theta = DMatrix::<T>::zeros(n * plan.rows, m * plan.rows);
-    let mut held = vec![T::ZERO; resident * plan.numbers()];
-    let mut streamed = vec![T::ZERO; stripe.min(m) * plan.numbers()];
+    let (mut held, mut streamed) = (Jacobians::new(&plan), Jacobians::new(&plan));
     for start in (0..n).step_by(resident) {
         let end = n.min(start + resident);
-        let held = &mut held[..(end - start) * plan.numbers()];
-        jacobian_rows(model, tape, x.rows().range(start..end), held);
+        held.fill(model, tape, x.rows().range(start..end));
         for from in (0..m).step_by(stripe) {
             let to = m.min(from + stripe);
-            let streamed = &mut streamed[..(to - from) * plan.numbers()];
-            jacobian_rows(model, tape, y.rows().range(from..to), streamed);
-            plan.products(&mut theta, held, start, streamed, from);
+            streamed.fill(model, tape, y.rows().range(from..to));
+            plan.products(&mut theta, held.part(0..end - start), start, streamed.part(0..to - from), from);
         }
     }
     Ok(theta)
@@ -215,22 +220,22 @@ impl Plan {
         Ok(if fit >= n + stripe { (n, stripe) } else { (fit - stripe, stripe) })
     }
 
-    /// The products of samples held, from number `first` on, with others, from `from` on: a part of the
-    /// columns of `theta`.
+    /// The products of samples held, the first of them number `first`, with others, from number `from` on: a
+    /// part of the columns of `theta`.
     fn products<T: Float>(
         &self,
         theta: &mut DMatrix<T>,
-        held: &[T],
+        held: Part<'_, T>,
         first: usize,
-        others: &[T],
+        others: Part<'_, T>,
         from: usize,
     ) {
-        let (height, width) = (held.len() / self.depth.max(1), others.len() / self.depth.max(1));
+        let (height, width) = (held.rows.len(), others.rows.len());
         let mut products = vec![T::ZERO; height * width];
-        let (a, b) = (Mat::new(others, width, self.depth), Mat::new(held, height, self.depth));
-        gemm(&mut products, false, a, b.t());
-        let factor = T::of(self.factor);
-        let size = theta.nrows();
+        for start in (0..self.depth).step_by(CHUNK) {
+            gemm(&mut products, start > 0, others.chunk(start), held.chunk(start).t());
+        }
+        let (factor, size) = (T::of(self.factor), theta.nrows());
         for (j, row) in products.chunks_exact(height.max(1)).enumerate() {
             let at = (from * self.rows + j) * size + first * self.rows;
             let part = &mut theta.as_mut_slice()[at..at + height];
@@ -239,15 +244,73 @@ impl Plan {
     }
 }
 
-/// Row i·k + o of `out` ← ∂f_o(xᵢ)/∂θ.
-fn jacobian_rows<T: Float>(model: &dyn Model<T>, tape: &mut Tape<T>, x: Rows<'_, T>, out: &mut [T]) {
-    let (k, p) = (model.outputs(), tape.param_numbers());
-    for i in 0..x.len() {
-        for_gradients(model, tape, x.row(i), |o, _, gradient| {
-            out[(i * k + o) * p..][..p].copy_from_slice(gradient);
-        });
+/// Numbers of a Jacobian's rows that lie together, and go into one product: with some dozens of rows they
+/// fit into the nearer caches, where whole rows, of as many numbers as a model has parameters, do not.
+const CHUNK: usize = 1024;
+
+/// The Jacobians of some samples: of all rows the first [`CHUNK`] columns, then the next, and so on.
+struct Jacobians<T> {
+    values: Vec<T>,
+    rows: usize,
+    rows_per_sample: usize,
+    depth: usize,
+}
+
+impl<T: Float> Jacobians<T> {
+    fn new(plan: &Plan) -> Self {
+        Jacobians { values: Vec::new(), rows: 0, rows_per_sample: plan.rows, depth: plan.depth }
     }
-    tape.rewind();
+
+    /// Those of the samples `x`.
+    fn fill(&mut self, model: &dyn Model<T>, tape: &mut Tape<T>, x: Rows<'_, T>) {
+        self.rows = x.len() * self.rows_per_sample;
+        self.values.resize(self.rows * self.depth, T::ZERO);
+        let p = tape.param_numbers();
+        for i in 0..x.len() {
+            for_gradients(model, tape, x.row(i), |o, _, gradient| {
+                if self.rows_per_sample == 1 {
+                    self.write(i, o * p, gradient);
+                } else {
+                    self.write(i * self.rows_per_sample + o, 0, gradient);
+                }
+            });
+        }
+        tape.rewind();
+    }
+
+    /// Puts `values` into the columns from `column` on.
+    fn write(&mut self, row: usize, mut column: usize, mut values: &[T]) {
+        while !values.is_empty() {
+            let start = column - column % CHUNK;
+            let width = CHUNK.min(self.depth - start);
+            let (now, later) = values.split_at(values.len().min(start + width - column));
+            let at = start * self.rows + row * width + (column - start);
+            self.values[at..at + now.len()].copy_from_slice(now);
+            (column, values) = (column + now.len(), later);
+        }
+    }
+
+    /// The rows of some of the samples.
+    fn part(&self, samples: Range<usize>) -> Part<'_, T> {
+        let rows = samples.start * self.rows_per_sample..samples.end * self.rows_per_sample;
+        Part { all: self, rows }
+    }
+}
+
+/// Some rows of [`Jacobians`].
+struct Part<'a, T> {
+    all: &'a Jacobians<T>,
+    rows: Range<usize>,
+}
+
+impl<'a, T: Float> Part<'a, T> {
+    /// Their columns from `start` on, up to [`CHUNK`] of them.
+    fn chunk(&self, start: usize) -> Mat<'a, T> {
+        let (all, rows) = (self.all, &self.rows);
+        let width = CHUNK.min(all.depth - start);
+        let chunk = &all.values[start * all.rows..];
+        Mat::new(&chunk[rows.start * width..rows.end * width], rows.len(), width)
+    }
 }
 
 /// Calls `f` with the number of each output, its value and its gradient by all parameters, for one sample.

@@ -65,9 +65,8 @@ impl NtkMlp {
         check(&widths)?;
         let mut layers = Vec::new();
         for (k, pair) in widths.windows(2).enumerate() {
-            let mut draw = |rows, cols| {
-                tape.param_with(rows, cols, |w| w.fill_with(|| T::of(standard_normal(rng))))
-            };
+            let mut draw =
+                |rows, cols| tape.param_with(rows, cols, |w| w.fill_with(|| T::of(standard_normal(rng))));
             let weight = draw(pair[0], pair[1]);
             let bias = (network.bias_variance() > 0.0).then(|| draw(1, pair[1]));
             tape.set_name(weight, format!("w{}", k + 1));
@@ -142,7 +141,14 @@ impl<T: Float> Model<T> for NtkMlp {
             let shape = Shape::new(1, pair[1]);
             if k > 0 {
                 let (name, shape) = (format!("{}{k}", self.network.nonlinearity()), Shape::new(1, pair[0]));
-                layers.push(LayerSummary { name, shape, numbers: 0, params: 0, nodes: 1, per_sample: pair[0] });
+                layers.push(LayerSummary {
+                    name,
+                    shape,
+                    numbers: 0,
+                    params: 0,
+                    nodes: 1,
+                    per_sample: pair[0],
+                });
             }
             layers.push(LayerSummary {
                 name: format!("linear{}", k + 1),

@@ -31,12 +31,7 @@ pub struct KernelDistance {
 ///
 /// # Errors
 /// [`Error::Setting`] if the width is 0 or beyond memory.
-pub fn kernel_distance(
-    network: &InfiniteNetwork,
-    x: &Samples<f64>,
-    width: usize,
-    seed: u64,
-) -> Result<f64> {
+pub fn kernel_distance(network: &InfiniteNetwork, x: &Samples<f64>, width: usize, seed: u64) -> Result<f64> {
     distance_to(&gram(&Ntk(*network), x), network, x, width, seed)
 }
 
@@ -215,7 +210,8 @@ pub fn lazy_training(
         let expected_test = linear.descent_at(&cross, &test_start, *rate, *step)?;
         if [&f, &g, &expected, &expected_test].iter().any(|m| m.iter().any(|v| !v.is_finite())) {
             let largest = linear.largest_rate();
-            let why = format!("lazy training: not finite after {step} steps; {rate} ≥ {largest:.3}, see rate");
+            let why =
+                format!("lazy training: not finite after {step} steps; {rate} ≥ {largest:.3}, see rate");
             return Err(Error::NonFinite(why));
         }
         let moved: Vec<f64> = tape.param_values().iter().zip(&origin).map(|(t, o)| t - o).collect();

@@ -57,9 +57,11 @@ impl FromStr for Nonlinearity {
     type Err = Error;
 
     fn from_str(s: &str) -> Result<Nonlinearity> {
-        Self::TABLE.iter().find(|(_, name)| *name == s).map(|(nonlinearity, _)| *nonlinearity).ok_or_else(
-            || Error::setting("nonlinearity", format!("there is no `{s}`; there are relu, erf")),
-        )
+        Self::TABLE
+            .iter()
+            .find(|(_, name)| *name == s)
+            .map(|(nonlinearity, _)| *nonlinearity)
+            .ok_or_else(|| Error::setting("nonlinearity", format!("there is no `{s}`; there are relu, erf")))
     }
 }
 
