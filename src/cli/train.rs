@@ -13,7 +13,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use tapegrad::data::{Batches, Dataset};
-use tapegrad::models::{Mlp, Model, Summary};
+use tapegrad::models::{Mlp, MlpOptions, Model, Summary};
 use tapegrad::nn::Activation;
 use tapegrad::optim::{self, Group};
 use tapegrad::rng::{Purpose, stream};
@@ -265,7 +265,7 @@ fn save(args: &TrainArgs, trace: &Trace) -> Result<()> {
 
 /// What the network will be; an error if it is beyond the machine, before it takes the memory.
 pub fn plan<T: Float>(shape: &MlpArgs, widths: &[usize], batch: usize) -> Result<Summary> {
-    let layers = Mlp::plan(widths, shape.activation)?;
+    let layers = MlpOptions::new(widths, shape.activation).plan()?;
     let summary = Summary::new::<T>("mlp", widths[0], layers, batch);
     // The arena's buffers may hold twice what is in use, and an optimizer two numbers for each.
     let state = summary.trainable().saturating_mul(2 * size_of::<T>());

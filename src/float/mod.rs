@@ -10,7 +10,15 @@
 //! Largest errors found, in units in the last place, for `f32` over all 2³² arguments and for `f64` over
 //! samples:
 //!
-//! TABLE
+//! | | `f32` | `f64` |
+//! |---|---|---|
+//! | `exp` | 0.79 | 0.76 |
+//! | `exp_m1` | 1.21 | 1.11 |
+//! | `sigmoid` | 1.97 | 1.82 |
+//! | `softplus` | 1.75 | 1.68 |
+//! | `tanh` | 1.50 | 1.50 |
+//! | `ln` | 0.89 | 0.82 |
+//! | `ln_1p` | 0.94 | 0.85 |
 
 mod arctangent;
 mod exponential;
