@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use serde::Deserialize;
 use tapegrad::linalg::{symmetric_eigen, with_threads};
@@ -13,8 +13,8 @@ use tapegrad::models::kernel::{
 use tapegrad::models::ntk::{
     Dynamics, Linearization, NtkMlp, NtkOptions, Outputs, empirical_cross_ntk, empirical_ntk, jacobian,
 };
-use tapegrad::models::{LayerSummary, Mlp, Model};
-use tapegrad::nn::Activation;
+use tapegrad::models::{LayerSummary, Mlp, MlpOptions, Model};
+use tapegrad::nn::{Activation, Mode, Norm};
 use tapegrad::rng::{Purpose, standard_normal, stream};
 use tapegrad::{Error, Param, Tape, Var};
 
@@ -318,7 +318,7 @@ impl Model<f64> for ReluNet {
     fn outputs(&self) -> usize {
         1
     }
-    fn forward(&self, tape: &mut Tape, x: Var) -> Var {
+    fn append(&self, tape: &mut Tape, x: Var, _: &mut Mode<'_>) -> Var {
         let z = tape.linear(x, self.w1, self.b1);
         let h = tape.relu(z);
         tape.matmul(h, self.w2)
@@ -385,6 +385,40 @@ fn the_jacobian_by_differences() {
     // The Jacobian of an affine layer by hand: ∂f_o/∂b₃ is the identity.
     let biases = j.columns(theta.len() - 2, 2);
     assert!((0..18).all(|r| biases[(r, r % 2)] == 1.0 && biases[(r, 1 - r % 2)] == 0.0));
+}
+
+/// Running statistics are no parameters of the function: the kernel knows the model in evaluation.
+#[test]
+fn buffers_have_no_part_in_the_kernel() {
+    let mut tape = Tape::new();
+    let options = MlpOptions { norm: Norm::Batch, ..MlpOptions::new(&[3, 6, 2], Activation::Tanh) };
+    let mlp = options.build(&mut tape, &mut stream(4, Purpose::Init)).unwrap();
+    let x = random(9, 3, 7);
+    let input = tape.constant_slice(9, 3, x.rows().values);
+    mlp.append(&mut tape, input, &mut Mode::Training(&mut stream(4, Purpose::Dropout)));
+    let trained: Vec<bool> =
+        tape.params().flat_map(|p| vec![tape.is_trained(p); tape.param_shape(p).len()]).collect();
+    assert!(trained.contains(&false));
+    let j = jacobian(&mlp, &mut tape, &x);
+    let mut expected = DMatrix::zeros(18, 18);
+    let step = 1e-5;
+    for (p, trained) in trained.iter().enumerate() {
+        if !trained {
+            assert_eq!(j.column(p).amax(), 0.0);
+            continue;
+        }
+        let theta = tape.param_values()[p];
+        let mut at = |t| {
+            tape.param_values_mut()[p] = t;
+            DVector::from_vec(outputs(&mlp, &mut tape, &x))
+        };
+        let column = (at(theta + step) - at(theta - step)) / (2.0 * step);
+        at(theta);
+        expected += &column * column.transpose();
+    }
+    let theta = empirical_ntk(&mlp, &mut tape, &x, NtkOptions::new(Outputs::All)).unwrap();
+    assert_near(&theta, &expected, 1e-9);
+    assert_near(&theta, &(&j * j.transpose()), 1e-14);
 }
 
 #[test]
@@ -518,7 +552,7 @@ fn the_linearization_touches_the_model() {
     let ratio = error(2e-3) / error(1e-3);
     assert!((ratio - 4.0).abs() < 0.1, "{ratio}");
     let moved = linear.predict(&mut tape, &at(0.3), &x) - linear.predict(&mut tape, &at(0.0), &x);
-    let expected = j * nalgebra::DVector::from_fn(direction.len(), |i, _| 0.3 * direction[i]);
+    let expected = j * DVector::from_fn(direction.len(), |i, _| 0.3 * direction[i]);
     assert_near(&moved, &DMatrix::from_row_slice(9, 2, expected.as_slice()), 1e-13);
 }
 
@@ -538,8 +572,8 @@ fn dynamics_are_gradient_descent_on_the_linear_model() {
     // In the middle, beyond the largest eigenvalue's own 1/λ where it swings, and where it diverges.
     for share in [0.3, 0.9, 1.02] {
         let rate = share * dynamics.largest_rate();
-        let mut moved = nalgebra::DVector::<f64>::zeros(tape.param_numbers());
-        let flat = |m: &DMatrix<f64>| nalgebra::DVector::from_column_slice(m.transpose().as_slice());
+        let mut moved = DVector::<f64>::zeros(tape.param_numbers());
+        let flat = |m: &DMatrix<f64>| DVector::from_column_slice(m.transpose().as_slice());
         for steps in 0..=40 {
             let f = flat(&start) + &j * &moved;
             let g = flat(&test_start) + &j_test * &moved;

@@ -162,7 +162,7 @@ impl<T: Float> Dynamics<T> {
 
     fn trained(&self, training: Training) -> DMatrix<T> {
         let n = self.targets.nrows();
-        let residual = self.from_modes(|x| remaining(x / n as f64, training));
+        let residual = self.scale_modes(|x| remaining(x / n as f64, training));
         &self.targets + to_outputs(&residual, n)
     }
 
@@ -176,7 +176,7 @@ impl<T: Float> Dynamics<T> {
             cross.shape(),
             start.shape()
         );
-        start - to_outputs(&(cross * self.from_modes(|x| self.absorbed(x, training))), m)
+        start - to_outputs(&(cross * self.scale_modes(|x| self.absorbed(x, training))), m)
     }
 
     fn distance(&self, training: Training) -> f64 {
@@ -201,7 +201,7 @@ impl<T: Float> Dynamics<T> {
     }
 
     /// Q·diag(f(λ))·Qᵀr₀.
-    fn from_modes(&self, f: impl Fn(f64) -> f64) -> DMatrix<T> {
+    fn scale_modes(&self, f: impl Fn(f64) -> f64) -> DMatrix<T> {
         let factors: DVector<T> = self.eigen.values.map(|v| T::of(f(v.to_f64())));
         let mut scaled = self.projected.clone();
         for mut column in scaled.column_iter_mut() {

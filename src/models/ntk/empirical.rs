@@ -47,9 +47,9 @@ const STRIPE: usize = 128;
 
 /// The nk×P Jacobian of `model` at the parameters on `tape`: ∂f_o(xᵢ)/∂θ_p in row i·k + o.
 ///
-/// Samples go through the tape one by one, so that a backward pass costs one sample and not the batch; what
-/// a sample's outputs are must not depend on the others. The tape is rewound, and the gradients on it
-/// are zero after.
+/// The columns are as [`Tape::param_values`] has the parameters, with zeros for buffers; the model is that of
+/// evaluation. Samples go through the tape one by one, so that a backward pass costs one sample and not the
+/// batch. The tape is rewound, and the gradients on it are zero after.
 ///
 /// # Panics
 /// If the samples have another number of features than the model has inputs; if the outputs do not depend

@@ -4,6 +4,7 @@ use rand::Rng;
 
 use crate::models::kernel::InfiniteNetwork;
 use crate::models::{LayerSummary, Model};
+use crate::nn::Mode;
 use crate::rng::standard_normal;
 use crate::tape::{Param, Shape, Tape, Var};
 use crate::{Error, Float, Result};
@@ -110,25 +111,20 @@ impl<T: Float> Model<T> for NtkMlp {
         self.widths[self.widths.len() - 1]
     }
 
-    fn forward(&self, tape: &mut Tape<T>, x: Var) -> Var {
+    fn append(&self, tape: &mut Tape<T>, x: Var, _: &mut Mode<'_>) -> Var {
         let bias_scale = self.network.bias_variance().sqrt();
         let mut h = x;
         for (k, layer) in self.layers.iter().enumerate() {
             if k > 0 {
                 h = self.network.nonlinearity().apply(tape, h);
             }
-            let scale = self.scale(k);
+            h = tape.scale(h, T::of(self.scale(k)));
             h = match layer.bias {
-                // σ_b·(h·s/σ_b·W + b): scaling the bias itself would take a node that no batch has a part in.
                 Some(bias) => {
-                    let h = tape.scale(h, T::of(scale / bias_scale));
-                    let z = tape.linear(h, layer.weight, bias);
-                    tape.scale(z, T::of(bias_scale))
+                    let bias = tape.scale(bias, T::of(bias_scale));
+                    tape.linear(h, layer.weight, bias)
                 }
-                None => {
-                    let z = tape.matmul(h, layer.weight);
-                    tape.scale(z, T::of(scale))
-                }
+                None => tape.matmul(h, layer.weight),
             };
         }
         h
@@ -138,25 +134,25 @@ impl<T: Float> Model<T> for NtkMlp {
         let mut layers = Vec::new();
         for (k, (pair, layer)) in self.widths.windows(2).zip(&self.layers).enumerate() {
             let biased = layer.bias.is_some();
-            let shape = Shape::new(1, pair[1]);
             if k > 0 {
-                let (name, shape) = (format!("{}{k}", self.network.nonlinearity()), Shape::new(1, pair[0]));
                 layers.push(LayerSummary {
-                    name,
-                    shape,
+                    name: format!("{}{k}", self.network.nonlinearity()),
+                    shape: Shape::new(1, pair[0]),
                     numbers: 0,
                     params: 0,
                     nodes: 1,
                     per_sample: pair[0],
+                    fixed: 0,
                 });
             }
             layers.push(LayerSummary {
                 name: format!("linear{}", k + 1),
-                shape,
+                shape: Shape::new(1, pair[1]),
                 numbers: (pair[0] + usize::from(biased)) * pair[1],
                 params: if biased { 2 } else { 1 },
                 nodes: if biased { 3 } else { 2 },
-                per_sample: 2 * pair[1] + if biased { pair[0] } else { 0 },
+                per_sample: pair[0] + pair[1],
+                fixed: if biased { pair[1] } else { 0 },
             });
         }
         layers
