@@ -3,6 +3,7 @@
 pub mod kernel;
 mod logistic;
 mod mlp;
+pub mod ntk;
 mod summary;
 
 pub use logistic::{Derivatives, LogisticOptions, LogisticRegression, Scheme};

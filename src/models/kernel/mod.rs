@@ -33,8 +33,8 @@ pub use expansion::Expansion;
 pub use falkon::{Falkon, FalkonOptions, falkon};
 pub use fourier::FourierRidge;
 pub use functions::{
-    BuildKernel, Kernel, KernelEntry, KernelSettings, Laplacian, LinearKernel, Matern32, Matern52, Pairwise,
-    Polynomial, Rbf, kernels,
+    BuildKernel, InfiniteNetwork, Kernel, KernelEntry, KernelSettings, Laplacian, LinearKernel, Matern32,
+    Matern52, Nngp, Nonlinearity, Ntk, Pairwise, Polynomial, Rbf, kernels,
 };
 pub use gram::{cross_gram, gram};
 pub use machine::KernelMachine;

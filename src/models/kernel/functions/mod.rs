@@ -1,19 +1,25 @@
 //! The kernel functions: one file each, and one line in the table [`kernels`].
 
+mod infinite;
 mod laplacian;
 mod linear;
 mod matern32;
 mod matern52;
+mod nngp;
+mod ntk;
 mod polynomial;
 mod rbf;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use infinite::{InfiniteNetwork, Nonlinearity};
 pub use laplacian::Laplacian;
 pub use linear::LinearKernel;
 pub use matern32::Matern32;
 pub use matern52::Matern52;
+pub use nngp::Nngp;
+pub use ntk::Ntk;
 pub use polynomial::Polynomial;
 pub use rbf::Rbf;
 
@@ -60,12 +66,36 @@ pub struct KernelSettings {
     pub offset: f64,
     /// ℓ > 0.
     pub length_scale: f64,
+    /// Hidden layers of an infinite network, at least 1.
+    pub depth: usize,
+    /// Its activation φ.
+    pub nonlinearity: Nonlinearity,
+    /// σ_w² > 0 of its weights.
+    pub weight_variance: f64,
+    /// σ_b² ≥ 0 of its biases.
+    pub bias_variance: f64,
+}
+
+impl KernelSettings {
+    fn network(&self) -> Result<InfiniteNetwork> {
+        InfiniteNetwork::new(self.depth, self.nonlinearity, self.gamma)?
+            .with_variances(self.weight_variance, self.bias_variance)
+    }
 }
 
 impl Default for KernelSettings {
-    /// γ = 1, degree 3, c₀ = 1, ℓ = 1.
+    /// γ = 1, degree 3, c₀ = 1, ℓ = 1; one hidden layer of ReLU, σ_w² = 2, σ_b² = 0.
     fn default() -> Self {
-        KernelSettings { gamma: 1.0, degree: 3, offset: 1.0, length_scale: 1.0 }
+        KernelSettings {
+            gamma: 1.0,
+            degree: 3,
+            offset: 1.0,
+            length_scale: 1.0,
+            depth: 1,
+            nonlinearity: Nonlinearity::Relu,
+            weight_variance: 2.0,
+            bias_variance: 0.0,
+        }
     }
 }
 
@@ -93,7 +123,7 @@ pub struct KernelEntry<T: Float> {
 /// assert_eq!((rbf.build)(&settings)?.name(), "rbf γ=0.03");
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
-pub fn kernels<T: Float>() -> [KernelEntry<T>; 6] {
+pub fn kernels<T: Float>() -> [KernelEntry<T>; 8] {
     let entry = |name, formula, build: BuildKernel<T>| KernelEntry { name, formula, build };
     [
         entry("rbf", "exp(−γ‖x−y‖²)", |s| Ok(Arc::new(Rbf::new(s.gamma)?))),
@@ -107,6 +137,12 @@ pub fn kernels<T: Float>() -> [KernelEntry<T>; 6] {
         }),
         entry("matern52", "(1+√5r/ℓ+5r²/3ℓ²)·exp(−√5r/ℓ), r = ‖x−y‖", |s| {
             Ok(Arc::new(Matern52::new(s.length_scale)?))
+        }),
+        entry("nngp", "K_L(γ⟨x,y⟩+σ_b²), an infinite network's covariance", |s| {
+            Ok(Arc::new(Nngp(s.network()?)))
+        }),
+        entry("ntk", "Θ_L(γ⟨x,y⟩+σ_b²), an infinite network's tangent kernel", |s| {
+            Ok(Arc::new(Ntk(s.network()?)))
         }),
     ]
 }
