@@ -60,7 +60,7 @@ fn trained_mlp(width: usize, epochs: usize, seed: u64, train: &Dataset, test: &D
     let mlp = Mlp::new(&mut tape, &[784, width, 10], Activation::Relu, None, rng).unwrap();
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
     let loss = Loss::suited_to(train).unwrap();
-    let options = FitOptions { epochs, batch: 32, seed, loss };
+    let options = FitOptions::new(epochs, 32, seed, loss);
     let mut trace = Trace::default();
     let start = Instant::now();
     fit(&mlp, &mut tape, &mut optimizer, train, None, &options, &mut Silent, &mut trace).unwrap();
