@@ -49,7 +49,7 @@ pub fn run(args: &GraphArgs) -> Outcome {
         return Err(Error::setting("batch", "0 is no batch; it must be at least 1").into());
     }
     let widths = args.shape.widths(args.inputs, args.outputs);
-    super::train::plan::<f32>(&args.shape, &widths, args.batch)?;
+    super::train::plan::<f32>(&widths, args.shape.activation, args.batch)?;
     let mut tape = Tape::<f32>::default();
     let mut rng = stream(0, Purpose::Init);
     let model = Mlp::new(&mut tape, &widths, args.shape.activation, None, &mut rng)?;
