@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use nalgebra::DMatrix;
 use tapegrad::data::Dataset;
+use tapegrad::data::preprocess::{normalize_rows, smooth_images};
 use tapegrad::models::kernel::{
     Centres, FalkonOptions, FourierRidge, Kernel, KernelMachine, KernelRidge, NystromOptions, RidgeOptions,
     Samples, falkon_observed, kernels, median_gamma, nystrom as fit_nystrom, one_vs_rest,
@@ -24,10 +25,16 @@ use super::super::source::Source;
 use super::super::{Failure, Outcome, interrupt, output};
 use super::{Precision, TrainArgs, conclude, confusion, hold_out, memory_available, save};
 
-/// Kernel, ridge and memory.
+/// Preparation of the samples, kernel, ridge and memory.
 #[derive(Args)]
 #[command(next_help_heading = "Kernel machines (krr, nystrom, rff, falkon)")]
 pub struct KernelArgs {
+    /// Smooth images by a bell of so many pixels' standard deviation; 0 for none
+    #[arg(long, value_name = "SIGMA", default_value_t = 1.2)]
+    smooth: f64,
+    /// Scale every sample to length 1
+    #[arg(long, value_enum, default_value_t = YesNo::Yes)]
+    normalize: YesNo,
     /// Kernel; rff takes rbf only
     #[arg(long, value_name = "NAME", default_value = "rbf", value_parser = kernel_names())]
     kernel: String,
@@ -82,6 +89,12 @@ pub struct IterationArgs {
     /// Stop where the residual is below this part of the first
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
     tolerance: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum YesNo {
+    Yes,
+    No,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -156,7 +169,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
     let (train, validation) = hold_out(source, args)?;
     let ridge = ridge_options(args, train.len(), method)?;
     check_samples::<T>(&train, ridge.memory)?;
-    let x = Samples::<T>::from_dataset(&train)?;
+    let x = samples::<T>(args, &train)?;
     let Some(labels) = train.labels() else {
         return Err(Error::Data("a kernel machine needs class labels here".into()).into());
     };
@@ -165,6 +178,8 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
 
     let mut trace = Trace::default();
     trace.set("model", &args.model);
+    trace.set("smooth", args.kernel.smooth);
+    trace.set("normalize", args.kernel.normalize == YesNo::Yes);
     trace.set("kernel", kernel.name());
     trace.set("ridge", format!("{:e}", ridge.lambda));
     trace.set("data", source.name);
@@ -191,14 +206,14 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
         output::line(format_args!("{}: fitted in {seconds:.1} s", fitted.machine.name()))?;
     }
     if let Some(validation) = &validation {
-        let predicted = fitted.machine.classify(&Samples::from_dataset(validation)?);
+        let predicted = fitted.machine.classify(&samples(args, validation)?);
         let accuracy = confusion(validation, &predicted).accuracy();
         trace.result("validation_accuracy", accuracy);
         if !args.quiet {
             output::line(format_args!("validation accuracy {accuracy:.4} ({} samples)", validation.len()))?;
         }
     }
-    let predicted = fitted.machine.classify(&Samples::from_dataset(&source.test)?);
+    let predicted = fitted.machine.classify(&samples(args, &source.test)?);
     if fitted.interrupted {
         // As with steps: the trace has what is finished.
         let accuracy = confusion(&source.test, &predicted).accuracy();
@@ -327,6 +342,21 @@ fn check_samples<T: Float>(data: &Dataset, memory: u64) -> Result<()> {
         T::NAME
     );
     Err(Error::setting("memory", why))
+}
+
+/// The samples as the kernel sees them.
+fn samples<T: Float>(args: &TrainArgs, data: &Dataset) -> Result<Samples<T>> {
+    let mut values = data.to_rows::<T>();
+    if let Some((height, width)) = data.image_shape()
+        && args.kernel.smooth != 0.0
+        && height * width > 0
+    {
+        smooth_images(&mut values, height, width, args.kernel.smooth)?;
+    }
+    if args.kernel.normalize == YesNo::Yes && data.features() > 0 {
+        normalize_rows(&mut values, data.features());
+    }
+    Samples::new(values, data.features())
 }
 
 /// The kernel with what was asked for, and for the rest what suits the data.

@@ -90,7 +90,8 @@ pub struct KernelEntry<T: Float> {
     ///
     /// rbf: γ is 5 times the [median heuristic](median_gamma); a narrower kernel than that classifies
     /// better as a rule. matern: ℓ is the median distance. laplacian: γ is the inverse of the median
-    /// ‖x − y‖₁. polynomial: γ is the inverse of the mean ‖x‖², with d = 3 and c₀ = 1.
+    /// ‖x − y‖₁. polynomial: γ is the inverse of the mean ‖x‖², with d = 3 and c₀ = 1. All are rounded to
+    /// three digits.
     ///
     /// Errors as [`median_gamma`], and [`Error::Data`] if all samples are 0 for the polynomial.
     pub suited: SuitedSettings<T>,
@@ -149,16 +150,22 @@ pub fn kernels<T: Float>() -> [KernelEntry<T>; 6] {
 /// How much narrower than the median heuristic the Gaussian kernel is to start with.
 const NARROW: f64 = 5.0;
 
+/// To three digits: a start is no more exact than that, and reads better.
+fn rounded(x: f64) -> f64 {
+    format!("{x:.2e}").parse().unwrap_or(x)
+}
+
 fn narrow_gamma<T: Float>(x: &Samples<T>, seed: u64) -> Result<KernelSettings> {
-    Ok(KernelSettings { gamma: NARROW * median_gamma(x, seed)?, ..Default::default() })
+    Ok(KernelSettings { gamma: rounded(NARROW * median_gamma(x, seed)?), ..Default::default() })
 }
 
 fn median_length_scale<T: Float>(x: &Samples<T>, seed: u64) -> Result<KernelSettings> {
-    Ok(KernelSettings { length_scale: (0.5 / median_gamma(x, seed)?).sqrt(), ..Default::default() })
+    let length_scale = rounded(median_distance(x, Pairwise::SquaredDistance, seed)?.sqrt());
+    Ok(KernelSettings { length_scale, ..Default::default() })
 }
 
 fn manhattan_gamma<T: Float>(x: &Samples<T>, seed: u64) -> Result<KernelSettings> {
-    let gamma = 1.0 / median_distance(x, Pairwise::ManhattanDistance, seed)?;
+    let gamma = rounded(1.0 / median_distance(x, Pairwise::ManhattanDistance, seed)?);
     Ok(KernelSettings { gamma, ..Default::default() })
 }
 
@@ -167,7 +174,7 @@ fn norm_gamma<T: Float>(x: &Samples<T>, _: u64) -> Result<KernelSettings> {
     if mean == 0.0 {
         return Err(Error::Data("all samples are 0: a polynomial kernel sees no difference".into()));
     }
-    Ok(KernelSettings { gamma: 1.0 / mean, ..Default::default() })
+    Ok(KernelSettings { gamma: rounded(1.0 / mean), ..Default::default() })
 }
 
 /// `value` if it is finite and above 0.
