@@ -79,7 +79,7 @@ fn a_scheduled_clipped_early_stopped_run() {
     assert_eq!(first_above.take_while(|above| !above).count() + 1, epoch);
     assert_eq!(losses[fitted.best_epoch.unwrap() - 1], best);
     let mut tape = run.tape;
-    let loss = evaluate(&run.model, &mut tape, &validation, options.loss).unwrap().loss;
+    let loss = evaluate(&run.model, &mut tape, &validation, CROSS_ENTROPY).unwrap().loss;
     assert_eq!(loss, best);
     insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("fit_scheduled_clipped_stopped", run.trace.render(TraceFormat::Text, false));

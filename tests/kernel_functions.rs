@@ -192,3 +192,34 @@ fn the_median_of_distances() {
         assert!(matches!(median_gamma(&Samples::new(bad, 1).unwrap(), 0), Err(Error::Data(_))));
     }
 }
+
+#[test]
+fn suited_settings_follow_the_scale_of_the_data() {
+    // Distances 1, 3, 2; squared 1, 9, 4; squared norms 0, 1, 9.
+    for scale in [1.0, 100.0] {
+        let x = Samples::new(vec![0.0, scale, 3.0 * scale], 1).unwrap();
+        for entry in kernels::<f64>() {
+            let found = (entry.suited)(&x, 0).unwrap();
+            let usual = KernelSettings::default();
+            let expected = match entry.name {
+                "rbf" => KernelSettings { gamma: 0.625 / (scale * scale), ..usual },
+                "laplacian" => KernelSettings { gamma: 0.5 / scale, ..usual },
+                "polynomial" => KernelSettings { gamma: 0.3 / (scale * scale), ..usual },
+                "linear" => usual,
+                _ => KernelSettings { length_scale: 2.0 * scale, ..usual },
+            };
+            let near = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-12;
+            assert!(near(found.gamma, expected.gamma), "{}: {found:?}", entry.name);
+            assert!(near(found.length_scale, expected.length_scale), "{}: {found:?}", entry.name);
+            assert_eq!((found.degree, found.offset), (expected.degree, expected.offset));
+        }
+    }
+    // What a kernel does not take is not looked at.
+    let single = Samples::new(vec![2.0], 1).unwrap();
+    for entry in kernels::<f64>() {
+        let needs_distances = !matches!(entry.name, "polynomial" | "linear");
+        assert_eq!((entry.suited)(&single, 0).is_err(), needs_distances, "{}", entry.name);
+    }
+    let zero = Samples::new(vec![0.0, 0.0], 1).unwrap();
+    assert!(kernels::<f64>().iter().filter(|k| k.name != "linear").all(|k| (k.suited)(&zero, 0).is_err()));
+}

@@ -41,7 +41,7 @@ pub struct FitOptions {
     pub batch: usize,
     /// Seed of the order of the samples, and of dropout.
     pub seed: u64,
-    /// What is made small.
+    /// What is made small. Label smoothing is for training only: validation is without.
     pub loss: Loss,
     /// Where the learning rate comes from.
     pub rate: Rate,
@@ -447,11 +447,14 @@ impl<'a, T: Float> Run<'a, T> {
         if let Some(average) = &mut average {
             average.swap(tape);
         }
-        let evaluated = evaluate(self.model, tape, validation, self.options.loss).and_then(|evaluation| {
-            let early = self.early_stopping.as_mut();
-            let verdict = early.map(|early| early.observe(tape, train_loss, evaluation.loss)).transpose()?;
-            Ok((Some(evaluation), verdict.is_some_and(|verdict| verdict.stop)))
-        });
+        let evaluated = evaluate(self.model, tape, validation, self.options.loss.for_evaluation()).and_then(
+            |evaluation| {
+                let early = self.early_stopping.as_mut();
+                let verdict =
+                    early.map(|early| early.observe(tape, train_loss, evaluation.loss)).transpose()?;
+                Ok((Some(evaluation), verdict.is_some_and(|verdict| verdict.stop)))
+            },
+        );
         if let Some(average) = average {
             average.swap(tape);
         }
