@@ -45,6 +45,8 @@ macro_rules! experiments {
 experiments! {
     graph_size,
     rosenbrock,
+    spiral,
+    kernel_ridge_sine,
 }
 
 /// The experiment of that name.

@@ -148,7 +148,9 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
             "distance",
             "Distance to the minimum",
             "SGD and momentum bend down once they are in the flat end of the valley, and from there on \
-             their rate is linear; on the logarithmic axis of steps that looks like a fall. RMSProp hovers.",
+             their rate is linear; on the logarithmic axis of steps that looks like a fall. RMSProp hovers. Adam \
+             comes close, and is thrown out again where its second moment has shrunk: its steps are then long \
+             for the steep direction.",
         )
         .panel(chart),
     );
@@ -187,7 +189,7 @@ fn valley(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
             Axis::linear("y").range(ys.0, ys.1),
         )
         .title(*name)
-        .contours(120, xs, ys, &levels, Color::Grid, value)
+        .contours(80, xs, ys, &levels, Color::Muted, value)
         .line(Line::new(points.iter().copied()).color(Color::series(i)))
         .points([START], Marker::Circle, Color::Ink, "")
         .points([(1.0, 1.0)], Marker::Star, Color::Ink, "");

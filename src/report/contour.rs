@@ -1,6 +1,8 @@
 //! Lines of equal height: marching squares (Maple, "Geometric Design and Space Planning Using the Marching
 //! Squares and Marching Cube Algorithms", 2003).
 
+use std::collections::BTreeMap;
+
 /// Pieces of the lines `value(x, y) = level`, each by linear interpolation inside of one cell of a grid.
 pub fn segments(
     cells: usize,
@@ -28,6 +30,35 @@ pub fn segments(
     found
 }
 
+/// The pieces joined where their ends meet: a point that several lines share is written once.
+pub fn join(segments: &[[(i32, i32); 2]]) -> Vec<Vec<(i32, i32)>> {
+    let mut ends: BTreeMap<(i32, i32), Vec<usize>> = BTreeMap::new();
+    for (i, segment) in segments.iter().enumerate() {
+        segment.iter().for_each(|end| ends.entry(*end).or_default().push(i));
+    }
+    let mut used = vec![false; segments.len()];
+    let mut chains = Vec::new();
+    for start in 0..segments.len() {
+        if std::mem::replace(&mut used[start], true) {
+            continue;
+        }
+        let mut chain = std::collections::VecDeque::from(segments[start]);
+        for front in [false, true] {
+            loop {
+                let end = if front { chain[0] } else { chain[chain.len() - 1] };
+                let next = ends[&end].iter().find(|i| !used[**i]);
+                let Some(i) = next else { break };
+                used[*i] = true;
+                let [a, b] = segments[*i];
+                let other = if a == end { b } else { a };
+                if front { chain.push_front(other) } else { chain.push_back(other) }
+            }
+        }
+        chains.push(chain.into());
+    }
+    chains
+}
+
 fn cell(corners: [(f64, f64, f64); 4], found: &mut Vec<[(f64, f64); 2]>) {
     let mut crossings = Vec::with_capacity(4);
     for k in 0..4 {
@@ -51,7 +82,16 @@ fn cell(corners: [(f64, f64, f64); 4], found: &mut Vec<[(f64, f64); 2]>) {
 
 #[cfg(test)]
 mod tests {
-    use super::segments;
+    use super::{join, segments};
+
+    #[test]
+    fn pieces_of_a_ring_make_one_line() {
+        let corners = [(0, 0), (10, 0), (10, 10), (0, 10)];
+        let piece = |k: usize| [corners[k], corners[(k + 1) % 4]];
+        let chains = join(&[piece(2), piece(0), piece(3), piece(1), [(50, 50), (60, 60)]]);
+        assert_eq!(chains.iter().map(Vec::len).collect::<Vec<_>>(), [5, 2]);
+        assert_eq!(chains[0][0], chains[0][4]);
+    }
 
     #[test]
     fn a_circle_is_found_where_it_is() {

@@ -14,7 +14,7 @@ use super::axis::{Kind, Scale};
 use super::figure::{Chart, Drawing, Figure, Images, Layer, Line, Marker};
 use super::palette::{Color, color_strip, dark_style};
 use super::svg::{Backend, Drawn, Sink, UNIT, px, text_width};
-use super::{Axis, escape};
+use super::{Axis, contour, escape};
 
 /// Width of every panel, in pixels.
 const WIDTH: i32 = 460;
@@ -413,10 +413,12 @@ fn draw_layer(
         }
         Layer::Segments { segments, color, width } => {
             // One path: an element for each piece would take several times the room.
+            let placed = segments.iter().filter_map(|[a, b]| Some([place(a.0, a.1)?, place(b.0, b.1)?]));
+            let placed: Vec<[(i32, i32); 2]> = placed.filter(|[a, b]| a != b).collect();
             let mut path = String::new();
-            for [a, b] in segments {
-                if let (Some(a), Some(b)) = (place(a.0, a.1), place(b.0, b.1)) {
-                    let _ = write!(path, "M{} {}L{} {}", px(a.0), px(a.1), px(b.0), px(b.1));
+            for chain in contour::join(&placed) {
+                for (i, (x, y)) in thin(&chain).iter().enumerate() {
+                    let _ = write!(path, "{}{} {}", if i == 0 { 'M' } else { 'L' }, px(*x), px(*y));
                 }
             }
             let (r, g, b) = color.rgb();

@@ -288,10 +288,19 @@ impl Chart {
         y: (f64, f64),
         class: impl Fn(f64, f64) -> usize,
     ) -> Chart {
-        let at = centres(cells, x, y);
+        let classes: Vec<usize> = grid(cells, x, y).iter().map(|[x, y]| class(*x, *y)).collect();
+        self.class_map(cells, x, y, &classes)
+    }
+
+    /// The same from the classes of the points of [`grid`], for a model that takes them all at once.
+    ///
+    /// # Panics
+    /// If there are not `cells`² classes.
+    #[track_caller]
+    pub fn class_map(self, cells: usize, x: (f64, f64), y: (f64, f64), classes: &[usize]) -> Chart {
+        assert!(classes.len() == cells * cells, "{} classes for a grid of {cells}×{cells}", classes.len());
         let image = Image::from_fn(cells, cells, |column, row| {
-            let (x, y) = at(column, row);
-            Color::series(class(x, y)).pixel(0.28)
+            Color::series(classes[row * cells + column]).pixel(0.28)
         });
         self.raster(image, x, y, false)
     }
@@ -348,10 +357,8 @@ impl Chart {
     }
 }
 
-/// Centres of the cells of a grid, row 0 at the top.
-pub(super) fn centres(cells: usize, x: (f64, f64), y: (f64, f64)) -> impl Fn(usize, usize) -> (f64, f64) {
-    move |column, row| {
-        let at = |i: usize, (low, high): (f64, f64)| low + (i as f64 + 0.5) / cells as f64 * (high - low);
-        (at(column, x), at(cells - 1 - row, y))
-    }
+/// Centres (x, y) of the cells of a grid of `cells`×`cells`, row by row, the upper one first.
+pub fn grid(cells: usize, x: (f64, f64), y: (f64, f64)) -> Vec<[f64; 2]> {
+    let at = |i: usize, (low, high): (f64, f64)| low + (i as f64 + 0.5) / cells as f64 * (high - low);
+    (0..cells * cells).map(|k| [at(k % cells, x), at(cells - 1 - k / cells, y)]).collect()
 }

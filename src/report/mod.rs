@@ -19,7 +19,7 @@ mod svg;
 mod table;
 
 pub use axis::Axis;
-pub use figure::{Chart, Drawing, Figure, Images, Line, Marker};
+pub use figure::{Chart, Drawing, Figure, Images, Line, Marker, grid};
 pub use html::escape;
 pub use image::Image;
 pub use page::{Claim, Page, Section};

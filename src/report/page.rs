@@ -136,7 +136,8 @@ fn claims_html(claims: &[Claim]) -> String {
         };
         let _ = write!(
             html,
-            "<tr><td>{}{remark}</td><td>{}</td><td>{}</td><td>{}</td>{verdict}</tr>",
+            "<tr><td>{}{remark}</td><td data-name=\"Expected\">{}</td><td data-name=\"Measured\">{}</td>\
+             <td data-name=\"Criterion\">{}</td>{verdict}</tr>",
             escape(&claim.statement),
             escape(&claim.expected),
             escape(&claim.measured),
