@@ -45,8 +45,10 @@ macro_rules! experiments {
 experiments! {
     graph_size,
     rosenbrock,
+    convergence_rates,
     spiral,
     kernel_ridge_sine,
+    samples,
 }
 
 /// The experiment of that name.
