@@ -46,9 +46,11 @@ experiments! {
     graph_size,
     rosenbrock,
     convergence_rates,
+    logistic,
     spiral,
     kernel_ridge_sine,
     samples,
+    learning_rate,
 }
 
 /// The experiment of that name.

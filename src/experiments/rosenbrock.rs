@@ -149,8 +149,8 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
             "Distance to the minimum",
             "SGD and momentum bend down once they are in the flat end of the valley, and from there on \
              their rate is linear; on the logarithmic axis of steps that looks like a fall. RMSProp hovers. Adam \
-             comes close, and is thrown out again where its second moment has shrunk: its steps are then long \
-             for the steep direction.",
+             comes as close as rounding allows, and is thrown out again: its second moment has shrunk with the \
+             gradients, so that its steps are too long for the steep direction.",
         )
         .panel(chart),
     );
@@ -180,8 +180,9 @@ fn valley(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
     let mut figure = Figure::new(
         "paths",
         "Paths from (−1.2, 1)",
-        "Contours of the function, four to a power of ten; the star is the minimum. SGD and momentum fall \
-         into the valley and follow its floor; RMSProp and Adam take steps of even length and cut the bend.",
+        "Contours of the function, four to a power of ten; the star is the minimum. SGD drops to the floor of \
+         the valley and follows it. Momentum shoots across at first and swings. RMSProp jumps from side to side \
+         on its way; Adam, after a swing, keeps to the floor.",
     );
     for (i, (name, points)) in runs.iter().enumerate() {
         let chart = Chart::new(
@@ -189,7 +190,7 @@ fn valley(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
             Axis::linear("y").range(ys.0, ys.1),
         )
         .title(*name)
-        .contours(80, xs, ys, &levels, Color::Muted, value)
+        .contours(200, xs, ys, &levels, Color::Muted, value)
         .line(Line::new(points.iter().copied()).color(Color::series(i)))
         .points([START], Marker::Circle, Color::Ink, "")
         .points([(1.0, 1.0)], Marker::Star, Color::Ink, "");

@@ -91,13 +91,22 @@ fn report(context: &Context, verdicts: &[Verdict]) -> Outcome {
         "lower by at least 0.1",
         sure_wrong <= sure_right - 0.1,
     ));
-    outcome.claim(Claim::new(
+    let too_sure = confidence - accuracy > 2.0 * (accuracy * (1.0 - accuracy) / verdicts.len() as f64).sqrt();
+    let claim = Claim::new(
         "The network is too sure",
         "mean probability of the chosen class above the accuracy",
         format!("{confidence:.4} against an accuracy of {accuracy:.4}"),
         "above by more than two standard errors of the accuracy",
-        confidence - accuracy > 2.0 * (accuracy * (1.0 - accuracy) / verdicts.len() as f64).sqrt(),
-    ));
+        too_sure,
+    );
+    outcome.claim(if too_sure {
+        claim
+    } else {
+        claim.because(
+            "Guo et al. train until the training loss is next to nothing; this network has seen each sample \
+             about ten times, and its outputs are still small.",
+        )
+    });
 
     let bytes = |data: &Dataset, row: usize| {
         let (height, width) = data.image_shape()?;

@@ -66,8 +66,8 @@ impl Axis {
         x.is_finite() && (self.kind != Kind::Log || x > 0.0)
     }
 
-    /// The axis for data with these values.
-    pub(super) fn resolve(&self, values: impl Iterator<Item = f64>) -> Scale {
+    /// The axis for data with these values; without room around them if it is to be `tight`.
+    pub(super) fn resolve(&self, values: impl Iterator<Item = f64>, tight: bool) -> Scale {
         let log = self.kind == Kind::Log;
         let to = |x: f64| if log { libm::log10(x) } else { x };
         let (low, high) = match (&self.kind, self.range) {
@@ -80,7 +80,8 @@ impl Axis {
                 let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
                 // A single value needs some room around it.
                 let width = if high > low { high - low } else { low.abs().max(1.0) * 0.2 };
-                let pad = if high > low { 0.04 * width } else { 0.5 * width };
+                let room = if tight { 0.0 } else { 0.04 };
+                let pad = if high > low { room * width } else { 0.5 * width };
                 let held = |end: f64| !log && self.holds.contains(&end);
                 (if held(low) { low } else { low - pad }, if held(high) { high } else { high + pad })
             }
@@ -150,7 +151,7 @@ impl ValueFormatter<f64> for Scale {
 
 /// Four to eight ticks at multiples of 1, 2 or 5 times a power of ten.
 fn linear_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
-    let rough = (high - low) / 5.0;
+    let rough = (high - low) / 6.0;
     let exponent = libm::log10(rough).floor();
     let base = power(exponent);
     let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|f| f * base >= rough * 0.999).unwrap_or(10.0);
@@ -250,7 +251,7 @@ mod tests {
     use super::*;
 
     fn labels(axis: &Axis, values: &[f64]) -> Vec<String> {
-        axis.resolve(values.iter().copied()).ticks.into_iter().map(|(_, label)| label).collect()
+        axis.resolve(values.iter().copied(), false).ticks.into_iter().map(|(_, label)| label).collect()
     }
 
     #[test]
@@ -262,7 +263,7 @@ mod tests {
         let axis = Axis::linear("x").range(0.0, 20_000.0);
         assert_eq!(labels(&axis, &[])[2], "10\u{2009}000");
         let axis = Axis::linear("x").range(0.0, 3e-7);
-        assert_eq!(labels(&axis, &[])[1], "10⁻⁷");
+        assert_eq!(labels(&axis, &[])[2], "10⁻⁷");
     }
 
     #[test]
@@ -279,10 +280,10 @@ mod tests {
 
     #[test]
     fn ranges_come_from_the_data() {
-        assert_eq!(Axis::linear("x").holding(0.0).resolve([1.0, 2.0].into_iter()).ends().0, 0.0);
-        let one = Axis::linear("x").resolve([3.0].into_iter()).ends();
+        assert_eq!(Axis::linear("x").holding(0.0).resolve([1.0, 2.0].into_iter(), false).ends().0, 0.0);
+        let one = Axis::linear("x").resolve([3.0].into_iter(), false).ends();
         assert!(one.0 < 3.0 && one.1 > 3.0);
-        let none = Axis::log("x").resolve([0.0, -1.0, f64::NAN].into_iter()).ends();
+        let none = Axis::log("x").resolve([0.0, -1.0, f64::NAN].into_iter(), false).ends();
         assert!(none.0 > 0.0 && none.1 > none.0);
     }
 }

@@ -171,8 +171,10 @@ fn legend(chart: &Chart) -> (Vec<(&str, Sample, i32, i32)>, i32) {
 
 fn draw_chart(chart: &Chart) -> Drawn {
     let (xs, ys) = values(chart);
-    let x = chart.x.resolve(xs.into_iter());
-    let y = chart.y.resolve(ys.into_iter());
+    // A picture fills the area.
+    let tight = chart.layers.iter().any(|layer| matches!(layer, Layer::Raster { .. }));
+    let x = chart.x.resolve(xs.into_iter(), tight);
+    let y = chart.y.resolve(ys.into_iter(), tight);
     let (entries, legend_height) = legend(chart);
     let title_height = if chart.title.is_empty() { 4 } else { 26 };
     let top = title_height + legend_height + 6;
@@ -304,7 +306,7 @@ impl Frame<'_> {
         let x = WIDTH - BAR + 12;
         let (top, bottom) = (self.top * UNIT, (self.top + self.inner) * UNIT);
         sink.borrow_mut().image(&color_strip(64), (x * UNIT, top), ((x + 12) * UNIT, bottom), true);
-        let scale = Axis::linear("").range(low, high).resolve(std::iter::empty());
+        let scale = Axis::linear("").range(low, high).resolve(std::iter::empty(), true);
         for (at, label) in &scale.ticks {
             let y = plotters::coord::ranged1d::Ranged::map(&scale, at, (bottom, top));
             let ends = vec![((x + 12) * UNIT, y), ((x + 15) * UNIT, y)];
@@ -424,7 +426,7 @@ fn draw_layer(
             let (r, g, b) = color.rgb();
             let _ = write!(
                 sink.borrow_mut().out,
-                "<path d=\"{path}\" fill=\"none\" stroke=\"#{r:02X}{g:02X}{b:02X}\" stroke-width=\"{width}\"/>"
+                "<path d=\"{path}\" fill=\"none\" stroke=\"#{r:02X}{g:02X}{b:02X}\" stroke-width=\"{width}\" stroke-opacity=\"0.55\"/>"
             );
             Ok(())
         }

@@ -230,8 +230,8 @@ pub fn text_width(text: &str, size: f64) -> f64 {
         'i' | 'j' | 'l' | 't' | 'f' | 'r' | '.' | ',' | ':' | ';' | '|' | '\'' | ' ' | '(' | ')' => 0.33,
         'm' | 'w' | 'M' | 'W' | '→' | '—' => 0.9,
         '⁰' | '¹' | '²' | '³' | '⁴'..='⁹' | '⁻' => 0.4,
-        c if c.is_uppercase() => 0.68,
-        _ => 0.56,
+        c if c.is_uppercase() => 0.7,
+        _ => 0.61,
     };
     text.chars().map(width).sum::<f64>() * size
 }
