@@ -51,6 +51,7 @@ experiments! {
     kernel_ridge_sine,
     samples,
     learning_rate,
+    regularisation,
 }
 
 /// The experiment of that name.
