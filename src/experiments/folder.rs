@@ -167,7 +167,7 @@ fn section(experiment: &Experiment, finished: &Finished) -> Section {
     section.question = experiment.question.into();
     section.theory = experiment.theory.iter().map(|text| text.to_string()).collect();
     section.settings = format!(
-        "tapegrad experiments {}{flag} --seed {seed} · version {version} · data: {data} · {:.1} s",
+        "tapegrad experiments {}{flag} --seed {seed} · version {version} · data: {data} · {:.1}\u{a0}s",
         experiment.name, finished.seconds
     );
     section

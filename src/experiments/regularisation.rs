@@ -214,7 +214,7 @@ impl Small {
 /// The gradient of n·(L + λ/2·‖w‖²), and that of −ln p(data | w) − Σ ln N(w; 0, 1/(nλ)).
 fn posterior_claim(outcome: &mut Outcome, context: &Context, train: &Dataset) -> Result<()> {
     context.check()?;
-    let lambda = 0.01;
+    let lambda = 0.03;
     let n = train.len() as f64;
     let mut small = Small::new(context, train)?;
     let weights = small.model.weights();

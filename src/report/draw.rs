@@ -107,9 +107,9 @@ fn canvas(width: i32, height: i32) -> (Root, Canvas) {
     (Backend { sink: Rc::clone(&sink), size }.into_drawing_area(), sink)
 }
 
-fn finish(width: i32, height: i32, sink: &Canvas) -> Drawn {
+fn finish(width: i32, height: i32, pictures: bool, sink: &Canvas) -> Drawn {
     let body = std::mem::take(&mut sink.borrow_mut().out);
-    Drawn { width: width as u32, height: height as u32, body }
+    Drawn { width: width as u32, height: height as u32, pictures, body }
 }
 
 fn rgb(color: Color) -> RGBColor {
@@ -195,7 +195,7 @@ fn draw_chart(chart: &Chart) -> Drawn {
     let frame = Frame { chart, left, top, right, inner, bottom };
     frame.draw(&root, &sink, x, y, &entries).expect("drawing into memory does not fail");
     drop(root);
-    finish(WIDTH, height, &sink)
+    finish(WIDTH, height, false, &sink)
 }
 
 /// All x and all y that the range of an axis should cover.
@@ -573,5 +573,5 @@ fn draw_images(images: &Images) -> Drawn {
     })();
     drawn.expect("drawing into memory does not fail");
     drop(root);
-    finish(WIDTH, height, &sink)
+    finish(WIDTH, height, true, &sink)
 }

@@ -153,11 +153,12 @@ fn figure_html(figure: &DrawnFigure) -> String {
     for panel in &figure.panels {
         let _ = write!(
             html,
-            "<svg viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\" aria-label=\"{2}\">{3}</svg>",
+            "<svg viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\"{4} role=\"img\" aria-label=\"{2}\">{3}</svg>",
             panel.width,
             panel.height,
             escape(&figure.title),
-            panel.body
+            panel.body,
+            if panel.pictures { " class=\"pictures\"" } else { "" }
         );
     }
     let _ = write!(

@@ -27,6 +27,8 @@ pub struct Drawn {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
+    /// Whether it is a group of pictures, which need not stand on a common axis with its neighbours.
+    pub pictures: bool,
     /// The elements inside of `<svg>`.
     pub body: String,
 }

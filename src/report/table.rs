@@ -133,19 +133,19 @@ impl Table {
     }
 }
 
-/// A number with four significant digits.
+/// A number with four significant digits, or all of them where these are fewer.
 pub fn short(x: f64) -> String {
     let size = x.abs();
-    if x == 0.0 {
-        "0".into()
-    } else if !(1e-4..1e7).contains(&size) {
+    let rounded = if x != 0.0 && !(1e-4..1e7).contains(&size) {
         format!("{x:.3e}")
     } else {
+        // Zeros between the point and the first digit; digits before the point.
+        let leading = if size > 0.0 { (-libm::log10(size)).ceil().max(1.0) as usize - 1 } else { 0 };
         let before = if size >= 1.0 { format!("{size:.0}").len() } else { 0 };
-        let leading =
-            if size < 0.1 { format!("{size:.6}")[2..].bytes().take_while(|b| *b == b'0').count() } else { 0 };
         format!("{x:.*}", (4 + leading).saturating_sub(before))
-    }
+    };
+    let exact = x.to_string();
+    if exact.len() <= rounded.len() { exact } else { rounded }
 }
 
 #[cfg(test)]
