@@ -50,6 +50,10 @@ pub enum Error {
     #[error("{0}")]
     NonFinite(String),
 
+    /// Somebody asked for an end before it was reached.
+    #[error("interrupted")]
+    Interrupted,
+
     /// A symmetric matrix that should be positive definite is not.
     #[error("the matrix is not positive definite: pivot {pivot} is {value:e}; {hint}")]
     NotPositiveDefinite {

@@ -44,6 +44,8 @@
 //! 7. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.
 //! 8. [`train`]: the training loop, what it measures, early stopping, and the
 //!    [`Trace`](train::Trace) of a run.
+//! 9. `report` and `experiments`, with the feature `report`: figures as SVG, the page that shows them,
+//!    and what the theory claims beside what comes out.
 //!
 //! # What panics and what returns an error
 //!
@@ -53,11 +55,13 @@
 //!
 //! # Features
 //!
-//! `cli` (on by default) brings the command line and what it alone needs. Depend on the crate with
-//! `default-features = false` to leave it out.
+//! `cli` (on by default) brings the command line and what it alone needs, and with it `report`: figures
+//! and experiments. Depend on the crate with `default-features = false` to leave both out.
 
 pub mod data;
 pub mod error;
+#[cfg(feature = "report")]
+pub mod experiments;
 pub mod file;
 pub mod float;
 pub mod linalg;
@@ -65,6 +69,8 @@ pub mod models;
 pub mod nn;
 pub mod ops;
 pub mod optim;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod rng;
 pub mod tape;
 pub mod train;

@@ -44,7 +44,9 @@ fn small_set(folder: &Path) -> String {
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    for command in [&[][..], &["train"], &["data"], &["data", "synth"], &["data", "info"], &["graph"]] {
+    for command in
+        [&[][..], &["train"], &["data"], &["data", "synth"], &["data", "info"], &["graph"], &["experiments"]]
+    {
         let output = tapegrad(command).arg("--help").output().unwrap();
         assert!(output.status.success());
         let help = stdout(&output);
@@ -322,4 +324,72 @@ fn ctrl_c_ends_a_run_with_what_it_has() {
     assert!(rows.len() > 1 && trace.ends_with('\n'), "{trace}");
     assert!(rows.iter().all(|row| row.matches(',').count() == rows[0].matches(',').count()), "{trace}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "only the data and the trace are there");
+}
+
+#[test]
+fn experiments_are_listed_with_their_questions() {
+    let output = tapegrad(&["experiments", "--list"]).output().unwrap();
+    let text = stdout(&output);
+    assert!(output.status.success() && text.lines().count() >= 2, "{text}");
+    assert!(text.lines().all(|line| line.ends_with('?')), "{text}");
+    assert!(text.lines().any(|line| line.starts_with("rosenbrock ")), "{text}");
+}
+
+#[test]
+fn a_report_is_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| {
+        let output = run_in(folder.path(), &[&["experiments", "--quick"], args].concat());
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        stdout(&output)
+    };
+    let text = run(&["rosenbrock"]);
+    assert!(text.starts_with("rosenbrock: ") && text.ends_with("report/index.html\n"), "{text}");
+    let report = folder.path().join("report");
+    let page = || std::fs::read_to_string(report.join("index.html")).unwrap();
+    assert!(page().contains("id=\"rosenbrock\"") && !page().contains("id=\"graph-size\""));
+    for file in ["rosenbrock/paths.svg", "rosenbrock/distance.svg", "rosenbrock/ends.csv"] {
+        assert!(std::fs::metadata(report.join(file)).unwrap().len() > 100, "{file}");
+    }
+    // The second run keeps what is there and adds what is not.
+    let text = run(&["graph-size", "rosenbrock"]);
+    assert!(text.contains("graph-size: ") && text.contains("kept from an earlier run"), "{text}");
+    assert!(page().contains("id=\"rosenbrock\"") && page().contains("id=\"graph-size\""));
+    // Another seed is another run, and a result that cannot be read is made again.
+    assert!(!run(&["rosenbrock", "--seed", "1"]).contains("kept"));
+    std::fs::write(report.join("rosenbrock/result.json"), "{ half of it").unwrap();
+    assert!(!run(&["rosenbrock", "--seed", "1"]).contains("kept"));
+    assert!(page().contains("--seed 1") && page().contains("graph-size --quick --seed 0"));
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_refused_before_anything_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let foreign = folder.path().join("thesis");
+    std::fs::create_dir(&foreign).unwrap();
+    std::fs::write(foreign.join("chapter1.txt"), "long work").unwrap();
+    let message = error(folder.path(), &["experiments", "rosenbrock", "--quick", "--out", "thesis"]);
+    assert!(message.contains("thesis") && message.contains("--out"), "{message}");
+    assert_eq!(std::fs::read_dir(&foreign).unwrap().count(), 1);
+
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    let message = error(folder.path(), &["experiments", "rosenbrock", "--quick", "--out", "file"]);
+    assert!(message.starts_with("error: file: "), "{message}");
+    let message = error(folder.path(), &["experiments", "rosenbrock", "--quick", "--out", "file/report"]);
+    assert!(message.starts_with("error: file/report: "), "{message}");
+
+    // Data that is not there is told before a folder is made.
+    let missing = ["experiments", "samples", "--data", "nowhere", "--out", "report"];
+    assert!(error(folder.path(), &missing).contains("nowhere"));
+    assert!(!folder.path().join("report").exists());
+}
+
+#[test]
+fn an_unknown_experiment_is_answered_with_the_nearest() {
+    let output = tapegrad(&["experiments", "rosenbrok"]).output().unwrap();
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(message.contains("rosenbrok") && message.contains("'rosenbrock'"), "{message}");
+    let output = tapegrad(&["experiments"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
 }

@@ -5,6 +5,7 @@
 //! reader of the output has gone.
 
 mod data;
+mod experiments;
 mod graph;
 mod interrupt;
 mod output;
@@ -28,6 +29,7 @@ enum Command {
     Train(train::TrainArgs),
     Data(data::DataArgs),
     Graph(graph::GraphArgs),
+    Experiments(experiments::ExperimentsArgs),
 }
 
 /// What a command came to: its exit code, or the message that follows `error: `.
@@ -80,6 +82,7 @@ pub fn run() -> ExitCode {
             }
             Command::Data(args) => data::run(&args),
             Command::Graph(args) => graph::run(&args),
+            Command::Experiments(args) => experiments::run(&args),
         }
     });
     match outcome {

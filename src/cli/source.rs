@@ -6,11 +6,11 @@ use tapegrad::data::{Dataset, synthetic};
 use tapegrad::{Error, Result};
 
 /// Where `train` looks for MNIST by itself.
-const USUAL_FOLDER: &str = "data/mnist";
+pub const USUAL_FOLDER: &str = "data/mnist";
 
 /// Size of the synthetic set that stands in for MNIST.
-const TRAINING_DIGITS: usize = 20_000;
-const TEST_DIGITS: usize = 5_000;
+pub const TRAINING_DIGITS: usize = 20_000;
+pub const TEST_DIGITS: usize = 5_000;
 
 /// Training and test set, and what they are.
 pub struct Source {

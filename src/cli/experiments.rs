@@ -1,0 +1,148 @@
+//! `tapegrad experiments`: claims of the theory, tried out, as a page.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use indicatif::{ProgressBar, ProgressStyle};
+use tapegrad::experiments::{
+    Context, EXPERIMENTS, Experiment, ExperimentData, Finished, ReportFolder, Settings, find,
+};
+use tapegrad::{Error, Result, linalg};
+
+use super::source::{TEST_DIGITS, TRAINING_DIGITS, USUAL_FOLDER};
+use super::{Outcome, interrupt, output};
+
+/// Try out what the theory claims, and write a page about it
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  tapegrad experiments --list
+  tapegrad experiments --all --quick
+  tapegrad experiments rosenbrock spiral --out /tmp/report
+
+What is finished stays when a run is interrupted, and the next one with the same settings goes on from
+there. An experiment with other settings is run again.")]
+pub struct ExperimentsArgs {
+    /// Which ones
+    #[arg(value_name = "NAME", value_parser = names(), hide_possible_values = true)]
+    #[arg(required_unless_present_any = ["all", "list"])]
+    names: Vec<String>,
+    /// All of them
+    #[arg(long, conflicts_with = "names")]
+    all: bool,
+    /// Tell which there are, and what they ask
+    #[arg(long)]
+    list: bool,
+    /// Smaller ones on synthetic digits: three minutes for all on two cores
+    #[arg(long)]
+    quick: bool,
+    /// Folder with the four MNIST files [default: data/mnist, else synthetic digits; the latter also
+    /// with --quick]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Folder to write to; it is made if need be
+    #[arg(long, value_name = "DIR", default_value = "report")]
+    out: PathBuf,
+    /// Seed of everything that is random
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+}
+
+fn names() -> PossibleValuesParser {
+    EXPERIMENTS.iter().map(|e| PossibleValue::new(e.name).help(e.question)).collect::<Vec<_>>().into()
+}
+
+/// Runs the command.
+pub fn run(args: &ExperimentsArgs) -> Outcome {
+    if args.list {
+        let widest = EXPERIMENTS.iter().map(|e| e.name.len()).max().unwrap_or(0);
+        for experiment in EXPERIMENTS {
+            output::line(format_args!("{:widest$}  {}", experiment.name, experiment.question))?;
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let asked = interrupt::watch();
+    let chosen: Vec<&Experiment> = if args.all {
+        EXPERIMENTS.iter().collect()
+    } else {
+        args.names.iter().map(|name| find(name)).collect::<Result<_>>()?
+    };
+    linalg::try_with_threads(linalg::available_threads(), || -> Outcome {
+        let data = open_data(args.data.as_deref(), args.quick)?;
+        let folder = ReportFolder::open(&args.out)?;
+        folder.write_page()?;
+        for experiment in chosen {
+            if let Some(code) = interrupt::check(&asked) {
+                return Ok(code);
+            }
+            let settings = Settings::new(experiment, args.quick, args.seed, &data);
+            if let Some(finished) = folder.finished(experiment.name)
+                && finished.settings == settings
+            {
+                output::line(summary(&finished) + ", kept from an earlier run")?;
+                continue;
+            }
+            let bar = progress_bar(experiment.name);
+            let progress = |share: f64, what: &str| {
+                bar.set_position((share * BAR_STEPS as f64) as u64);
+                bar.set_message(what.to_string());
+            };
+            let start = Instant::now();
+            let context = Context::new(args.quick, args.seed, &data, &progress, &asked);
+            let result = (experiment.run)(&context);
+            bar.finish_and_clear();
+            let outcome = match result {
+                Ok(outcome) => outcome,
+                Err(Error::Interrupted) => {
+                    output::note(format_args!("interrupted in {}; what is finished stays", experiment.name));
+                    return Ok(ExitCode::from(interrupt::EXIT_CODE));
+                }
+                Err(error) => return Err(Error::Data(format!("{}: {error}", experiment.name)).into()),
+            };
+            let finished = Finished { settings, seconds: start.elapsed().as_secs_f64(), outcome };
+            folder.keep(&finished)?;
+            output::line(summary(&finished))?;
+        }
+        output::line(folder.page().display())?;
+        Ok(ExitCode::SUCCESS)
+    })?
+}
+
+/// The images to train on.
+fn open_data(folder: Option<&Path>, quick: bool) -> Result<ExperimentData> {
+    let (training, test) = ExperimentData::QUICK;
+    let usual = Path::new(USUAL_FOLDER);
+    match folder {
+        Some(folder) if quick => Ok(ExperimentData::mnist(folder)?.take(training, test)),
+        Some(folder) => ExperimentData::mnist(folder),
+        None if quick => ExperimentData::synthetic(training, test),
+        None if usual.is_dir() => ExperimentData::mnist(usual),
+        None => ExperimentData::synthetic(TRAINING_DIGITS, TEST_DIGITS),
+    }
+}
+
+fn summary(finished: &Finished) -> String {
+    let claims = &finished.outcome.section.claims;
+    let held = claims.iter().filter(|claim| claim.holds).count();
+    let name = &finished.settings.experiment;
+    format!("{name}: {held} of {} claims hold ({:.1} s)", claims.len(), finished.seconds)
+}
+
+const BAR_STEPS: u64 = 1000;
+
+fn progress_bar(name: &str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(BAR_STEPS);
+    if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {percent}%, {elapsed}, {msg}") {
+        bar.set_style(style);
+    }
+    bar.set_prefix(name.to_string());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}

@@ -1,0 +1,90 @@
+//! What an experiment is given.
+
+use std::ops::ControlFlow;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::ExperimentData;
+use crate::train::{self, Observer};
+use crate::{Error, Result};
+
+/// Called with the share that is done, from 0 to 1, and what is being done.
+pub type Progress<'a> = dyn Fn(f64, &str) + Sync + 'a;
+
+/// What an experiment is given: how much to do, from which seed, on which data, and whom to tell.
+pub struct Context<'a> {
+    /// Whether to do less: some ten seconds on two cores.
+    pub quick: bool,
+    /// Seed of everything that is random.
+    pub seed: u64,
+    /// Images of ten digits: MNIST, or the synthetic ones.
+    pub data: &'a ExperimentData,
+    progress: &'a Progress<'a>,
+    interrupted: &'a AtomicBool,
+    /// The part of the whole that [`Context::observer`] divides.
+    part: Mutex<(f64, f64)>,
+}
+
+impl<'a> Context<'a> {
+    /// A context that tells `progress`, and ends the experiment once `interrupted` is true.
+    pub fn new(
+        quick: bool,
+        seed: u64,
+        data: &'a ExperimentData,
+        progress: &'a Progress<'a>,
+        interrupted: &'a AtomicBool,
+    ) -> Context<'a> {
+        Context { quick, seed, data, progress, interrupted, part: Mutex::new((0.0, 1.0)) }
+    }
+
+    /// `quick` where little is to be done, `full` otherwise.
+    pub fn pick<X>(&self, quick: X, full: X) -> X {
+        if self.quick { quick } else { full }
+    }
+
+    /// Says that part `done` of `all` begins; to be called between all pieces of work, each at most some
+    /// hundreds of milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] once somebody has asked for an end.
+    pub fn at(&self, done: usize, all: usize, what: &str) -> Result<()> {
+        let all = all.max(1) as f64;
+        // A lock that a panic has left behind guards two numbers only.
+        *self.part.lock().unwrap_or_else(|e| e.into_inner()) = (done as f64 / all, (done + 1) as f64 / all);
+        (self.progress)(done as f64 / all, what);
+        self.check()
+    }
+
+    /// An error once somebody has asked for an end.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] then.
+    pub fn check(&self) -> Result<()> {
+        if self.interrupted.load(Ordering::SeqCst) { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// An observer for [`train::fit`] that moves the progress through the part begun with
+    /// [`at`](Context::at), and ends the run when it should. After the fit, call
+    /// [`check`](Context::check) before using what it left.
+    pub fn observer(&self, what: &'a str) -> impl Observer + use<'a, '_> {
+        Watch { context: self, what }
+    }
+}
+
+struct Watch<'a, 'b> {
+    context: &'b Context<'a>,
+    what: &'a str,
+}
+
+impl Observer for Watch<'_, '_> {
+    fn step(&mut self, progress: &train::Progress) -> ControlFlow<()> {
+        let (from, to) = *self.context.part.lock().unwrap_or_else(|e| e.into_inner());
+        let epochs = progress.epoch as f64 - 1.0 + progress.step as f64 / progress.steps.max(1) as f64;
+        let share = from + (to - from) * epochs / progress.epochs.max(1) as f64;
+        (self.context.progress)(share, self.what);
+        match self.context.check() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! Logistic regression: one optimum, whatever the start.
+
+use nalgebra::DMatrix;
+
+use super::statistics::Fit;
+use super::{Context, Experiment, Outcome};
+use crate::linalg::symmetric_eigen;
+use crate::models::{LogisticOptions, LogisticRegression, Scheme};
+use crate::optim::{Optimizer, Sgd};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table};
+use crate::rng::{Purpose, standard_normal, stream};
+use crate::{Float, Result, Tape};
+
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "logistic",
+    question: "Does logistic regression come to the same optimum from every start, at the rate of the theory?",
+    theory: &[
+        "The binary cross-entropy of a linear model is convex: its second derivatives XᵀSX/n with \
+         S = diag(p(1−p)) are positive semi-definite everywhere. So gradient descent reaches the same \
+         optimum from every start. A hidden layer takes that away.",
+        "Close to the optimum the loss is a quadratic with these second derivatives, and each step of \
+         gradient descent leaves (1 − ηλₘᵢₙ)² of the excess loss.",
+        "For two normal distributions with the same covariance σ²I and means ±m the best boundary is linear, \
+         and is right with probability Φ(‖m‖/σ).",
+    ],
+    run,
+};
+
+/// Mean of class 1; that of class 0 is its opposite. Both have deviation 1 in each coordinate.
+const MEAN: [f64; 2] = [1.0, 0.5];
+const TRAINING: usize = 400;
+const TEST: usize = 20_000;
+const STARTS: usize = 6;
+const RATE: f64 = 1.0;
+const STEPS: usize = 400;
+
+/// n points (n×2) and their classes, half of each.
+fn draw(n: usize, seed: u64) -> (DMatrix<f64>, Vec<usize>) {
+    let mut rng = stream(seed, Purpose::Data);
+    let labels: Vec<usize> = (0..n).map(|i| i % 2).collect();
+    let sign = |i: usize| if labels[i] == 1 { 1.0 } else { -1.0 };
+    let mut x = DMatrix::zeros(n, 2);
+    for i in 0..n {
+        for (j, mean) in MEAN.iter().enumerate() {
+            x[(i, j)] = sign(i) * mean + standard_normal(&mut rng);
+        }
+    }
+    (x, labels)
+}
+
+/// One descent: w₁, w₂, b and the loss before each step and after the last.
+struct Descent {
+    points: Vec<[f64; 3]>,
+    losses: Vec<f64>,
+}
+
+fn run(context: &Context) -> Result<Outcome> {
+    context.at(0, 10, "optimum")?;
+    let (x, labels) = draw(TRAINING, context.seed);
+    let options = LogisticOptions { scheme: Scheme::Binary, lambda: 0.0, ..Default::default() };
+    let optimum = LogisticRegression::fit(&x, &labels, 2, &options)?;
+    let derivatives = optimum.derivatives(&x, &labels, 0.0)?;
+    let mut rng = stream(context.seed, Purpose::Init);
+    let mut descents = Vec::new();
+    for i in 0..STARTS {
+        context.at(1 + i, 10, "descent")?;
+        let start = [(); 3].map(|()| 2.0 * standard_normal(&mut rng));
+        descents.push(descend(&x, &labels, start, context.pick(STEPS, 2 * STEPS))?);
+    }
+    context.at(7, 10, "curvature")?;
+    let least = least_curvature(context, &x, &labels)?;
+    context.at(8, 10, "a hidden layer")?;
+    let hidden = hidden_layer(context, &x, &labels)?;
+
+    let mut outcome = Outcome::default();
+    let best = [optimum.weights()[0], optimum.weights()[1], optimum.bias()[0]];
+    let apart = |d: &Descent| {
+        let end = d.points[d.points.len() - 1];
+        end.iter().zip(best).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+    };
+    let farthest = descents.iter().map(apart).fold(0.0, f64::max);
+    outcome.claim(Claim::new(
+        "Gradient descent from every start comes to the optimum that Newton's method finds",
+        "distance 0",
+        format!("at most {farthest:.1e} from {STARTS} starts"),
+        "at most 10⁻⁶",
+        farthest <= 1e-6,
+    ));
+    outcome.claim(Claim::new(
+        "The second derivatives are positive semi-definite everywhere",
+        "no eigenvalue below 0",
+        format!("the smallest is {least:.1e}, at 200 random points"),
+        "none below −10⁻¹²",
+        least >= -1e-12,
+    ));
+    rate_claim(&mut outcome, &descents, derivatives.value, &derivatives.hessian)?;
+    accuracy_claim(&mut outcome, context, &optimum)?;
+    let (low, high) =
+        hidden.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(*x), b.max(*x)));
+    outcome.number("least loss with a hidden layer", low);
+    outcome.number("largest loss with a hidden layer", high);
+    outcome.claim(Claim::new(
+        "With a hidden layer the losses at the end depend on the start",
+        "different losses",
+        format!("from {low:.5} to {high:.5} over {STARTS} starts"),
+        "more than 10⁻³ apart, after ten times as many steps",
+        high - low > 1e-3,
+    ));
+    outcome.number("loss at the optimum", derivatives.value);
+    best.iter().zip(["w1", "w2", "b"]).for_each(|(x, name)| outcome.number(name, *x));
+    outcome.figure(&convergence(&descents, derivatives.value));
+    outcome.figure(&landscape(&x, &labels, &descents, best));
+
+    let mut table = Table::new("starts", "From each start", ["start", "first loss", "excess loss at the end"]);
+    for (i, descent) in descents.iter().enumerate() {
+        let last = descent.losses[descent.losses.len() - 1];
+        table.row([(i + 1).into(), descent.losses[0].into(), (last - derivatives.value).into()]);
+    }
+    outcome.table(table);
+    Ok(outcome)
+}
+
+fn descend(x: &DMatrix<f64>, labels: &[usize], start: [f64; 3], steps: usize) -> Result<Descent> {
+    let mut tape = Tape::new();
+    let w = tape.param_slice(2, 1, &start[..2]);
+    let b = tape.param_slice(1, 1, &start[2..]);
+    let mut optimizer = Optimizer::new(Sgd, RATE)?;
+    let (mut points, mut losses) = (Vec::new(), Vec::new());
+    for _ in 0..=steps {
+        tape.rewind();
+        let inputs = tape.constant(x);
+        let targets = tape.constant_with(labels.len(), 1, |to| {
+            to.iter_mut().zip(labels).for_each(|(y, label)| *y = *label as f64);
+        });
+        let logits = tape.linear(inputs, w, b);
+        let loss = tape.bce_with_logits(logits, targets);
+        let weights = tape.value_slice(w);
+        points.push([weights[0], weights[1], tape.item(b)]);
+        losses.push(tape.item(loss));
+        tape.zero_grad();
+        tape.backward(loss);
+        optimizer.step(&mut tape);
+    }
+    Ok(Descent { points, losses })
+}
+
+/// The smallest eigenvalue of the second derivatives at random points.
+fn least_curvature(context: &Context, x: &DMatrix<f64>, labels: &[usize]) -> Result<f64> {
+    let mut rng = stream(context.seed, Purpose::Subsample);
+    let mut least = f64::INFINITY;
+    for _ in 0..200 {
+        let [w1, w2, b] = [(); 3].map(|()| 3.0 * standard_normal(&mut rng));
+        let (weights, bias) = (DMatrix::from_column_slice(2, 1, &[w1, w2]), DMatrix::from_element(1, 1, b));
+        let model = LogisticRegression::from_parameters(Scheme::Binary, &weights, &bias)?;
+        least = least.min(symmetric_eigen(&model.derivatives(x, labels, 0.0)?.hessian)?.values[0]);
+    }
+    Ok(least)
+}
+
+/// The last losses of a network 2-4-1 with tanh, from each start.
+fn hidden_layer(context: &Context, x: &DMatrix<f64>, labels: &[usize]) -> Result<Vec<f64>> {
+    const WIDTH: usize = 4;
+    let mut rng = stream(context.seed.wrapping_add(1), Purpose::Init);
+    let mut ends = Vec::new();
+    for _ in 0..STARTS {
+        let mut tape = Tape::new();
+        let mut param = |rows, cols| tape.param_with(rows, cols, |to| to.fill_with(|| standard_normal(&mut rng)));
+        let (w1, b1, w2, b2) = (param(2, WIDTH), param(1, WIDTH), param(WIDTH, 1), param(1, 1));
+        let mut optimizer = Optimizer::new(Sgd, RATE)?;
+        let mut last = f64::NAN;
+        for step in 0..10 * STEPS {
+            if step % 200 == 0 {
+                context.check()?;
+            }
+            tape.rewind();
+            let inputs = tape.constant(x);
+            let targets = tape.constant_with(labels.len(), 1, |to| {
+                to.iter_mut().zip(labels).for_each(|(y, label)| *y = *label as f64);
+            });
+            let hidden = tape.linear(inputs, w1, b1);
+            let hidden = tape.tanh(hidden);
+            let logits = tape.linear(hidden, w2, b2);
+            let loss = tape.bce_with_logits(logits, targets);
+            last = tape.item(loss);
+            tape.zero_grad();
+            tape.backward(loss);
+            optimizer.step(&mut tape);
+        }
+        ends.push(last);
+    }
+    Ok(ends)
+}
+
+fn rate_claim(
+    outcome: &mut Outcome,
+    descents: &[Descent],
+    best: f64,
+    hessian: &DMatrix<f64>,
+) -> Result<()> {
+    let smallest = symmetric_eigen(hessian)?.values[0];
+    let expected = 2.0 * Float::ln_1p(-RATE * smallest);
+    let late = |d: &Descent| -> Vec<(f64, f64)> {
+        let excess = d.losses.iter().enumerate().map(|(t, loss)| (t as f64, loss - best));
+        excess.filter(|(_, e)| (1e-11..1e-6).contains(e)).map(|(t, e)| (t, Float::ln(e))).collect()
+    };
+    // A start that is close from the beginning may have no such steps.
+    let slopes: Vec<f64> =
+        descents.iter().map(late).filter(|p| p.len() > 2).map(|p| Fit::line(&p).slope).collect();
+    let worst = slopes.iter().map(|s| (s / expected - 1.0).abs()).fold(0.0, f64::max);
+    let mean = slopes.iter().sum::<f64>() / slopes.len() as f64;
+    outcome.number("rate of the excess loss", mean);
+    outcome.claim(Claim::new(
+        "Close to the optimum a step leaves (1 − ηλₘᵢₙ)² of the excess loss",
+        format!("slope {expected:.5} of its logarithm"),
+        format!("{mean:.5}, mean of {} starts, at most {:.1} % off", slopes.len(), 100.0 * worst),
+        "every start within 3 %, while the excess falls from 10⁻⁶ to 10⁻¹¹",
+        !slopes.is_empty() && worst <= 0.03,
+    ));
+    Ok(())
+}
+
+fn accuracy_claim(outcome: &mut Outcome, context: &Context, optimum: &LogisticRegression) -> Result<()> {
+    let (x, labels) = draw(TEST, context.seed.wrapping_add(1_000));
+    let right = optimum.predict(&x)?.iter().zip(&labels).filter(|(a, b)| a == b).count();
+    let accuracy = right as f64 / TEST as f64;
+    let length = (MEAN[0] * MEAN[0] + MEAN[1] * MEAN[1]).sqrt();
+    let expected = 0.5 * (1.0 + Float::erf(length / 2.0f64.sqrt()));
+    outcome.number("test accuracy", accuracy);
+    outcome.claim(Claim::new(
+        "The model is as good as any can be on these two normal distributions",
+        format!("{expected:.4} = Φ(‖m‖/σ)"),
+        format!("{accuracy:.4} on {TEST} new points"),
+        "within 0.01",
+        (accuracy - expected).abs() <= 0.01,
+    ));
+    Ok(())
+}
+
+fn convergence(descents: &[Descent], best: f64) -> Figure {
+    let mut chart = Chart::new(Axis::linear("step"), Axis::log("excess loss (nats)").range(1e-15, 30.0));
+    for (i, descent) in descents.iter().enumerate() {
+        let excess = descent.losses.iter().enumerate().map(|(t, loss)| (t as f64, loss - best));
+        chart = chart.line(Line::new(excess).label(format!("start {}", i + 1)));
+    }
+    Figure::new(
+        "convergence",
+        "Excess loss from six starts",
+        "Gradient descent on the binary cross-entropy. Bad starts lie where the loss is nearly linear and take \
+         long to leave; in the end all lines are parallel, with the slope that the smallest curvature gives, \
+         until they reach the rounding.",
+    )
+    .panel(chart)
+}
+
+fn landscape(x: &DMatrix<f64>, labels: &[usize], descents: &[Descent], best: [f64; 3]) -> Figure {
+    let span = (-6.0, 6.0);
+    let loss = |w1: f64, w2: f64| {
+        let terms = (0..x.nrows()).map(|i| {
+            let z = w1 * x[(i, 0)] + w2 * x[(i, 1)] + best[2];
+            Float::softplus(if labels[i] == 1 { -z } else { z })
+        });
+        terms.sum::<f64>() / x.nrows() as f64
+    };
+    let levels: Vec<f64> = (0..12).map(|k| loss(best[0], best[1]) + 0.02 * Float::powi(1.7, k)).collect();
+    let mut paths = Chart::new(
+        Axis::linear("w₁").range(span.0, span.1),
+        Axis::linear("w₂").range(span.0, span.1),
+    )
+    .title("The loss over the weights, and the paths")
+    .square()
+    .contours(60, span, span, &levels, Color::Muted, loss);
+    for (i, descent) in descents.iter().enumerate() {
+        let path = descent.points.iter().map(|p| (p[0], p[1]));
+        paths = paths.line(Line::new(path).color(Color::series(i)));
+        paths = paths.points([(descent.points[0][0], descent.points[0][1])], Marker::Circle, Color::series(i), "");
+    }
+    paths = paths.points([(best[0], best[1])], Marker::Star, Color::Ink, "optimum");
+
+    let plane = (-4.0, 4.0);
+    let class = |x: f64, y: f64| usize::from(best[0] * x + best[1] * y + best[2] > 0.0);
+    let mut boundary = Chart::new(
+        Axis::linear("x₁").range(plane.0, plane.1),
+        Axis::linear("x₂").range(plane.0, plane.1),
+    )
+    .title("The boundary, and p = 0.1 and 0.9")
+    .square()
+    .regions(120, plane, plane, class)
+    .contours(2, plane, plane, &[-Float::ln(9.0), 0.0, Float::ln(9.0)], Color::Ink, |x, y| {
+        best[0] * x + best[1] * y + best[2]
+    });
+    for k in 0..2 {
+        let of_class = (0..x.nrows()).filter(|i| labels[*i] == k).map(|i| (x[(i, 0)], x[(i, 1)]));
+        let marker = [Marker::Dot, Marker::Cross][k];
+        boundary = boundary.points(of_class.collect::<Vec<_>>(), marker, Color::series(k), format!("class {k}"));
+    }
+    Figure::new(
+        "landscape",
+        "One bowl, one boundary",
+        "Left: the loss as a function of the two weights (the bias at its optimum) has one lowest point, and \
+         all paths end there; they cross contours at odd angles where their bias is still on its way. Right: \
+         the boundary in the plane, with the lines on which the model says 0.1 and 0.9.",
+    )
+    .panel(paths)
+    .panel(boundary)
+}

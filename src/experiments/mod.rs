@@ -1,0 +1,72 @@
+//! The experiments: claims of the theory, and what comes out when they are tried.
+//!
+//! An experiment is one file here and one line in [`EXPERIMENTS`]. It asks a question, says what the
+//! theory claims and by which criterion a claim counts as held, runs the library's public functions, and
+//! hands back an [`Outcome`]: claims beside measured figures, drawings, tables, and the numbers that two
+//! runs with the same seed share. A claim that does not hold is shown as such, with the reason.
+
+mod context;
+mod data;
+mod folder;
+mod outcome;
+pub mod statistics;
+
+pub use context::{Context, Progress};
+pub use data::ExperimentData;
+pub use folder::{Finished, ReportFolder, Settings};
+pub use outcome::Outcome;
+
+use crate::{Error, Result};
+
+/// An entry of [`EXPERIMENTS`].
+#[derive(Clone, Copy, Debug)]
+pub struct Experiment {
+    /// Its name, as on the command line.
+    pub name: &'static str,
+    /// What it asks, in one line.
+    pub question: &'static str,
+    /// What the theory says, a paragraph each, with the source.
+    pub theory: &'static [&'static str],
+    /// Runs it.
+    pub run: fn(&Context) -> Result<Outcome>,
+}
+
+/// One line for each experiment: the name of its file. Makes the module, and the entry of the table from
+/// the constant `EXPERIMENT` in it.
+macro_rules! experiments {
+    ($($module:ident,)*) => {
+        $(mod $module;)*
+
+        /// All experiments, in the order in which they are shown.
+        pub const EXPERIMENTS: &[Experiment] = &[$($module::EXPERIMENT,)*];
+    };
+}
+
+experiments! {
+    graph_size,
+    rosenbrock,
+    convergence_rates,
+    logistic,
+    spiral,
+    kernel_ridge_sine,
+    samples,
+    learning_rate,
+    regularisation,
+}
+
+/// The experiment of that name.
+///
+/// # Errors
+/// [`Error::Setting`], with all names, if there is none.
+///
+/// ```
+/// assert_eq!(tapegrad::experiments::find("rosenbrock")?.name, "rosenbrock");
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+pub fn find(name: &str) -> Result<&'static Experiment> {
+    EXPERIMENTS.iter().find(|experiment| experiment.name == name).ok_or_else(|| {
+        let names: Vec<&str> = EXPERIMENTS.iter().map(|experiment| experiment.name).collect();
+        let why = format!("there is no experiment `{name}`; there are {}", names.join(", "));
+        Error::setting("experiment", why)
+    })
+}

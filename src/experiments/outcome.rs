@@ -1,0 +1,61 @@
+//! What an experiment hands back.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::report::{Claim, Figure, Section, Table};
+
+/// What came out of an experiment.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Claims, figures and tables.
+    pub section: Section,
+    /// Numbers that every run with the same settings shares, by name.
+    pub numbers: Vec<(String, Number)>,
+}
+
+/// A number that may not be finite; JSON has no word for that.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Number(Option<f64>);
+
+impl Outcome {
+    /// Adds a claim.
+    pub fn claim(&mut self, claim: Claim) {
+        self.section.claims.push(claim);
+    }
+
+    /// Draws a figure and adds it.
+    pub fn figure(&mut self, figure: &Figure) {
+        self.section.figure(figure);
+    }
+
+    /// Adds a table.
+    pub fn table(&mut self, table: Table) {
+        self.section.table(table);
+    }
+
+    /// Adds a number for the record: **never a time**, nor what follows from one.
+    pub fn number(&mut self, name: impl Into<String>, x: f64) {
+        self.numbers.push((name.into(), Number(x.is_finite().then_some(x))));
+    }
+
+    /// The numbers with `digits` significant digits each, then the verdicts that do not rest on times.
+    ///
+    /// Other processors may round the last digits of a product in another way, so that a record to be
+    /// compared between machines does not hold them.
+    pub fn record(&self, digits: usize) -> String {
+        let mut text = String::new();
+        for (name, Number(x)) in &self.numbers {
+            let _ = match x {
+                Some(x) => writeln!(text, "{name}: {x:.*e}", digits.saturating_sub(1)),
+                None => writeln!(text, "{name}: not finite"),
+            };
+        }
+        for claim in self.section.claims.iter().filter(|claim| !claim.timed) {
+            let verdict = if claim.holds { "holds" } else { "does not hold" };
+            let _ = writeln!(text, "{verdict}: {} [{}]", claim.statement, claim.criterion);
+        }
+        text
+    }
+}

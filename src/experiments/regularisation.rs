@@ -1,0 +1,296 @@
+//! What a ridge does for a network with few samples, and what it means.
+
+use super::statistics::mean_and_deviation;
+use super::{Context, Experiment, Outcome};
+use crate::data::Dataset;
+use crate::models::{Mlp, Model};
+use crate::nn::Activation;
+use crate::optim::{Group, Momentum, Optimizer, Sgd};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table};
+use crate::rng::{Purpose, stream};
+use crate::tape::Param;
+use crate::train::{FitOptions, Loss, Trace, evaluate, fit};
+use crate::{Float, Result, Tape, Var};
+
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "regularisation",
+    question: "How does weight decay change training and test accuracy with a hundred training samples?",
+    theory: &[
+        "A network with more weights than samples fits them all. The penalty λ/2·‖w‖² keeps the weights \
+         small: the training accuracy falls with λ, and so does its distance to the test accuracy; between \
+         too little and too much there may be a best λ (Krogh and Hertz 1991).",
+        "The penalty is the logarithm of a prior: with independent weights from N(0, 1/(nλ)) the posterior \
+         −ln p(w | data) = n·(L(w) + λ/2·‖w‖²) + const, so that the minimum of the penalised loss is the most \
+         probable network (MacKay 1992).",
+    ],
+    run,
+};
+
+/// Training samples.
+const N: usize = 100;
+const LAMBDAS: [f64; 9] = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0];
+const RATE: f64 = 0.05;
+
+/// The ends of the runs at one λ, one for each seed.
+struct Row {
+    lambda: f64,
+    train: Vec<f64>,
+    test: Vec<f64>,
+    norms: Vec<f64>,
+}
+
+fn run(context: &Context) -> Result<Outcome> {
+    context.at(0, 1, "data")?;
+    let (train, test) = (context.data.train.take(N), &context.data.test);
+    let seeds = context.pick(3, 5);
+    let mut rows = Vec::new();
+    for (i, lambda) in LAMBDAS.into_iter().enumerate() {
+        let mut row = Row { lambda, train: Vec::new(), test: Vec::new(), norms: Vec::new() };
+        for k in 0..seeds {
+            context.at(i * seeds + k, LAMBDAS.len() * seeds, &format!("λ = {lambda}"))?;
+            // The same initial weights and batches for every λ.
+            let end = fit_at(context, &train, test, lambda, context.seed.wrapping_add(k as u64))?;
+            row.train.push(end[0]);
+            row.test.push(end[1]);
+            row.norms.push(end[2]);
+        }
+        rows.push(row);
+    }
+    let mut outcome = Outcome::default();
+    report(&mut outcome, &rows, seeds);
+    posterior_claim(&mut outcome, context, &train)?;
+    decay_claim(&mut outcome, context, &train)?;
+    Ok(outcome)
+}
+
+/// Training accuracy, test accuracy and the norm of the weights after a fit.
+fn fit_at(context: &Context, train: &Dataset, test: &Dataset, lambda: f64, seed: u64) -> Result<[f64; 3]> {
+    let mut tape = Tape::<f32>::default();
+    let widths = [train.features(), 64, train.classes()];
+    let mut rng = stream(seed, Purpose::Init);
+    let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut rng)?;
+    let mut optimizer = Optimizer::new(Momentum::default(), RATE)?
+        .with_weight_decay(lambda)?
+        .with_group(Group::new(model.biases()).with_weight_decay(0.0)?);
+    let loss = Loss::suited_to(train)?;
+    let options = FitOptions { epochs: context.pick(150, 600), batch: N, seed, loss };
+    let mut trace = Trace::default();
+    let mut watch = context.observer("training");
+    fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut watch, &mut trace)?;
+    context.check()?;
+    let squares = |p: Param| tape.value_slice(p).iter().map(|w| f64::from(*w) * f64::from(*w)).sum::<f64>();
+    let norm = model.weights().into_iter().map(squares).sum::<f64>().sqrt();
+    let mut accuracy =
+        |data: &Dataset| evaluate(&model, &mut tape, data, loss).map(|e| e.accuracy().unwrap_or(f64::NAN));
+    Ok([accuracy(train)?, accuracy(test)?, norm])
+}
+
+fn report(outcome: &mut Outcome, rows: &[Row], seeds: usize) {
+    let mean = |xs: &[f64]| mean_and_deviation(xs).0;
+    let gap = |row: &Row| mean(&row.train) - mean(&row.test);
+    let (first, last) = (&rows[0], &rows[rows.len() - 1]);
+    let best = rows.iter().fold(first, |a, b| if mean(&b.test) > mean(&a.test) { b } else { a });
+    outcome.claim(Claim::new(
+        "Without a penalty the network fits all samples",
+        "training accuracy 1",
+        format!("{:.4}", mean(&first.train)),
+        "at least 0.99",
+        mean(&first.train) >= 0.99,
+    ));
+    let falls = rows.windows(2).all(|pair| mean(&pair[1].norms) <= mean(&pair[0].norms));
+    outcome.claim(Claim::new(
+        "The norm of the weights falls with λ",
+        "at every step",
+        format!("from {:.2} to {:.2e}", mean(&first.norms), mean(&last.norms)),
+        "each mean norm is not above the one before",
+        falls,
+    ));
+    outcome.claim(Claim::new(
+        "The gap between training and test accuracy closes as λ grows",
+        "a smaller gap at λ = 1",
+        format!("{:.3} at λ = 0, {:.3} at λ = 1", gap(first), gap(last)),
+        "at most a quarter of the gap without a penalty",
+        gap(last) <= 0.25 * gap(first),
+    ));
+    let gain = mean(&best.test) - mean(&first.test);
+    let helps = best.lambda > 0.0 && gain >= 0.01;
+    let claim = Claim::new(
+        "Some λ between gives a better test accuracy than none",
+        "an inner best λ",
+        format!("{:.4} at λ = {}, {:.4} without", mean(&best.test), best.lambda, mean(&first.test)),
+        "better by at least 0.01",
+        helps,
+    );
+    outcome.claim(if helps {
+        claim
+    } else {
+        claim.because(
+            "Gradient descent from small weights already prefers networks of small norm, and is stopped after \
+             a fixed number of steps: there is little left for the penalty to do.",
+        )
+    });
+
+    let axis = || {
+        // A zero has no place on a scale of powers of ten.
+        Axis::log("λ (the leftmost points are λ = 0)")
+    };
+    let at = |row: &Row| if row.lambda == 0.0 { 2e-5 } else { row.lambda };
+    let mut chart = Chart::new(axis(), Axis::linear("accuracy").holding(0.0).holding(1.0)).title("Accuracy");
+    let parts: [(&str, fn(&Row) -> &[f64], Color, Marker); 2] = [
+        ("training", |row| &row.train, Color::Blue, Marker::Circle),
+        ("test", |row| &row.test, Color::Vermilion, Marker::Square),
+    ];
+    for (label, of, color, marker) in parts {
+        let spread = |row: &Row| {
+            let (mean, deviation) = mean_and_deviation(of(row));
+            (at(row), mean - deviation, mean + deviation)
+        };
+        chart = chart
+            .band(rows.iter().map(spread), color, "")
+            .line(Line::new(rows.iter().map(|row| (at(row), mean(of(row))))).label(label).color(color).marker(marker));
+    }
+    let gaps = Chart::new(axis(), Axis::linear("accuracy, norm / largest norm").holding(0.0))
+        .title("Gap and weights")
+        .line(Line::new(rows.iter().map(|row| (at(row), gap(row)))).label("gap").color(Color::Green).marker(Marker::Triangle))
+        .line(
+            Line::new(rows.iter().map(|row| (at(row), mean(&row.norms) / mean(&first.norms))))
+                .label("norm of the weights, relative")
+                .color(Color::Purple)
+                .dash(1),
+        );
+    outcome.figure(
+        &Figure::new(
+            "lambda",
+            "Accuracy over the weight decay",
+            format!(
+                "A network 784-64-10 on {N} samples; means over {seeds} seeds, with a standard deviation to \
+                 each side. To the left it fits all samples, to the right the penalty leaves it no weights to \
+                 fit anything with."
+            ),
+        )
+        .panel(chart)
+        .panel(gaps),
+    );
+    let columns = ["λ", "training accuracy", "test accuracy", "gap", "norm of the weights"];
+    let mut table = Table::new("lambda", format!("Means over {seeds} seeds"), columns);
+    for row in rows {
+        let (train, test, norm) = (mean(&row.train), mean(&row.test), mean(&row.norms));
+        table.row([row.lambda, train, test, train - test, norm].map(Into::into));
+        outcome.number(format!("training accuracy at {}", row.lambda), train);
+        outcome.number(format!("test accuracy at {}", row.lambda), test);
+    }
+    outcome.table(table);
+}
+
+/// A small network in f64 with the cross-entropy of all samples, for the two equalities.
+struct Small {
+    tape: Tape,
+    model: Mlp,
+    labels: Vec<usize>,
+    rows: Vec<usize>,
+}
+
+impl Small {
+    fn new(context: &Context, train: &Dataset) -> Result<Small> {
+        let mut tape = Tape::new();
+        let mut rng = stream(context.seed, Purpose::Init);
+        let widths = [train.features(), 16, train.classes()];
+        let model = Mlp::new(&mut tape, &widths, Activation::Tanh, None, &mut rng)?;
+        let rows: Vec<usize> = (0..train.len()).collect();
+        let labels = rows.iter().map(|row| train.label(*row)).collect();
+        Ok(Small { tape, model, labels, rows })
+    }
+
+    /// The mean cross-entropy, appended to a rewound tape.
+    fn loss(&mut self, train: &Dataset) -> Var {
+        let Small { tape, model, labels, rows } = self;
+        tape.rewind();
+        let x = tape.constant_with(rows.len(), train.features(), |to| train.gather(rows, to));
+        let logits = model.forward(tape, x);
+        tape.cross_entropy(logits, labels)
+    }
+}
+
+/// The gradient of n·(L + λ/2·‖w‖²), and that of −ln p(data | w) − Σ ln N(w; 0, 1/(nλ)).
+fn posterior_claim(outcome: &mut Outcome, context: &Context, train: &Dataset) -> Result<()> {
+    context.check()?;
+    let lambda = 0.03;
+    let n = train.len() as f64;
+    let mut small = Small::new(context, train)?;
+    let weights = small.model.weights();
+
+    let loss = small.loss(train);
+    let penalty = small.tape.l2_penalty(&weights, lambda);
+    let sum = small.tape.add(loss, penalty);
+    let penalised = small.tape.scale(sum, n);
+    small.tape.zero_grad();
+    small.tape.backward(penalised);
+    let first = small.tape.param_grads().to_vec();
+    let first_value = small.tape.item(penalised);
+
+    // The density of a weight, written out: ½·ln(2πs²) + w²/(2s²) with s² = 1/(nλ).
+    let variance = 1.0 / (n * lambda);
+    let loss = small.loss(train);
+    let mut posterior = small.tape.scale(loss, n);
+    let mut numbers = 0;
+    for w in &weights {
+        numbers += small.tape.value_slice(*w).len();
+        let square = small.tape.square(*w);
+        let scaled = small.tape.scale(square, 0.5 / variance);
+        let term = small.tape.shift(scaled, 0.5 * Float::ln(std::f64::consts::TAU * variance));
+        let sum = small.tape.sum(term);
+        posterior = small.tape.add(posterior, sum);
+    }
+    small.tape.zero_grad();
+    small.tape.backward(posterior);
+    let second = small.tape.param_grads();
+    let constant = numbers as f64 * 0.5 * Float::ln(std::f64::consts::TAU * variance);
+
+    let size = first.iter().map(|g| g.abs()).fold(0.0, f64::max);
+    let apart = first.iter().zip(second).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / size;
+    let value = (small.tape.item(posterior) - constant - first_value).abs() / first_value.abs();
+    outcome.claim(Claim::new(
+        "The penalised loss is the posterior with a Gaussian prior: equal but for a constant",
+        "equal gradients, values a constant apart",
+        format!("gradients {apart:.1e} apart, values {value:.1e}, relative"),
+        "both at most 10⁻¹²",
+        apart <= 1e-12 && value <= 1e-12,
+    ));
+    Ok(())
+}
+
+/// Steps with the optimizer's weight decay against steps on the penalised loss.
+fn decay_claim(outcome: &mut Outcome, context: &Context, train: &Dataset) -> Result<()> {
+    context.check()?;
+    let lambda = 0.1;
+    let ends: Vec<Vec<f64>> = [true, false]
+        .into_iter()
+        .map(|decay| -> Result<Vec<f64>> {
+            let mut small = Small::new(context, train)?;
+            let weights = small.model.weights();
+            let mut optimizer = Optimizer::new(Sgd, RATE)?
+                .with_weight_decay(if decay { lambda } else { 0.0 })?
+                .with_group(Group::new(small.model.biases()).with_weight_decay(0.0)?);
+            for _ in 0..50 {
+                let mut loss = small.loss(train);
+                if !decay {
+                    let penalty = small.tape.l2_penalty(&weights, lambda);
+                    loss = small.tape.add(loss, penalty);
+                }
+                small.tape.zero_grad();
+                small.tape.backward(loss);
+                optimizer.step(&mut small.tape);
+            }
+            Ok(small.tape.param_values().to_vec())
+        })
+        .collect::<Result<_>>()?;
+    let apart = ends[0].iter().zip(&ends[1]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    outcome.claim(Claim::new(
+        "For plain gradient descent weight decay is the gradient of the penalty",
+        "the same weights",
+        format!("at most {apart:.1e} apart after 50 steps"),
+        "at most 10⁻¹²",
+        apart <= 1e-12,
+    ));
+    Ok(())
+}

@@ -1,0 +1,200 @@
+//! Four optimizers in a bent valley.
+
+use super::statistics::{Fit, mean_and_deviation};
+use super::{Context, Experiment, Outcome};
+use crate::optim::{Adam, Momentum, Optimizer, RmsProp, Sgd};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table};
+use crate::{Float, Result, Tape};
+
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "rosenbrock",
+    question: "How do SGD, momentum, RMSProp and Adam find their way through a bent valley?",
+    theory: &[
+        "The function (1−x)² + 100(y−x²)² (Rosenbrock 1960) has its minimum at (1, 1), at the end of a \
+         valley that is steep across and flat along. Its second derivatives there have the eigenvalues \
+         λ₁ = 1001.6 and λ₂ = 0.3994: the condition number is 2508.",
+        "Close to the minimum the flat direction decides: SGD shrinks the distance by 1 − ηλ₂ a step, and \
+         momentum, whose steps add up to η/(1−β), as if its rate were that. RMSProp divides by the size of \
+         recent gradients, so that its steps do not shrink with them: with a fixed rate it does not come to \
+         rest.",
+    ],
+    run,
+};
+
+const START: (f64, f64) = (-1.2, 1.0);
+const STEPS: usize = 30_000;
+/// λ₂: the smaller eigenvalue of the second derivatives (802, −400; −400, 200) at (1, 1).
+fn flat_curvature() -> f64 {
+    let (a, b, c) = (802.0, -400.0, 200.0f64);
+    (a + c) / 2.0 - ((a - c) * (a - c) / 4.0 + b * b).sqrt()
+}
+
+const SGD_RATE: f64 = 5e-4;
+const MOMENTUM_RATE: f64 = 2e-4;
+const BETA: f64 = 0.9;
+const RMSPROP_RATE: f64 = 1e-2;
+
+fn value(x: f64, y: f64) -> f64 {
+    (1.0 - x) * (1.0 - x) + 100.0 * (y - x * x) * (y - x * x)
+}
+
+/// The points from the start on, one more than there are steps.
+fn path(mut optimizer: Optimizer<f64>) -> Vec<(f64, f64)> {
+    let mut tape = Tape::new();
+    let x = tape.param_slice(1, 1, &[START.0]);
+    let y = tape.param_slice(1, 1, &[START.1]);
+    let mut points = vec![START];
+    for _ in 0..STEPS {
+        tape.rewind();
+        let one = tape.scalar(1.0);
+        let a = tape.sub(one, x);
+        let x2 = tape.mul(x, x);
+        let b = tape.sub(y, x2);
+        let (a2, b2) = (tape.mul(a, a), tape.mul(b, b));
+        let b2 = tape.scale(b2, 100.0);
+        let loss = tape.add(a2, b2);
+        tape.zero_grad();
+        tape.backward(loss);
+        optimizer.step(&mut tape);
+        points.push((tape.item(x), tape.item(y)));
+    }
+    points
+}
+
+fn distance((x, y): (f64, f64)) -> f64 {
+    ((x - 1.0) * (x - 1.0) + (y - 1.0) * (y - 1.0)).sqrt()
+}
+
+fn run(context: &Context) -> Result<Outcome> {
+    let mut optimizers: Vec<(&str, Optimizer<f64>)> = vec![
+        ("SGD, η = 0.0005", Optimizer::new(Sgd, SGD_RATE)?),
+        ("momentum, η = 0.0002", Optimizer::new(Momentum::new(BETA)?, MOMENTUM_RATE)?),
+        ("RMSProp, η = 0.01", Optimizer::new(RmsProp::default(), RMSPROP_RATE)?),
+        ("Adam, η = 0.02", Optimizer::new(Adam::default(), 2e-2)?),
+    ];
+    let mut runs = Vec::new();
+    for (i, (name, optimizer)) in optimizers.drain(..).enumerate() {
+        context.at(i, 4, name)?;
+        runs.push((name, path(optimizer)));
+    }
+    Ok(report(&runs))
+}
+
+/// The mean change of ln(distance) a step, over the steps in which the distance falls from 10⁻² to 10⁻³
+/// or as much of that as there is.
+fn late_rate(points: &[(f64, f64)]) -> f64 {
+    let late: Vec<(f64, f64)> = points
+        .iter()
+        .enumerate()
+        .map(|(t, point)| (t as f64, distance(*point)))
+        .filter(|(_, d)| (1e-3..1e-2).contains(d))
+        .map(|(t, d)| (t, Float::ln(d)))
+        .collect();
+    if late.len() < 2 { f64::NAN } else { Fit::line(&late).slope }
+}
+
+fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
+    let mut outcome = Outcome::default();
+    let curvature = flat_curvature();
+    let predictions = [
+        ("SGD", 0, SGD_RATE, "ln(1 − ηλ₂)"),
+        ("Momentum", 1, MOMENTUM_RATE / (1.0 - BETA), "ln(1 − ηλ₂/(1−β))"),
+    ];
+    for (name, run, rate, formula) in predictions {
+        let (expected, measured) = (Float::ln_1p(-rate * curvature), late_rate(&runs[run].1));
+        outcome.number(format!("late rate of {name}"), measured);
+        outcome.claim(Claim::new(
+            format!("{name} ends with a linear rate that the flat direction sets"),
+            format!("{expected:.4e} a step: {formula}"),
+            format!("{measured:.4e} a step"),
+            "within 2 %, by a line through ln(distance) between 10⁻² and 10⁻³",
+            (measured / expected - 1.0).abs() <= 0.02,
+        ));
+    }
+    let rmsprop = &runs[2].1;
+    let lengths: Vec<f64> = rmsprop[rmsprop.len() - 1001..]
+        .windows(2)
+        .map(|pair| (pair[1].0 - pair[0].0).abs().max((pair[1].1 - pair[0].1).abs()))
+        .collect();
+    let (length, _) = mean_and_deviation(&lengths);
+    outcome.number("length of RMSProp's last steps", length);
+    outcome.claim(Claim::new(
+        "RMSProp at a fixed rate does not come to rest: its steps stay about as long as η",
+        format!("about {RMSPROP_RATE}"),
+        format!("{length:.4}, mean of the last 1000 steps"),
+        "between η/10 and 10η",
+        (RMSPROP_RATE / 10.0..=RMSPROP_RATE * 10.0).contains(&length),
+    ));
+    let adam = distance(*runs[3].1.last().unwrap_or(&START));
+    outcome.claim(Claim::new(
+        "Adam, whose first moment averages opposite steps away, comes closer to (1, 1) than RMSProp",
+        "a smaller distance at the end",
+        format!("{adam:.2e} against {:.2e}", distance(*rmsprop.last().unwrap_or(&START))),
+        "the distance after the last step is smaller",
+        adam < distance(*rmsprop.last().unwrap_or(&START)),
+    ));
+
+    outcome.figure(&valley(runs));
+    let mut chart = Chart::new(
+        Axis::log("step").range(1.0, STEPS as f64),
+        Axis::log("distance to (1, 1)"),
+    );
+    for (name, points) in runs {
+        let steps = points.iter().enumerate().skip(1);
+        chart = chart.line(Line::new(steps.map(|(t, p)| (t as f64, distance(*p)))).label(*name));
+    }
+    outcome.figure(
+        &Figure::new(
+            "distance",
+            "Distance to the minimum",
+            "SGD and momentum bend down once they are in the flat end of the valley, and from there on \
+             their rate is linear; on the logarithmic axis of steps that looks like a fall. RMSProp hovers. Adam \
+             comes as close as rounding allows, and is thrown out again: its second moment has shrunk with the \
+             gradients, so that its steps are too long for the steep direction.",
+        )
+        .panel(chart),
+    );
+
+    let columns = ["optimizer", "loss at the end", "distance at the end", "steps to distance 0.1"];
+    let mut table = Table::new("ends", format!("After {STEPS} steps from (−1.2, 1)"), columns);
+    for (name, points) in runs {
+        let (x, y) = *points.last().unwrap_or(&START);
+        let reached = points.iter().position(|p| distance(*p) < 0.1);
+        table.row([
+            (*name).into(),
+            value(x, y).into(),
+            distance((x, y)).into(),
+            reached.map_or("not reached".into(), Into::into),
+        ]);
+        outcome.number(format!("{name}: distance"), distance((x, y)));
+        outcome.number(format!("{name}: steps to 0.1"), reached.map_or(f64::NAN, |t| t as f64));
+    }
+    outcome.table(table);
+    outcome
+}
+
+/// The paths, each over the contours of the function.
+fn valley(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
+    let (xs, ys) = ((-1.6, 1.6), (-0.6, 1.8));
+    let levels: Vec<f64> = (-4..12).map(|k| Float::powf(10.0, f64::from(k) / 4.0)).collect();
+    let mut figure = Figure::new(
+        "paths",
+        "Paths from (−1.2, 1)",
+        "Contours of the function, four to a power of ten; the star is the minimum. SGD drops to the floor of \
+         the valley and follows it. Momentum shoots across at first and swings. RMSProp jumps from side to side \
+         on its way; Adam, after a swing, keeps to the floor.",
+    );
+    for (i, (name, points)) in runs.iter().enumerate() {
+        let chart = Chart::new(
+            Axis::linear("x").range(xs.0, xs.1),
+            Axis::linear("y").range(ys.0, ys.1),
+        )
+        .title(*name)
+        .contours(200, xs, ys, &levels, Color::Muted, value)
+        .line(Line::new(points.iter().copied()).color(Color::series(i)))
+        .points([START], Marker::Circle, Color::Ink, "")
+        .points([(1.0, 1.0)], Marker::Star, Color::Ink, "");
+        figure = figure.panel(chart);
+    }
+    figure
+}

@@ -1,0 +1,204 @@
+//! The images, and those that a trained network is most wrong about.
+
+use super::{Context, Experiment, Outcome};
+use crate::data::Dataset;
+use crate::models::{Mlp, Model};
+use crate::nn::Activation;
+use crate::optim::{Adam, Optimizer};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Image, Images, Line, Marker, Table};
+use crate::rng::{Purpose, stream};
+use crate::train::{EVALUATION_ROWS, FitOptions, Loss, Trace, argmax, fit};
+use crate::{Result, Tape};
+
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "samples",
+    question: "What do the images look like, and which ones is a trained network sure and wrong about?",
+    theory: &[
+        "The softmax of a network's outputs is its probability for each class. If it is calibrated, it is \
+         right in a share p of the cases in which it says p. Networks trained to a small loss tend to be too \
+         sure (Guo et al., \"On Calibration of Modern Neural Networks\", 2017).",
+        "Where it is wrong it should still be less sure than where it is right: the probability of the chosen \
+         class is a measure of trust (Hendrycks and Gimpel 2017).",
+    ],
+    run,
+};
+
+/// What the network says about a test sample.
+struct Verdict {
+    row: usize,
+    truth: usize,
+    predicted: usize,
+    confidence: f64,
+}
+
+fn run(context: &Context) -> Result<Outcome> {
+    context.at(0, 1, "training")?;
+    let (train, test) = (&context.data.train, &context.data.test);
+    let mut tape = Tape::<f32>::default();
+    let mut rng = stream(context.seed, Purpose::Init);
+    let widths = [train.features(), 128, train.classes()];
+    let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut rng)?;
+    let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
+    let loss = Loss::suited_to(train)?;
+    let options = FitOptions { epochs: context.pick(12, 10), batch: 128, seed: context.seed, loss };
+    let mut trace = Trace::default();
+    let mut watch = context.observer("training");
+    fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut watch, &mut trace)?;
+    context.check()?;
+    let verdicts = judge(&model, &mut tape, test);
+    Ok(report(context, &verdicts))
+}
+
+fn judge(model: &Mlp, tape: &mut Tape<f32>, test: &Dataset) -> Vec<Verdict> {
+    let rows: Vec<usize> = (0..test.len()).collect();
+    let mut verdicts = Vec::new();
+    for batch in rows.chunks(EVALUATION_ROWS) {
+        tape.rewind();
+        let x = tape.constant_with(batch.len(), test.features(), |to| test.gather(batch, to));
+        let logits = model.forward(tape, x);
+        let probabilities = tape.softmax(logits);
+        for (row, p) in batch.iter().zip(tape.value_slice(probabilities).chunks(test.classes())) {
+            let predicted = argmax(p);
+            let confidence = f64::from(p[predicted]);
+            verdicts.push(Verdict { row: *row, truth: test.label(*row), predicted, confidence });
+        }
+    }
+    verdicts
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (n, sum) = values.fold((0.0, 0.0), |(n, sum), x| (n + 1.0, sum + x));
+    sum / n
+}
+
+fn report(context: &Context, verdicts: &[Verdict]) -> Outcome {
+    let mut outcome = Outcome::default();
+    let (train, test) = (&context.data.train, &context.data.test);
+    let right = |v: &&Verdict| v.truth == v.predicted;
+    let mut wrong: Vec<&Verdict> = verdicts.iter().filter(|v| v.truth != v.predicted).collect();
+    wrong.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+    let accuracy = verdicts.iter().filter(right).count() as f64 / verdicts.len() as f64;
+    let confidence = mean(verdicts.iter().map(|v| v.confidence));
+    let (sure_right, sure_wrong) =
+        (mean(verdicts.iter().filter(right).map(|v| v.confidence)), mean(wrong.iter().map(|v| v.confidence)));
+    outcome.number("test accuracy", accuracy);
+    outcome.number("mean confidence", confidence);
+    outcome.number("mean confidence where wrong", sure_wrong);
+    outcome.claim(Claim::new(
+        "The network is less sure where it is wrong",
+        "a lower mean probability of the chosen class",
+        format!("{sure_wrong:.3} where wrong, {sure_right:.3} where right"),
+        "lower by at least 0.1",
+        sure_wrong <= sure_right - 0.1,
+    ));
+    let too_sure = confidence - accuracy > 2.0 * (accuracy * (1.0 - accuracy) / verdicts.len() as f64).sqrt();
+    let claim = Claim::new(
+        "The network is too sure",
+        "mean probability of the chosen class above the accuracy",
+        format!("{confidence:.4} against an accuracy of {accuracy:.4}"),
+        "above by more than two standard errors of the accuracy",
+        too_sure,
+    );
+    outcome.claim(if too_sure {
+        claim
+    } else {
+        claim.because(
+            "Guo et al. train until the training loss is next to nothing; this network has seen each sample \
+             about ten times, and its outputs are still small.",
+        )
+    });
+
+    let bytes = |data: &Dataset, row: usize| {
+        let (height, width) = data.image_shape()?;
+        Some(Image::from_bytes(data.bytes(row)?, height, width))
+    };
+    // Five of each class, where there are images at all.
+    let mut grid = Vec::new();
+    for k in 0..5 {
+        for class in 0..train.classes() {
+            let mut of_class = (0..train.len()).filter(|i| train.label(*i) == class);
+            let image = of_class.nth(k).and_then(|row| bytes(train, row));
+            grid.extend(image.map(|image| (image, String::new())));
+        }
+    }
+    let mistakes: Vec<(Image, String)> = wrong
+        .iter()
+        .filter_map(|v| {
+            let (truth, predicted) = (test.class_name(v.truth), test.class_name(v.predicted));
+            Some((bytes(test, v.row)?, format!("{truth} as {predicted}, {:.2}", v.confidence)))
+        })
+        .take(20)
+        .collect();
+    outcome.figure(
+        &Figure::new(
+            "images",
+            "The images, and the most confident mistakes",
+            format!(
+                "Left five training images of each class ({}). Right the test images that the network gives \
+                 the highest probability for a wrong class: \"4 as 9, 0.98\" is a 4 taken for a 9 with \
+                 probability 0.98.",
+                context.data.name
+            ),
+        )
+        .panel(Images::new(10, grid).title("Training images"))
+        .panel(Images::new(5, mistakes).title("Most confident mistakes")),
+    );
+    outcome.figure(&reliability(verdicts, &wrong));
+    outcome.table(counts(train, verdicts));
+    outcome
+}
+
+/// How often the network is right where it says p, and how its confidence is spread.
+fn reliability(verdicts: &[Verdict], wrong: &[&Verdict]) -> Figure {
+    const BINS: usize = 10;
+    let mut bins = vec![(0.0, 0.0, 0usize); BINS];
+    for v in verdicts {
+        let bin = &mut bins[((v.confidence * BINS as f64) as usize).min(BINS - 1)];
+        *bin = (bin.0 + v.confidence, bin.1 + f64::from(u8::from(v.truth == v.predicted)), bin.2 + 1);
+    }
+    // A share of few samples says little.
+    let points: Vec<(f64, f64)> = bins
+        .iter()
+        .filter(|(_, _, n)| *n >= 5)
+        .map(|(confidence, right, n)| (confidence / *n as f64, right / *n as f64))
+        .collect();
+    let sorted = |mut xs: Vec<f64>| {
+        xs.sort_by(f64::total_cmp);
+        let n = xs.len() as f64;
+        xs.into_iter().enumerate().map(move |(i, x)| (x, (i + 1) as f64 / n)).collect::<Vec<_>>()
+    };
+    let right = verdicts.iter().filter(|v| v.truth == v.predicted).map(|v| v.confidence).collect();
+    let unit = |label: &str| Axis::linear(label).range(0.0, 1.0);
+    Figure::new(
+        "reliability",
+        "Confidence",
+        "Left: how often the network is right, over how sure it is; below the diagonal it is too sure. Groups \
+         with fewer than five samples are left out. Right: the share of samples about which it is at most \
+         that sure.",
+    )
+    .panel(
+        Chart::new(unit("probability of the chosen class"), unit("share that is right"))
+            .title("Reliability")
+            .line(Line::new([(0.0, 0.0), (1.0, 1.0)]).color(Color::Muted).dash(1).label("calibrated"))
+            .line(Line::new(points).label("network").marker(Marker::Circle)),
+    )
+    .panel(
+        Chart::new(unit("probability of the chosen class"), unit("share of samples"))
+            .title("How sure it is")
+            .line(Line::new(sorted(right)).label("where right"))
+            .line(Line::new(sorted(wrong.iter().map(|v| v.confidence).collect())).label("where wrong")),
+    )
+}
+
+fn counts(train: &Dataset, verdicts: &[Verdict]) -> Table {
+    let columns = ["class", "training samples", "test samples", "share found"];
+    let mut table = Table::new("classes", "Classes", columns);
+    for (class, count) in train.class_counts().into_iter().enumerate() {
+        let of_class = || verdicts.iter().filter(move |v| v.truth == class);
+        let found = of_class().filter(|v| v.predicted == class).count();
+        let name = train.class_name(class).into_owned();
+        let (all, share) = (of_class().count(), found as f64 / of_class().count().max(1) as f64);
+        table.row([name.into(), count.into(), all.into(), share.into()]);
+    }
+    table
+}

@@ -1,0 +1,170 @@
+//! A network learns three spiral arms.
+
+use super::{Context, Experiment, Outcome};
+use crate::data::{Dataset, synthetic};
+use crate::models::{Mlp, Model};
+use crate::nn::Activation;
+use crate::optim::{Adam, Optimizer};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, grid};
+use crate::rng::{Purpose, stream};
+use crate::train::{FitOptions, Loss, Trace, argmax, evaluate, fit};
+use crate::{Result, Tape};
+
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "spiral",
+    question: "How does the decision boundary of a network form while it learns three spiral arms?",
+    theory: &[
+        "No line tells the arms apart; a network of two hidden layers approximates any continuous boundary \
+         (Cybenko 1989; Hornik 1991). Here it is 2-64-64-3 with ReLU, trained by Adam on the cross-entropy.",
+        "Networks learn what varies slowly first (Rahaman et al., \"On the Spectral Bias of Neural \
+         Networks\", 2019). So the boundary should be short and smooth at first, and grow longer as it \
+         follows the arms.",
+    ],
+    run,
+};
+
+const ARMS: usize = 3;
+const NOISE: f64 = 0.05;
+const SPAN: (f64, f64) = (-1.2, 1.2);
+const CELLS: usize = 120;
+/// Epochs after which the boundary is drawn.
+const STAGES: [usize; 6] = [1, 5, 15, 40, 100, 250];
+
+/// The state after one stage.
+struct Stage {
+    epochs: usize,
+    classes: Vec<usize>,
+    train: f64,
+    test: f64,
+    /// Length of the boundary in the drawn square.
+    length: f64,
+}
+
+fn run(context: &Context) -> Result<Outcome> {
+    context.at(0, 1, "data")?;
+    let (training, test) = context.pick((600, 600), (1500, 3000));
+    let all = synthetic::spirals(training + test, ARMS, NOISE, context.seed)?;
+    let (train, test) = (all.take(training), all.subset(&Vec::from_iter(training..all.len())));
+    let mut tape = Tape::new();
+    let mut rng = stream(context.seed, Purpose::Init);
+    let model = Mlp::new(&mut tape, &[2, 64, 64, ARMS], Activation::Relu, None, &mut rng)?;
+    let mut optimizer = Optimizer::new(Adam::default(), 3e-3)?;
+    let loss = Loss::suited_to(&train)?;
+    let (mut trace, mut stages, mut done) = (Trace::default(), Vec::new(), 0);
+    for (i, epochs) in STAGES.into_iter().enumerate() {
+        context.at(i, STAGES.len(), "training")?;
+        // Each stage goes on from the one before, with an order of the samples of its own.
+        let options = FitOptions { epochs: epochs - done, batch: 32, seed: context.seed + i as u64, loss };
+        let mut watch = context.observer("training");
+        fit(&model, &mut tape, &mut optimizer, &train, None, &options, &mut watch, &mut trace)?;
+        context.check()?;
+        done = epochs;
+        let classes = classify(&model, &mut tape, &grid(CELLS, SPAN, SPAN));
+        let mut accuracy = |data: &Dataset| {
+            evaluate(&model, &mut tape, data, loss).map(|e| e.accuracy().unwrap_or(f64::NAN))
+        };
+        let (train, test) = (accuracy(&train)?, accuracy(&test)?);
+        stages.push(Stage { epochs, length: boundary_length(&classes), classes, train, test });
+    }
+    Ok(report(&train, &stages, &trace))
+}
+
+/// The class of each point.
+fn classify(model: &Mlp, tape: &mut Tape, points: &[[f64; 2]]) -> Vec<usize> {
+    tape.rewind();
+    let x = tape.constant_slice(points.len(), 2, points.as_flattened());
+    let scores = model.forward(tape, x);
+    let classes = tape.value_slice(scores).chunks(ARMS).map(argmax).collect();
+    tape.rewind();
+    classes
+}
+
+/// Sides of cells with another class beyond them, times the length of a side.
+fn boundary_length(classes: &[usize]) -> f64 {
+    let at = |row: usize, column: usize| classes[row * CELLS + column];
+    let mut sides = 0;
+    for row in 0..CELLS {
+        for column in 0..CELLS {
+            sides += usize::from(column + 1 < CELLS && at(row, column) != at(row, column + 1));
+            sides += usize::from(row + 1 < CELLS && at(row, column) != at(row + 1, column));
+        }
+    }
+    sides as f64 * (SPAN.1 - SPAN.0) / CELLS as f64
+}
+
+fn report(train: &Dataset, stages: &[Stage], trace: &Trace) -> Outcome {
+    let mut outcome = Outcome::default();
+    let (first, last) = (&stages[0], &stages[stages.len() - 1]);
+    outcome.claim(Claim::new(
+        "Two hidden layers tell the arms apart",
+        "about 0.97 on new points",
+        format!("{:.4} after {} epochs", last.test, last.epochs),
+        "test accuracy of at least 0.95",
+        last.test >= 0.95,
+    ));
+    outcome.claim(Claim::new(
+        "The boundary is short at first and grows while the arms are learned",
+        "longer in the end",
+        format!("{:.1} after {} epoch, {:.1} after {}", first.length, first.epochs, last.length, last.epochs),
+        "the last length is at least 1.5 times the first",
+        last.length >= 1.5 * first.length,
+    ));
+    let mut figure = Figure::new(
+        "boundary",
+        "The boundary over training time",
+        "Colours behind the points are the classes that the network gives. After one epoch it cuts the plane \
+         into three wedges; then the wedges bend, from the outside to the centre, where the arms come \
+         closest.",
+    );
+    let points = train.to_rows::<f64>();
+    for stage in stages {
+        let plural = if stage.epochs == 1 { "epoch" } else { "epochs" };
+        let mut chart = Chart::new(
+            Axis::linear("x").range(SPAN.0, SPAN.1),
+            Axis::linear("y").range(SPAN.0, SPAN.1),
+        )
+        .title(format!("{} {plural}, test accuracy {:.3}", stage.epochs, stage.test))
+        .square()
+        .class_map(CELLS, SPAN, SPAN, &stage.classes);
+        for arm in 0..ARMS {
+            let of_arm = (0..train.len().min(600)).filter(|i| train.label(*i) == arm);
+            let places = of_arm.map(|i| (points[2 * i], points[2 * i + 1]));
+            chart = chart.points(places, Marker::Dot, Color::series(arm), "");
+        }
+        figure = figure.panel(chart);
+    }
+    outcome.figure(&figure);
+
+    let losses = trace.epochs.iter().enumerate().map(|(i, e)| ((i + 1) as f64, e.train_loss));
+    let accuracies = |f: &dyn Fn(&Stage) -> f64| -> Vec<(f64, f64)> {
+        stages.iter().map(|stage| (stage.epochs as f64, f(stage))).collect()
+    };
+    let loss = Chart::new(Axis::log("epoch"), Axis::log("mean cross-entropy (nats)"))
+        .title("Loss on the training points")
+        .line(Line::new(losses));
+    let accuracy = Chart::new(Axis::log("epoch"), Axis::linear("accuracy"))
+        .title("Accuracy")
+        .line(Line::new(accuracies(&|s| s.train)).label("training").marker(Marker::Circle))
+        .line(Line::new(accuracies(&|s| s.test)).label("test").marker(Marker::Square));
+    outcome.figure(
+        &Figure::new(
+            "curves",
+            "Loss and accuracy",
+            "The loss falls slowly while the wedges turn, and fast once the boundary has found the arms.",
+        )
+        .panel(loss)
+        .panel(accuracy),
+    );
+
+    let columns = ["epochs", "training accuracy", "test accuracy", "length of the boundary"];
+    let mut table = Table::new("stages", "The stages", columns);
+    for stage in stages {
+        let Stage { epochs, train, test, length, .. } = stage;
+        table.row([(*epochs).into(), (*train).into(), (*test).into(), (*length).into()]);
+        outcome.number(format!("test accuracy after {epochs}"), *test);
+        outcome.number(format!("boundary after {epochs}"), *length);
+    }
+    outcome.number("last loss", trace.epochs.last().map_or(f64::NAN, |e| e.train_loss));
+    outcome.table(table);
+    outcome
+}

@@ -1,0 +1,577 @@
+//! From a chart to SVG.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::Color as _;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::axis::{Kind, Scale};
+use super::figure::{Chart, Drawing, Figure, Images, Layer, Line, Marker};
+use super::palette::{Color, color_strip, dark_style};
+use super::svg::{Backend, Drawn, Sink, UNIT, px, text_width};
+use super::{Axis, contour, escape};
+
+/// Width of every panel, in pixels.
+const WIDTH: i32 = 460;
+/// Height of the area with the data, where it need not be square.
+const HEIGHT: i32 = 262;
+/// Size of the text, and of titles.
+const TEXT: i32 = 13;
+const TITLE: i32 = 14;
+/// Height of a row of the legend.
+const ROW: i32 = 19;
+/// Length of the sample of a line in the legend.
+const SAMPLE: i32 = 24;
+/// Width of a colour bar with its labels.
+const BAR: i32 = 78;
+
+/// A figure as it is kept and shown: its panels in SVG.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct DrawnFigure {
+    pub name: String,
+    pub title: String,
+    pub caption: String,
+    pub panels: Vec<Drawn>,
+}
+
+impl Figure {
+    /// The figure with its panels drawn.
+    pub fn draw(&self) -> DrawnFigure {
+        let panels = self.panels.iter().map(|panel| match panel {
+            Drawing::Chart(chart) => draw_chart(chart),
+            Drawing::Images(images) => draw_images(images),
+        });
+        DrawnFigure {
+            name: self.name.clone(),
+            title: self.title.clone(),
+            caption: self.caption.clone(),
+            panels: panels.collect(),
+        }
+    }
+
+    /// The figure as an SVG file of its own.
+    pub fn svg(&self) -> String {
+        self.draw().svg()
+    }
+}
+
+impl DrawnFigure {
+    /// An SVG file with all panels.
+    pub fn svg(&self) -> String {
+        let n = self.panels.len();
+        let columns = if n == 4 { 2 } else { n.clamp(1, 3) };
+        let rows: Vec<&[Drawn]> = self.panels.chunks(columns).collect();
+        let height = |row: &[Drawn]| row.iter().map(|panel| panel.height).max().unwrap_or(0);
+        let width =
+            rows.iter().map(|row| row.iter().map(|panel| panel.width).sum::<u32>()).max().unwrap_or(0);
+        let total: u32 = rows.iter().map(|row| height(row)).sum();
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{total}\" \
+             viewBox=\"0 0 {width} {total}\" font-family=\"sans-serif\">\
+             <title>{}</title><desc>{}</desc><style>{}</style>\
+             <rect width=\"{width}\" height=\"{total}\" fill=\"#FFFFFF\"/>",
+            escape(&self.title),
+            escape(&self.caption),
+            dark_style("")
+        );
+        let mut y = 0;
+        for row in rows {
+            let mut x = 0;
+            for panel in row {
+                let _ = write!(
+                    svg,
+                    "<svg x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\">{}</svg>",
+                    panel.width, panel.height, panel.body
+                );
+                x += panel.width;
+            }
+            y += height(row);
+        }
+        svg + "</svg>\n"
+    }
+}
+
+type Root = DrawingArea<Backend, Shift>;
+type Canvas = Rc<RefCell<Sink>>;
+type Done = Result<(), DrawingAreaErrorKind<Infallible>>;
+
+/// An area of that size in pixels, and where its elements end up.
+fn canvas(width: i32, height: i32) -> (Root, Canvas) {
+    let sink = Canvas::default();
+    let size = ((width * UNIT) as u32, (height * UNIT) as u32);
+    (Backend { sink: Rc::clone(&sink), size }.into_drawing_area(), sink)
+}
+
+fn finish(width: i32, height: i32, pictures: bool, sink: &Canvas) -> Drawn {
+    let body = std::mem::take(&mut sink.borrow_mut().out);
+    Drawn { width: width as u32, height: height as u32, pictures, body }
+}
+
+fn rgb(color: Color) -> RGBColor {
+    let (r, g, b) = color.rgb();
+    RGBColor(r, g, b)
+}
+
+fn stroke(color: Color, width: f64) -> ShapeStyle {
+    rgb(color).stroke_width((width * f64::from(UNIT)).round() as u32)
+}
+
+fn text(size: i32, color: Color, h: HPos, v: VPos) -> TextStyle<'static> {
+    ("sans-serif", size * UNIT).into_font().color(&rgb(color)).pos(Pos::new(h, v))
+}
+
+/// What the legend shows for a layer.
+enum Sample {
+    Line(Color, usize, f64, Option<Marker>),
+    Area(Color, f64),
+    Point(Color, Marker),
+}
+
+fn sample(layer: &Layer) -> Option<(&str, Sample)> {
+    let (label, sample) = match layer {
+        Layer::Line(line) => (&line.label, Sample::Line(color(line), dash(line), line.width, line.marker)),
+        Layer::Band { color, label, .. } => (label, Sample::Area(*color, 0.22)),
+        Layer::Points { marker, color, label, .. } => (label, Sample::Point(*color, *marker)),
+        Layer::Bars { color, label, .. } => (label, Sample::Area(*color, 1.0)),
+        Layer::Rule { color, label, .. } => (label, Sample::Line(*color, 1, 1.2, None)),
+        _ => return None,
+    };
+    (!label.is_empty()).then_some((label.as_str(), sample))
+}
+
+fn color(line: &Line) -> Color {
+    line.color.unwrap_or(Color::Ink)
+}
+
+fn dash(line: &Line) -> usize {
+    line.dash.unwrap_or(0)
+}
+
+const DASHES: [&str; 4] = ["", "6 3.5", "1.5 3", "8 3 1.5 3"];
+
+/// Entries of the legend with their places: below each other in rows, never over the data.
+fn legend(chart: &Chart) -> (Vec<(&str, Sample, i32, i32)>, i32) {
+    let (mut x, mut row, mut entries) = (0, 0, Vec::new());
+    for (label, sample) in chart.layers.iter().filter_map(sample) {
+        let width = SAMPLE + 6 + text_width(label, f64::from(TEXT)) as i32 + 16;
+        if x > 0 && x + width > WIDTH - 24 {
+            (x, row) = (0, row + 1);
+        }
+        entries.push((label, sample, x, row * ROW));
+        x += width;
+    }
+    let rows = if entries.is_empty() { 0 } else { row + 1 };
+    (entries, rows * ROW)
+}
+
+fn draw_chart(chart: &Chart) -> Drawn {
+    let (xs, ys) = values(chart);
+    // A picture fills the area.
+    let tight = chart.layers.iter().any(|layer| matches!(layer, Layer::Raster { .. }));
+    let x = chart.x.resolve(xs.into_iter(), tight);
+    let y = chart.y.resolve(ys.into_iter(), tight);
+    let (entries, legend_height) = legend(chart);
+    let title_height = if chart.title.is_empty() { 4 } else { 26 };
+    let top = title_height + legend_height + 6;
+    let widest = y.ticks.iter().map(|(_, label)| text_width(label, f64::from(TEXT))).fold(0.0, f64::max);
+    let named = |axis: &Axis| if axis.label.is_empty() { 0 } else { TEXT + 6 };
+    let left = widest as i32 + 14 + named(&chart.y);
+    let bottom = TEXT + 14 + named(&chart.x);
+    let right = if chart.scale.is_some() { BAR } else { 16 };
+    let inner = match &chart.y.kind {
+        _ if chart.square => WIDTH - left - right,
+        // Lying bars take the room they need.
+        Kind::Categories(names) => (names.len() as i32 * 26).max(60),
+        _ => HEIGHT,
+    };
+    let height = top + inner + bottom + 6;
+    let (root, sink) = canvas(WIDTH, height);
+    // Drawing into a string cannot fail, and every area above has room.
+    let frame = Frame { chart, left, top, right, inner, bottom };
+    frame.draw(&root, &sink, x, y, &entries).expect("drawing into memory does not fail");
+    drop(root);
+    finish(WIDTH, height, false, &sink)
+}
+
+/// All x and all y that the range of an axis should cover.
+fn values(chart: &Chart) -> (Vec<f64>, Vec<f64>) {
+    let (mut xs, mut ys) = (Vec::new(), Vec::new());
+    for layer in &chart.layers {
+        match layer {
+            Layer::Line(Line { points, .. }) | Layer::Points { points, .. } => {
+                // A point that one axis cannot show must not stretch the other.
+                let seen = points.iter().filter(|(x, y)| chart.x.shows(*x) && chart.y.shows(*y));
+                for (x, y) in seen {
+                    xs.push(*x);
+                    ys.push(*y);
+                }
+            }
+            Layer::Band { points, .. } | Layer::Errors { points, .. } => {
+                for (x, low, high) in points {
+                    xs.push(*x);
+                    ys.extend([low, high]);
+                }
+            }
+            Layer::Bars { bars, .. } => {
+                // On the axis of categories what is pushed is not looked at.
+                let lengths = if matches!(chart.y.kind, Kind::Categories(_)) { &mut xs } else { &mut ys };
+                lengths.extend(bars.iter().map(|(_, length)| *length));
+            }
+            Layer::Raster { x, y, .. } => {
+                xs.extend([x.0, x.1]);
+                ys.extend([y.0, y.1]);
+            }
+            Layer::Segments { .. } | Layer::Note { .. } => {}
+            Layer::Rule { at, vertical, .. } => if *vertical { &mut xs } else { &mut ys }.push(*at),
+        }
+    }
+    (xs, ys)
+}
+
+/// Where things stand in a panel, in pixels.
+struct Frame<'a> {
+    chart: &'a Chart,
+    left: i32,
+    top: i32,
+    right: i32,
+    inner: i32,
+    bottom: i32,
+}
+
+impl Frame<'_> {
+    fn draw(
+        &self,
+        root: &Root,
+        sink: &Canvas,
+        x: Scale,
+        y: Scale,
+        entries: &[(&str, Sample, i32, i32)],
+    ) -> Done {
+        let chart = self.chart;
+        if !chart.title.is_empty() {
+            let style = text(TITLE, Color::Ink, HPos::Left, VPos::Top);
+            root.draw_text(&chart.title, &style, (self.left * UNIT, 5 * UNIT))?;
+        }
+        let mut context = ChartBuilder::on(root)
+            .margin_top(self.top * UNIT)
+            .margin_right(self.right * UNIT)
+            .margin_bottom(6 * UNIT)
+            .x_label_area_size(self.bottom * UNIT)
+            .y_label_area_size(self.left * UNIT)
+            .build_cartesian_2d(x.clone(), y.clone())?;
+        let grid = if chart.square { rgb(Color::Grid).mix(0.0) } else { rgb(Color::Grid).to_rgba() };
+        context
+            .configure_mesh()
+            .bold_line_style(grid.stroke_width(9))
+            .light_line_style(grid.stroke_width(4))
+            .axis_style(stroke(Color::Muted, 1.0))
+            .label_style(text(TEXT, Color::Muted, HPos::Center, VPos::Center))
+            .axis_desc_style(text(TEXT, Color::Ink, HPos::Center, VPos::Center))
+            .x_desc(&chart.x.label)
+            .y_desc(&chart.y.label)
+            .set_all_tick_mark_size(4 * UNIT)
+            .draw()?;
+
+        let area = context.plotting_area();
+        let (wide, high) = area.get_pixel_range();
+        let edge = UNIT;
+        sink.borrow_mut()
+            .begin_clip((wide.start - edge, high.start - edge), (wide.end + edge, high.end + edge));
+        let place =
+            |x: f64, y: f64| (chart.x.shows(x) && chart.y.shows(y)).then(|| area.map_coordinate(&(x, y)));
+        for layer in &chart.layers {
+            draw_layer(layer, chart, root, sink, &place, (&wide, &high), (&x, &y))?;
+        }
+        sink.borrow_mut().end();
+
+        for (label, sample, dx, dy) in entries {
+            let (x, y) = (12 + dx, self.top - 6 - legend_rows(entries) + dy + ROW / 2);
+            draw_sample(sample, root, sink, (x * UNIT, y * UNIT))?;
+            let style = text(TEXT, Color::Ink, HPos::Left, VPos::Center);
+            root.draw_text(label, &style, ((x + SAMPLE + 6) * UNIT, y * UNIT))?;
+        }
+        if let Some((label, low, high)) = &chart.scale {
+            self.color_bar(root, sink, label, *low, *high)?;
+        }
+        Ok(())
+    }
+
+    /// The strip of colours to the right, with its ticks.
+    fn color_bar(&self, root: &Root, sink: &Canvas, label: &str, low: f64, high: f64) -> Done {
+        let x = WIDTH - BAR + 12;
+        let (top, bottom) = (self.top * UNIT, (self.top + self.inner) * UNIT);
+        sink.borrow_mut().image(&color_strip(64), (x * UNIT, top), ((x + 12) * UNIT, bottom), true);
+        let scale = Axis::linear("").range(low, high).resolve(std::iter::empty(), true);
+        for (at, label) in &scale.ticks {
+            let y = plotters::coord::ranged1d::Ranged::map(&scale, at, (bottom, top));
+            let ends = vec![((x + 12) * UNIT, y), ((x + 15) * UNIT, y)];
+            root.draw(&PathElement::new(ends, stroke(Color::Muted, 1.0)))?;
+            let style = text(TEXT - 1, Color::Muted, HPos::Left, VPos::Center);
+            root.draw_text(label, &style, ((x + 17) * UNIT, y))?;
+        }
+        let style =
+            text(TEXT - 1, Color::Ink, HPos::Center, VPos::Bottom).transform(FontTransform::Rotate270);
+        root.draw_text(label, &style, ((WIDTH - 1) * UNIT, (top + bottom) / 2))
+    }
+}
+
+fn legend_rows(entries: &[(&str, Sample, i32, i32)]) -> i32 {
+    entries.last().map_or(0, |(_, _, _, y)| y + ROW)
+}
+
+type Span = std::ops::Range<i32>;
+
+fn draw_layer(
+    layer: &Layer,
+    chart: &Chart,
+    root: &Root,
+    sink: &Canvas,
+    place: &dyn Fn(f64, f64) -> Option<(i32, i32)>,
+    (wide, high): (&Span, &Span),
+    (x, y): (&Scale, &Scale),
+) -> Done {
+    match layer {
+        Layer::Line(line) => {
+            sink.borrow_mut().dash = DASHES[dash(line) % DASHES.len()];
+            let mut pieces = vec![Vec::new()];
+            for (x, y) in &line.points {
+                match place(*x, *y) {
+                    Some(at) => pieces.last_mut().expect("there is a first piece").push(at),
+                    None => pieces.push(Vec::new()),
+                }
+            }
+            let style = stroke(color(line), line.width);
+            for piece in pieces.iter().filter(|piece| piece.len() > 1) {
+                root.draw(&PathElement::new(thin(piece), style))?;
+            }
+            sink.borrow_mut().dash = "";
+            // A single point would be no line at all.
+            let alone = pieces.iter().filter(|piece| piece.len() == 1 && line.marker.is_none());
+            for at in alone.flatten() {
+                draw_marker(Marker::Dot, color(line), root, *at)?;
+            }
+            if let Some(marker) = line.marker {
+                for at in pieces.iter().flatten() {
+                    draw_marker(marker, color(line), root, *at)?;
+                }
+            }
+            Ok(())
+        }
+        Layer::Band { points, color, .. } => {
+            let upper = points.iter().filter_map(|(x, _, high)| place(*x, *high));
+            let lower = points.iter().rev().filter_map(|(x, low, _)| place(*x, *low));
+            let outline: Vec<(i32, i32)> = upper.chain(lower).collect();
+            root.draw(&Polygon::new(outline, rgb(*color).mix(0.22)))
+        }
+        Layer::Points { points, marker, color, .. } => {
+            for (x, y) in points {
+                if let Some(at) = place(*x, *y) {
+                    draw_marker(*marker, *color, root, at)?;
+                }
+            }
+            Ok(())
+        }
+        Layer::Bars { bars, shift, width, color, .. } => {
+            let lying = matches!(chart.y.kind, Kind::Categories(_));
+            let foot = |scale: &Scale, kind: &Kind| match kind {
+                Kind::Log => scale.ends().0,
+                _ => 0.0,
+            };
+            for (category, length) in bars {
+                let (from, to) = (category + shift - width / 2.0, category + shift + width / 2.0);
+                let corners = if lying {
+                    (place(foot(x, &chart.x.kind), from), place(*length, to))
+                } else {
+                    (place(from, foot(y, &chart.y.kind)), place(to, *length))
+                };
+                if let (Some(a), Some(b)) = corners {
+                    root.draw(&Rectangle::new([a, b], rgb(*color).filled()))?;
+                }
+            }
+            Ok(())
+        }
+        Layer::Errors { points, color } => {
+            for (x, low, high) in points {
+                let (Some(a), Some(b)) = (place(*x, *low), place(*x, *high)) else { continue };
+                let cap = 3 * UNIT;
+                let lines =
+                    [[a, b], [(a.0 - cap, a.1), (a.0 + cap, a.1)], [(b.0 - cap, b.1), (b.0 + cap, b.1)]];
+                for line in lines {
+                    root.draw(&PathElement::new(line.to_vec(), stroke(*color, 1.2)))?;
+                }
+            }
+            Ok(())
+        }
+        Layer::Raster { image, x, y, smooth } => {
+            if let (Some(a), Some(b)) = (place(x.0, y.0), place(x.1, y.1)) {
+                sink.borrow_mut().image(image, a, b, *smooth);
+            }
+            Ok(())
+        }
+        Layer::Segments { segments, color, width } => {
+            // One path: an element for each piece would take several times the room.
+            let placed = segments.iter().filter_map(|[a, b]| Some([place(a.0, a.1)?, place(b.0, b.1)?]));
+            let placed: Vec<[(i32, i32); 2]> = placed.filter(|[a, b]| a != b).collect();
+            let mut path = String::new();
+            for chain in contour::join(&placed) {
+                for (i, (x, y)) in thin(&chain).iter().enumerate() {
+                    let _ = write!(path, "{}{} {}", if i == 0 { 'M' } else { 'L' }, px(*x), px(*y));
+                }
+            }
+            let (r, g, b) = color.rgb();
+            let _ = write!(
+                sink.borrow_mut().out,
+                "<path d=\"{path}\" fill=\"none\" stroke=\"#{r:02X}{g:02X}{b:02X}\" stroke-width=\"{width}\" stroke-opacity=\"0.55\"/>"
+            );
+            Ok(())
+        }
+        Layer::Rule { at, vertical, color, .. } => {
+            let ((x0, _), (y0, _)) = (x.ends(), y.ends());
+            let Some((px, py)) = (if *vertical { place(*at, y0) } else { place(x0, *at) }) else {
+                return Ok(());
+            };
+            let ends = if *vertical {
+                vec![(px, high.start), (px, high.end)]
+            } else {
+                vec![(wide.start, py), (wide.end, py)]
+            };
+            sink.borrow_mut().dash = DASHES[1];
+            root.draw(&PathElement::new(ends, stroke(*color, 1.2)))?;
+            sink.borrow_mut().dash = "";
+            Ok(())
+        }
+        Layer::Note { at, text, color } => {
+            if let Some((x, y)) = place(at.0, at.1) {
+                // To the left of the point where the text would not fit to its right.
+                let room = wide.end - x > text_width(text, f64::from(TEXT * UNIT)) as i32 + 8 * UNIT;
+                let (anchor, dx) = if room { ("start", 7) } else { ("end", -7) };
+                let (r, g, b) = color.rgb();
+                // With an outline in the colour of the paper, as there may be lines below.
+                let _ = write!(
+                    sink.borrow_mut().out,
+                    "<text x=\"{}\" y=\"{}\" dy=\"-0.5em\" text-anchor=\"{anchor}\" \
+                     font-size=\"{TEXT}\" fill=\"#{r:02X}{g:02X}{b:02X}\" stroke=\"#FFFFFF\" \
+                     stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\">{}</text>",
+                    px(x + dx * UNIT),
+                    px(y),
+                    escape(text)
+                );
+            }
+            Ok(())
+        }
+    }
+}
+
+/// A path with fewer points that looks the same: at this size no one sees tenths of a pixel, nor more
+/// than the extremes of what falls into one column of pixels.
+fn thin(points: &[(i32, i32)]) -> Vec<(i32, i32)> {
+    let mut kept: Vec<(i32, i32)> = Vec::new();
+    for (i, (x, y)) in points.iter().enumerate() {
+        let near = kept.last().is_some_and(|(a, b)| (x - a).abs().max((y - b).abs()) < UNIT / 2);
+        if !near || i + 1 == points.len() {
+            kept.push((*x, *y));
+        }
+    }
+    let forward = kept.windows(2).all(|pair| pair[0].0 <= pair[1].0);
+    if !forward || kept.len() < 1000 {
+        return kept;
+    }
+    let mut out = Vec::new();
+    for column in kept.chunk_by(|a, b| a.0 / UNIT == b.0 / UNIT) {
+        let (first, last) = (0, column.len() - 1);
+        let low = (0..column.len()).min_by_key(|i| column[*i].1).unwrap_or(first);
+        let high = (0..column.len()).max_by_key(|i| column[*i].1).unwrap_or(first);
+        let mut places = [first, low, high, last];
+        places.sort_unstable();
+        out.extend(places.map(|i| column[i]));
+    }
+    out.dedup();
+    out
+}
+
+fn draw_marker(marker: Marker, color: Color, root: &Root, (x, y): (i32, i32)) -> Done {
+    let fill = rgb(color).filled();
+    let polygon = |points: &[(f64, f64)]| {
+        let place = |(dx, dy): &(f64, f64)| {
+            let unit = f64::from(UNIT);
+            (x + (dx * unit).round() as i32, y + (dy * unit).round() as i32)
+        };
+        root.draw(&Polygon::new(points.iter().map(place).collect::<Vec<_>>(), fill))
+    };
+    match marker {
+        Marker::Dot => root.draw(&Circle::new((x, y), 17, fill)),
+        Marker::Circle => root.draw(&Circle::new((x, y), 35, fill)),
+        Marker::Square => polygon(&[(-3.2, -3.2), (3.2, -3.2), (3.2, 3.2), (-3.2, 3.2)]),
+        Marker::Triangle => polygon(&[(0.0, -4.2), (4.0, 3.0), (-4.0, 3.0)]),
+        Marker::Cross => {
+            let r = 32;
+            for d in [-r, r] {
+                let line = vec![(x - r, y - d), (x + r, y + d)];
+                root.draw(&PathElement::new(line, stroke(color, 1.7)))?;
+            }
+            Ok(())
+        }
+        Marker::Star => {
+            let points: Vec<(f64, f64)> = (0..10)
+                .map(|k| {
+                    let angle = f64::from(k) * std::f64::consts::PI / 5.0;
+                    let radius = if k % 2 == 0 { 8.0 } else { 3.3 };
+                    (radius * libm::sin(angle), -radius * libm::cos(angle))
+                })
+                .collect();
+            polygon(&points)
+        }
+    }
+}
+
+fn draw_sample(sample: &Sample, root: &Root, sink: &Canvas, (x, y): (i32, i32)) -> Done {
+    let (end, middle) = (x + SAMPLE * UNIT, x + SAMPLE * UNIT / 2);
+    match sample {
+        Sample::Line(color, dash, width, marker) => {
+            sink.borrow_mut().dash = DASHES[dash % DASHES.len()];
+            root.draw(&PathElement::new(vec![(x, y), (end, y)], stroke(*color, width.max(1.2))))?;
+            sink.borrow_mut().dash = "";
+            marker.map_or(Ok(()), |marker| draw_marker(marker, *color, root, (middle, y)))
+        }
+        Sample::Area(color, alpha) => {
+            let corners = [(x + 5 * UNIT, y - 5 * UNIT), (end - 4 * UNIT, y + 5 * UNIT)];
+            root.draw(&Rectangle::new(corners, rgb(*color).mix(*alpha).filled()))
+        }
+        Sample::Point(color, marker) => draw_marker(*marker, *color, root, (middle, y)),
+    }
+}
+
+fn draw_images(images: &Images) -> Drawn {
+    let columns = images.columns as i32;
+    let cell = WIDTH / columns;
+    let side = cell - 8;
+    let line = TEXT + 8;
+    let top = if images.title.is_empty() { 4 } else { 28 };
+    let rows = (images.images.len() as i32 + columns - 1) / columns;
+    let captioned = images.images.iter().any(|(_, text)| !text.is_empty());
+    let step = side + if captioned { line } else { 6 };
+    let height = top + rows * step + 4;
+    let (root, sink) = canvas(WIDTH, height);
+    let drawn = (|| -> Done {
+        let style = text(TITLE, Color::Ink, HPos::Left, VPos::Top);
+        root.draw_text(&images.title, &style, (4 * UNIT, 5 * UNIT))?;
+        for (i, (image, label)) in images.images.iter().enumerate() {
+            let (x, y) = (i as i32 % columns * cell + 4, top + i as i32 / columns * step);
+            let corner = ((x + side) * UNIT, (y + side) * UNIT);
+            sink.borrow_mut().image(image, (x * UNIT, y * UNIT), corner, false);
+            let frame = Rectangle::new([(x * UNIT, y * UNIT), corner], stroke(Color::Grid, 1.0));
+            root.draw(&frame)?;
+            let style = text(TEXT - 1, Color::Ink, HPos::Center, VPos::Top);
+            root.draw_text(label, &style, ((x + side / 2) * UNIT, (y + side + 3) * UNIT))?;
+        }
+        Ok(())
+    })();
+    drawn.expect("drawing into memory does not fail");
+    drop(root);
+    finish(WIDTH, height, true, &sink)
+}

@@ -1,0 +1,28 @@
+//! Figures, tables and the page that shows them.
+//!
+//! A [`Figure`] is data: panels with axes and layers. [`Figure::draw`] turns it into SVG, through
+//! plotters, whose only backend here is a writer of SVG text: no font, no pixel, nothing of the machine
+//! gets into the result. A [`Page`] puts figures, tables and claims into one HTML file that needs no
+//! script, fetches nothing and follows the reader's light or dark theme; on paper it is light.
+//!
+//! Deliberately absent: animation, interaction, three dimensions.
+
+mod axis;
+mod contour;
+mod draw;
+mod figure;
+mod html;
+mod image;
+mod page;
+mod palette;
+mod svg;
+mod table;
+
+pub use axis::Axis;
+pub use figure::{Chart, Drawing, Figure, Images, Line, Marker, grid};
+pub use html::escape;
+pub use image::Image;
+pub use page::{Claim, Page, Section};
+pub use palette::{Color, colormap};
+pub use svg::Drawn;
+pub use table::{Cell, Table};

@@ -1,0 +1,179 @@
+//! Tables: short in the page, exact in the CSV file.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::{escape, figure::check_name};
+
+/// A table with named columns.
+///
+/// ```
+/// use tapegrad::report::Table;
+///
+/// let mut table = Table::new("accuracy", "Accuracy on the test set", ["model", "accuracy"]);
+/// table.row(["mlp".into(), 0.97123.into()]);
+/// assert_eq!(table.csv(), "model,accuracy\nmlp,0.97123\n");
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    pub(super) name: String,
+    pub(super) caption: String,
+    columns: Vec<String>,
+    rows: Vec<Vec<Cell>>,
+}
+
+/// One entry of a [`Table`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Cell {
+    /// Words.
+    Text(String),
+    /// A whole number.
+    Count(u64),
+    /// A number: four digits in the page, all of them in the file. `None` stands for one that is not
+    /// finite, which JSON does not have.
+    Number(Option<f64>),
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Cell {
+        Cell::Text(text.into())
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Cell {
+        Cell::Text(text)
+    }
+}
+
+impl From<usize> for Cell {
+    fn from(n: usize) -> Cell {
+        Cell::Count(n as u64)
+    }
+}
+
+impl From<f64> for Cell {
+    fn from(x: f64) -> Cell {
+        Cell::Number(x.is_finite().then_some(x))
+    }
+}
+
+impl Table {
+    /// A table without rows. Its `name` becomes that of a file: small letters, digits, hyphens.
+    ///
+    /// # Panics
+    /// If the name has other characters or none.
+    #[track_caller]
+    pub fn new(
+        name: &str,
+        caption: impl Into<String>,
+        columns: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Table {
+        check_name(name);
+        let columns = columns.into_iter().map(Into::into).collect();
+        Table { name: name.into(), caption: caption.into(), columns, rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Panics
+    /// If it has another number of entries than there are columns.
+    #[track_caller]
+    pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        let row: Vec<Cell> = cells.into_iter().collect();
+        let (name, columns) = (&self.name, self.columns.len());
+        assert!(row.len() == columns, "table {name}: a row of {} for {columns} columns", row.len());
+        self.rows.push(row);
+    }
+
+    /// The table as CSV (RFC 4180, with single line feeds): a header line, then the rows.
+    pub fn csv(&self) -> String {
+        let field = |text: &str| match text.contains([',', '"', '\n', '\r']) {
+            true => format!("\"{}\"", text.replace('"', "\"\"")),
+            false => text.to_string(),
+        };
+        let line = |fields: Vec<String>| fields.join(",") + "\n";
+        let mut csv = line(self.columns.iter().map(|c| field(c)).collect());
+        for row in &self.rows {
+            csv += &line(
+                row.iter()
+                    .map(|cell| match cell {
+                        Cell::Text(text) => field(text),
+                        Cell::Count(n) => n.to_string(),
+                        Cell::Number(x) => x.map_or("NaN".into(), |x| x.to_string()),
+                    })
+                    .collect(),
+            );
+        }
+        csv
+    }
+
+    /// The table as an element of a page.
+    pub(super) fn html(&self) -> String {
+        let mut html = String::from("<div class=\"table\"><table><thead><tr>");
+        for column in &self.columns {
+            let _ = write!(html, "<th>{}</th>", escape(column));
+        }
+        html.push_str("</tr></thead><tbody>");
+        for row in &self.rows {
+            html.push_str("<tr>");
+            for cell in row {
+                let _ = match cell {
+                    Cell::Text(text) => write!(html, "<td>{}</td>", escape(text)),
+                    Cell::Count(n) => write!(html, "<td class=\"number\">{n}</td>"),
+                    Cell::Number(x) => {
+                        write!(html, "<td class=\"number\">{}</td>", x.map_or("–".into(), short))
+                    }
+                };
+            }
+            html.push_str("</tr>");
+        }
+        html + "</tbody></table></div>"
+    }
+}
+
+/// A number with four significant digits, or all of them where these are fewer.
+pub fn short(x: f64) -> String {
+    let size = x.abs();
+    let rounded = if x != 0.0 && !(1e-4..1e7).contains(&size) {
+        format!("{x:.3e}")
+    } else {
+        // Zeros between the point and the first digit; digits before the point.
+        let leading = if size > 0.0 { (-libm::log10(size)).ceil().max(1.0) as usize - 1 } else { 0 };
+        let before = if size >= 1.0 { format!("{size:.0}").len() } else { 0 };
+        format!("{x:.*}", (4 + leading).saturating_sub(before))
+    };
+    let exact = x.to_string();
+    if exact.len() <= rounded.len() { exact } else { rounded }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_quotes_what_needs_it_and_keeps_all_digits() {
+        let mut table = Table::new("t", "", ["a, b", "c"]);
+        table.row(["say \"no\"".into(), (1.0 / 3.0).into()]);
+        table.row([Cell::from(3), f64::INFINITY.into()]);
+        assert_eq!(table.csv(), "\"a, b\",c\n\"say \"\"no\"\"\",0.3333333333333333\n3,NaN\n");
+    }
+
+    #[test]
+    fn text_is_escaped_in_the_page() {
+        let mut table = Table::new("t", "", ["<x>"]);
+        table.row(["<script>".into()]);
+        assert!(!table.html().contains("<script>") && table.html().contains("&lt;x&gt;"));
+    }
+
+    #[test]
+    fn four_digits() {
+        let pairs =
+            [(0.97123, "0.9712"), (12.34567, "12.35"), (1234.5, "1234"), (0.001234, "0.001234"), (0.0, "0")];
+        for (x, text) in pairs {
+            assert_eq!(short(x), text);
+        }
+        assert_eq!(short(-3.2e-9), "-3.200e-9");
+    }
+}

@@ -1,0 +1,62 @@
+//! The numbers of every quick experiment, as snapshots; and that two runs share them.
+
+use std::sync::atomic::AtomicBool;
+
+use tapegrad::experiments::{Context, EXPERIMENTS, Experiment, ExperimentData, Outcome, find};
+use tapegrad::{Error, linalg};
+
+fn run(experiment: &Experiment, threads: usize, seed: u64) -> Outcome {
+    let (training, test) = ExperimentData::QUICK;
+    linalg::with_threads(threads, || {
+        let data = ExperimentData::synthetic(training, test).unwrap();
+        let never = AtomicBool::new(false);
+        (experiment.run)(&Context::new(true, seed, &data, &|_, _| (), &never)).unwrap()
+    })
+}
+
+/// Times, and slopes of times, are in no record. `TAPEGRAD_EXPERIMENT=name` runs a single one.
+#[test]
+fn numbers_of_the_quick_experiments() {
+    let only = std::env::var("TAPEGRAD_EXPERIMENT").ok();
+    let chosen = EXPERIMENTS.iter().filter(|e| only.as_ref().is_none_or(|name| name == e.name));
+    let mut wrong = Vec::new();
+    for experiment in chosen {
+        // Six digits: other CPUs may round the last ones of a product differently.
+        let record = run(experiment, linalg::available_threads(), 0).record(6);
+        assert!(!record.is_empty(), "{} has no numbers", experiment.name);
+        let snapshot = || {
+            insta::with_settings!({snapshot_path => "../snapshots", prepend_module_to_snapshot => false}, {
+                insta::assert_snapshot!(format!("experiment_{}", experiment.name), record);
+            });
+        };
+        // All of them are compared before the test fails.
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(snapshot)).is_err() {
+            wrong.push(experiment.name);
+        }
+    }
+    assert!(wrong.is_empty(), "other numbers than in the snapshots: {}", wrong.join(", "));
+}
+
+#[test]
+fn the_table_is_in_order() {
+    for (i, experiment) in EXPERIMENTS.iter().enumerate() {
+        assert!(EXPERIMENTS[i + 1..].iter().all(|other| other.name != experiment.name));
+        assert!(experiment.question.ends_with('?') && !experiment.question.contains('\n'));
+        assert!(!experiment.theory.is_empty());
+        assert_eq!(find(experiment.name).unwrap().question, experiment.question);
+    }
+    assert!(find("rosenbrok").unwrap_err().to_string().contains("rosenbrock"));
+}
+
+#[test]
+fn an_experiment_ends_when_it_is_asked_to() {
+    let data = ExperimentData::synthetic(50, 10).unwrap();
+    let asked = AtomicBool::new(true);
+    for experiment in EXPERIMENTS {
+        let start = std::time::Instant::now();
+        let context = Context::new(true, 0, &data, &|_, _| (), &asked);
+        let result = linalg::with_threads(1, || (experiment.run)(&context));
+        assert!(matches!(result, Err(Error::Interrupted)), "{}", experiment.name);
+        assert!(start.elapsed().as_secs() < 5, "{} does work before it looks", experiment.name);
+    }
+}
