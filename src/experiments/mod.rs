@@ -50,6 +50,7 @@ experiments! {
     spiral,
     kernel_ridge_sine,
     samples,
+    optimizers,
     learning_rate,
     regularisation,
 }
