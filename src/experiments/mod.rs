@@ -53,6 +53,7 @@ experiments! {
     optimizers,
     learning_rate,
     regularisation,
+    models,
 }
 
 /// The experiment of that name.
