@@ -54,6 +54,7 @@ experiments! {
     learning_rate,
     regularisation,
     models,
+    complexity,
 }
 
 /// The experiment of that name.
