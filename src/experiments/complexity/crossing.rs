@@ -157,7 +157,7 @@ fn figure(widths: &[Width], crossings: &[Crossing]) -> Figure {
             "A network of {DEPTH} layers of width d, trained for E epochs, against exact kernel ridge regression \
              on as many features. Below the crossing the kernel machine is done first. Parallel to the dashed \
              line, the crossing moves with L·d²·E as the theory has it; above it, the network's multiply-adds \
-             are the slower ones."
+             are the slower ones, below it those of the kernel machine."
         ),
     )
     .panel(times)

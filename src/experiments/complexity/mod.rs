@@ -103,7 +103,7 @@ fn measure_all(context: &Context) -> Result<Measured> {
     let optimizers = measure::optimizers(context, &sizes)?;
 
     tell("Gram matrix")?;
-    let kernel_sizes = || doubling(128, context.pick(5, 6));
+    let kernel_sizes = || doubling(context.pick(64, 128), context.pick(5, 6));
     let features = || doubling(64, context.pick(5, 6));
     let (mut points, mut numbers_held) = (Vec::new(), Vec::new());
     for n in kernel_sizes() {
@@ -294,7 +294,7 @@ fn growth(measured: &Measured) -> Figure {
     Figure::new(
         "growth",
         "Time over size",
-        "One thread, numbers of double precision, the least of repeated times. The dashed lines have the \
+        "One thread, numbers of double precision, the least of repeated times of the processor. The dashed lines have the \
          slope of the theory, which stands in the legend, and go through the last point. Where points on the \
          left lie above theirs, small sizes are slower than they need be.",
     )
@@ -339,7 +339,7 @@ fn memory(held: &[Held]) -> Chart {
 /// All slopes of times in one picture.
 fn slopes(times: &[&Series]) -> Figure {
     let names = times.iter().map(|series| series.short);
-    let mut chart = Chart::new(Axis::linear("slope").range(0.0, 3.5), Axis::categories("", names));
+    let mut chart = Chart::new(Axis::linear("slope").range(0.0, 4.0), Axis::categories("", names));
     let mut found = Vec::new();
     for (i, series) in times.iter().enumerate() {
         let fit = Fit::power_law(&series.seconds());
