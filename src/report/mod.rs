@@ -15,6 +15,7 @@ mod html;
 mod image;
 mod page;
 mod palette;
+mod run;
 mod svg;
 mod table;
 
@@ -24,5 +25,6 @@ pub use html::escape;
 pub use image::Image;
 pub use page::{Claim, Page, Section};
 pub use palette::{Color, colormap};
+pub use run::RunReport;
 pub use svg::Drawn;
 pub use table::{Cell, Table};

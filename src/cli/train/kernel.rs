@@ -18,7 +18,7 @@ use tapegrad::models::kernel::{
     Centres, FalkonOptions, FourierRidge, Kernel, KernelMachine, KernelRidge, Nonlinearity, NystromOptions,
     RidgeOptions, Samples, falkon_observed, kernels, median_gamma, nystrom as fit_nystrom, one_vs_rest,
 };
-use tapegrad::train::Trace;
+use tapegrad::train::{Trace, argmax};
 use tapegrad::{Error, Float, Result};
 
 use super::super::source::Source;
@@ -225,14 +225,16 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
             output::line(format_args!("validation accuracy {accuracy:.4} ({} samples)", validation.len()))?;
         }
     }
-    let predicted = fitted.machine.classify(&samples(args, &source.test)?);
+    let predictions = fitted.machine.predict(&samples(args, &source.test)?);
+    let scores: Vec<f64> = predictions.transpose().iter().map(|x| x.to_f64()).collect();
     if fitted.interrupted {
         // As with steps: the trace has what is finished.
+        let predicted: Vec<usize> = scores.chunks(predictions.ncols().max(1)).map(argmax).collect();
         let accuracy = confusion(&source.test, &predicted).accuracy();
         super::last_line(accuracy, source.test.len())?;
         return Ok(ExitCode::from(interrupt::EXIT_CODE));
     }
-    conclude(args, trace, &source.test, &predicted)
+    conclude(args, trace, &source.test, &scores, "score")
 }
 
 struct Fitted<T: Float> {
