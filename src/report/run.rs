@@ -37,7 +37,9 @@ impl RunReport<'_> {
             self.scores.len(),
             self.test.len()
         );
-        let mut section = Section { name: "run".into(), question: self.title(), ..Section::default() };
+        let mut section = Section::default();
+        section.name = "run".into();
+        section.question = self.title();
         if !self.trace.epochs.is_empty() {
             section.figure(&self.curves());
         }
