@@ -21,6 +21,7 @@ mod forward;
 mod leaf;
 mod memory;
 mod node;
+mod reach;
 mod slots;
 
 pub use anomaly::{Anomaly, Phase};

@@ -52,6 +52,14 @@ impl Loss {
         }
     }
 
+    /// The same without label smoothing, which is for training only.
+    pub fn for_evaluation(self) -> Loss {
+        match self {
+            Loss::CrossEntropy { .. } => Loss::CrossEntropy { smoothing: 0.0 },
+            other => other,
+        }
+    }
+
     /// Appends the loss of the rows `indices` of `data`, whose model output is `output`. `labels` is
     /// filled with their labels, where there are any.
     pub(crate) fn append<T: Float>(

@@ -15,7 +15,7 @@ use nalgebra::DMatrix;
 use tapegrad::data::Dataset;
 use tapegrad::data::preprocess::{normalize_rows, smooth_images};
 use tapegrad::models::kernel::{
-    Centres, FalkonOptions, FourierRidge, IterativeOptions, Kernel, KernelMachine, KernelRidge,
+    Centres, FalkonOptions, FourierRidge, IterativeOptions, Kernel, KernelMachine, KernelRidge, Nonlinearity,
     NystromOptions, RidgeOptions, Samples, falkon_observed, iterative_ridge, kernels, median_gamma,
     nystrom as fit_nystrom, one_vs_rest,
 };
@@ -51,6 +51,18 @@ pub struct KernelArgs {
     /// c₀ of the polynomial kernel [default: 1]
     #[arg(long, value_name = "C")]
     offset: Option<f64>,
+    /// Hidden layers of the infinite network behind nngp and ntk [default: 1]
+    #[arg(long, value_name = "N")]
+    depth: Option<usize>,
+    /// Activation of that network: relu or erf [default: relu]
+    #[arg(long, value_name = "NAME")]
+    nonlinearity: Option<Nonlinearity>,
+    /// Variance of that network's weights, times its width [default: 2]
+    #[arg(long, value_name = "VARIANCE")]
+    weight_variance: Option<f64>,
+    /// Variance of that network's biases [default: 0]
+    #[arg(long, value_name = "VARIANCE")]
+    bias_variance: Option<f64>,
     /// λ of K + nλI [default: 1e-3/n; 1/n for rff]
     #[arg(long, value_name = "LAMBDA")]
     ridge: Option<f64>,
@@ -389,7 +401,8 @@ fn samples<T: Float>(args: &TrainArgs, data: &Dataset) -> Result<Samples<T>> {
 
 /// The kernel with what was asked for, and for the rest what suits the data.
 fn make_kernel<T: Float>(args: &TrainArgs, x: &Samples<T>) -> Result<Arc<dyn Kernel<T>>> {
-    let KernelArgs { kernel, gamma, length_scale, degree, offset, .. } = &args.kernel;
+    let KernelArgs { kernel, gamma, length_scale, degree, offset, depth, nonlinearity, .. } = &args.kernel;
+    let KernelArgs { weight_variance, bias_variance, .. } = &args.kernel;
     let Some(entry) = kernels::<T>().into_iter().find(|entry| entry.name == *kernel) else {
         return Err(Error::setting("kernel", format!("there is no `{kernel}`")));
     };
@@ -398,6 +411,10 @@ fn make_kernel<T: Float>(args: &TrainArgs, x: &Samples<T>) -> Result<Arc<dyn Ker
         ("length_scale", length_scale.is_some()),
         ("degree", degree.is_some()),
         ("offset", offset.is_some()),
+        ("depth", depth.is_some()),
+        ("nonlinearity", nonlinearity.is_some()),
+        ("weight_variance", weight_variance.is_some()),
+        ("bias_variance", bias_variance.is_some()),
     ];
     if let Some((name, _)) = given.iter().find(|(name, given)| *given && !entry.settings.contains(name)) {
         let why = format!("the {kernel} kernel {} has none", entry.formula);
@@ -417,6 +434,10 @@ fn make_kernel<T: Float>(args: &TrainArgs, x: &Samples<T>) -> Result<Arc<dyn Ker
     settings.length_scale = length_scale.unwrap_or(settings.length_scale);
     settings.degree = degree.unwrap_or(settings.degree);
     settings.offset = offset.unwrap_or(settings.offset);
+    settings.depth = depth.unwrap_or(settings.depth);
+    settings.nonlinearity = nonlinearity.unwrap_or(settings.nonlinearity);
+    settings.weight_variance = weight_variance.unwrap_or(settings.weight_variance);
+    settings.bias_variance = bias_variance.unwrap_or(settings.bias_variance);
     (entry.build)(&settings)
 }
 

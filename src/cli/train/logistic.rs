@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use tapegrad::Error;
-use tapegrad::models::{LogisticOptions, LogisticRegression, Scheme};
+use tapegrad::models::{LogisticOptions, LogisticRegression, MlpOptions, Scheme};
 use tapegrad::nn::Activation;
 use tapegrad::train::{Loss, Trace};
 
@@ -41,9 +41,10 @@ enum Solver {
 /// The flags of logistic regression.
 pub fn uses(args: &TrainArgs) -> Uses {
     match args.logistic.solver {
-        Solver::Steps => {
-            Uses { measures_when_interrupted: true, ..direct(&["LogisticArgs", "StepArgs", "PenaltyArgs"]) }
-        }
+        Solver::Steps => Uses {
+            measures_when_interrupted: true,
+            ..direct(&["LogisticArgs", "StepArgs", "FitArgs", "PenaltyArgs"])
+        },
         Solver::Newton => Uses { chosen_by: " --solver newton", ..direct(&["LogisticArgs", "PenaltyArgs"]) },
     }
 }
@@ -59,8 +60,7 @@ pub fn run(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome
         Classes::OneVsRest => (Loss::OneVsRest, "one-vs-rest"),
     };
     let network = mlp::Network {
-        widths: vec![d, classes],
-        activation: Activation::Identity,
+        form: MlpOptions::new(&[d, classes], Activation::Identity),
         name: Some(format!("logistic {d}-{classes} {scheme}")),
         loss,
     };

@@ -11,12 +11,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use tapegrad::data::Batches;
-use tapegrad::models::{Mlp, Model, Summary};
-use tapegrad::nn::Activation;
+use tapegrad::models::{MlpOptions, Model, Summary};
+use tapegrad::nn::{Activation, Norm};
 use tapegrad::optim::{self, Group};
 use tapegrad::rng::{Purpose, stream};
-use tapegrad::train::{EVALUATION_ROWS, FitOptions, Loss, Observer, Progress, Stop, Trace, evaluate, fit};
+use tapegrad::train::{EVALUATION_ROWS, Loss, Observer, Progress, Stop, Trace, evaluate, fit};
 use tapegrad::{Error, Float, Result, Tape};
 
 use super::super::source::Source;
@@ -35,10 +34,10 @@ pub struct StepArgs {
     lr: Option<f64>,
     /// Samples in a step; all, if there are fewer
     #[arg(long, value_name = "N", default_value_t = 128)]
-    batch: usize,
+    pub batch: usize,
     /// How many times every sample is seen
     #[arg(long, value_name = "N", default_value_t = 10)]
-    epochs: usize,
+    pub epochs: usize,
     /// Stop at the first NaN or infinity and name the operation that made it; slower
     #[arg(long)]
     detect_anomalies: bool,
@@ -62,7 +61,13 @@ pub struct MlpArgs {
     hidden: Vec<usize>,
     /// Activation of the hidden layers
     #[arg(long, value_name = "NAME", default_value = "relu", value_parser = activation_names())]
-    pub activation: Activation,
+    activation: Activation,
+    /// What normalises the values in front of each activation
+    #[arg(long, value_name = "NAME", default_value = "none", value_parser = norm_names())]
+    norm: Norm,
+    /// Share of the values behind each activation that a training step drops
+    #[arg(long, value_name = "P", default_value_t = 0.0)]
+    dropout: f64,
 }
 
 /// Names for the help text and for messages on a wrong one.
@@ -79,24 +84,31 @@ fn activation_names() -> impl TypedValueParser<Value = Activation> {
         .try_map(|name| name.parse::<Activation>())
 }
 
+fn norm_names() -> impl TypedValueParser<Value = Norm> {
+    PossibleValuesParser::new(Norm::TABLE.map(|(_, name)| name)).try_map(|name| name.parse::<Norm>())
+}
+
 impl MlpArgs {
-    /// Widths of all layers, from the features to the classes.
-    pub fn widths(&self, inputs: usize, outputs: usize) -> Vec<usize> {
-        [&[inputs], &self.hidden[..], &[outputs]].concat()
+    /// The network from the features to the classes.
+    pub fn options(&self, inputs: usize, outputs: usize) -> MlpOptions {
+        let widths = [&[inputs], &self.hidden[..], &[outputs]].concat();
+        MlpOptions { norm: self.norm, dropout: self.dropout, ..MlpOptions::new(&widths, self.activation) }
     }
 }
 
 /// The flags of a network.
 pub fn uses(_: &TrainArgs) -> Uses {
-    Uses { groups: &["MlpArgs", "StepArgs", "PenaltyArgs"], chosen_by: "", measures_when_interrupted: true }
+    Uses {
+        groups: &["MlpArgs", "StepArgs", "FitArgs", "PenaltyArgs"],
+        chosen_by: "",
+        measures_when_interrupted: true,
+    }
 }
 
 /// Trains and measures a network.
 pub fn run(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
-    let widths = args.shape.widths(source.train.features(), source.train.classes());
     let network = Network {
-        widths,
-        activation: args.shape.activation,
+        form: args.shape.options(source.train.features(), source.train.classes()),
         name: None,
         loss: Loss::suited_to(&source.train)?,
     };
@@ -105,9 +117,7 @@ pub fn run(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome
 
 /// What is trained by steps.
 pub struct Network {
-    /// From the features to the classes.
-    pub widths: Vec<usize>,
-    pub activation: Activation,
+    pub form: MlpOptions,
     /// If it is not to be known as an mlp.
     pub name: Option<String>,
     pub loss: Loss,
@@ -123,21 +133,30 @@ pub fn by_steps(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, netwo
 
 fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, network: &Network) -> Outcome {
     let StepArgs { lr, batch: asked_batch, epochs, .. } = args.steps;
-    let Network { widths, activation, loss, .. } = network;
     let (train, validation) = hold_out(source, args)?;
     let batch = asked_batch.min(train.len());
-    plan::<T>(widths, *activation, batch.max(EVALUATION_ROWS.min(source.test.len())))?;
-    // What an hour of training would end in is better said now.
-    Batches::shuffled(train.len(), asked_batch, args.seed)?;
+    plan::<T>(&network.form, batch.max(EVALUATION_ROWS.min(source.test.len())))?;
     let mut tape = Tape::<T>::default();
     tape.detect_anomalies(args.steps.detect_anomalies);
     let mut rng = stream(args.seed, Purpose::Init);
-    let model = Mlp::new(&mut tape, widths, *activation, None, &mut rng)?;
+    let model = network.form.build(&mut tape, &mut rng)?;
     let name = network.name.as_deref().unwrap_or(Model::<T>::name(&model));
     let mut optimizer = optim::find::<T>(&args.steps.optimizer)?
         .optimizer(lr)?
         .with_weight_decay(args.penalty.weight_decay.unwrap_or(0.0))?
         .with_group(Group::new(model.biases()).with_weight_decay(0.0)?);
+
+    let (weights, lr) = (model.weights(), optimizer.lr());
+    let samples = train.len();
+    let options = args.fitting.options(
+        &args.steps,
+        args.seed,
+        network.loss,
+        lr,
+        samples,
+        weights,
+        validation.is_some(),
+    )?;
 
     let mut trace = Trace::default();
     trace.set("model", name);
@@ -149,6 +168,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     trace.set("batch", asked_batch);
     trace.set("seed", args.seed);
     trace.set("precision", T::NAME);
+    args.fitting.record(&options, &mut trace);
 
     if !args.quiet {
         output::line(source.summary())?;
@@ -157,7 +177,6 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
         output::line(format_args!("optimizer: {optimizer}"))?;
     }
     let mut report = Report { args, asked, bar: progress_bar(args), saved: None, failure: None };
-    let options = FitOptions { epochs, batch: asked_batch, seed: args.seed, loss: *loss };
     let fitted = fit(
         &model,
         &mut tape,
@@ -173,7 +192,8 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     if let Some(failure) = report.failure {
         return Err(failure);
     }
-    let stop = fitted?;
+    let fitted = fitted?;
+    let stop = fitted.stop;
 
     if let Stop::Interrupted { epoch } = stop {
         let steps = optimizer.steps();
@@ -181,10 +201,11 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
             "interrupted in epoch {epoch} after step {steps}; measuring what there is"
         ));
     }
-    let evaluation = evaluate(&model, &mut tape, &source.test, *loss)?;
+    let evaluation = evaluate(&model, &mut tape, &source.test, network.loss)?;
     let accuracy = evaluation.accuracy().unwrap_or(f64::NAN);
     // The weights of an interrupted epoch are no epoch's: the trace ends with what is finished.
-    if stop == Stop::Finished {
+    if !matches!(stop, Stop::Interrupted { .. }) {
+        args.fitting.conclude(&fitted, &mut trace, args.quiet)?;
         trace.result("test_loss", evaluation.loss);
         trace.result("test_accuracy", accuracy);
     }
@@ -197,14 +218,14 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     }
     last_line(accuracy, evaluation.samples)?;
     Ok(match stop {
-        Stop::Finished => ExitCode::SUCCESS,
+        Stop::Finished | Stop::Early { .. } => ExitCode::SUCCESS,
         Stop::Interrupted { .. } => ExitCode::from(interrupt::EXIT_CODE),
     })
 }
 
 /// What the network will be; an error if it is beyond the machine, before it takes the memory.
-pub fn plan<T: Float>(widths: &[usize], activation: Activation, batch: usize) -> Result<Summary> {
-    let layers = Mlp::plan(widths, activation)?;
+pub fn plan<T: Float>(options: &MlpOptions, batch: usize) -> Result<Summary> {
+    let (widths, layers) = (&options.widths, options.plan()?);
     let summary = Summary::new::<T>("mlp", widths[0], layers, batch);
     // The arena's buffers may hold twice what is in use, and an optimizer two numbers for each.
     let state = summary.trainable().saturating_mul(2 * size_of::<T>());

@@ -3,6 +3,7 @@
 //! A family of models is a file here; a model is a line in [`MODELS`], which says what runs it and which
 //! flags it takes.
 
+mod fitting;
 mod kernel;
 mod logistic;
 mod mlp;
@@ -31,6 +32,8 @@ Examples:
   tapegrad train
   tapegrad train --data ~/mnist --epochs 12 --seed 1 --trace run.csv
   tapegrad train --hidden 256,128 --activation gelu --optimizer momentum --lr 0.05
+  tapegrad train --schedule cosine --clip-norm 1 --validation 0.1 --early-stopping gl:5
+  tapegrad train --hidden 256,256 --norm batch --dropout 0.2 --audit
   tapegrad train --model logistic --weight-decay 1e-4
   tapegrad train --model krr --limit 10000
   tapegrad train --model falkon --centres 10000 --iterations 15
@@ -71,6 +74,8 @@ pub struct TrainArgs {
     shape: MlpArgs,
     #[command(flatten)]
     steps: mlp::StepArgs,
+    #[command(flatten)]
+    fitting: fitting::FitArgs,
     #[command(flatten)]
     penalty: mlp::PenaltyArgs,
     #[command(flatten)]

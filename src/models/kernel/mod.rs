@@ -35,8 +35,8 @@ pub use expansion::Expansion;
 pub use falkon::{Falkon, FalkonOptions, falkon, falkon_observed};
 pub use fourier::FourierRidge;
 pub use functions::{
-    BuildKernel, Kernel, KernelEntry, KernelSettings, Laplacian, LinearKernel, Matern32, Matern52, Pairwise,
-    Polynomial, Rbf, SuitedSettings, kernels,
+    BuildKernel, InfiniteNetwork, Kernel, KernelEntry, KernelSettings, Laplacian, LinearKernel, Matern32,
+    Matern52, Nngp, Nonlinearity, Ntk, Pairwise, Polynomial, Rbf, SuitedSettings, kernels,
 };
 pub use gram::{cross_gram, gram};
 pub use iterative::{IterativeOptions, IterativeRidge, iterative_ridge};

@@ -1,19 +1,25 @@
 //! The kernel functions: one file each, and one line in the table [`kernels`].
 
+mod infinite;
 mod laplacian;
 mod linear;
 mod matern32;
 mod matern52;
+mod nngp;
+mod ntk;
 mod polynomial;
 mod rbf;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use infinite::{InfiniteNetwork, Nonlinearity};
 pub use laplacian::Laplacian;
 pub use linear::LinearKernel;
 pub use matern32::Matern32;
 pub use matern52::Matern52;
+pub use nngp::Nngp;
+pub use ntk::Ntk;
 pub use polynomial::Polynomial;
 pub use rbf::Rbf;
 
@@ -62,12 +68,36 @@ pub struct KernelSettings {
     pub offset: f64,
     /// ℓ > 0.
     pub length_scale: f64,
+    /// Hidden layers of an infinite network, at least 1.
+    pub depth: usize,
+    /// Its activation φ.
+    pub nonlinearity: Nonlinearity,
+    /// σ_w² > 0 of its weights.
+    pub weight_variance: f64,
+    /// σ_b² ≥ 0 of its biases.
+    pub bias_variance: f64,
+}
+
+impl KernelSettings {
+    fn network(&self) -> Result<InfiniteNetwork> {
+        InfiniteNetwork::new(self.depth, self.nonlinearity, self.gamma)?
+            .with_variances(self.weight_variance, self.bias_variance)
+    }
 }
 
 impl Default for KernelSettings {
-    /// γ = 1, degree 3, c₀ = 1, ℓ = 1.
+    /// γ = 1, degree 3, c₀ = 1, ℓ = 1; one hidden layer of ReLU, σ_w² = 2, σ_b² = 0.
     fn default() -> Self {
-        KernelSettings { gamma: 1.0, degree: 3, offset: 1.0, length_scale: 1.0 }
+        KernelSettings {
+            gamma: 1.0,
+            degree: 3,
+            offset: 1.0,
+            length_scale: 1.0,
+            depth: 1,
+            nonlinearity: Nonlinearity::Relu,
+            weight_variance: 2.0,
+            bias_variance: 0.0,
+        }
     }
 }
 
@@ -84,14 +114,16 @@ pub struct KernelEntry<T: Float> {
     pub name: &'static str,
     /// k(x, y).
     pub formula: &'static str,
-    /// The [settings](KernelSettings) in the formula: `gamma`, `degree`, `offset`, `length_scale`.
+    /// The [settings](KernelSettings) in the formula: `gamma`, `degree`, `offset`, `length_scale`, and those
+    /// of an infinite network.
     pub settings: &'static [&'static str],
     /// Settings by the scale of the data, to start from; a seed draws the samples that are looked at.
     ///
     /// rbf: γ is 5 times the [median heuristic](median_gamma); a narrower kernel than that classifies
     /// better as a rule. matern: ℓ is the median distance. laplacian: γ is the inverse of the median
-    /// ‖x − y‖₁. polynomial: γ is the inverse of the mean ‖x‖², with d = 3 and c₀ = 1. All are rounded to
-    /// three digits.
+    /// ‖x − y‖₁. polynomial: γ is the inverse of the mean ‖x‖², with d = 3 and c₀ = 1. nngp and ntk: γ is
+    /// the inverse of the mean ‖x‖², with one hidden layer of ReLU, σ_w² = 2 and σ_b² = 0. All are rounded
+    /// to three digits.
     ///
     /// Errors as [`median_gamma`], and [`Error::Data`] if all samples are 0 for the polynomial.
     pub suited: SuitedSettings<T>,
@@ -109,7 +141,7 @@ pub struct KernelEntry<T: Float> {
 /// assert_eq!((rbf.build)(&settings)?.name(), "rbf γ=0.03");
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
-pub fn kernels<T: Float>() -> [KernelEntry<T>; 6] {
+pub fn kernels<T: Float>() -> [KernelEntry<T>; 8] {
     let base = |name, formula, build: BuildKernel<T>| KernelEntry {
         name,
         formula,
@@ -121,6 +153,10 @@ pub fn kernels<T: Float>() -> [KernelEntry<T>; 6] {
         settings: &["gamma"],
         suited,
         ..base(name, formula, build)
+    };
+    let network = |name, formula, build| KernelEntry {
+        settings: &["gamma", "depth", "nonlinearity", "weight_variance", "bias_variance"],
+        ..with_gamma(name, formula, norm_gamma, build)
     };
     [
         with_gamma("rbf", "exp(−γ‖x−y‖²)", narrow_gamma, |s| Ok(Arc::new(Rbf::new(s.gamma)?))),
@@ -143,6 +179,12 @@ pub fn kernels<T: Float>() -> [KernelEntry<T>; 6] {
         }),
         base("matern52", "(1+√5r/ℓ+5r²/3ℓ²)·exp(−√5r/ℓ), r = ‖x−y‖", |s| {
             Ok(Arc::new(Matern52::new(s.length_scale)?))
+        }),
+        network("nngp", "K_L(γ⟨x,y⟩+σ_b²), an infinite network's covariance", |s| {
+            Ok(Arc::new(Nngp(s.network()?)))
+        }),
+        network("ntk", "Θ_L(γ⟨x,y⟩+σ_b²), an infinite network's tangent kernel", |s| {
+            Ok(Arc::new(Ntk(s.network()?)))
         }),
     ]
 }
