@@ -63,7 +63,7 @@ pub struct KernelArgs {
     /// Variance of that network's biases [default: 0]
     #[arg(long, value_name = "VARIANCE")]
     bias_variance: Option<f64>,
-    /// λ of K + nλI [default: 1e-3/n; 1/n for rff]
+    /// λ of K + nλI [default: 1e-3/n; 1/n for rff, 0.1/n for cg]
     #[arg(long, value_name = "LAMBDA")]
     ridge: Option<f64>,
     /// Memory that the fit may take, in GiB [default: 8, or what the machine has left]
@@ -75,7 +75,7 @@ pub struct KernelArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Kernel machines on centres (nystrom, falkon)")]
 pub struct CentreArgs {
-    /// Number of centres, at most as many as samples [default: 4000; 16000 for falkon; or all samples]
+    /// Number of centres, at most as many as samples [default: 4000, for falkon 16000, or all]
     #[arg(long, value_name = "M")]
     centres: Option<usize>,
     /// Each sample alike, or by its approximate leverage
@@ -356,8 +356,13 @@ const PILOTS: usize = 1000;
 
 /// λ and memory, checked.
 fn ridge_options(args: &TrainArgs, n: usize, method: Method) -> Result<RidgeOptions> {
-    // Features in single precision lose the smaller ridge to rounding.
-    let usual = if method == Method::Fourier { 1.0 } else { 1e-3 };
+    let usual = match method {
+        // Features in single precision lose a smaller ridge to rounding.
+        Method::Fourier => 1.0,
+        // A smaller one is too far from solved after the usual number of iterations.
+        Method::Iterative => 0.1,
+        _ => 1e-3,
+    };
     let lambda = args.kernel.ridge.unwrap_or(usual / n as f64);
     if !(lambda.is_finite() && lambda >= 0.0) {
         return Err(Error::setting("lambda", format!("{lambda}: must be finite and not below 0")));
