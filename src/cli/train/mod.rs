@@ -91,6 +91,8 @@ pub struct TrainArgs {
     #[command(flatten)]
     features: kernel::FeatureArgs,
     #[command(flatten)]
+    pilots: kernel::PilotArgs,
+    #[command(flatten)]
     iterations: kernel::IterationArgs,
 }
 
@@ -153,6 +155,15 @@ const MODELS: &[Entry] = &[
             ..direct(&["KernelArgs", "CentreArgs", "IterationArgs"])
         },
         run: kernel::falkon,
+    },
+    Entry {
+        name: "cg",
+        about: "kernel ridge regression on all samples, by iteration",
+        uses: |_| Uses {
+            measures_when_interrupted: true,
+            ..direct(&["KernelArgs", "PilotArgs", "IterationArgs"])
+        },
+        run: kernel::iterative,
     },
 ];
 
