@@ -575,3 +575,94 @@ fn draw_images(images: &Images) -> Drawn {
     drop(root);
     finish(WIDTH, height, true, &sink)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Image;
+
+    fn plane() -> Chart {
+        Chart::new(Axis::linear("x").range(0.0, 10.0), Axis::linear("y").range(0.0, 10.0))
+    }
+
+    fn body(chart: Chart) -> String {
+        draw_chart(&chart).body
+    }
+
+    #[test]
+    fn a_line_has_a_gap_where_a_number_is_missing() {
+        let points = [(0.0, 1.0), (1.0, 2.0), (2.0, f64::NAN), (3.0, 1.0), (4.0, f64::INFINITY), (5.0, 3.0)];
+        let before = body(plane()).matches("<polyline").count();
+        let drawn = body(plane().line(Line::new(points)));
+        // The first piece is a line; the two points that stand alone are dots.
+        assert_eq!(drawn.matches("<polyline").count(), before + 1);
+        assert_eq!(drawn.matches("<circle").count(), 2);
+        assert!(!drawn.contains("NaN") && !drawn.contains("inf"));
+    }
+
+    #[test]
+    fn an_axis_of_powers_of_ten_leaves_out_what_it_cannot_show() {
+        let points = [(1.0, 1.0), (2.0, 0.0), (3.0, -5.0), (4.0, 100.0), (5.0, 10.0)];
+        let chart = Chart::new(Axis::linear("x"), Axis::log("y"));
+        let drawn = body(chart.points(points, Marker::Circle, Color::Blue, ""));
+        assert_eq!(drawn.matches("<circle").count(), 3);
+    }
+
+    #[test]
+    fn every_layer_draws() {
+        let image = Image::from_fn(2, 2, |_, _| [0, 0, 0, 255]);
+        let charts = [
+            plane().band([(0.0, 1.0, 2.0), (5.0, 1.0, 3.0)], Color::Blue, "band"),
+            plane().points([(1.0, 1.0)], Marker::Star, Color::Ink, "star"),
+            plane().errors([(1.0, 2.0, 3.0)], Color::Ink),
+            plane().raster(image, (0.0, 10.0), (0.0, 10.0), false),
+            plane().regions(4, (0.0, 10.0), (0.0, 10.0), |x, _| usize::from(x > 5.0)),
+            plane().heat((3, 3), (0.0, 10.0), (0.0, 10.0), "unit", (0.0, 9.0), |i, j| (i * j) as f64),
+            plane().contours(8, (0.0, 10.0), (0.0, 10.0), &[5.0], Color::Ink, |x, y| x + y),
+            plane().horizontal(5.0, Color::Muted, "rule"),
+            plane().vertical(5.0, Color::Muted, "rule"),
+            plane().note((5.0, 5.0), "here", Color::Ink),
+        ];
+        let empty = body(plane()).len();
+        for (i, chart) in charts.into_iter().enumerate() {
+            assert!(body(chart).len() > empty + 20, "layer {i}");
+        }
+        let names = ["sgd", "adam"];
+        let bars =
+            |x: Axis, y: Axis| Chart::new(x, y).bars([(0.0, 3.0), (1.0, 30.0)], (0, 1), Color::Blue, "");
+        let upright = bars(Axis::categories("", names), Axis::linear("time (s)").holding(0.0));
+        let lying = bars(Axis::log("time (s)").range(1.0, 100.0), Axis::categories("", names));
+        for drawn in [body(upright), body(lying)] {
+            assert_eq!(drawn.matches("<rect").count(), 2, "{drawn}");
+            assert!(drawn.contains(">sgd<") && drawn.contains(">adam<"));
+        }
+    }
+
+    #[test]
+    fn text_is_escaped() {
+        let evil = "</svg><script>alert(1)</script>&\"";
+        let chart = Chart::new(Axis::linear(evil), Axis::linear(evil))
+            .title(evil)
+            .line(Line::new([(0.0, 0.0), (1.0, 1.0)]).label(evil))
+            .note((0.5, 0.5), evil, Color::Ink);
+        let svg = Figure::new("evil", evil, evil).panel(chart).svg();
+        assert!(!svg.contains("<script>") && svg.matches("&lt;script&gt;").count() == 7, "{svg}");
+    }
+
+    #[test]
+    fn an_empty_chart_and_a_single_point_are_drawn() {
+        assert!(body(Chart::new(Axis::linear(""), Axis::log(""))).contains("<text"));
+        let one = Chart::new(Axis::log("x"), Axis::log("y")).line(Line::new([(3.0, 3.0)]).label("one"));
+        assert!(body(one).contains("<circle"));
+    }
+
+    #[test]
+    fn a_long_line_keeps_its_extremes() {
+        let points: Vec<(i32, i32)> =
+            (0..100_000).map(|i| (i / 20, if i == 50_123 { 9_000 } else { 100 * (i % 2) })).collect();
+        let thinned = thin(&points);
+        assert!(thinned.len() < 3_000, "{}", thinned.len());
+        assert!(thinned.iter().any(|p| p.1 == 9_000));
+        assert_eq!((thinned[0], thinned[thinned.len() - 1]), (points[0], points[99_999]));
+    }
+}
