@@ -128,7 +128,11 @@ fn draw_chart(chart: &Chart) -> Drawn {
     // A picture fills the area.
     let tight = chart.layers.iter().any(|layer| matches!(layer, Layer::Raster { .. }));
     let x = chart.x.resolve(xs.into_iter(), tight);
-    let y = chart.y.resolve(ys.into_iter(), tight);
+    let mut y = chart.y.resolve(ys.into_iter(), tight);
+    if matches!(chart.y.kind, Kind::Categories(_)) {
+        // Names are read from the top.
+        y = y.reversed();
+    }
     let (entries, legend_height) = legend(chart);
     let title_height = if chart.title.is_empty() { 4 } else { 26 };
     let top = title_height + legend_height + 6;
