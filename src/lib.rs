@@ -40,7 +40,7 @@
 //! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
 //! 5. [`ops`]: the operations, one file each or one for a family.
 //! 6. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron, logistic regression
-//!    to its exact optimum, kernel ridge regression exact and at scale.
+//!    to its exact optimum, kernel ridge regression exact and at scale, [tangent kernels](models::ntk).
 //! 7. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.
 //! 8. [`train`]: the training loop, what it measures, early stopping, and the
 //!    [`Trace`](train::Trace) of a run.

@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, SymmetricEigen};
 use rand::RngExt;
 use tapegrad::data::Dataset;
-use tapegrad::data::preprocess::{MinMax, Pca, RandomProjection, Standardize};
+use tapegrad::data::preprocess::{MinMax, Pca, RandomProjection, Standardize, normalize_rows, smooth_images};
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Error, linalg};
 
@@ -182,4 +182,46 @@ fn mnist() {
     assert!((ratio[0] - 0.09704664).abs() < 5e-9);
     assert!((ratio.iter().sum::<f64>() - 0.824646863333519).abs() < 1e-12);
     assert_eq!(pca.apply(&test).unwrap().features(), 50);
+}
+
+/// A bright pixel becomes the bell, which is a product of two; what is over the border is lost.
+#[test]
+fn smoothing_is_a_convolution_with_a_gaussian() {
+    let (height, width, sigma) = (21, 17, 1.2);
+    for (row, column) in [(10, 8), (0, 3), (20, 16)] {
+        let mut images = vec![0.0f64; 2 * height * width];
+        let second = height * width;
+        images[second + row * width + column] = 2.0;
+        smooth_images(&mut images, height, width, sigma).unwrap();
+        assert!(images[..second].iter().all(|x| *x == 0.0));
+        let weight = |i: usize, j: usize| {
+            let d = i.abs_diff(j) as f64;
+            if d > 5.0 { 0.0 } else { (-0.5 * d * d / (sigma * sigma)).exp() }
+        };
+        let total: f64 = (0..11).map(|i| weight(i, 5)).sum();
+        for i in 0..height {
+            for j in 0..width {
+                let expected = 2.0 * weight(i, row) * weight(j, column) / (total * total);
+                let found = images[second + i * width + j];
+                assert!((found - expected).abs() < 1e-14, "({i}, {j}): {found} {expected}");
+            }
+        }
+    }
+    // Wider than the image, and a single pixel.
+    let mut image = [1.0f32];
+    smooth_images(&mut image, 1, 1, 50.0).unwrap();
+    assert!(image[0] > 0.0 && image[0] < 0.01);
+    for sigma in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert!(matches!(smooth_images(&mut image, 1, 1, sigma), Err(Error::Setting { .. })));
+    }
+}
+
+#[test]
+fn normalised_rows_have_length_1_whatever_their_size() {
+    let mut rows = [3.0, 4.0, 0.0, 0.0, 3e200, -4e200, 3e-200, 4e-200];
+    normalize_rows(&mut rows, 2);
+    assert_eq!(rows[2..4], [0.0, 0.0]);
+    for (found, expected) in rows.iter().zip([0.6, 0.8, 0.0, 0.0, 0.6, -0.8, 0.6, 0.8]) {
+        assert!((found - expected as f64).abs() < 1e-15, "{found}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Nyström, random Fourier features and FALKON against the exact fit, and against each other.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
@@ -7,7 +8,7 @@ use rand::RngExt;
 use tapegrad::linalg::with_threads;
 use tapegrad::models::kernel::{
     Centres, FalkonOptions, FourierRidge, Kernel, KernelMachine, KernelRidge, Laplacian, NystromOptions, Rbf,
-    RidgeOptions, Samples, cross_gram, falkon, gram, leverage_scores, nystrom,
+    RidgeOptions, Samples, cross_gram, falkon, falkon_observed, gram, leverage_scores, nystrom,
 };
 use tapegrad::rng::{Purpose, standard_normal, stream};
 use tapegrad::{Error, Float};
@@ -248,4 +249,50 @@ fn bad_settings_are_errors() {
     assert_eq!(name(FourierRidge::fit(rbf(1.0).as_ref(), &x, &y, 5, 0, little).unwrap_err()), "memory");
     let huge = FourierRidge::fit(rbf(1.0).as_ref(), &x, &y, usize::MAX, 0, RIDGE);
     assert_eq!(name(huge.unwrap_err()), "memory");
+}
+
+/// Centres far from the origin for their spread: the distances in f32 have errors far above ε, which the
+/// first jitter does not make up for.
+#[test]
+fn rounded_distances_do_not_stop_an_approximation() {
+    let x = Samples::new((0..300).map(|i| 10.0 + (i % 61) as f32 / 1e3).collect(), 1).unwrap();
+    let y = DMatrix::from_fn(300, 1, |i, _| if i % 61 < 30 { -1.0f32 } else { 1.0 });
+    let kernel: Arc<dyn Kernel<f32>> = Arc::new(Rbf::new(100.0).unwrap());
+    let fit = nystrom(kernel.clone(), &x, &y, nystrom_options(100)).unwrap();
+    let wrong = |z: DMatrix<f32>| z.iter().zip(&y).filter(|(z, y)| **z * **y < 0.0).count();
+    assert!(wrong(fit.predict(&x)) < 30, "{}", wrong(fit.predict(&x)));
+    let fit = falkon(kernel, &x, &y, falkon_options(100)).unwrap();
+    assert!(wrong(fit.machine.predict(&x)) < 30, "{}", wrong(fit.machine.predict(&x)));
+}
+
+#[test]
+fn an_observer_ends_the_iterations() {
+    let x = random(300, 3, 15);
+    let y = targets(&x);
+    let mut seen = Vec::new();
+    let fit = falkon_observed(rbf(0.5), &x, &y, falkon_options(30), &mut |iteration, residual| {
+        seen.push((iteration, residual));
+        if iteration == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    let fit = fit.unwrap();
+    assert_eq!(seen.iter().map(|(iteration, _)| *iteration).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(seen.iter().map(|(_, residual)| *residual).collect::<Vec<_>>(), fit.residuals);
+    let three = falkon(rbf(0.5), &x, &y, FalkonOptions { iterations: 3, ..falkon_options(30) }).unwrap();
+    assert_eq!(fit.machine.alpha(), three.machine.alpha());
+}
+
+/// For a comparison with other programs in the same minute; each line is the time of one fit.
+#[test]
+#[ignore = "takes seconds, and prints times"]
+fn times_of_an_exact_fit_of_4000_samples() {
+    let x = random(4000, 64, 16);
+    let y = DMatrix::from_fn(4000, 1, |i, _| x.rows().row(i)[0]);
+    with_threads(tapegrad::linalg::available_threads(), || {
+        for _ in 0..3 {
+            let start = std::time::Instant::now();
+            let fit = KernelRidge::fit(rbf(1.0 / 64.0), &x, &y, RidgeOptions::new(1.0 / 4000.0)).unwrap();
+            println!("tapegrad {:.3}", start.elapsed().as_secs_f64());
+            assert!(fit.alpha().iter().all(|alpha| alpha.is_finite()));
+        }
+    });
 }

@@ -1,16 +1,26 @@
 //! Kernel functions and Gram matrices against the formulas, pair by pair.
 
+use std::f64::consts::PI;
 use std::sync::Arc;
 
 use rand::RngExt;
 use tapegrad::Error;
 use tapegrad::linalg::{symmetric_eigen, with_threads};
 use tapegrad::models::kernel::{
-    Kernel, KernelSettings, Polynomial, Rbf, Samples, cross_gram, gram, kernels, median_gamma,
+    Kernel, KernelSettings, Nonlinearity, Polynomial, Rbf, Samples, cross_gram, gram, kernels, median_gamma,
 };
 use tapegrad::rng::{Purpose, stream};
 
-const SETTINGS: KernelSettings = KernelSettings { gamma: 0.3, degree: 3, offset: 0.5, length_scale: 1.7 };
+const SETTINGS: KernelSettings = KernelSettings {
+    gamma: 0.3,
+    degree: 3,
+    offset: 0.5,
+    length_scale: 1.7,
+    depth: 3,
+    nonlinearity: Nonlinearity::Relu,
+    weight_variance: 2.0,
+    bias_variance: 0.0,
+};
 
 fn random(n: usize, d: usize, seed: u64) -> Samples<f64> {
     let mut rng = stream(seed, Purpose::Data);
@@ -19,7 +29,7 @@ fn random(n: usize, d: usize, seed: u64) -> Samples<f64> {
 
 /// k(x, y) as the formulas say it.
 fn formula(name: &str, x: &[f64], y: &[f64]) -> f64 {
-    let KernelSettings { gamma, degree, offset, length_scale } = SETTINGS;
+    let KernelSettings { gamma, degree, offset, length_scale, .. } = SETTINGS;
     let pairs = || x.iter().zip(y);
     let inner: f64 = pairs().map(|(a, b)| a * b).sum();
     let r = pairs().map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt() / length_scale;
@@ -30,8 +40,32 @@ fn formula(name: &str, x: &[f64], y: &[f64]) -> f64 {
         "linear" => inner,
         "matern32" => (1.0 + 3f64.sqrt() * r) * (-3f64.sqrt() * r).exp(),
         "matern52" => (1.0 + 5f64.sqrt() * r + 5.0 * r * r / 3.0) * (-5f64.sqrt() * r).exp(),
+        "nngp" => relu_network(x, y).0,
+        "ntk" => relu_network(x, y).1,
         other => panic!("no formula for {other}"),
     }
+}
+
+/// K and Θ of three layers of ReLU by the angle between the inputs, which for σ_w² = 2 and no biases is all
+/// that changes from layer to layer: Cho and Saul's arc-cosine kernels.
+fn relu_network(x: &[f64], y: &[f64]) -> (f64, f64) {
+    let norm = |x: &[f64]| x.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let (nx, ny) = (norm(x), norm(y));
+    // Kahan's formula for the angle: as good near 0 as anywhere.
+    let pairs = || x.iter().zip(y).map(|(a, b)| (a / nx, b / ny));
+    let difference = pairs().map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt();
+    let sum = pairs().map(|(a, b)| (a + b).powi(2)).sum::<f64>().sqrt();
+    let mut angle = 2.0 * difference.atan2(sum);
+    let size = SETTINGS.gamma * nx * ny;
+    let (mut k, mut theta) = (size * angle.cos(), size * angle.cos());
+    for _ in 0..SETTINGS.depth {
+        let share = 1.0 - angle / PI;
+        let cosine = angle.sin() / PI + share * angle.cos();
+        k = size * cosine;
+        theta = k + share * theta;
+        angle = cosine.min(1.0).acos();
+    }
+    (k, theta)
 }
 
 #[test]
@@ -79,12 +113,18 @@ fn the_diagonal_is_exact() {
             let expected = match entry.name {
                 "linear" => x.rows().norms[i],
                 "polynomial" => (0.3 * x.rows().norms[i] + 0.5).powi(3),
+                "nngp" => 0.3 * x.rows().norms[i],
+                "ntk" => 4.0 * 0.3 * x.rows().norms[i],
                 _ => 1.0,
             };
             assert!((k[(i, i)] / expected - 1.0).abs() < 1e-15, "{} {i}: {}", entry.name, k[(i, i)]);
         }
         // No distance below 0: no value above 1.
-        assert!(["linear", "polynomial"].contains(&entry.name) || k.max() == 1.0);
+        assert!(
+            ["linear", "polynomial", "nngp", "ntk"].contains(&entry.name) || k.max() == 1.0,
+            "{}",
+            entry.name
+        );
     }
 }
 
@@ -118,7 +158,7 @@ fn settings_are_checked() {
                 Err(Error::Setting { name, .. }) => Some(name),
                 _ => None,
             };
-            let takes_gamma = ["rbf", "laplacian", "polynomial"].contains(&entry.name);
+            let takes_gamma = ["rbf", "laplacian", "polynomial", "nngp", "ntk"].contains(&entry.name);
             let takes_length = entry.name.starts_with("matern");
             assert_eq!(name(&gamma) == Some("gamma"), takes_gamma, "{}", entry.name);
             assert_eq!(name(&length) == Some("length_scale"), takes_length, "{}", entry.name);
@@ -151,4 +191,35 @@ fn the_median_of_distances() {
     for bad in [vec![1.0], vec![1.0, 1.0, 1.0, 1.0, 2.0]] {
         assert!(matches!(median_gamma(&Samples::new(bad, 1).unwrap(), 0), Err(Error::Data(_))));
     }
+}
+
+#[test]
+fn suited_settings_follow_the_scale_of_the_data() {
+    // Distances 1, 3, 2; squared 1, 9, 4; squared norms 0, 1, 9.
+    for scale in [1.0, 100.0] {
+        let x = Samples::new(vec![0.0, scale, 3.0 * scale], 1).unwrap();
+        for entry in kernels::<f64>() {
+            let found = (entry.suited)(&x, 0).unwrap();
+            let usual = KernelSettings::default();
+            let expected = match entry.name {
+                "rbf" => KernelSettings { gamma: 0.625 / (scale * scale), ..usual },
+                "laplacian" => KernelSettings { gamma: 0.5 / scale, ..usual },
+                "polynomial" => KernelSettings { gamma: 0.3 / (scale * scale), ..usual },
+                "linear" => usual,
+                _ => KernelSettings { length_scale: 2.0 * scale, ..usual },
+            };
+            let near = |a: f64, b: f64| (a / b - 1.0).abs() < 1e-12;
+            assert!(near(found.gamma, expected.gamma), "{}: {found:?}", entry.name);
+            assert!(near(found.length_scale, expected.length_scale), "{}: {found:?}", entry.name);
+            assert_eq!((found.degree, found.offset), (expected.degree, expected.offset));
+        }
+    }
+    // What a kernel does not take is not looked at.
+    let single = Samples::new(vec![2.0], 1).unwrap();
+    for entry in kernels::<f64>() {
+        let needs_distances = !matches!(entry.name, "polynomial" | "linear");
+        assert_eq!((entry.suited)(&single, 0).is_err(), needs_distances, "{}", entry.name);
+    }
+    let zero = Samples::new(vec![0.0, 0.0], 1).unwrap();
+    assert!(kernels::<f64>().iter().filter(|k| k.name != "linear").all(|k| (k.suited)(&zero, 0).is_err()));
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use nalgebra::DMatrix;
 use serde::Deserialize;
 use tapegrad::linalg::norm_squared;
-use tapegrad::models::{Mlp, Model, Summary};
-use tapegrad::nn::{Activation, Init};
+use tapegrad::models::{Mlp, MlpOptions, Model, Summary};
+use tapegrad::nn::{Activation, Init, Mode, Norm};
 use tapegrad::optim::{Group, Optimizer, find, optimizers};
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Error, Tape};
@@ -137,7 +137,7 @@ fn snapshot_of_the_traces() {
 
 #[test]
 fn snapshot_of_the_summary() {
-    let layers = Mlp::plan(&[784, 128, 10], Activation::Relu).unwrap();
+    let layers = MlpOptions::new(&[784, 128, 10], Activation::Relu).plan().unwrap();
     snapshot("mlp_summary", Summary::new::<f32>("mlp 784-128-10 relu", 784, layers, 64).to_string());
 }
 
@@ -161,7 +161,7 @@ fn the_summary_predicts_the_arena() {
     for (widths, activation) in networks {
         for batch in [0, 1, 64] {
             let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
-            let layers = Mlp::plan(widths, activation).unwrap();
+            let layers = MlpOptions::new(widths, activation).plan().unwrap();
             let plan = Summary::new::<f32>("plan", inputs, layers, batch);
 
             let mut tape = Tape::<f32>::default();
@@ -189,6 +189,68 @@ fn the_summary_predicts_the_arena() {
             let (found, peak) = (tape.bytes(), plan.training_bytes());
             assert!(found >= peak && found <= 2 * peak + lists, "{found} bytes, predicted {peak}");
         }
+    }
+}
+
+#[test]
+fn the_summary_predicts_normalisation_and_dropout() {
+    for (norm, dropout) in [(Norm::Batch, 0.0), (Norm::Layer, 0.0), (Norm::Batch, 0.5), (Norm::None, 0.5)] {
+        let options = MlpOptions { norm, dropout, ..MlpOptions::new(&[5, 7, 6, 3], Activation::Gelu) };
+        let mut tape = Tape::<f32>::default();
+        let mlp = options.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
+        let plan = Summary::new::<f32>("plan", 5, options.plan().unwrap(), 16);
+        let x = tape.constant_with(16, 5, |x| x.iter_mut().enumerate().for_each(|(i, x)| *x = i as f32));
+        let logits = mlp.append(&mut tape, x, &mut Mode::Training(&mut stream(1, Purpose::Dropout)));
+        tape.cross_entropy(logits, &[0; 16]);
+        assert_eq!(tape.numbers(), plan.training_numbers(), "{options}");
+        assert_eq!(tape.len(), plan.training_nodes(), "{options}");
+        let trained: usize = tape.slots().map(|slot| slot.values.len()).sum();
+        assert_eq!(plan.trainable(), trained, "{options}");
+    }
+}
+
+/// Dropout and the batch's statistics belong to training: a prediction depends on its own sample only,
+/// and changes nothing.
+#[test]
+fn evaluation_is_a_function_of_the_sample() {
+    for norm in [Norm::None, Norm::Batch, Norm::Layer] {
+        let options = MlpOptions { norm, dropout: 0.5, ..MlpOptions::new(&[2, 8, 3], Activation::Relu) };
+        let mut tape = Tape::new();
+        let mlp = options.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
+        let rng = &mut stream(1, Purpose::Dropout);
+        let both = [1.0, -2.0, 0.5, 3.0];
+        let x = tape.constant_slice(2, 2, &both);
+        let (a, b) = (
+            mlp.append(&mut tape, x, &mut Mode::Training(rng)),
+            mlp.append(&mut tape, x, &mut Mode::Training(rng)),
+        );
+        assert_ne!(tape.value(a), tape.value(b), "{options}");
+        let kept = tape.param_values().to_vec();
+        let together = mlp.forward(&mut tape, x);
+        let alone = tape.constant_slice(1, 2, &both[2..]);
+        let alone = mlp.forward(&mut tape, alone);
+        assert_eq!(tape.value(together).row(1), tape.value(alone).row(0), "{options}");
+        assert_eq!(tape.param_values(), kept);
+    }
+}
+
+#[test]
+fn with_batch_norm_hidden_layers_have_no_bias() {
+    let options = MlpOptions { norm: Norm::Batch, ..MlpOptions::new(&[2, 4, 3], Activation::Relu) };
+    let mut tape = Tape::new();
+    let mlp = options.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
+    let names: Vec<&str> = tape.params().map(|p| tape.name(p)).collect();
+    assert_eq!(names, ["w1", "gamma1", "beta1", "running1", "w2", "b2"]);
+    assert_eq!(mlp.biases().iter().map(|p| tape.name(*p)).collect::<Vec<_>>(), ["b2", "gamma1", "beta1"]);
+    assert_eq!(Model::<f64>::least_batch(&mlp), 2);
+}
+
+#[test]
+fn a_dropout_out_of_range() {
+    for dropout in [-0.1, 1.0, f64::NAN] {
+        let options = MlpOptions { dropout, ..MlpOptions::new(&[2, 4, 3], Activation::Relu) };
+        let error = options.plan().unwrap_err().to_string();
+        assert_eq!(error, format!("dropout: {dropout} is not in the range 0 ≤ p < 1"));
     }
 }
 
@@ -250,7 +312,7 @@ fn widths_that_make_no_network() {
         let mut tape = Tape::new();
         let made = Mlp::new(&mut tape, widths, Activation::Relu, None, &mut stream(1, Purpose::Init));
         assert!(matches!(made, Err(Error::Setting { name: "widths", .. })), "{widths:?}");
-        assert!(Mlp::plan(widths, Activation::Relu).is_err());
+        assert!(MlpOptions::new(widths, Activation::Relu).plan().is_err());
         assert!(tape.is_empty());
     }
 }

@@ -14,7 +14,7 @@ fn accuracy<T: Float>(train: &Dataset, test: &Dataset, seed: u64, epochs: usize)
     let model = Mlp::new(&mut tape, &[784, 128, 10], Activation::Relu, None, &mut rng).unwrap();
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
     let loss = Loss::suited_to(train).unwrap();
-    let options = FitOptions { epochs, batch: 128, seed, loss };
+    let options = FitOptions::new(epochs, 128, seed, loss);
     let mut trace = Trace::default();
     fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut Silent, &mut trace).unwrap();
     evaluate(&model, &mut tape, test, loss).unwrap().accuracy().unwrap()

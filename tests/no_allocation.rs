@@ -4,8 +4,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tapegrad::data::{Batches, Dataset};
-use tapegrad::models::{Mlp, Model};
-use tapegrad::nn::Activation;
+use tapegrad::models::{MlpOptions, Model};
+use tapegrad::nn::{Activation, Mode, Norm};
 use tapegrad::optim::schedule::{Cosine, Schedule, Warmup};
 use tapegrad::optim::{self, Average, Clip};
 use tapegrad::rng::{Purpose, stream};
@@ -36,7 +36,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn allocations_of_steps<T: Float>(optimizer: &str, threads: usize) -> usize {
+fn allocations_of_steps<T: Float>(optimizer: &str, norm: Norm, threads: usize) -> usize {
     linalg::with_threads(threads, || {
         let pixels: Vec<u8> = (0..256 * 784).map(|i| (i * 7 % 256) as u8).collect();
         let labels: Vec<usize> = (0..256).map(|i| i % 10).collect();
@@ -45,7 +45,9 @@ fn allocations_of_steps<T: Float>(optimizer: &str, threads: usize) -> usize {
         let mut labels = Vec::with_capacity(128);
         let mut tape = Tape::<T>::default();
         let mut rng = stream(0, Purpose::Init);
-        let model = Mlp::new(&mut tape, &[784, 128, 64, 10], Activation::Gelu, None, &mut rng).unwrap();
+        let plain = MlpOptions::new(&[784, 128, 64, 10], Activation::Gelu);
+        let model = MlpOptions { norm, dropout: 0.2, ..plain }.build(&mut tape, &mut rng).unwrap();
+        let mut rng = stream(0, Purpose::Dropout);
         let mut optimizer = optim::find::<T>(optimizer).unwrap().optimizer(None).unwrap();
         let schedule = Warmup::new(2, Cosine::new(1e-3, 0.0, 10).unwrap());
         let mut clip = Clip::none().with_norm(0.5).unwrap().with_value(0.1).unwrap();
@@ -55,7 +57,7 @@ fn allocations_of_steps<T: Float>(optimizer: &str, threads: usize) -> usize {
             for indices in batches.epoch(epoch) {
                 tape.rewind();
                 let x = tape.constant_with(indices.len(), 784, |to| data.gather(indices, to));
-                let logits = model.forward(&mut tape, x);
+                let logits = model.append(&mut tape, x, &mut Mode::Training(&mut rng));
                 data.gather_labels(indices, &mut labels);
                 let loss = tape.cross_entropy(logits, &labels);
                 tape.zero_grad();
@@ -77,8 +79,11 @@ fn a_step_allocates_nothing() {
     assert!(ALLOCATIONS.load(Ordering::Relaxed) > 0, "the counter does not count");
     for entry in optim::optimizers::<f32>() {
         for threads in [1, 2] {
-            assert_eq!(allocations_of_steps::<f32>(entry.name, threads), 0, "{} in f32", entry.name);
-            assert_eq!(allocations_of_steps::<f64>(entry.name, threads), 0, "{} in f64", entry.name);
+            for (norm, norm_name) in Norm::TABLE {
+                let name = entry.name;
+                assert_eq!(allocations_of_steps::<f32>(name, norm, threads), 0, "{name} in f32, {norm_name}");
+                assert_eq!(allocations_of_steps::<f64>(name, norm, threads), 0, "{name} in f64, {norm_name}");
+            }
         }
     }
 }

@@ -27,12 +27,12 @@ fn train<T: Float>(threads: usize, seed: u64) -> (Trace, Vec<T>) {
         let model = Mlp::new(&mut tape, &[784, 128, 10], Activation::Relu, None, &mut rng).unwrap();
         let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
         let loss = Loss::suited_to(&train).unwrap();
-        let options = FitOptions { epochs: 3, batch: 128, seed, loss };
+        let options = FitOptions::new(3, 128, seed, loss);
         let mut trace = Trace::default();
         let validation = Some(&validation);
         let stop =
             fit(&model, &mut tape, &mut optimizer, &train, validation, &options, &mut Silent, &mut trace);
-        assert_eq!(stop.unwrap(), Stop::Finished);
+        assert_eq!(stop.unwrap().stop, Stop::Finished);
         (trace, tape.param_values().to_vec())
     })
 }
@@ -98,7 +98,7 @@ fn a_linear_model_does_clearly_worse_on_digits() {
         let model = Mlp::new(&mut tape, widths, Activation::Relu, None, &mut rng).unwrap();
         let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
         let loss = Loss::suited_to(&train).unwrap();
-        let options = FitOptions { epochs: 15, batch: 64, seed: 0, loss };
+        let options = FitOptions::new(15, 64, 0, loss);
         let mut trace = Trace::default();
         fit(&model, &mut tape, &mut optimizer, &train, None, &options, &mut Silent, &mut trace).unwrap();
         evaluate(&model, &mut tape, &test, loss).unwrap().accuracy().unwrap()
@@ -118,7 +118,7 @@ fn regression_by_squared_error() {
     let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap();
     let loss = Loss::suited_to(&data).unwrap();
     assert_eq!(loss, Loss::MeanSquaredError);
-    let options = FitOptions { epochs: 40, batch: 20, seed: 0, loss };
+    let options = FitOptions::new(40, 20, 0, loss);
     let mut trace = Trace::default();
     fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace).unwrap();
     assert!(trace.epochs.last().unwrap().train_loss < 1e-10);
@@ -149,11 +149,11 @@ fn an_interrupted_run_keeps_finished_epochs() {
     let mut rng = stream(0, Purpose::Init);
     let model = Mlp::new(&mut tape, &[784, 16, 10], Activation::Relu, None, &mut rng).unwrap();
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
-    let options = FitOptions { epochs: 5, batch: 100, seed: 0, loss: Loss::suited_to(&data).unwrap() };
+    let options = FitOptions::new(5, 100, 0, Loss::suited_to(&data).unwrap());
     let mut trace = Trace::default();
-    let stop =
+    let fitted =
         fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut After(7), &mut trace).unwrap();
-    assert_eq!((stop, trace.epochs.len(), optimizer.steps()), (Stop::Interrupted { epoch: 3 }, 2, 7));
+    assert_eq!((fitted.stop, trace.epochs.len(), optimizer.steps()), (Stop::Interrupted { epoch: 3 }, 2, 7));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_run_that_diverges_is_an_error_that_says_where() {
         let mut rng = stream(0, Purpose::Init);
         let model = Mlp::new(&mut tape, &[784, 16, 10], Activation::Relu, None, &mut rng).unwrap();
         let mut optimizer = Optimizer::new(Sgd, 1e30).unwrap();
-        let options = FitOptions { epochs: 5, batch: 100, seed: 0, loss: Loss::suited_to(&data).unwrap() };
+        let options = FitOptions::new(5, 100, 0, Loss::suited_to(&data).unwrap());
         let mut trace = Trace::default();
         fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace).unwrap_err()
     };
@@ -183,7 +183,7 @@ fn data_that_does_not_fit_is_an_error() {
     let model = Mlp::new(&mut tape, &[4, 16, 3], Activation::Relu, None, &mut rng).unwrap();
     let message = |data: &Dataset, loss: Loss, batch: usize| {
         let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap();
-        let options = FitOptions { epochs: 1, batch, seed: 0, loss };
+        let options = FitOptions::new(1, batch, 0, loss);
         let mut tape = Tape::<f32>::default();
         let trace = &mut Trace::default();
         fit(&model, &mut tape, &mut optimizer, data, None, &options, &mut Silent, trace).unwrap_err()

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use tapegrad::models::{Mlp, Model};
+use tapegrad::models::Model;
+use tapegrad::nn::Mode;
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Error, Tape, file};
 
@@ -48,13 +49,17 @@ pub fn run(args: &GraphArgs) -> Outcome {
     if args.batch == 0 {
         return Err(Error::setting("batch", "0 is no batch; it must be at least 1").into());
     }
-    let widths = args.shape.widths(args.inputs, args.outputs);
-    super::train::plan::<f32>(&args.shape, &widths, args.batch)?;
+    let form = args.shape.options(args.inputs, args.outputs);
+    super::train::plan::<f32>(&form, args.batch)?;
     let mut tape = Tape::<f32>::default();
     let mut rng = stream(0, Purpose::Init);
-    let model = Mlp::new(&mut tape, &widths, args.shape.activation, None, &mut rng)?;
+    let model = form.build(&mut tape, &mut rng)?;
+    let least = Model::<f32>::least_batch(&model);
+    if args.batch < least {
+        return Err(Error::setting("batch", format!("{} is below {least}: batch norm", args.batch)).into());
+    }
     let x = tape.constant_with(args.batch, args.inputs, |_| ());
-    let logits = model.forward(&mut tape, x);
+    let logits = model.append(&mut tape, x, &mut Mode::Training(&mut stream(0, Purpose::Dropout)));
     tape.cross_entropy(logits, &vec![0; args.batch]);
     let text = match args.format {
         Format::Text => tape.to_string(),

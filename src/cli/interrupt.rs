@@ -1,4 +1,5 @@
-//! Ctrl-C: the first one asks a run to end, the second one ends the program.
+//! Ctrl-C: the first one asks a run to end, the second one ends the program. Where a run has nothing to
+//! measure before its end, the first one does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,4 +23,13 @@ pub fn watch() -> Arc<AtomicBool> {
         }
     });
     asked
+}
+
+/// Ends the program with the first Ctrl-C; what it returns stays false.
+pub fn end_at_once() -> Arc<AtomicBool> {
+    let _ = ctrlc::set_handler(|| {
+        super::output::note("interrupted");
+        std::process::exit(EXIT_CODE.into());
+    });
+    Arc::default()
 }

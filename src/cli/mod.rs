@@ -14,7 +14,7 @@ mod train;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Machine learning on the CPU, reproducible to the last bit.
 #[derive(Parser)]
@@ -52,11 +52,15 @@ impl From<tapegrad::Error> for Failure {
 /// Exit code of a program whose reader has gone, as shells have it.
 const OUTPUT_CLOSED: u8 = 141;
 
+/// Settings of the library, and their flags where these have another name.
+const FLAGS: [(&str, &str); 4] =
+    [("widths", "hidden"), ("lambda", "ridge"), ("frequencies", "features"), ("pilots", "selection")];
+
 /// The error, with a setting named by its flag.
 fn message(error: &tapegrad::Error) -> String {
     match error {
         tapegrad::Error::Setting { name, why } => {
-            let flag = if *name == "widths" { "hidden" } else { name };
+            let flag = FLAGS.iter().find(|(setting, _)| setting == name).map_or(*name, |(_, flag)| flag);
             format!("--{}: {why}", flag.replace('_', "-"))
         }
         other => other.to_string(),
@@ -70,9 +74,12 @@ pub fn run() -> ExitCode {
         output::note(format_args!("error: internal error, please report it: {panic}"));
     }));
     let outcome = std::panic::catch_unwind(|| {
-        let cli = Cli::parse();
+        let matches = Cli::command().get_matches();
+        let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         match cli.command {
-            Command::Train(args) => train::run(&args),
+            Command::Train(args) => {
+                train::run(&args, matches.subcommand_matches("train").unwrap_or(&matches))
+            }
             Command::Data(args) => data::run(&args),
             Command::Graph(args) => graph::run(&args),
             Command::Experiments(args) => experiments::run(&args),

@@ -68,7 +68,7 @@ fn train(context: &Context, rate: f64) -> Result<Row> {
     let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut rng)?;
     let mut optimizer = Optimizer::new(Adam::default(), rate)?;
     let loss = Loss::suited_to(train)?;
-    let options = FitOptions { epochs: context.pick(10, 5), batch: 64, seed: context.seed, loss };
+    let options = FitOptions::new(context.pick(10, 5), 64, context.seed, loss);
     let mut record = Record { inner: context.observer("training"), losses: Vec::new() };
     let mut trace = Trace::default();
     let fitted = fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut record, &mut trace);

@@ -73,7 +73,7 @@ fn fit_at(context: &Context, train: &Dataset, test: &Dataset, lambda: f64, seed:
         .with_weight_decay(lambda)?
         .with_group(Group::new(model.biases()).with_weight_decay(0.0)?);
     let loss = Loss::suited_to(train)?;
-    let options = FitOptions { epochs: context.pick(150, 600), batch: N, seed, loss };
+    let options = FitOptions::new(context.pick(150, 600), N, seed, loss);
     let mut trace = Trace::default();
     let mut watch = context.observer("training");
     fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut watch, &mut trace)?;

@@ -40,7 +40,7 @@ fn run(context: &Context) -> Result<Outcome> {
     let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut rng)?;
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
     let loss = Loss::suited_to(train)?;
-    let options = FitOptions { epochs: context.pick(12, 10), batch: 128, seed: context.seed, loss };
+    let options = FitOptions::new(context.pick(12, 10), 128, context.seed, loss);
     let mut trace = Trace::default();
     let mut watch = context.observer("training");
     fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut watch, &mut trace)?;

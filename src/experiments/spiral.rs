@@ -54,7 +54,7 @@ fn run(context: &Context) -> Result<Outcome> {
     for (i, epochs) in STAGES.into_iter().enumerate() {
         context.at(i, STAGES.len(), "training")?;
         // Each stage goes on from the one before, with an order of the samples of its own.
-        let options = FitOptions { epochs: epochs - done, batch: 32, seed: context.seed + i as u64, loss };
+        let options = FitOptions::new(epochs - done, 32, context.seed + i as u64, loss);
         let mut watch = context.observer("training");
         fit(&model, &mut tape, &mut optimizer, &train, None, &options, &mut watch, &mut trace)?;
         context.check()?;

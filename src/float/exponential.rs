@@ -62,11 +62,18 @@ fn clamp<T: Kernel>(x: T, low: T, high: T) -> T {
     if x < low { low } else { x }
 }
 
-/// a + (r + rest), where |a| ≥ |r| or a = 0, with what the first sum drops (Dekker's fast two-sum).
+/// a + r and `rest` with what that sum drops, where |a| ≥ |r| or a = 0 (Dekker's fast two-sum).
+#[inline(always)]
+fn two_sum<T: Kernel>(a: T, r: T, rest: T) -> (T, T) {
+    let sum = a + r;
+    (sum, (r - (sum - a)) + rest)
+}
+
+/// a + (r + rest), likewise.
 #[inline(always)]
 fn add_to<T: Kernel>(a: T, r: T, rest: T) -> T {
-    let sum = a + r;
-    sum + ((r - (sum - a)) + rest)
+    let (sum, rest) = two_sum(a, r, rest);
+    sum + rest
 }
 
 /// eˣ.
@@ -95,20 +102,23 @@ pub(super) fn exp_m1<T: Kernel>(x: T) -> T {
 /// tanh |x| = (e²ˣ − 1)/(e²ˣ + 1) = y/(y + 2·2⁻ⁿ), with y = (e²ˣ − 1)/2ⁿ as in [`exp_m1`]: in this form
 /// an error of y matters the less the nearer the quotient is to 1.
 ///
-/// For n = 0 there is |x| to start from: y/(y + 2) = |x| + (y − 2|x| − |x|·y)/(y + 2), a small correction.
+/// For n ≤ 1 there is |x| to start from: y/(y + p) = |x| + ((y − p|x|) − |x|·y)/(y + p) with p = 2·2⁻ⁿ, a
+/// small correction, in which y − p|x| loses nothing, since both are close.
 #[inline(always)]
 pub(super) fn tanh<T: Kernel>(x: T) -> T {
     let magnitude = x.abs();
     let double = magnitude + magnitude;
     // It is 1 well before the bound.
     let Reduced { n, r, c, .. } = reduce(if double > T::BITS { T::BITS } else { double });
-    let power = inverse_power(n);
-    let tail = T::exp_tail(r) + c;
-    let y = add_to(T::ONE - power, r, tail);
-    let near = n == T::ZERO;
+    let half = inverse_power(n);
+    let power = half + half;
+    let (sum, rest) = two_sum(T::ONE - half, r, T::exp_tail(r) + c);
+    let y = sum + rest;
+    let near = n <= T::ONE;
     let start = if near { magnitude } else { T::ZERO };
-    let numerator = if near { tail - magnitude * y } else { y };
-    (start + numerator / (y + (power + power))).with_sign_of(x)
+    let correction = ((sum - power * magnitude) - magnitude * y) + rest;
+    let numerator = if near { correction } else { y };
+    (start + numerator / (y + power)).with_sign_of(x)
 }
 
 /// 1/(1 + e⁻ˣ), as e^(−|x|)/(1 + e^(−|x|)) below zero.

@@ -1,6 +1,6 @@
 //! What the kernels need of a number type beyond arithmetic: its bits, and the constants of its width.
 
-use super::{Float, exponential, logarithm};
+use super::{Float, arctangent, exponential, logarithm};
 
 /// `f32` and `f64` behind one face, so that every kernel is written once for both.
 ///
@@ -20,12 +20,19 @@ pub(super) trait Kernel: Float {
     const EXP_LIMIT: Self;
     /// An n with 1 ± 2⁻ⁿ = 1, and more than enough.
     const BITS: Self;
+    /// 1/π, rounded.
+    const INV_PI_HI: Self;
+    /// 1/π − [`INV_PI_HI`](Kernel::INV_PI_HI).
+    const INV_PI_LO: Self;
 
     /// eʳ − 1 − r for |r| ≤ ½ ln 2.
     fn exp_tail(r: Self) -> Self;
 
     /// ln(1 + f) − f + h for √½ ≤ 1 + f < √2, where h = ½f².
     fn ln_tail(f: Self, h: Self) -> Self;
+
+    /// (arctan(q)/π − q/π)/q³ for z = q² ≤ tan² π/8.
+    fn atan_tail(z: Self) -> Self;
 
     /// y·2ⁿ for `shifted` = n + [`SHIFT`](Kernel::SHIFT), rounded once.
     fn scale(y: Self, shifted: Self) -> Self;
@@ -44,7 +51,8 @@ pub(super) trait Kernel: Float {
 }
 
 macro_rules! implement {
-    ($t:ident, $bits:ident, ln_2: $hi:literal + $lo:literal, exp_limit: $limit:literal, $exp_tail:path, $ln_tail:path) => {
+    ($t:ident, $bits:ident, ln_2: $hi:literal + $lo:literal, exp_limit: $limit:literal, inv_pi_lo: $pi_lo:literal,
+     $exp_tail:path, $ln_tail:path, $atan_tail:path) => {
         const _: () = {
             const FRACTION: $bits = $t::MANTISSA_DIGITS as $bits - 1;
             const FRACTION_MASK: $bits = (1 << FRACTION) - 1;
@@ -66,6 +74,8 @@ macro_rules! implement {
                 const LN2_LO: $t = $lo;
                 const EXP_LIMIT: $t = $limit;
                 const BITS: $t = $t::MANTISSA_DIGITS as $t + 4.0;
+                const INV_PI_HI: $t = std::$t::consts::FRAC_1_PI;
+                const INV_PI_LO: $t = $pi_lo;
 
                 #[inline(always)]
                 fn exp_tail(r: $t) -> $t {
@@ -74,6 +84,10 @@ macro_rules! implement {
                 #[inline(always)]
                 fn ln_tail(f: $t, h: $t) -> $t {
                     $ln_tail(f, h)
+                }
+                #[inline(always)]
+                fn atan_tail(z: $t) -> $t {
+                    $atan_tail(z)
                 }
                 #[inline(always)]
                 fn scale(y: $t, shifted: $t) -> $t {
@@ -118,10 +132,10 @@ macro_rules! implement {
 
 // ln 2 to 60 digits, cut to 15 and 42 bits; the exponents have 8 and 11.
 implement!(
-    f32, u32, ln_2: 0.693_145_75 + 1.428_606_8e-6, exp_limit: 120.0,
-    exponential::tail_f32, logarithm::tail_f32
+    f32, u32, ln_2: 0.693_145_75 + 1.428_606_8e-6, exp_limit: 120.0, inv_pi_lo: 1.284_127_6e-8,
+    exponential::tail_f32, logarithm::tail_f32, arctangent::tail_f32
 );
 implement!(
-    f64, u64, ln_2: 0.693_147_180_559_890_3 + 5.497_923_018_708_371e-14, exp_limit: 800.0,
-    exponential::tail_f64, logarithm::tail_f64
+    f64, u64, ln_2: 0.693_147_180_559_890_3 + 5.497_923_018_708_371e-14, exp_limit: 800.0, inv_pi_lo: -1.967_867_667_518_248_6e-17,
+    exponential::tail_f64, logarithm::tail_f64, arctangent::tail_f64
 );

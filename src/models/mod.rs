@@ -3,13 +3,15 @@
 pub mod kernel;
 mod logistic;
 mod mlp;
+pub mod ntk;
 mod summary;
 
 pub use logistic::{Derivatives, LogisticOptions, LogisticRegression, Scheme};
-pub use mlp::Mlp;
+pub use mlp::{Mlp, MlpOptions};
 pub use summary::{LayerSummary, Summary};
 
 use crate::Float;
+use crate::nn::Mode;
 use crate::tape::{Tape, Var};
 
 /// A map from samples to predictions with parameters on a tape.
@@ -26,14 +28,28 @@ pub trait Model<T: Float>: Sync {
     /// Numbers per sample that come out.
     fn outputs(&self) -> usize;
 
-    /// Appends the predictions for the m×[`inputs`](Model::inputs) batch `x`:
-    /// m×[`outputs`](Model::outputs), a sample a row.
+    /// Appends the predictions for the m×[`inputs`](Model::inputs) batch `x`, for training or for
+    /// evaluation: m×[`outputs`](Model::outputs), a sample a row.
+    ///
+    /// # Panics
+    /// If `x` is stale or has another number of columns, or fewer rows than
+    /// [`least_batch`](Model::least_batch) in training.
+    fn append(&self, tape: &mut Tape<T>, x: Var, mode: &mut Mode<'_>) -> Var;
+
+    /// Appends the predictions for `x`: [`append`](Model::append) in evaluation.
     ///
     /// # Panics
     /// If `x` is stale or has another number of columns.
-    fn forward(&self, tape: &mut Tape<T>, x: Var) -> Var;
+    fn forward(&self, tape: &mut Tape<T>, x: Var) -> Var {
+        self.append(tape, x, &mut Mode::Evaluation)
+    }
 
-    /// The layers from input to output: what [`forward`](Model::forward) appends, in order.
+    /// The fewest samples that a training step makes sense with: 2 with batch normalisation.
+    fn least_batch(&self) -> usize {
+        1
+    }
+
+    /// The layers from input to output: what [`append`](Model::append) appends in training, in order.
     fn layers(&self) -> Vec<LayerSummary>;
 
     /// Layers, parameters, and the memory that training on batches of that size takes.

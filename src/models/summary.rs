@@ -20,6 +20,8 @@ pub struct LayerSummary {
     pub nodes: usize,
     /// Numbers per sample that these nodes hold, with all that the backward pass needs.
     pub per_sample: usize,
+    /// Numbers beside these, whatever the batch: buffers, statistics.
+    pub fixed: usize,
 }
 
 /// What a model is made of, and what it takes to train it. It prints as a table.
@@ -56,12 +58,13 @@ impl Summary {
         self.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.numbers))
     }
 
-    /// Numbers on the arena once the predictions for a batch stand there: the parameters, the batch, and
+    /// Numbers on the arena once the predictions for a batch of training stand there: the parameters, the batch, and
     /// what the layers append. Equal to [`Tape::numbers`](crate::Tape::numbers) then.
     pub fn forward_numbers(&self) -> usize {
         let per_sample =
             self.layers.iter().fold(self.inputs, |sum, layer| sum.saturating_add(layer.per_sample));
-        per_sample.saturating_mul(self.batch).saturating_add(self.trainable())
+        let fixed = self.layers.iter().fold(self.trainable(), |sum, layer| sum.saturating_add(layer.fixed));
+        per_sample.saturating_mul(self.batch).saturating_add(fixed)
     }
 
     /// The same with the cross-entropy behind, which holds its value, and for the backward pass one

@@ -64,6 +64,12 @@ impl<T: Float> Tape<T> {
         self.elementwise(&Elementwise(Powf), x, Args::scalar(p))
     }
 
+    /// Error function 2/√π ∫₀ˣ e^(−t²) dt. The slope is 2/√π·e^(−x²).
+    #[track_caller]
+    pub fn erf(&mut self, x: impl Into<Var>) -> Var {
+        self.elementwise(&Elementwise(Erf), x, Args::NONE)
+    }
+
     /// |x|. The slope at 0 is 0.
     #[track_caller]
     pub fn abs(&mut self, x: impl Into<Var>) -> Var {
@@ -219,6 +225,19 @@ impl<T: Float> Unary<T> for Powf {
     }
 }
 
+struct Erf;
+impl<T: Float> Unary<T> for Erf {
+    const NAME: &'static str = "erf";
+    #[inline(always)]
+    fn value(x: T, _: &Args<T>) -> T {
+        x.erf()
+    }
+    #[inline(always)]
+    fn slope(x: T, _: T, _: &Args<T>) -> T {
+        T::of(std::f64::consts::FRAC_2_SQRT_PI) * (-x * x).exp()
+    }
+}
+
 struct Abs;
 impl<T: Float> Unary<T> for Abs {
     const NAME: &'static str = "abs";
@@ -275,7 +294,7 @@ mod tests {
 
     #[test]
     fn gradients() {
-        let anywhere: [Op; 10] = [
+        let anywhere: [Op; 11] = [
             |t, x| t.neg(x),
             |t, x| t.scale(x, -1.7),
             |t, x| t.shift(x, 0.4),
@@ -285,6 +304,7 @@ mod tests {
             |t, x| t.powi(x, 1),
             |t, x| t.powi(x, 0),
             |t, x| t.abs(x),
+            |t, x| t.erf(x),
             |t, x| t.clamp(x, -0.42, 0.61),
         ];
         let above_zero: [Op; 6] = [
@@ -327,6 +347,8 @@ mod tests {
         );
         assert_eq!(value_and_grad(&[-1.0], |t, x| t.powi(x, i32::MIN + 1)).1, [least + 1.0]);
         assert!(value_and_grad(&[-1.0], |t, x| t.ln(x)).0[0].is_nan());
+        assert_eq!(value_and_grad(&[-inf, 0.0], |t, x| t.erf(x)).0, [-1.0, 0.0]);
+        assert_eq!(slopes(&[-40.0, 0.0], |t, x| t.erf(x)), [0.0, std::f64::consts::FRAC_2_SQRT_PI]);
         assert!(value_and_grad(&[f64::NAN], |t, x| t.clamp(x, -1.0, 1.0)).0[0].is_nan());
     }
 

@@ -5,7 +5,7 @@
 
 mod activation; // relu leaky_relu gelu gelu_tanh gelu_erf sigmoid tanh softplus silu
 mod arithmetic; // add sub mul div, broadcast
-mod batch_norm; // statistics of a batch, normalisation by column, running statistics
+mod batch_norm; // statistics of a batch, normalisation by column
 mod concat; // several matrices below or beside each other
 mod cross_entropy; // from logits and labels, with label smoothing
 mod dropout; // with the mask in the node's index list
@@ -26,8 +26,7 @@ mod broadcast;
 mod elementwise;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
-pub use batch_norm::RunningStatistics;
 pub use broadcast::{Binary, Broadcast};
 pub use elementwise::{Elementwise, Unary};

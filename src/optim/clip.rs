@@ -91,6 +91,11 @@ impl Clip {
         Clip { non_finite, ..self }
     }
 
+    /// Whether steps whose gradient is not finite are skipped.
+    pub fn skips(&self) -> bool {
+        self.non_finite == NonFinite::Skip
+    }
+
     /// Number of gradients that were not finite, and whose step was to be skipped.
     pub fn skipped(&self) -> u64 {
         self.skipped
@@ -160,7 +165,7 @@ fn scale<T: Float>(grads: &mut [T], max: f64, norm: f64) {
 /// Names the first parameter whose gradient is not finite.
 #[cold]
 fn report<T: Float>(tape: &Tape<T>) -> Error {
-    for p in tape.params() {
+    for p in tape.params().filter(|p| tape.is_trained(*p)) {
         let grads = tape.grad_slice(p);
         if let Some(at) = grads.iter().position(|g| !g.is_finite()) {
             let (name, shape) = (tape.name(p), tape.param_shape(p));

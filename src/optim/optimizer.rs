@@ -207,8 +207,8 @@ impl<T: Float> Optimizer<T> {
         self.steps += 1;
         let corrections = self.rule.corrections(self.steps);
         let buffers = self.rule.buffers();
-        for (slot, layout) in tape.slots().zip(&self.slots) {
-            let group = layout.group.map(|g| &self.groups[g]);
+        for slot in tape.slots() {
+            let group = self.slots[slot.param.index()].group.map(|g| &self.groups[g]);
             let step = Step {
                 lr: group.map_or(self.lr, |g| g.lr(self.lr)),
                 weight_decay: group.and_then(|g| g.weight_decay).unwrap_or(self.weight_decay),

@@ -1,5 +1,6 @@
 //! The walk back through the arena, and the one place where gradients are added up.
 
+use super::memory::reserve;
 use super::node::Node;
 use super::{Args, Phase, Shape, Tape, Var};
 use crate::Float;
@@ -43,10 +44,17 @@ impl<T: Float> Tape<T> {
             root.name()
         );
         if self.grads.len() < self.used {
+            let more = self.used - self.grads.len();
+            if reserve(&mut self.grads, more).is_err() {
+                panic!("backward: there is no memory for the gradients of {} numbers", self.used);
+            }
             self.grads.resize(self.used, T::ZERO);
         }
         // Parameters keep what earlier passes added; of the others nothing has been written yet.
         self.written.clear();
+        if reserve(&mut self.written, self.nodes.len()).is_err() {
+            panic!("backward: there is no memory for a walk over {} nodes", self.nodes.len());
+        }
         self.written.resize(self.params, true);
         self.written.resize(self.nodes.len(), false);
 

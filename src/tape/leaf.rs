@@ -5,7 +5,7 @@
 
 use nalgebra::DMatrix;
 
-use super::node::{Leaf, Node, Param, Shape, Var};
+use super::node::{Leaf, Node, Operation, Param, Shape, Var};
 use super::{Phase, Tape};
 use crate::Float;
 
@@ -35,14 +35,34 @@ impl<T: Float> Tape<T> {
     /// As [`param`](Tape::param).
     #[track_caller]
     pub fn param_with(&mut self, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Param {
+        self.slot(&Leaf::Param, rows, cols, fill)
+    }
+
+    /// A buffer: a parameter that is not trained, such as the running statistics of a normalisation.
+    ///
+    /// It stands among the parameters, outlives every rewind, and is saved, restored and averaged with
+    /// them. It has no gradient, and no optimizer sees it; [`update_buffer`](Tape::update_buffer) changes it.
+    /// `fill` writes it, row-major, into zeros.
+    ///
+    /// # Panics
+    /// As [`param`](Tape::param).
+    #[track_caller]
+    pub fn buffer_with(&mut self, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Param {
+        self.slot(&Leaf::Buffer, rows, cols, fill)
+    }
+
+    /// What stays at the front of the arena.
+    #[track_caller]
+    fn slot(&mut self, kind: &'static Leaf, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Param {
         assert!(
             self.params == self.nodes.len(),
-            "param: parameters come first, but v{} ({}) is on the tape already: create all of them \
+            "{}: parameters come first, but v{} ({}) is on the tape already: create all of them \
              before the first constant or operation, or rewind before",
+            Operation::<T>::name(kind),
             self.params,
             self.nodes[self.params].name(),
         );
-        let var = self.leaf(&Leaf::Param, rows, cols, fill);
+        let var = self.leaf(kind, rows, cols, fill);
         self.params += 1;
         self.names.push(String::new());
         self.grads.truncate(self.used - rows * cols);
@@ -119,10 +139,11 @@ impl<T: Float> Tape<T> {
 
     #[track_caller]
     fn leaf(&mut self, kind: &'static Leaf, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
-        let generation = if matches!(kind, Leaf::Param) { self.id } else { self.generation };
+        let stays = matches!(kind, Leaf::Param | Leaf::Buffer);
+        let generation = if stays { self.id } else { self.generation };
         let shape = Shape::new(rows, cols);
         let mut node = Node::new(kind, shape, self.used, self.links.len(), generation);
-        node.differentiable = !matches!(kind, Leaf::Constant);
+        node.differentiable = matches!(kind, Leaf::Param | Leaf::Variable);
         self.make_room(&node, 0);
         // Zeros, so that a closure that forgets an entry does not leave one of an earlier step there.
         let value = &mut self.values[node.range()];

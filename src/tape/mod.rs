@@ -19,7 +19,9 @@ mod check;
 mod display;
 mod forward;
 mod leaf;
+mod memory;
 mod node;
+mod reach;
 mod slots;
 
 pub use anomaly::{Anomaly, Phase};
@@ -32,6 +34,7 @@ pub use slots::{Slot, Slots};
 
 use std::hash::{BuildHasher, RandomState};
 
+use memory::reserve;
 use node::Node;
 
 use crate::Float;
@@ -151,7 +154,10 @@ impl<T: Float> Tape<T> {
         for input in inputs {
             differentiable |= self.node(op.name(), *input).differentiable;
         }
-        let links = self.links.len();
+        let (links, indices) = (self.links.len(), indices.into_iter());
+        if reserve(&mut self.links, inputs.len() + indices.size_hint().0).is_err() {
+            panic!("{}: there is no memory for its inputs", op.name());
+        }
         self.links.extend(inputs.iter().map(|v| v.index));
         self.links.extend(indices);
         let mut node = Node::new(op, shape, self.used, links, self.generation);
@@ -353,7 +359,8 @@ impl<T: Float> Tape<T> {
     fn make_room(&mut self, node: &Node<T>, saved: usize) {
         let Some(end) = node.range().end.checked_add(saved) else { no_memory(node) };
         if self.values.len() < end {
-            if self.values.try_reserve(end - self.values.len()).is_err() {
+            let more = end - self.values.len();
+            if reserve(&mut self.values, more).is_err() {
                 no_memory(node);
             }
             self.values.resize(end, T::ZERO);
@@ -364,6 +371,9 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     fn push(&mut self, node: Node<T>) -> Var {
         let index = u32::try_from(self.nodes.len()).expect("a tape holds at most 2³² nodes");
+        if reserve(&mut self.nodes, 1).is_err() {
+            no_memory(&node);
+        }
         self.nodes.push(node);
         if self.anomalies.is_some() {
             self.look_for_anomaly(index as usize, Phase::Forward);

@@ -253,6 +253,7 @@ const _: () = assert!(size_of::<Node<f64>>() == 64);
 /// The operation of a leaf: it has no inputs, and its value is written by whoever makes it.
 pub(super) enum Leaf {
     Param,
+    Buffer,
     Constant,
     Variable,
 }
@@ -261,6 +262,7 @@ impl<T: Float> Operation<T> for Leaf {
     fn name(&self) -> &'static str {
         match self {
             Leaf::Param => "param",
+            Leaf::Buffer => "buffer",
             Leaf::Constant => "constant",
             Leaf::Variable => "variable",
         }

@@ -1,7 +1,7 @@
 //! Parameters as an optimizer sees them: slots of values and gradients at the front of the arena.
 
 use super::node::Node;
-use super::{Param, Shape, Tape};
+use super::{Param, Shape, Tape, Var};
 use crate::Float;
 
 /// One parameter's place in the arena.
@@ -29,31 +29,28 @@ impl<'a, T: Float> Iterator for Slots<'a, T> {
     type Item = Slot<'a, T>;
 
     fn next(&mut self) -> Option<Slot<'a, T>> {
-        let (index, node) = self.nodes.next()?;
-        let len = node.shape().len();
-        Some(Slot {
-            param: Param { index: index as u32, tape: self.tape },
-            offset: node.offset,
-            values: self.values.split_off_mut(..len)?,
-            grads: self.grads.split_off_mut(..len)?,
-        })
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.nodes.size_hint()
+        loop {
+            let (index, node) = self.nodes.next()?;
+            let len = node.shape().len();
+            let (values, grads) = (self.values.split_off_mut(..len)?, self.grads.split_off_mut(..len)?);
+            // Buffers lie among the parameters, but are not trained.
+            if node.differentiable {
+                let param = Param { index: index as u32, tape: self.tape };
+                return Some(Slot { param, offset: node.offset, values, grads });
+            }
+        }
     }
 }
 
-impl<T: Float> ExactSizeIterator for Slots<'_, T> {}
-
 impl<T: Float> Tape<T> {
-    /// All parameters, in the order in which they were made.
+    /// All parameters, buffers included, in the order in which they were made.
     pub fn params(&self) -> impl ExactSizeIterator<Item = Param> + use<T> {
         let tape = self.id;
         (0..self.params as u32).map(move |index| Param { index, tape })
     }
 
-    /// The parameters' values and gradients, one slot each: the way in for an optimizer.
+    /// The parameters' values and gradients, one slot each: the way in for an optimizer. Buffers are left
+    /// out.
     ///
     /// The values count as changed from here on: a backward pass through what was computed from the old
     /// ones panics. Rewind first.
@@ -68,7 +65,35 @@ impl<T: Float> Tape<T> {
         }
     }
 
-    /// Number of trainable numbers in all parameters together.
+    /// Whether a parameter is trained: whether it is none of the [buffers](Tape::buffer_with).
+    ///
+    /// # Panics
+    /// If `p` belongs to another tape.
+    #[track_caller]
+    pub fn is_trained(&self, p: Param) -> bool {
+        self.node("is_trained", p.var()).differentiable
+    }
+
+    /// Changes a buffer by a value on the tape: `f` gets both, row-major. Allowed between the forward and
+    /// the backward pass as well.
+    ///
+    /// What was computed from the buffer keeps the value that it was computed from. An operation whose
+    /// derivative reads the buffer, instead of what it saved, would read the new one.
+    ///
+    /// # Panics
+    /// If `p` is a parameter that is trained, or belongs to another tape; if `v` is stale or a parameter.
+    #[track_caller]
+    pub fn update_buffer(&mut self, p: Param, v: impl Into<Var>, f: impl FnOnce(&mut [T], &[T])) {
+        let v = v.into();
+        let (buffer, node) = (self.node("update_buffer", p.var()), self.node("update_buffer", v));
+        assert!(!buffer.differentiable, "update_buffer: {p} is trained: only an optimizer changes it");
+        assert!(v.index() >= self.params, "update_buffer: {v} is a parameter, not a value behind them");
+        let (to, from) = (buffer.range(), node.range());
+        let (before, behind) = self.values.split_at_mut(from.start);
+        f(&mut before[to], &behind[..from.len()]);
+    }
+
+    /// Numbers in all parameters together, buffers included.
     pub fn param_numbers(&self) -> usize {
         self.params.checked_sub(1).map_or(0, |last| self.nodes[last].range().end)
     }

@@ -1,27 +1,112 @@
 //! The training loop.
 
+use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Epoch, Loss, Trace, argmax, evaluate};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Audit, Criterion, EarlyStopping, Epoch, Evaluation, Loss, Trace, argmax, evaluate};
 use crate::data::{Batches, Dataset};
-use crate::linalg::norm_squared;
 use crate::models::Model;
-use crate::optim::Optimizer;
-use crate::tape::Tape;
+use crate::nn::Mode;
+use crate::optim::schedule::{ReduceOnPlateau, Schedule};
+use crate::optim::{Average, Clip, Clipped, Optimizer};
+use crate::rng::{Purpose, stream};
+use crate::tape::{Param, Tape};
 use crate::{Error, Float, Result};
 
 /// What [`fit`] is told.
-#[derive(Clone, Copy, Debug)]
+///
+/// ```
+/// use std::sync::Arc;
+/// use tapegrad::optim::Clip;
+/// use tapegrad::optim::schedule::Cosine;
+/// use tapegrad::train::{Criterion, FitOptions, Loss, Rate};
+///
+/// let options = FitOptions {
+///     rate: Rate::Schedule(Arc::new(Cosine::new(0.1, 0.0, 1000)?)),
+///     clip: Clip::none().with_norm(1.0)?,
+///     early_stopping: Some(Criterion::GeneralizationLoss { alpha: 5.0 }),
+///     ..FitOptions::new(10, 128, 0, Loss::CrossEntropy { smoothing: 0.1 })
+/// };
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+#[derive(Clone, Debug)]
 pub struct FitOptions {
-    /// How many times every sample is seen.
+    /// How many times every sample is seen, at most.
     pub epochs: usize,
     /// Samples in a step.
     pub batch: usize,
-    /// Seed of the order of the samples.
+    /// Seed of the order of the samples, and of dropout.
     pub seed: u64,
-    /// What is made small.
+    /// What is made small. Label smoothing is for training only: validation is without.
     pub loss: Loss,
+    /// Where the learning rate comes from.
+    pub rate: Rate,
+    /// An L2 penalty that is added to the loss.
+    pub penalty: Option<Penalty>,
+    /// Bounds on the gradient, and what is done when it is not finite.
+    pub clip: Clip,
+    /// When to stop before the last epoch; the best parameters are then put back, and also when the last
+    /// epoch is reached. Needs a validation set.
+    pub early_stopping: Option<Criterion>,
+    /// β of the exponential average of the parameters that is validated and, in the end, put in their place.
+    pub average: Option<f64>,
+    /// Whether each epoch's last step is [audited](Audit). That allocates memory.
+    pub audit: bool,
+}
+
+impl FitOptions {
+    /// The optimizer's own rate, and none of the rest.
+    pub fn new(epochs: usize, batch: usize, seed: u64, loss: Loss) -> FitOptions {
+        FitOptions {
+            epochs,
+            batch,
+            seed,
+            loss,
+            rate: Rate::Fixed,
+            penalty: None,
+            clip: Clip::none(),
+            early_stopping: None,
+            average: None,
+            audit: false,
+        }
+    }
+}
+
+/// Where the learning rate of a run comes from.
+#[derive(Clone, Default)]
+pub enum Rate {
+    /// The optimizer's own, throughout.
+    #[default]
+    Fixed,
+    /// That of a schedule, for each step by the number of steps that the optimizer has done.
+    Schedule(Arc<dyn Schedule>),
+    /// Reduced when the validation loss, or without a validation set the training loss, has not improved.
+    Plateau(ReduceOnPlateau),
+}
+
+impl fmt::Debug for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rate::Fixed => f.write_str("Fixed"),
+            Rate::Schedule(schedule) => write!(f, "Schedule({schedule})"),
+            Rate::Plateau(plateau) => write!(f, "Plateau({plateau})"),
+        }
+    }
+}
+
+/// λ/2 · Σ‖w‖² in the loss: see [`Tape::l2_penalty`].
+///
+/// The losses that a run records are without it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Penalty {
+    /// λ ≥ 0.
+    pub lambda: f64,
+    /// Of what: usually the weights and not the biases.
+    pub params: Vec<Param>,
 }
 
 /// Where a run stands, after each step.
@@ -71,11 +156,28 @@ impl Observer for Silent {}
 pub enum Stop {
     /// All epochs are done.
     Finished,
+    /// Early stopping ended it after this epoch (from 1).
+    Early {
+        /// The last epoch.
+        epoch: usize,
+    },
     /// The observer ended it, in this epoch (from 1); the trace has the epochs before.
     Interrupted {
         /// The epoch that was not finished.
         epoch: usize,
     },
+}
+
+/// What [`fit`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fitted {
+    /// How the run ended.
+    pub stop: Stop,
+    /// With early stopping, the epoch (from 1) whose parameters are on the tape now: that with the least
+    /// validation loss. `None` without, or if no epoch was finished.
+    pub best_epoch: Option<usize>,
+    /// Steps left out because their gradient was not finite.
+    pub skipped: u64,
 }
 
 /// Trains `model`, whose parameters are on `tape`: batches → forward → loss → backward → step.
@@ -100,17 +202,22 @@ pub enum Stop {
 /// let mut rng = stream(1, Purpose::Init);
 /// let model = Mlp::new(&mut tape, &[2, 8, 2], Activation::Tanh, None, &mut rng)?;
 /// let mut optimizer = Optimizer::new(Adam::default(), 0.05)?;
-/// let options = FitOptions { epochs: 200, batch: 4, seed: 1, loss: Loss::suited_to(&data)? };
+/// let options = FitOptions::new(200, 4, 1, Loss::suited_to(&data)?);
 /// let mut trace = Trace::default();
-/// let stop = fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace)?;
-/// assert_eq!(stop, Stop::Finished);
+/// let fitted = fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace)?;
+/// assert_eq!(fitted.stop, Stop::Finished);
 /// assert_eq!(trace.epochs.last().unwrap().train_accuracy, Some(1.0));
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
 ///
+/// A batch with fewer samples than the model [can train on](Model::least_batch), as the last of an epoch may
+/// be, is left out.
+///
 /// # Errors
-/// [`Error::Data`] if the data does not fit the model or the loss, [`Error::Setting`] for a batch size
-/// of 0, [`Error::NonFinite`] if the loss leaves the finite numbers.
+/// [`Error::Data`] if the data does not fit the model or the loss; [`Error::Setting`] for a batch size of 0
+/// or below what the model can train on, early stopping without a validation set, or a setting out of its
+/// range; [`Error::NonFinite`] if the loss or a gradient leaves the finite numbers, unless such steps are
+/// skipped, and if all steps of an epoch were.
 #[allow(clippy::too_many_arguments)] // Each is one thing a run consists of; a struct would only rename them.
 pub fn fit<T: Float>(
     model: &dyn Model<T>,
@@ -121,37 +228,194 @@ pub fn fit<T: Float>(
     options: &FitOptions,
     observer: &mut dyn Observer,
     trace: &mut Trace,
-) -> Result<Stop> {
-    let FitOptions { epochs, batch, seed, loss } = *options;
-    check_fit(model, train, loss)?;
-    if let Some(validation) = validation {
-        check_fit(model, validation, loss)?;
+) -> Result<Fitted> {
+    let mut run = Run::new(model, train, validation, options)?;
+    let stop = run.epochs(tape, optimizer, observer, trace);
+    tape.rewind();
+    let best_epoch = run.early_stopping.as_ref().and_then(|early| early.restore(tape));
+    // What is restored was averaged already.
+    if best_epoch.is_none()
+        && let Some(average) = run.average.as_mut().filter(|average| average.updates() > 0)
+    {
+        average.swap(tape);
     }
-    let mut batches = Batches::shuffled(train.len(), batch, seed)?;
-    let steps = batches.per_epoch();
-    let mut labels = Vec::with_capacity(batch.min(train.len()));
+    Ok(Fitted { stop: stop?, best_epoch, skipped: run.clip.skipped() })
+}
 
-    for epoch in 1..=epochs {
-        let start = Instant::now();
-        let (mut loss_sum, mut right, mut norm_sum, mut seen) = (0.0, 0, 0.0, 0);
-        for (step, indices) in batches.epoch(epoch as u64 - 1).enumerate() {
+/// A run of [`fit`]: what it was told, and what it remembers from epoch to epoch.
+struct Run<'a, T: Float> {
+    model: &'a dyn Model<T>,
+    train: &'a Dataset,
+    validation: Option<&'a Dataset>,
+    options: &'a FitOptions,
+    batches: Batches,
+    labels: Vec<usize>,
+    rng: ChaCha8Rng,
+    rate: Rate,
+    clip: Clip,
+    early_stopping: Option<EarlyStopping<T>>,
+    average: Option<Average<T>>,
+}
+
+/// Sums over the steps of an epoch.
+#[derive(Default)]
+struct Sums {
+    steps: usize,
+    samples: usize,
+    loss: f64,
+    right: usize,
+    norm: f64,
+    audit: Option<Audit>,
+}
+
+impl<'a, T: Float> Run<'a, T> {
+    fn new(
+        model: &'a dyn Model<T>,
+        train: &'a Dataset,
+        validation: Option<&'a Dataset>,
+        options: &'a FitOptions,
+    ) -> Result<Self> {
+        let FitOptions { batch, seed, loss, .. } = *options;
+        check_fit(model, train, loss)?;
+        if let Some(validation) = validation {
+            check_fit(model, validation, loss)?;
+        }
+        let batches = Batches::shuffled(train.len(), batch, seed)?;
+        let least = model.least_batch();
+        if batch < least {
+            let why = format!("{batch} is too small: {} trains on batches of at least {least}", model.name());
+            return Err(Error::setting("batch", why));
+        }
+        if train.len() < least {
+            let (name, samples) = (model.name(), train.len());
+            return Err(Error::Data(format!("{name} needs {least} samples to train on, not {samples}")));
+        }
+        if options.early_stopping.is_some() && validation.is_none() {
+            return Err(Error::setting("early_stopping", "it needs a validation set to judge by"));
+        }
+        if let Some(Penalty { lambda, .. }) = &options.penalty
+            && !(*lambda >= 0.0 && lambda.is_finite())
+        {
+            return Err(Error::setting("l2", format!("{lambda} is not finite and at least 0")));
+        }
+        Ok(Run {
+            model,
+            train,
+            validation,
+            options,
+            batches,
+            labels: Vec::with_capacity(batch.min(train.len())),
+            rng: stream(seed, Purpose::Dropout),
+            rate: options.rate.clone(),
+            clip: options.clip,
+            early_stopping: options.early_stopping.map(EarlyStopping::new).transpose()?,
+            average: options.average.map(Average::exponential).transpose()?,
+        })
+    }
+
+    fn epochs(
+        &mut self,
+        tape: &mut Tape<T>,
+        optimizer: &mut Optimizer<T>,
+        observer: &mut dyn Observer,
+        trace: &mut Trace,
+    ) -> Result<Stop> {
+        for epoch in 1..=self.options.epochs {
+            let start = Instant::now();
+            let Some(sums) = self.epoch(epoch, tape, optimizer, observer)? else {
+                return Ok(Stop::Interrupted { epoch });
+            };
+            let seconds = start.elapsed().as_secs_f64();
+            let lr = optimizer.lr();
+            let samples = sums.samples as f64;
+            let train_loss = sums.loss / samples;
+            let (after, stop) = self.validate(tape, train_loss)?;
+            let validation_loss = after.as_ref().map(|e| e.loss);
+            if let Rate::Plateau(plateau) = &mut self.rate {
+                optimizer.set_lr(plateau.observe(validation_loss.unwrap_or(train_loss)))?;
+            }
+            trace.epochs.push(Epoch {
+                epoch,
+                steps: optimizer.steps(),
+                lr,
+                train_loss,
+                train_accuracy: self.options.loss.classifies().then(|| sums.right as f64 / samples),
+                gradient_norm: sums.norm / sums.steps as f64,
+                validation_loss,
+                validation_accuracy: after.as_ref().and_then(|e| e.accuracy()),
+                audit: sums.audit,
+                seconds,
+                samples_per_second: samples / seconds,
+            });
+            observer.epoch(trace)?;
+            if stop {
+                return Ok(Stop::Early { epoch });
+            }
+        }
+        Ok(Stop::Finished)
+    }
+
+    /// The steps of an epoch; `None` if the observer ended it.
+    fn epoch(
+        &mut self,
+        epoch: usize,
+        tape: &mut Tape<T>,
+        optimizer: &mut Optimizer<T>,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Sums>> {
+        let FitOptions { epochs, loss, ref penalty, audit, .. } = *self.options;
+        let (model, train) = (self.model, self.train);
+        let rows = train.len();
+        // All batches are full but the last, which may be too short to train on.
+        let short = rows % self.batches.size();
+        let left_out = usize::from((1..model.least_batch()).contains(&short));
+        let steps = self.batches.per_epoch() - left_out;
+        let (mut sums, mut seen) = (Sums::default(), 0);
+        for (step, indices) in self.batches.epoch(epoch as u64 - 1).take(steps).enumerate() {
             tape.rewind();
             let x = tape.constant_with(indices.len(), train.features(), |to| train.gather(indices, to));
-            let output = model.forward(tape, x);
-            let batch_loss = loss.append(tape, output, train, indices, &mut labels);
+            let output = model.append(tape, x, &mut Mode::Training(&mut self.rng));
+            let batch_loss = loss.append(tape, output, train, indices, &mut self.labels);
             let value = tape.item(batch_loss).to_f64();
-            if !value.is_finite() {
+            if !value.is_finite() && !self.clip.skips() {
                 return Err(diverged(tape, epoch, step + 1, value));
             }
+            let total = match penalty {
+                Some(Penalty { lambda, params }) => {
+                    let penalty = tape.l2_penalty(params, T::of(*lambda));
+                    tape.add(batch_loss, penalty)
+                }
+                None => batch_loss,
+            };
             tape.zero_grad();
-            tape.backward(batch_loss);
-            norm_sum += norm_squared(tape.param_grads()).to_f64().sqrt();
-            loss_sum += value * indices.len() as f64;
-            if loss.classifies() {
-                let scores = tape.value_slice(output).chunks(model.outputs());
-                right += scores.zip(&labels).filter(|(row, label)| argmax(row) == **label).count();
+            tape.backward(total);
+            let clipped = self.clip.apply(tape).map_err(|error| match error {
+                Error::NonFinite(why) => Error::NonFinite(format!("epoch {epoch}, step {}: {why}", step + 1)),
+                other => other,
+            })?;
+            if let Clipped::Ready { norm } = clipped {
+                sums.steps += 1;
+                sums.samples += indices.len();
+                sums.norm += norm;
+                sums.loss += value * indices.len() as f64;
+                if loss.classifies() {
+                    let scores = tape.value_slice(output).chunks(model.outputs());
+                    sums.right +=
+                        scores.zip(&self.labels).filter(|(row, label)| argmax(row) == **label).count();
+                }
+                if let Rate::Schedule(schedule) = &self.rate {
+                    optimizer.set_lr(schedule.lr(optimizer.steps()))?;
+                }
+                let mut flow = (audit && step + 1 == steps).then(|| Audit::before_step(tape, total));
+                optimizer.step(tape);
+                if let Some(flow) = &mut flow {
+                    flow.after_step(tape)?;
+                }
+                sums.audit = flow;
+                if let Some(average) = &mut self.average {
+                    average.update(tape);
+                }
             }
-            optimizer.step(tape);
             seen += indices.len();
             let progress = Progress {
                 epoch,
@@ -159,33 +423,43 @@ pub fn fit<T: Float>(
                 step: step + 1,
                 steps,
                 samples: seen,
-                epoch_samples: train.len(),
+                epoch_samples: rows,
                 loss: value,
             };
             if observer.step(&progress).is_break() {
-                tape.rewind();
-                return Ok(Stop::Interrupted { epoch });
+                return Ok(None);
             }
         }
         tape.rewind();
-        let seconds = start.elapsed().as_secs_f64();
-        let after = validation.map(|data| evaluate(model, tape, data, loss)).transpose()?;
-        let samples = train.len() as f64;
-        trace.epochs.push(Epoch {
-            epoch,
-            steps: optimizer.steps(),
-            lr: optimizer.lr(),
-            train_loss: loss_sum / samples,
-            train_accuracy: loss.classifies().then(|| right as f64 / samples),
-            gradient_norm: norm_sum / steps as f64,
-            validation_loss: after.as_ref().map(|e| e.loss),
-            validation_accuracy: after.as_ref().and_then(|e| e.accuracy()),
-            seconds,
-            samples_per_second: samples / seconds,
-        });
-        observer.epoch(trace)?;
+        if sums.steps == 0 {
+            return Err(Error::NonFinite(format!(
+                "epoch {epoch}: no step had a finite gradient, so all were skipped; a smaller learning rate \
+                 may help"
+            )));
+        }
+        Ok(Some(sums))
     }
-    Ok(Stop::Finished)
+
+    /// The validation of an epoch, with the averaged parameters where there are any, and whether to stop.
+    fn validate(&mut self, tape: &mut Tape<T>, train_loss: f64) -> Result<(Option<Evaluation>, bool)> {
+        let Some(validation) = self.validation else { return Ok((None, false)) };
+        let mut average = self.average.as_mut().filter(|average| average.updates() > 0);
+        if let Some(average) = &mut average {
+            average.swap(tape);
+        }
+        let evaluated = evaluate(self.model, tape, validation, self.options.loss.for_evaluation()).and_then(
+            |evaluation| {
+                let early = self.early_stopping.as_mut();
+                let verdict =
+                    early.map(|early| early.observe(tape, train_loss, evaluation.loss)).transpose()?;
+                Ok((Some(evaluation), verdict.is_some_and(|verdict| verdict.stop)))
+            },
+        );
+        if let Some(average) = average {
+            average.swap(tape);
+        }
+        evaluated
+    }
 }
 
 /// Whether the model, the data and the loss belong together.

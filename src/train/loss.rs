@@ -13,6 +13,9 @@ pub enum Loss {
         /// Probability taken from the true class and spread evenly over all, in [0, 1).
         smoothing: f64,
     },
+    /// A binary cross-entropy from logits for each class, that class against the rest, summed over the
+    /// classes. On a linear model it trains a logistic regression per class at once: they share no weights.
+    OneVsRest,
     /// Mean squared error against real-valued targets.
     MeanSquaredError,
 }
@@ -40,10 +43,20 @@ impl Loss {
             Loss::CrossEntropy { smoothing } if !(0.0..1.0).contains(&smoothing) => {
                 Err(Error::setting("smoothing", format!("{smoothing} is not in [0, 1)")))
             }
-            Loss::CrossEntropy { .. } if data.labels().is_some() => Ok(data.classes()),
+            Loss::CrossEntropy { .. } | Loss::OneVsRest if data.labels().is_some() => Ok(data.classes()),
             Loss::MeanSquaredError if data.targets().is_some() => Ok(data.target_width()),
-            Loss::CrossEntropy { .. } => Err(Error::Data("cross-entropy needs class labels".into())),
+            Loss::CrossEntropy { .. } | Loss::OneVsRest => {
+                Err(Error::Data("cross-entropy needs class labels".into()))
+            }
             Loss::MeanSquaredError => Err(Error::Data("the squared error needs real-valued targets".into())),
+        }
+    }
+
+    /// The same without label smoothing, which is for training only.
+    pub fn for_evaluation(self) -> Loss {
+        match self {
+            Loss::CrossEntropy { .. } => Loss::CrossEntropy { smoothing: 0.0 },
+            other => other,
         }
     }
 
@@ -66,6 +79,16 @@ impl Loss {
                     tape.cross_entropy_smoothed(output, labels, T::of(smoothing))
                 }
             }
+            Loss::OneVsRest => {
+                data.gather_labels(indices, labels);
+                let classes = tape.shape(output).cols;
+                let targets = tape.constant_with(indices.len(), classes, |to| {
+                    labels.iter().enumerate().for_each(|(i, label)| to[i * classes + label] = T::ONE);
+                });
+                // The mean over all entries is that over the samples, divided by the number of classes.
+                let mean = tape.bce_with_logits(output, targets);
+                tape.scale(mean, T::of(classes as f64))
+            }
             Loss::MeanSquaredError => {
                 let targets = tape.constant_with(indices.len(), data.target_width(), |to| {
                     data.gather_targets(indices, to);
@@ -77,6 +100,6 @@ impl Loss {
 
     /// Whether it compares with classes, so that there is an accuracy.
     pub(crate) fn classifies(self) -> bool {
-        matches!(self, Loss::CrossEntropy { .. })
+        matches!(self, Loss::CrossEntropy { .. } | Loss::OneVsRest)
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
+use super::Audit;
 use crate::{Result, file};
 
 /// A run as text that can be compared to the last bit.
@@ -38,6 +39,8 @@ pub struct Epoch {
     pub validation_loss: Option<f64>,
     /// Accuracy on the validation samples after the epoch.
     pub validation_accuracy: Option<f64>,
+    /// Gradient flow in the epoch's last step, where it was asked for.
+    pub audit: Option<Audit>,
     /// Wall-clock time of the training part, in seconds.
     pub seconds: f64,
     /// Training samples a second.
@@ -45,6 +48,7 @@ pub struct Epoch {
 }
 
 /// One value in a row of the trace.
+#[derive(Clone, Copy)]
 enum Cell {
     Count(u64),
     Number(f64),
@@ -111,12 +115,31 @@ impl Trace {
 
     /// The trace in a format, with wall-clock times if asked for.
     pub fn render(&self, format: TraceFormat, times: bool) -> String {
-        let columns: Vec<&Column> = COLUMNS.iter().chain(TIMES.iter().filter(|_| times)).collect();
+        let table = self.table(times);
         match format {
-            TraceFormat::Text => self.text(&columns),
-            TraceFormat::Csv => self.csv(&columns),
-            TraceFormat::JsonLines => self.json_lines(&columns),
+            TraceFormat::Text => self.text(&table),
+            TraceFormat::Csv => self.csv(&table),
+            TraceFormat::JsonLines => self.json_lines(&table),
         }
+    }
+
+    /// The columns of the table above, and behind them the figures of the audits, if there are any.
+    fn table(&self, times: bool) -> Table {
+        let columns: Vec<&Column> = COLUMNS.iter().chain(TIMES.iter().filter(|_| times)).collect();
+        let mut heads: Vec<String> = columns.iter().map(|(name, _)| name.to_string()).collect();
+        let audited = self.epochs.iter().find_map(|epoch| epoch.audit.as_ref());
+        let figures = audited.map_or(Vec::new(), Audit::figures);
+        heads.extend(figures.iter().map(|(name, _)| name.clone()));
+        let row = |epoch: &Epoch| -> Vec<Cell> {
+            let mut row: Vec<Cell> = columns.iter().map(|(_, get)| get(epoch)).collect();
+            if let Some(audit) = &epoch.audit {
+                row.extend(audit.figures().into_iter().map(|(_, x)| Cell::Number(x)));
+            }
+            row.resize(heads.len(), Cell::Missing);
+            row
+        };
+        let rows = self.epochs.iter().map(row).collect();
+        Table { heads, rows }
     }
 
     /// Writes the trace to a file in the format of its ending. The file is replaced as a whole: at no
@@ -130,20 +153,17 @@ impl Trace {
         file::write(path, |out| out.write_all(text.as_bytes()))
     }
 
-    fn text(&self, columns: &[&Column]) -> String {
-        let rows: Vec<Vec<String>> = self
-            .epochs
-            .iter()
-            .map(|epoch| columns.iter().map(|(_, get)| plain(&get(epoch), "-")).collect())
-            .collect();
+    fn text(&self, table: &Table) -> String {
+        let rows: Vec<Vec<String>> =
+            table.rows.iter().map(|row| row.iter().map(|cell| plain(cell, "-")).collect()).collect();
         let mut out = self.comments();
-        let widths: Vec<usize> = columns
+        let widths: Vec<usize> = table
+            .heads
             .iter()
             .enumerate()
-            .map(|(c, (name, _))| rows.iter().map(|row| row[c].len()).max().unwrap_or(0).max(name.len()))
+            .map(|(c, name)| rows.iter().map(|row| row[c].len()).max().unwrap_or(0).max(name.len()))
             .collect();
-        let heads: Vec<String> = columns.iter().map(|(name, _)| name.to_string()).collect();
-        for row in std::iter::once(&heads).chain(&rows) {
+        for row in std::iter::once(&table.heads).chain(&rows) {
             let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, w)| format!("{cell:>w$}")).collect();
             out.push_str(&cells.join("  "));
             out.push('\n');
@@ -151,33 +171,32 @@ impl Trace {
         out + &self.results_as_comments()
     }
 
-    fn csv(&self, columns: &[&Column]) -> String {
+    fn csv(&self, table: &Table) -> String {
         let mut out = self.comments();
-        let heads: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-        out.push_str(&heads.join(","));
+        out.push_str(&table.heads.join(","));
         out.push('\n');
-        for epoch in &self.epochs {
-            let cells: Vec<String> = columns.iter().map(|(_, get)| plain(&get(epoch), "")).collect();
+        for row in &table.rows {
+            let cells: Vec<String> = row.iter().map(|cell| plain(cell, "")).collect();
             out.push_str(&cells.join(","));
             out.push('\n');
         }
         out + &self.results_as_comments()
     }
 
-    fn json_lines(&self, columns: &[&Column]) -> String {
+    fn json_lines(&self, table: &Table) -> String {
         use serde_json::{Map, Value};
         let mut lines = Vec::new();
         let settings: Map<String, Value> =
             self.settings.iter().map(|(name, value)| (name.clone(), typed(value))).collect();
         lines.push(Value::Object(Map::from_iter([("settings".to_string(), Value::Object(settings))])));
-        for epoch in &self.epochs {
-            let row = columns.iter().map(|(name, get)| {
-                let value = match get(epoch) {
+        for row in &table.rows {
+            let row = table.heads.iter().zip(row).map(|(name, cell)| {
+                let value = match *cell {
                     Cell::Count(n) => Value::from(n),
                     Cell::Number(x) => Value::from(x),
                     Cell::Missing => Value::Null,
                 };
-                (name.to_string(), value)
+                (name.clone(), value)
             });
             lines.push(Value::Object(row.collect()));
         }
@@ -202,6 +221,12 @@ impl Trace {
             out
         })
     }
+}
+
+/// What all formats write: the heads of the columns, and a row for every epoch.
+struct Table {
+    heads: Vec<String>,
+    rows: Vec<Vec<Cell>>,
 }
 
 /// A setting that is a whole number as one, everything else as text.
@@ -235,6 +260,7 @@ mod tests {
                 gradient_norm: 1e-17,
                 validation_loss: None,
                 validation_accuracy: None,
+                audit: None,
                 seconds: 0.5,
                 samples_per_second: 1e5,
             });

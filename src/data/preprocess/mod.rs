@@ -1,15 +1,18 @@
 //! Preprocessing: what is fitted on the training part and then applied to every part.
 //!
 //! [`Standardize`] and [`MinMax`] only add an [`Affine`](super::Affine) map to a dataset, so nothing is
-//! copied. [`RandomProjection`] and [`Pca`] make new features. All of them read the data in blocks of
-//! rows, so that a mapped file of bytes never lies in memory as numbers.
+//! copied. [`RandomProjection`] and [`Pca`] make new features. These read the data in blocks of
+//! rows, so that a mapped file of bytes never lies in memory as numbers. [`smooth_images`] and
+//! [`normalize_rows`] are fitted to nothing and work on numbers in place.
 
 mod pca;
 mod projection;
+mod rows;
 mod scale;
 
 pub use pca::Pca;
 pub use projection::RandomProjection;
+pub use rows::{normalize_rows, smooth_images};
 pub use scale::{MinMax, Standardize};
 
 use super::Dataset;

@@ -131,12 +131,23 @@ pub fn leverage_scores<T: Float>(
 }
 
 /// The factor of K_MM with a jitter on the diagonal that rounding cannot undo: 4·M·ε times the largest
-/// k(c, c). Without it, duplicated centres would make the matrix singular.
+/// k(c, c), and ten times as much as often as that is not enough, up to a hundredth. Without it, duplicated
+/// centres would make the matrix singular; and where the centres lie close together for their norms, the
+/// distances have errors of many ε.
 pub(super) fn factor_centres<T: Float>(kernel: &dyn Kernel<T>, centres: &Samples<T>) -> Result<Cholesky<T>> {
-    let mut k = gram_lower(kernel, centres);
     let m = centres.len();
-    let largest = (0..m).map(|i| k[(i, i)]).fold(T::ZERO, Float::max);
-    let jitter = T::of(4.0 * m as f64) * T::EPSILON * largest;
-    (0..m).for_each(|i| k[(i, i)] += jitter);
-    Cholesky::new(k)
+    let mut share = 4.0 * m as f64 * T::EPSILON.to_f64();
+    loop {
+        let mut k = gram_lower(kernel, centres);
+        let largest = (0..m).map(|i| k[(i, i)]).fold(T::ZERO, Float::max);
+        (0..m).for_each(|i| k[(i, i)] += T::of(share) * largest);
+        match Cholesky::new(k) {
+            Err(Error::NotPositiveDefinite { .. }) if share < 1e-2 => share *= 10.0,
+            Err(Error::NotPositiveDefinite { pivot, value, .. }) => {
+                let hint = format!("the kernel matrix of the centres is beyond {}: center the data", T::NAME);
+                return Err(Error::NotPositiveDefinite { pivot, value, hint });
+            }
+            other => return other,
+        }
+    }
 }

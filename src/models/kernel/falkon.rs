@@ -1,5 +1,6 @@
 //! FALKON: preconditioned conjugate gradients on Nyström centres.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
@@ -54,14 +55,29 @@ pub struct Falkon<T: Float> {
 /// Held or made anew, the numbers are the same: the memory does not change a bit.
 ///
 /// # Errors
-/// [`Error::Setting`] if λ is not above 0, M is 0 or more than n, `iterations` is 0, `tolerance` is negative or NaN, or the
-/// memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if λ is too small
+/// [`Error::Setting`] if λ is not above 0, M is 0 or more than n, `iterations` is 0, `tolerance` is negative
+/// or NaN, or the memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if λ is too small
 /// for the precision.
 pub fn falkon<T: Float>(
     kernel: Arc<dyn Kernel<T>>,
     x: &Samples<T>,
     y: &DMatrix<T>,
     options: FalkonOptions,
+) -> Result<Falkon<T>> {
+    falkon_observed(kernel, x, y, options, &mut |_, _| ControlFlow::Continue(()))
+}
+
+/// [`falkon`], which calls `observe` after each iteration with its number, from 1, and the largest relative
+/// residual of any column; `Break` ends the fit there, with the solution as it is then.
+///
+/// # Errors
+/// As [`falkon`].
+pub fn falkon_observed<T: Float>(
+    kernel: Arc<dyn Kernel<T>>,
+    x: &Samples<T>,
+    y: &DMatrix<T>,
+    options: FalkonOptions,
+    observe: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
 ) -> Result<Falkon<T>> {
     let FalkonOptions { ridge, centres: m, selection, seed, .. } = options;
     check(&options)?;
@@ -112,7 +128,11 @@ pub fn falkon<T: Float>(
         second.solve_lower_in_place(&mut out);
         out
     };
-    let (mut alpha, residuals) = conjugate_gradients(right, options.iterations, options.tolerance, apply);
+    let (mut alpha, residuals) =
+        conjugate_gradients(right, options.iterations, apply, |iteration, residual| {
+            let go_on = observe(iteration, residual).is_continue();
+            go_on && residual > options.tolerance
+        });
     second.solve_upper_in_place(&mut alpha);
     first.solve_upper_in_place(&mut alpha);
     let name = format!("FALKON, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
@@ -173,12 +193,12 @@ impl<T: Float> Blocks<'_, T> {
 }
 
 /// Solves A·X = B for every column of B from X = 0; the solution, and the largest relative residual after
-/// every iteration (Hestenes and Stiefel, 1952).
+/// every iteration (Hestenes and Stiefel, 1952), after which `go_on` says whether there is another.
 fn conjugate_gradients<T: Float>(
     b: DMatrix<T>,
     iterations: usize,
-    tolerance: f64,
     mut apply: impl FnMut(&DMatrix<T>) -> DMatrix<T>,
+    mut go_on: impl FnMut(usize, f64) -> bool,
 ) -> (DMatrix<T>, Vec<f64>) {
     let (m, c) = b.shape();
     let mut x = DMatrix::<T>::zeros(m, c);
@@ -187,7 +207,7 @@ fn conjugate_gradients<T: Float>(
     let first = norms(&r);
     let mut now = first.clone();
     let mut residuals = Vec::new();
-    for _ in 0..iterations {
+    for iteration in 1..=iterations {
         let q = apply(&p);
         for (j, now) in now.iter_mut().enumerate() {
             let curvature = column_dot(&p, &q, j);
@@ -208,7 +228,7 @@ fn conjugate_gradients<T: Float>(
             now.iter().zip(&first).map(|(now, first)| if *first > 0.0 { now / first } else { 0.0 });
         let largest = relative.fold(0.0, f64::max).sqrt();
         residuals.push(largest);
-        if largest <= tolerance {
+        if !go_on(iteration, largest) {
             break;
         }
     }

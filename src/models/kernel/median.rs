@@ -2,6 +2,7 @@
 
 use rand::seq::index;
 
+use super::functions::Pairwise;
 use super::samples::Samples;
 use crate::linalg::reduce;
 use crate::rng::{Purpose, stream};
@@ -19,9 +20,16 @@ const MOST: usize = 1000;
 /// # Errors
 /// [`Error::Data`] if there is a single sample, or more than half of the pairs are duplicates.
 pub fn median_gamma<T: Float>(x: &Samples<T>, seed: u64) -> Result<f64> {
+    Ok(0.5 / median_distance(x, Pairwise::SquaredDistance, seed)?)
+}
+
+/// The median of ‖x − y‖², or of ‖x − y‖₁, in the same way and with the same errors.
+pub(super) fn median_distance<T: Float>(x: &Samples<T>, kind: Pairwise, seed: u64) -> Result<f64> {
     let n = x.len();
     if n < 2 {
-        return Err(Error::Data("the median distance needs at least two samples".into()));
+        return Err(Error::Data(
+            "the median distance needs at least two samples: set the kernel's width".into(),
+        ));
     }
     let chosen: Vec<usize> = if n <= MOST {
         (0..n).collect()
@@ -32,8 +40,13 @@ pub fn median_gamma<T: Float>(x: &Samples<T>, seed: u64) -> Result<f64> {
     let mut distances = Vec::with_capacity(chosen.len() * (chosen.len() - 1) / 2);
     for (k, i) in chosen.iter().enumerate() {
         for j in &chosen[..k] {
-            let square = |a: T, b: T| (a - b) * (a - b);
-            distances.push(reduce(rows.row(*i), rows.row(*j), square).to_f64());
+            let (a, b) = (rows.row(*i), rows.row(*j));
+            let distance = if kind == Pairwise::ManhattanDistance {
+                reduce(a, b, |a: T, b: T| (a - b).abs())
+            } else {
+                reduce(a, b, |a: T, b: T| (a - b) * (a - b))
+            };
+            distances.push(distance.to_f64());
         }
     }
     let middle = distances.len() / 2;
@@ -43,9 +56,10 @@ pub fn median_gamma<T: Float>(x: &Samples<T>, seed: u64) -> Result<f64> {
     let lower = if even { below.iter().copied().fold(0.0, f64::max) } else { upper };
     let median = 0.5 * (lower + upper);
     if median > 0.0 && median.is_finite() {
-        Ok(0.5 / median)
+        Ok(median)
     } else {
-        let why = format!("the median squared distance is {median}: set gamma, or remove duplicated rows");
+        let why =
+            format!("the median distance is {median}: set the kernel's width, or remove duplicated rows");
         Err(Error::Data(why))
     }
 }

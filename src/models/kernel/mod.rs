@@ -30,11 +30,11 @@ mod samples;
 pub use centres::{Centres, leverage_scores};
 pub use exact::KernelRidge;
 pub use expansion::Expansion;
-pub use falkon::{Falkon, FalkonOptions, falkon};
+pub use falkon::{Falkon, FalkonOptions, falkon, falkon_observed};
 pub use fourier::FourierRidge;
 pub use functions::{
-    BuildKernel, Kernel, KernelEntry, KernelSettings, Laplacian, LinearKernel, Matern32, Matern52, Pairwise,
-    Polynomial, Rbf, kernels,
+    BuildKernel, InfiniteNetwork, Kernel, KernelEntry, KernelSettings, Laplacian, LinearKernel, Matern32,
+    Matern52, Nngp, Nonlinearity, Ntk, Pairwise, Polynomial, Rbf, SuitedSettings, kernels,
 };
 pub use gram::{cross_gram, gram};
 pub use machine::KernelMachine;

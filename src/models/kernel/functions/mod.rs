@@ -1,22 +1,30 @@
 //! The kernel functions: one file each, and one line in the table [`kernels`].
 
+mod infinite;
 mod laplacian;
 mod linear;
 mod matern32;
 mod matern52;
+mod nngp;
+mod ntk;
 mod polynomial;
 mod rbf;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 
+pub use infinite::{InfiniteNetwork, Nonlinearity};
 pub use laplacian::Laplacian;
 pub use linear::LinearKernel;
 pub use matern32::Matern32;
 pub use matern52::Matern52;
+pub use nngp::Nngp;
+pub use ntk::Ntk;
 pub use polynomial::Polynomial;
 pub use rbf::Rbf;
 
+use super::median::{median_distance, median_gamma};
+use super::samples::Samples;
 use crate::{Error, Float, Result};
 
 /// What a kernel is a function of, besides ‖x‖² and ‖y‖².
@@ -60,17 +68,44 @@ pub struct KernelSettings {
     pub offset: f64,
     /// ℓ > 0.
     pub length_scale: f64,
+    /// Hidden layers of an infinite network, at least 1.
+    pub depth: usize,
+    /// Its activation φ.
+    pub nonlinearity: Nonlinearity,
+    /// σ_w² > 0 of its weights.
+    pub weight_variance: f64,
+    /// σ_b² ≥ 0 of its biases.
+    pub bias_variance: f64,
+}
+
+impl KernelSettings {
+    fn network(&self) -> Result<InfiniteNetwork> {
+        InfiniteNetwork::new(self.depth, self.nonlinearity, self.gamma)?
+            .with_variances(self.weight_variance, self.bias_variance)
+    }
 }
 
 impl Default for KernelSettings {
-    /// γ = 1, degree 3, c₀ = 1, ℓ = 1.
+    /// γ = 1, degree 3, c₀ = 1, ℓ = 1; one hidden layer of ReLU, σ_w² = 2, σ_b² = 0.
     fn default() -> Self {
-        KernelSettings { gamma: 1.0, degree: 3, offset: 1.0, length_scale: 1.0 }
+        KernelSettings {
+            gamma: 1.0,
+            degree: 3,
+            offset: 1.0,
+            length_scale: 1.0,
+            depth: 1,
+            nonlinearity: Nonlinearity::Relu,
+            weight_variance: 2.0,
+            bias_variance: 0.0,
+        }
     }
 }
 
 /// Makes a kernel of its settings.
 pub type BuildKernel<T> = fn(&KernelSettings) -> Result<Arc<dyn Kernel<T>>>;
+
+/// Settings by the scale of the samples, with a seed.
+pub type SuitedSettings<T> = fn(&Samples<T>, u64) -> Result<KernelSettings>;
 
 /// A line of the table of kernels.
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +114,19 @@ pub struct KernelEntry<T: Float> {
     pub name: &'static str,
     /// k(x, y).
     pub formula: &'static str,
+    /// The [settings](KernelSettings) in the formula: `gamma`, `degree`, `offset`, `length_scale`, and those
+    /// of an infinite network.
+    pub settings: &'static [&'static str],
+    /// Settings by the scale of the data, to start from; a seed draws the samples that are looked at.
+    ///
+    /// rbf: γ is 5 times the [median heuristic](median_gamma); a narrower kernel than that classifies
+    /// better as a rule. matern: ℓ is the median distance. laplacian: γ is the inverse of the median
+    /// ‖x − y‖₁. polynomial: γ is the inverse of the mean ‖x‖², with d = 3 and c₀ = 1. nngp and ntk: γ is
+    /// the inverse of the mean ‖x‖², with one hidden layer of ReLU, σ_w² = 2 and σ_b² = 0. All are rounded
+    /// to three digits.
+    ///
+    /// Errors as [`median_gamma`], and [`Error::Data`] if all samples are 0 for the polynomial.
+    pub suited: SuitedSettings<T>,
     /// Makes one.
     pub build: BuildKernel<T>,
 }
@@ -93,22 +141,82 @@ pub struct KernelEntry<T: Float> {
 /// assert_eq!((rbf.build)(&settings)?.name(), "rbf γ=0.03");
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
-pub fn kernels<T: Float>() -> [KernelEntry<T>; 6] {
-    let entry = |name, formula, build: BuildKernel<T>| KernelEntry { name, formula, build };
+pub fn kernels<T: Float>() -> [KernelEntry<T>; 8] {
+    let base = |name, formula, build: BuildKernel<T>| KernelEntry {
+        name,
+        formula,
+        settings: &["length_scale"],
+        suited: median_length_scale,
+        build,
+    };
+    let with_gamma = |name, formula, suited: SuitedSettings<T>, build| KernelEntry {
+        settings: &["gamma"],
+        suited,
+        ..base(name, formula, build)
+    };
+    let network = |name, formula, build| KernelEntry {
+        settings: &["gamma", "depth", "nonlinearity", "weight_variance", "bias_variance"],
+        ..with_gamma(name, formula, norm_gamma, build)
+    };
     [
-        entry("rbf", "exp(−γ‖x−y‖²)", |s| Ok(Arc::new(Rbf::new(s.gamma)?))),
-        entry("laplacian", "exp(−γ‖x−y‖₁)", |s| Ok(Arc::new(Laplacian::new(s.gamma)?))),
-        entry("polynomial", "(γ⟨x,y⟩+c₀)^d", |s| {
-            Ok(Arc::new(Polynomial::new(s.degree, s.gamma, s.offset)?))
+        with_gamma("rbf", "exp(−γ‖x−y‖²)", narrow_gamma, |s| Ok(Arc::new(Rbf::new(s.gamma)?))),
+        with_gamma("laplacian", "exp(−γ‖x−y‖₁)", manhattan_gamma, |s| {
+            Ok(Arc::new(Laplacian::new(s.gamma)?))
         }),
-        entry("linear", "⟨x,y⟩", |_| Ok(Arc::new(LinearKernel))),
-        entry("matern32", "(1+√3r/ℓ)·exp(−√3r/ℓ), r = ‖x−y‖", |s| {
+        KernelEntry {
+            settings: &["gamma", "degree", "offset"],
+            ..with_gamma("polynomial", "(γ⟨x,y⟩+c₀)^d", norm_gamma, |s| {
+                Ok(Arc::new(Polynomial::new(s.degree, s.gamma, s.offset)?))
+            })
+        },
+        KernelEntry {
+            settings: &[],
+            suited: |_, _| Ok(KernelSettings::default()),
+            ..base("linear", "⟨x,y⟩", |_| Ok(Arc::new(LinearKernel)))
+        },
+        base("matern32", "(1+√3r/ℓ)·exp(−√3r/ℓ), r = ‖x−y‖", |s| {
             Ok(Arc::new(Matern32::new(s.length_scale)?))
         }),
-        entry("matern52", "(1+√5r/ℓ+5r²/3ℓ²)·exp(−√5r/ℓ), r = ‖x−y‖", |s| {
+        base("matern52", "(1+√5r/ℓ+5r²/3ℓ²)·exp(−√5r/ℓ), r = ‖x−y‖", |s| {
             Ok(Arc::new(Matern52::new(s.length_scale)?))
         }),
+        network("nngp", "K_L(γ⟨x,y⟩+σ_b²), an infinite network's covariance", |s| {
+            Ok(Arc::new(Nngp(s.network()?)))
+        }),
+        network("ntk", "Θ_L(γ⟨x,y⟩+σ_b²), an infinite network's tangent kernel", |s| {
+            Ok(Arc::new(Ntk(s.network()?)))
+        }),
     ]
+}
+
+/// How much narrower than the median heuristic the Gaussian kernel is to start with.
+const NARROW: f64 = 5.0;
+
+/// To three digits: a start is no more exact than that, and reads better.
+fn rounded(x: f64) -> f64 {
+    format!("{x:.2e}").parse().unwrap_or(x)
+}
+
+fn narrow_gamma<T: Float>(x: &Samples<T>, seed: u64) -> Result<KernelSettings> {
+    Ok(KernelSettings { gamma: rounded(NARROW * median_gamma(x, seed)?), ..Default::default() })
+}
+
+fn median_length_scale<T: Float>(x: &Samples<T>, seed: u64) -> Result<KernelSettings> {
+    let length_scale = rounded(median_distance(x, Pairwise::SquaredDistance, seed)?.sqrt());
+    Ok(KernelSettings { length_scale, ..Default::default() })
+}
+
+fn manhattan_gamma<T: Float>(x: &Samples<T>, seed: u64) -> Result<KernelSettings> {
+    let gamma = rounded(1.0 / median_distance(x, Pairwise::ManhattanDistance, seed)?);
+    Ok(KernelSettings { gamma, ..Default::default() })
+}
+
+fn norm_gamma<T: Float>(x: &Samples<T>, _: u64) -> Result<KernelSettings> {
+    let mean = x.rows().norms.iter().map(|norm| norm.to_f64()).sum::<f64>() / x.len() as f64;
+    if mean == 0.0 {
+        return Err(Error::Data("all samples are 0: a polynomial kernel sees no difference".into()));
+    }
+    Ok(KernelSettings { gamma: rounded(1.0 / mean), ..Default::default() })
 }
 
 /// `value` if it is finite and above 0.

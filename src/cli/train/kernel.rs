@@ -1,0 +1,459 @@
+//! Kernel machines: exact, on centres, on random features.
+
+use std::io::IsTerminal;
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use nalgebra::DMatrix;
+use tapegrad::data::Dataset;
+use tapegrad::data::preprocess::{normalize_rows, smooth_images};
+use tapegrad::models::kernel::{
+    Centres, FalkonOptions, FourierRidge, Kernel, KernelMachine, KernelRidge, Nonlinearity, NystromOptions,
+    RidgeOptions, Samples, falkon_observed, kernels, median_gamma, nystrom as fit_nystrom, one_vs_rest,
+};
+use tapegrad::train::Trace;
+use tapegrad::{Error, Float, Result};
+
+use super::super::source::Source;
+use super::super::{Failure, Outcome, interrupt, output};
+use super::{Precision, TrainArgs, conclude, confusion, hold_out, memory_available, save};
+
+/// Preparation of the samples, kernel, ridge and memory.
+#[derive(Args)]
+#[command(next_help_heading = "Kernel machines (krr, nystrom, rff, falkon)")]
+pub struct KernelArgs {
+    /// Smooth images by a bell of so many pixels' standard deviation; 0 for none
+    #[arg(long, value_name = "SIGMA", default_value_t = 1.2)]
+    smooth: f64,
+    /// Scale every sample to length 1
+    #[arg(long, value_enum, default_value_t = YesNo::Yes)]
+    normalize: YesNo,
+    /// Kernel; rff takes rbf only
+    #[arg(long, value_name = "NAME", default_value = "rbf", value_parser = kernel_names())]
+    kernel: String,
+    /// γ, or `median` for the median heuristic [default: by the scale of the data; for rbf 5 × median]
+    #[arg(long, value_name = "GAMMA")]
+    gamma: Option<Gamma>,
+    /// ℓ of the Matérn kernels [default: the median distance]
+    #[arg(long, value_name = "LENGTH")]
+    length_scale: Option<f64>,
+    /// Degree of the polynomial kernel [default: 3]
+    #[arg(long, value_name = "D")]
+    degree: Option<u32>,
+    /// c₀ of the polynomial kernel [default: 1]
+    #[arg(long, value_name = "C")]
+    offset: Option<f64>,
+    /// Hidden layers of the infinite network behind nngp and ntk [default: 1]
+    #[arg(long, value_name = "N")]
+    depth: Option<usize>,
+    /// Activation of that network: relu or erf [default: relu]
+    #[arg(long, value_name = "NAME")]
+    nonlinearity: Option<Nonlinearity>,
+    /// Variance of that network's weights, times its width [default: 2]
+    #[arg(long, value_name = "VARIANCE")]
+    weight_variance: Option<f64>,
+    /// Variance of that network's biases [default: 0]
+    #[arg(long, value_name = "VARIANCE")]
+    bias_variance: Option<f64>,
+    /// λ of K + nλI [default: 1e-3/n; 1/n for rff]
+    #[arg(long, value_name = "LAMBDA")]
+    ridge: Option<f64>,
+    /// Memory that the fit may take, in GiB [default: 8, or what the machine has left]
+    #[arg(long, value_name = "GIB")]
+    memory: Option<f64>,
+}
+
+/// Centres of an approximation.
+#[derive(Args)]
+#[command(next_help_heading = "Kernel machines on centres (nystrom, falkon)")]
+pub struct CentreArgs {
+    /// Number of centres, at most as many as samples [default: 4000; 16000 for falkon; or all samples]
+    #[arg(long, value_name = "M")]
+    centres: Option<usize>,
+    /// Each sample alike, or by its approximate leverage
+    #[arg(long, value_enum, default_value_t = Selection::Uniform)]
+    selection: Selection,
+}
+
+/// Size of a map to random features.
+#[derive(Args)]
+#[command(next_help_heading = "Random Fourier features (rff)")]
+pub struct FeatureArgs {
+    /// Number of features, even: each frequency has a cosine and a sine
+    #[arg(long, value_name = "N", default_value_t = 8000)]
+    features: usize,
+}
+
+/// How long to iterate.
+#[derive(Args)]
+#[command(next_help_heading = "Conjugate gradients (falkon)")]
+pub struct IterationArgs {
+    /// Most iterations
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    iterations: usize,
+    /// Stop where the residual is below this part of the first
+    #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
+    tolerance: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum YesNo {
+    Yes,
+    No,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Selection {
+    Uniform,
+    Leverage,
+}
+
+/// γ as it may be asked for.
+#[derive(Clone, Copy, PartialEq)]
+enum Gamma {
+    Median,
+    Number(f64),
+}
+
+impl FromStr for Gamma {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Gamma, String> {
+        match text {
+            "median" => Ok(Gamma::Median),
+            _ => text.parse().map(Gamma::Number).map_err(|_| "neither a number nor `median`".into()),
+        }
+    }
+}
+
+fn kernel_names() -> PossibleValuesParser {
+    let value = |entry: &tapegrad::models::kernel::KernelEntry<f64>| {
+        PossibleValue::new(entry.name).help(entry.formula)
+    };
+    kernels::<f64>().iter().map(value).collect::<Vec<_>>().into()
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Method {
+    Exact,
+    Nystrom,
+    Fourier,
+    Falkon,
+}
+
+/// Exact kernel ridge regression.
+pub fn exact(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
+    run(args, source, &asked, Method::Exact)
+}
+
+/// On centres, solved directly.
+pub fn nystrom(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
+    run(args, source, &asked, Method::Nystrom)
+}
+
+/// On random Fourier features.
+pub fn fourier(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
+    run(args, source, &asked, Method::Fourier)
+}
+
+/// On centres, by iteration.
+pub fn falkon(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
+    run(args, source, &asked, Method::Falkon)
+}
+
+fn run(args: &TrainArgs, source: &Source, asked: &AtomicBool, method: Method) -> Outcome {
+    // The exact fit has the most to lose by rounding: its matrix is the largest and not preconditioned.
+    let usual = if method == Method::Exact { Precision::F64 } else { Precision::F32 };
+    match args.precision.unwrap_or(usual) {
+        Precision::F32 => train::<f32>(args, source, asked, method),
+        Precision::F64 => train::<f64>(args, source, asked, method),
+    }
+}
+
+fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method: Method) -> Outcome {
+    let (train, validation) = hold_out(source, args)?;
+    let ridge = ridge_options(args, train.len(), method)?;
+    check_samples::<T>(&train, ridge.memory)?;
+    let x = samples::<T>(args, &train)?;
+    let Some(labels) = train.labels() else {
+        return Err(Error::Data("a kernel machine needs class labels here".into()).into());
+    };
+    let y = one_vs_rest::<T>(labels, train.classes())?;
+    let kernel = make_kernel(args, &x)?;
+
+    let mut trace = Trace::default();
+    trace.set("model", &args.model);
+    trace.set("smooth", args.kernel.smooth);
+    trace.set("normalize", args.kernel.normalize == YesNo::Yes);
+    trace.set("kernel", kernel.name());
+    trace.set("ridge", format!("{:e}", ridge.lambda));
+    trace.set("data", source.name);
+    trace.set("training_samples", train.len());
+    trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
+    trace.set("seed", args.seed);
+    trace.set("precision", T::NAME);
+    if !args.quiet {
+        output::line(source.summary())?;
+        output::line(format_args!(
+            "kernel: {}, λ={:e}, precision: {}",
+            kernel.name(),
+            ridge.lambda,
+            T::NAME
+        ))?;
+    }
+    let start = Instant::now();
+    let fitted = fit(args, method, kernel, &x, &y, ridge, asked, &mut trace)?;
+    let seconds = start.elapsed().as_secs_f64();
+    if args.trace_times {
+        trace.result("fit_seconds", seconds);
+    }
+    if !args.quiet {
+        output::line(format_args!("{}: fitted in {seconds:.1} s", fitted.machine.name()))?;
+    }
+    if let Some(validation) = &validation {
+        let predicted = fitted.machine.classify(&samples(args, validation)?);
+        let accuracy = confusion(validation, &predicted).accuracy();
+        trace.result("validation_accuracy", accuracy);
+        if !args.quiet {
+            output::line(format_args!("validation accuracy {accuracy:.4} ({} samples)", validation.len()))?;
+        }
+    }
+    let predicted = fitted.machine.classify(&samples(args, &source.test)?);
+    if fitted.interrupted {
+        // As with steps: the trace has what is finished.
+        let accuracy = confusion(&source.test, &predicted).accuracy();
+        super::last_line(accuracy, source.test.len())?;
+        return Ok(ExitCode::from(interrupt::EXIT_CODE));
+    }
+    conclude(args, trace, &source.test, &predicted)
+}
+
+struct Fitted<T: Float> {
+    machine: Box<dyn KernelMachine<T>>,
+    interrupted: bool,
+}
+
+/// Fits by the method, after its settings are in the trace.
+#[allow(clippy::too_many_arguments)] // Each is one thing a fit consists of.
+fn fit<T: Float>(
+    args: &TrainArgs,
+    method: Method,
+    kernel: Arc<dyn Kernel<T>>,
+    x: &Samples<T>,
+    y: &DMatrix<T>,
+    ridge: RidgeOptions,
+    asked: &AtomicBool,
+    trace: &mut Trace,
+) -> Result<Fitted<T>, Failure> {
+    let seed = args.seed;
+    let selection = match args.centres.selection {
+        Selection::Uniform => Centres::Uniform,
+        Selection::Leverage => Centres::LeverageScores { pilots: PILOTS.min(x.len()) },
+    };
+    let usual = if method == Method::Falkon { 16_000 } else { 4000 };
+    let centres = args.centres.centres.unwrap_or(usual.min(x.len()));
+    if matches!(method, Method::Nystrom | Method::Falkon) {
+        trace.set("centres", centres);
+        let leverage = args.centres.selection == Selection::Leverage;
+        trace.set("selection", if leverage { "leverage" } else { "uniform" });
+    }
+    let whole = |machine: Box<dyn KernelMachine<T>>| Fitted { machine, interrupted: false };
+    match method {
+        Method::Exact => {
+            save(args, trace)?;
+            let _bar = waiting(args, 0);
+            let fit = KernelRidge::fit(kernel, x, y, ridge).map_err(name_models)?;
+            Ok(whole(Box::new(fit)))
+        }
+        Method::Nystrom => {
+            save(args, trace)?;
+            let _bar = waiting(args, 0);
+            let fit = fit_nystrom(kernel, x, y, NystromOptions { ridge, centres, selection, seed })?;
+            Ok(whole(Box::new(fit)))
+        }
+        Method::Fourier => {
+            let features = args.features.features;
+            if !features.is_multiple_of(2) {
+                let why = format!("{features} is odd: each frequency has a cosine and a sine");
+                return Err(Error::setting("features", why).into());
+            }
+            trace.set("features", features);
+            save(args, trace)?;
+            let _bar = waiting(args, 0);
+            let fit = FourierRidge::fit(kernel.as_ref(), x, y, features / 2, seed, ridge)?;
+            Ok(whole(Box::new(fit)))
+        }
+        Method::Falkon => {
+            let IterationArgs { iterations, tolerance } = args.iterations;
+            trace.set("iterations", iterations);
+            trace.set("tolerance", format!("{tolerance:e}"));
+            save(args, trace)?;
+            let bar = waiting(args, iterations as u64);
+            let options = FalkonOptions { ridge, centres, selection, seed, iterations, tolerance };
+            let mut interrupted = false;
+            let fit = falkon_observed(kernel, x, y, options, &mut |iteration, residual| {
+                bar.set_position(iteration as u64);
+                bar.set_message(format!("residual {residual:.1e}"));
+                interrupted = asked.load(Ordering::SeqCst);
+                if interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            })?;
+            bar.finish_and_clear();
+            let done = fit.residuals.len();
+            if interrupted {
+                output::note(format_args!("interrupted after iteration {done}; measuring what there is"));
+            }
+            let residual = fit.residuals.last().copied().unwrap_or(1.0);
+            trace.result("iterations", done as f64);
+            trace.result("residual", residual);
+            if !args.quiet {
+                let (held, n) = (fit.rows_held, x.len());
+                output::line(format_args!(
+                    "{done} iterations to a residual of {residual:.1e}; {held} of {n} rows held in memory"
+                ))?;
+            }
+            Ok(Fitted { machine: Box::new(fit.machine), interrupted })
+        }
+    }
+}
+
+/// Samples from which leverages are estimated.
+const PILOTS: usize = 1000;
+
+/// λ and memory, checked.
+fn ridge_options(args: &TrainArgs, n: usize, method: Method) -> Result<RidgeOptions> {
+    // Features in single precision lose the smaller ridge to rounding.
+    let usual = if method == Method::Fourier { 1.0 } else { 1e-3 };
+    let lambda = args.kernel.ridge.unwrap_or(usual / n as f64);
+    if !(lambda.is_finite() && lambda >= 0.0) {
+        return Err(Error::setting("lambda", format!("{lambda}: must be finite and not below 0")));
+    }
+    let memory = match args.kernel.memory {
+        Some(gib) if gib > 0.0 && gib.is_finite() => (gib * f64::from(1 << 30)) as u64,
+        Some(gib) => return Err(Error::setting("memory", format!("{gib}: must be finite and above 0"))),
+        None => (8 << 30).min(memory_available().unwrap_or(u64::MAX)),
+    };
+    Ok(RidgeOptions { lambda, memory })
+}
+
+/// An error if the samples alone are more than the memory allows, before they are copied.
+fn check_samples<T: Float>(data: &Dataset, memory: u64) -> Result<()> {
+    let needed = (data.len() as u64 * size_of::<T>() as u64).saturating_mul(data.features() as u64);
+    if needed <= memory {
+        return Ok(());
+    }
+    let (needed, allowed) = (output::bytes(needed), output::bytes(memory));
+    let why = format!(
+        "the samples alone take {needed} in {}, and {allowed} are allowed: use fewer, with --limit",
+        T::NAME
+    );
+    Err(Error::setting("memory", why))
+}
+
+/// The samples as the kernel sees them.
+fn samples<T: Float>(args: &TrainArgs, data: &Dataset) -> Result<Samples<T>> {
+    let mut values = data.to_rows::<T>();
+    if let Some((height, width)) = data.image_shape()
+        && args.kernel.smooth != 0.0
+        && height * width > 0
+    {
+        smooth_images(&mut values, height, width, args.kernel.smooth)?;
+    }
+    if args.kernel.normalize == YesNo::Yes && data.features() > 0 {
+        normalize_rows(&mut values, data.features());
+    }
+    Samples::new(values, data.features())
+}
+
+/// The kernel with what was asked for, and for the rest what suits the data.
+fn make_kernel<T: Float>(args: &TrainArgs, x: &Samples<T>) -> Result<Arc<dyn Kernel<T>>> {
+    let KernelArgs { kernel, gamma, length_scale, degree, offset, depth, nonlinearity, .. } = &args.kernel;
+    let KernelArgs { weight_variance, bias_variance, .. } = &args.kernel;
+    let Some(entry) = kernels::<T>().into_iter().find(|entry| entry.name == *kernel) else {
+        return Err(Error::setting("kernel", format!("there is no `{kernel}`")));
+    };
+    let given = [
+        ("gamma", gamma.is_some()),
+        ("length_scale", length_scale.is_some()),
+        ("degree", degree.is_some()),
+        ("offset", offset.is_some()),
+        ("depth", depth.is_some()),
+        ("nonlinearity", nonlinearity.is_some()),
+        ("weight_variance", weight_variance.is_some()),
+        ("bias_variance", bias_variance.is_some()),
+    ];
+    if let Some((name, _)) = given.iter().find(|(name, given)| *given && !entry.settings.contains(name)) {
+        let why = format!("the {kernel} kernel {} has none", entry.formula);
+        return Err(Error::setting(name, why));
+    }
+    // What is asked for in full needs no look at the data, which may have no scale to tell.
+    let mut settings = if gamma.is_some() || length_scale.is_some() {
+        Default::default()
+    } else {
+        (entry.suited)(x, args.seed)?
+    };
+    settings.gamma = match gamma {
+        Some(Gamma::Number(gamma)) => *gamma,
+        Some(Gamma::Median) => median_gamma(x, args.seed)?,
+        None => settings.gamma,
+    };
+    settings.length_scale = length_scale.unwrap_or(settings.length_scale);
+    settings.degree = degree.unwrap_or(settings.degree);
+    settings.offset = offset.unwrap_or(settings.offset);
+    settings.depth = depth.unwrap_or(settings.depth);
+    settings.nonlinearity = nonlinearity.unwrap_or(settings.nonlinearity);
+    settings.weight_variance = weight_variance.unwrap_or(settings.weight_variance);
+    settings.bias_variance = bias_variance.unwrap_or(settings.bias_variance);
+    (entry.build)(&settings)
+}
+
+/// Names the flag to the way out of too little memory.
+fn name_models(error: Error) -> Error {
+    match error {
+        Error::Setting { name: "memory", why } => {
+            Error::setting("memory", format!("{why} (--model nystrom, rff or falkon)"))
+        }
+        other => other,
+    }
+}
+
+/// A sign of life on a terminal, with as many iterations as are known.
+fn waiting(args: &TrainArgs, iterations: u64) -> Waiting {
+    if args.quiet || !std::io::stderr().is_terminal() {
+        return Waiting(ProgressBar::hidden());
+    }
+    let bar = ProgressBar::new(iterations);
+    let template = if iterations == 0 {
+        "{spinner} fitting, {elapsed}"
+    } else {
+        "{spinner} {elapsed} iteration {pos}/{len} {wide_bar} {msg}"
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    Waiting(bar)
+}
+
+/// A bar that goes away with an error too.
+struct Waiting(ProgressBar);
+
+impl std::ops::Deref for Waiting {
+    type Target = ProgressBar;
+
+    fn deref(&self) -> &ProgressBar {
+        &self.0
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,270 @@
+//! `tapegrad train`: a model on MNIST or what stands in for it.
+//!
+//! A family of models is a file here; a model is a line in [`MODELS`], which says what runs it and which
+//! flags it takes.
+
+mod fitting;
+mod kernel;
+mod logistic;
+mod mlp;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, ValueEnum};
+use tapegrad::data::Dataset;
+use tapegrad::train::{ConfusionMatrix, Trace};
+use tapegrad::{Error, Result, file, linalg};
+
+use super::source::Source;
+use super::{Failure, Outcome, interrupt, output};
+pub use mlp::{MlpArgs, plan};
+
+/// Train a model and measure it on the test set
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  tapegrad train
+  tapegrad train --data ~/mnist --epochs 12 --seed 1 --trace run.csv
+  tapegrad train --hidden 256,128 --activation gelu --optimizer momentum --lr 0.05
+  tapegrad train --schedule cosine --clip-norm 1 --validation 0.1 --early-stopping gl:5
+  tapegrad train --hidden 256,256 --norm batch --dropout 0.2 --audit
+  tapegrad train --model logistic --weight-decay 1e-4
+  tapegrad train --model krr --limit 10000
+  tapegrad train --model falkon --centres 10000 --iterations 15
+
+Same settings and same seed give the same numbers to the last bit, at any number of threads.")]
+pub struct TrainArgs {
+    /// Folder with the four MNIST files, plain or .gz [default: data/mnist, else synthetic digits]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// What is trained
+    #[arg(long, value_name = "NAME", default_value = "mlp", value_parser = model_names())]
+    model: String,
+    /// Seed of everything that is random
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Number type [default: f32; f64 for krr and for Newton's method]
+    #[arg(long, value_enum)]
+    precision: Option<Precision>,
+    /// Threads [default: as many as the machine runs at once]
+    #[arg(long, value_name = "N")]
+    threads: Option<usize>,
+    /// Train on the first N samples only
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Keep this share of the training samples apart and measure on it, after every epoch if there are some
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    validation: f64,
+    /// Write a record of the run; .csv, .jsonl, or text for any other ending
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Put wall-clock times into the trace, which two identical runs do not share
+    #[arg(long, requires = "trace")]
+    trace_times: bool,
+    /// Print the last line only
+    #[arg(long, short)]
+    quiet: bool,
+    #[command(flatten)]
+    shape: MlpArgs,
+    #[command(flatten)]
+    steps: mlp::StepArgs,
+    #[command(flatten)]
+    fitting: fitting::FitArgs,
+    #[command(flatten)]
+    penalty: mlp::PenaltyArgs,
+    #[command(flatten)]
+    logistic: logistic::LogisticArgs,
+    #[command(flatten)]
+    kernel: kernel::KernelArgs,
+    #[command(flatten)]
+    centres: kernel::CentreArgs,
+    #[command(flatten)]
+    features: kernel::FeatureArgs,
+    #[command(flatten)]
+    iterations: kernel::IterationArgs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Precision {
+    F32,
+    F64,
+}
+
+/// A line of the table of models.
+struct Entry {
+    name: &'static str,
+    about: &'static str,
+    /// What the model takes, as it is set.
+    uses: fn(&TrainArgs) -> Uses,
+    run: fn(&TrainArgs, &Source, Arc<AtomicBool>) -> Outcome,
+}
+
+/// What a model takes from the command line.
+struct Uses {
+    /// The names of the structs with its flags, which are groups to clap.
+    groups: &'static [&'static str],
+    /// The setting that chose these flags, besides the model.
+    chosen_by: &'static str,
+    /// Whether there is something to measure when Ctrl-C is pressed; else it ends the program at once.
+    measures_when_interrupted: bool,
+}
+
+const MODELS: &[Entry] = &[
+    Entry { name: "mlp", about: "multilayer perceptron", uses: mlp::uses, run: mlp::run },
+    Entry {
+        name: "logistic",
+        about: "logistic regression, by steps or to the exact optimum",
+        uses: logistic::uses,
+        run: logistic::run,
+    },
+    Entry {
+        name: "krr",
+        about: "kernel ridge regression, exact: n² numbers of memory",
+        uses: |_| direct(&["KernelArgs"]),
+        run: kernel::exact,
+    },
+    Entry {
+        name: "nystrom",
+        about: "kernel ridge regression on centres, solved directly",
+        uses: |_| direct(&["KernelArgs", "CentreArgs"]),
+        run: kernel::nystrom,
+    },
+    Entry {
+        name: "rff",
+        about: "ridge regression on random Fourier features of the rbf kernel",
+        uses: |_| direct(&["KernelArgs", "FeatureArgs"]),
+        run: kernel::fourier,
+    },
+    Entry {
+        name: "falkon",
+        about: "kernel ridge regression on many centres, by iteration",
+        uses: |_| Uses {
+            measures_when_interrupted: true,
+            ..direct(&["KernelArgs", "CentreArgs", "IterationArgs"])
+        },
+        run: kernel::falkon,
+    },
+];
+
+/// For a model that is solved in one go.
+fn direct(groups: &'static [&'static str]) -> Uses {
+    Uses { groups, chosen_by: "", measures_when_interrupted: false }
+}
+
+/// Names for the help text and for messages on a wrong one.
+fn model_names() -> PossibleValuesParser {
+    let value = |entry: &Entry| PossibleValue::new(entry.name).help(entry.about);
+    MODELS.iter().map(value).collect::<Vec<_>>().into()
+}
+
+/// Runs the command, whose arguments were parsed from `matches`.
+pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
+    let Some(entry) = MODELS.iter().find(|entry| entry.name == args.model) else {
+        return Err(Error::setting("model", format!("there is no `{}`", args.model)).into());
+    };
+    let uses = (entry.uses)(args);
+    refuse_others(entry, &uses, matches);
+    let asked = if uses.measures_when_interrupted { interrupt::watch() } else { interrupt::end_at_once() };
+    let threads = args.threads.unwrap_or_else(linalg::available_threads);
+    if !(1..=MOST_THREADS).contains(&threads) {
+        return Err(
+            Error::setting("threads", format!("{threads} is not between 1 and {MOST_THREADS}")).into()
+        );
+    }
+    linalg::try_with_threads(threads, || {
+        let mut source = Source::open(args.data.as_deref(), args.seed)?;
+        source.limit(args.limit)?;
+        if let Some(code) = interrupt::check(&asked) {
+            return Ok(code);
+        }
+        // What an hour of training would end in is better said now.
+        if source.test.is_empty() {
+            return Err(Error::Data("there are no test samples to measure on".into()).into());
+        }
+        args.trace.as_ref().map_or(Ok(()), file::check_writable)?;
+        (entry.run)(args, &source, asked)
+    })?
+}
+
+/// More threads than this are a slip of the finger; the operating system may not even start them.
+const MOST_THREADS: usize = 1024;
+
+/// Ends the program as wrong usage if a flag was given that the model does not take.
+fn refuse_others(entry: &Entry, uses: &Uses, matches: &ArgMatches) {
+    let mut command = TrainArgs::augment_args(clap::Command::new("tapegrad train"));
+    // The structs whose flags belong to some model; that of the command itself is not among them.
+    let mut taken = uses.groups.to_vec();
+    taken.push("TrainArgs");
+    let given = |id: &clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    let others = command.get_groups().filter(|group| !taken.contains(&group.get_id().as_str()));
+    let refused = others.flat_map(|group| group.get_args()).find(|id| given(id)).cloned();
+    let Some(id) = refused else { return };
+    let flag = command.get_arguments().find(|arg| *arg.get_id() == id).and_then(|arg| arg.get_long());
+    let why = format!(
+        "--{} has no meaning for --model {}{}",
+        flag.unwrap_or(id.as_str()),
+        entry.name,
+        uses.chosen_by
+    );
+    command.error(ErrorKind::ArgumentConflict, why).exit()
+}
+
+/// Training and validation samples; the split is drawn from the seed, class by class.
+fn hold_out(source: &Source, args: &TrainArgs) -> Result<(Dataset, Option<Dataset>)> {
+    let share = args.validation;
+    if share == 0.0 {
+        return Ok((source.train.clone(), None));
+    }
+    if !(0.0..1.0).contains(&share) {
+        return Err(Error::setting("validation", format!("{share} is not a share in [0, 1)")));
+    }
+    let (validation, train) = source.train.stratified_split(share, args.seed)?;
+    if validation.is_empty() || train.is_empty() {
+        let all = source.train.len();
+        return Err(Error::setting(
+            "validation",
+            format!("{share} of {all} samples leaves a set without any"),
+        ));
+    }
+    Ok((train, Some(validation)))
+}
+
+fn save(args: &TrainArgs, trace: &Trace) -> Result<()> {
+    args.trace.as_ref().map_or(Ok(()), |path| trace.write(path, args.trace_times))
+}
+
+/// Memory that can be had without swapping, where the operating system tells.
+fn memory_available() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+}
+
+/// Counts of true against predicted classes.
+fn confusion(data: &Dataset, predicted: &[usize]) -> ConfusionMatrix {
+    let mut matrix = ConfusionMatrix::new(data.classes());
+    predicted.iter().enumerate().for_each(|(i, class)| matrix.add(data.label(i), *class));
+    matrix
+}
+
+/// Ends a run that was solved in one go: trace, confusion matrix, last line.
+fn conclude(args: &TrainArgs, mut trace: Trace, test: &Dataset, predicted: &[usize]) -> Outcome {
+    let matrix = confusion(test, predicted);
+    trace.result("test_accuracy", matrix.accuracy());
+    save(args, &trace)?;
+    if !args.quiet {
+        output::line(format_args!("\ntest set:\n{matrix}"))?;
+    }
+    last_line(matrix.accuracy(), test.len())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn last_line(accuracy: f64, samples: usize) -> Result<(), Failure> {
+    output::line(format_args!("test accuracy {accuracy:.4} ({samples} samples)"))
+}

@@ -1,0 +1,251 @@
+//! Fully-connected networks of infinite width, and the recursion that their kernels come from.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::positive;
+use crate::linalg::simd::vectorize;
+use crate::tape::{Tape, Var};
+use crate::{Error, Float, Result};
+
+/// The activation φ of an infinite network: one whose Gaussian expectations have a closed form.
+///
+/// With u and v of mean 0, variances a and b and covariance c:
+///
+/// | φ | E φ(u)φ(v) | E φ'(u)φ'(v) |
+/// |---|---|---|
+/// | relu | (s + (π − θ)·c)/2π | (π − θ)/2π |
+/// | erf | 2/π·arcsin(2c/√((1+2a)(1+2b))) | 4/π/√((1+2a)(1+2b) − 4c²) |
+///
+/// with s = √(ab − c²) and θ the angle of the point (c, s): the arc-cosine kernels of degree 1 and 0 (Cho
+/// and Saul, "Kernel methods for deep learning", 2009), and those of Williams, "Computing with infinite
+/// networks" (1997).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Nonlinearity {
+    /// max(x, 0).
+    Relu,
+    /// The error function.
+    Erf,
+}
+
+impl Nonlinearity {
+    /// All of them with their names.
+    pub const TABLE: [(Nonlinearity, &str); 2] = [(Nonlinearity::Relu, "relu"), (Nonlinearity::Erf, "erf")];
+
+    /// Appends φ of every entry of `x`.
+    ///
+    /// # Panics
+    /// If `x` is stale.
+    #[track_caller]
+    pub fn apply<T: Float>(self, tape: &mut Tape<T>, x: impl Into<Var>) -> Var {
+        match self {
+            Nonlinearity::Relu => tape.relu(x),
+            Nonlinearity::Erf => tape.erf(x),
+        }
+    }
+}
+
+/// The name: `relu` or `erf`.
+impl fmt::Display for Nonlinearity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::TABLE[*self as usize].1)
+    }
+}
+
+/// The inverse of `Display`.
+impl FromStr for Nonlinearity {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Nonlinearity> {
+        Self::TABLE
+            .iter()
+            .find(|(_, name)| *name == s)
+            .map(|(nonlinearity, _)| *nonlinearity)
+            .ok_or_else(|| Error::setting("nonlinearity", format!("there is no `{s}`; there are relu, erf")))
+    }
+}
+
+/// A fully-connected network of infinite width, its weights and biases drawn from N(0, 1).
+///
+/// In the parametrisation of Jacot et al., "Neural tangent kernel" (2018), a layer of n inputs is
+/// z = σ_w/√n·W·φ(h) + σ_b·b, so that its kernels have a limit; the first is z = √γ·W·x + σ_b·b. The kernels
+/// are, from K₀ = Θ₀ = γ⟨x, y⟩ + σ_b² on, one step for each of the hidden layers,
+///
+/// Kₗ₊₁ = σ_w²·E φ(u)φ(v) + σ_b², Θₗ₊₁ = Kₗ₊₁ + σ_w²·E φ'(u)φ'(v)·Θₗ, (u, v) ~ N(0, Kₗ).
+///
+/// K is the covariance of the outputs at initialization ([`Nngp`](super::Nngp)), Θ the kernel of training by
+/// gradient descent ([`Ntk`](super::Ntk)): Lee et al., "Wide neural networks of any depth evolve as linear
+/// models" (2019). For inputs of d features, γ = 1/d is the usual choice. For ReLU, σ_w² = 2 keeps the
+/// variance from layer to layer; and without biases, γ is no more than a factor of both kernels.
+///
+/// A finite network of this kind is [`NtkMlp`](crate::models::ntk::NtkMlp).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct InfiniteNetwork {
+    depth: usize,
+    nonlinearity: Nonlinearity,
+    input_scale: f64,
+    weight_variance: f64,
+    bias_variance: f64,
+}
+
+/// More layers than any kernel is told apart by.
+const MOST_LAYERS: usize = 1024;
+
+impl InfiniteNetwork {
+    /// With `depth` hidden layers, γ = `input_scale` > 0, σ_w² = 2 and σ_b² = 0.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if the depth is not from 1 to 1024, or γ not finite and above 0.
+    pub fn new(depth: usize, nonlinearity: Nonlinearity, input_scale: f64) -> Result<Self> {
+        if depth == 0 || depth > MOST_LAYERS {
+            let why = format!("{depth}: must be from 1 to {MOST_LAYERS} hidden layers");
+            return Err(Error::setting("depth", why));
+        }
+        let input_scale = positive("gamma", input_scale)?;
+        Ok(InfiniteNetwork { depth, nonlinearity, input_scale, weight_variance: 2.0, bias_variance: 0.0 })
+    }
+
+    /// With σ_w² > 0 and σ_b² ≥ 0.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if one is outside its range or not finite.
+    pub fn with_variances(self, weight_variance: f64, bias_variance: f64) -> Result<Self> {
+        if !(bias_variance.is_finite() && bias_variance >= 0.0) {
+            let why = format!("{bias_variance}: must be finite and not below 0");
+            return Err(Error::setting("bias_variance", why));
+        }
+        let weight_variance = positive("weight_variance", weight_variance)?;
+        Ok(InfiniteNetwork { weight_variance, bias_variance, ..self })
+    }
+
+    /// Hidden layers.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// φ.
+    pub fn nonlinearity(&self) -> Nonlinearity {
+        self.nonlinearity
+    }
+
+    /// γ.
+    pub fn input_scale(&self) -> f64 {
+        self.input_scale
+    }
+
+    /// σ_w².
+    pub fn weight_variance(&self) -> f64 {
+        self.weight_variance
+    }
+
+    /// σ_b².
+    pub fn bias_variance(&self) -> f64 {
+        self.bias_variance
+    }
+
+    /// Replaces ⟨x, yⱼ⟩ by K, or by Θ.
+    pub(super) fn apply<T: Float, const TANGENT: bool>(&self, values: &mut [T], x_norm: T, y_norms: &[T]) {
+        vectorize(
+            values.len(),
+            #[inline(always)]
+            || match self.nonlinearity {
+                Nonlinearity::Relu => self.layers::<T, TANGENT>(values, x_norm, y_norms, relu),
+                Nonlinearity::Erf => self.layers::<T, TANGENT>(values, x_norm, y_norms, erf),
+            },
+        );
+    }
+
+    /// All layers, for few pairs at a time: these stay in the nearest cache, and each layer is one loop that
+    /// vectors can follow.
+    #[inline(always)]
+    fn layers<T: Float, const TANGENT: bool>(
+        &self,
+        values: &mut [T],
+        x_norm: T,
+        y_norms: &[T],
+        pair: impl Fn(T, T, T) -> Moments<T>,
+    ) {
+        let (gamma, bias) = (T::of(self.input_scale), T::of(self.bias_variance));
+        let weight = T::of(self.weight_variance);
+        for (values, y_norms) in values.chunks_mut(PAIRS).zip(y_norms.chunks(PAIRS)) {
+            let mut a = gamma * x_norm + bias;
+            let (mut b, mut theta) = ([T::ZERO; PAIRS], [T::ZERO; PAIRS]);
+            for ((v, norm), (b, theta)) in values.iter_mut().zip(y_norms).zip(b.iter_mut().zip(&mut theta)) {
+                *b = gamma * *norm + bias;
+                *v = gamma * *v + bias;
+                *theta = *v;
+            }
+            for _ in 0..self.depth {
+                for ((c, b), theta) in values.iter_mut().zip(&mut b).zip(&mut theta) {
+                    let moments = pair(a, *b, *c);
+                    *c = weight * moments.values + bias;
+                    *b = weight * moments.variance + bias;
+                    if TANGENT {
+                        *theta = *c + weight * moments.slopes * *theta;
+                    }
+                }
+                a = weight * pair(a, a, a).variance + bias;
+            }
+            if TANGENT {
+                values.iter_mut().zip(&theta).for_each(|(v, theta)| *v = *theta);
+            }
+        }
+    }
+}
+
+/// Rounding errors of an inner product of some hundred numbers, and its norms, in units of ε.
+const NOISE: f64 = 32.0;
+
+/// Pairs that go through the layers together.
+const PAIRS: usize = 64;
+
+/// Expectations over (u, v) ~ N(0, [a c; c b]).
+struct Moments<T> {
+    /// E φ(u)φ(v).
+    values: T,
+    /// E φ(v)².
+    variance: T,
+    /// E φ'(u)φ'(v).
+    slopes: T,
+}
+
+/// ab − c², and 0 where that is no more than rounding: kernels that fall like the angle from where it is 0
+/// would take its root, tell equal rows apart, and hide that a matrix is singular.
+#[inline(always)]
+fn determinant<T: Float>(a: T, b: T, c: T) -> T {
+    let product = a * b;
+    let difference = product - c * c;
+    if difference > T::of(NOISE) * T::EPSILON * product { difference } else { T::ZERO }
+}
+
+#[inline(always)]
+fn relu<T: Float>(a: T, b: T, c: T) -> Moments<T> {
+    let half = T::of(0.5);
+    let s = determinant(a, b, c).sqrt();
+    // (π − θ)/π, exactly 1 for equal inputs and 0 for opposite ones.
+    let share = T::ONE - s.atan2_pi(c);
+    let inv_pi = T::of(std::f64::consts::FRAC_1_PI);
+    Moments { values: half * (s * inv_pi + share * c), variance: half * b, slopes: half * share }
+}
+
+/// The arcsine as the arctangent of 2c/√(1 + 2a + 2b + 4(ab − c²)): well-conditioned also near equal inputs
+/// of large variance, and never outside its domain.
+#[inline(always)]
+fn erf<T: Float>(a: T, b: T, c: T) -> Moments<T> {
+    let (two, four) = (T::of(2.0), T::of(4.0));
+    let root = (T::ONE + two * (a + b) + four * determinant(a, b, c)).sqrt();
+    let own = (T::ONE + four * b).sqrt();
+    Moments {
+        values: two * (two * c).atan2_pi(root),
+        variance: two * (two * b).atan2_pi(own),
+        slopes: T::of(4.0 * std::f64::consts::FRAC_1_PI) / root,
+    }
+}
+
+/// The settings as they stand in a kernel's name.
+impl fmt::Display for InfiniteNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let InfiniteNetwork { depth, nonlinearity, input_scale, weight_variance, bias_variance } = self;
+        write!(f, "{nonlinearity} depth={depth} γ={input_scale} σ_w²={weight_variance} σ_b²={bias_variance}")
+    }
+}

@@ -1,0 +1,67 @@
+//! The layer of layer normalisation.
+
+use crate::tape::{Param, Tape, Var};
+use crate::{Error, Float, Result};
+
+/// Layer normalisation with a scale γ and a shift β that are learnt: [`Tape::layer_norm`], the same in
+/// training and in evaluation.
+///
+/// ```
+/// use tapegrad::Tape;
+/// use tapegrad::nn::LayerNorm;
+///
+/// let mut tape = Tape::new();
+/// let norm = LayerNorm::new(&mut tape, 2, 1e-12)?;
+/// let x = tape.constant_slice(1, 2, &[1.0, 3.0]);
+/// let y = norm.forward(&mut tape, x);
+/// assert!((tape.value(y)[(0, 1)] - 1.0).abs() < 1e-11);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LayerNorm {
+    /// The scale γ, 1×n.
+    pub gamma: Param,
+    /// The shift β, 1×n.
+    pub beta: Param,
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    /// For n columns, with γ = 1 and β = 0; ε = 10⁻⁵ is usual.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if ε is not positive and finite.
+    ///
+    /// # Panics
+    /// If something other than a parameter is on the tape already.
+    #[track_caller]
+    pub fn new<T: Float>(tape: &mut Tape<T>, columns: usize, epsilon: f64) -> Result<Self> {
+        small::<T>(epsilon)?;
+        let (gamma, beta) = ones_and_zeros(tape, columns);
+        Ok(LayerNorm { gamma, beta, epsilon })
+    }
+
+    /// Normalises every row of m×n.
+    ///
+    /// # Panics
+    /// If `x` is stale, or does not have n columns.
+    #[track_caller]
+    pub fn forward<T: Float>(&self, tape: &mut Tape<T>, x: impl Into<Var>) -> Var {
+        tape.layer_norm(x, self.gamma, self.beta, T::of(self.epsilon))
+    }
+}
+
+/// γ and β of a normalisation of n columns, as it begins.
+#[track_caller]
+pub(super) fn ones_and_zeros<T: Float>(tape: &mut Tape<T>, columns: usize) -> (Param, Param) {
+    (tape.param_with(1, columns, |to| to.fill(T::ONE)), tape.param_with(1, columns, |_| ()))
+}
+
+/// Whether an ε is positive and finite, in the type of the tape.
+pub(super) fn small<T: Float>(epsilon: f64) -> Result<()> {
+    let as_t = T::of(epsilon);
+    if as_t > T::ZERO && as_t.is_finite() {
+        return Ok(());
+    }
+    Err(Error::setting("eps", format!("{epsilon} is not positive and finite (as {})", T::NAME)))
+}

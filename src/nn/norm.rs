@@ -1,0 +1,97 @@
+//! Normalisation by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{BatchNorm, LayerNorm, Mode};
+use crate::tape::{Param, Tape, Var};
+use crate::{Error, Float, Result};
+
+/// ε of both, and the momentum of the running statistics: PyTorch's defaults.
+const EPSILON: f64 = 1e-5;
+const MOMENTUM: f64 = 0.1;
+
+/// What normalises the values in front of an activation, to be chosen at run time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Norm {
+    /// Nothing.
+    #[default]
+    None,
+    /// [`BatchNorm`], with ε = 10⁻⁵ and momentum 0.1.
+    Batch,
+    /// [`LayerNorm`], with ε = 10⁻⁵.
+    Layer,
+}
+
+impl Norm {
+    /// All of them with their names.
+    pub const TABLE: [(Norm, &str); 3] =
+        [(Norm::None, "none"), (Norm::Batch, "batch"), (Norm::Layer, "layer")];
+
+    /// The layer for n columns; `None` where there is none.
+    ///
+    /// # Errors
+    /// None with the settings that this has: as [`BatchNorm::new`].
+    ///
+    /// # Panics
+    /// If something other than a parameter is on the tape already.
+    #[track_caller]
+    pub fn layer<T: Float>(self, tape: &mut Tape<T>, columns: usize) -> Result<Option<NormLayer>> {
+        Ok(match self {
+            Norm::None => None,
+            Norm::Batch => Some(NormLayer::Batch(BatchNorm::new(tape, columns, MOMENTUM, EPSILON)?)),
+            Norm::Layer => Some(NormLayer::Layer(LayerNorm::new(tape, columns, EPSILON)?)),
+        })
+    }
+}
+
+/// One of the two layers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NormLayer {
+    /// By column.
+    Batch(BatchNorm),
+    /// By row.
+    Layer(LayerNorm),
+}
+
+impl NormLayer {
+    /// Normalises `x`.
+    ///
+    /// # Panics
+    /// As [`BatchNorm::append`] and [`LayerNorm::forward`].
+    #[track_caller]
+    pub fn append<T: Float>(&self, tape: &mut Tape<T>, x: impl Into<Var>, mode: &mut Mode<'_>) -> Var {
+        match self {
+            NormLayer::Batch(norm) => norm.append(tape, x, mode),
+            NormLayer::Layer(norm) => norm.forward(tape, x),
+        }
+    }
+
+    /// The scale γ and the shift β.
+    pub fn params(&self) -> [Param; 2] {
+        match self {
+            NormLayer::Batch(norm) => [norm.gamma, norm.beta],
+            NormLayer::Layer(norm) => [norm.gamma, norm.beta],
+        }
+    }
+}
+
+/// The name, such as `batch`.
+impl fmt::Display for Norm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = Self::TABLE.iter().find(|(norm, _)| norm == self).map(|(_, name)| *name);
+        f.write_str(name.unwrap_or_default())
+    }
+}
+
+/// The inverse of `Display`.
+impl FromStr for Norm {
+    type Err = Error;
+
+    fn from_str(s: &str) -> Result<Norm> {
+        Self::TABLE.iter().find(|(_, name)| *name == s).map(|(norm, _)| *norm).ok_or_else(|| {
+            let names = Self::TABLE.map(|(_, name)| name).join(", ");
+            Error::setting("norm", format!("there is no `{s}`; there are {names}"))
+        })
+    }
+}

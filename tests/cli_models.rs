@@ -1,0 +1,308 @@
+//! `tapegrad train` with every model: results, flags that belong to other models, bad settings, bad data.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tapegrad::data::idx::{self, IdxArray, IdxData};
+
+fn tapegrad(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapegrad"));
+    command.args(args).stdin(Stdio::null()).current_dir(folder);
+    command
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// `train` on the files in `digits` of `folder`.
+fn train(folder: &Path, args: &[&str]) -> Output {
+    tapegrad(folder, &[&["train", "--data", "digits"], args].concat()).output().unwrap()
+}
+
+/// It fails with exit code 1 and one line that begins with `error: `; the line.
+#[track_caller]
+fn error(folder: &Path, args: &[&str]) -> String {
+    let output = train(folder, args);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {message}");
+    assert!(message.starts_with("error: ") && message.lines().count() == 1, "{args:?}: {message}");
+    message
+}
+
+/// It succeeds; the accuracy in the last line.
+#[track_caller]
+fn accuracy(folder: &Path, args: &[&str]) -> f64 {
+    let output = train(folder, args);
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    let text = stdout(&output);
+    let last = text.lines().last().unwrap();
+    let number = last.strip_prefix("test accuracy ").unwrap().split(' ').next().unwrap();
+    number.parse().unwrap()
+}
+
+/// A small set of drawn digits, 1000 for training and 300 for the test.
+fn small_set(folder: &Path) {
+    let args = ["data", "synth", "digits", "--samples", "1000", "--test", "300", "--out", "digits"];
+    let made = tapegrad(folder, &args).output().unwrap();
+    assert!(made.status.success(), "{}", stderr(&made));
+}
+
+/// The four files with these images of 2×2, for training and for the test.
+fn write_set(folder: &Path, images: IdxData, labels: &[u8]) {
+    let digits = folder.join("digits");
+    std::fs::create_dir_all(&digits).unwrap();
+    let n = labels.len();
+    for set in ["train", "t10k"] {
+        let images = IdxArray::new(vec![n, 2, 2], images.clone());
+        let labels = IdxArray::new(vec![n], IdxData::U8(labels.to_vec().into()));
+        idx::write(digits.join(format!("{set}-images-idx3-ubyte")), &images).unwrap();
+        idx::write(digits.join(format!("{set}-labels-idx1-ubyte")), &labels).unwrap();
+    }
+}
+
+/// Every model, with settings for a small set.
+const MODELS: [&[&str]; 8] = [
+    &["--model", "mlp", "--epochs", "4"],
+    &["--model", "logistic", "--epochs", "30"],
+    &["--model", "logistic", "--scheme", "one-vs-rest", "--epochs", "30"],
+    &["--model", "logistic", "--solver", "newton", "--limit", "300", "--weight-decay", "0.01"],
+    &["--model", "krr"],
+    &["--model", "nystrom", "--centres", "200", "--selection", "leverage"],
+    &["--model", "rff", "--features", "400"],
+    &["--model", "falkon", "--centres", "200"],
+];
+
+#[test]
+fn every_model_learns() {
+    let folder = tempfile::tempdir().unwrap();
+    small_set(folder.path());
+    // Ten classes: chance is 0.1.
+    for args in MODELS {
+        let accuracy = accuracy(folder.path(), args);
+        println!("{args:?}: {accuracy}");
+        assert!(accuracy > 0.6, "{args:?}: {accuracy}");
+    }
+}
+
+#[test]
+fn traces_are_the_same_bytes_at_any_number_of_threads() {
+    let folder = tempfile::tempdir().unwrap();
+    small_set(folder.path());
+    for model in MODELS {
+        let trace = |file: &str, more: &[&str]| {
+            let args = [model, &["--validation", "0.1", "--trace", file], more].concat();
+            let output = train(folder.path(), &args);
+            assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+            (stdout(&output), std::fs::read_to_string(folder.path().join(file)).unwrap())
+        };
+        let (text, one) = trace("one.jsonl", &["--threads", "1"]);
+        assert!(text.lines().count() > 10 && text.starts_with("data: IDX files in digits"), "{text}");
+        for expected in ["\"validation_samples\":", "validation_accuracy", "test_accuracy", "\"model\":"] {
+            assert!(one.contains(expected), "{model:?}, {expected}: {one}");
+        }
+        let (text, two) = trace("two.jsonl", &["--threads", "2", "--quiet"]);
+        assert_eq!(one, two);
+        assert!(text.lines().count() == 1 && text.ends_with(" (300 samples)\n"), "{text}");
+    }
+}
+
+#[test]
+fn times_are_in_the_trace_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    small_set(folder.path());
+    let args = ["--model", "krr", "--limit", "100", "--trace", "t.csv"];
+    for (more, expected) in [(&[][..], false), (&["--trace-times"], true)] {
+        accuracy(folder.path(), &[&args[..], more].concat());
+        let text = std::fs::read_to_string(folder.path().join("t.csv")).unwrap();
+        assert_eq!(text.contains("fit_seconds"), expected, "{text}");
+    }
+}
+
+#[test]
+fn flags_of_other_models_are_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    for (flag, args) in [
+        ("--gamma", &["--model", "mlp", "--gamma", "1"][..]),
+        ("--solver", &["--solver", "newton"]),
+        ("--hidden", &["--model", "logistic", "--hidden", "10"]),
+        ("--epochs", &["--model", "logistic", "--solver", "newton", "--epochs", "3"]),
+        ("--weight-decay", &["--model", "krr", "--weight-decay", "0.1"]),
+        ("--centres", &["--model", "krr", "--centres", "10"]),
+        ("--features", &["--model", "nystrom", "--features", "10"]),
+        ("--selection", &["--model", "rff", "--selection", "leverage"]),
+        ("--tolerance", &["--model", "nystrom", "--tolerance", "0"]),
+        ("--detect-anomalies", &["--model", "falkon", "--detect-anomalies"]),
+    ] {
+        let output = train(folder.path(), args);
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+        let first = message.lines().next().unwrap();
+        assert!(first.contains(&format!("{flag} has no meaning for --model")), "{args:?}: {message}");
+    }
+    for args in [
+        &["--model", "svm"][..],
+        &["--model", "krr", "--kernel", "sigmoid"],
+        &["--model", "krr", "--gamma", "mean"],
+        &["--model", "logistic", "--scheme", "binary"],
+        &["--model", "falkon", "--iterations=-1"],
+        &["--model", "krr", "--degree", "2.5"],
+    ] {
+        let output = train(folder.path(), args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn settings_out_of_range_are_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    small_set(folder.path());
+    for (args, expected) in [
+        (&["krr", "--gamma", "0"][..], "--gamma: 0"),
+        (&["krr", "--gamma=-1"], "--gamma: -1"),
+        (&["krr", "--gamma", "nan"], "--gamma: NaN"),
+        (&["krr", "--ridge=-1e-3"], "--ridge: -0.001"),
+        (&["krr", "--ridge", "inf"], "--ridge: inf"),
+        (&["krr", "--smooth=-1"], "--smooth: -1"),
+        (&["krr", "--kernel", "matern32", "--gamma", "1"], "--gamma: the matern32 kernel"),
+        (&["krr", "--kernel", "matern32", "--length-scale", "0"], "--length-scale: 0"),
+        (&["krr", "--degree", "2"], "--degree: the rbf kernel"),
+        (&["krr", "--kernel", "polynomial", "--degree", "0"], "--degree: 0"),
+        (&["krr", "--kernel", "polynomial", "--offset=-1"], "--offset: -1"),
+        (&["krr", "--memory", "0"], "--memory: 0"),
+        (&["krr", "--memory", "nan"], "--memory: NaN"),
+        (&["krr", "--limit", "0"], "--limit: 0"),
+        (&["krr", "--validation", "2"], "--validation: 2"),
+        (&["nystrom", "--centres", "0"], "--centres: 0"),
+        (&["nystrom", "--centres", "1001"], "--centres: 1001"),
+        (&["rff", "--features", "0"], "--features: 0"),
+        (&["rff", "--features", "7"], "--features: 7"),
+        (&["rff", "--kernel", "laplacian"], "--kernel: laplacian"),
+        (&["falkon", "--ridge", "0"], "--ridge: 0"),
+        (&["falkon", "--iterations", "0"], "--iterations: 0"),
+        (&["falkon", "--tolerance=-1"], "--tolerance: -1"),
+        (&["nystrom", "--selection", "leverage", "--ridge", "0"], "--ridge: 0"),
+        (&["logistic", "--weight-decay=-1"], "--weight-decay: -1"),
+        (&["logistic", "--solver", "newton", "--weight-decay=-1"], "--weight-decay: -1"),
+        (&["logistic", "--solver", "newton", "--precision", "f32"], "--precision: f32"),
+    ] {
+        std::fs::write(folder.path().join("old.csv"), "precious").unwrap();
+        let message =
+            error(folder.path(), &[&["--trace", "old.csv", "--quiet", "--model"][..], args].concat());
+        assert!(message.contains(expected), "{args:?}: {message}");
+        let old = std::fs::read_to_string(folder.path().join("old.csv")).unwrap();
+        if !matches!(args[0], "nystrom" | "rff" | "falkon") {
+            assert_eq!(old, "precious", "{args:?}");
+        }
+    }
+}
+
+/// Fails at once, before the memory is taken: the exact fit of 10,000,000 samples would be 800 TB.
+#[test]
+fn memory_is_predicted_and_the_way_out_named() {
+    let folder = tempfile::tempdir().unwrap();
+    small_set(folder.path());
+    let message = error(folder.path(), &["--model", "krr", "--memory", "0.01"]);
+    assert!(message.contains("1000 samples in f64") && message.contains("--model nystrom, rff or falkon"));
+    let message = error(folder.path(), &["--model", "falkon", "--memory", "0.005"]);
+    assert!(message.contains("1000 centres") && message.contains("take fewer centres"), "{message}");
+    let message = error(folder.path(), &["--model", "rff", "--features", "20000000"]);
+    assert!(message.contains("take fewer"), "{message}");
+    let message = error(folder.path(), &["--model", "krr", "--memory", "0.001"]);
+    assert!(message.contains("the samples alone take 6.27 MB"), "{message}");
+}
+
+#[test]
+fn data_that_says_little_is_told_or_fitted() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut pixels: Vec<u8> = (0..80).map(|i| (i * 37 % 251) as u8).collect();
+    // A single class: everything is taken for it, and Newton's method has nothing to tell apart.
+    write_set(folder, IdxData::U8(pixels.clone().into()), &[3; 20]);
+    for model in [&["mlp"][..], &["logistic"], &["krr"], &["nystrom"], &["falkon"], &["rff"]] {
+        let args = [&["--epochs", "200", "--lr", "0.1", "--model"][..], model].concat();
+        let steps = matches!(model[0], "mlp" | "logistic");
+        let found = accuracy(folder, if steps { &args } else { &args[4..] });
+        assert_eq!(found, 1.0, "{model:?}");
+    }
+    let newton = ["--model", "logistic", "--solver", "newton"];
+    assert!(error(folder, &newton).contains("class 0 has no samples"));
+
+    // A single sample: no distance to take the median of.
+    for model in ["krr", "nystrom", "falkon"] {
+        let message = error(folder, &["--model", model, "--limit", "1"]);
+        assert!(message.contains("at least two samples: set the kernel's width"), "{message}");
+        assert_eq!(accuracy(folder, &["--model", model, "--limit", "1", "--gamma", "1"]), 1.0);
+    }
+    accuracy(folder, &["--model", "mlp", "--limit", "1", "--batch", "1000"]);
+    accuracy(folder, &["--model", "logistic", "--batch", "1000"]);
+
+    // Duplicated rows: only a ridge tells which of the fits it is.
+    pixels.copy_within(0..40, 40);
+    let labels: Vec<u8> = (0..20).map(|i| i % 10).collect();
+    write_set(folder, IdxData::U8(pixels.into()), &labels);
+    let message = error(folder, &["--model", "krr", "--ridge", "0"]);
+    assert!(message.contains("not positive definite: pivot") && message.contains("λ = 0"), "{message}");
+    assert_eq!(accuracy(folder, &["--model", "krr", "--kernel", "laplacian"]), 1.0);
+
+    // The same sample throughout has no scale.
+    write_set(folder, IdxData::U8(vec![9; 80].into()), &labels);
+    assert!(error(folder, &["--model", "krr"]).contains("remove duplicated rows"));
+    assert_eq!(accuracy(folder, &["--model", "krr", "--gamma", "1"]), 0.1);
+    // Nor have zeros a direction, which is no trouble to the scaling of rows.
+    write_set(folder, IdxData::U8(vec![0; 80].into()), &labels);
+    assert_eq!(accuracy(folder, &["--model", "krr", "--gamma", "1"]), 0.1);
+}
+
+#[test]
+fn numbers_that_are_none_are_errors_that_name_the_row() {
+    let folder = tempfile::tempdir().unwrap();
+    for bad in [f32::NAN, f32::INFINITY] {
+        let mut values: Vec<f32> = (0..80).map(|i| i as f32).collect();
+        values[4 * 7 + 2] = bad;
+        write_set(folder.path(), IdxData::F32(values), &[1; 20]);
+        for model in ["mlp", "logistic", "krr", "nystrom", "rff", "falkon"] {
+            let message = error(folder.path(), &["--model", model]);
+            assert!(message.contains("row 7, column 2"), "{model}: {message}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_fit() {
+    use std::io::{BufRead, BufReader, Read};
+    let folder = tempfile::tempdir().unwrap();
+    small_set(folder.path());
+    // FALKON stops after the iteration and measures; a direct fit has nothing to measure.
+    let endless = ["--model", "falkon", "--centres", "100", "--iterations", "100000000", "--tolerance", "0"];
+    let long = ["--model", "logistic", "--solver", "newton", "--weight-decay", "1e-9"];
+    for (args, measures) in [(&endless[..], true), (&long[..], false)] {
+        let mut run =
+            tapegrad(folder.path(), &[&["train", "--data", "digits", "--trace", "t.csv"], args].concat())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+        let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
+        // The second line is printed just before the fit.
+        assert!(lines.next().unwrap().unwrap().starts_with("data: "));
+        lines.next().unwrap().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let rest: Vec<String> = lines.map_while(Result::ok).collect();
+        let mut message = String::new();
+        run.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+        assert_eq!(run.wait().unwrap().code(), Some(130), "{message}");
+        assert!(message.starts_with("interrupted"), "{message}");
+        let measured = rest.last().is_some_and(|line| line.starts_with("test accuracy "));
+        assert_eq!(measured, measures, "{rest:?}");
+        let trace = std::fs::read_to_string(folder.path().join("t.csv")).unwrap();
+        assert!(trace.contains("# model = ") && !trace.contains("test_accuracy"), "{trace}");
+    }
+}

@@ -1,0 +1,670 @@
+//! Tangent kernels of infinite and finite networks: against references, quadrature and differences.
+
+use std::sync::Arc;
+
+use nalgebra::{DMatrix, DVector};
+use rand::RngExt;
+use serde::Deserialize;
+use tapegrad::linalg::{symmetric_eigen, with_threads};
+use tapegrad::models::kernel::{
+    InfiniteNetwork, Kernel, KernelMachine, KernelRidge, KernelSettings, Nngp, Nonlinearity, Ntk,
+    RidgeOptions, Samples, cross_gram, gram, kernels,
+};
+use tapegrad::models::ntk::{
+    Dynamics, Linearization, NtkMlp, NtkOptions, Outputs, empirical_cross_ntk, empirical_ntk, jacobian,
+};
+use tapegrad::models::{LayerSummary, Mlp, MlpOptions, Model};
+use tapegrad::nn::{Activation, Mode, Norm};
+use tapegrad::rng::{Purpose, standard_normal, stream};
+use tapegrad::{Error, Param, Tape, Var};
+
+#[derive(Deserialize)]
+struct Matrix {
+    rows: usize,
+    cols: usize,
+    data: Vec<f64>,
+}
+
+impl Matrix {
+    fn get(&self) -> DMatrix<f64> {
+        DMatrix::from_row_slice(self.rows, self.cols, &self.data)
+    }
+}
+
+#[derive(Deserialize)]
+struct Infinite {
+    hidden_layers: usize,
+    nngp: Matrix,
+    ntk: Matrix,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    x: Matrix,
+    w1: Matrix,
+    b1: Matrix,
+    w2: Matrix,
+    empirical_ntk: Matrix,
+    infinite: Vec<Infinite>,
+}
+
+fn reference() -> Reference {
+    serde_json::from_str(include_str!("reference/ntk.json")).unwrap()
+}
+
+fn random(n: usize, d: usize, seed: u64) -> Samples<f64> {
+    let mut rng = stream(seed, Purpose::Data);
+    Samples::new((0..n * d).map(|_| rng.random_range(-1.0..1.0)).collect(), d).unwrap()
+}
+
+#[track_caller]
+fn assert_near(a: &DMatrix<f64>, b: &DMatrix<f64>, tolerance: f64) {
+    assert_eq!(a.shape(), b.shape());
+    let error = (a - b).amax() / b.amax();
+    assert!(error < tolerance, "{error:e}\n{a}{b}");
+}
+
+#[test]
+fn infinite_relu_networks_of_the_reference() {
+    let reference = reference();
+    let x = Samples::from_matrix(&reference.x.get()).unwrap();
+    assert_eq!(reference.infinite.len(), 3);
+    for case in &reference.infinite {
+        let network = InfiniteNetwork::new(case.hidden_layers, Nonlinearity::Relu, 1.0 / 3.0).unwrap();
+        let (k, theta) = (gram(&Nngp(network), &x), gram(&Ntk(network), &x));
+        for (found, expected) in [(&k, case.nngp.get()), (&theta, case.ntk.get())] {
+            for (f, e) in found.iter().zip(&expected) {
+                assert!((f - e).abs() <= 1e-14 * e.abs().max(1.0), "{found}{expected}");
+            }
+        }
+        assert_near(&cross_gram(&Ntk(network), &x, &x), &theta, 1e-14);
+    }
+}
+
+/// E f(u)·f(v) over (u, v) ~ N(0, [a c; c b]), by the trapezoidal rule, which for analytic functions that
+/// decay converges faster than any power of the step.
+fn expectation(a: f64, b: f64, c: f64, f: impl Fn(f64) -> f64) -> f64 {
+    let (step, half) = (0.05, 200);
+    let mut sum = 0.0;
+    for i in -half..=half {
+        for j in -half..=half {
+            let (s, t) = (f64::from(i) * step, f64::from(j) * step);
+            let (u, v) = (a.sqrt() * s, c / a.sqrt() * s + (b - c * c / a).max(0.0).sqrt() * t);
+            sum += (-0.5 * (s * s + t * t)).exp() * f(u) * f(v);
+        }
+    }
+    sum * step * step / std::f64::consts::TAU
+}
+
+#[test]
+fn infinite_erf_networks_by_quadrature() {
+    let x = random(3, 2, 1);
+    let (weight, bias) = (1.7, 0.3);
+    let network =
+        InfiniteNetwork::new(3, Nonlinearity::Erf, 0.8).unwrap().with_variances(weight, bias).unwrap();
+    let (k, theta) = (gram(&Nngp(network), &x), gram(&Ntk(network), &x));
+    let slope = |z: f64| std::f64::consts::FRAC_2_SQRT_PI * (-z * z).exp();
+    for i in 0..3 {
+        for j in 0..=i {
+            let rows = x.rows();
+            let inner = |x: &[f64], y: &[f64]| 0.8 * x.iter().zip(y).map(|(a, b)| a * b).sum::<f64>() + bias;
+            let (x, y) = (rows.row(i), rows.row(j));
+            let (mut a, mut b, mut c) = (inner(x, x), inner(y, y), inner(x, y));
+            let mut tangent = c;
+            for _ in 0..3 {
+                let next = |a, b, c| weight * expectation(a, b, c, libm::erf) + bias;
+                let slopes = weight * expectation(a, b, c, slope);
+                (a, b, c) = (next(a, a, a), next(b, b, b), next(a, b, c));
+                tangent = c + slopes * tangent;
+            }
+            assert!((k[(i, j)] - c).abs() < 1e-12, "{i} {j}: {} {c}", k[(i, j)]);
+            assert!((theta[(i, j)] - tangent).abs() < 1e-12, "{i} {j}: {} {tangent}", theta[(i, j)]);
+        }
+    }
+}
+
+/// ReLU with biases and another variance, by sampling: five standard errors of 4·10⁶ draws.
+#[test]
+fn a_relu_layer_with_biases_by_sampling() {
+    let x = Samples::new(vec![1.0, 0.5, -0.3, 0.8], 2).unwrap();
+    let (weight, bias) = (1.3, 0.4);
+    let network =
+        InfiniteNetwork::new(1, Nonlinearity::Relu, 0.7).unwrap().with_variances(weight, bias).unwrap();
+    let (k, theta) = (gram(&Nngp(network), &x)[(1, 0)], gram(&Ntk(network), &x)[(1, 0)]);
+    let mut rng = stream(3, Purpose::Data);
+    let (n, mut values, mut squares, mut both) = (4_000_000, 0.0, 0.0, 0.0);
+    let (w, s) = (0.7f64.sqrt(), bias.sqrt());
+    for _ in 0..n {
+        let (p, q, r) =
+            (w * standard_normal(&mut rng), w * standard_normal(&mut rng), s * standard_normal(&mut rng));
+        let (u, v) = (p + 0.5 * q + r, -0.3 * p + 0.8 * q + r);
+        let product = u.max(0.0) * v.max(0.0);
+        values += product;
+        squares += product * product;
+        both += if u > 0.0 && v > 0.0 { 1.0 } else { 0.0 };
+    }
+    let n = f64::from(n);
+    let (values, share) = (values / n, both / n);
+    let error = ((squares / n - values * values) / n).sqrt();
+    assert!((k - bias - weight * values).abs() < 5.0 * weight * error, "{k}");
+    let start = 0.7 * (-0.3 + 0.4) + bias;
+    let (slopes, error) = ((theta - k) / weight / start, (share * (1.0 - share) / n).sqrt());
+    assert!((slopes - share).abs() < 5.0 * error, "{slopes} {share}");
+}
+
+#[test]
+fn equal_opposite_and_zero_inputs() {
+    for (nonlinearity, depth, bias) in
+        [(Nonlinearity::Relu, 1, 0.0), (Nonlinearity::Relu, 4, 0.0), (Nonlinearity::Relu, 4, 0.5)]
+            .into_iter()
+            .chain([(Nonlinearity::Erf, 1, 0.0), (Nonlinearity::Erf, 4, 0.5)])
+    {
+        let network =
+            InfiniteNetwork::new(depth, nonlinearity, 0.01).unwrap().with_variances(2.0, bias).unwrap();
+        // Equal, opposite, on a ray, zero, and tiny rows, where rounding puts cosines outside [−1, 1].
+        for scale in [1.0, 1e-3, 1e3] {
+            let base: Vec<f64> = random(1, 50, 2).rows().values.iter().map(|v| v * scale).collect();
+            let rows = [1.0, 1.0, -1.0, 3.0, 0.0, 1e-30, -0.7];
+            let x = Samples::new(rows.iter().flat_map(|f| base.iter().map(move |v| f * v)).collect(), 50)
+                .unwrap();
+            for kernel in [Arc::new(Nngp(network)) as Arc<dyn Kernel<f64>>, Arc::new(Ntk(network))] {
+                let k = gram(kernel.as_ref(), &x);
+                assert!(k.iter().all(|v| v.is_finite()), "{k}");
+                let cross = cross_gram(kernel.as_ref(), &x, &x);
+                for i in 0..rows.len() {
+                    // The diagonal to the last digits.
+                    let own = kernel_of_one(&network, x.rows().norms[i], kernel.name().starts_with("ntk"));
+                    assert!(
+                        (k[(i, i)] - own).abs() <= 4e-16 * 10.0 * own,
+                        "{}: {} {own}",
+                        kernel.name(),
+                        k[(i, i)]
+                    );
+                    for j in 0..rows.len() {
+                        let size = (k[(i, i)] * k[(j, j)]).sqrt();
+                        assert!(k[(i, j)].abs() <= size * (1.0 + 1e-15), "{} {i} {j}", kernel.name());
+                        assert!(
+                            (cross[(i, j)] - k[(i, j)]).abs() <= 1e-13 * size,
+                            "{} {i} {j}",
+                            kernel.name()
+                        );
+                    }
+                }
+                assert!((k[(0, 1)] / k[(0, 0)] - 1.0).abs() < 1e-13);
+                if nonlinearity == Nonlinearity::Relu && bias == 0.0 {
+                    // Homogeneous: on a ray the product of the lengths; a zero input has no kernel.
+                    assert!((k[(0, 3)] / k[(0, 0)] - 3.0).abs() < 1e-13);
+                    assert!(k.column(4).amax() == 0.0);
+                    // One layer of opposite inputs shares no active unit.
+                    assert!(depth > 1 || k[(0, 2)].abs() < 1e-15 * k[(0, 0)], "{k}");
+                }
+            }
+        }
+    }
+}
+
+/// K or Θ of an input with itself, from the recursion of its variance alone.
+fn kernel_of_one(network: &InfiniteNetwork, norm: f64, tangent: bool) -> f64 {
+    let (weight, bias) = (network.weight_variance(), network.bias_variance());
+    let mut a = network.input_scale() * norm + bias;
+    let mut theta = a;
+    for _ in 0..network.depth() {
+        let (values, slopes) = match network.nonlinearity() {
+            Nonlinearity::Relu => (a / 2.0, 0.5),
+            Nonlinearity::Erf => {
+                let pi = std::f64::consts::PI;
+                (2.0 / pi * (2.0 * a).atan2((1.0 + 4.0 * a).sqrt()), 4.0 / pi / (1.0 + 4.0 * a).sqrt())
+            }
+        };
+        a = weight * values + bias;
+        theta = a + weight * slopes * theta;
+    }
+    if tangent { theta } else { a }
+}
+
+#[test]
+fn duplicated_rows_make_a_singular_matrix() {
+    let x = random(30, 100, 3);
+    let twice = [x.rows().values, x.rows().values].concat();
+    let y = DMatrix::from_fn(60, 1, |i, _| i as f64);
+    let network = InfiniteNetwork::new(2, Nonlinearity::Relu, 0.1).unwrap();
+    let double = Samples::new(twice.clone(), 100).unwrap();
+    let fit = KernelRidge::fit(Arc::new(Ntk(network)), &double, &y, RidgeOptions::new(0.0));
+    assert!(matches!(fit, Err(Error::NotPositiveDefinite { .. })), "{fit:?}");
+    let single = Samples::new(twice.iter().map(|v| *v as f32).collect(), 100).unwrap();
+    let fit = KernelRidge::fit(Arc::new(Ntk(network)), &single, &y.map(|v| v as f32), RidgeOptions::new(0.0));
+    assert!(matches!(fit, Err(Error::NotPositiveDefinite { .. })), "{fit:?}");
+}
+
+#[test]
+fn erf_networks_of_large_variance() {
+    // 2/π·arcsin(2a/(1 + 2a)) = 1 − 2/π·arctan(√(1 + 4a)/2a), where the arcsine loses half of its digits.
+    let network = InfiniteNetwork::new(1, Nonlinearity::Erf, 1.0).unwrap().with_variances(1.0, 0.0).unwrap();
+    for a in [1e3, 1e8, 1e12] {
+        let k = gram(&Nngp(network), &Samples::new(vec![f64::sqrt(a)], 1).unwrap())[0];
+        let exact = 1.0 - 2.0 / std::f64::consts::PI * ((1.0 + 4.0 * a).sqrt() / (2.0 * a)).atan();
+        assert!((k - exact).abs() < 3e-16, "{a}: {k} {exact}");
+    }
+}
+
+#[test]
+fn single_precision_is_near_double() {
+    let x = random(40, 30, 5);
+    let single = Samples::new(x.rows().values.iter().map(|v| *v as f32).collect(), 30).unwrap();
+    for nonlinearity in [Nonlinearity::Relu, Nonlinearity::Erf] {
+        let network = InfiniteNetwork::new(3, nonlinearity, 0.1).unwrap().with_variances(1.5, 0.1).unwrap();
+        let (a, b) = (gram(&Ntk(network), &x), gram::<f32>(&Ntk(network), &single).map(f64::from));
+        assert_near(&b, &a, 1e-6);
+    }
+}
+
+#[test]
+fn the_table_has_both_with_their_settings() {
+    let x = random(8, 3, 6);
+    let settings = KernelSettings {
+        gamma: 0.2,
+        depth: 2,
+        nonlinearity: Nonlinearity::Erf,
+        weight_variance: 1.5,
+        bias_variance: 0.1,
+        ..Default::default()
+    };
+    let network = InfiniteNetwork::new(2, Nonlinearity::Erf, 0.2).unwrap().with_variances(1.5, 0.1).unwrap();
+    let find = |name: &str| {
+        let entry = kernels::<f64>().into_iter().find(|k| k.name == name).unwrap();
+        (entry.build)(&settings).unwrap()
+    };
+    assert_eq!(gram(find("ntk").as_ref(), &x), gram(&Ntk(network), &x));
+    assert_eq!(gram(find("nngp").as_ref(), &x), gram(&Nngp(network), &x));
+    assert_eq!(find("ntk").name(), "ntk erf depth=2 γ=0.2 σ_w²=1.5 σ_b²=0.1");
+    // A ridge takes it as any other.
+    let y = DMatrix::from_fn(8, 1, |i, _| i as f64);
+    let fit = KernelRidge::fit(find("ntk"), &x, &y, RidgeOptions::new(1e-12)).unwrap();
+    assert!((fit.predict(&x) - y).amax() < 1e-6);
+
+    let error = |settings: KernelSettings| {
+        let entry = kernels::<f64>().into_iter().find(|k| k.name == "ntk").unwrap();
+        match (entry.build)(&settings) {
+            Err(Error::Setting { name, .. }) => name,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(error(KernelSettings { depth: 0, ..settings }), "depth");
+    assert_eq!(error(KernelSettings { depth: 2000, ..settings }), "depth");
+    for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(error(KernelSettings { gamma: bad, ..settings }), "gamma");
+        assert_eq!(error(KernelSettings { weight_variance: bad, ..settings }), "weight_variance");
+        let bad = if bad == 0.0 { -0.1 } else { bad };
+        assert_eq!(error(KernelSettings { bias_variance: bad, ..settings }), "bias_variance");
+    }
+    assert_eq!("erf".parse::<Nonlinearity>().unwrap(), Nonlinearity::Erf);
+    assert!(matches!("tanh".parse::<Nonlinearity>(), Err(Error::Setting { name: "nonlinearity", .. })));
+}
+
+/// The network of the reference: a hidden layer of ReLU with biases, and no bias behind it.
+struct ReluNet {
+    w1: Param,
+    b1: Param,
+    w2: Param,
+}
+
+impl Model<f64> for ReluNet {
+    fn name(&self) -> &str {
+        "relu net"
+    }
+    fn inputs(&self) -> usize {
+        3
+    }
+    fn outputs(&self) -> usize {
+        1
+    }
+    fn append(&self, tape: &mut Tape, x: Var, _: &mut Mode<'_>) -> Var {
+        let z = tape.linear(x, self.w1, self.b1);
+        let h = tape.relu(z);
+        tape.matmul(h, self.w2)
+    }
+    fn layers(&self) -> Vec<LayerSummary> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn the_empirical_kernel_of_the_reference() {
+    let r = reference();
+    let mut tape = Tape::new();
+    let net =
+        ReluNet { w1: tape.param(&r.w1.get()), b1: tape.param(&r.b1.get()), w2: tape.param(&r.w2.get()) };
+    let x = Samples::from_matrix(&r.x.get()).unwrap();
+    for outputs in [Outputs::All, Outputs::Mean] {
+        let theta = empirical_ntk(&net, &mut tape, &x, NtkOptions::new(outputs)).unwrap();
+        assert_near(&theta, &r.empirical_ntk.get(), 1e-14);
+    }
+}
+
+/// A small network with several outputs, and samples for it.
+fn small() -> (Tape, Mlp, Samples<f64>) {
+    let mut tape = Tape::new();
+    let rng = &mut stream(4, Purpose::Init);
+    let mlp = Mlp::new(&mut tape, &[3, 7, 5, 2], Activation::Tanh, None, rng).unwrap();
+    (tape, mlp, random(9, 3, 7))
+}
+
+fn outputs(model: &dyn Model<f64>, tape: &mut Tape, x: &Samples<f64>) -> Vec<f64> {
+    tape.rewind();
+    let input = tape.constant_slice(x.len(), x.features(), x.rows().values);
+    let y = model.forward(tape, input);
+    let y = tape.value_slice(y).to_vec();
+    tape.rewind();
+    y
+}
+
+#[test]
+fn the_jacobian_by_differences() {
+    let (mut tape, mlp, x) = small();
+    let j = jacobian(&mlp, &mut tape, &x);
+    assert!(tape.param_grads().iter().all(|g| *g == 0.0) && tape.len() == 6);
+    let theta = tape.param_values().to_vec();
+    assert_eq!(j.shape(), (18, theta.len()));
+    let step = 1e-5;
+    let mut differences = DMatrix::zeros(18, theta.len());
+    for p in 0..theta.len() {
+        let mut at = |t| {
+            tape.param_values_mut()[p] = t;
+            outputs(&mlp, &mut tape, &x)
+        };
+        let (up, down) = (at(theta[p] + step), at(theta[p] - step));
+        at(theta[p]);
+        for (i, (u, d)) in up.iter().zip(&down).enumerate() {
+            differences[(i, p)] = (u - d) / (2.0 * step);
+        }
+    }
+    assert_near(&j, &differences, 1e-9);
+    let options = NtkOptions::new(Outputs::All);
+    let kernel = empirical_ntk(&mlp, &mut tape, &x, options).unwrap();
+    assert_near(&kernel, &(&differences * differences.transpose()), 1e-9);
+    // The Jacobian of an affine layer by hand: ∂f_o/∂b₃ is the identity.
+    let biases = j.columns(theta.len() - 2, 2);
+    assert!((0..18).all(|r| biases[(r, r % 2)] == 1.0 && biases[(r, 1 - r % 2)] == 0.0));
+}
+
+/// Running statistics are no parameters of the function: the kernel knows the model in evaluation.
+#[test]
+fn buffers_have_no_part_in_the_kernel() {
+    let mut tape = Tape::new();
+    let options = MlpOptions { norm: Norm::Batch, ..MlpOptions::new(&[3, 6, 2], Activation::Tanh) };
+    let mlp = options.build(&mut tape, &mut stream(4, Purpose::Init)).unwrap();
+    let x = random(9, 3, 7);
+    let input = tape.constant_slice(9, 3, x.rows().values);
+    mlp.append(&mut tape, input, &mut Mode::Training(&mut stream(4, Purpose::Dropout)));
+    let trained: Vec<bool> =
+        tape.params().flat_map(|p| vec![tape.is_trained(p); tape.param_shape(p).len()]).collect();
+    assert!(trained.contains(&false));
+    let j = jacobian(&mlp, &mut tape, &x);
+    let mut expected = DMatrix::zeros(18, 18);
+    let step = 1e-5;
+    for (p, trained) in trained.iter().enumerate() {
+        if !trained {
+            assert_eq!(j.column(p).amax(), 0.0);
+            continue;
+        }
+        let theta = tape.param_values()[p];
+        let mut at = |t| {
+            tape.param_values_mut()[p] = t;
+            DVector::from_vec(outputs(&mlp, &mut tape, &x))
+        };
+        let column = (at(theta + step) - at(theta - step)) / (2.0 * step);
+        at(theta);
+        expected += &column * column.transpose();
+    }
+    let theta = empirical_ntk(&mlp, &mut tape, &x, NtkOptions::new(Outputs::All)).unwrap();
+    assert_near(&theta, &expected, 1e-9);
+    assert_near(&theta, &(&j * j.transpose()), 1e-14);
+}
+
+#[test]
+fn the_empirical_kernel_is_symmetric_and_positive_semi_definite() {
+    let (mut tape, mlp, x) = small();
+    let j = jacobian(&mlp, &mut tape, &x);
+    let all = empirical_ntk(&mlp, &mut tape, &x, NtkOptions::new(Outputs::All)).unwrap();
+    let mean = empirical_ntk(&mlp, &mut tape, &x, NtkOptions::new(Outputs::Mean)).unwrap();
+    assert_near(&all, &(&j * j.transpose()), 1e-14);
+    let half_trace = DMatrix::from_fn(9, 9, |a, b| 0.5 * (all[(2 * a, 2 * b)] + all[(2 * a + 1, 2 * b + 1)]));
+    assert_near(&mean, &half_trace, 1e-14);
+    for theta in [all, mean] {
+        assert_eq!(theta, theta.transpose());
+        let values = symmetric_eigen(&theta).unwrap().values;
+        assert!(values[0] > -1e-14 * values.max(), "{values}");
+    }
+}
+
+#[test]
+fn blocks_do_not_change_the_kernel() {
+    let mut tape = Tape::new();
+    let rng = &mut stream(4, Purpose::Init);
+    let mlp = Mlp::new(&mut tape, &[3, 40, 2], Activation::Tanh, None, rng).unwrap();
+    let (x, y) = (random(90, 3, 7), random(41, 3, 8));
+    let sample = 2 * tape.param_numbers() as u64 * 8;
+    for outputs in [Outputs::All, Outputs::Mean] {
+        let options = NtkOptions::new(outputs);
+        let whole = empirical_ntk(&mlp, &mut tape, &x, options).unwrap();
+        let cross = empirical_cross_ntk(&mlp, &mut tape, &x, &y, options).unwrap();
+        let rows = if outputs == Outputs::All { 2 } else { 1 };
+        for held in [2, 3, 7, 20, 95, 130] {
+            let kernel = |m: u64| 90 * m * rows * rows * 8 + 90 * m.min(128) * rows * rows * 8;
+            let options = options.with_memory(kernel(90) + held * sample);
+            let blocks = empirical_ntk(&mlp, &mut tape, &x, options).unwrap();
+            assert_near(&blocks, &whole, 1e-14);
+            assert_eq!(blocks, blocks.transpose());
+            let options = options.with_memory(kernel(41) + held * sample);
+            let blocks = empirical_cross_ntk(&mlp, &mut tape, &x, &y, options).unwrap();
+            assert_near(&blocks, &cross, 1e-14);
+        }
+        let own = empirical_cross_ntk(&mlp, &mut tape, &x, &x, options).unwrap();
+        assert_near(&own, &whole, 1e-14);
+        let little = options.with_memory(90 * 90 * rows * rows * 8);
+        let error = empirical_ntk(&mlp, &mut tape, &x, little).unwrap_err().to_string();
+        assert!(error.starts_with("memory: the kernel and the Jacobians of two samples take"), "{error}");
+    }
+    let options = NtkOptions::new(Outputs::All);
+    let mut run = |threads| with_threads(threads, || empirical_ntk(&mlp, &mut tape, &x, options).unwrap());
+    let one = run(1);
+    assert_eq!(one, run(2));
+}
+
+#[test]
+#[should_panic(expected = "mlp 3-7-5-2 tanh: takes 3 features, not 4")]
+fn features_must_fit_the_model() {
+    let (mut tape, mlp, _) = small();
+    let _ = empirical_ntk(&mlp, &mut tape, &random(2, 4, 1), NtkOptions::new(Outputs::All));
+}
+
+/// With erf and biases, whose mean over draws of the weights is exactly the limit's K for the last layer.
+#[test]
+fn the_finite_network_is_a_draw_of_the_limit() {
+    let network = InfiniteNetwork::new(2, Nonlinearity::Erf, 0.5).unwrap().with_variances(1.4, 0.2).unwrap();
+    let x = random(4, 3, 9);
+    let (seeds, width) = (150, 60);
+    let mut covariance = DMatrix::<f64>::zeros(4, 4);
+    let mut tangent = DMatrix::<f64>::zeros(4, 4);
+    for seed in 0..seeds {
+        let mut tape = Tape::new();
+        let rng = &mut stream(seed, Purpose::Init);
+        let net = NtkMlp::new(&mut tape, &network, 3, width, 20, rng).unwrap();
+        let f = DMatrix::from_row_slice(4, 20, &outputs(&net, &mut tape, &x));
+        covariance += &f * f.transpose() / 20.0;
+        let mut first = Tape::new();
+        let rng = &mut stream(seed, Purpose::Init);
+        let net = NtkMlp::new(&mut first, &network, 3, width, 1, rng).unwrap();
+        tangent += empirical_ntk(&net, &mut first, &x, NtkOptions::new(Outputs::All)).unwrap();
+    }
+    let n = seeds as f64;
+    // Of 3000 outputs: 1/√1500; of 150 kernels that are some 20 % off each.
+    assert_near(&(covariance / n), &gram(&Nngp(network), &x), 0.08);
+    assert_near(&(tangent / n), &gram(&Ntk(network), &x), 0.04);
+}
+
+#[test]
+fn the_summary_of_the_finite_network_predicts_the_arena() {
+    for (depth, bias, nonlinearity) in [(1, 0.0, Nonlinearity::Relu), (3, 0.3, Nonlinearity::Erf)] {
+        let network =
+            InfiniteNetwork::new(depth, nonlinearity, 0.5).unwrap().with_variances(1.0, bias).unwrap();
+        let mut tape = Tape::new();
+        let rng = &mut stream(1, Purpose::Init);
+        let net = NtkMlp::new(&mut tape, &network, 4, 6, 3, rng).unwrap();
+        let summary = Model::<f64>::summary(&net, 10);
+        assert_eq!(summary.trainable(), tape.param_numbers());
+        let x = tape.constant_with(10, 4, |_| ());
+        net.forward(&mut tape, x);
+        assert_eq!(summary.forward_numbers(), tape.numbers());
+        // Parameters, batch and layers, and the loss that the summary counts.
+        assert_eq!(summary.training_nodes(), tape.len() + 1);
+        assert_eq!((summary.outputs(), net.widths().len(), net.limit().depth()), (3, depth + 2, depth));
+    }
+    for (inputs, width, outputs) in [(0, 1, 1), (1, 0, 1), (1, 1, 0), (1, 1 << 31, 1), (usize::MAX, 1, 1)] {
+        let network = InfiniteNetwork::new(2, Nonlinearity::Relu, 0.5).unwrap();
+        let mut tape = Tape::<f64>::default();
+        let made = NtkMlp::new(&mut tape, &network, inputs, width, outputs, &mut stream(1, Purpose::Init));
+        assert!(matches!(made, Err(Error::Setting { name: "widths", .. })));
+        assert!(tape.is_empty());
+    }
+}
+
+#[test]
+fn the_linearization_touches_the_model() {
+    let (mut tape, mlp, x) = small();
+    let linear = Linearization::new(&mlp, &tape);
+    let origin = linear.origin().to_vec();
+    let mut rng = stream(1, Purpose::Data);
+    let direction: Vec<f64> = origin.iter().map(|_| standard_normal(&mut rng)).collect();
+    let at = |h: f64| -> Vec<f64> { origin.iter().zip(&direction).map(|(o, d)| o + h * d).collect() };
+    let j = jacobian(&mlp, &mut tape, &x);
+    let mut error = |h: f64| {
+        let theta = at(h);
+        tape.param_values_mut().copy_from_slice(&theta);
+        let expected = DMatrix::from_row_slice(9, 2, &outputs(&mlp, &mut tape, &x));
+        let found = linear.predict(&mut tape, &theta, &x);
+        // The parameters on the tape are left alone.
+        assert_eq!(tape.param_values(), theta);
+        (found - expected).norm()
+    };
+    assert!(error(0.0) < 1e-14);
+    // What is dropped is of second order.
+    let ratio = error(2e-3) / error(1e-3);
+    assert!((ratio - 4.0).abs() < 0.1, "{ratio}");
+    let moved = linear.predict(&mut tape, &at(0.3), &x) - linear.predict(&mut tape, &at(0.0), &x);
+    let expected = j * DVector::from_fn(direction.len(), |i, _| 0.3 * direction[i]);
+    assert_near(&moved, &DMatrix::from_row_slice(9, 2, expected.as_slice()), 1e-13);
+}
+
+/// Gradient descent on the linear model itself, step by step, with its Jacobian.
+#[test]
+fn dynamics_are_gradient_descent_on_the_linear_model() {
+    let (mut tape, mlp, x) = small();
+    let test = random(5, 3, 11);
+    let options = NtkOptions::new(Outputs::All);
+    let theta = empirical_ntk(&mlp, &mut tape, &x, options).unwrap();
+    let cross = empirical_cross_ntk(&mlp, &mut tape, &test, &x, options).unwrap();
+    let (j, j_test) = (jacobian(&mlp, &mut tape, &x), jacobian(&mlp, &mut tape, &test));
+    let start = DMatrix::from_row_slice(9, 2, &outputs(&mlp, &mut tape, &x));
+    let test_start = DMatrix::from_row_slice(5, 2, &outputs(&mlp, &mut tape, &test));
+    let y = DMatrix::from_fn(9, 2, |i, k| ((3 * i + 5 * k) % 7) as f64 - 3.0);
+    let dynamics = Dynamics::new(&theta, &start, &y).unwrap();
+    // In the middle, beyond the largest eigenvalue's own 1/λ where it swings, and where it diverges.
+    for share in [0.3, 0.9, 1.02] {
+        let rate = share * dynamics.largest_rate();
+        let mut moved = DVector::<f64>::zeros(tape.param_numbers());
+        let flat = |m: &DMatrix<f64>| DVector::from_column_slice(m.transpose().as_slice());
+        for steps in 0..=40 {
+            let f = flat(&start) + &j * &moved;
+            let g = flat(&test_start) + &j_test * &moved;
+            if [0, 1, 2, 17, 40].contains(&steps) {
+                let (found, at) = (
+                    dynamics.descent(rate, steps).unwrap(),
+                    dynamics.descent_at(&cross, &test_start, rate, steps).unwrap(),
+                );
+                assert_near(&found, &DMatrix::from_row_slice(9, 2, f.as_slice()), 1e-11);
+                assert_near(&at, &DMatrix::from_row_slice(5, 2, g.as_slice()), 1e-11);
+                let distance = dynamics.descent_distance(rate, steps).unwrap();
+                assert!((distance - moved.norm()).abs() < 1e-11 * moved.norm().max(1.0));
+            }
+            moved -= j.tr_mul(&(f - flat(&y))) * (rate / 9.0);
+        }
+    }
+    // Many small steps are the flow.
+    let time = 5.0;
+    let (flow, steps) = (dynamics.flow(time).unwrap(), dynamics.descent(time / 1e7, 10_000_000).unwrap());
+    assert_near(&steps, &flow, 1e-5);
+    let at = dynamics.flow_at(&cross, &test_start, time).unwrap();
+    assert_near(&dynamics.descent_at(&cross, &test_start, time / 1e7, 10_000_000).unwrap(), &at, 1e-5);
+    let distance = dynamics.flow_distance(time).unwrap();
+    assert!((dynamics.descent_distance(time / 1e7, 10_000_000).unwrap() / distance - 1.0).abs() < 1e-5);
+}
+
+#[test]
+fn dynamics_with_a_kernel_for_all_outputs() {
+    let (x, z) = (random(6, 3, 12), random(4, 3, 13));
+    let kernel = Ntk(InfiniteNetwork::new(2, Nonlinearity::Relu, 0.4).unwrap());
+    let (theta, cross) = (gram(&kernel, &x), cross_gram(&kernel, &z, &x));
+    let start = DMatrix::from_fn(6, 2, |i, k| (i as f64 - 2.0) * (k as f64 + 0.5));
+    let test_start = DMatrix::from_fn(4, 2, |i, k| (i + k) as f64);
+    let y = DMatrix::from_fn(6, 2, |i, k| ((i * 5 + k * 3) % 4) as f64);
+    let both = Dynamics::new(&theta, &start, &y).unwrap();
+    // One output after the other.
+    for k in 0..2 {
+        let column = |m: &DMatrix<f64>| m.columns(k, 1).into_owned();
+        let one = Dynamics::new(&theta, &column(&start), &column(&y)).unwrap();
+        assert_near(&column(&both.flow(3.0).unwrap()), &one.flow(3.0).unwrap(), 1e-12);
+        let (a, b) = (
+            both.descent_at(&cross, &test_start, 0.5, 30).unwrap(),
+            one.descent_at(&cross, &column(&test_start), 0.5, 30).unwrap(),
+        );
+        assert_near(&column(&a), &b, 1e-12);
+    }
+    // The other order: Θ ⊗ I has the outputs of a sample together.
+    let full = Dynamics::new(&theta.kronecker(&DMatrix::identity(2, 2)), &start, &y).unwrap();
+    assert_near(&full.flow(3.0).unwrap(), &both.flow(3.0).unwrap(), 1e-12);
+    assert!((full.flow_distance(3.0).unwrap() / both.flow_distance(3.0).unwrap() - 1.0).abs() < 1e-12);
+    // Trained for long from f₀ = 0 it is the interpolation by the kernel.
+    let zero = Dynamics::new(&theta, &DMatrix::zeros(6, 2), &y).unwrap();
+    let ridge = KernelRidge::fit(Arc::new(kernel), &x, &y, RidgeOptions::new(0.0)).unwrap();
+    let late = zero.flow_at(&cross, &DMatrix::zeros(4, 2), 1e9).unwrap();
+    assert_near(&late, &ridge.predict(&z), 1e-9);
+}
+
+#[test]
+fn dynamics_at_the_edges() {
+    // Singular: what Θ does not see stays.
+    let theta = nalgebra::dmatrix![1.0, 1.0; 1.0, 1.0];
+    let y = nalgebra::dmatrix![1.0; 0.0];
+    let zero = DMatrix::<f64>::zeros(2, 1);
+    let dynamics = Dynamics::new(&theta, &zero, &y).unwrap();
+    let late = dynamics.flow(1e6).unwrap();
+    assert_near(&late, &nalgebra::dmatrix![0.5; 0.5], 1e-12);
+    for still in [dynamics.descent(0.7, 0), dynamics.descent(0.0, 9), dynamics.flow(0.0)] {
+        assert!(still.unwrap().amax() < 1e-15);
+    }
+    // η·λ/n = 1: done in one step, and right at the edge of ln|1 − x|.
+    let done =
+        Dynamics::new(&nalgebra::dmatrix![2.0], &nalgebra::dmatrix![3.0], &nalgebra::dmatrix![1.0]).unwrap();
+    assert_eq!(done.descent(0.5, 1).unwrap()[0], 1.0);
+    assert_eq!(done.descent(0.5, 7).unwrap()[0], 1.0);
+    // A factor of −1: it swings.
+    assert_eq!(done.descent(1.0, 3).unwrap()[0], -1.0);
+    assert_eq!(done.descent(1.0, 4).unwrap()[0], 3.0);
+    let still = Dynamics::new(&DMatrix::zeros(2, 2), &zero, &y).unwrap();
+    assert_eq!((still.flow(1.0).unwrap(), still.largest_rate()), (zero.clone(), f64::INFINITY));
+    for bad in [-1.0, f64::NAN, f64::INFINITY] {
+        assert!(matches!(dynamics.descent(bad, 1), Err(Error::Setting { name: "rate", .. })));
+        assert!(matches!(dynamics.flow(bad), Err(Error::Setting { name: "time", .. })));
+    }
+    let nan = DMatrix::from_element(2, 1, f64::NAN);
+    assert!(matches!(Dynamics::new(&theta, &nan, &y), Err(Error::NonFinite(_))));
+    assert!(matches!(Dynamics::new(&theta, &zero, &nan), Err(Error::NonFinite(_))));
+}
+
+#[test]
+#[should_panic(expected = "Dynamics: a kernel of (3, 3) for 2 samples of 2 outputs")]
+fn a_kernel_that_does_not_fit() {
+    let zeros = DMatrix::<f64>::zeros(2, 2);
+    let _ = Dynamics::new(&DMatrix::zeros(3, 3), &zeros, &zeros);
+}
