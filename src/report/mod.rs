@@ -13,6 +13,7 @@ mod draw;
 mod figure;
 mod html;
 mod image;
+mod layer;
 mod page;
 mod palette;
 mod run;
