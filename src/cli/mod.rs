@@ -26,7 +26,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Train(train::TrainArgs),
+    Train(Box<train::TrainArgs>),
     Data(data::DataArgs),
     Graph(graph::GraphArgs),
     Experiments(experiments::ExperimentsArgs),

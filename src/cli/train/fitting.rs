@@ -121,6 +121,7 @@ const PLATEAU_PATIENCE: u64 = 2;
 impl FitArgs {
     /// What the run is told, for a first rate `lr`; what is set stands in the trace. `weights` are what the
     /// penalty is on.
+    #[allow(clippy::too_many_arguments)] // Each is one thing that a fit is told.
     pub fn options(
         &self,
         steps: &StepArgs,
