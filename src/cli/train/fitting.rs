@@ -186,6 +186,11 @@ impl FitArgs {
         }))
     }
 
+    /// Whether the flow of gradients was asked for.
+    pub fn audits(&self) -> bool {
+        self.audit
+    }
+
     /// What is set, for the trace.
     pub fn record(&self, options: &FitOptions, trace: &mut Trace) {
         match &options.rate {
@@ -233,7 +238,10 @@ impl FitArgs {
                 ))?;
             }
         }
-        if !quiet && let Some(audit) = trace.epochs.last().and_then(|epoch| epoch.audit.as_ref()) {
+        if self.audit
+            && !quiet
+            && let Some(audit) = trace.epochs.last().and_then(|epoch| epoch.audit.as_ref())
+        {
             output::write(format_args!("\ngradient flow in the last step:\n{audit}"))?;
         }
         Ok(())
