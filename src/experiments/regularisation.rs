@@ -135,7 +135,7 @@ fn report(outcome: &mut Outcome, rows: &[Row], seeds: usize) {
         Axis::log("λ (the leftmost points are λ = 0)")
     };
     let at = |row: &Row| if row.lambda == 0.0 { 2e-5 } else { row.lambda };
-    let mut chart = Chart::new(axis(), Axis::linear("accuracy").holding(0.0).holding(1.0)).title("Accuracy");
+    let mut chart = Chart::new(axis(), Axis::linear("accuracy").range(0.0, 1.04)).title("Accuracy");
     for (label, color, marker) in
         [("training", Color::Blue, Marker::Circle), ("test", Color::Vermilion, Marker::Square)]
     {
