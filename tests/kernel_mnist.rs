@@ -158,12 +158,6 @@ fn falkon_with_10000_centres() {
 
 #[test]
 #[ignore = "takes minutes"]
-fn falkon_with_20000_centres() {
-    at_least(falkon_f32(Images::Plain, 20_000, 0.02), 0.984);
-}
-
-#[test]
-#[ignore = "takes minutes"]
 fn falkon_with_16000_centres_on_smoothed_images() {
     at_least(falkon_f32(Images::Smoothed, 16_000, 3.4), 0.987);
 }
