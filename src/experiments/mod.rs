@@ -50,8 +50,11 @@ experiments! {
     spiral,
     kernel_ridge_sine,
     samples,
+    optimizers,
     learning_rate,
     regularisation,
+    models,
+    complexity,
 }
 
 /// The experiment of that name.
