@@ -52,6 +52,10 @@ experiments! {
     samples,
     learning_rate,
     regularisation,
+    gradient_flow,
+    schedule_early_stopping,
+    ntk,
+    double_descent,
 }
 
 /// The experiment of that name.
