@@ -47,6 +47,7 @@ experiments! {
     rosenbrock,
     convergence_rates,
     logistic,
+    gradient_flow,
     spiral,
     kernel_ridge_sine,
     samples,
@@ -55,6 +56,9 @@ experiments! {
     regularisation,
     models,
     complexity,
+    schedule_early_stopping,
+    ntk,
+    double_descent,
 }
 
 /// The experiment of that name.
