@@ -251,7 +251,10 @@ fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
         let error = deviation / (draws as f64).sqrt();
         let ridge = mean(&row.ridge);
         table.row([row.p.into(), mean_error.into(), error.into(), expected(row.p).into(), ridge.into()]);
-        outcome.number(format!("error with {} Gaussian features", row.p), mean_error);
+        // At the pole rounding is amplified: another processor would give other digits.
+        if row.p.abs_diff(N) > 1 {
+            outcome.number(format!("error with {} Gaussian features", row.p), mean_error);
+        }
         outcome.number(format!("the same with a ridge, {}", row.p), ridge);
     }
     outcome.table(table);
@@ -435,10 +438,12 @@ fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
     for row in rows {
         let numbers = [row.train, row.test, row.ridge, row.chosen, row.wrong, row.size].map(Into::into);
         table.row(std::iter::once(row.p.into()).chain(numbers));
-        outcome.number(format!("test error with {} features of images", row.p), row.test);
+        if row.p != n {
+            outcome.number(format!("test error with {} features of images", row.p), row.test);
+            outcome.number(format!("wrong classes with {} features", row.p), row.wrong);
+        }
         outcome.number(format!("the same with a small ridge, {}", row.p), row.ridge);
         outcome.number(format!("the same with a chosen ridge, {}", row.p), row.chosen);
-        outcome.number(format!("wrong classes with {} features", row.p), row.wrong);
     }
     outcome.table(table);
 }
