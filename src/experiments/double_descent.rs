@@ -349,6 +349,9 @@ fn random_features(context: &Context) -> Result<(usize, Vec<Random>)> {
     Ok((n, rows))
 }
 
+/// What is claimed, and the error that it is claimed of.
+type RidgeClaim = (&'static str, fn(&Random) -> f64);
+
 fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
     let peak = rows.iter().fold(&rows[0], |a, b| if b.test > a.test { b } else { a });
     let before = rows.iter().filter(|row| row.p < n).fold(&rows[0], |a, b| if b.test < a.test { b } else { a });
@@ -379,7 +382,7 @@ fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         last.test < before.test,
     );
     outcome.claim(claim);
-    let claims: [(&str, fn(&Random) -> f64); 2] = [
+    let claims: [RidgeClaim; 2] = [
         ("A small ridge, the same for all p, takes the peak away", |row| row.ridge),
         ("A ridge that is chosen for each p by leaving one out takes it away", |row| row.chosen),
     ];
