@@ -393,3 +393,35 @@ fn an_unknown_experiment_is_answered_with_the_nearest() {
     let output = tapegrad(&["experiments"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_report_keeps_what_is_finished() {
+    use std::io::{BufRead, BufReader, Read};
+
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["experiments", "rosenbrock", "learning-rate", "--quick"];
+    let mut run = tapegrad(&args)
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
+    // Once this is printed, the other one, which takes seconds, is under way.
+    let first = lines.next().unwrap().unwrap();
+    assert!(first.starts_with("rosenbrock: "), "{first}");
+    let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let mut message = String::new();
+    run.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+    assert_eq!(run.wait().unwrap().code(), Some(130), "{message}");
+
+    let page = std::fs::read_to_string(folder.path().join("report/index.html")).unwrap();
+    assert!(page.ends_with("</html>\n") && page.contains("id=\"rosenbrock\""));
+    assert!(!page.contains("id=\"learning-rate\""));
+    let text = stdout(&run_in(folder.path(), &args));
+    let mut lines = text.lines();
+    assert!(lines.next().unwrap().ends_with("kept from an earlier run"), "{text}");
+    assert!(lines.next().unwrap().starts_with("learning-rate: "), "{text}");
+}

@@ -66,7 +66,7 @@ fn write_set(folder: &Path, images: IdxData, labels: &[u8]) {
 }
 
 /// Every model, with settings for a small set.
-const MODELS: [&[&str]; 8] = [
+const MODELS: [&[&str]; 9] = [
     &["--model", "mlp", "--epochs", "4"],
     &["--model", "logistic", "--epochs", "30"],
     &["--model", "logistic", "--scheme", "one-vs-rest", "--epochs", "30"],
@@ -75,6 +75,7 @@ const MODELS: [&[&str]; 8] = [
     &["--model", "nystrom", "--centres", "200", "--selection", "leverage"],
     &["--model", "rff", "--features", "400"],
     &["--model", "falkon", "--centres", "200"],
+    &["--model", "cg", "--pilots", "100"],
 ];
 
 #[test]
@@ -135,6 +136,7 @@ fn flags_of_other_models_are_wrong_usage() {
         ("--centres", &["--model", "krr", "--centres", "10"]),
         ("--features", &["--model", "nystrom", "--features", "10"]),
         ("--selection", &["--model", "rff", "--selection", "leverage"]),
+        ("--pilots", &["--model", "falkon", "--pilots", "10"]),
         ("--tolerance", &["--model", "nystrom", "--tolerance", "0"]),
         ("--detect-anomalies", &["--model", "falkon", "--detect-anomalies"]),
     ] {
@@ -184,6 +186,8 @@ fn settings_out_of_range_are_errors() {
         (&["rff", "--kernel", "laplacian"], "--kernel: laplacian"),
         (&["falkon", "--ridge", "0"], "--ridge: 0"),
         (&["falkon", "--iterations", "0"], "--iterations: 0"),
+        (&["cg", "--ridge", "0"], "--ridge: 0"),
+        (&["cg", "--pilots", "1001"], "--pilots: 1001"),
         (&["falkon", "--tolerance=-1"], "--tolerance: -1"),
         (&["nystrom", "--selection", "leverage", "--ridge", "0"], "--ridge: 0"),
         (&["logistic", "--weight-decay=-1"], "--weight-decay: -1"),
@@ -195,7 +199,7 @@ fn settings_out_of_range_are_errors() {
             error(folder.path(), &[&["--trace", "old.csv", "--quiet", "--model"][..], args].concat());
         assert!(message.contains(expected), "{args:?}: {message}");
         let old = std::fs::read_to_string(folder.path().join("old.csv")).unwrap();
-        if !matches!(args[0], "nystrom" | "rff" | "falkon") {
+        if !matches!(args[0], "nystrom" | "rff" | "falkon" | "cg") {
             assert_eq!(old, "precious", "{args:?}");
         }
     }
@@ -207,7 +211,9 @@ fn memory_is_predicted_and_the_way_out_named() {
     let folder = tempfile::tempdir().unwrap();
     small_set(folder.path());
     let message = error(folder.path(), &["--model", "krr", "--memory", "0.01"]);
-    assert!(message.contains("1000 samples in f64") && message.contains("--model nystrom, rff or falkon"));
+    assert!(
+        message.contains("1000 samples in f64") && message.contains("--model nystrom, rff, falkon or cg")
+    );
     let message = error(folder.path(), &["--model", "falkon", "--memory", "0.005"]);
     assert!(message.contains("1000 centres") && message.contains("take fewer centres"), "{message}");
     let message = error(folder.path(), &["--model", "rff", "--features", "20000000"]);
@@ -223,7 +229,7 @@ fn data_that_says_little_is_told_or_fitted() {
     let mut pixels: Vec<u8> = (0..80).map(|i| (i * 37 % 251) as u8).collect();
     // A single class: everything is taken for it, and Newton's method has nothing to tell apart.
     write_set(folder, IdxData::U8(pixels.clone().into()), &[3; 20]);
-    for model in [&["mlp"][..], &["logistic"], &["krr"], &["nystrom"], &["falkon"], &["rff"]] {
+    for model in [&["mlp"][..], &["logistic"], &["krr"], &["nystrom"], &["falkon"], &["rff"], &["cg"]] {
         let args = [&["--epochs", "200", "--lr", "0.1", "--model"][..], model].concat();
         let steps = matches!(model[0], "mlp" | "logistic");
         let found = accuracy(folder, if steps { &args } else { &args[4..] });
@@ -233,7 +239,7 @@ fn data_that_says_little_is_told_or_fitted() {
     assert!(error(folder, &newton).contains("class 0 has no samples"));
 
     // A single sample: no distance to take the median of.
-    for model in ["krr", "nystrom", "falkon"] {
+    for model in ["krr", "nystrom", "falkon", "cg"] {
         let message = error(folder, &["--model", model, "--limit", "1"]);
         assert!(message.contains("at least two samples: set the kernel's width"), "{message}");
         assert_eq!(accuracy(folder, &["--model", model, "--limit", "1", "--gamma", "1"]), 1.0);
@@ -265,7 +271,7 @@ fn numbers_that_are_none_are_errors_that_name_the_row() {
         let mut values: Vec<f32> = (0..80).map(|i| i as f32).collect();
         values[4 * 7 + 2] = bad;
         write_set(folder.path(), IdxData::F32(values), &[1; 20]);
-        for model in ["mlp", "logistic", "krr", "nystrom", "rff", "falkon"] {
+        for model in ["mlp", "logistic", "krr", "nystrom", "rff", "falkon", "cg"] {
             let message = error(folder.path(), &["--model", model]);
             assert!(message.contains("row 7, column 2"), "{model}: {message}");
         }

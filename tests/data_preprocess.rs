@@ -218,10 +218,10 @@ fn smoothing_is_a_convolution_with_a_gaussian() {
 
 #[test]
 fn normalised_rows_have_length_1_whatever_their_size() {
-    let mut rows = [3.0, 4.0, 0.0, 0.0, 3e200, -4e200, 3e-200, 4e-200];
+    let mut rows = [3.0f64, 4.0, 0.0, 0.0, 3e200, -4e200, 3e-200, 4e-200];
     normalize_rows(&mut rows, 2);
     assert_eq!(rows[2..4], [0.0, 0.0]);
     for (found, expected) in rows.iter().zip([0.6, 0.8, 0.0, 0.0, 0.6, -0.8, 0.6, 0.8]) {
-        assert!((found - expected as f64).abs() < 1e-15, "{found}");
+        assert!((found - expected).abs() < 1e-15, "{found}");
     }
 }

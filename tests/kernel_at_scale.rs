@@ -7,8 +7,9 @@ use nalgebra::DMatrix;
 use rand::RngExt;
 use tapegrad::linalg::with_threads;
 use tapegrad::models::kernel::{
-    Centres, FalkonOptions, FourierRidge, Kernel, KernelMachine, KernelRidge, Laplacian, NystromOptions, Rbf,
-    RidgeOptions, Samples, cross_gram, falkon, falkon_observed, gram, leverage_scores, nystrom,
+    Centres, FalkonOptions, FourierRidge, IterativeOptions, Kernel, KernelMachine, KernelRidge, Laplacian,
+    NystromOptions, Rbf, RidgeOptions, Samples, cross_gram, falkon, falkon_observed, gram, iterative_ridge,
+    leverage_scores, nystrom,
 };
 use tapegrad::rng::{Purpose, standard_normal, stream};
 use tapegrad::{Error, Float};
@@ -279,6 +280,87 @@ fn an_observer_ends_the_iterations() {
     assert_eq!(seen.iter().map(|(_, residual)| *residual).collect::<Vec<_>>(), fit.residuals);
     let three = falkon(rbf(0.5), &x, &y, FalkonOptions { iterations: 3, ..falkon_options(30) }).unwrap();
     assert_eq!(fit.machine.alpha(), three.machine.alpha());
+}
+
+fn iterative_options(pilots: usize) -> IterativeOptions {
+    IterativeOptions { ridge: RIDGE, pilots, seed: 1, iterations: 200, tolerance: 1e-13 }
+}
+
+/// To the end, whatever it is.
+fn go_on(_: usize, _: f64) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+#[test]
+fn by_iteration_on_all_samples_it_is_exact() {
+    // 700 samples: two whole blocks of rows, and a last one that is not.
+    for (n, pilots) in [(1, 1), (2, 1), (300, 20), (700, 100), (700, 700)] {
+        let (x, z) = (random(n, 3, 17), random(40, 3, 18));
+        let y = targets(&x);
+        for kernel in [rbf(0.5), Arc::new(Laplacian::new(0.5).unwrap()) as Arc<dyn Kernel<f64>>] {
+            let exact = KernelRidge::fit(kernel.clone(), &x, &y, RIDGE).unwrap();
+            let fit = iterative_ridge(kernel, &x, &y, iterative_options(pilots), &mut go_on).unwrap();
+            let difference = (fit.machine.predict(&z) - exact.predict(&z)).abs().max();
+            assert!(difference < 1e-9, "{n} {pilots}: {difference:e}, {:?}", fit.residuals);
+        }
+    }
+}
+
+#[test]
+fn pilots_make_its_iterations_few() {
+    let x = random(1500, 4, 19);
+    let y = targets(&x);
+    let iterations = |pilots| {
+        let options = IterativeOptions { tolerance: 1e-6, ..iterative_options(pilots) };
+        let fit = iterative_ridge(rbf(0.5), &x, &y, options, &mut go_on).unwrap();
+        assert!(*fit.residuals.last().unwrap() <= 1e-6, "{:?}", fit.residuals);
+        fit.residuals.len()
+    };
+    let (few, many) = (iterations(5), iterations(300));
+    assert!(many <= 20 && 3 * many < few, "{few} {many}");
+}
+
+#[test]
+fn neither_memory_nor_threads_change_a_bit_of_it() {
+    let x = random(2000, 3, 20);
+    let y = targets(&x);
+    let fit = |threads, memory| {
+        let mut options = IterativeOptions { iterations: 3, ..iterative_options(50) };
+        options.ridge.memory = memory;
+        with_threads(threads, || iterative_ridge(rbf(0.5), &x, &y, options, &mut go_on).unwrap())
+    };
+    // The triangle takes 17 MB, all else 10.
+    let (rich, poor, poorest) = (fit(1, 1 << 30), fit(2, 18 << 20), fit(3, 10 << 20));
+    assert_eq!(rich.rows_held, 2000);
+    assert!((256..2000).contains(&poor.rows_held) && poorest.rows_held == 0, "{}", poorest.rows_held);
+    assert_eq!(rich.machine.alpha(), poor.machine.alpha());
+    assert_eq!(rich.machine.alpha(), poorest.machine.alpha());
+    assert_eq!(rich.residuals, poor.residuals);
+}
+
+#[test]
+fn bad_settings_of_an_iterative_fit_are_errors() {
+    let x = random(20, 2, 21);
+    let y = targets(&x);
+    let usual = iterative_options(5);
+    let ridge = |lambda, memory| IterativeOptions { ridge: RidgeOptions { lambda, memory }, ..usual };
+    for (options, expected) in [
+        (ridge(0.0, 1 << 30), "lambda"),
+        (ridge(-1.0, 1 << 30), "lambda"),
+        (ridge(f64::NAN, 1 << 30), "lambda"),
+        (ridge(1e-4, 1000), "memory"),
+        (IterativeOptions { pilots: 0, ..usual }, "pilots"),
+        (IterativeOptions { pilots: 21, ..usual }, "pilots"),
+        (IterativeOptions { iterations: 0, ..usual }, "iterations"),
+        (IterativeOptions { tolerance: f64::NAN, ..usual }, "tolerance"),
+    ] {
+        match iterative_ridge(rbf(1.0), &x, &y, options, &mut go_on) {
+            Err(Error::Setting { name, .. }) => assert_eq!(name, expected),
+            other => panic!("{expected}: {other:?}"),
+        }
+    }
+    let short = targets(&random(19, 2, 0));
+    assert!(matches!(iterative_ridge(rbf(1.0), &x, &short, usual, &mut go_on), Err(Error::Data(_))));
 }
 
 /// For a comparison with other programs in the same minute; each line is the time of one fit.

@@ -204,7 +204,7 @@ fn suited_settings_follow_the_scale_of_the_data() {
             let expected = match entry.name {
                 "rbf" => KernelSettings { gamma: 0.625 / (scale * scale), ..usual },
                 "laplacian" => KernelSettings { gamma: 0.5 / scale, ..usual },
-                "polynomial" => KernelSettings { gamma: 0.3 / (scale * scale), ..usual },
+                "polynomial" | "nngp" | "ntk" => KernelSettings { gamma: 0.3 / (scale * scale), ..usual },
                 "linear" => usual,
                 _ => KernelSettings { length_scale: 2.0 * scale, ..usual },
             };
@@ -217,7 +217,7 @@ fn suited_settings_follow_the_scale_of_the_data() {
     // What a kernel does not take is not looked at.
     let single = Samples::new(vec![2.0], 1).unwrap();
     for entry in kernels::<f64>() {
-        let needs_distances = !matches!(entry.name, "polynomial" | "linear");
+        let needs_distances = !matches!(entry.name, "polynomial" | "linear" | "nngp" | "ntk");
         assert_eq!((entry.suited)(&single, 0).is_err(), needs_distances, "{}", entry.name);
     }
     let zero = Samples::new(vec![0.0, 0.0], 1).unwrap();

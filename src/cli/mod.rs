@@ -26,7 +26,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    Train(train::TrainArgs),
+    Train(Box<train::TrainArgs>),
     Data(data::DataArgs),
     Graph(graph::GraphArgs),
     Experiments(experiments::ExperimentsArgs),
@@ -53,8 +53,7 @@ impl From<tapegrad::Error> for Failure {
 const OUTPUT_CLOSED: u8 = 141;
 
 /// Settings of the library, and their flags where these have another name.
-const FLAGS: [(&str, &str); 4] =
-    [("widths", "hidden"), ("lambda", "ridge"), ("frequencies", "features"), ("pilots", "selection")];
+const FLAGS: [(&str, &str); 3] = [("widths", "hidden"), ("lambda", "ridge"), ("frequencies", "features")];
 
 /// The error, with a setting named by its flag.
 fn message(error: &tapegrad::Error) -> String {

@@ -146,10 +146,10 @@ fn decompose(context: &Context, gamma: f64, lambdas: &[f64]) -> Result<Vec<Decom
     let (sets, points) = (SETS as f64, POINTS as f64);
     let part = |(lambda, sums): (&f64, &Sums)| {
         let (mut bias, mut variance) = (0.0, 0.0);
-        for i in 0..POINTS {
-            let mean = sums.values[i] / sets;
-            variance += (sums.squares[i] / sets - mean * mean).max(0.0) / points;
-            bias += (mean - truth(places[i])) * (mean - truth(places[i])) / points;
+        for ((sum, squares), x) in sums.values.iter().zip(&sums.squares).zip(&places) {
+            let mean = sum / sets;
+            variance += (squares / sets - mean * mean).max(0.0) / points;
+            bias += (mean - truth(*x)) * (mean - truth(*x)) / points;
         }
         let mean = |sum: f64| sum / (sets * points);
         let (from_noise, error) = (mean(sums.from_noise), mean(sums.errors));
@@ -263,7 +263,8 @@ fn grid_report(
 }
 
 fn decomposition_report(outcome: &mut Outcome, gamma: f64, parts: &[Decomposition]) {
-    let variances: [(&str, fn(&Decomposition) -> f64); 2] = [
+    type Part = fn(&Decomposition) -> f64;
+    let variances: [(&str, Part); 2] = [
         ("At fixed inputs the variance, which then comes from the noise alone, falls with λ", |p| p.from_noise),
         ("The variance over sets with new inputs falls with λ", |p| p.variance),
     ];

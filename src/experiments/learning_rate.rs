@@ -162,7 +162,7 @@ fn report(rows: &[Row]) -> Outcome {
              steeply at the side of the large rates, and slowly at the other, where more epochs would help.",
         )
         .panel(
-            Chart::new(Axis::log("learning rate η"), Axis::linear("test accuracy").holding(0.0).holding(1.0))
+            Chart::new(Axis::log("learning rate η"), Axis::linear("test accuracy").range(0.0, 1.04))
                 .line(Line::new(accuracies).marker(Marker::Circle))
                 .horizontal(best - 0.02, Color::Muted, "0.02 below the best"),
         ),

@@ -135,19 +135,18 @@ fn report(outcome: &mut Outcome, rows: &[Row], seeds: usize) {
         Axis::log("λ (the leftmost points are λ = 0)")
     };
     let at = |row: &Row| if row.lambda == 0.0 { 2e-5 } else { row.lambda };
-    let mut chart = Chart::new(axis(), Axis::linear("accuracy").holding(0.0).holding(1.0)).title("Accuracy");
-    let parts: [(&str, fn(&Row) -> &[f64], Color, Marker); 2] = [
-        ("training", |row| &row.train, Color::Blue, Marker::Circle),
-        ("test", |row| &row.test, Color::Vermilion, Marker::Square),
-    ];
-    for (label, of, color, marker) in parts {
+    let mut chart = Chart::new(axis(), Axis::linear("accuracy").range(0.0, 1.04)).title("Accuracy");
+    for (label, color, marker) in
+        [("training", Color::Blue, Marker::Circle), ("test", Color::Vermilion, Marker::Square)]
+    {
+        let of = |row: &Row| if label == "test" { row.test.clone() } else { row.train.clone() };
         let spread = |row: &Row| {
-            let (mean, deviation) = mean_and_deviation(of(row));
+            let (mean, deviation) = mean_and_deviation(&of(row));
             (at(row), mean - deviation, mean + deviation)
         };
         chart = chart
             .band(rows.iter().map(spread), color, "")
-            .line(Line::new(rows.iter().map(|row| (at(row), mean(of(row))))).label(label).color(color).marker(marker));
+            .line(Line::new(rows.iter().map(|row| (at(row), mean(&of(row))))).label(label).color(color).marker(marker));
     }
     let gaps = Chart::new(axis(), Axis::linear("accuracy, norm / largest norm").holding(0.0))
         .title("Gap and weights")

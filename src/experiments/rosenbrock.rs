@@ -176,11 +176,11 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
 /// The paths, each over the contours of the function.
 fn valley(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
     let (xs, ys) = ((-1.6, 1.6), (-0.6, 1.8));
-    let levels: Vec<f64> = (-4..12).map(|k| Float::powf(10.0, f64::from(k) / 4.0)).collect();
+    let levels: Vec<f64> = (-1..7).map(|k| Float::powf(10.0, f64::from(k) / 2.0)).collect();
     let mut figure = Figure::new(
         "paths",
         "Paths from (−1.2, 1)",
-        "Contours of the function, four to a power of ten; the star is the minimum. SGD drops to the floor of \
+        "Contours of the function, two to a power of ten; the star is the minimum. SGD drops to the floor of \
          the valley and follows it. Momentum shoots across at first and swings. RMSProp jumps from side to side \
          on its way; Adam, after a swing, keeps to the floor.",
     );

@@ -113,8 +113,8 @@ fn report(train: &Dataset, stages: &[Stage], trace: &Trace) -> Outcome {
         "boundary",
         "The boundary over training time",
         "Colours behind the points are the classes that the network gives. After one epoch it cuts the plane \
-         into three wedges; then the wedges bend, from the outside to the centre, where the arms come \
-         closest.",
+         into three wedges; then the wedges bend and follow the arms. What is wrong in the end lies at the \
+         centre, where the arms come closest, and beyond the points nothing was learned.",
     );
     let points = train.to_rows::<f64>();
     for stage in stages {

@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_exponent_of_a_power_law() {
-        let points: Vec<(f64, f64)> = (1..20).map(|n| f64::from(n)).map(|n| (n, 3.0 * n * n * n)).collect();
+        let points: Vec<(f64, f64)> = (1..20).map(f64::from).map(|n| (n, 3.0 * n * n * n)).collect();
         let fit = Fit::power_law(&points);
         assert!((fit.slope - 3.0).abs() < 1e-12 && (fit.power_at(10.0) - 3000.0).abs() < 1e-8);
     }

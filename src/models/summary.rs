@@ -39,8 +39,8 @@ pub struct Summary {
     pub number_bytes: usize,
 }
 
-/// Bytes of a node of the arena: one cache line.
-const NODE_BYTES: usize = 64;
+/// Bytes of a node of the arena.
+const NODE_BYTES: usize = 48;
 
 impl Summary {
     /// The summary of a model of `T` for batches of that size.

@@ -111,6 +111,11 @@ pub(super) struct Scale {
 }
 
 impl Scale {
+    /// The same from the other end.
+    pub fn reversed(self) -> Scale {
+        Scale { low: self.high, high: self.low, ..self }
+    }
+
     /// The ends as the data has them.
     pub fn ends(&self) -> (f64, f64) {
         if self.log { (power(self.low), power(self.high)) } else { (self.low, self.high) }

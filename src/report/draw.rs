@@ -1,32 +1,28 @@
 //! From a chart to SVG.
 
-use std::cell::RefCell;
-use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::Color as _;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::{Kind, Scale};
-use super::figure::{Chart, Drawing, Figure, Images, Layer, Line, Marker};
+use super::figure::{Chart, Drawing, Figure, Images, Layer, Line};
+use super::layer::{Canvas, Done, Root, SAMPLE, Sample, draw_layer, draw_sample, rgb, sample, stroke};
 use super::palette::{Color, color_strip, dark_style};
-use super::svg::{Backend, Drawn, Sink, UNIT, px, text_width};
-use super::{Axis, contour, escape};
+use super::svg::{Backend, Drawn, UNIT, text_width};
+use super::{Axis, escape};
 
 /// Width of every panel, in pixels.
 const WIDTH: i32 = 460;
 /// Height of the area with the data, where it need not be square.
 const HEIGHT: i32 = 262;
 /// Size of the text, and of titles.
-const TEXT: i32 = 13;
+pub const TEXT: i32 = 13;
 const TITLE: i32 = 14;
 /// Height of a row of the legend.
 const ROW: i32 = 19;
-/// Length of the sample of a line in the legend.
-const SAMPLE: i32 = 24;
 /// Width of a colour bar with its labels.
 const BAR: i32 = 78;
 
@@ -96,10 +92,6 @@ impl DrawnFigure {
     }
 }
 
-type Root = DrawingArea<Backend, Shift>;
-type Canvas = Rc<RefCell<Sink>>;
-type Done = Result<(), DrawingAreaErrorKind<Infallible>>;
-
 /// An area of that size in pixels, and where its elements end up.
 fn canvas(width: i32, height: i32) -> (Root, Canvas) {
     let sink = Canvas::default();
@@ -112,47 +104,9 @@ fn finish(width: i32, height: i32, pictures: bool, sink: &Canvas) -> Drawn {
     Drawn { width: width as u32, height: height as u32, pictures, body }
 }
 
-fn rgb(color: Color) -> RGBColor {
-    let (r, g, b) = color.rgb();
-    RGBColor(r, g, b)
-}
-
-fn stroke(color: Color, width: f64) -> ShapeStyle {
-    rgb(color).stroke_width((width * f64::from(UNIT)).round() as u32)
-}
-
 fn text(size: i32, color: Color, h: HPos, v: VPos) -> TextStyle<'static> {
     ("sans-serif", size * UNIT).into_font().color(&rgb(color)).pos(Pos::new(h, v))
 }
-
-/// What the legend shows for a layer.
-enum Sample {
-    Line(Color, usize, f64, Option<Marker>),
-    Area(Color, f64),
-    Point(Color, Marker),
-}
-
-fn sample(layer: &Layer) -> Option<(&str, Sample)> {
-    let (label, sample) = match layer {
-        Layer::Line(line) => (&line.label, Sample::Line(color(line), dash(line), line.width, line.marker)),
-        Layer::Band { color, label, .. } => (label, Sample::Area(*color, 0.22)),
-        Layer::Points { marker, color, label, .. } => (label, Sample::Point(*color, *marker)),
-        Layer::Bars { color, label, .. } => (label, Sample::Area(*color, 1.0)),
-        Layer::Rule { color, label, .. } => (label, Sample::Line(*color, 1, 1.2, None)),
-        _ => return None,
-    };
-    (!label.is_empty()).then_some((label.as_str(), sample))
-}
-
-fn color(line: &Line) -> Color {
-    line.color.unwrap_or(Color::Ink)
-}
-
-fn dash(line: &Line) -> usize {
-    line.dash.unwrap_or(0)
-}
-
-const DASHES: [&str; 4] = ["", "6 3.5", "1.5 3", "8 3 1.5 3"];
 
 /// Entries of the legend with their places: below each other in rows, never over the data.
 fn legend(chart: &Chart) -> (Vec<(&str, Sample, i32, i32)>, i32) {
@@ -174,7 +128,11 @@ fn draw_chart(chart: &Chart) -> Drawn {
     // A picture fills the area.
     let tight = chart.layers.iter().any(|layer| matches!(layer, Layer::Raster { .. }));
     let x = chart.x.resolve(xs.into_iter(), tight);
-    let y = chart.y.resolve(ys.into_iter(), tight);
+    let mut y = chart.y.resolve(ys.into_iter(), tight);
+    if matches!(chart.y.kind, Kind::Categories(_)) {
+        // Names are read from the top.
+        y = y.reversed();
+    }
     let (entries, legend_height) = legend(chart);
     let title_height = if chart.title.is_empty() { 4 } else { 26 };
     let top = title_height + legend_height + 6;
@@ -324,228 +282,6 @@ fn legend_rows(entries: &[(&str, Sample, i32, i32)]) -> i32 {
     entries.last().map_or(0, |(_, _, _, y)| y + ROW)
 }
 
-type Span = std::ops::Range<i32>;
-
-fn draw_layer(
-    layer: &Layer,
-    chart: &Chart,
-    root: &Root,
-    sink: &Canvas,
-    place: &dyn Fn(f64, f64) -> Option<(i32, i32)>,
-    (wide, high): (&Span, &Span),
-    (x, y): (&Scale, &Scale),
-) -> Done {
-    match layer {
-        Layer::Line(line) => {
-            sink.borrow_mut().dash = DASHES[dash(line) % DASHES.len()];
-            let mut pieces = vec![Vec::new()];
-            for (x, y) in &line.points {
-                match place(*x, *y) {
-                    Some(at) => pieces.last_mut().expect("there is a first piece").push(at),
-                    None => pieces.push(Vec::new()),
-                }
-            }
-            let style = stroke(color(line), line.width);
-            for piece in pieces.iter().filter(|piece| piece.len() > 1) {
-                root.draw(&PathElement::new(thin(piece), style))?;
-            }
-            sink.borrow_mut().dash = "";
-            // A single point would be no line at all.
-            let alone = pieces.iter().filter(|piece| piece.len() == 1 && line.marker.is_none());
-            for at in alone.flatten() {
-                draw_marker(Marker::Dot, color(line), root, *at)?;
-            }
-            if let Some(marker) = line.marker {
-                for at in pieces.iter().flatten() {
-                    draw_marker(marker, color(line), root, *at)?;
-                }
-            }
-            Ok(())
-        }
-        Layer::Band { points, color, .. } => {
-            let upper = points.iter().filter_map(|(x, _, high)| place(*x, *high));
-            let lower = points.iter().rev().filter_map(|(x, low, _)| place(*x, *low));
-            let outline: Vec<(i32, i32)> = upper.chain(lower).collect();
-            root.draw(&Polygon::new(outline, rgb(*color).mix(0.22)))
-        }
-        Layer::Points { points, marker, color, .. } => {
-            for (x, y) in points {
-                if let Some(at) = place(*x, *y) {
-                    draw_marker(*marker, *color, root, at)?;
-                }
-            }
-            Ok(())
-        }
-        Layer::Bars { bars, shift, width, color, .. } => {
-            let lying = matches!(chart.y.kind, Kind::Categories(_));
-            let foot = |scale: &Scale, kind: &Kind| match kind {
-                Kind::Log => scale.ends().0,
-                _ => 0.0,
-            };
-            for (category, length) in bars {
-                let (from, to) = (category + shift - width / 2.0, category + shift + width / 2.0);
-                let corners = if lying {
-                    (place(foot(x, &chart.x.kind), from), place(*length, to))
-                } else {
-                    (place(from, foot(y, &chart.y.kind)), place(to, *length))
-                };
-                if let (Some(a), Some(b)) = corners {
-                    root.draw(&Rectangle::new([a, b], rgb(*color).filled()))?;
-                }
-            }
-            Ok(())
-        }
-        Layer::Errors { points, color } => {
-            for (x, low, high) in points {
-                let (Some(a), Some(b)) = (place(*x, *low), place(*x, *high)) else { continue };
-                let cap = 3 * UNIT;
-                let lines =
-                    [[a, b], [(a.0 - cap, a.1), (a.0 + cap, a.1)], [(b.0 - cap, b.1), (b.0 + cap, b.1)]];
-                for line in lines {
-                    root.draw(&PathElement::new(line.to_vec(), stroke(*color, 1.2)))?;
-                }
-            }
-            Ok(())
-        }
-        Layer::Raster { image, x, y, smooth } => {
-            if let (Some(a), Some(b)) = (place(x.0, y.0), place(x.1, y.1)) {
-                sink.borrow_mut().image(image, a, b, *smooth);
-            }
-            Ok(())
-        }
-        Layer::Segments { segments, color, width } => {
-            // One path: an element for each piece would take several times the room.
-            let placed = segments.iter().filter_map(|[a, b]| Some([place(a.0, a.1)?, place(b.0, b.1)?]));
-            let placed: Vec<[(i32, i32); 2]> = placed.filter(|[a, b]| a != b).collect();
-            let mut path = String::new();
-            for chain in contour::join(&placed) {
-                for (i, (x, y)) in thin(&chain).iter().enumerate() {
-                    let _ = write!(path, "{}{} {}", if i == 0 { 'M' } else { 'L' }, px(*x), px(*y));
-                }
-            }
-            let (r, g, b) = color.rgb();
-            let _ = write!(
-                sink.borrow_mut().out,
-                "<path d=\"{path}\" fill=\"none\" stroke=\"#{r:02X}{g:02X}{b:02X}\" stroke-width=\"{width}\" stroke-opacity=\"0.55\"/>"
-            );
-            Ok(())
-        }
-        Layer::Rule { at, vertical, color, .. } => {
-            let ((x0, _), (y0, _)) = (x.ends(), y.ends());
-            let Some((px, py)) = (if *vertical { place(*at, y0) } else { place(x0, *at) }) else {
-                return Ok(());
-            };
-            let ends = if *vertical {
-                vec![(px, high.start), (px, high.end)]
-            } else {
-                vec![(wide.start, py), (wide.end, py)]
-            };
-            sink.borrow_mut().dash = DASHES[1];
-            root.draw(&PathElement::new(ends, stroke(*color, 1.2)))?;
-            sink.borrow_mut().dash = "";
-            Ok(())
-        }
-        Layer::Note { at, text, color } => {
-            if let Some((x, y)) = place(at.0, at.1) {
-                // To the left of the point where the text would not fit to its right.
-                let room = wide.end - x > text_width(text, f64::from(TEXT * UNIT)) as i32 + 8 * UNIT;
-                let (anchor, dx) = if room { ("start", 7) } else { ("end", -7) };
-                let (r, g, b) = color.rgb();
-                // With an outline in the colour of the paper, as there may be lines below.
-                let _ = write!(
-                    sink.borrow_mut().out,
-                    "<text x=\"{}\" y=\"{}\" dy=\"-0.5em\" text-anchor=\"{anchor}\" \
-                     font-size=\"{TEXT}\" fill=\"#{r:02X}{g:02X}{b:02X}\" stroke=\"#FFFFFF\" \
-                     stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\">{}</text>",
-                    px(x + dx * UNIT),
-                    px(y),
-                    escape(text)
-                );
-            }
-            Ok(())
-        }
-    }
-}
-
-/// A path with fewer points that looks the same: at this size no one sees tenths of a pixel, nor more
-/// than the extremes of what falls into one column of pixels.
-fn thin(points: &[(i32, i32)]) -> Vec<(i32, i32)> {
-    let mut kept: Vec<(i32, i32)> = Vec::new();
-    for (i, (x, y)) in points.iter().enumerate() {
-        let near = kept.last().is_some_and(|(a, b)| (x - a).abs().max((y - b).abs()) < UNIT / 2);
-        if !near || i + 1 == points.len() {
-            kept.push((*x, *y));
-        }
-    }
-    let forward = kept.windows(2).all(|pair| pair[0].0 <= pair[1].0);
-    if !forward || kept.len() < 1000 {
-        return kept;
-    }
-    let mut out = Vec::new();
-    for column in kept.chunk_by(|a, b| a.0 / UNIT == b.0 / UNIT) {
-        let (first, last) = (0, column.len() - 1);
-        let low = (0..column.len()).min_by_key(|i| column[*i].1).unwrap_or(first);
-        let high = (0..column.len()).max_by_key(|i| column[*i].1).unwrap_or(first);
-        let mut places = [first, low, high, last];
-        places.sort_unstable();
-        out.extend(places.map(|i| column[i]));
-    }
-    out.dedup();
-    out
-}
-
-fn draw_marker(marker: Marker, color: Color, root: &Root, (x, y): (i32, i32)) -> Done {
-    let fill = rgb(color).filled();
-    let polygon = |points: &[(f64, f64)]| {
-        let place = |(dx, dy): &(f64, f64)| {
-            let unit = f64::from(UNIT);
-            (x + (dx * unit).round() as i32, y + (dy * unit).round() as i32)
-        };
-        root.draw(&Polygon::new(points.iter().map(place).collect::<Vec<_>>(), fill))
-    };
-    match marker {
-        Marker::Dot => root.draw(&Circle::new((x, y), 17, fill)),
-        Marker::Circle => root.draw(&Circle::new((x, y), 35, fill)),
-        Marker::Square => polygon(&[(-3.2, -3.2), (3.2, -3.2), (3.2, 3.2), (-3.2, 3.2)]),
-        Marker::Triangle => polygon(&[(0.0, -4.2), (4.0, 3.0), (-4.0, 3.0)]),
-        Marker::Cross => {
-            let r = 32;
-            for d in [-r, r] {
-                let line = vec![(x - r, y - d), (x + r, y + d)];
-                root.draw(&PathElement::new(line, stroke(color, 1.7)))?;
-            }
-            Ok(())
-        }
-        Marker::Star => {
-            let points: Vec<(f64, f64)> = (0..10)
-                .map(|k| {
-                    let angle = f64::from(k) * std::f64::consts::PI / 5.0;
-                    let radius = if k % 2 == 0 { 8.0 } else { 3.3 };
-                    (radius * libm::sin(angle), -radius * libm::cos(angle))
-                })
-                .collect();
-            polygon(&points)
-        }
-    }
-}
-
-fn draw_sample(sample: &Sample, root: &Root, sink: &Canvas, (x, y): (i32, i32)) -> Done {
-    let (end, middle) = (x + SAMPLE * UNIT, x + SAMPLE * UNIT / 2);
-    match sample {
-        Sample::Line(color, dash, width, marker) => {
-            sink.borrow_mut().dash = DASHES[dash % DASHES.len()];
-            root.draw(&PathElement::new(vec![(x, y), (end, y)], stroke(*color, width.max(1.2))))?;
-            sink.borrow_mut().dash = "";
-            marker.map_or(Ok(()), |marker| draw_marker(marker, *color, root, (middle, y)))
-        }
-        Sample::Area(color, alpha) => {
-            let corners = [(x + 5 * UNIT, y - 5 * UNIT), (end - 4 * UNIT, y + 5 * UNIT)];
-            root.draw(&Rectangle::new(corners, rgb(*color).mix(*alpha).filled()))
-        }
-        Sample::Point(color, marker) => draw_marker(*marker, *color, root, (middle, y)),
-    }
-}
-
 fn draw_images(images: &Images) -> Drawn {
     let columns = images.columns as i32;
     let cell = WIDTH / columns;
@@ -574,4 +310,96 @@ fn draw_images(images: &Images) -> Drawn {
     drawn.expect("drawing into memory does not fail");
     drop(root);
     finish(WIDTH, height, true, &sink)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::layer::thin;
+    use crate::report::{Image, Marker};
+
+    fn plane() -> Chart {
+        Chart::new(Axis::linear("x").range(0.0, 10.0), Axis::linear("y").range(0.0, 10.0))
+    }
+
+    fn body(chart: Chart) -> String {
+        draw_chart(&chart).body
+    }
+
+    #[test]
+    fn a_line_has_a_gap_where_a_number_is_missing() {
+        let points = [(0.0, 1.0), (1.0, 2.0), (2.0, f64::NAN), (3.0, 1.0), (4.0, f64::INFINITY), (5.0, 3.0)];
+        let before = body(plane()).matches("<polyline").count();
+        let drawn = body(plane().line(Line::new(points)));
+        // The first piece is a line; the two points that stand alone are dots.
+        assert_eq!(drawn.matches("<polyline").count(), before + 1);
+        assert_eq!(drawn.matches("<circle").count(), 2);
+        assert!(!drawn.contains("NaN") && !drawn.contains("inf"));
+    }
+
+    #[test]
+    fn an_axis_of_powers_of_ten_leaves_out_what_it_cannot_show() {
+        let points = [(1.0, 1.0), (2.0, 0.0), (3.0, -5.0), (4.0, 100.0), (5.0, 10.0)];
+        let chart = Chart::new(Axis::linear("x"), Axis::log("y"));
+        let drawn = body(chart.points(points, Marker::Circle, Color::Blue, ""));
+        assert_eq!(drawn.matches("<circle").count(), 3);
+    }
+
+    #[test]
+    fn every_layer_draws() {
+        let image = Image::from_fn(2, 2, |_, _| [0, 0, 0, 255]);
+        let charts = [
+            plane().band([(0.0, 1.0, 2.0), (5.0, 1.0, 3.0)], Color::Blue, "band"),
+            plane().points([(1.0, 1.0)], Marker::Star, Color::Ink, "star"),
+            plane().errors([(1.0, 2.0, 3.0)], Color::Ink),
+            plane().raster(image, (0.0, 10.0), (0.0, 10.0), false),
+            plane().regions(4, (0.0, 10.0), (0.0, 10.0), |x, _| usize::from(x > 5.0)),
+            plane().heat((3, 3), (0.0, 10.0), (0.0, 10.0), "unit", (0.0, 9.0), |i, j| (i * j) as f64),
+            plane().contours(8, (0.0, 10.0), (0.0, 10.0), &[5.0], Color::Ink, |x, y| x + y),
+            plane().horizontal(5.0, Color::Muted, "rule"),
+            plane().vertical(5.0, Color::Muted, "rule"),
+            plane().note((5.0, 5.0), "here", Color::Ink),
+        ];
+        let empty = body(plane()).len();
+        for (i, chart) in charts.into_iter().enumerate() {
+            assert!(body(chart).len() > empty + 20, "layer {i}");
+        }
+        let names = ["sgd", "adam"];
+        let bars =
+            |x: Axis, y: Axis| Chart::new(x, y).bars([(0.0, 3.0), (1.0, 30.0)], (0, 1), Color::Blue, "");
+        let upright = bars(Axis::categories("", names), Axis::linear("time (s)").holding(0.0));
+        let lying = bars(Axis::log("time (s)").range(1.0, 100.0), Axis::categories("", names));
+        for drawn in [body(upright), body(lying)] {
+            assert_eq!(drawn.matches("<rect").count(), 2, "{drawn}");
+            assert!(drawn.contains(">sgd<") && drawn.contains(">adam<"));
+        }
+    }
+
+    #[test]
+    fn text_is_escaped() {
+        let evil = "</svg><script>alert(1)</script>&\"";
+        let chart = Chart::new(Axis::linear(evil), Axis::linear(evil))
+            .title(evil)
+            .line(Line::new([(0.0, 0.0), (1.0, 1.0)]).label(evil))
+            .note((0.5, 0.5), evil, Color::Ink);
+        let svg = Figure::new("evil", evil, evil).panel(chart).svg();
+        assert!(!svg.contains("<script>") && svg.matches("&lt;script&gt;").count() == 7, "{svg}");
+    }
+
+    #[test]
+    fn an_empty_chart_and_a_single_point_are_drawn() {
+        assert!(body(Chart::new(Axis::linear(""), Axis::log(""))).contains("<text"));
+        let one = Chart::new(Axis::log("x"), Axis::log("y")).line(Line::new([(3.0, 3.0)]).label("one"));
+        assert!(body(one).contains("<circle"));
+    }
+
+    #[test]
+    fn a_long_line_keeps_its_extremes() {
+        let points: Vec<(i32, i32)> =
+            (0..100_000).map(|i| (i / 20, if i == 50_123 { 9_000 } else { 100 * (i % 2) })).collect();
+        let thinned = thin(&points);
+        assert!(thinned.len() < 3_000, "{}", thinned.len());
+        assert!(thinned.iter().any(|p| p.1 == 9_000));
+        assert_eq!((thinned[0], thinned[thinned.len() - 1]), (points[0], points[99_999]));
+    }
 }

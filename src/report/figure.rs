@@ -24,7 +24,7 @@ pub struct Figure {
 #[derive(Clone, Debug)]
 pub enum Drawing {
     /// Axes with layers.
-    Chart(Chart),
+    Chart(Box<Chart>),
     /// Pictures in rows.
     Images(Images),
 }
@@ -57,7 +57,7 @@ pub(super) fn check_name(name: &str) {
 
 impl From<Chart> for Drawing {
     fn from(chart: Chart) -> Drawing {
-        Drawing::Chart(chart)
+        Drawing::Chart(Box::new(chart))
     }
 }
 

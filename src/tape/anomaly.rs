@@ -36,8 +36,9 @@ pub struct Anomaly {
     pub position: (usize, usize),
     /// The entry: NaN or an infinity.
     pub value: f64,
-    /// The line of the program that called the operation.
-    pub caller: &'static Location<'static>,
+    /// The line of the program that called the operation; `None` if that was before the watch was switched
+    /// on, as it usually is for a parameter.
+    pub caller: Option<&'static Location<'static>>,
 }
 
 impl fmt::Display for Anomaly {
@@ -56,7 +57,7 @@ impl fmt::Display for Anomaly {
             _ if *op == "param" => write!(f, "{call} ({node}, {shape}) holds {value} at ({row}, {col})")?,
             _ => write!(f, "{call} ({node}, {shape}) produced {value} at ({row}, {col})")?,
         }
-        write!(f, "; called at {}", self.caller)
+        self.caller.map_or(Ok(()), |caller| write!(f, "; called at {caller}"))
     }
 }
 
@@ -70,6 +71,17 @@ impl From<Anomaly> for Error {
 #[derive(Default)]
 pub(super) struct Watch {
     first: Option<Anomaly>,
+    /// The lines that made the nodes; `None` for those from before the watch was switched on.
+    callers: Vec<Option<&'static Location<'static>>>,
+}
+
+impl Watch {
+    /// Remembers which line made the node at `index`.
+    pub fn called(&mut self, index: usize, caller: &'static Location<'static>) {
+        // What stood there before a rewind is gone; what was made before the watch began is unknown.
+        self.callers.resize(index, None);
+        self.callers.push(Some(caller));
+    }
 }
 
 impl<T: Float> Tape<T> {
@@ -133,6 +145,7 @@ impl<T: Float> Tape<T> {
         let culprit = if phase == Phase::Backward { index } else { owner };
         let node = &self.nodes[culprit];
         let shape = self.nodes[owner].shape();
+        let watched = self.anomalies.as_ref();
         let anomaly = Anomaly {
             phase,
             op: node.name(),
@@ -145,7 +158,7 @@ impl<T: Float> Tape<T> {
             shape,
             position: (at / shape.cols, at % shape.cols),
             value: value.to_f64(),
-            caller: node.caller,
+            caller: watched.and_then(|watch| watch.callers.get(culprit).copied().flatten()),
         };
         if let Some(watch) = &mut self.anomalies {
             watch.first = Some(anomaly);

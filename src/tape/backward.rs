@@ -76,8 +76,10 @@ impl<T: Float> Tape<T> {
 
         // The engine: inputs lie before outputs, so one walk in reverse meets every node after all
         // that it feeds.
+        let mut links = self.links.len();
         for index in (self.params..self.nodes.len()).rev() {
             let node = &self.nodes[index];
+            let next_links = std::mem::replace(&mut links, node.links as usize);
             if !self.written[index] {
                 if node.differentiable {
                     self.grads[node.range()].fill(T::ZERO);
@@ -94,7 +96,7 @@ impl<T: Float> Tape<T> {
             node.op.backward(Backward {
                 nodes: &self.nodes,
                 values: &self.values,
-                links: &self.links[node.links()],
+                links: &self.links[links..next_links],
                 node,
                 args: &self.args[node.args as usize],
                 dy: &own[..node.shape().len()],

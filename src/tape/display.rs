@@ -38,7 +38,7 @@ impl<T: Float> Tape<T> {
     }
 
     pub(super) fn inputs_of(&self, node: &Node<T>) -> &[u32] {
-        &self.links[node.links..][..node.inputs as usize]
+        &self.links[node.links as usize..][..node.inputs as usize]
     }
 }
 

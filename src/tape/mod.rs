@@ -33,6 +33,7 @@ pub use node::{Args, Operation, Param, Shape, Var};
 pub use slots::{Slot, Slots};
 
 use std::hash::{BuildHasher, RandomState};
+use std::panic::Location;
 
 use memory::reserve;
 use node::Node;
@@ -163,7 +164,6 @@ impl<T: Float> Tape<T> {
         let mut node = Node::new(op, shape, self.used, links, self.generation);
         node.differentiable = differentiable;
         node.inputs = count(inputs.len(), op.name(), "inputs");
-        node.indices = count(self.links.len() - links - inputs.len(), op.name(), "indices");
         if !args.same_bits(&Args::NONE) {
             // A loop of one operation, which is what makes long tapes, stores its constants once.
             if !self.args.last().is_some_and(|last| last.same_bits(&args)) {
@@ -326,10 +326,12 @@ impl<T: Float> Tape<T> {
 
     /// Keeps that many nodes and sets of constants, of which the first stands for none.
     fn truncate(&mut self, nodes: usize, args: usize) {
+        if let Some(first) = self.nodes.get(nodes) {
+            self.links.truncate(first.links as usize);
+        }
         self.nodes.truncate(nodes);
         self.used =
             self.nodes.last().map_or(0, |last| last.range().end + self.args[last.args as usize].saved);
-        self.links.truncate(self.nodes.last().map_or(0, |last| last.links().end));
         self.args.truncate(args);
         self.changed_at = self.changed_at.min(nodes);
         self.passed = self.passed.min(nodes);
@@ -375,7 +377,8 @@ impl<T: Float> Tape<T> {
             no_memory(&node);
         }
         self.nodes.push(node);
-        if self.anomalies.is_some() {
+        if let Some(watch) = &mut self.anomalies {
+            watch.called(index as usize, Location::caller());
             self.look_for_anomaly(index as usize, Phase::Forward);
         }
         Var { index, generation: node.generation }

@@ -1,7 +1,6 @@
 //! What the arena is made of: handles, shapes, nodes, and the trait of an operation.
 
 use std::fmt;
-use std::panic::Location;
 
 use super::{Backward, Forward};
 use crate::Float;
@@ -227,28 +226,26 @@ pub trait Operation<T: Float>: Sync {
     }
 }
 
-/// One entry of the arena: one cache line, since a long chain of scalars is bound by memory.
+/// One entry of the arena: kept small, since a long chain of scalars is bound by memory.
 #[derive(Clone, Copy)]
 pub(super) struct Node<T: Float> {
     pub op: &'static dyn Operation<T>,
     /// Where value and gradient lie in their buffers.
     pub offset: usize,
-    /// Where the inputs stand in the tape's list, and behind them the index list.
-    pub links: usize,
-    /// The line of the program that made the node.
-    pub caller: &'static Location<'static>,
+    /// Where the inputs stand in the tape's list, and behind them, up to the next node's inputs, the index
+    /// list.
+    pub links: u32,
     rows: u32,
     cols: u32,
     /// Place of the constants in the tape's list.
     pub args: u32,
-    pub indices: u32,
     pub generation: u32,
     pub inputs: u16,
     /// Whether a parameter or a variable stands above: whether it has a gradient.
     pub differentiable: bool,
 }
 
-const _: () = assert!(size_of::<Node<f64>>() == 64);
+const _: () = assert!(size_of::<Node<f64>>() == 48);
 
 /// The operation of a leaf: it has no inputs, and its value is written by whoever makes it.
 pub(super) enum Leaf {
@@ -290,12 +287,10 @@ impl<T: Float> Node<T> {
         Node {
             op,
             offset,
-            links,
-            caller: Location::caller(),
+            links: u32::try_from(links).expect("a tape holds at most 2³² inputs and indices"),
             rows: side(shape.rows),
             cols: side(shape.cols),
             args: NO_ARGS,
-            indices: 0,
             generation,
             inputs: 0,
             differentiable: false,
@@ -325,11 +320,5 @@ impl<T: Float> Node<T> {
     pub fn input(&self, links: &[u32], k: usize) -> usize {
         assert!(k < self.inputs as usize, "{}: there is no input {k}, only {}", self.name(), self.inputs);
         links[k] as usize
-    }
-
-    /// Inputs and index list in the tape's list.
-    #[inline]
-    pub fn links(&self) -> std::ops::Range<usize> {
-        self.links..self.links + self.inputs as usize + self.indices as usize
     }
 }

@@ -27,6 +27,27 @@ impl Evaluation {
     }
 }
 
+/// The outputs of `model` for every sample of `data`, row-major. The tape is rewound before and after.
+///
+/// # Errors
+/// [`Error::Data`] if the data is empty or has another number of features.
+pub fn predict<T: Float>(model: &dyn Model<T>, tape: &mut Tape<T>, data: &Dataset) -> Result<Vec<T>> {
+    if data.features() != model.inputs() {
+        let (takes, has) = (model.inputs(), data.features());
+        return Err(Error::Data(format!("the model takes {takes} features, but the data has {has}")));
+    }
+    let mut outputs = Vec::with_capacity(data.len() * model.outputs());
+    let mut batches = Batches::in_order(data.len(), EVALUATION_ROWS)?;
+    for indices in batches.epoch(0) {
+        tape.rewind();
+        let x = tape.constant_with(indices.len(), data.features(), |to| data.gather(indices, to));
+        let output = model.forward(tape, x);
+        outputs.extend_from_slice(tape.value_slice(output));
+    }
+    tape.rewind();
+    Ok(outputs)
+}
+
 /// Loss and confusion matrix of `model` on `data`. The tape is rewound before and after.
 ///
 /// # Errors

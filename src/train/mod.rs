@@ -10,7 +10,7 @@ mod trace;
 
 pub use audit::{ActivationFlow, Audit, ParamFlow};
 pub use early_stopping::{Criterion, EarlyStopping, Verdict};
-pub use evaluate::{EVALUATION_ROWS, Evaluation, evaluate};
+pub use evaluate::{EVALUATION_ROWS, Evaluation, evaluate, predict};
 pub use fit::{FitOptions, Fitted, Observer, Penalty, Progress, Rate, Silent, Stop, fit};
 pub use loss::Loss;
 pub use metrics::{ConfusionMatrix, argmax};

@@ -121,6 +121,7 @@ const PLATEAU_PATIENCE: u64 = 2;
 impl FitArgs {
     /// What the run is told, for a first rate `lr`; what is set stands in the trace. `weights` are what the
     /// penalty is on.
+    #[allow(clippy::too_many_arguments)] // Each is one thing that a fit is told.
     pub fn options(
         &self,
         steps: &StepArgs,
@@ -186,6 +187,11 @@ impl FitArgs {
         }))
     }
 
+    /// Whether the flow of gradients was asked for.
+    pub fn audits(&self) -> bool {
+        self.audit
+    }
+
     /// What is set, for the trace.
     pub fn record(&self, options: &FitOptions, trace: &mut Trace) {
         match &options.rate {
@@ -233,7 +239,10 @@ impl FitArgs {
                 ))?;
             }
         }
-        if !quiet && let Some(audit) = trace.epochs.last().and_then(|epoch| epoch.audit.as_ref()) {
+        if self.audit
+            && !quiet
+            && let Some(audit) = trace.epochs.last().and_then(|epoch| epoch.audit.as_ref())
+        {
             output::write(format_args!("\ngradient flow in the last step:\n{audit}"))?;
         }
         Ok(())

@@ -15,10 +15,11 @@ use nalgebra::DMatrix;
 use tapegrad::data::Dataset;
 use tapegrad::data::preprocess::{normalize_rows, smooth_images};
 use tapegrad::models::kernel::{
-    Centres, FalkonOptions, FourierRidge, Kernel, KernelMachine, KernelRidge, Nonlinearity, NystromOptions,
-    RidgeOptions, Samples, falkon_observed, kernels, median_gamma, nystrom as fit_nystrom, one_vs_rest,
+    Centres, FalkonOptions, FourierRidge, IterativeOptions, Kernel, KernelMachine, KernelRidge, Nonlinearity,
+    NystromOptions, RidgeOptions, Samples, falkon_observed, iterative_ridge, kernels, median_gamma,
+    nystrom as fit_nystrom, one_vs_rest,
 };
-use tapegrad::train::Trace;
+use tapegrad::train::{Trace, argmax};
 use tapegrad::{Error, Float, Result};
 
 use super::super::source::Source;
@@ -62,7 +63,7 @@ pub struct KernelArgs {
     /// Variance of that network's biases [default: 0]
     #[arg(long, value_name = "VARIANCE")]
     bias_variance: Option<f64>,
-    /// λ of K + nλI [default: 1e-3/n; 1/n for rff]
+    /// λ of K + nλI [default: 1e-3/n; 1/n for rff, 0.1/n for cg]
     #[arg(long, value_name = "LAMBDA")]
     ridge: Option<f64>,
     /// Memory that the fit may take, in GiB [default: 8, or what the machine has left]
@@ -74,7 +75,7 @@ pub struct KernelArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Kernel machines on centres (nystrom, falkon)")]
 pub struct CentreArgs {
-    /// Number of centres, at most as many as samples [default: 4000; 16000 for falkon; or all samples]
+    /// Number of centres, at most as many as samples [default: 4000, for falkon 16000, or all]
     #[arg(long, value_name = "M")]
     centres: Option<usize>,
     /// Each sample alike, or by its approximate leverage
@@ -91,9 +92,18 @@ pub struct FeatureArgs {
     features: usize,
 }
 
+/// What the preconditioner is made of.
+#[derive(Args)]
+#[command(next_help_heading = "Conjugate gradients on all samples (cg)")]
+pub struct PilotArgs {
+    /// Samples that the preconditioner is made of [default: 2000, or all samples]
+    #[arg(long, value_name = "S")]
+    pilots: Option<usize>,
+}
+
 /// How long to iterate.
 #[derive(Args)]
-#[command(next_help_heading = "Conjugate gradients (falkon)")]
+#[command(next_help_heading = "Conjugate gradients (falkon, cg)")]
 pub struct IterationArgs {
     /// Most iterations
     #[arg(long, value_name = "N", default_value_t = 20)]
@@ -146,6 +156,7 @@ enum Method {
     Nystrom,
     Fourier,
     Falkon,
+    Iterative,
 }
 
 /// Exact kernel ridge regression.
@@ -166,6 +177,11 @@ pub fn fourier(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Out
 /// On centres, by iteration.
 pub fn falkon(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
     run(args, source, &asked, Method::Falkon)
+}
+
+/// On all samples, by iteration.
+pub fn iterative(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
+    run(args, source, &asked, Method::Iterative)
 }
 
 fn run(args: &TrainArgs, source: &Source, asked: &AtomicBool, method: Method) -> Outcome {
@@ -225,14 +241,16 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
             output::line(format_args!("validation accuracy {accuracy:.4} ({} samples)", validation.len()))?;
         }
     }
-    let predicted = fitted.machine.classify(&samples(args, &source.test)?);
+    let predictions = fitted.machine.predict(&samples(args, &source.test)?);
+    let scores: Vec<f64> = predictions.transpose().iter().map(|x| x.to_f64()).collect();
     if fitted.interrupted {
         // As with steps: the trace has what is finished.
+        let predicted: Vec<usize> = scores.chunks(predictions.ncols().max(1)).map(argmax).collect();
         let accuracy = confusion(&source.test, &predicted).accuracy();
         super::last_line(accuracy, source.test.len())?;
         return Ok(ExitCode::from(interrupt::EXIT_CODE));
     }
-    conclude(args, trace, &source.test, &predicted)
+    conclude(args, trace, &source.test, &scores, "score")
 }
 
 struct Fitted<T: Float> {
@@ -290,35 +308,47 @@ fn fit<T: Float>(
             let fit = FourierRidge::fit(kernel.as_ref(), x, y, features / 2, seed, ridge)?;
             Ok(whole(Box::new(fit)))
         }
-        Method::Falkon => {
+        Method::Falkon | Method::Iterative => {
             let IterationArgs { iterations, tolerance } = args.iterations;
+            let pilots = args.pilots.pilots.unwrap_or(2000.min(x.len()));
+            if method == Method::Iterative {
+                trace.set("pilots", pilots);
+            }
             trace.set("iterations", iterations);
             trace.set("tolerance", format!("{tolerance:e}"));
             save(args, trace)?;
             let bar = waiting(args, iterations as u64);
-            let options = FalkonOptions { ridge, centres, selection, seed, iterations, tolerance };
             let mut interrupted = false;
-            let fit = falkon_observed(kernel, x, y, options, &mut |iteration, residual| {
+            let mut observe = |iteration: usize, residual: f64| {
                 bar.set_position(iteration as u64);
                 bar.set_message(format!("residual {residual:.1e}"));
                 interrupted = asked.load(Ordering::SeqCst);
                 if interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-            })?;
+            };
+            let (machine, residuals, held) = if method == Method::Falkon {
+                let options = FalkonOptions { ridge, centres, selection, seed, iterations, tolerance };
+                let fit = falkon_observed(kernel, x, y, options, &mut observe)?;
+                (fit.machine, fit.residuals, fit.rows_held)
+            } else {
+                let options = IterativeOptions { ridge, pilots, seed, iterations, tolerance };
+                let fit = iterative_ridge(kernel, x, y, options, &mut observe)?;
+                (fit.machine, fit.residuals, fit.rows_held)
+            };
             bar.finish_and_clear();
-            let done = fit.residuals.len();
+            let done = residuals.len();
             if interrupted {
                 output::note(format_args!("interrupted after iteration {done}; measuring what there is"));
             }
-            let residual = fit.residuals.last().copied().unwrap_or(1.0);
+            let residual = residuals.last().copied().unwrap_or(1.0);
             trace.result("iterations", done as f64);
             trace.result("residual", residual);
             if !args.quiet {
-                let (held, n) = (fit.rows_held, x.len());
+                let n = x.len();
                 output::line(format_args!(
                     "{done} iterations to a residual of {residual:.1e}; {held} of {n} rows held in memory"
                 ))?;
             }
-            Ok(Fitted { machine: Box::new(fit.machine), interrupted })
+            Ok(Fitted { machine: Box::new(machine), interrupted })
         }
     }
 }
@@ -328,8 +358,13 @@ const PILOTS: usize = 1000;
 
 /// λ and memory, checked.
 fn ridge_options(args: &TrainArgs, n: usize, method: Method) -> Result<RidgeOptions> {
-    // Features in single precision lose the smaller ridge to rounding.
-    let usual = if method == Method::Fourier { 1.0 } else { 1e-3 };
+    let usual = match method {
+        // Features in single precision lose a smaller ridge to rounding.
+        Method::Fourier => 1.0,
+        // A smaller one is too far from solved after the usual number of iterations.
+        Method::Iterative => 0.1,
+        _ => 1e-3,
+    };
     let lambda = args.kernel.ridge.unwrap_or(usual / n as f64);
     if !(lambda.is_finite() && lambda >= 0.0) {
         return Err(Error::setting("lambda", format!("{lambda}: must be finite and not below 0")));
@@ -417,7 +452,7 @@ fn make_kernel<T: Float>(args: &TrainArgs, x: &Samples<T>) -> Result<Arc<dyn Ker
 fn name_models(error: Error) -> Error {
     match error {
         Error::Setting { name: "memory", why } => {
-            Error::setting("memory", format!("{why} (--model nystrom, rff or falkon)"))
+            Error::setting("memory", format!("{why} (--model nystrom, rff, falkon or cg)"))
         }
         other => other,
     }

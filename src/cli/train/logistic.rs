@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
+use nalgebra::DMatrix;
 use tapegrad::Error;
 use tapegrad::models::{LogisticOptions, LogisticRegression, MlpOptions, Scheme};
 use tapegrad::nn::Activation;
@@ -130,6 +131,8 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
             output::line(format_args!("validation accuracy {accuracy:.4} ({} samples)", validation.len()))?;
         }
     }
-    let predicted = model.predict_dataset(&source.test)?;
-    conclude(args, trace, &source.test, &predicted)
+    let test = &source.test;
+    let x = DMatrix::from_row_slice(test.len(), test.features(), &test.to_rows::<f64>());
+    let scores: Vec<f64> = model.probabilities(&x)?.transpose().iter().copied().collect();
+    conclude(args, trace, test, &scores, "probability")
 }

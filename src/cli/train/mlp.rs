@@ -15,12 +15,12 @@ use tapegrad::models::{MlpOptions, Model, Summary};
 use tapegrad::nn::{Activation, Norm};
 use tapegrad::optim::{self, Group};
 use tapegrad::rng::{Purpose, stream};
-use tapegrad::train::{EVALUATION_ROWS, Loss, Observer, Progress, Stop, Trace, evaluate, fit};
+use tapegrad::train::{EVALUATION_ROWS, Loss, Observer, Progress, Stop, Trace, evaluate, fit, predict};
 use tapegrad::{Error, Float, Result, Tape};
 
 use super::super::source::Source;
 use super::super::{Failure, Outcome, interrupt, output};
-use super::{Precision, TrainArgs, Uses, hold_out, last_line, memory_available, save};
+use super::{Precision, TrainArgs, Uses, hold_out, last_line, memory_available, save, write_report};
 
 /// How a model is trained by steps.
 #[derive(Args)]
@@ -148,7 +148,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
 
     let (weights, lr) = (model.weights(), optimizer.lr());
     let samples = train.len();
-    let options = args.fitting.options(
+    let mut options = args.fitting.options(
         &args.steps,
         args.seed,
         network.loss,
@@ -157,6 +157,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
         weights,
         validation.is_some(),
     )?;
+    options.audit |= args.report.is_some();
 
     let mut trace = Trace::default();
     trace.set("model", name);
@@ -210,6 +211,11 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
         trace.result("test_accuracy", accuracy);
     }
     save(args, &trace)?;
+    if args.report.is_some() {
+        let scores =
+            probabilities(&predict(&model, &mut tape, &source.test)?, network.loss, source.test.classes());
+        write_report(args, &trace, &source.test, &scores, "probability")?;
+    }
     if !args.quiet
         && let Some(confusion) = &evaluation.confusion
     {
@@ -221,6 +227,22 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
         Stop::Finished | Stop::Early { .. } => ExitCode::SUCCESS,
         Stop::Interrupted { .. } => ExitCode::from(interrupt::EXIT_CODE),
     })
+}
+
+/// What the loss takes the outputs for: the softmax of each row, or the logistic function of each entry.
+fn probabilities<T: Float>(outputs: &[T], loss: Loss, classes: usize) -> Vec<f64> {
+    let mut values: Vec<f64> = outputs.iter().map(|x| x.to_f64()).collect();
+    for row in values.chunks_mut(classes.max(1)) {
+        let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if loss == Loss::OneVsRest {
+            row.iter_mut().for_each(|x| *x = Float::sigmoid(*x));
+            continue;
+        }
+        row.iter_mut().for_each(|x| *x = Float::exp(*x - largest));
+        let sum: f64 = row.iter().sum();
+        row.iter_mut().for_each(|x| *x /= sum);
+    }
+    values
 }
 
 /// What the network will be; an error if it is beyond the machine, before it takes the memory.

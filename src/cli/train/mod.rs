@@ -18,7 +18,8 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 use tapegrad::data::Dataset;
-use tapegrad::train::{ConfusionMatrix, Trace};
+use tapegrad::report::RunReport;
+use tapegrad::train::{ConfusionMatrix, Trace, argmax};
 use tapegrad::{Error, Result, file, linalg};
 
 use super::source::Source;
@@ -67,6 +68,9 @@ pub struct TrainArgs {
     /// Put wall-clock times into the trace, which two identical runs do not share
     #[arg(long, requires = "trace")]
     trace_times: bool,
+    /// Write a page about the run: curves, confusion matrix, worst mistakes, flow of gradients (HTML)
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Print the last line only
     #[arg(long, short)]
     quiet: bool,
@@ -86,6 +90,8 @@ pub struct TrainArgs {
     centres: kernel::CentreArgs,
     #[command(flatten)]
     features: kernel::FeatureArgs,
+    #[command(flatten)]
+    pilots: kernel::PilotArgs,
     #[command(flatten)]
     iterations: kernel::IterationArgs,
 }
@@ -150,6 +156,15 @@ const MODELS: &[Entry] = &[
         },
         run: kernel::falkon,
     },
+    Entry {
+        name: "cg",
+        about: "kernel ridge regression on all samples, by iteration",
+        uses: |_| Uses {
+            measures_when_interrupted: true,
+            ..direct(&["KernelArgs", "PilotArgs", "IterationArgs"])
+        },
+        run: kernel::iterative,
+    },
 ];
 
 /// For a model that is solved in one go.
@@ -188,6 +203,7 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
             return Err(Error::Data("there are no test samples to measure on".into()).into());
         }
         args.trace.as_ref().map_or(Ok(()), file::check_writable)?;
+        args.report.as_ref().map_or(Ok(()), file::check_writable)?;
         (entry.run)(args, &source, asked)
     })?
 }
@@ -236,7 +252,22 @@ fn hold_out(source: &Source, args: &TrainArgs) -> Result<(Dataset, Option<Datase
 }
 
 fn save(args: &TrainArgs, trace: &Trace) -> Result<()> {
-    args.trace.as_ref().map_or(Ok(()), |path| trace.write(path, args.trace_times))
+    let Some(path) = &args.trace else { return Ok(()) };
+    if args.report.is_none() || args.fitting.audits() {
+        return trace.write(path, args.trace_times);
+    }
+    // The audits are the report's: a trace does not depend on whether there is one.
+    let mut trace = trace.clone();
+    trace.epochs.iter_mut().for_each(|epoch| epoch.audit = None);
+    trace.write(path, args.trace_times)
+}
+
+/// Writes the page about the run, if it was asked for. `scores` are the model's for the test samples,
+/// row-major; `unit` says what they are.
+fn write_report(args: &TrainArgs, trace: &Trace, test: &Dataset, scores: &[f64], unit: &str) -> Result<()> {
+    let Some(path) = &args.report else { return Ok(()) };
+    let page = RunReport { trace, test, scores, unit }.page().html();
+    file::write(path, |out| out.write_all(page.as_bytes()))
 }
 
 /// Memory that can be had without swapping, where the operating system tells.
@@ -253,11 +284,14 @@ fn confusion(data: &Dataset, predicted: &[usize]) -> ConfusionMatrix {
     matrix
 }
 
-/// Ends a run that was solved in one go: trace, confusion matrix, last line.
-fn conclude(args: &TrainArgs, mut trace: Trace, test: &Dataset, predicted: &[usize]) -> Outcome {
-    let matrix = confusion(test, predicted);
+/// Ends a run that was solved in one go: trace, report, confusion matrix, last line. `scores` are the model's
+/// for the test samples, row-major; `unit` says what they are.
+fn conclude(args: &TrainArgs, mut trace: Trace, test: &Dataset, scores: &[f64], unit: &str) -> Outcome {
+    let predicted: Vec<usize> = scores.chunks(test.classes().max(1)).map(argmax).collect();
+    let matrix = confusion(test, &predicted);
     trace.result("test_accuracy", matrix.accuracy());
     save(args, &trace)?;
+    write_report(args, &trace, test, scores, unit)?;
     if !args.quiet {
         output::line(format_args!("\ntest set:\n{matrix}"))?;
     }

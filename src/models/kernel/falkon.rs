@@ -6,13 +6,14 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use super::centres::{Centres, check_count, factor_centres};
+use super::conjugate_gradients::{check_iterations, conjugate_gradients};
 use super::expansion::Expansion;
 use super::functions::Kernel;
 use super::gram::cross_block;
 use super::machine::block_rows;
 use super::options::{RidgeOptions, check_targets};
 use super::samples::Samples;
-use crate::linalg::{Cholesky, Mat, dot, gemm};
+use crate::linalg::{Cholesky, Mat, gemm};
 use crate::{Error, Float, Result};
 
 /// What a FALKON fit is told.
@@ -129,7 +130,7 @@ pub fn falkon_observed<T: Float>(
         out
     };
     let (mut alpha, residuals) =
-        conjugate_gradients(right, options.iterations, apply, |iteration, residual| {
+        conjugate_gradients(right, options.iterations, apply, DMatrix::clone, |iteration, residual| {
             let go_on = observe(iteration, residual).is_continue();
             go_on && residual > options.tolerance
         });
@@ -145,13 +146,7 @@ fn check(options: &FalkonOptions) -> Result<()> {
     if options.ridge.lambda == 0.0 {
         return Err(Error::setting("lambda", "0: FALKON needs a ridge above 0"));
     }
-    if options.iterations == 0 {
-        return Err(Error::setting("iterations", "0: must be at least 1"));
-    }
-    if options.tolerance.is_nan() || options.tolerance < 0.0 {
-        return Err(Error::setting("tolerance", format!("{}: must not be below 0", options.tolerance)));
-    }
-    Ok(())
+    check_iterations(options.iterations, options.tolerance)
 }
 
 /// What a fit holds besides the rows of K_nM it may keep.
@@ -190,52 +185,4 @@ impl<T: Float> Blocks<'_, T> {
             }
         }
     }
-}
-
-/// Solves A·X = B for every column of B from X = 0; the solution, and the largest relative residual after
-/// every iteration (Hestenes and Stiefel, 1952), after which `go_on` says whether there is another.
-fn conjugate_gradients<T: Float>(
-    b: DMatrix<T>,
-    iterations: usize,
-    mut apply: impl FnMut(&DMatrix<T>) -> DMatrix<T>,
-    mut go_on: impl FnMut(usize, f64) -> bool,
-) -> (DMatrix<T>, Vec<f64>) {
-    let (m, c) = b.shape();
-    let mut x = DMatrix::<T>::zeros(m, c);
-    let (mut r, mut p) = (b.clone(), b);
-    let norms = |r: &DMatrix<T>| -> Vec<f64> { (0..c).map(|j| column_dot(r, r, j)).collect() };
-    let first = norms(&r);
-    let mut now = first.clone();
-    let mut residuals = Vec::new();
-    for iteration in 1..=iterations {
-        let q = apply(&p);
-        for (j, now) in now.iter_mut().enumerate() {
-            let curvature = column_dot(&p, &q, j);
-            // A column that is solved, or whose digits are used up, stays as it is.
-            if curvature.is_nan() || curvature <= 0.0 || *now == 0.0 {
-                p.column_mut(j).fill(T::ZERO);
-                continue;
-            }
-            let step = T::of(*now / curvature);
-            x.column_mut(j).zip_apply(&p.column(j), |x, p| *x += step * p);
-            r.column_mut(j).zip_apply(&q.column(j), |r, q| *r -= step * q);
-            let next = column_dot(&r, &r, j);
-            let share = T::of(next / *now);
-            p.column_mut(j).zip_apply(&r.column(j), |p, r| *p = r + share * *p);
-            *now = next;
-        }
-        let relative =
-            now.iter().zip(&first).map(|(now, first)| if *first > 0.0 { now / first } else { 0.0 });
-        let largest = relative.fold(0.0, f64::max).sqrt();
-        residuals.push(largest);
-        if !go_on(iteration, largest) {
-            break;
-        }
-    }
-    (x, residuals)
-}
-
-fn column_dot<T: Float>(a: &DMatrix<T>, b: &DMatrix<T>, j: usize) -> f64 {
-    let m = a.nrows();
-    dot(&a.as_slice()[j * m..(j + 1) * m], &b.as_slice()[j * m..(j + 1) * m]).to_f64()
 }

@@ -7,11 +7,12 @@
 //! Where n² numbers are too many, three approximations predict by the same trait, [`KernelMachine`]:
 //! [`nystrom`] solves on M centres directly, [`falkon`] on more of them by iteration, and [`FourierRidge`]
 //! on random features of the Gaussian kernel. All work in blocks, and predict their memory before they
-//! take it.
+//! take it. [`iterative_ridge`] reaches the exact fit itself without a factor of K.
 //!
 //! **λ** is that of K + nλI everywhere; other programs call nλ the ridge.
 
 mod centres;
+mod conjugate_gradients;
 mod exact;
 mod expansion;
 mod falkon;
@@ -20,6 +21,7 @@ mod fourier;
 mod functions;
 mod gaussian_process;
 mod gram;
+mod iterative;
 mod machine;
 mod median;
 mod nystrom;
@@ -37,6 +39,7 @@ pub use functions::{
     Matern52, Nngp, Nonlinearity, Ntk, Pairwise, Polynomial, Rbf, SuitedSettings, kernels,
 };
 pub use gram::{cross_gram, gram};
+pub use iterative::{IterativeOptions, IterativeRidge, iterative_ridge};
 pub use machine::KernelMachine;
 pub use median::median_gamma;
 pub use nystrom::{NystromOptions, nystrom};

@@ -1,0 +1,257 @@
+//! What is measured: times of the library's own functions on one thread, and counts of numbers held.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Instant;
+
+use nalgebra::DMatrix;
+
+use crate::experiments::Context;
+use crate::linalg::{Cholesky, Mat, gemm};
+use crate::models::kernel::{KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, gram};
+use crate::models::{Mlp, Model};
+use crate::nn::Activation;
+use crate::optim::{Adam, Momentum, Optimizer, RmsProp, Sgd};
+use crate::rng::{Purpose, standard_normal, stream};
+use crate::{Float, Result, Tape};
+
+/// A size, and the seconds and the operations that it took.
+#[derive(Clone, Copy)]
+pub struct Point {
+    pub size: f64,
+    pub seconds: f64,
+    pub operations: f64,
+}
+
+/// Times over one size.
+pub struct Series {
+    pub name: &'static str,
+    /// The name in a figure.
+    pub short: &'static str,
+    /// The size.
+    pub against: &'static str,
+    /// The exponent of the theory.
+    pub theory: f64,
+    pub points: Vec<Point>,
+}
+
+/// Numbers held over one size.
+pub struct Held {
+    pub name: &'static str,
+    pub against: &'static str,
+    pub theory: f64,
+    pub points: Vec<(f64, f64)>,
+}
+
+/// What an optimizer costs.
+pub struct OptimizerCost {
+    pub name: &'static str,
+    /// Numbers remembered for every parameter.
+    pub state: f64,
+    pub series: Series,
+}
+
+/// The seconds that `work` takes.
+pub fn seconds<R>(work: impl FnOnce() -> R) -> f64 {
+    let start = Instant::now();
+    black_box(work());
+    start.elapsed().as_secs_f64()
+}
+
+/// The least of repeated times, which `work` returns: what others on the machine take only ever makes a time
+/// longer. The first is not counted, as it makes the buffers.
+pub fn least(context: &Context, mut work: impl FnMut() -> Result<f64>) -> Result<f64> {
+    work()?;
+    let (start, budget) = (Instant::now(), context.pick(0.03, 0.4));
+    let (mut best, mut count) = (f64::INFINITY, 0);
+    // Counted by the least time, so that what others take leaves no fewer repetitions.
+    while count < 4
+        || (count < 1000 && f64::from(count) * best < budget && start.elapsed().as_secs_f64() < 4.0 * budget)
+    {
+        context.check()?;
+        best = best.min(work()?);
+        count += 1;
+    }
+    Ok(best)
+}
+
+/// Sizes from `low` on, each twice the one before.
+pub fn doubling(low: usize, count: u32) -> impl Iterator<Item = usize> {
+    (0..count).map(move |k| low << k)
+}
+
+/// A chain of `depth` pairs of a product and a tanh, on scalars: almost nothing but the graph itself. Seconds
+/// for value and gradient, and nodes.
+pub fn chain(context: &Context, depth: usize) -> Result<(f64, usize)> {
+    let mut tape = Tape::new();
+    let w = tape.param_slice(1, 1, &[0.9]);
+    let seconds = least(context, || {
+        Ok(seconds(|| {
+            tape.rewind();
+            let mut y = tape.scalar(0.5);
+            for _ in 0..depth {
+                let z = tape.mul(y, w);
+                y = tape.tanh(z);
+            }
+            tape.zero_grad();
+            tape.backward(y);
+        }))
+    })?;
+    Ok((seconds, tape.len()))
+}
+
+/// What a network of `depth` layers of width `d` costs on a batch of n.
+pub struct NetworkCost {
+    pub point: Point,
+    /// Numbers of the graph behind the parameters: the batch, and what the layers append.
+    pub graph: usize,
+    pub weights: usize,
+}
+
+/// Forward and backward pass. `size` is for the caller to choose.
+pub fn network(context: &Context, n: usize, d: usize, depth: usize, size: usize) -> Result<NetworkCost> {
+    let mut tape = Tape::new();
+    let mut rng = stream(context.seed, Purpose::Init);
+    let model = Mlp::new(&mut tape, &vec![d; depth + 1], Activation::Relu, None, &mut rng)?;
+    let input = normal(context.seed, n * d);
+    let seconds = least(context, || {
+        Ok(seconds(|| {
+            tape.rewind();
+            let x = tape.constant_slice(n, d, &input);
+            let y = model.forward(&mut tape, x);
+            let loss = tape.mean(y);
+            tape.zero_grad();
+            tape.backward(loss);
+        }))
+    })?;
+    // Forward, and backward to the weights and to the values; the first layer's inputs need no gradient.
+    let operations = (n * d * d * (3 * depth - 1)) as f64;
+    let point = Point { size: size as f64, seconds, operations };
+    Ok(NetworkCost { point, graph: tape.numbers() - tape.param_numbers(), weights: tape.param_numbers() })
+}
+
+/// Seconds that training takes for each sample in an epoch: batches of 64, by Adam.
+pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64> {
+    const BATCH: usize = 64;
+    let mut tape = Tape::new();
+    let mut rng = stream(context.seed, Purpose::Init);
+    let model = Mlp::new(&mut tape, &vec![d; depth + 1], Activation::Relu, None, &mut rng)?;
+    let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
+    let (input, target) = (normal(context.seed, BATCH * d), normal(context.seed.wrapping_add(1), BATCH * d));
+    let step = least(context, || {
+        Ok(seconds(|| {
+            tape.rewind();
+            let x = tape.constant_slice(BATCH, d, &input);
+            let y = model.forward(&mut tape, x);
+            let target = tape.constant_slice(BATCH, d, &target);
+            let loss = tape.mse(y, target);
+            tape.zero_grad();
+            tape.backward(loss);
+            optimizer.step(&mut tape);
+        }))
+    })?;
+    Ok(step / BATCH as f64)
+}
+
+pub fn product(context: &Context, n: usize) -> Result<Point> {
+    let (a, b) = (normal(context.seed, n * n), normal(context.seed.wrapping_add(1), n * n));
+    let mut c = vec![0.0; n * n];
+    let work = || Ok(seconds(|| gemm(&mut c, false, Mat::new(&a, n, n), Mat::new(&b, n, n))));
+    let seconds = least(context, work)?;
+    Ok(Point { size: n as f64, seconds, operations: (n * n * n) as f64 })
+}
+
+/// One step of each optimizer on so many parameters.
+pub fn optimizers(context: &Context, sizes: &[usize]) -> Result<Vec<OptimizerCost>> {
+    let mut costs = Vec::new();
+    for (k, name) in ["SGD", "momentum", "RMSProp", "Adam"].into_iter().enumerate() {
+        let (mut points, mut state) = (Vec::new(), f64::NAN);
+        for size in sizes {
+            let mut tape = Tape::new();
+            tape.param_with(1, *size, |values| values.fill(1.0));
+            tape.param_grads_mut().fill(1e-3);
+            let mut optimizer = match k {
+                0 => Optimizer::new(Sgd, 1e-3)?,
+                1 => Optimizer::new(Momentum::default(), 1e-3)?,
+                2 => Optimizer::new(RmsProp::default(), 1e-3)?,
+                _ => Optimizer::new(Adam::default(), 1e-3)?,
+            };
+            let seconds = least(context, || Ok(seconds(|| optimizer.step(&mut tape))))?;
+            points.push(Point { size: *size as f64, seconds, operations: *size as f64 });
+            state = optimizer.state().len() as f64 / *size as f64;
+        }
+        let step = ["step of SGD", "step of momentum", "step of RMSProp", "step of Adam"][k];
+        let series = Series { name: step, short: step, against: "parameters", theory: 1.0, points };
+        costs.push(OptimizerCost { name, state, series });
+    }
+    Ok(costs)
+}
+
+fn normal(seed: u64, count: usize) -> Vec<f64> {
+    let mut rng = stream(seed, Purpose::Data);
+    (0..count).map(|_| standard_normal(&mut rng)).collect()
+}
+
+/// n samples from N(0, 1/d) in each of d coordinates, so that distances are about √2 whatever d is.
+fn samples(seed: u64, n: usize, d: usize) -> Result<Samples<f64>> {
+    let scale = 1.0 / Float::sqrt(d as f64);
+    Samples::new(normal(seed, n * d).into_iter().map(|x| scale * x).collect(), d)
+}
+
+const LAMBDA: f64 = 1e-6;
+
+pub fn gram_matrix(context: &Context, n: usize, d: usize, size: usize) -> Result<Point> {
+    let (x, kernel) = (samples(context.seed, n, d)?, Rbf::new(1.0)?);
+    let seconds = least(context, || Ok(seconds(|| gram(&kernel, &x))))?;
+    // One half is computed: a product of d, and the distance and the exponential, which are not counted.
+    Ok(Point { size: size as f64, seconds, operations: (n * n * d) as f64 / 2.0 })
+}
+
+/// The factor of K + nλI, and the solution for one right-hand side.
+pub fn solve(context: &Context, n: usize) -> Result<Point> {
+    let x = samples(context.seed, n, 16)?;
+    let mut k = gram(&Rbf::new(1.0)?, &x);
+    (0..n).for_each(|i| k[(i, i)] += n as f64 * LAMBDA);
+    let y = DMatrix::from_column_slice(n, 1, &normal(context.seed.wrapping_add(1), n));
+    let seconds = least(context, || {
+        let (k, mut alpha) = (k.clone(), y.clone());
+        let start = Instant::now();
+        Cholesky::new(k)?.solve_in_place(&mut alpha);
+        Ok(start.elapsed().as_secs_f64())
+    })?;
+    let n = n as f64;
+    Ok(Point { size: n, seconds, operations: n * n * n / 6.0 + n * n })
+}
+
+/// Predictions for 256 samples.
+pub fn predict(context: &Context, n: usize, d: usize, size: usize) -> Result<Point> {
+    const TESTS: usize = 256;
+    let machine = machine(context, n, d)?;
+    let tests = samples(context.seed.wrapping_add(2), TESTS, d)?;
+    let seconds = least(context, || Ok(seconds(|| machine.predict(&tests))))?;
+    Ok(Point { size: size as f64, seconds, operations: (TESTS * n * (d + 1)) as f64 })
+}
+
+fn machine(context: &Context, n: usize, d: usize) -> Result<KernelRidge<f64>> {
+    let (x, y) = (samples(context.seed, n, d)?, DMatrix::from_column_slice(n, 1, &normal(context.seed.wrapping_add(1), n)));
+    KernelRidge::fit(Arc::new(Rbf::new(1.0)?), &x, &y, RidgeOptions::new(LAMBDA))
+}
+
+/// Numbers that a fitted machine holds: the factor, α, and the samples with their norms.
+pub fn machine_numbers(context: &Context, n: usize, d: usize) -> Result<usize> {
+    let machine = machine(context, n, d)?;
+    Ok(machine.factor().l().len() + machine.alpha().len() + n * (machine.inputs() + 1))
+}
+
+/// Seconds of a whole fit: Gram matrix, factor, solution.
+pub fn fit_seconds(context: &Context, n: usize, d: usize) -> Result<f64> {
+    let (x, y) = (samples(context.seed, n, d)?, DMatrix::from_column_slice(n, 1, &normal(context.seed.wrapping_add(1), n)));
+    let kernel = Arc::new(Rbf::new(1.0)?);
+    least(context, || {
+        let start = Instant::now();
+        let fit = KernelRidge::fit(kernel.clone(), &x, &y, RidgeOptions::new(LAMBDA))?;
+        let seconds = start.elapsed().as_secs_f64();
+        drop(fit);
+        Ok(seconds)
+    })
+}

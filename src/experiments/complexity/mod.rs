@@ -1,0 +1,363 @@
+//! What everything costs, against what the theory says it should.
+
+mod crossing;
+mod measure;
+
+use measure::{Held, OptimizerCost, Point, Series, doubling};
+
+use super::statistics::Fit;
+use super::{Context, Experiment, Outcome};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table};
+use crate::{Result, linalg};
+
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "complexity",
+    question: "Do time and memory grow with the exponents of the theory, and when is a kernel machine cheaper?",
+    theory: &[
+        "Counted in multiply-adds: a graph costs in proportion to its nodes. A step of a network with L layers \
+         of width d on n samples costs (3L − 1)·n·d², that is exponents 1 in n, 2 in d, 1 in L. A product of \
+         matrices costs n³, a step of an optimizer some operations a parameter. A Gram matrix takes n²·d/2, the \
+         factor of K + nλI n³/6 (Golub and Van Loan, \"Matrix Computations\", section 4.2), and a prediction n·d.",
+        "Memory: the graph of a network holds some n·d·L numbers beside its L·d² weights, a kernel machine n². \
+         SGD remembers nothing, momentum and RMSProp one number a parameter, Adam two.",
+        "E epochs of training cost 3·n·L·d²·E multiply-adds, an exact fit n³/6: equal at n² = 18·L·d²·E. Below \
+         that the kernel machine is cheaper.",
+        "An exponent is the slope of a line through the logarithms, with its 95 % interval. The interval says \
+         how straight the points lie, and not whether a limit has been reached: at small sizes calls, loops \
+         and caches cost more than the multiply-adds.",
+    ],
+    run,
+};
+
+/// How far the slope of a time may be from the theory's.
+const TOLERANCE: f64 = 0.25;
+/// How far that of a count may be.
+const COUNT_TOLERANCE: f64 = 0.1;
+
+const SHORT: [&str; 3] = ["network, n", "network, d", "network, L"];
+
+struct Measured {
+    times: Vec<Series>,
+    optimizers: Vec<OptimizerCost>,
+    held: Vec<Held>,
+    widths: Vec<crossing::Width>,
+}
+
+fn run(context: &Context) -> Result<Outcome> {
+    context.at(0, 1, "one thread")?;
+    // How work is shared out is another question.
+    let measured = linalg::with_threads(1, || measure_all(context))?;
+    Ok(report(&measured))
+}
+
+fn measure_all(context: &Context) -> Result<Measured> {
+    let (mut done, all) = (0, 11 + context.pick(3, 4));
+    let mut tell = |what: &str| {
+        done += 1;
+        context.at(done - 1, all, what)
+    };
+    let (mut times, mut held) = (Vec::new(), Vec::new());
+    let series = |name, short, against, theory, points| Series { name, short, against, theory, points };
+    let numbers = |name, against, theory, points| Held { name, against, theory, points };
+
+    tell("graph")?;
+    let (mut points, mut nodes) = (Vec::new(), Vec::new());
+    for depth in doubling(64, context.pick(8, 11)) {
+        let (seconds, count) = measure::chain(context, depth)?;
+        points.push(Point { size: depth as f64, seconds, operations: count as f64 });
+        nodes.push((depth as f64, count as f64));
+    }
+    times.push(series("value and gradient of a chain", "chain, depth", "depth", 1.0, points));
+    held.push(numbers("nodes of a chain", "depth", 1.0, nodes));
+
+    // Each of the three sizes in turn, at fixed values of the others.
+    let sizes: [(&'static str, usize, u32, f64, f64); 3] = [
+        ("samples n", 32, context.pick(6, 8), 1.0, 0.0),
+        ("width d", 32, context.pick(5, 6), 2.0, 2.0),
+        ("depth L", 2, context.pick(6, 7), 1.0, 1.0),
+    ];
+    for (i, (against, low, count, theory, of_weights)) in sizes.into_iter().enumerate() {
+        tell("network")?;
+        let (mut points, mut graph, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        for size in doubling(low, count) {
+            let [n, d, depth] = std::array::from_fn(|k| if k == i { size } else { [64, 64, 3][k] });
+            let cost = measure::network(context, n, d, depth, size)?;
+            points.push(cost.point);
+            graph.push((size as f64, cost.graph as f64));
+            weights.push((size as f64, cost.weights as f64));
+        }
+        times.push(series("network, forward and backward", SHORT[i], against, theory, points));
+        held.push(numbers("graph of a network", against, 1.0, graph));
+        held.push(numbers("weights of a network", against, of_weights, weights));
+    }
+
+    tell("products")?;
+    let mut points = Vec::new();
+    for n in doubling(64, context.pick(4, 5)) {
+        points.push(measure::product(context, n)?);
+    }
+    times.push(series("product of matrices", "product, n", "size n", 3.0, points));
+
+    tell("optimizers")?;
+    let sizes: Vec<usize> = doubling(1 << 12, context.pick(8, 10)).collect();
+    let optimizers = measure::optimizers(context, &sizes)?;
+
+    tell("Gram matrix")?;
+    let kernel_sizes = || doubling(128, context.pick(5, 6));
+    let features = || doubling(64, context.pick(5, 6));
+    let (mut points, mut numbers_held) = (Vec::new(), Vec::new());
+    for n in kernel_sizes() {
+        points.push(measure::gram_matrix(context, n, 16, n)?);
+        numbers_held.push((n as f64, measure::machine_numbers(context, n, 16)? as f64));
+    }
+    times.push(series("Gram matrix", "Gram matrix, n", "samples n", 2.0, points));
+    held.push(numbers("kernel machine", "samples n", 2.0, numbers_held));
+
+    tell("Gram matrix")?;
+    let points = features().map(|d| measure::gram_matrix(context, 512, d, d)).collect::<Result<_>>()?;
+    times.push(series("Gram matrix", "Gram matrix, d", "features d", 1.0, points));
+
+    tell("solution")?;
+    let points = kernel_sizes().map(|n| measure::solve(context, n)).collect::<Result<_>>()?;
+    times.push(series("solution of (K + nλI)α = y", "solution, n", "samples n", 3.0, points));
+
+    tell("predictions")?;
+    let points = kernel_sizes().map(|n| measure::predict(context, n, 16, n)).collect::<Result<_>>()?;
+    times.push(series("predictions", "predictions, n", "samples n", 1.0, points));
+
+    tell("predictions")?;
+    let points = features().map(|d| measure::predict(context, 512, d, d)).collect::<Result<_>>()?;
+    times.push(series("predictions", "predictions, d", "features d", 1.0, points));
+
+    let widths = crossing::measure(context, tell)?;
+    Ok(Measured { times, optimizers, held, widths })
+}
+
+impl Series {
+    fn seconds(&self) -> Vec<(f64, f64)> {
+        self.points.iter().map(|p| (p.size, p.seconds)).collect()
+    }
+
+    /// Billions of operations a second at the smallest and at the largest size.
+    fn rates(&self) -> [f64; 2] {
+        [self.points[0], self.points[self.points.len() - 1]].map(|p| p.operations / p.seconds / 1e9)
+    }
+}
+
+fn report(measured: &Measured) -> Outcome {
+    let mut outcome = Outcome::default();
+    let times: Vec<&Series> =
+        measured.times.iter().chain(measured.optimizers.iter().map(|cost| &cost.series)).collect();
+    let columns =
+        ["time of", "against", "theory", "slope", "±", "R²", "10⁹ operations/s, smallest", "largest"];
+    let mut table = Table::new("times", "Slopes of times on one thread. Operations are nodes of the chain, parameters of an optimizer, and else multiply-adds", columns);
+    for series in &times {
+        let fit = Fit::power_law(&series.seconds());
+        let rates = series.rates();
+        outcome.claim(time_claim(series, &fit, rates));
+        table.row([
+            series.name.into(),
+            series.against.into(),
+            series.theory.into(),
+            fit.slope.into(),
+            fit.half_width.into(),
+            fit.r_squared.into(),
+            rates[0].into(),
+            rates[1].into(),
+        ]);
+    }
+    let numbers = held_claim(&mut outcome, &measured.held);
+    state_claim(&mut outcome, &measured.optimizers);
+    outcome.figure(&growth(measured));
+    outcome.figure(&slopes(&times));
+    outcome.table(table);
+    outcome.table(numbers);
+    outcome.table(optimizer_table(&measured.optimizers));
+    crossing::report(&mut outcome, &measured.widths);
+    outcome
+}
+
+fn time_claim(series: &Series, fit: &Fit, [smallest, largest]: [f64; 2]) -> Claim {
+    let (name, against, theory) = (series.name, series.against, series.theory);
+    let claim = Claim::new(
+        format!("Time of the {name} against {against}"),
+        format!("slope {theory}"),
+        format!("slope {fit}"),
+        format!("within {TOLERANCE} of {theory}"),
+        (fit.slope - theory).abs() <= TOLERANCE,
+    )
+    .timed();
+    if claim.holds {
+        return claim;
+    }
+    let why = if fit.slope < theory {
+        "small sizes do not reach the speed of large ones, as calls, loops and what is done once for each entry \
+         weigh more there, and so the time grows more slowly than the operations"
+    } else {
+        "what fits into the caches at small sizes comes from memory at large ones, and a large result has to be \
+         fetched from the operating system first"
+    };
+    claim.because(format!(
+        "The operations grow as they should, but {smallest:.2} billion of them are done in a second at the \
+         smallest size and {largest:.2} billion at the largest: {why}."
+    ))
+}
+
+/// One claim for all counts, and the table of their slopes.
+fn held_claim(outcome: &mut Outcome, held: &[Held]) -> Table {
+    let columns = ["numbers held by the", "against", "theory", "slope", "±", "at the largest size"];
+    let mut table = Table::new("memory", "Slopes of counts, which are the same in every run", columns);
+    let mut farthest = (0.0, String::new());
+    for held in held {
+        let fit = Fit::power_law(&held.points);
+        let off = (fit.slope - held.theory).abs();
+        if off >= farthest.0 {
+            farthest = (off, format!("{:.3} for {:.0}, {} against {}", fit.slope, held.theory, held.name, held.against));
+        }
+        table.row([
+            held.name.into(),
+            held.against.into(),
+            held.theory.into(),
+            fit.slope.into(),
+            fit.half_width.into(),
+            held.points[held.points.len() - 1].1.into(),
+        ]);
+        for (size, count) in &held.points {
+            outcome.number(format!("{}, {} = {size}", held.name, held.against), *count);
+        }
+    }
+    outcome.claim(
+        Claim::new(
+            "The numbers that graphs, weights and kernel machines hold grow with the exponents of the theory",
+            "see the table of counts",
+            format!("the slope that is furthest off: {}", farthest.1),
+            format!("all slopes within {COUNT_TOLERANCE}"),
+            farthest.0 <= COUNT_TOLERANCE,
+        )
+        .because("Terms of lower order still count at small sizes: biases, the batch, the samples and α."),
+    );
+    table
+}
+
+fn state_claim(outcome: &mut Outcome, optimizers: &[OptimizerCost]) {
+    let found: Vec<String> = optimizers.iter().map(|cost| format!("{} {}", cost.name, cost.state)).collect();
+    for cost in optimizers {
+        outcome.number(format!("{}: numbers remembered for a parameter", cost.name), cost.state);
+    }
+    outcome.claim(Claim::new(
+        "What optimizers remember for each parameter",
+        "SGD 0, momentum 1, RMSProp 1, Adam 2 numbers",
+        found.join(", "),
+        "exactly these",
+        optimizers.iter().map(|cost| cost.state).eq([0.0, 1.0, 1.0, 2.0]),
+    ));
+}
+
+fn optimizer_table(optimizers: &[OptimizerCost]) -> Table {
+    let columns = ["optimizer", "numbers remembered for a parameter", "smallest: ns a parameter", "largest: ns"];
+    let mut table = Table::new("optimizers", "What a step of an optimizer takes", columns);
+    for cost in optimizers {
+        let [smallest, largest] = cost.series.rates().map(|rate| 1.0 / rate);
+        table.row([cost.name.into(), cost.state.into(), smallest.into(), largest.into()]);
+    }
+    table
+}
+
+/// A line of slope `theory` through the last point.
+fn guide(points: &[(f64, f64)], theory: f64) -> Line {
+    let (x, y) = points[points.len() - 1];
+    let at = move |size: f64| y * crate::Float::powf(size / x, theory);
+    Line::new(points.iter().map(move |(size, _)| (*size, at(*size)))).color(Color::Muted).dash(1).width(1.2)
+}
+
+fn growth(measured: &Measured) -> Figure {
+    let markers = [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Cross];
+    let panel = |title: &str, x: &str, series: &[(&Series, String)]| {
+        let mut chart = Chart::new(Axis::log(x), Axis::log("time (ms)")).title(title);
+        for (i, (series, label)) in series.iter().enumerate() {
+            let points: Vec<(f64, f64)> = series.points.iter().map(|p| (p.size, 1e3 * p.seconds)).collect();
+            chart = chart
+                .line(guide(&points, series.theory))
+                .line(Line::new(points).label(label).color(Color::series(i)).marker(markers[i % 4]));
+        }
+        chart
+    };
+    let named = |name: &str, against: &str, label: &str| {
+        let found = measured.times.iter().find(|s| s.name.starts_with(name) && s.against == against);
+        found.map(|series| (series, format!("{label}, slope {}", series.theory)))
+    };
+    let pick = |keys: &[(&str, &str, &str)]| -> Vec<(&Series, String)> {
+        keys.iter().filter_map(|(name, against, label)| named(name, against, label)).collect()
+    };
+    let optimizers: Vec<(&Series, String)> =
+        measured.optimizers.iter().map(|cost| (&cost.series, cost.name.to_string())).collect();
+    Figure::new(
+        "growth",
+        "Time over size",
+        "One thread, numbers of double precision, the least of repeated times. The dashed lines have the \
+         slope of the theory, which stands in the legend, and go through the last point. Where points on the \
+         left lie above theirs, small sizes are slower than they need be.",
+    )
+    .panel(panel("A chain of scalars", "depth", &pick(&[("value", "depth", "value and gradient")])))
+    .panel(panel(
+        "A network of 3 layers of width 64, a batch of 64",
+        "samples n, width d or depth L",
+        &pick(&[("network", "samples n", "n"), ("network", "width d", "d"), ("network", "depth L", "L")]),
+    ))
+    .panel(panel(
+        "Matrices",
+        "size n",
+        &pick(&[
+            ("product", "size n", "product"),
+            ("solution", "samples n", "solution"),
+            ("Gram", "samples n", "Gram matrix"),
+            ("predictions", "samples n", "256 predictions"),
+        ]),
+    ))
+    .panel(panel(
+        "Features of 512 samples",
+        "features d",
+        &pick(&[("Gram", "features d", "Gram matrix"), ("predictions", "features d", "256 predictions")]),
+    ))
+    .panel(panel("A step of an optimizer", "parameters", &optimizers))
+    .panel(memory(&measured.held))
+}
+
+fn memory(held: &[Held]) -> Chart {
+    let mut chart = Chart::new(Axis::log("n, d or L"), Axis::log("numbers held")).title("Memory");
+    // Weights against n are a constant, and the nodes of a chain are counted in another experiment too.
+    let shown = held.iter().filter(|h| h.theory > 0.0 && !h.name.contains("chain"));
+    for (i, held) in shown.enumerate() {
+        let short = held.name.replace(" of a network", "");
+        let label = format!("{short}, {}, slope {}", held.against.split(' ').next_back().unwrap_or(""), held.theory);
+        let line = Line::new(held.points.clone()).label(label).color(Color::series(i));
+        chart = chart.line(line.marker(Marker::series(i)));
+    }
+    chart
+}
+
+/// All slopes of times in one picture.
+fn slopes(times: &[&Series]) -> Figure {
+    let names = times.iter().map(|series| series.short);
+    let mut chart = Chart::new(Axis::linear("slope").range(0.0, 3.5), Axis::categories("", names));
+    let mut found = Vec::new();
+    for (i, series) in times.iter().enumerate() {
+        let fit = Fit::power_law(&series.seconds());
+        let y = i as f64;
+        let ends = [(fit.slope - fit.half_width, y), (fit.slope + fit.half_width, y)];
+        chart = chart.line(Line::new(ends).color(Color::Blue).width(2.4));
+        found.push((fit.slope, y));
+    }
+    let theory = times.iter().enumerate().map(|(i, series)| (series.theory, i as f64));
+    Figure::new(
+        "slopes",
+        "Measured slopes and exponents of the theory",
+        "Bars are 95 % intervals of the slope. They tell how straight the points lie: where a bar misses its \
+         cross, the cost has not reached its limit at these sizes, or has left the caches.",
+    )
+    .panel(
+        chart
+            .points(found, Marker::Circle, Color::Blue, "slope of the time")
+            .points(theory, Marker::Cross, Color::Vermilion, "theory"),
+    )
+}

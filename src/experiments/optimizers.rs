@@ -1,0 +1,399 @@
+//! Five optimizers on one network, from the same weights and on the same batches.
+
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+use super::statistics::mean_and_deviation;
+use super::{Context, Experiment, Outcome};
+use crate::data::{Dataset, preprocess::RandomProjection};
+use crate::models::Mlp;
+use crate::nn::Activation;
+use crate::optim::{Adam, Momentum, Optimizer, RmsProp, Sgd};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Table};
+use crate::rng::{Purpose, stream};
+use crate::train::{FitOptions, Loss, Observer, Progress, Trace, evaluate, fit};
+use crate::{Error, Float, Result, Tape};
+
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "optimizers",
+    question: "How fast do SGD, momentum, RMSProp and Adam train the same network, and how well does it do?",
+    theory: &[
+        "A network 64-128-10 with ReLU learns ten classes from 64 random projections of the pixels, by the \
+         cross-entropy on batches of 128. In each of three seeds all optimizers begin at the same weights and \
+         see the same batches; the projection is the same throughout.",
+        "Momentum (Polyak 1964) sums the gradients with weights βᵏ. As long as these change slowly, k steps go \
+         as far as (k − β/(1−β))/(1−β) of plain descent with the same rate (Goh, \"Why Momentum Really Works\", \
+         2017): ten times as fast for β = 0.9, but for a start of 9 steps.",
+        "A step of Adam moves a weight by about η whatever the gradient (Kingma and Ba 2015, section 2.1), so \
+         that a tenth of the rate should take ten times as many steps for the same way, while rounding and \
+         the noise of the batches play no part. RMSProp (Tieleman and Hinton 2012) is Adam without momentum \
+         and without the correction for its start at zero.",
+        "Adaptive rates make fast progress at first, and are said to generalise worse in the end than SGD \
+         with momentum (Wilson et al., \"The Marginal Value of Adaptive Gradient Methods\", 2017).",
+    ],
+    run,
+};
+
+const PROJECTED: usize = 64;
+const HIDDEN: usize = 128;
+const BATCH: usize = 128;
+const SEEDS: usize = 3;
+const NAMES: [&str; 5] = ["SGD 0.01", "momentum 0.01", "RMSProp 0.001", "Adam 0.001", "Adam 0.0001"];
+const SGD: usize = 0;
+const MOMENTUM: usize = 1;
+const RMSPROP: usize = 2;
+const ADAM: usize = 3;
+const SLOW_ADAM: usize = 4;
+const BETA: f64 = 0.9;
+
+fn optimizer(which: usize) -> Result<Optimizer<f64>> {
+    match which {
+        SGD => Optimizer::new(Sgd, 1e-2),
+        MOMENTUM => Optimizer::new(Momentum::new(BETA)?, 1e-2),
+        RMSPROP => Optimizer::new(RmsProp::default(), 1e-3),
+        ADAM => Optimizer::new(Adam::default(), 1e-3),
+        _ => Optimizer::new(Adam::default(), 1e-4),
+    }
+}
+
+/// One optimizer from one seed: a number for every epoch, and of the test also one before the first.
+struct Run {
+    train: Vec<f64>,
+    test: Vec<f64>,
+    accuracy: Vec<f64>,
+    seconds: f64,
+    diverged: bool,
+}
+
+/// The runs of one optimizer.
+struct Row {
+    name: &'static str,
+    runs: Vec<Run>,
+}
+
+impl Row {
+    /// Mean and deviation over the seeds of the numbers that `f` picks.
+    fn spread(&self, f: impl Fn(&Run) -> f64) -> (f64, f64) {
+        mean_and_deviation(&self.runs.iter().map(f).collect::<Vec<_>>())
+    }
+
+    /// Mean and deviation epoch by epoch, as far as all seeds got.
+    fn curve(&self, f: impl Fn(&Run) -> &[f64]) -> Vec<(f64, f64)> {
+        let epochs = self.runs.iter().map(|run| f(run).len()).min().unwrap_or(0);
+        (0..epochs).map(|i| self.spread(|run| f(run)[i])).collect()
+    }
+
+    /// The last value, NaN if a run left the finite numbers.
+    fn last(&self, f: impl Fn(&Run) -> &[f64]) -> (f64, f64) {
+        self.spread(|run| if run.diverged { f64::NAN } else { f(run).last().copied().unwrap_or(f64::NAN) })
+    }
+}
+
+/// Ends the run when it should, and counts the epochs of all runs, which go side by side.
+struct Watch<'a, 'b> {
+    context: &'b Context<'a>,
+    done: &'b AtomicUsize,
+    all: usize,
+    what: &'static str,
+}
+
+impl Observer for Watch<'_, '_> {
+    fn step(&mut self, _: &Progress) -> ControlFlow<()> {
+        if self.context.check().is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn epoch(&mut self, _: &Trace) -> Result<()> {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.context.at(done, self.all, self.what)
+    }
+}
+
+fn run(context: &Context) -> Result<Outcome> {
+    let epochs = context.pick(50, 100);
+    let all = epochs * NAMES.len() * SEEDS;
+    context.at(0, all, "random projection")?;
+    let projection = RandomProjection::new(context.data.train.features(), PROJECTED, context.seed)?;
+    let (train, test) = (projection.apply(&context.data.train)?, projection.apply(&context.data.test)?);
+    let done = AtomicUsize::new(0);
+    // The products are too small to be shared out; the runs are not.
+    let runs: Vec<Run> = (0..NAMES.len() * SEEDS)
+        .into_par_iter()
+        .map(|k| {
+            let (which, seed) = (k / SEEDS, context.seed.wrapping_add((k % SEEDS) as u64));
+            let mut watch = Watch { context, done: &done, all, what: NAMES[which] };
+            train_one(which, seed, epochs, &train, &test, &mut watch)
+        })
+        .collect::<Result<_>>()?;
+    let mut runs = runs.into_iter();
+    let rows: Vec<Row> =
+        NAMES.iter().map(|name| Row { name, runs: runs.by_ref().take(SEEDS).collect() }).collect();
+    Ok(report(&rows, epochs, train.len().div_ceil(BATCH)))
+}
+
+fn train_one(
+    which: usize,
+    seed: u64,
+    epochs: usize,
+    train: &Dataset,
+    test: &Dataset,
+    watch: &mut Watch<'_, '_>,
+) -> Result<Run> {
+    let mut tape = Tape::new();
+    let mut rng = stream(seed, Purpose::Init);
+    let widths = [PROJECTED, HIDDEN, train.classes()];
+    let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut rng)?;
+    let mut optimizer = optimizer(which)?;
+    let loss = Loss::suited_to(train)?;
+    let options = FitOptions::new(epochs, BATCH, seed, loss);
+    let before = evaluate(&model, &mut tape, test, loss)?;
+    let mut trace = Trace::default();
+    // The test set takes part in no choice: every epoch is kept, and none stopped at.
+    let fitted = fit(&model, &mut tape, &mut optimizer, train, Some(test), &options, watch, &mut trace);
+    watch.context.check()?;
+    let diverged = match fitted {
+        Ok(_) => false,
+        Err(Error::NonFinite(_)) => true,
+        Err(error) => return Err(error),
+    };
+    let after = |f: fn(&crate::train::Epoch) -> Option<f64>| {
+        trace.epochs.iter().map(move |epoch| f(epoch).unwrap_or(f64::NAN))
+    };
+    Ok(Run {
+        train: after(|epoch| Some(epoch.train_loss)).collect(),
+        test: std::iter::once(before.loss).chain(after(|epoch| epoch.validation_loss)).collect(),
+        accuracy: std::iter::once(before.accuracy().unwrap_or(f64::NAN))
+            .chain(after(|epoch| epoch.validation_accuracy))
+            .collect(),
+        seconds: trace.epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / trace.epochs.len().max(1) as f64,
+        diverged,
+    })
+}
+
+/// The epoch, from 0 and with fractions, at which a curve first comes down to `level`; between two epochs
+/// the logarithm is taken for linear.
+fn reaches(curve: &[(f64, f64)], level: f64) -> Option<f64> {
+    let after = curve.iter().position(|(mean, _)| *mean <= level)?;
+    let Some(before) = after.checked_sub(1) else { return Some(0.0) };
+    let (high, low) = (curve[before].0, curve[after].0);
+    let share = Float::ln(high / level) / Float::ln(high / low);
+    Some(before as f64 + share)
+}
+
+/// How many times as fast `fast` comes to where `slow` is after half of the epochs, by the test loss.
+fn speed(rows: &[Row], fast: usize, slow: usize, epochs: usize) -> f64 {
+    let (fast, slow) = (rows[fast].curve(|run| &run.test), rows[slow].curve(|run| &run.test));
+    let half = epochs / 2;
+    let level = slow.get(half).map_or(f64::NAN, |(mean, _)| *mean);
+    reaches(&fast, level).map_or(f64::NAN, |epoch| half as f64 / epoch)
+}
+
+fn report(rows: &[Row], epochs: usize, steps: usize) -> Outcome {
+    let mut outcome = Outcome::default();
+    claims(&mut outcome, rows, epochs, steps);
+    outcome.figure(&curves(rows));
+    outcome.figure(&shifted(rows, epochs));
+
+    let columns = [
+        "optimizer",
+        "training loss",
+        "test loss",
+        "least test loss in epoch",
+        "test accuracy",
+        "its deviation",
+        "seconds an epoch",
+    ];
+    let caption = format!("After {epochs} epochs: means over {SEEDS} seeds");
+    let mut table = Table::new("ends", caption, columns);
+    for row in rows {
+        let ((train, _), (test, _)) = (row.last(|r| &r.train), row.last(|r| &r.test));
+        let (accuracy, deviation) = row.last(|r| &r.accuracy);
+        let curve = row.curve(|r| &r.test);
+        let least = (0..curve.len()).min_by(|a, b| curve[*a].0.total_cmp(&curve[*b].0)).unwrap_or(0);
+        let seconds = row.spread(|run| run.seconds).0;
+        let name = match row.runs.iter().filter(|run| run.diverged).count() {
+            0 => row.name.to_string(),
+            n => format!("{}, not finite in {n} of {SEEDS} runs", row.name),
+        };
+        table.row([
+            name.into(),
+            train.into(),
+            test.into(),
+            least.into(),
+            accuracy.into(),
+            deviation.into(),
+            seconds.into(),
+        ]);
+        outcome.number(format!("{}: training loss", row.name), train);
+        outcome.number(format!("{}: test loss", row.name), test);
+        outcome.number(format!("{}: test accuracy", row.name), accuracy);
+    }
+    outcome.table(table);
+    outcome
+}
+
+fn claims(outcome: &mut Outcome, rows: &[Row], epochs: usize, steps: usize) {
+    let momentum = speed(rows, MOMENTUM, SGD, epochs);
+    outcome.number("momentum against SGD", momentum);
+    // Plain descent has done `plain` steps where momentum needs (1−β)·plain and those of its start.
+    let plain = (epochs / 2 * steps) as f64;
+    let expected = plain / (plain * (1.0 - BETA) + BETA / (1.0 - BETA));
+    outcome.claim(Claim::new(
+        "Momentum goes the way of SGD 1/(1−β) times as fast, but for its start",
+        format!("{expected:.2} times"),
+        format!("{momentum:.2} times: epochs until the test loss is that of SGD after {}", epochs / 2),
+        "within 15 % of the expected factor",
+        (momentum / expected - 1.0).abs() <= 0.15,
+    ));
+    let slow = speed(rows, ADAM, SLOW_ADAM, epochs);
+    outcome.number("Adam 0.001 against 0.0001", slow);
+    let tenth = Claim::new(
+        "Adam with a tenth of the rate takes ten times as long",
+        "about 10 times",
+        format!("{slow:.2} times: epochs until the test loss is that of the slow one after {}", epochs / 2),
+        "between 7 and 14",
+        (7.0..=14.0).contains(&slow),
+    );
+    outcome.claim(if tenth.holds {
+        tenth
+    } else {
+        tenth.because(
+            "What the theory has in mind is the start. The average of the squared gradients looks back a \
+             thousand steps at either rate, which no scaling of time makes equal; and the shorter the steps, \
+             the less the noise of the batches adds to the loss.",
+        )
+    });
+    let early = (epochs / 10).max(1);
+    let at = |row: &Row| row.curve(|run| &run.train).get(early - 1).map_or(f64::NAN, |(mean, _)| *mean);
+    let losses: Vec<f64> = rows.iter().map(at).collect();
+    let leads = (0..rows.len()).min_by(|a, b| losses[*a].total_cmp(&losses[*b])).unwrap_or(0);
+    let fastest = Claim::new(
+        "Adaptive rates make the fastest progress at first",
+        "the least training loss",
+        format!(
+            "{} leads with {:.4} in epoch {early}; RMSProp {:.4}, Adam 0.001 {:.4}",
+            rows[leads].name, losses[leads], losses[RMSPROP], losses[ADAM]
+        ),
+        "after a tenth of the epochs, the least mean training loss is RMSProp's or Adam's",
+        [RMSPROP, ADAM, SLOW_ADAM].contains(&leads),
+    );
+    outcome.claim(if fastest.holds {
+        fastest
+    } else {
+        let (adaptive, other) = (rows[RMSPROP].curve(|r| &r.train), rows[leads].curve(|r| &r.train));
+        let overtakes = adaptive.iter().zip(&other).position(|(a, b)| a.0 < b.0);
+        let when = overtakes.map_or("never".into(), |i| format!("in epoch {}", i + 1));
+        fastest.because(format!(
+            "Who is fast at first is a matter of the rates as much as of the rule. Random projections mix all \
+             pixels, so that all inputs have about the same scale, and there is little that a rate of its own \
+             for each weight could mend at the start. RMSProp gets ahead {when}."
+        ))
+    });
+    let accuracy = |which: usize| rows[which].last(|run| &run.accuracy);
+    let best = accuracy(RMSPROP).0.max(accuracy(ADAM).0);
+    let generalises = Claim::new(
+        "In the end SGD with momentum generalises better than RMSProp and Adam at 0.001",
+        "a higher test accuracy",
+        format!(
+            "{:.4} ± {:.4} against {:.4} and {:.4}",
+            accuracy(MOMENTUM).0,
+            accuracy(MOMENTUM).1,
+            accuracy(RMSPROP).0,
+            accuracy(ADAM).0
+        ),
+        "the mean over the seeds is above both after the last epoch",
+        accuracy(MOMENTUM).0 > best,
+    );
+    let train = |which: usize| rows[which].last(|run| &run.train).0;
+    outcome.claim(if generalises.holds {
+        generalises
+    } else {
+        generalises.because(format!(
+            "The training losses are {:.1e} with momentum, {:.1e} with RMSProp and {:.1e} with Adam: a smaller \
+             one means that more of the training set has been fitted. Wilson et al. tuned the rate of each \
+             optimizer and decayed it; here the rates are given and fixed.",
+            train(MOMENTUM),
+            train(RMSPROP),
+            train(ADAM)
+        ))
+    });
+    let early_accuracy: Vec<(f64, f64)> =
+        rows.iter().map(|row| row.curve(|run| &run.accuracy).get(early).copied().unwrap_or((f64::NAN, 0.0))).collect();
+    let (low, high) = early_accuracy
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (mean, _)| (a.min(*mean), b.max(*mean)));
+    let deviation = early_accuracy.iter().map(|(_, deviation)| *deviation).fold(0.0, f64::max);
+    outcome.claim(Claim::new(
+        "Early on, the optimizer and its rate matter more than the seed",
+        "a range far above the deviation",
+        format!("test accuracies {low:.4} to {high:.4} in epoch {early}; the largest deviation is {deviation:.4}"),
+        "the range over the optimizers is at least 4 times the largest deviation over the seeds",
+        high - low >= 4.0 * deviation,
+    ));
+}
+
+/// Lines of means (x, mean, deviation), with bands of a deviation to either side.
+fn lines(mut chart: Chart, rows: &[Row], curve: impl Fn(&Row) -> Vec<(f64, f64, f64)>) -> Chart {
+    for (i, row) in rows.iter().enumerate() {
+        // Half the mean at least, so that a wide band does not leave a logarithmic axis.
+        let band = curve(row).into_iter().map(|(x, mean, d)| (x, (mean - d).max(0.5 * mean), mean + d));
+        chart = chart.band(band, Color::series(i), "");
+    }
+    for (i, row) in rows.iter().enumerate() {
+        let means = curve(row).into_iter().map(|(x, mean, _)| (x, mean));
+        // Dashed where two go side by side.
+        let dash = [0, 1, 0, 1, 3][i];
+        chart = chart.line(Line::new(means).label(row.name).color(Color::series(i)).dash(dash));
+    }
+    chart
+}
+
+fn curves(rows: &[Row]) -> Figure {
+    let train = Chart::new(Axis::linear("epoch"), Axis::log("mean cross-entropy (nats)"));
+    let error = Chart::new(Axis::linear("epoch"), Axis::log("share of wrong answers"));
+    let number = |curve: Vec<(f64, f64)>, first: usize| -> Vec<(f64, f64, f64)> {
+        curve.into_iter().enumerate().map(|(k, (mean, d))| ((k + first) as f64, mean, d)).collect()
+    };
+    // The test comes before the first epoch too, the training loss with it.
+    let train = lines(train.title("Training loss"), rows, |row| number(row.curve(|run| &run.train), 1));
+    let error = lines(error.title("Test error: 1 − accuracy"), rows, |row| {
+        let accuracy = row.curve(|run| &run.accuracy).into_iter();
+        number(accuracy.map(|(mean, d)| (1.0 - mean, d)).collect(), 0)
+    });
+    Figure::new(
+        "curves",
+        "Training loss, and errors on the test set",
+        format!(
+            "Lines are means over {SEEDS} seeds, bands a standard deviation to either side. With the three \
+             fast ones the loss on the training set goes on falling when the errors on the test set hardly do."
+        ),
+    )
+    .panel(train)
+    .panel(error)
+}
+
+/// The test loss over a logarithmic axis, on which a faster way is the same curve further to the left.
+fn shifted(rows: &[Row], epochs: usize) -> Figure {
+    let chart = || Chart::new(Axis::log("epoch").range(1.0, epochs as f64), Axis::log("mean cross-entropy (nats)"));
+    let pair = |title: &str, slow: usize, fast: usize| {
+        let mut chart = chart().title(title);
+        for which in [slow, fast] {
+            let curve = rows[which].curve(|run| &run.test).into_iter().enumerate().skip(1);
+            let line = Line::new(curve.map(|(k, (mean, _))| (k as f64, mean)));
+            chart = chart.line(line.label(rows[which].name).color(Color::series(which)));
+        }
+        let curve = rows[fast].curve(|run| &run.test).into_iter().enumerate().skip(1);
+        let line = Line::new(curve.map(|(k, (mean, _))| (10.0 * k as f64, mean)));
+        chart.line(line.label(format!("{}, ten times later", rows[fast].name)).color(Color::Ink).dash(2))
+    };
+    Figure::new(
+        "shifted",
+        "Ten times as fast",
+        "Test loss. On a logarithmic axis of epochs, to go the same way ten times as fast means the same \
+         curve a power of ten to the left. The dotted line is the fast curve moved back by that: where it \
+         lies on the slow one, the theory holds.",
+    )
+    .panel(pair("Momentum against SGD", SGD, MOMENTUM))
+    .panel(pair("Adam at ten times the rate", SLOW_ADAM, ADAM))
+}

@@ -1,0 +1,271 @@
+//! The page of a single training run.
+
+use super::{Axis, Chart, Color, Figure, Image, Images, Line, Page, Section, Table};
+use crate::data::Dataset;
+use crate::train::{ConfusionMatrix, Epoch, Trace, argmax};
+
+/// What the page of a run shows.
+#[derive(Clone, Copy, Debug)]
+pub struct RunReport<'a> {
+    /// Settings, epochs (with audits, if the flow of gradients is to be shown) and results.
+    pub trace: &'a Trace,
+    /// What the model was measured on.
+    pub test: &'a Dataset,
+    /// Its outputs for the test samples, row-major: one number for each class. The largest is the choice.
+    pub scores: &'a [f64],
+    /// What a score is: `probability`, or `score` where it is none.
+    pub unit: &'a str,
+}
+
+/// With more classes than this, a matrix cannot be read.
+const MOST_CLASSES: usize = 40;
+
+/// How many of the worst mistakes are shown.
+const MISTAKES: usize = 20;
+
+impl RunReport<'_> {
+    /// One page: settings and results, curves over the epochs, the confusion matrix, the mistakes with the
+    /// highest scores, and the flow of gradients.
+    ///
+    /// # Panics
+    /// If the scores are not one for each class of each test sample.
+    pub fn page(&self) -> Page {
+        let classes = self.test.classes();
+        assert!(
+            self.scores.len() == self.test.len() * classes,
+            "run report: {} scores for {} samples of {classes} classes",
+            self.scores.len(),
+            self.test.len()
+        );
+        let mut section = Section::default();
+        section.name = "run".into();
+        section.question = self.title();
+        if !self.trace.epochs.is_empty() {
+            section.figure(&self.curves());
+        }
+        if (1..=MOST_CLASSES).contains(&classes) {
+            section.figure(&self.confusion());
+        }
+        let mistakes = self.mistakes();
+        if !mistakes.is_empty() {
+            section.figure(&mistakes_figure(mistakes, self.unit));
+        }
+        if self.trace.epochs.iter().any(|epoch| epoch.audit.is_some()) {
+            section.figure(&self.gradient_flow());
+        }
+        section.table(pairs("settings", "Settings", &self.trace.settings));
+        let results = self.trace.results.iter().map(|(name, x)| (name.clone(), x.to_string())).collect();
+        section.table(pairs("results", "Results", &results));
+        section.table(self.by_class());
+        Page { title: "Training run".into(), intro: Vec::new(), sections: vec![section] }
+    }
+
+    fn title(&self) -> String {
+        let setting = |name: &str| {
+            self.trace.settings.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
+        };
+        let accuracy = self.trace.results.iter().find(|(name, _)| name == "test_accuracy");
+        let accuracy = accuracy.map_or(String::new(), |(_, x)| format!(": test accuracy {x:.4}"));
+        format!("{} on {}{accuracy}", setting("model"), setting("data"))
+    }
+
+    fn matrix(&self) -> ConfusionMatrix {
+        let classes = self.test.classes();
+        let mut matrix = ConfusionMatrix::new(classes);
+        for (i, scores) in self.scores.chunks(classes.max(1)).enumerate() {
+            matrix.add(self.test.label(i), argmax(scores));
+        }
+        matrix
+    }
+
+    fn curves(&self) -> Figure {
+        let epochs = &self.trace.epochs;
+        let series = |value: fn(&Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
+            epochs.iter().filter_map(|e| Some((e.epoch as f64, value(e)?))).collect()
+        };
+        let epoch = || Axis::linear("epoch");
+        let two = |chart: Chart, train: Vec<(f64, f64)>, validation: Vec<(f64, f64)>| {
+            let chart = chart.line(Line::new(train).label("training"));
+            if validation.is_empty() {
+                return chart;
+            }
+            chart.line(Line::new(validation).label("validation").dash(1))
+        };
+        let best = self.trace.results.iter().find(|(name, _)| name == "best_epoch").map(|(_, epoch)| *epoch);
+        let marked = |chart: Chart| match best {
+            Some(epoch) => chart.vertical(epoch, Color::Muted, "weights put back"),
+            None => chart,
+        };
+        let losses = two(
+            Chart::new(epoch(), Axis::log("loss")).title("Loss"),
+            series(|e| Some(e.train_loss)),
+            series(|e| e.validation_loss),
+        );
+        let accuracies = two(
+            Chart::new(epoch(), Axis::linear("accuracy")).title("Accuracy"),
+            series(|e| e.train_accuracy),
+            series(|e| e.validation_accuracy),
+        );
+        Figure::new(
+            "curves",
+            "The run, epoch by epoch",
+            "Training figures are means over the steps of an epoch, each with the weights of its step; \
+             validation is after the epoch. The gradient norm is the mean over the steps, before clipping.",
+        )
+        .panel(marked(losses))
+        .panel(marked(accuracies))
+        .panel(
+            Chart::new(epoch(), Axis::linear("learning rate").holding(0.0))
+                .title("Rate of the epoch's last step")
+                .line(Line::new(series(|e| Some(e.lr)))),
+        )
+        .panel(
+            Chart::new(epoch(), Axis::log("‖∇L‖₂"))
+                .title("Gradient norm")
+                .line(Line::new(series(|e| Some(e.gradient_norm)))),
+        )
+    }
+
+    fn confusion(&self) -> Figure {
+        let (matrix, classes) = (self.matrix(), self.test.classes());
+        let names: Vec<String> = (0..classes).map(|class| self.test.class_name(class).into_owned()).collect();
+        let share = |truth: usize, predicted: usize| {
+            let count = matrix.count(truth, predicted) as f64;
+            100.0 * count / matrix.support(truth).max(1) as f64
+        };
+        let off_diagonal =
+            (0..classes).flat_map(|t| (0..classes).map(move |p| (t, p))).filter(|(t, p)| t != p);
+        let most = off_diagonal.map(|(t, p)| share(t, p)).fold(0.0f64, f64::max).max(1e-9);
+        Figure::new(
+            "confusion",
+            "Confusion matrix",
+            "Of the test samples of each class (a row), the share that was taken for another (a column), in \
+             percent. The diagonal, what is right, is left empty: it would outshine the rest.",
+        )
+        .panel(
+            Chart::new(
+                Axis::categories("predicted class", names.clone()),
+                Axis::categories("true class", names),
+            )
+            .heat(
+                (classes, classes),
+                (-0.5, classes as f64 - 0.5),
+                (-0.5, classes as f64 - 0.5),
+                "percent of the class",
+                (0.0, most),
+                |column, row_from_top| {
+                    let truth = classes - 1 - row_from_top;
+                    if truth == column { f64::NAN } else { share(truth, column) }
+                },
+            )
+            .square(),
+        )
+    }
+
+    /// The test images with the highest score for a wrong class.
+    fn mistakes(&self) -> Vec<(Image, String)> {
+        let Some((height, width)) = self.test.image_shape() else { return Vec::new() };
+        let mut wrong: Vec<(usize, usize, f64)> = Vec::new();
+        for (i, scores) in self.scores.chunks(self.test.classes().max(1)).enumerate() {
+            let chosen = argmax(scores);
+            if chosen != self.test.label(i) {
+                wrong.push((i, chosen, scores[chosen]));
+            }
+        }
+        wrong.sort_by(|a, b| b.2.total_cmp(&a.2));
+        let image = |(i, chosen, score): &(usize, usize, f64)| {
+            let image = Image::from_bytes(self.test.bytes(*i)?, height, width);
+            let (truth, taken) = (self.test.class_name(self.test.label(*i)), self.test.class_name(*chosen));
+            Some((image, format!("{truth} as {taken}, {score:.2}")))
+        };
+        wrong.iter().filter_map(image).take(MISTAKES).collect()
+    }
+
+    fn gradient_flow(&self) -> Figure {
+        let audits: Vec<(f64, _)> =
+            self.trace.epochs.iter().filter_map(|e| Some((e.epoch as f64, e.audit.as_ref()?))).collect();
+        let names: Vec<&str> = audits
+            .first()
+            .map_or(Vec::new(), |(_, audit)| audit.params.iter().map(|p| p.name.as_str()).collect());
+        let mut gradients = Chart::new(Axis::linear("epoch"), Axis::log("‖∂L/∂θ‖₂")).title("Gradients");
+        let mut updates = Chart::new(Axis::linear("epoch"), Axis::log("‖Δθ‖₂ / ‖θ‖₂")).title("Updates");
+        // Weights tell the story; with the biases a legend of a deep network would fill the page.
+        let weights = names.iter().enumerate().filter(|(_, name)| name.starts_with('w'));
+        for (i, name) in weights {
+            let line = |value: fn(&crate::train::ParamFlow) -> f64| {
+                let points: Vec<(f64, f64)> =
+                    audits.iter().map(|(epoch, audit)| (*epoch, value(&audit.params[i]))).collect();
+                Line::new(points).label(*name)
+            };
+            gradients = gradients.line(line(|p| p.gradient_norm));
+            updates = updates.line(line(|p| p.update_ratio));
+        }
+        let mut figure = Figure::new(
+            "gradient-flow",
+            "Gradient flow",
+            "In the last step of each epoch: the norm of each weight matrix's gradient, and how far the step \
+             moved it, relative to its own norm. Layers should stay within an order of magnitude or two of \
+             each other; updates of about a thousandth are usual.",
+        )
+        .panel(gradients)
+        .panel(updates);
+        let activations: Vec<(String, Vec<(f64, f64)>)> = audits.first().map_or(Vec::new(), |(_, first)| {
+            let shares = |i: usize| {
+                let flow = |(epoch, audit): &(f64, &crate::train::Audit)| {
+                    let flow = &audit.activations[i];
+                    Some((*epoch, 100.0 * flow.dead.or(flow.saturated)?))
+                };
+                audits.iter().filter_map(flow).collect()
+            };
+            let names = first.activations.iter().enumerate();
+            names.map(|(i, flow)| (flow.name.clone(), shares(i))).collect()
+        });
+        if !activations.is_empty() {
+            let mut chart = Chart::new(Axis::linear("epoch"), Axis::linear("percent").holding(0.0))
+                .title("Dead or saturated units");
+            for (name, points) in activations {
+                chart = chart.line(Line::new(points).label(name));
+            }
+            figure = figure.panel(chart);
+        }
+        figure
+    }
+
+    fn by_class(&self) -> Table {
+        let matrix = self.matrix();
+        let columns = ["class", "test samples", "precision", "recall", "F1"];
+        let mut table = Table::new("classes", "By class", columns);
+        for class in 0..matrix.classes() {
+            let name = self.test.class_name(class).into_owned();
+            let (support, f1) = (matrix.support(class) as usize, matrix.f1(class));
+            table.row([
+                name.into(),
+                support.into(),
+                matrix.precision(class).into(),
+                matrix.recall(class).into(),
+                f1.into(),
+            ]);
+        }
+        table
+    }
+}
+
+fn mistakes_figure(mistakes: Vec<(Image, String)>, unit: &str) -> Figure {
+    Figure::new(
+        "mistakes",
+        "Worst mistakes",
+        format!(
+            "The test images with the highest {unit} for a wrong class: \"4 as 9, 0.98\" is a 4 taken for a 9 \
+             with a {unit} of 0.98."
+        ),
+    )
+    .panel(Images::new(5, mistakes))
+}
+
+fn pairs(name: &str, caption: &str, entries: &Vec<(String, String)>) -> Table {
+    let mut table = Table::new(name, caption, ["name", "value"]);
+    for (name, value) in entries {
+        table.row([name.clone().into(), value.clone().into()]);
+    }
+    table
+}
