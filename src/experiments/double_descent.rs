@@ -251,7 +251,10 @@ fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
         let error = deviation / (draws as f64).sqrt();
         let ridge = mean(&row.ridge);
         table.row([row.p.into(), mean_error.into(), error.into(), expected(row.p).into(), ridge.into()]);
-        outcome.number(format!("error with {} Gaussian features", row.p), mean_error);
+        // At the pole rounding is amplified: another processor would give other digits.
+        if row.p.abs_diff(N) > 1 {
+            outcome.number(format!("error with {} Gaussian features", row.p), mean_error);
+        }
         outcome.number(format!("the same with a ridge, {}", row.p), ridge);
     }
     outcome.table(table);
@@ -346,6 +349,9 @@ fn random_features(context: &Context) -> Result<(usize, Vec<Random>)> {
     Ok((n, rows))
 }
 
+/// What is claimed, and the error that it is claimed of.
+type RidgeClaim = (&'static str, fn(&Random) -> f64);
+
 fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
     let peak = rows.iter().fold(&rows[0], |a, b| if b.test > a.test { b } else { a });
     let before = rows.iter().filter(|row| row.p < n).fold(&rows[0], |a, b| if b.test < a.test { b } else { a });
@@ -376,7 +382,7 @@ fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         last.test < before.test,
     );
     outcome.claim(claim);
-    let claims: [(&str, fn(&Random) -> f64); 2] = [
+    let claims: [RidgeClaim; 2] = [
         ("A small ridge, the same for all p, takes the peak away", |row| row.ridge),
         ("A ridge that is chosen for each p by leaving one out takes it away", |row| row.chosen),
     ];
@@ -435,10 +441,12 @@ fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
     for row in rows {
         let numbers = [row.train, row.test, row.ridge, row.chosen, row.wrong, row.size].map(Into::into);
         table.row(std::iter::once(row.p.into()).chain(numbers));
-        outcome.number(format!("test error with {} features of images", row.p), row.test);
+        if row.p != n {
+            outcome.number(format!("test error with {} features of images", row.p), row.test);
+            outcome.number(format!("wrong classes with {} features", row.p), row.wrong);
+        }
         outcome.number(format!("the same with a small ridge, {}", row.p), row.ridge);
         outcome.number(format!("the same with a chosen ridge, {}", row.p), row.chosen);
-        outcome.number(format!("wrong classes with {} features", row.p), row.wrong);
     }
     outcome.table(table);
 }

@@ -350,7 +350,7 @@ fn report_variances(outcome: &mut Outcome, all: &[Row], width: usize, seeds: usi
         let (mean, [f, b], theory) = (row.mean.factors(), row.typical, row.theory.factors());
         claim.because(format!(
             "For {}, the mean over the networks has the factors {:.3} and {:.3}, the geometric mean over them {f:.3} and \
-             {b:.3}, the theory {:.3} and {:.3}. It is one of infinite width: at this one the networks differ, and \
+             {b:.3}, the theory {:.3} and {:.3}. It is one of infinite width, and the wider the nearer: at this one the networks differ, and \
              where a factor depends on the variance itself, as with GELU from ½ near 0 to 1 far from it, those thrown \
              upwards stay up and carry the mean.",
             row.label, mean[0], mean[1], theory[0], theory[1]
@@ -438,7 +438,8 @@ fn report_flows(outcome: &mut Outcome, flows: &[Flow]) {
         "Networks of 5 layers (circles), 10 (squares) and 30 (no marks). Dashed: the theory for 30 layers, through the \
          last hidden one. What falls to the left vanishes on its way to the inputs: the sigmoid's, unless batch \
          normalisation keeps it. For ReLU and GELU that makes gradients grow towards the inputs. Without \
-         normalisation GELU's are level too, but the deeper the network, the smaller in all layers.",
+         normalisation GELU's are level too, but the deeper the network, the smaller in all layers. The theory takes each sample by \
+         itself; what is drawn is the gradient of a batch, whose samples add up or cancel.",
     );
     for activation in ACTIVATIONS {
         let name = ["ReLU", "GELU", "sigmoid"][ACTIVATIONS.iter().position(|a| *a == activation).unwrap_or(0)];

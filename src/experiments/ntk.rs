@@ -96,7 +96,7 @@ fn at(context: &Context, part: usize, done: usize, all: usize, what: &str) -> Re
 fn distances(context: &Context) -> Result<Vec<Distances>> {
     let x = sphere(8, context.seed)?;
     let widths = context.pick(&[32, 64, 128, 256, 512][..], &[32, 64, 128, 256, 512, 1024]);
-    let seeds = context.pick(16, 48);
+    let seeds = context.pick(16, 32);
     let mut all = Vec::new();
     for depth in 1..=3 {
         let network = network(depth, D, 0.1)?;
@@ -179,8 +179,8 @@ fn lazy(context: &Context) -> Result<Vec<Lazy>> {
         (row[0] + row[1] * row[2]).signum()
     });
     let network = network(2, D, 0.1)?;
-    let widths = context.pick(&[32, 128, 512][..], &[32, 64, 128, 256, 512, 1024]);
-    let seeds = context.pick(6, 10);
+    let widths = context.pick(&[32, 128, 512][..], &[32, 64, 128, 256, 512]);
+    let seeds = context.pick(6, 8);
     let mut all = Vec::new();
     for (i, width) in widths.iter().enumerate() {
         let mut runs = Vec::new();
@@ -288,7 +288,7 @@ fn report_lazy(outcome: &mut Outcome, all: &[Lazy]) {
 
 fn few(context: &Context) -> Result<Vec<Few>> {
     let counts = context.pick(&[100, 300, 1000][..], &[100, 300, 1000, 3000]);
-    let seeds = context.pick(2, 5);
+    let seeds = context.pick(2, 3);
     let test = &context.data.test;
     let mut all = Vec::new();
     for (i, n) in counts.iter().enumerate() {

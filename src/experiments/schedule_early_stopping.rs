@@ -188,7 +188,7 @@ fn early_stopping(context: &Context, outcome: &mut Outcome) -> Result<()> {
             None => chart,
         }
     };
-    let x = || Axis::linear("epoch");
+    let x = || Axis::log("epoch");
     let loss = Chart::new(x(), Axis::linear("cross-entropy (nats)").holding(0.0))
         .title("Losses")
         .line(Line::new(free.curve(|e| Some(e.train_loss))).label("training").color(Color::Blue))
@@ -206,9 +206,9 @@ fn early_stopping(context: &Context, outcome: &mut Outcome) -> Result<()> {
             "early-stopping",
             "A cosine with early stopping",
             format!(
-                "A network 784-128-10 on {n} samples, {:.0} % of them with a wrong label. Curves go on to the \
-                 right of the epoch at which GL stops: the training loss goes to zero as the wrong labels are \
-                 learned by heart, and the validation loss does not come back.",
+                "A network 784-128-10 on {n} samples, {:.0} % of them with a wrong label. GL stops at the first bump that \
+                 is high enough, even where the validation loss comes down once more. Curves go on behind it: the \
+                 training loss goes to zero as the wrong labels are learned by heart, and the validation loss rises.",
                 100.0 * WRONG
             ),
         )
