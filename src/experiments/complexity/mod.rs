@@ -294,9 +294,10 @@ fn growth(measured: &Measured) -> Figure {
     Figure::new(
         "growth",
         "Time over size",
-        "One thread, numbers of double precision, the least of repeated times of the processor. The dashed lines have the \
-         slope of the theory, which stands in the legend, and go through the last point. Where points on the \
-         left lie above theirs, small sizes are slower than they need be.",
+        "One thread, numbers of double precision, the least of repeated times of the processor. The dashed \
+         lines have the slope of the theory, which stands in the legend, and go through the last point. Where \
+         points on the left lie above theirs, small sizes are slower than they need be; where they lie below, \
+         large ones have to go to the memory.",
     )
     .panel(panel("A chain of scalars", "depth", &pick(&[("value", "depth", "value and gradient")])))
     .panel(panel(
