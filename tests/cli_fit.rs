@@ -79,13 +79,18 @@ fn settings_that_make_no_sense() {
         ("--schedule plateau --warmup 3", "error: --warmup: plateau follows the epochs"),
         ("--clip-norm 0", "error: --clip-norm: 0 is not positive and finite"),
         ("--clip-value nan", "error: --clip-value: NaN is not positive and finite"),
-        ("--ema 1", "error: --decay: 1 is not in the range"),
+        ("--ema 1", "error: --ema: 1 is not in the range"),
         ("--l2=-1", "error: --l2: -1 is not finite and at least 0"),
         ("--dropout 1", "error: --dropout: 1 is not in the range"),
-        ("--label-smoothing 1", "error: --smoothing: 1 is not in [0, 1)"),
+        ("--dropout 0.99999999", "error: --dropout: 0.99999999 is 1 as f32"),
+        ("--epochs 1 --trace run.txt --report run.txt", "error: --report: run.txt is the trace already"),
+        ("--label-smoothing 1", "error: --label-smoothing: 1 is not in [0, 1)"),
         ("--norm batch --batch 1", "error: --batch: 1 is too small"),
         ("--model logistic --scheme one-vs-rest --label-smoothing 0.1", "error: --label-smoothing: only the"),
-        ("--validation 0.1 --early-stopping patience:0", "error: --patience: 0 is not at least 1"),
+        (
+            "--validation 0.1 --early-stopping patience:0",
+            "error: --early-stopping: patience: 0 is not at least 1",
+        ),
     ] {
         let (code, message) = fails(folder.path(), flags);
         assert_eq!(code, Some(1), "{flags}: {message}");

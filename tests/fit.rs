@@ -104,7 +104,8 @@ fn a_plateau_reduces_the_rate_for_the_next_epoch() {
     let plateau = ReduceOnPlateau::new(1e-6, Goal::Small).unwrap().with_patience(0).with_factor(0.5).unwrap();
     let plateau = plateau.with_threshold(0.9).unwrap();
     let options = FitOptions { rate: Rate::Plateau(plateau), ..FitOptions::new(4, 30, 0, CROSS_ENTROPY) };
-    let run = run(&small(), 1e-6, &data, None, &options);
+    // The optimizer's own rate is of no account.
+    let run = run(&small(), 0.5, &data, None, &options);
     let found: Vec<f64> = run.trace.epochs.iter().map(|e| e.lr).collect();
     assert_eq!(found, [1e-6, 1e-6, 0.5e-6, 0.25e-6]);
 }
@@ -223,6 +224,23 @@ fn steps_without_a_finite_gradient_are_skipped_and_counted() {
         assert_eq!(run.optimizer.steps(), 12);
         assert!(run.tape.param_values().iter().all(|x| x.is_finite()), "{norm}");
     }
+}
+
+/// A loss beyond the numbers whose gradient is finite all the same.
+#[test]
+fn a_step_whose_loss_is_not_finite_is_skipped_too() {
+    let mut x = vec![0.0; 20];
+    x[6] = 1e200;
+    let data = Dataset::new(x, 1).unwrap().with_targets(vec![0.0; 20], 1).unwrap();
+    let form = MlpOptions {
+        init: Some(tapegrad::nn::Init::Constant(1.0)),
+        ..MlpOptions::new(&[1, 1], Activation::Relu)
+    };
+    let clip = Clip::none().with_non_finite(NonFinite::Skip);
+    let options = FitOptions { clip, ..FitOptions::new(1, 4, 0, Loss::MeanSquaredError) };
+    let run = run(&form, 0.0, &data, None, &options);
+    assert_eq!(run.fitted.unwrap().skipped, 1);
+    assert_eq!(run.trace.epochs[0].train_loss, 0.0);
 }
 
 #[test]

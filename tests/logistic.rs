@@ -411,3 +411,16 @@ fn no_features() {
     let model = LogisticRegression::fit(&none, &labels, 3, &nothing).unwrap();
     close(&model.probabilities(&none).unwrap(), &DMatrix::from_element(6, 3, 1.0 / 3.0), 1e-15);
 }
+
+/// Features whose squares overflow: no optimum is reported that was not found.
+#[test]
+fn features_beyond_the_numbers_are_an_error() {
+    let x =
+        DMatrix::from_fn(40, 3, |i, j| if j == 0 { 1e200 * (i as f64 - 20.0) } else { (i * j % 7) as f64 });
+    let labels: Vec<usize> = (0..40).map(|i| i % 3).collect();
+    for scheme in [Scheme::Multinomial, Scheme::OneVsRest] {
+        let options = LogisticOptions { scheme, ..LogisticOptions::default() };
+        let found = LogisticRegression::fit(&x, &labels, 3, &options);
+        assert!(found.is_err(), "{scheme:?}: {found:?}");
+    }
+}

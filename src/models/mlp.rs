@@ -57,6 +57,9 @@ impl MlpOptions {
     #[track_caller]
     pub fn build<T: Float>(&self, tape: &mut Tape<T>, rng: &mut impl Rng) -> Result<Mlp> {
         self.check()?;
+        if T::of(self.dropout) >= T::ONE {
+            return Err(Error::setting("dropout", format!("{} is 1 as {}", self.dropout, T::NAME)));
+        }
         let (mut layers, mut norms) = (Vec::new(), Vec::new());
         for (k, pair) in self.widths.windows(2).enumerate() {
             let hidden = k + 2 < self.widths.len();

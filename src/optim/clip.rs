@@ -96,6 +96,11 @@ impl Clip {
         self.non_finite == NonFinite::Skip
     }
 
+    /// Counts a step that is skipped for another reason: a loss that is not finite.
+    pub(crate) fn skip(&mut self) {
+        self.skipped += 1;
+    }
+
     /// Number of gradients that were not finite, and whose step was to be skipped.
     pub fn skipped(&self) -> u64 {
         self.skipped

@@ -48,8 +48,8 @@ pub enum Criterion {
 /// Follows a training, keeps the best parameters, and says when to stop.
 ///
 /// The best are those of the least validation error, the first of equal ones, whatever the criterion.
-/// What is kept is [`Tape::param_values`]. A state that is not a parameter, such as the running
-/// statistics of batch normalisation, is the caller's to keep when [`Verdict::improved`] says so.
+/// What is kept is [`Tape::param_values`], and with it the buffers: the running statistics of batch
+/// normalisation. State elsewhere is the caller's to keep when [`Verdict::improved`] says so.
 ///
 /// ```
 /// use tapegrad::Tape;

@@ -54,7 +54,8 @@ pub struct FitOptions {
     pub early_stopping: Option<Criterion>,
     /// β of the exponential average of the parameters that is validated and, in the end, put in their place.
     pub average: Option<f64>,
-    /// Whether each epoch's last step is [audited](Audit). That allocates memory.
+    /// Whether each epoch's last step is [audited](Audit), unless it was skipped; the gradients are those
+    /// before clipping, of the loss with its penalty. That allocates memory.
     pub audit: bool,
 }
 
@@ -84,7 +85,7 @@ pub enum Rate {
     Fixed,
     /// That of a schedule, for each step by the number of steps that the optimizer has done.
     Schedule(Arc<dyn Schedule>),
-    /// Reduced when the validation loss, or without a validation set the training loss, has not improved.
+    /// From the plateau's first rate on, reduced when the validation loss, or without a validation set the training loss, has not improved.
     Plateau(ReduceOnPlateau),
 }
 
@@ -294,9 +295,10 @@ impl<'a, T: Float> Run<'a, T> {
             return Err(Error::setting("early_stopping", "it needs a validation set to judge by"));
         }
         if let Some(Penalty { lambda, .. }) = &options.penalty
-            && !(*lambda >= 0.0 && lambda.is_finite())
+            && !(*lambda >= 0.0 && T::of(*lambda).is_finite())
         {
-            return Err(Error::setting("l2", format!("{lambda} is not finite and at least 0")));
+            let why = format!("{lambda} is not finite and at least 0 (as {})", T::NAME);
+            return Err(Error::setting("l2", why));
         }
         Ok(Run {
             model,
@@ -320,6 +322,9 @@ impl<'a, T: Float> Run<'a, T> {
         observer: &mut dyn Observer,
         trace: &mut Trace,
     ) -> Result<Stop> {
+        if let Rate::Plateau(plateau) = &self.rate {
+            optimizer.set_lr(plateau.lr())?;
+        }
         for epoch in 1..=self.options.epochs {
             let start = Instant::now();
             let Some(sums) = self.epoch(epoch, tape, optimizer, observer)? else {
@@ -389,6 +394,14 @@ impl<'a, T: Float> Run<'a, T> {
             };
             tape.zero_grad();
             tape.backward(total);
+            // Before clipping, which would hide a layer whose gradient explodes.
+            let mut flow = (audit && step + 1 == steps).then(|| Audit::before_step(tape, total));
+            if !value.is_finite() {
+                // Its gradient may be finite all the same; it is none to follow.
+                self.clip.skip();
+                seen += indices.len();
+                continue;
+            }
             let clipped = self.clip.apply(tape).map_err(|error| match error {
                 Error::NonFinite(why) => Error::NonFinite(format!("epoch {epoch}, step {}: {why}", step + 1)),
                 other => other,
@@ -406,7 +419,6 @@ impl<'a, T: Float> Run<'a, T> {
                 if let Rate::Schedule(schedule) = &self.rate {
                     optimizer.set_lr(schedule.lr(optimizer.steps()))?;
                 }
-                let mut flow = (audit && step + 1 == steps).then(|| Audit::before_step(tape, total));
                 optimizer.step(tape);
                 if let Some(flow) = &mut flow {
                     flow.after_step(tape)?;

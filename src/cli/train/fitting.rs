@@ -7,9 +7,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use tapegrad::data::Batches;
 use tapegrad::optim::schedule::{self, Goal, ReduceOnPlateau, Warmup};
-use tapegrad::optim::{Clip, NonFinite};
+use tapegrad::optim::{Average, Clip, NonFinite};
 use tapegrad::tape::Param;
-use tapegrad::train::{Criterion, FitOptions, Fitted, Loss, Penalty, Rate, Stop, Trace};
+use tapegrad::train::{Criterion, EarlyStopping, FitOptions, Fitted, Loss, Penalty, Rate, Stop, Trace};
 use tapegrad::{Error, Result};
 
 use super::super::{Failure, output};
@@ -95,6 +95,22 @@ impl FromStr for Stopping {
     }
 }
 
+/// An error about a setting under the name of the flag that set it.
+fn renamed(flag: &'static str, error: Error) -> Error {
+    match error {
+        Error::Setting { why, .. } => Error::setting(flag, why),
+        other => other,
+    }
+}
+
+/// The same with the name of the setting within.
+fn named(flag: &'static str, error: Error) -> Error {
+    match error {
+        Error::Setting { name, why } => Error::setting(flag, format!("{name}: {why}")),
+        other => other,
+    }
+}
+
 /// Prechelt's length of a training strip.
 const STRIP: usize = 5;
 
@@ -130,9 +146,23 @@ impl FitArgs {
         lr: f64,
         samples: usize,
         weights: Vec<Param>,
+        least_batch: usize,
         validated: bool,
     ) -> Result<FitOptions> {
-        let per_epoch = Batches::shuffled(samples, steps.batch, seed)?.per_epoch() as u64;
+        if let Some(Stopping(criterion)) = self.early_stopping {
+            EarlyStopping::<f64>::new(criterion).map_err(|error| named("early_stopping", error))?;
+        }
+        if let Some(decay) = self.ema {
+            Average::<f64>::exponential(decay).map_err(|error| renamed("ema", error))?;
+        }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            let why = format!("{} is not in [0, 1)", self.label_smoothing);
+            return Err(Error::setting("label_smoothing", why));
+        }
+        // What an hour of training would end in is better said now.
+        let batches = Batches::shuffled(samples, steps.batch, seed)?;
+        let short = (1..least_batch).contains(&(samples % steps.batch));
+        let per_epoch = (batches.per_epoch() - usize::from(short)) as u64;
         let mut clip = Clip::none().with_non_finite(match self.non_finite {
             WhenNotFinite::Error => NonFinite::Error,
             WhenNotFinite::Skip => NonFinite::Skip,

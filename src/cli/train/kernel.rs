@@ -342,6 +342,12 @@ fn fit<T: Float>(
             let residual = residuals.last().copied().unwrap_or(1.0);
             trace.result("iterations", done as f64);
             trace.result("residual", residual);
+            if residual > 1.0 {
+                output::note(format_args!(
+                    "note: the iteration has not converged: its residual is {residual:.1e} of the first; more \
+                     centres or pilots, a larger ridge or f64 may help"
+                ));
+            }
             if !args.quiet {
                 let n = x.len();
                 output::line(format_args!(

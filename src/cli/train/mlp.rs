@@ -155,6 +155,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
         lr,
         samples,
         weights,
+        Model::<T>::least_batch(&model),
         validation.is_some(),
     )?;
     options.audit |= args.report.is_some();

@@ -204,6 +204,11 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
         }
         args.trace.as_ref().map_or(Ok(()), file::check_writable)?;
         args.report.as_ref().map_or(Ok(()), file::check_writable)?;
+        if let (Some(trace), Some(report)) = (&args.trace, &args.report)
+            && std::path::absolute(trace).ok() == std::path::absolute(report).ok()
+        {
+            return Err(Error::setting("report", format!("{} is the trace already", report.display())).into());
+        }
         (entry.run)(args, &source, asked)
     })?
 }

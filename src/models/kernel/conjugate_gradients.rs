@@ -8,28 +8,31 @@ use crate::{Error, Float, Result};
 /// Solves A·X = B for every column of B from X = 0, with `precondition` in place of a product with A⁻¹; the
 /// solution, and the largest relative residual √(rᵀP⁻¹r) of any column after every iteration (Hestenes and
 /// Stiefel, 1952), after which `go_on` says whether there is another.
+///
+/// # Errors
+/// [`Error::NonFinite`] if a product is not finite.
 pub(super) fn conjugate_gradients<T: Float>(
     b: DMatrix<T>,
     iterations: usize,
     mut apply: impl FnMut(&DMatrix<T>) -> DMatrix<T>,
     mut precondition: impl FnMut(&DMatrix<T>) -> DMatrix<T>,
     mut go_on: impl FnMut(usize, f64) -> bool,
-) -> (DMatrix<T>, Vec<f64>) {
+) -> Result<(DMatrix<T>, Vec<f64>)> {
     let (m, c) = b.shape();
     let mut x = DMatrix::<T>::zeros(m, c);
     let mut r = b;
     let mut z = precondition(&r);
     let mut p = z.clone();
-    let first: Vec<f64> = (0..c).map(|j| column_dot(&r, &z, j)).collect();
+    let first: Vec<f64> = (0..c).map(|j| finite(column_dot(&r, &z, j), 0)).collect::<Result<_>>()?;
     let mut now = first.clone();
     let mut residuals = Vec::new();
     for iteration in 1..=iterations {
         let q = apply(&p);
         let mut active = vec![true; c];
         for j in 0..c {
-            let curvature = column_dot(&p, &q, j);
+            let curvature = finite(column_dot(&p, &q, j), iteration)?;
             // A column that is solved, or whose digits are used up, stays as it is.
-            if curvature.is_nan() || curvature <= 0.0 || now[j] <= 0.0 {
+            if curvature <= 0.0 || now[j] <= 0.0 {
                 p.column_mut(j).fill(T::ZERO);
                 active[j] = false;
                 continue;
@@ -41,7 +44,7 @@ pub(super) fn conjugate_gradients<T: Float>(
         z = precondition(&r);
         for j in (0..c).filter(|j| active[*j]) {
             // Rounding may take it below 0 where little is left.
-            let next = column_dot(&r, &z, j).max(0.0);
+            let next = finite(column_dot(&r, &z, j), iteration)?.max(0.0);
             let share = T::of(next / now[j]);
             p.column_mut(j).zip_apply(&z.column(j), |p, z| *p = z + share * *p);
             now[j] = next;
@@ -54,7 +57,18 @@ pub(super) fn conjugate_gradients<T: Float>(
             break;
         }
     }
-    (x, residuals)
+    Ok((x, residuals))
+}
+
+/// An error where numbers have left the finite range: a NaN must not pass for a solved column.
+fn finite(x: f64, iteration: usize) -> Result<f64> {
+    if x.is_finite() {
+        return Ok(x);
+    }
+    Err(Error::NonFinite(format!(
+        "conjugate gradients: iteration {iteration} has met {x}; the kernel's values are beyond the number \
+         type: another kernel setting, scaled features or f64 may help"
+    )))
 }
 
 /// At least one iteration, and a tolerance that is a number not below 0.
@@ -71,4 +85,32 @@ pub(super) fn check_iterations(iterations: usize, tolerance: f64) -> Result<()> 
 fn column_dot<T: Float>(a: &DMatrix<T>, b: &DMatrix<T>, j: usize) -> f64 {
     let m = a.nrows();
     dot(&a.as_slice()[j * m..(j + 1) * m], &b.as_slice()[j * m..(j + 1) * m]).to_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::{DMatrix, dmatrix};
+
+    use super::conjugate_gradients;
+    use crate::Error;
+
+    #[test]
+    fn a_small_system_in_as_many_steps_as_it_has_unknowns() {
+        let a = dmatrix![4.0, 1.0; 1.0, 3.0];
+        let b = dmatrix![1.0, 0.0; 2.0, 0.0];
+        let (x, residuals) =
+            conjugate_gradients(b.clone(), 2, |p| &a * p, DMatrix::clone, |_, _| true).unwrap();
+        assert!((&a * &x - b).amax() < 1e-14, "{x}");
+        assert!(residuals[1] < 1e-14);
+    }
+
+    /// A NaN must not pass for a column that is solved.
+    #[test]
+    fn numbers_that_are_not_finite_are_an_error() {
+        for bad in [f64::NAN, f64::INFINITY] {
+            let b = dmatrix![1.0; 2.0];
+            let found = conjugate_gradients(b, 3, |p| p * bad, DMatrix::clone, |_, _| true);
+            assert!(matches!(found, Err(Error::NonFinite(_))), "{found:?}");
+        }
+    }
 }

@@ -154,7 +154,8 @@ pub(super) fn expand<T: Float>(
 /// The same error with a λ to try.
 pub(super) fn name_lambda(error: Error, lambda: f64, n: usize) -> Error {
     match error {
-        Error::NotPositiveDefinite { pivot, value, hint } => {
+        // A pivot that is not finite is no matter of λ.
+        Error::NotPositiveDefinite { pivot, value, hint } if value.is_finite() => {
             let hint = format!("λ = {lambda:e} is too small for {n} samples: {hint}");
             Error::NotPositiveDefinite { pivot, value, hint }
         }

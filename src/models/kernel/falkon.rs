@@ -133,7 +133,7 @@ pub fn falkon_observed<T: Float>(
         conjugate_gradients(right, options.iterations, apply, DMatrix::clone, |iteration, residual| {
             let go_on = observe(iteration, residual).is_continue();
             go_on && residual > options.tolerance
-        });
+        })?;
     second.solve_upper_in_place(&mut alpha);
     first.solve_upper_in_place(&mut alpha);
     let name = format!("FALKON, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);

@@ -92,7 +92,7 @@ pub fn iterative_ridge<T: Float>(
         conjugate_gradients(y.clone(), iterations, apply, precondition, |iteration, residual| {
             let go_on = observe(iteration, residual).is_continue();
             go_on && residual > tolerance
-        });
+        })?;
     let rows_held = (triangle.held.len() * ROWS).min(n);
     let name = format!("iterative kernel ridge, {}, n={n}, λ={:e}", kernel.name(), ridge.lambda);
     Ok(IterativeRidge { machine: Expansion::new(name, kernel, x.clone(), alpha), residuals, rows_held })

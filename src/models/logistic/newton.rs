@@ -25,7 +25,8 @@ const SEPARABLE: f64 = 1e-9;
 /// `direct` says how the steps are found.
 ///
 /// # Errors
-/// [`Error::Data`] if there is no finite optimum, or none within `max_steps` steps.
+/// [`Error::Data`] if there is no finite optimum, or none within `max_steps` steps; [`Error::NonFinite`] if
+/// the features are so large that products of them overflow.
 pub(super) fn minimise(problem: &Problem<'_>, max_steps: usize, direct: bool) -> Result<(Vec<f64>, usize)> {
     let mut theta = vec![0.0; problem.p * problem.k];
     if theta.is_empty() {
@@ -36,6 +37,7 @@ pub(super) fn minimise(problem: &Problem<'_>, max_steps: usize, direct: bool) ->
     let mut last_size = f64::INFINITY;
     for count in 1..=max_steps {
         let norm = dot(&point.gradient, &point.gradient).sqrt();
+        check_finite(norm, count)?;
         if norm == 0.0 {
             return Ok((theta, count - 1));
         }
@@ -46,7 +48,10 @@ pub(super) fn minimise(problem: &Problem<'_>, max_steps: usize, direct: bool) ->
             // and Steihaug, "Inexact Newton Methods", SIAM J. Numer. Anal. 19, 1982.
             conjugate_gradient_step(problem, &point, (norm / first).sqrt().min(0.1))
         };
+        check_finite(dot(&step, &step), count)?;
         let change = problem.scores(&step);
+        // The sum, since the largest of some numbers passes over a NaN.
+        check_finite(change.iter().chain(&point.z).sum(), count)?;
         if problem.lambda == 0.0 {
             check_separable(problem, &point.z, &change)?;
         }
@@ -77,6 +82,16 @@ pub(super) fn minimise(problem: &Problem<'_>, max_steps: usize, direct: bool) ->
         }
     }
     Err(not_converged(problem, &point, max_steps))
+}
+
+/// An error where numbers have left the finite range, before a NaN passes for convergence.
+fn check_finite(x: f64, step: usize) -> Result<()> {
+    if x.is_finite() {
+        return Ok(());
+    }
+    Err(Error::NonFinite(format!(
+        "Newton's method: step {step} has met {x}; scale the features to a common range first"
+    )))
 }
 
 fn add(theta: &mut [f64], length: f64, step: &[f64]) {
