@@ -26,13 +26,15 @@ pub(super) fn conjugate_gradients<T: Float>(
     let first: Vec<f64> = (0..c).map(|j| finite(column_dot(&r, &z, j), 0)).collect::<Result<_>>()?;
     let mut now = first.clone();
     let mut residuals = Vec::new();
+    let digits = T::EPSILON.to_f64().powi(2);
     for iteration in 1..=iterations {
         let q = apply(&p);
         let mut active = vec![true; c];
         for j in 0..c {
             let curvature = finite(column_dot(&p, &q, j), iteration)?;
-            // A column that is solved, or whose digits are used up, stays as it is.
-            if curvature <= 0.0 || now[j] <= 0.0 {
+            // A column that is solved, or whose digits are used up, stays as it is: beyond that, quotients of
+            // ever smaller numbers grow without bound.
+            if curvature <= 0.0 || now[j] <= first[j] * digits {
                 p.column_mut(j).fill(T::ZERO);
                 active[j] = false;
                 continue;
@@ -102,6 +104,18 @@ mod tests {
             conjugate_gradients(b.clone(), 2, |p| &a * p, DMatrix::clone, |_, _| true).unwrap();
         assert!((&a * &x - b).amax() < 1e-14, "{x}");
         assert!(residuals[1] < 1e-14);
+    }
+
+    /// Long after there is nothing left to gain, nothing is lost either.
+    #[test]
+    fn iterations_without_end_stay_at_the_solution() {
+        let a =
+            DMatrix::from_fn(5, 5, |i, j| 1.0f32 / (1.0 + (i + j) as f32) + if i == j { 0.5 } else { 0.0 });
+        let b = DMatrix::from_fn(5, 2, |i, j| (i + 1) as f32 * if j == 0 { 1.0 } else { -0.3 });
+        let (x, residuals) =
+            conjugate_gradients(b.clone(), 5000, |p| &a * p, DMatrix::clone, |_, _| true).unwrap();
+        assert!((&a * &x - b).amax() < 1e-5, "{x}");
+        assert!(residuals[4999] < 1e-6, "{}", residuals[4999]);
     }
 
     /// A NaN must not pass for a column that is solved.
