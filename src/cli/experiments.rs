@@ -74,7 +74,6 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
     linalg::try_with_threads(linalg::available_threads(), || -> Outcome {
         let data = open_data(args.data.as_deref(), args.quick)?;
         let folder = ReportFolder::open(&args.out)?;
-        folder.write_page()?;
         for experiment in chosen {
             if let Some(code) = interrupt::check(&asked) {
                 return Ok(code);
@@ -107,6 +106,7 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
             folder.keep(&finished)?;
             output::line(summary(&finished))?;
         }
+        folder.write_page()?;
         output::line(folder.page().display())?;
         Ok(ExitCode::SUCCESS)
     })?

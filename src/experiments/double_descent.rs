@@ -239,7 +239,8 @@ fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
             format!(
                 "Means over {draws} draws of {N} samples with {D} features in all. To the left of p = n one fits as well \
                  as one can, to the right one fits all samples in the shortest way. Where the curve has its pole the \
-                 error has no mean, and the marks are what these draws happen to give. A ridge takes the peak away."
+                 error has no mean, and the marks are what these draws happen to give; what is above 1000 is cut off. A \
+                 ridge takes the peak away."
             ),
         )
         .panel(chart),
@@ -428,7 +429,7 @@ fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
             "Double descent on images",
             format!(
                 "Least squares on p random features relu(xW) of {n} images, means over three W. From p = n on all \
-                 training images are fitted, and their error leaves the axis. The weights are longest there, and get \
+                 training images are fitted, and their error leaves the axis, as the test error does at its peak. The weights are longest there, and get \
                  shorter as more features share the work."
             ),
         )

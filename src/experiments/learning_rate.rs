@@ -125,7 +125,7 @@ fn report(rows: &[Row]) -> Outcome {
     let large = rows.iter().find(|row| row.rate >= 0.1).unwrap_or(last);
     outcome.claim(Claim::new(
         "Rates above the size of the first weights, 0.05, spoil the training",
-        "no learning at 0.1 and above",
+        "clearly worse at 0.1 and above",
         format!(
             "test accuracy {:.4} at {}, {:.4} at {}",
             large.accuracy, large.rate, last.accuracy, last.rate

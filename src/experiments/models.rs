@@ -23,7 +23,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     theory: &[
         "Three models, each with one output a class: logistic regression one against the rest, a network of \
          ReLUs on the cross-entropy, and kernel ridge regression with the Gaussian kernel on targets ±1. The \
-         first draws lines only. The other two can take any form: networks by Cybenko (1989), and the \
+         first draws lines only. The other two can take any form: networks by Leshno et al. (1993), and the \
          functions of a Gaussian kernel lie dense among the continuous ones (Steinwart 2001).",
         "On three spiral arms one expects about 0.60 of new points right for the lines, and about 0.97 and \
          0.95 for the other two. On all 60000 images of MNIST, LeCun, Cortes and Burges list 12.0 % wrong for a \

@@ -15,7 +15,7 @@ use crate::optim::{Momentum, Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table};
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::train::{Criterion, Evaluation, FitOptions, Fitted, Loss, Rate, Stop, Trace, evaluate, fit};
-use crate::{Float, Result, Tape};
+use crate::{Error, Float, Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "schedule-early-stopping",
@@ -104,6 +104,10 @@ fn early_stopping(context: &Context, outcome: &mut Outcome) -> Result<()> {
         true => (train_rows.label(i) + rng.random_range(1..classes)) % classes,
         false => train_rows.label(i),
     };
+    if all.len() <= n {
+        let why = format!("{} training images are too few: it takes {n} to train on, and some to validate", all.len());
+        return Err(Error::Data(why));
+    }
     let labels: Vec<usize> = (0..n).map(|i| wrong(i, &mut rng)).collect();
     let sets = Sets {
         train: train_rows.clone().with_labels(&labels, classes)?,

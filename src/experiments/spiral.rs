@@ -15,7 +15,7 @@ pub const EXPERIMENT: Experiment = Experiment {
     question: "How does the decision boundary of a network form while it learns three spiral arms?",
     theory: &[
         "No line tells the arms apart; a network of two hidden layers approximates any continuous boundary \
-         (Cybenko 1989; Hornik 1991). Here it is 2-64-64-3 with ReLU, trained by Adam on the cross-entropy.",
+         (Leshno, Lin, Pinkus and Schocken 1993). Here it is 2-64-64-3 with ReLU, trained by Adam on the cross-entropy.",
         "Networks learn what varies slowly first (Rahaman et al., \"On the Spectral Bias of Neural \
          Networks\", 2019). So the boundary should be short and smooth at first, and grow longer as it \
          follows the arms.",
@@ -54,7 +54,7 @@ fn run(context: &Context) -> Result<Outcome> {
     for (i, epochs) in STAGES.into_iter().enumerate() {
         context.at(i, STAGES.len(), "training")?;
         // Each stage goes on from the one before, with an order of the samples of its own.
-        let options = FitOptions::new(epochs - done, 32, context.seed + i as u64, loss);
+        let options = FitOptions::new(epochs - done, 32, context.seed.wrapping_add(i as u64), loss);
         let mut watch = context.observer("training");
         fit(&model, &mut tape, &mut optimizer, &train, None, &options, &mut watch, &mut trace)?;
         context.check()?;

@@ -83,7 +83,12 @@ impl Axis {
                 let room = if tight { 0.0 } else { 0.04 };
                 let pad = if high > low { room * width } else { 0.5 * width };
                 let held = |end: f64| !log && self.holds.contains(&end);
-                (if held(low) { low } else { low - pad }, if held(high) { high } else { high + pad })
+                if high == low && held(low) {
+                    // All values are the one that is to be an end.
+                    (low, low + 1.0)
+                } else {
+                    (if held(low) { low } else { low - pad }, if held(high) { high } else { high + pad })
+                }
             }
         };
         let (ticks, minor) = match &self.kind {
@@ -198,6 +203,11 @@ fn log_ticks(low: f64, high: f64) -> (Vec<(f64, String)>, Vec<f64>) {
                 minor.push(x);
             }
         }
+    }
+    if ticks.len() < 3 {
+        // Too short for powers of ten and their multiples: steps of equal size say more.
+        let even = linear_ticks(power(low), power(high)).into_iter().filter(|(x, _)| *x > 0.0 && inside(*x));
+        return (even.collect(), Vec::new());
     }
     (ticks, minor)
 }

@@ -38,7 +38,7 @@ impl RunReport<'_> {
             self.test.len()
         );
         let mut section = Section::default();
-        section.name = "run".into();
+        section.name = "result".into();
         section.question = self.title();
         if !self.trace.epochs.is_empty() {
             section.figure(&self.curves());
@@ -153,10 +153,8 @@ impl RunReport<'_> {
                 (-0.5, classes as f64 - 0.5),
                 "percent of the class",
                 (0.0, most),
-                |column, row_from_top| {
-                    let truth = classes - 1 - row_from_top;
-                    if truth == column { f64::NAN } else { share(truth, column) }
-                },
+                // An axis of categories runs downwards, like the rows.
+                |column, row| if row == column { f64::NAN } else { share(row, column) },
             )
             .square(),
         )
@@ -268,4 +266,38 @@ fn pairs(name: &str, caption: &str, entries: &Vec<(String, String)>) -> Table {
         table.row([name.clone().into(), value.clone().into()]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RunReport;
+    use crate::data::Dataset;
+    use crate::train::Trace;
+
+    fn page(scores: &[f64]) -> String {
+        let labels = [0, 1, 2, 2];
+        let test = Dataset::new(vec![0.0; 8], 2).unwrap().with_labels(&labels, 3).unwrap();
+        let trace = Trace::default();
+        RunReport { trace: &trace, test: &test, scores, unit: "score" }.page().html()
+    }
+
+    /// Counts stand in the row of their true class: another class mistaken, another page.
+    #[test]
+    fn mistakes_change_the_page_and_hits_do_not() {
+        let right = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0];
+        let mut wrong = right;
+        wrong[..3].copy_from_slice(&[0.0, 0.0, 1.0]); // a 0 taken for a 2
+        let mut mirrored = right;
+        mirrored[6..9].copy_from_slice(&[1.0, 0.0, 0.0]); // a 2 taken for a 0
+        let pages = [page(&right), page(&wrong), page(&mirrored)];
+        assert_ne!(pages[0], pages[1]);
+        assert_ne!(pages[1], pages[2]);
+        assert!(pages.iter().all(|page| page.contains("Confusion matrix") && !page.contains("<script")));
+    }
+
+    #[test]
+    #[should_panic(expected = "run report: 3 scores for 4 samples of 3 classes")]
+    fn scores_that_do_not_pair() {
+        page(&[0.0; 3]);
+    }
 }
