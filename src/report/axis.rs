@@ -166,7 +166,7 @@ fn linear_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     let base = power(exponent);
     let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|f| f * base >= rough * 0.999).unwrap_or(10.0);
     let step = factor * base;
-    let decimals = (-libm::log10(step) + 1e-9).ceil().max(0.0) as usize;
+    let decimals = (-libm::log10(step) - 1e-9).ceil().max(0.0) as usize;
     let (first, last) = ((low / step - 1e-6).ceil() as i64, (high / step + 1e-6).floor() as i64);
     let largest = low.abs().max(high.abs());
     (first..=last)
