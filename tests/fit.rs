@@ -1,16 +1,17 @@
 //! What a run can be told: schedules, clipping, early stopping, averages, normalisation, dropout, audits.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tapegrad::data::{Dataset, synthetic};
 use tapegrad::models::{Mlp, MlpOptions, Model};
-use tapegrad::nn::{Activation, Mode, Norm};
+use tapegrad::nn::{Activation, Init, Mode, Norm};
 use tapegrad::optim::schedule::{Cosine, Goal, ReduceOnPlateau, Schedule, Warmup};
 use tapegrad::optim::{Adam, Average, Clip, NonFinite, Optimizer, Sgd};
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::train::{
-    Audit, Criterion, FitOptions, Fitted, Loss, Penalty, Rate, Silent, Stop, Trace, TraceFormat, evaluate,
-    fit,
+    Audit, Criterion, FitOptions, Fitted, Loss, Observer, Penalty, Progress, Rate, Silent, Stop, Trace,
+    TraceFormat, evaluate, fit,
 };
 use tapegrad::{Result, Tape};
 
@@ -226,21 +227,53 @@ fn steps_without_a_finite_gradient_are_skipped_and_counted() {
     }
 }
 
-/// A loss beyond the numbers whose gradient is finite all the same.
-#[test]
-fn a_step_whose_loss_is_not_finite_is_skipped_too() {
+/// One feature, 20 samples, of which one has a loss beyond the numbers and a finite gradient.
+fn with_an_infinite_loss() -> Dataset {
     let mut x = vec![0.0; 20];
     x[6] = 1e200;
-    let data = Dataset::new(x, 1).unwrap().with_targets(vec![0.0; 20], 1).unwrap();
-    let form = MlpOptions {
-        init: Some(tapegrad::nn::Init::Constant(1.0)),
-        ..MlpOptions::new(&[1, 1], Activation::Relu)
-    };
+    Dataset::new(x, 1).unwrap().with_targets(vec![0.0; 20], 1).unwrap()
+}
+
+fn a_line() -> MlpOptions {
+    let plain = MlpOptions::new(&[1, 1], Activation::Relu);
+    MlpOptions { init: Some(Init::Constant(1.0)), ..plain }
+}
+
+/// Counts the steps that it is shown.
+struct Steps(usize);
+
+impl Observer for Steps {
+    fn step(&mut self, _: &Progress) -> ControlFlow<()> {
+        self.0 += 1;
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn a_step_whose_loss_is_not_finite_is_skipped_too() {
     let clip = Clip::none().with_non_finite(NonFinite::Skip);
     let options = FitOptions { clip, ..FitOptions::new(1, 4, 0, Loss::MeanSquaredError) };
-    let run = run(&form, 0.0, &data, None, &options);
-    assert_eq!(run.fitted.unwrap().skipped, 1);
-    assert_eq!(run.trace.epochs[0].train_loss, 0.0);
+    let mut tape = Tape::<f64>::new();
+    let model = a_line().build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
+    let mut optimizer = Optimizer::new(Sgd, 0.0).unwrap();
+    let (mut trace, mut steps) = (Trace::default(), Steps(0));
+    let data = with_an_infinite_loss();
+    let fitted = fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut steps, &mut trace);
+    assert_eq!(fitted.unwrap().skipped, 1);
+    // Shown all the same, so that a run of such steps can be ended.
+    assert_eq!((steps.0, optimizer.steps()), (5, 4));
+    assert_eq!(trace.epochs[0].train_loss, 0.0);
+}
+
+/// The epoch is finished when its validation fails: it stays in the trace.
+#[test]
+fn an_epoch_whose_validation_fails_is_in_the_trace() {
+    let train = Dataset::new(vec![0.0; 8], 1).unwrap().with_targets(vec![0.0; 8], 1).unwrap();
+    let options = FitOptions::new(3, 4, 0, Loss::MeanSquaredError);
+    let run = run(&a_line(), 0.1, &train, Some(&with_an_infinite_loss()), &options);
+    assert!(run.fitted.unwrap_err().to_string().contains("evaluation on 20 samples"));
+    assert_eq!(run.trace.epochs.len(), 1);
+    assert_eq!((run.trace.epochs[0].train_loss, run.trace.epochs[0].validation_loss), (0.0, None));
 }
 
 #[test]

@@ -334,11 +334,9 @@ impl<'a, T: Float> Run<'a, T> {
             let lr = optimizer.lr();
             let samples = sums.samples as f64;
             let train_loss = sums.loss / samples;
-            let (after, stop) = self.validate(tape, train_loss)?;
-            let validation_loss = after.as_ref().map(|e| e.loss);
-            if let Rate::Plateau(plateau) = &mut self.rate {
-                optimizer.set_lr(plateau.observe(validation_loss.unwrap_or(train_loss)))?;
-            }
+            let validated = self.validate(tape, train_loss);
+            let after = validated.as_ref().ok().and_then(|(evaluation, _)| evaluation.as_ref());
+            // Also where validation failed: the epoch itself is finished.
             trace.epochs.push(Epoch {
                 epoch,
                 steps: optimizer.steps(),
@@ -346,12 +344,16 @@ impl<'a, T: Float> Run<'a, T> {
                 train_loss,
                 train_accuracy: self.options.loss.classifies().then(|| sums.right as f64 / samples),
                 gradient_norm: sums.norm / sums.steps as f64,
-                validation_loss,
-                validation_accuracy: after.as_ref().and_then(|e| e.accuracy()),
+                validation_loss: after.map(|e| e.loss),
+                validation_accuracy: after.and_then(Evaluation::accuracy),
                 audit: sums.audit,
                 seconds,
                 samples_per_second: samples / seconds,
             });
+            let (after, stop) = validated?;
+            if let Rate::Plateau(plateau) = &mut self.rate {
+                optimizer.set_lr(plateau.observe(after.map_or(train_loss, |e| e.loss)))?;
+            }
             observer.epoch(trace)?;
             if stop {
                 return Ok(Stop::Early { epoch });
@@ -392,20 +394,23 @@ impl<'a, T: Float> Run<'a, T> {
                 }
                 None => batch_loss,
             };
-            tape.zero_grad();
-            tape.backward(total);
-            // Before clipping, which would hide a layer whose gradient explodes.
-            let mut flow = (audit && step + 1 == steps).then(|| Audit::before_step(tape, total));
-            if !value.is_finite() {
+            let mut flow = None;
+            let clipped = if value.is_finite() {
+                tape.zero_grad();
+                tape.backward(total);
+                // Before clipping, which would hide a layer whose gradient explodes.
+                flow = (audit && step + 1 == steps).then(|| Audit::before_step(tape, total));
+                self.clip.apply(tape).map_err(|error| match error {
+                    Error::NonFinite(why) => {
+                        Error::NonFinite(format!("epoch {epoch}, step {}: {why}", step + 1))
+                    }
+                    other => other,
+                })?
+            } else {
                 // Its gradient may be finite all the same; it is none to follow.
                 self.clip.skip();
-                seen += indices.len();
-                continue;
-            }
-            let clipped = self.clip.apply(tape).map_err(|error| match error {
-                Error::NonFinite(why) => Error::NonFinite(format!("epoch {epoch}, step {}: {why}", step + 1)),
-                other => other,
-            })?;
+                Clipped::Skip
+            };
             if let Clipped::Ready { norm } = clipped {
                 sums.steps += 1;
                 sums.samples += indices.len();
