@@ -1,5 +1,7 @@
 //! Logistic regression: the exact optimum, what makes it one, and data that has none.
 
+mod reference;
+
 use nalgebra::{DMatrix, dmatrix};
 use serde::Deserialize;
 use tapegrad::data::{Dataset, synthetic};
@@ -9,18 +11,13 @@ use tapegrad::optim::{Optimizer, Sgd};
 use tapegrad::rng::{Purpose, standard_normal, stream};
 use tapegrad::{Error, Float, Tape, linalg};
 
+use reference::Matrix;
+
 #[derive(Deserialize)]
 struct Reference {
     x: Matrix,
     y: Vec<f64>,
     runs: Vec<Run>,
-}
-
-#[derive(Deserialize)]
-struct Matrix {
-    rows: usize,
-    cols: usize,
-    data: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -35,7 +32,7 @@ struct Run {
 fn reference() -> (DMatrix<f64>, Vec<usize>, Vec<Run>) {
     let Reference { x, y, runs } = serde_json::from_str(include_str!("reference/logistic.json")).unwrap();
     let labels = y.iter().map(|y| *y as usize).collect();
-    (DMatrix::from_row_slice(x.rows, x.cols, &x.data), labels, runs)
+    (x.get(), labels, runs)
 }
 
 /// The reference's labels, with a third class in every fourth row.

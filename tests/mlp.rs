@@ -1,5 +1,7 @@
 //! The multilayer perceptron: against reference traces, as snapshots, and its summary.
 
+mod reference;
+
 use std::collections::BTreeMap;
 
 use nalgebra::DMatrix;
@@ -11,18 +13,7 @@ use tapegrad::optim::{Group, Optimizer, find, optimizers};
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Error, Tape};
 
-#[derive(Deserialize)]
-struct Matrix {
-    rows: usize,
-    cols: usize,
-    data: Vec<f64>,
-}
-
-impl Matrix {
-    fn get(&self) -> DMatrix<f64> {
-        DMatrix::from_row_slice(self.rows, self.cols, &self.data)
-    }
-}
+use reference::Matrix;
 
 #[derive(Deserialize)]
 struct Reference {

@@ -1,6 +1,8 @@
 //! Tangent kernels of finite networks, their linearization and its training: against the reference,
 //! differences, and step by step.
 
+mod reference;
+
 use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
@@ -19,18 +21,7 @@ use tapegrad::nn::{Activation, Mode, Norm};
 use tapegrad::rng::{Purpose, standard_normal, stream};
 use tapegrad::{Error, Param, Tape, Var};
 
-#[derive(Deserialize)]
-struct Matrix {
-    rows: usize,
-    cols: usize,
-    data: Vec<f64>,
-}
-
-impl Matrix {
-    fn get(&self) -> DMatrix<f64> {
-        DMatrix::from_row_slice(self.rows, self.cols, &self.data)
-    }
-}
+use reference::Matrix;
 
 #[derive(Deserialize)]
 struct Reference {

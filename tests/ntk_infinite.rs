@@ -1,5 +1,7 @@
 //! Kernels of infinite networks: against the reference, quadrature, sampling, and at their edges.
 
+mod reference;
+
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
@@ -12,18 +14,7 @@ use tapegrad::models::kernel::{
 };
 use tapegrad::rng::{Purpose, standard_normal, stream};
 
-#[derive(Deserialize)]
-struct Matrix {
-    rows: usize,
-    cols: usize,
-    data: Vec<f64>,
-}
-
-impl Matrix {
-    fn get(&self) -> DMatrix<f64> {
-        DMatrix::from_row_slice(self.rows, self.cols, &self.data)
-    }
-}
+use reference::Matrix;
 
 #[derive(Deserialize)]
 struct Infinite {

@@ -4,17 +4,18 @@ use std::f64::consts::TAU;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::spiral::classify;
 use super::{Context, Experiment, Outcome};
 use crate::data::{Dataset, synthetic};
 use crate::models::kernel::{
     KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, median_gamma, one_vs_rest,
 };
-use crate::models::{Mlp, Model};
+use crate::models::Mlp;
 use crate::nn::Activation;
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Marker, Table, grid};
 use crate::rng::{Purpose, stream};
-use crate::train::{FitOptions, Loss, Trace, argmax, evaluate, fit};
+use crate::train::{FitOptions, Loss, Trace, evaluate, fit};
 use crate::{Error, Float, Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -135,16 +136,6 @@ fn spiral(context: &Context) -> Result<Spiral> {
     let lines = classify(&model, &mut tape, &plane);
     let unwound = Unwound { train: less, accuracy: row.accuracy, classes: lines };
     Ok(Spiral { train, rows, classes, chosen, unwound })
-}
-
-/// The class of each point.
-fn classify(model: &Mlp, tape: &mut Tape, points: &[[f64; 2]]) -> Vec<usize> {
-    tape.rewind();
-    let x = tape.constant_slice(points.len(), 2, points.as_flattened());
-    let scores = model.forward(tape, x);
-    let classes = tape.value_slice(scores).chunks(ARMS).map(argmax).collect();
-    tape.rewind();
-    classes
 }
 
 /// Every point turned back around the centre, the more the further out it is.

@@ -70,7 +70,7 @@ fn run(context: &Context) -> Result<Outcome> {
 }
 
 /// The class of each point.
-fn classify(model: &Mlp, tape: &mut Tape, points: &[[f64; 2]]) -> Vec<usize> {
+pub(super) fn classify(model: &Mlp, tape: &mut Tape, points: &[[f64; 2]]) -> Vec<usize> {
     tape.rewind();
     let x = tape.constant_slice(points.len(), 2, points.as_flattened());
     let scores = model.forward(tape, x);

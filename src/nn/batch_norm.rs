@@ -112,7 +112,7 @@ mod tests {
 
     use super::BatchNorm;
     use crate::nn::Mode;
-    use crate::ops::testing::filled;
+    use crate::ops::testing::{UPSTREAM, filled};
     use crate::optim::{Adam, Optimizer};
     use crate::rng::{Purpose, stream};
     use crate::{Error, Tape, Var};
@@ -139,21 +139,6 @@ mod tests {
         }
         norm
     }
-
-    const UPSTREAM: [f64; 12] = [
-        0.5900000000000001,
-        -0.746068,
-        0.11786400000000015,
-        0.8817960000000002,
-        -0.45427199999999973,
-        0.40965999999999986,
-        -0.9264079999999997,
-        -0.162476,
-        0.7014560000000005,
-        -0.634612,
-        0.22932000000000058,
-        0.9932520000000011,
-    ];
 
     #[test]
     fn figures_of_pytorch() {

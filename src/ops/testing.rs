@@ -13,6 +13,22 @@ pub fn filled(rows: usize, cols: usize) -> DMatrix<f64> {
     })
 }
 
+/// An upstream gradient of 4×3, as it was given to the library that reference figures come from.
+pub const UPSTREAM: [f64; 12] = [
+    0.5900000000000001,
+    -0.746068,
+    0.11786400000000015,
+    0.8817960000000002,
+    -0.45427199999999973,
+    0.40965999999999986,
+    -0.9264079999999997,
+    -0.162476,
+    0.7014560000000005,
+    -0.634612,
+    0.22932000000000058,
+    0.9932520000000011,
+];
+
 /// The gradient of `f` against central differences: alone, and with every input used three times.
 #[track_caller]
 pub fn check_op(inputs: &[DMatrix<f64>], f: impl Fn(&mut Tape, &[Var]) -> Var) {

@@ -1,0 +1,106 @@
+//! What a run is told.
+
+use std::fmt;
+use std::sync::Arc;
+
+#[cfg(doc)]
+use super::Audit;
+use super::{Criterion, Loss};
+use crate::optim::Clip;
+use crate::optim::schedule::{ReduceOnPlateau, Schedule};
+use crate::tape::Param;
+#[cfg(doc)]
+use crate::tape::Tape;
+
+/// What [`fit`](super::fit) is told.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tapegrad::optim::Clip;
+/// use tapegrad::optim::schedule::Cosine;
+/// use tapegrad::train::{Criterion, FitOptions, Loss, Rate};
+///
+/// let options = FitOptions {
+///     rate: Rate::Schedule(Arc::new(Cosine::new(0.1, 0.0, 1000)?)),
+///     clip: Clip::none().with_norm(1.0)?,
+///     early_stopping: Some(Criterion::GeneralizationLoss { alpha: 5.0 }),
+///     ..FitOptions::new(10, 128, 0, Loss::CrossEntropy { smoothing: 0.1 })
+/// };
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FitOptions {
+    /// How many times every sample is seen, at most.
+    pub epochs: usize,
+    /// Samples in a step.
+    pub batch: usize,
+    /// Seed of the order of the samples, and of dropout.
+    pub seed: u64,
+    /// What is made small. Label smoothing is for training only: validation is without.
+    pub loss: Loss,
+    /// Where the learning rate comes from.
+    pub rate: Rate,
+    /// An L2 penalty that is added to the loss.
+    pub penalty: Option<Penalty>,
+    /// Bounds on the gradient, and what is done when it is not finite.
+    pub clip: Clip,
+    /// When to stop before the last epoch; the best parameters are then put back, and also when the last
+    /// epoch is reached. Needs a validation set.
+    pub early_stopping: Option<Criterion>,
+    /// β of the exponential average of the parameters that is validated and, in the end, put in their place.
+    pub average: Option<f64>,
+    /// Whether each epoch's last step is [audited](Audit), unless it was skipped; the gradients are those
+    /// before clipping, of the loss with its penalty. That allocates memory.
+    pub audit: bool,
+}
+
+impl FitOptions {
+    /// The optimizer's own rate, and none of the rest.
+    pub fn new(epochs: usize, batch: usize, seed: u64, loss: Loss) -> FitOptions {
+        FitOptions {
+            epochs,
+            batch,
+            seed,
+            loss,
+            rate: Rate::Fixed,
+            penalty: None,
+            clip: Clip::none(),
+            early_stopping: None,
+            average: None,
+            audit: false,
+        }
+    }
+}
+
+/// Where the learning rate of a run comes from.
+#[derive(Clone, Default)]
+pub enum Rate {
+    /// The optimizer's own, throughout.
+    #[default]
+    Fixed,
+    /// That of a schedule, for each step by the number of steps that the optimizer has done.
+    Schedule(Arc<dyn Schedule>),
+    /// From the plateau's first rate on, reduced when the validation loss, or without a validation set the training loss, has not improved.
+    Plateau(ReduceOnPlateau),
+}
+
+impl fmt::Debug for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rate::Fixed => f.write_str("Fixed"),
+            Rate::Schedule(schedule) => write!(f, "Schedule({schedule})"),
+            Rate::Plateau(plateau) => write!(f, "Plateau({plateau})"),
+        }
+    }
+}
+
+/// λ/2 · Σ‖w‖² in the loss: see [`Tape::l2_penalty`].
+///
+/// The losses that a run records are without it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Penalty {
+    /// λ ≥ 0.
+    pub lambda: f64,
+    /// Of what: usually the weights and not the biases.
+    pub params: Vec<Param>,
+}
