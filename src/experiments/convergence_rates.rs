@@ -155,19 +155,24 @@ fn stochastic(context: &Context, outcome: &mut Outcome) -> Result<()> {
         // The way to where the noise rules is no part of the rate.
         let fit = Fit::power_law(&points[5..]);
         outcome.number(format!("slope on the problem {title}"), fit.slope);
-        outcome.claim(Claim::new(
-            statement,
-            format!("slope {expected}"),
-            format!("slope {fit}, from T = {}", at[5]),
-            "slope within 0.1 of it",
-            (fit.slope - expected).abs() <= 0.1,
-        ));
+        outcome.claim(
+            Claim::that(statement)
+                .expected(format!("slope {expected}"))
+                .measured(format!("slope {fit}, from T = {}", at[5]))
+                .criterion("slope within 0.1 of it")
+                .holds((fit.slope - expected).abs() <= 0.1, ""),
+        );
         let (x, y) = points[points.len() - 1];
         let ideal = points.iter().map(move |(t, _)| (*t, 0.6 * y * Float::powf(t / x, expected)));
         let chart = Chart::new(Axis::log("steps T"), Axis::log("mean excess loss"))
             .title(title)
             .line(Line::new(points.iter().copied()).label("SGD").marker(Marker::Circle))
-            .line(Line::new(ideal.collect::<Vec<_>>()).label(format!("slope {expected}")).color(Color::Muted).dash(1));
+            .line(
+                Line::new(ideal.collect::<Vec<_>>())
+                    .label(format!("slope {expected}"))
+                    .color(Color::Muted)
+                    .dash(1),
+            );
         figure = figure.panel(chart);
     }
     outcome.figure(&figure);
@@ -230,13 +235,13 @@ fn conditioning(context: &Context, outcome: &mut Outcome) -> Result<()> {
         let fit = Fit::power_law(points);
         outcome.number(format!("exponent of κ, {name}"), fit.slope);
         outcome.number(format!("steps at the largest κ, {name}"), points[points.len() - 1].1);
-        outcome.claim(Claim::new(
-            statement,
-            format!("exponent {expected}"),
-            format!("exponent {fit}"),
-            "within 0.1 of it",
-            (fit.slope - expected).abs() <= 0.1,
-        ));
+        outcome.claim(
+            Claim::that(statement)
+                .expected(format!("exponent {expected}"))
+                .measured(format!("exponent {fit}"))
+                .criterion("within 0.1 of it")
+                .holds((fit.slope - expected).abs() <= 0.1, ""),
+        );
         figure = figure.line(Line::new(points.iter().copied()).label(name).marker(marker));
     }
     outcome.figure(
@@ -286,13 +291,13 @@ fn polyak(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let worst = ratios.fold(0.0, f64::max);
     outcome.number("PL bound on the ratio", bound);
     outcome.number("largest ratio of losses", worst);
-    outcome.claim(Claim::new(
-        "Under the PL condition each step leaves at most 1 − μ/L of the loss",
-        format!("at most {bound:.5}"),
-        format!("at most {worst:.5} over 400 steps"),
-        "the largest ratio of two losses is not above the bound",
-        worst <= bound,
-    ));
+    outcome.claim(
+        Claim::that("Under the PL condition each step leaves at most 1 − μ/L of the loss")
+            .expected(format!("at most {bound:.5}"))
+            .measured(format!("at most {worst:.5} over 400 steps"))
+            .criterion("the largest ratio of two losses is not above the bound")
+            .holds(worst <= bound, ""),
+    );
     let start = losses[0].1;
     let chart = Chart::new(Axis::linear("step"), Axis::log("loss"))
         .line(Line::new(losses.iter().copied()).label("gradient descent, η = 1/L"))
@@ -353,14 +358,12 @@ fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Result<()> {
     );
     let (mut ends, mut charts) = (Vec::new(), Vec::new());
     for adam in [true, false] {
-        let mut chart = Chart::new(Axis::linear("step"), Axis::log("distance to the minimum").range(1e-2, 1e3))
-            .title(if adam { "Adam, η = 0.01" } else { "SGD, η = 0.05" });
+        let mut chart =
+            Chart::new(Axis::linear("step"), Axis::log("distance to the minimum").range(1e-2, 1e3))
+                .title(if adam { "Adam, η = 0.01" } else { "SGD, η = 0.05" });
         for (i, (scale, label)) in scales.iter().zip(labels).enumerate() {
-            let optimizer = if adam {
-                Optimizer::new(Adam::default(), 0.01)?
-            } else {
-                Optimizer::new(Sgd, 0.05)?
-            };
+            let optimizer =
+                if adam { Optimizer::new(Adam::default(), 0.01)? } else { Optimizer::new(Sgd, 0.05)? };
             let (points, last) = scaled_run(context, optimizer, *scale, steps);
             // The first is drawn widest, so that all three are seen where they agree.
             let width = [7.0, 3.5, 1.6][i];
@@ -378,14 +381,12 @@ fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
     let largest = apart(&ends[0], &ends[1]).max(apart(&ends[2], &ends[1])) / start;
     outcome.claim(
-        Claim::new(
-            "Adam does not see the scale of the loss",
-            "the same path, but for ε",
-            format!("after {steps} steps {largest:.1e} of the first distance apart"),
-            "at most 10⁻³ of the first distance, for losses from 0.01 to 100 times",
-            largest <= 1e-3,
-        )
-        .because("What is left is ε = 10⁻⁸ beside the root of the mean square."),
+        Claim::that("Adam does not see the scale of the loss")
+            .expected("the same path, but for ε")
+            .measured(format!("after {steps} steps {largest:.1e} of the first distance apart"))
+            .criterion("at most 10⁻³ of the first distance, for losses from 0.01 to 100 times")
+            .holds(largest <= 1e-3, "")
+            .because("What is left is ε = 10⁻⁸ beside the root of the mean square."),
     );
     outcome.figure(&figure);
     Ok(())

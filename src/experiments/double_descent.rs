@@ -38,13 +38,11 @@ const D: usize = 200;
 const NOISE: f64 = 0.1;
 /// ‖β‖²; the entries of β are equal.
 const SIGNAL: f64 = 1.0;
-const FEATURES: [usize; 23] = [
-    2, 5, 10, 15, 20, 25, 30, 34, 36, 38, 39, 40, 41, 42, 44, 46, 50, 55, 60, 80, 100, 140, 200,
-];
+const FEATURES: [usize; 23] =
+    [2, 5, 10, 15, 20, 25, 30, 34, 36, 38, 39, 40, 41, 42, 44, 46, 50, 55, 60, 80, 100, 140, 200];
 /// Features of the images, relative to the number of samples.
-const SHARES: [f64; 17] = [
-    0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0,
-];
+const SHARES: [f64; 17] =
+    [0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 1.0, 1.05, 1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0];
 /// The ridge for the images, as a share of the mean of the kernel's diagonal.
 const RIDGE: f64 = 1e-3;
 /// The ridges to choose from, as such shares.
@@ -182,56 +180,64 @@ fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
         (mean - expected(row.p)).abs() / (deviation / (draws as f64).sqrt())
     });
     let worst = off.fold(0.0, f64::max);
-    outcome.claim(Claim::new(
-        "The exact formula for Gaussian features holds on both sides of the peak",
-        "the measured means",
-        format!("{worst:.2} standard errors off at most, over {draws} draws"),
-        "at most 4 standard errors off wherever |p − n| ≥ 6",
-        worst <= 4.0,
-    ));
+    outcome.claim(
+        Claim::that("The exact formula for Gaussian features holds on both sides of the peak")
+            .expected("the measured means")
+            .measured(format!("{worst:.2} standard errors off at most, over {draws} draws"))
+            .criterion("at most 4 standard errors off wherever |p − n| ≥ 6")
+            .holds(worst <= 4.0, ""),
+    );
     let peak = rows.iter().fold(&rows[0], |a, b| if mean(&b.ridgeless) > mean(&a.ridgeless) { b } else { a });
-    outcome.claim(Claim::new(
-        "The error peaks where there are as many features as samples",
-        format!("p = {N}, with n = {N}"),
-        format!("p = {}, a mean error of {:.3e}", peak.p, mean(&peak.ridgeless)),
-        "the largest mean is at a p from n − 1 to n + 1",
-        peak.p.abs_diff(N) <= 1,
-    ));
+    outcome.claim(
+        Claim::that("The error peaks where there are as many features as samples")
+            .expected(format!("p = {N}, with n = {N}"))
+            .measured(format!("p = {}, a mean error of {:.3e}", peak.p, mean(&peak.ridgeless)))
+            .criterion("the largest mean is at a p from n − 1 to n + 1")
+            .holds(peak.p.abs_diff(N) <= 1, ""),
+    );
     let best = rows.iter().fold(&rows[0], |a, b| if mean(&b.ridgeless) < mean(&a.ridgeless) { b } else { a });
     let theory = FEATURES.into_iter().fold(FEATURES[0], |a, b| if expected(b) < expected(a) { b } else { a });
-    outcome.claim(Claim::new(
-        "With weak features that are all alike, the best is to take all of them",
-        format!("the least error at p = {theory}, {:.3}", expected(theory)),
-        format!("at p = {}, {:.3}", best.p, mean(&best.ridgeless)),
-        "the same p",
-        best.p == theory,
-    ));
+    outcome.claim(
+        Claim::that("With weak features that are all alike, the best is to take all of them")
+            .expected(format!("the least error at p = {theory}, {:.3}", expected(theory)))
+            .measured(format!("at p = {}, {:.3}", best.p, mean(&best.ridgeless)))
+            .criterion("the same p")
+            .holds(best.p == theory, ""),
+    );
     let rises = rows.windows(2).map(|pair| {
         let differences: Vec<f64> = pair[0].ridge.iter().zip(&pair[1].ridge).map(|(a, b)| b - a).collect();
         let (mean, deviation) = mean_and_deviation(&differences);
         mean / (deviation / (draws as f64).sqrt())
     });
     let rise = rises.fold(f64::NEG_INFINITY, f64::max);
-    outcome.claim(Claim::new(
-        "With the best ridge there is no peak: the error never rises with the number of features",
-        "falls from each p to the next",
-        format!("the largest rise is {rise:.2} standard errors"),
-        "no mean rises by more than 3 standard errors of the difference",
-        rise <= 3.0,
-    ));
+    outcome.claim(
+        Claim::that(
+            "With the best ridge there is no peak: the error never rises with the number of features",
+        )
+        .expected("falls from each p to the next")
+        .measured(format!("the largest rise is {rise:.2} standard errors"))
+        .criterion("no mean rises by more than 3 standard errors of the difference")
+        .holds(rise <= 3.0, ""),
+    );
 
     let curve: Vec<(f64, f64)> = (2..=D).map(|p| (p as f64, expected(p))).collect();
     // Rules of the theory end at the peak: a line through infinity is two.
     let (left, right): (Vec<_>, Vec<_>) =
         curve.into_iter().filter(|(_, e)| e.is_finite()).partition(|(p, _)| *p < N as f64);
     let points = |of: fn(&Gaussian) -> &Vec<f64>| rows.iter().map(move |row| (row.p as f64, mean(of(row))));
-    let chart = Chart::new(Axis::linear("features p"), Axis::log("squared error on new samples").range(0.5, 1e3))
-        .title(format!("Gaussian features, n = {N}"))
-        .line(Line::new(left).label("theory").color(Color::Blue).width(1.2))
-        .line(Line::new(right).color(Color::Blue).width(1.2))
-        .points(points(|row| &row.ridgeless), Marker::Circle, Color::Blue, "shortest solution")
-        .line(Line::new(points(|row| &row.ridge)).label("best ridge").color(Color::Vermilion).marker(Marker::Square))
-        .vertical(N as f64, Color::Muted, "p = n");
+    let chart =
+        Chart::new(Axis::linear("features p"), Axis::log("squared error on new samples").range(0.5, 1e3))
+            .title(format!("Gaussian features, n = {N}"))
+            .line(Line::new(left).label("theory").color(Color::Blue).width(1.2))
+            .line(Line::new(right).color(Color::Blue).width(1.2))
+            .points(points(|row| &row.ridgeless), Marker::Circle, Color::Blue, "shortest solution")
+            .line(
+                Line::new(points(|row| &row.ridge))
+                    .label("best ridge")
+                    .color(Color::Vermilion)
+                    .marker(Marker::Square),
+            )
+            .vertical(N as f64, Color::Muted, "p = n");
     outcome.figure(
         &Figure::new(
             "gaussian",
@@ -283,13 +289,13 @@ fn descent(context: &Context, outcome: &mut Outcome) -> Result<()> {
         optimizer.step(&mut tape);
     }
     let apart = (tape.value(w) - &shortest).norm() / shortest.norm();
-    outcome.claim(Claim::new(
-        "Gradient descent from 0 ends at the shortest of all solutions",
-        "the same weights",
-        format!("{apart:.1e} apart, relative, after 2000 steps with p = 2n"),
-        "at most 10⁻⁶",
-        apart <= 1e-6,
-    ));
+    outcome.claim(
+        Claim::that("Gradient descent from 0 ends at the shortest of all solutions")
+            .expected("the same weights")
+            .measured(format!("{apart:.1e} apart, relative, after 2000 steps with p = 2n"))
+            .criterion("at most 10⁻⁶")
+            .holds(apart <= 1e-6, ""),
+    );
     Ok(())
 }
 
@@ -355,22 +361,26 @@ type RidgeClaim = (&'static str, fn(&Random) -> f64);
 
 fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
     let peak = rows.iter().fold(&rows[0], |a, b| if b.test > a.test { b } else { a });
-    let before = rows.iter().filter(|row| row.p < n).fold(&rows[0], |a, b| if b.test < a.test { b } else { a });
+    let before =
+        rows.iter().filter(|row| row.p < n).fold(&rows[0], |a, b| if b.test < a.test { b } else { a });
     let last = &rows[rows.len() - 1];
-    outcome.claim(Claim::new(
-        "A network with a random first layer has the peak on images too",
-        format!("at p = n = {n}"),
-        format!(
-            "at p = {}: {:.3e}, against {:.4} at its best before and {:.4} at p = {}",
-            peak.p, peak.test, before.test, last.test, last.p
-        ),
-        "within 10 % of n, and at least twice both others",
-        (peak.p as f64 / n as f64 - 1.0).abs() <= 0.1 && peak.test >= 2.0 * before.test.max(last.test),
-    ));
-    let claim = Claim::new(
-        "Behind the peak the error falls below the best in front of it",
-        "the widest network is best",
-        format!(
+    outcome.claim(
+        Claim::that("A network with a random first layer has the peak on images too")
+            .expected(format!("at p = n = {n}"))
+            .measured(format!(
+                "at p = {}: {:.3e}, against {:.4} at its best before and {:.4} at p = {}",
+                peak.p, peak.test, before.test, last.test, last.p
+            ))
+            .criterion("within 10 % of n, and at least twice both others")
+            .holds(
+                (peak.p as f64 / n as f64 - 1.0).abs() <= 0.1
+                    && peak.test >= 2.0 * before.test.max(last.test),
+                "",
+            ),
+    );
+    let claim = Claim::that("Behind the peak the error falls below the best in front of it")
+        .expected("the widest network is best")
+        .measured(format!(
             "{:.4} at p = {}, {:.4} at p = {}; errors {:.1} % and {:.1} %",
             last.test,
             last.p,
@@ -378,10 +388,9 @@ fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
             before.p,
             100.0 * last.wrong,
             100.0 * before.wrong
-        ),
-        "a smaller mean squared error on the test set at the largest p",
-        last.test < before.test,
-    );
+        ))
+        .criterion("a smaller mean squared error on the test set at the largest p")
+        .holds(last.test < before.test, "");
     outcome.claim(claim);
     let claims: [RidgeClaim; 2] = [
         ("A small ridge, the same for all p, takes the peak away", |row| row.ridge),
@@ -390,13 +399,11 @@ fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
     for (statement, of) in claims {
         let rises = rows.windows(2).map(|pair| (of(&pair[1]) / of(&pair[0]), pair[1].p));
         let (rise, at) = rises.fold((0.0, 0), |a, b| if b.0 > a.0 { b } else { a });
-        let claim = Claim::new(
-            statement,
-            "an error that falls with p",
-            format!("the largest ratio of an error to the one before is {rise:.3}, at p = {at}"),
-            "no error is more than 1.1 times the one at the p before",
-            rise <= 1.1,
-        );
+        let claim = Claim::that(statement)
+            .expected("an error that falls with p")
+            .measured(format!("the largest ratio of an error to the one before is {rise:.3}, at p = {at}"))
+            .criterion("no error is more than 1.1 times the one at the p before")
+            .holds(rise <= 1.1, "");
         outcome.claim(if claim.holds {
             claim
         } else {
@@ -437,7 +444,8 @@ fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         .panel(at_n(wrong))
         .panel(at_n(size)),
     );
-    let columns = ["features", "training error", "test error", "small ridge", "chosen ridge", "wrong", "‖w‖²"];
+    let columns =
+        ["features", "training error", "test error", "small ridge", "chosen ridge", "wrong", "‖w‖²"];
     let mut table = Table::new("images", "Mean squared errors, and the share of wrong classes", columns);
     for row in rows {
         let numbers = [row.train, row.test, row.ridge, row.chosen, row.wrong, row.size].map(Into::into);

@@ -37,8 +37,8 @@ struct Row {
 }
 
 fn run(context: &Context) -> Result<Outcome> {
-    let depths: &[usize] = context
-        .pick(&[8, 16, 32, 64, 128, 256, 512], &[8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096]);
+    let depths: &[usize] =
+        context.pick(&[8, 16, 32, 64, 128, 256, 512], &[8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096]);
     let mut rows = Vec::new();
     for (i, depth) in depths.iter().enumerate() {
         context.at(i, depths.len(), &format!("{depth} layers"))?;
@@ -104,7 +104,11 @@ fn report(rows: &[Row]) -> Outcome {
         let holds = (fit.slope - 1.0).abs() <= tolerance && fit.r_squared >= 0.99;
         let measured = format!("slope {fit}, R² {:.4}", fit.r_squared);
         let criterion = format!("slope within {tolerance} of 1 and R² at least 0.99");
-        let claim = Claim::new(statement, "slope 1", measured, criterion, holds);
+        let claim = Claim::that(statement)
+            .expected("slope 1")
+            .measured(measured)
+            .criterion(criterion)
+            .holds(holds, "");
         outcome.claim(match (timed, statement.contains("memory")) {
             (true, _) if holds => claim.timed(),
             (true, _) => claim.timed().because(
@@ -118,14 +122,12 @@ fn report(rows: &[Row]) -> Outcome {
     }
     let ratio = median(&ratios);
     outcome.claim(
-        Claim::new(
-            "Value and gradient take at most five times the time of the value",
-            "at most 5",
-            format!("{ratio:.2} (median over the depths)"),
-            "the median ratio is at most 5",
-            ratio <= 5.0,
-        )
-        .timed(),
+        Claim::that("Value and gradient take at most five times the time of the value")
+            .expected("at most 5")
+            .measured(format!("{ratio:.2} (median over the depths)"))
+            .criterion("the median ratio is at most 5")
+            .holds(ratio <= 5.0, "")
+            .timed(),
     );
 
     let depth = || Axis::log("depth L (layers)");

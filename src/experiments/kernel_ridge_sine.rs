@@ -200,13 +200,13 @@ fn leave_one_out_claim(
         let residual = y[i] - fit.predict(&x.subset(&[i]))[0];
         largest = largest.max((residual - closed[i]).abs());
     }
-    outcome.claim(Claim::new(
-        "Leaving out each sample in turn gives the residuals of the closed form",
-        "no difference but rounding",
-        format!("largest difference {largest:.1e}"),
-        "at most 10⁻⁸",
-        largest <= 1e-8,
-    ));
+    outcome.claim(
+        Claim::that("Leaving out each sample in turn gives the residuals of the closed form")
+            .expected("no difference but rounding")
+            .measured(format!("largest difference {largest:.1e}"))
+            .criterion("at most 10⁻⁸")
+            .holds(largest <= 1e-8, ""),
+    );
     Ok(())
 }
 
@@ -220,13 +220,13 @@ fn grid_report(
     ideal: usize,
 ) {
     let (chosen, ideal) = (&cells[chosen], &cells[ideal]);
-    outcome.claim(Claim::new(
-        "Leaving one out chooses γ and λ nearly as well as if the sine were known",
-        format!("error near the least one, {:.4}", ideal.error),
-        format!("{:.4} at γ = {:.3}, λ = {:.1e}", chosen.error, chosen.gamma, chosen.lambda),
-        "at most twice the least error on the grid",
-        chosen.error <= 2.0 * ideal.error,
-    ));
+    outcome.claim(
+        Claim::that("Leaving one out chooses γ and λ nearly as well as if the sine were known")
+            .expected(format!("error near the least one, {:.4}", ideal.error))
+            .measured(format!("{:.4} at γ = {:.3}, λ = {:.1e}", chosen.error, chosen.gamma, chosen.lambda))
+            .criterion("at most twice the least error on the grid")
+            .holds(chosen.error <= 2.0 * ideal.error, ""),
+    );
     outcome.number("chosen gamma", chosen.gamma);
     outcome.number("chosen lambda", chosen.lambda);
     outcome.number("chosen error", chosen.error);
@@ -245,7 +245,14 @@ fn grid_report(
         let mark = |cell: &Cell| (libm::log10(cell.gamma), libm::log10(cell.lambda));
         Chart::new(Axis::linear("log₁₀ γ"), Axis::linear("log₁₀ λ"))
             .title(title)
-            .heat((columns, rows), ends(gammas), ends(lambdas), "log₁₀ of the error", (low, high.min(1.0)), value)
+            .heat(
+                (columns, rows),
+                ends(gammas),
+                ends(lambdas),
+                "log₁₀ of the error",
+                (low, high.min(1.0)),
+                value,
+            )
             .points([mark(chosen)], Marker::Star, Color::Vermilion, "least by leaving one out")
             .points([mark(ideal)], Marker::Cross, Color::Vermilion, "least against the sine")
     };
@@ -265,18 +272,18 @@ fn grid_report(
 fn decomposition_report(outcome: &mut Outcome, gamma: f64, parts: &[Decomposition]) {
     type Part = fn(&Decomposition) -> f64;
     let variances: [(&str, Part); 2] = [
-        ("At fixed inputs the variance, which then comes from the noise alone, falls with λ", |p| p.from_noise),
+        ("At fixed inputs the variance, which then comes from the noise alone, falls with λ", |p| {
+            p.from_noise
+        }),
         ("The variance over sets with new inputs falls with λ", |p| p.variance),
     ];
     for (statement, f) in variances {
         let falls = parts.windows(2).all(|pair| f(&pair[1]) <= f(&pair[0]) * 1.001);
-        let claim = Claim::new(
-            statement,
-            "smaller at every step of λ",
-            format!("from {:.4} to {:.1e}", f(&parts[0]), f(&parts[parts.len() - 1])),
-            "each is at most 1.001 times the one before",
-            falls,
-        );
+        let claim = Claim::that(statement)
+            .expected("smaller at every step of λ")
+            .measured(format!("from {:.4} to {:.1e}", f(&parts[0]), f(&parts[parts.len() - 1])))
+            .criterion("each is at most 1.001 times the one before")
+            .holds(falls, "");
         outcome.claim(if falls {
             claim
         } else {
@@ -288,25 +295,23 @@ fn decomposition_report(outcome: &mut Outcome, gamma: f64, parts: &[Decompositio
         });
     }
     let (first, last) = (&parts[0], &parts[parts.len() - 1]);
-    outcome.claim(Claim::new(
-        "The bias grows with λ",
-        "larger in the end",
-        format!("bias² from {:.1e} to {:.4}", first.bias, last.bias),
-        "the last bias² is at least ten times the first",
-        last.bias >= 10.0 * first.bias,
-    ));
+    outcome.claim(
+        Claim::that("The bias grows with λ")
+            .expected("larger in the end")
+            .measured(format!("bias² from {:.1e} to {:.4}", first.bias, last.bias))
+            .criterion("the last bias² is at least ten times the first")
+            .holds(last.bias >= 10.0 * first.bias, ""),
+    );
     let noise = NOISE * NOISE;
-    let deviation = parts
-        .iter()
-        .map(|p| ((p.bias + p.variance + noise) / p.error - 1.0).abs())
-        .fold(0.0, f64::max);
-    outcome.claim(Claim::new(
-        "Error on new targets = bias² + variance + σ²",
-        "equal on average",
-        format!("largest deviation {:.1} %", 100.0 * deviation),
-        "within 3 % at every λ",
-        deviation <= 0.03,
-    ));
+    let deviation =
+        parts.iter().map(|p| ((p.bias + p.variance + noise) / p.error - 1.0).abs()).fold(0.0, f64::max);
+    outcome.claim(
+        Claim::that("Error on new targets = bias² + variance + σ²")
+            .expected("equal on average")
+            .measured(format!("largest deviation {:.1} %", 100.0 * deviation))
+            .criterion("within 3 % at every λ")
+            .holds(deviation <= 0.03, ""),
+    );
     let line = |f: &dyn Fn(&Decomposition) -> f64| {
         Line::new(parts.iter().map(|p| (p.lambda, f(p))).collect::<Vec<_>>())
     };
@@ -329,7 +334,11 @@ fn decomposition_report(outcome: &mut Outcome, gamma: f64, parts: &[Decompositio
         )
         .panel(chart),
     );
-    let mut table = Table::new("bias-variance", "Bias and variance", ["λ", "bias²", "variance", "from the noise", "error"]);
+    let mut table = Table::new(
+        "bias-variance",
+        "Bias and variance",
+        ["λ", "bias²", "variance", "from the noise", "error"],
+    );
     for part in parts {
         let Decomposition { lambda, bias, variance, from_noise, error } = *part;
         table.row([lambda, bias, variance, from_noise, error].map(Into::into));
@@ -381,13 +390,11 @@ fn posterior_report(
     let share = inside as f64 / (SETS * POINTS) as f64;
     outcome.number("share inside the band", share);
     outcome.claim(
-        Claim::new(
-            "The 95 % band of the Gaussian process holds the sine where it says",
-            "about 0.95 of all places",
-            format!("{share:.3}, over {SETS} sets"),
-            "between 0.90 and 0.99",
-            (0.90..=0.99).contains(&share),
-        )
+        Claim::that("The 95 % band of the Gaussian process holds the sine where it says")
+.expected("about 0.95 of all places")
+.measured(format!("{share:.3}, over {SETS} sets"))
+.criterion("between 0.90 and 0.99")
+.holds((0.90..=0.99).contains(&share), "")
         .because(
             "The band promises 95 % for functions drawn from the process, of variance 1; a sine is one fixed \
              function, and smoother or rougher than most of them.",

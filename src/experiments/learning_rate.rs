@@ -100,13 +100,11 @@ fn report(rows: &[Row]) -> Outcome {
     let usable: Vec<f64> = rows.iter().filter(|r| r.accuracy >= best - 0.02).map(|r| r.rate).collect();
     let (low, high) = (usable[0], usable[usable.len() - 1]);
     let (first, last) = (&rows[0], &rows[rows.len() - 1]);
-    let window = Claim::new(
-        "There is a window of usable rates, a factor of ten wide and more",
-        "at least a factor of 10",
-        format!("from {low} to {high}: within 0.02 of the best test accuracy, {best:.4}"),
-        "the ratio of its ends is at least 10",
-        high / low >= 10.0,
-    );
+    let window = Claim::that("There is a window of usable rates, a factor of ten wide and more")
+        .expected("at least a factor of 10")
+        .measured(format!("from {low} to {high}: within 0.02 of the best test accuracy, {best:.4}"))
+        .criterion("the ratio of its ends is at least 10")
+        .holds(high / low >= 10.0, "");
     outcome.claim(if window.holds {
         window
     } else {
@@ -115,24 +113,28 @@ fn report(rows: &[Row]) -> Outcome {
              moves the lower end of the window down.",
         )
     });
-    outcome.claim(Claim::new(
-        "A rate of 10⁻⁵ is too small for so few steps",
-        "weights that have hardly moved",
-        format!("test accuracy {:.4}, {:.4} below the best", first.accuracy, best - first.accuracy),
-        "at least 0.05 below the best test accuracy",
-        best - first.accuracy >= 0.05,
-    ));
+    outcome.claim(
+        Claim::that("A rate of 10⁻⁵ is too small for so few steps")
+            .expected("weights that have hardly moved")
+            .measured(format!(
+                "test accuracy {:.4}, {:.4} below the best",
+                first.accuracy,
+                best - first.accuracy
+            ))
+            .criterion("at least 0.05 below the best test accuracy")
+            .holds(best - first.accuracy >= 0.05, ""),
+    );
     let large = rows.iter().find(|row| row.rate >= 0.1).unwrap_or(last);
-    outcome.claim(Claim::new(
-        "Rates above the size of the first weights, 0.05, spoil the training",
-        "clearly worse at 0.1 and above",
-        format!(
-            "test accuracy {:.4} at {}, {:.4} at {}",
-            large.accuracy, large.rate, last.accuracy, last.rate
-        ),
-        "at least 0.05 below the best at both, or not finite",
-        [large, last].iter().all(|row| row.accuracy.is_nan() || best - row.accuracy >= 0.05),
-    ));
+    outcome.claim(
+        Claim::that("Rates above the size of the first weights, 0.05, spoil the training")
+            .expected("clearly worse at 0.1 and above")
+            .measured(format!(
+                "test accuracy {:.4} at {}, {:.4} at {}",
+                large.accuracy, large.rate, last.accuracy, last.rate
+            ))
+            .criterion("at least 0.05 below the best at both, or not finite")
+            .holds([large, last].iter().all(|row| row.accuracy.is_nan() || best - row.accuracy >= 0.05), ""),
+    );
 
     let chart = |y: Axis, title: &str| {
         let mut chart = Chart::new(Axis::linear("step"), y).title(title);

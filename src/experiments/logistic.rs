@@ -79,39 +79,40 @@ fn run(context: &Context) -> Result<Outcome> {
         end.iter().zip(best).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
     };
     let farthest = descents.iter().map(apart).fold(0.0, f64::max);
-    outcome.claim(Claim::new(
-        "Gradient descent from every start comes to the optimum that Newton's method finds",
-        "distance 0",
-        format!("at most {farthest:.1e} from {STARTS} starts"),
-        "at most 10⁻⁶",
-        farthest <= 1e-6,
-    ));
-    outcome.claim(Claim::new(
-        "The second derivatives are positive semi-definite everywhere",
-        "no eigenvalue below 0",
-        format!("the smallest is {least:.1e}, at 200 random points"),
-        "none below −10⁻¹²",
-        least >= -1e-12,
-    ));
+    outcome.claim(
+        Claim::that("Gradient descent from every start comes to the optimum that Newton's method finds")
+            .expected("distance 0")
+            .measured(format!("at most {farthest:.1e} from {STARTS} starts"))
+            .criterion("at most 10⁻⁶")
+            .holds(farthest <= 1e-6, ""),
+    );
+    outcome.claim(
+        Claim::that("The second derivatives are positive semi-definite everywhere")
+            .expected("no eigenvalue below 0")
+            .measured(format!("the smallest is {least:.1e}, at 200 random points"))
+            .criterion("none below −10⁻¹²")
+            .holds(least >= -1e-12, ""),
+    );
     rate_claim(&mut outcome, &descents, derivatives.value, &derivatives.hessian)?;
     accuracy_claim(&mut outcome, context, &optimum)?;
     let (low, high) =
         hidden.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(*x), b.max(*x)));
     outcome.number("least loss with a hidden layer", low);
     outcome.number("largest loss with a hidden layer", high);
-    outcome.claim(Claim::new(
-        "With a hidden layer the losses at the end depend on the start",
-        "different losses",
-        format!("from {low:.5} to {high:.5} over {STARTS} starts"),
-        "more than 10⁻³ apart",
-        high - low > 1e-3,
-    ));
+    outcome.claim(
+        Claim::that("With a hidden layer the losses at the end depend on the start")
+            .expected("different losses")
+            .measured(format!("from {low:.5} to {high:.5} over {STARTS} starts"))
+            .criterion("more than 10⁻³ apart")
+            .holds(high - low > 1e-3, ""),
+    );
     outcome.number("loss at the optimum", derivatives.value);
     best.iter().zip(["w1", "w2", "b"]).for_each(|(x, name)| outcome.number(name, *x));
     outcome.figure(&convergence(&descents, derivatives.value));
     outcome.figure(&landscape(&x, &labels, &descents, best));
 
-    let mut table = Table::new("starts", "From each start", ["start", "first loss", "excess loss at the end"]);
+    let mut table =
+        Table::new("starts", "From each start", ["start", "first loss", "excess loss at the end"]);
     for (i, descent) in descents.iter().enumerate() {
         let last = descent.losses[descent.losses.len() - 1];
         table.row([(i + 1).into(), descent.losses[0].into(), (last - derivatives.value).into()]);
@@ -164,7 +165,8 @@ fn hidden_layer(context: &Context, x: &DMatrix<f64>, labels: &[usize]) -> Result
     let mut ends = Vec::new();
     for _ in 0..STARTS {
         let mut tape = Tape::new();
-        let mut param = |rows, cols| tape.param_with(rows, cols, |to| to.fill_with(|| standard_normal(&mut rng)));
+        let mut param =
+            |rows, cols| tape.param_with(rows, cols, |to| to.fill_with(|| standard_normal(&mut rng)));
         let (w1, b1, w2, b2) = (param(2, WIDTH), param(1, WIDTH), param(WIDTH, 1), param(1, 1));
         let mut optimizer = Optimizer::new(Sgd, RATE)?;
         let mut last = f64::NAN;
@@ -191,12 +193,7 @@ fn hidden_layer(context: &Context, x: &DMatrix<f64>, labels: &[usize]) -> Result
     Ok(ends)
 }
 
-fn rate_claim(
-    outcome: &mut Outcome,
-    descents: &[Descent],
-    best: f64,
-    hessian: &DMatrix<f64>,
-) -> Result<()> {
+fn rate_claim(outcome: &mut Outcome, descents: &[Descent], best: f64, hessian: &DMatrix<f64>) -> Result<()> {
     let smallest = symmetric_eigen(hessian)?.values[0];
     let expected = 2.0 * Float::ln_1p(-RATE * smallest);
     let late = |d: &Descent| -> Vec<(f64, f64)> {
@@ -209,13 +206,17 @@ fn rate_claim(
     let worst = slopes.iter().map(|s| (s / expected - 1.0).abs()).fold(0.0, f64::max);
     let mean = slopes.iter().sum::<f64>() / slopes.len() as f64;
     outcome.number("rate of the excess loss", mean);
-    outcome.claim(Claim::new(
-        "Close to the optimum a step leaves (1 − ηλₘᵢₙ)² of the excess loss",
-        format!("slope {expected:.5} of its logarithm"),
-        format!("{mean:.5}, mean of {} starts, at most {:.1} % off", slopes.len(), 100.0 * worst),
-        "every start within 3 %, while the excess falls from 10⁻⁶ to 10⁻¹¹",
-        !slopes.is_empty() && worst <= 0.03,
-    ));
+    outcome.claim(
+        Claim::that("Close to the optimum a step leaves (1 − ηλₘᵢₙ)² of the excess loss")
+            .expected(format!("slope {expected:.5} of its logarithm"))
+            .measured(format!(
+                "{mean:.5}, mean of {} starts, at most {:.1} % off",
+                slopes.len(),
+                100.0 * worst
+            ))
+            .criterion("every start within 3 %, while the excess falls from 10⁻⁶ to 10⁻¹¹")
+            .holds(!slopes.is_empty() && worst <= 0.03, ""),
+    );
     Ok(())
 }
 
@@ -226,13 +227,13 @@ fn accuracy_claim(outcome: &mut Outcome, context: &Context, optimum: &LogisticRe
     let length = (MEAN[0] * MEAN[0] + MEAN[1] * MEAN[1]).sqrt();
     let expected = 0.5 * (1.0 + Float::erf(length / 2.0f64.sqrt()));
     outcome.number("test accuracy", accuracy);
-    outcome.claim(Claim::new(
-        "The model is as good as any can be on these two normal distributions",
-        format!("{expected:.4} = Φ(‖m‖/σ)"),
-        format!("{accuracy:.4} on {TEST} new points"),
-        "within 0.01",
-        (accuracy - expected).abs() <= 0.01,
-    ));
+    outcome.claim(
+        Claim::that("The model is as good as any can be on these two normal distributions")
+            .expected(format!("{expected:.4} = Φ(‖m‖/σ)"))
+            .measured(format!("{accuracy:.4} on {TEST} new points"))
+            .criterion("within 0.01")
+            .holds((accuracy - expected).abs() <= 0.01, ""),
+    );
     Ok(())
 }
 
@@ -262,36 +263,38 @@ fn landscape(x: &DMatrix<f64>, labels: &[usize], descents: &[Descent], best: [f6
         terms.sum::<f64>() / x.nrows() as f64
     };
     let levels: Vec<f64> = (0..12).map(|k| loss(best[0], best[1]) + 0.02 * Float::powi(1.7, k)).collect();
-    let mut paths = Chart::new(
-        Axis::linear("w₁").range(span.0, span.1),
-        Axis::linear("w₂").range(span.0, span.1),
-    )
-    .title("The loss over the weights, and the paths")
-    .square()
-    .contours(60, span, span, &levels, Color::Muted, loss);
+    let mut paths =
+        Chart::new(Axis::linear("w₁").range(span.0, span.1), Axis::linear("w₂").range(span.0, span.1))
+            .title("The loss over the weights, and the paths")
+            .square()
+            .contours(60, span, span, &levels, Color::Muted, loss);
     for (i, descent) in descents.iter().enumerate() {
         let path = descent.points.iter().map(|p| (p[0], p[1]));
         paths = paths.line(Line::new(path).color(Color::series(i)));
-        paths = paths.points([(descent.points[0][0], descent.points[0][1])], Marker::Circle, Color::series(i), "");
+        paths = paths.points(
+            [(descent.points[0][0], descent.points[0][1])],
+            Marker::Circle,
+            Color::series(i),
+            "",
+        );
     }
     paths = paths.points([(best[0], best[1])], Marker::Star, Color::Ink, "optimum");
 
     let plane = (-4.0, 4.0);
     let class = |x: f64, y: f64| usize::from(best[0] * x + best[1] * y + best[2] > 0.0);
-    let mut boundary = Chart::new(
-        Axis::linear("x₁").range(plane.0, plane.1),
-        Axis::linear("x₂").range(plane.0, plane.1),
-    )
-    .title("The boundary, and p = 0.1 and 0.9")
-    .square()
-    .regions(120, plane, plane, class)
-    .contours(2, plane, plane, &[-Float::ln(9.0), 0.0, Float::ln(9.0)], Color::Ink, |x, y| {
-        best[0] * x + best[1] * y + best[2]
-    });
+    let mut boundary =
+        Chart::new(Axis::linear("x₁").range(plane.0, plane.1), Axis::linear("x₂").range(plane.0, plane.1))
+            .title("The boundary, and p = 0.1 and 0.9")
+            .square()
+            .regions(120, plane, plane, class)
+            .contours(2, plane, plane, &[-Float::ln(9.0), 0.0, Float::ln(9.0)], Color::Ink, |x, y| {
+                best[0] * x + best[1] * y + best[2]
+            });
     for k in 0..2 {
         let of_class = (0..x.nrows()).filter(|i| labels[*i] == k).map(|i| (x[(i, 0)], x[(i, 1)]));
         let marker = [Marker::Dot, Marker::Cross][k];
-        boundary = boundary.points(of_class.collect::<Vec<_>>(), marker, Color::series(k), format!("class {k}"));
+        boundary =
+            boundary.points(of_class.collect::<Vec<_>>(), marker, Color::series(k), format!("class {k}"));
     }
     Figure::new(
         "landscape",

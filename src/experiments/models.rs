@@ -7,10 +7,10 @@ use std::time::Instant;
 use super::spiral::classify;
 use super::{Context, Experiment, Outcome};
 use crate::data::{Dataset, synthetic};
+use crate::models::Mlp;
 use crate::models::kernel::{
     KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, median_gamma, one_vs_rest,
 };
-use crate::models::Mlp;
 use crate::nn::Activation;
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Marker, Table, grid};
@@ -114,7 +114,14 @@ fn spiral(context: &Context) -> Result<Spiral> {
     let (train, test) = (all.take(training), all.subset(&Vec::from_iter(training..all.len())));
     let recipes = [
         Recipe { model: NAMES[0], hidden: &[], loss: Loss::OneVsRest, rate: 1e-2, epochs: 100, batch: 32 },
-        Recipe { model: NAMES[1], hidden: &[64, 64], loss: CROSS_ENTROPY, rate: 3e-3, epochs: 250, batch: 32 },
+        Recipe {
+            model: NAMES[1],
+            hidden: &[64, 64],
+            loss: CROSS_ENTROPY,
+            rate: 3e-3,
+            epochs: 250,
+            batch: 32,
+        },
     ];
     let plane = grid(CELLS, SPAN, SPAN);
     let (mut rows, mut classes) = (Vec::new(), Vec::new());
@@ -233,7 +240,8 @@ fn choose<T: Float>(context: &Context, train: &Dataset, most: usize, octaves: i3
                 Err(error) => return Err(error),
             };
             let residuals = fit.leave_one_out_residuals();
-            let error = residuals.iter().map(|r| r.to_f64() * r.to_f64()).sum::<f64>() / residuals.len() as f64;
+            let error =
+                residuals.iter().map(|r| r.to_f64() * r.to_f64()).sum::<f64>() / residuals.len() as f64;
             if error < best.0 {
                 best = (error, Chosen { gamma, lambda });
             }
@@ -309,13 +317,11 @@ fn report(context: &Context, spiral: &Spiral, images: &Images) -> Outcome {
 
 fn spiral_claims(outcome: &mut Outcome, rows: &[Row], unwound: f64) {
     let [lines, mlp, krr] = [rows[0].accuracy, rows[1].accuracy, rows[2].accuracy];
-    let claim = Claim::new(
-        "Lines tell three spiral arms apart in three of five cases",
-        "about 0.60",
-        format!("test accuracy {lines:.4}"),
-        "between 0.50 and 0.70",
-        (0.50..=0.70).contains(&lines),
-    );
+    let claim = Claim::that("Lines tell three spiral arms apart in three of five cases")
+        .expected("about 0.60")
+        .measured(format!("test accuracy {lines:.4}"))
+        .criterion("between 0.50 and 0.70")
+        .holds((0.50..=0.70).contains(&lines), "");
     outcome.claim(if claim.holds {
         claim
     } else {
@@ -327,50 +333,47 @@ fn spiral_claims(outcome: &mut Outcome, rows: &[Row], unwound: f64) {
         )
     });
     outcome.number("spiral that turns 5/9 times, logistic: test accuracy", unwound);
-    outcome.claim(Claim::new(
-        "Of the same points on arms that turn 5/9 times, lines tell three in five apart",
-        "about 0.60",
-        format!("test accuracy {unwound:.4}"),
-        "between 0.50 and 0.70",
-        (0.50..=0.70).contains(&unwound),
-    ));
-    outcome.claim(Claim::new(
-        "A network with two hidden layers follows the arms",
-        "about 0.97",
-        format!("test accuracy {mlp:.4}"),
-        "at least 0.92",
-        mlp >= 0.92,
-    ));
-    outcome.claim(Claim::new(
-        "So does kernel ridge regression, with γ and λ by leaving one out",
-        "about 0.95",
-        format!("test accuracy {krr:.4}"),
-        "at least 0.90",
-        krr >= 0.90,
-    ));
+    outcome.claim(
+        Claim::that("Of the same points on arms that turn 5/9 times, lines tell three in five apart")
+            .expected("about 0.60")
+            .measured(format!("test accuracy {unwound:.4}"))
+            .criterion("between 0.50 and 0.70")
+            .holds((0.50..=0.70).contains(&unwound), ""),
+    );
+    outcome.claim(
+        Claim::that("A network with two hidden layers follows the arms")
+            .expected("about 0.97")
+            .measured(format!("test accuracy {mlp:.4}"))
+            .criterion("at least 0.92")
+            .holds(mlp >= 0.92, ""),
+    );
+    outcome.claim(
+        Claim::that("So does kernel ridge regression, with γ and λ by leaving one out")
+            .expected("about 0.95")
+            .measured(format!("test accuracy {krr:.4}"))
+            .criterion("at least 0.90")
+            .holds(krr >= 0.90, ""),
+    );
 }
 
 fn image_claims(outcome: &mut Outcome, rows: &[Row]) {
     let [lines, mlp, krr] = [rows[0].accuracy, rows[1].accuracy, rows[2].accuracy];
-    let claim = Claim::new(
-        "On images both do better than the linear model",
-        "fewer mistakes",
-        format!("test accuracy {mlp:.4} and {krr:.4} against {lines:.4}"),
-        "each at least 0.01 above",
-        mlp.min(krr) - lines >= 0.01,
-    );
+    let claim = Claim::that("On images both do better than the linear model")
+        .expected("fewer mistakes")
+        .measured(format!("test accuracy {mlp:.4} and {krr:.4} against {lines:.4}"))
+        .criterion("each at least 0.01 above")
+        .holds(mlp.min(krr) - lines >= 0.01, "");
     outcome.claim(if claim.holds {
         claim
     } else {
         claim.because("What lines leave to be gained on these images is little: see their accuracy.")
     });
-    let claim = Claim::new(
-        "On the same images kernel ridge regression does at least as well as the network",
-        "at least as many right",
-        format!("test accuracy {krr:.4} against {mlp:.4}"),
-        "no more than 0.005 below",
-        krr >= mlp - 0.005,
-    );
+    let claim =
+        Claim::that("On the same images kernel ridge regression does at least as well as the network")
+            .expected("at least as many right")
+            .measured(format!("test accuracy {krr:.4} against {mlp:.4}"))
+            .criterion("no more than 0.005 below")
+            .holds(krr >= mlp - 0.005, "");
     outcome.claim(if claim.holds {
         claim
     } else {
@@ -380,13 +383,13 @@ fn image_claims(outcome: &mut Outcome, rows: &[Row]) {
         )
     });
     let (mlp, krr) = (rows[1].fit_bytes as f64, rows[2].fit_bytes as f64);
-    outcome.claim(Claim::new(
-        "The fit of the kernel machine takes far more memory than that of the network",
-        "n² numbers against some per weight",
-        format!("{:.1} MB against {:.1} MB", krr / 1e6, mlp / 1e6),
-        "at least 10 times as much on the images",
-        krr >= 10.0 * mlp,
-    ));
+    outcome.claim(
+        Claim::that("The fit of the kernel machine takes far more memory than that of the network")
+            .expected("n² numbers against some per weight")
+            .measured(format!("{:.1} MB against {:.1} MB", krr / 1e6, mlp / 1e6))
+            .criterion("at least 10 times as much on the images")
+            .holds(krr >= 10.0 * mlp, ""),
+    );
 }
 
 fn boundaries(spiral: &Spiral) -> Figure {
@@ -410,7 +413,8 @@ fn boundaries(spiral: &Spiral) -> Figure {
 fn plane(title: String, data: &Dataset, classes: &[usize]) -> Chart {
     let points = data.to_rows::<f64>();
     let axis = |name: &str| Axis::linear(name).range(SPAN.0, SPAN.1);
-    let mut chart = Chart::new(axis("x"), axis("y")).title(title).square().class_map(CELLS, SPAN, SPAN, classes);
+    let mut chart =
+        Chart::new(axis("x"), axis("y")).title(title).square().class_map(CELLS, SPAN, SPAN, classes);
     for arm in 0..ARMS {
         let of_arm = (0..data.len().min(600)).filter(|i| data.label(*i) == arm);
         let places = of_arm.map(|i| (points[2 * i], points[2 * i + 1]));
@@ -445,7 +449,9 @@ fn bars(spiral: &[Row], images: &[Row]) -> Figure {
     .panel(chart(Axis::linear("test accuracy").range(0.0, 1.0), "Accuracy", &|row| row.accuracy))
     .panel(chart(Axis::log("memory of the fit (MB)"), "Memory", &|row| row.fit_bytes as f64 / 1e6))
     .panel(chart(Axis::log("time of the fit (s)"), "Time to fit", &|row| row.fit_seconds))
-    .panel(chart(Axis::log("time of a prediction (µs)"), "Time to predict", &|row| 1e6 * row.predict_seconds))
+    .panel(chart(Axis::log("time of a prediction (µs)"), "Time to predict", &|row| {
+        1e6 * row.predict_seconds
+    }))
 }
 
 fn table(name: &str, caption: String, rows: &[Row]) -> Table {

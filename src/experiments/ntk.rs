@@ -9,7 +9,8 @@ use super::{Context, Experiment, Outcome};
 use crate::data::Dataset;
 use crate::models::Mlp;
 use crate::models::kernel::{
-    InfiniteNetwork, Kernel, KernelMachine, KernelRidge, Nonlinearity, Ntk, RidgeOptions, Samples, one_vs_rest,
+    InfiniteNetwork, Kernel, KernelMachine, KernelRidge, Nonlinearity, Ntk, RidgeOptions, Samples,
+    one_vs_rest,
 };
 use crate::models::ntk::{LazyOptions, LazyPoint, LazyRun, kernel_distance, lazy_training};
 use crate::nn::Activation;
@@ -118,24 +119,25 @@ fn distances(context: &Context) -> Result<Vec<Distances>> {
 
 fn report_distances(outcome: &mut Outcome, all: &[Distances]) {
     let slopes: Vec<String> = all.iter().map(|d| d.fit.to_string()).collect();
-    outcome.claim(Claim::new(
-        "The kernel of a finite network tends to its limit as the root of the width",
-        "slope −½ for each depth",
-        format!("{} for 1, 2, 3 hidden layers", slopes.join(", ")),
-        "all within 0.1",
-        all.iter().all(|d| (d.fit.slope + 0.5).abs() <= 0.1),
-    ));
+    outcome.claim(
+        Claim::that("The kernel of a finite network tends to its limit as the root of the width")
+            .expected("slope −½ for each depth")
+            .measured(format!("{} for 1, 2, 3 hidden layers", slopes.join(", ")))
+            .criterion("all within 0.1")
+            .holds(all.iter().all(|d| (d.fit.slope + 0.5).abs() <= 0.1), ""),
+    );
     let last = |d: &Distances| d.at.last().map_or(f64::NAN, |(_, distances)| mean_and_deviation(distances).0);
     let lasts: Vec<f64> = all.iter().map(last).collect();
     let widest = all.first().and_then(|d| d.at.last()).map_or(0, |(width, _)| *width);
-    outcome.claim(Claim::new(
-        "Deeper networks are farther from their limit",
-        "a distance that grows with the depth",
-        format!("{:.4}, {:.4}, {:.4} at width {widest}", lasts[0], lasts[1], lasts[2]),
-        "each mean is above the one before",
-        lasts.windows(2).all(|pair| pair[1] > pair[0]),
-    ));
-    let mut chart = Chart::new(Axis::log("width n"), Axis::log("‖Θ̂ − Θ‖/‖Θ‖")).title("Distance of the kernels");
+    outcome.claim(
+        Claim::that("Deeper networks are farther from their limit")
+            .expected("a distance that grows with the depth")
+            .measured(format!("{:.4}, {:.4}, {:.4} at width {widest}", lasts[0], lasts[1], lasts[2]))
+            .criterion("each mean is above the one before")
+            .holds(lasts.windows(2).all(|pair| pair[1] > pair[0]), ""),
+    );
+    let mut chart =
+        Chart::new(Axis::log("width n"), Axis::log("‖Θ̂ − Θ‖/‖Θ‖")).title("Distance of the kernels");
     let columns = ["hidden layers", "width", "mean distance", "standard deviation"];
     let mut table = Table::new("distance", "Distance of the empirical kernel from its limit", columns);
     for (i, Distances { depth, at, fit }) in all.iter().enumerate() {
@@ -149,10 +151,12 @@ fn report_distances(outcome: &mut Outcome, all: &[Distances]) {
         });
         let means = at.iter().map(|(width, distances)| (beside(*width), mean_and_deviation(distances).0));
         let line = at.iter().map(|(width, _)| (*width as f64, fit.power_at(*width as f64)));
-        chart = chart
-            .errors(errors, color)
-            .line(Line::new(line).color(color).width(1.2))
-            .points(means, Marker::series(i), color, label);
+        chart = chart.errors(errors, color).line(Line::new(line).color(color).width(1.2)).points(
+            means,
+            Marker::series(i),
+            color,
+            label,
+        );
         for (width, distances) in at {
             let (mean, deviation) = mean_and_deviation(distances);
             table.row([(*depth).into(), (*width).into(), mean.into(), deviation.into()]);
@@ -212,37 +216,43 @@ fn report_lazy(outcome: &mut Outcome, all: &[Lazy]) {
         let runs = all.iter().flat_map(|lazy| lazy.runs.iter().map(|run| (lazy.width as f64, of(run))));
         Fit::power_law(&runs.collect::<Vec<_>>())
     });
-    outcome.claim(Claim::new(
-        "Training moves the weights less, the wider the network",
-        "‖θ − θ₀‖/‖θ₀‖ with slope −1",
-        format!("slope {}", fits[0]),
-        "within 0.15",
-        (fits[0].slope + 1.0).abs() <= 0.15,
-    ));
-    outcome.claim(Claim::new(
-        "The distance to the linear model, and the movement of the kernel, fall as the root of the width or faster",
-        "slopes of −½ or below",
-        format!("{}, {}, and {} of the kernel", fits[1], fits[2], fits[3]),
-        "each slope is at most −0.4",
-        fits[1..].iter().all(|fit| fit.slope <= -0.4),
-    ));
+    outcome.claim(
+        Claim::that("Training moves the weights less, the wider the network")
+            .expected("‖θ − θ₀‖/‖θ₀‖ with slope −1")
+            .measured(format!("slope {}", fits[0]))
+            .criterion("within 0.15")
+            .holds((fits[0].slope + 1.0).abs() <= 0.15, ""),
+    );
+    outcome.claim(
+        Claim::that(
+            "The distance to the linear model, and the movement of the kernel, fall as the root of the \
+             width or faster",
+        )
+        .expected("slopes of −½ or below")
+        .measured(format!("{}, {}, and {} of the kernel", fits[1], fits[2], fits[3]))
+        .criterion("each slope is at most −0.4")
+        .holds(fits[1..].iter().all(|fit| fit.slope <= -0.4), ""),
+    );
     let Some(widest) = all.last() else { return };
     let error = mean(widest, LazyRun::train_error);
-    outcome.claim(Claim::new(
-        format!("A network of width {} trains as its linear model does", widest.width),
-        "the same outputs at all steps",
-        format!("at most {error:.3} of ‖y‖ apart, a mean of {} networks", widest.runs.len()),
-        "at most 0.1",
-        error <= 0.1,
-    ));
+    outcome.claim(
+        Claim::that(format!("A network of width {} trains as its linear model does", widest.width))
+            .expected("the same outputs at all steps")
+            .measured(format!("at most {error:.3} of ‖y‖ apart, a mean of {} networks", widest.runs.len()))
+            .criterion("at most 0.1")
+            .holds(error <= 0.1, ""),
+    );
 
     let mut chart = Chart::new(Axis::log("width n"), Axis::log("relative change")).title("Lazy training");
     for (i, ((name, of), fit)) in measures.iter().zip(&fits).enumerate() {
         let line = all.iter().map(|lazy| (lazy.width as f64, fit.power_at(lazy.width as f64)));
         let points = all.iter().map(|lazy| (lazy.width as f64, mean(lazy, *of)));
-        chart = chart
-            .line(Line::new(line).color(Color::series(i)).width(1.2))
-            .points(points, Marker::series(i), Color::series(i), format!("{name}: {:.2}", fit.slope));
+        chart = chart.line(Line::new(line).color(Color::series(i)).width(1.2)).points(
+            points,
+            Marker::series(i),
+            Color::series(i),
+            format!("{name}: {:.2}", fit.slope),
+        );
     }
     let mut figure = Figure::new(
         "lazy",
@@ -252,7 +262,8 @@ fn report_lazy(outcome: &mut Outcome, all: &[Lazy]) {
          narrow network and a wide one. The narrow one leaves its linear model early.",
     )
     .panel(chart);
-    let mut chart = Chart::new(Axis::log("step"), Axis::log("‖f − f_lin‖/‖y‖")).title("Distance, training points");
+    let mut chart =
+        Chart::new(Axis::log("step"), Axis::log("‖f − f_lin‖/‖y‖")).title("Distance, training points");
     for lazy in all.iter().filter(|lazy| [32, 128, 512].contains(&lazy.width)) {
         let points = STEPS.iter().enumerate().skip(1).map(|(i, step)| {
             let errors: Vec<f64> = lazy.runs.iter().map(|run| run.points[i].train_error).collect();
@@ -274,7 +285,8 @@ fn report_lazy(outcome: &mut Outcome, all: &[Lazy]) {
     }
     outcome.figure(&figure);
     let names = measures.map(|(name, _)| name);
-    let caption = format!("Means of {} networks each; distances are the largest over the steps", widest.runs.len());
+    let caption =
+        format!("Means of {} networks each; distances are the largest over the steps", widest.runs.len());
     let mut table = Table::new("lazy", caption, std::iter::once("width").chain(names));
     for lazy in all {
         let values = measures.map(|(_, of)| mean(lazy, of));
@@ -340,13 +352,18 @@ fn report_few(outcome: &mut Outcome, all: &[Few]) {
     };
     let mean = |few: &Few| mean_and_deviation(&few.networks).0;
     let counts: Vec<String> = all.iter().map(|few| few.n.to_string()).collect();
-    let claim = Claim::new(
+    let claim = Claim::that(
         "On few images the kernel machine of the infinite network does at least as well as a finite one",
-        "a test accuracy that is not below",
-        format!("{} by the kernel, {} by the network, for {} images", list(&|few| few.ridge), list(&mean), counts.join(", ")),
-        "at each number of images not below the mean of the networks",
-        all.iter().all(|few| few.ridge >= mean(few)),
-    );
+    )
+    .expected("a test accuracy that is not below")
+    .measured(format!(
+        "{} by the kernel, {} by the network, for {} images",
+        list(&|few| few.ridge),
+        list(&mean),
+        counts.join(", ")
+    ))
+    .criterion("at each number of images not below the mean of the networks")
+    .holds(all.iter().all(|few| few.ridge >= mean(few)), "");
     let mut why = String::new();
     if !claim.holds {
         why.push_str(
@@ -368,8 +385,15 @@ fn report_few(outcome: &mut Outcome, all: &[Few]) {
     let points = |of: &dyn Fn(&Few) -> f64| all.iter().map(|few| (few.n as f64, of(few))).collect::<Vec<_>>();
     let chart = Chart::new(Axis::log("training images"), Axis::linear("test accuracy"))
         .band(spread, Color::Vermilion, "")
-        .line(Line::new(points(&|few| few.ridge)).label("NTK ridge").color(Color::Blue).marker(Marker::Circle))
-        .line(Line::new(points(&mean)).label("network 784-256-10").color(Color::Vermilion).marker(Marker::Square));
+        .line(
+            Line::new(points(&|few| few.ridge)).label("NTK ridge").color(Color::Blue).marker(Marker::Circle),
+        )
+        .line(
+            Line::new(points(&mean))
+                .label("network 784-256-10")
+                .color(Color::Vermilion)
+                .marker(Marker::Square),
+        );
     outcome.figure(
         &Figure::new(
             "few-images",

@@ -166,7 +166,8 @@ fn train_one(
         accuracy: std::iter::once(before.accuracy().unwrap_or(f64::NAN))
             .chain(after(|epoch| epoch.validation_accuracy))
             .collect(),
-        seconds: trace.epochs.iter().map(|epoch| epoch.seconds).sum::<f64>() / trace.epochs.len().max(1) as f64,
+        seconds: trace.epochs.iter().map(|epoch| epoch.seconds).sum::<f64>()
+            / trace.epochs.len().max(1) as f64,
         diverged,
     })
 }
@@ -239,22 +240,26 @@ fn claims(outcome: &mut Outcome, rows: &[Row], epochs: usize, steps: usize) {
     // Plain descent has done `plain` steps where momentum needs (1−β)·plain and those of its start.
     let plain = (epochs / 2 * steps) as f64;
     let expected = plain / (plain * (1.0 - BETA) + BETA / (1.0 - BETA));
-    outcome.claim(Claim::new(
-        "Momentum goes the way of SGD 1/(1−β) times as fast, but for its start",
-        format!("{expected:.2} times"),
-        format!("{momentum:.2} times: epochs until the test loss is that of SGD after {}", epochs / 2),
-        "within 15 % of the expected factor",
-        (momentum / expected - 1.0).abs() <= 0.15,
-    ));
+    outcome.claim(
+        Claim::that("Momentum goes the way of SGD 1/(1−β) times as fast, but for its start")
+            .expected(format!("{expected:.2} times"))
+            .measured(format!(
+                "{momentum:.2} times: epochs until the test loss is that of SGD after {}",
+                epochs / 2
+            ))
+            .criterion("within 15 % of the expected factor")
+            .holds((momentum / expected - 1.0).abs() <= 0.15, ""),
+    );
     let slow = speed(rows, ADAM, SLOW_ADAM, epochs);
     outcome.number("Adam 0.001 against 0.0001", slow);
-    let tenth = Claim::new(
-        "Adam with a tenth of the rate takes ten times as long",
-        "about 10 times",
-        format!("{slow:.2} times: epochs until the test loss is that of the slow one after {}", epochs / 2),
-        "between 7 and 14",
-        (7.0..=14.0).contains(&slow),
-    );
+    let tenth = Claim::that("Adam with a tenth of the rate takes ten times as long")
+        .expected("about 10 times")
+        .measured(format!(
+            "{slow:.2} times: epochs until the test loss is that of the slow one after {}",
+            epochs / 2
+        ))
+        .criterion("between 7 and 14")
+        .holds((7.0..=14.0).contains(&slow), "");
     outcome.claim(if tenth.holds {
         tenth
     } else {
@@ -268,16 +273,18 @@ fn claims(outcome: &mut Outcome, rows: &[Row], epochs: usize, steps: usize) {
     let at = |row: &Row| row.curve(|run| &run.train).get(early - 1).map_or(f64::NAN, |(mean, _)| *mean);
     let losses: Vec<f64> = rows.iter().map(at).collect();
     let leads = (0..rows.len()).min_by(|a, b| losses[*a].total_cmp(&losses[*b])).unwrap_or(0);
-    let fastest = Claim::new(
-        "Adaptive rates make the fastest progress at first",
-        "the least training loss",
-        format!(
+    let fastest = Claim::that("Adaptive rates make the fastest progress at first")
+        .expected("the least training loss")
+        .measured(format!(
             "in epoch {early}: {}",
-            rows.iter().zip(&losses).map(|(row, loss)| format!("{} {loss:.4}", row.name)).collect::<Vec<_>>().join(", ")
-        ),
-        "after a tenth of the epochs, the least mean training loss is RMSProp's or Adam's",
-        [RMSPROP, ADAM, SLOW_ADAM].contains(&leads),
-    );
+            rows.iter()
+                .zip(&losses)
+                .map(|(row, loss)| format!("{} {loss:.4}", row.name))
+                .collect::<Vec<_>>()
+                .join(", ")
+        ))
+        .criterion("after a tenth of the epochs, the least mean training loss is RMSProp's or Adam's")
+        .holds([RMSPROP, ADAM, SLOW_ADAM].contains(&leads), "");
     outcome.claim(if fastest.holds {
         fastest
     } else {
@@ -292,19 +299,18 @@ fn claims(outcome: &mut Outcome, rows: &[Row], epochs: usize, steps: usize) {
     });
     let accuracy = |which: usize| rows[which].last(|run| &run.accuracy);
     let best = accuracy(RMSPROP).0.max(accuracy(ADAM).0);
-    let generalises = Claim::new(
-        "In the end SGD with momentum generalises better than RMSProp and Adam at 0.001",
-        "a higher test accuracy",
-        format!(
-            "{:.4} ± {:.4} against {:.4} and {:.4}",
-            accuracy(MOMENTUM).0,
-            accuracy(MOMENTUM).1,
-            accuracy(RMSPROP).0,
-            accuracy(ADAM).0
-        ),
-        "the mean over the seeds is above both after the last epoch",
-        accuracy(MOMENTUM).0 > best,
-    );
+    let generalises =
+        Claim::that("In the end SGD with momentum generalises better than RMSProp and Adam at 0.001")
+            .expected("a higher test accuracy")
+            .measured(format!(
+                "{:.4} ± {:.4} against {:.4} and {:.4}",
+                accuracy(MOMENTUM).0,
+                accuracy(MOMENTUM).1,
+                accuracy(RMSPROP).0,
+                accuracy(ADAM).0
+            ))
+            .criterion("the mean over the seeds is above both after the last epoch")
+            .holds(accuracy(MOMENTUM).0 > best, "");
     let train = |which: usize| rows[which].last(|run| &run.train).0;
     outcome.claim(if generalises.holds {
         generalises
@@ -318,19 +324,26 @@ fn claims(outcome: &mut Outcome, rows: &[Row], epochs: usize, steps: usize) {
             train(ADAM)
         ))
     });
-    let early_accuracy: Vec<(f64, f64)> =
-        rows.iter().map(|row| row.curve(|run| &run.accuracy).get(early).copied().unwrap_or((f64::NAN, 0.0))).collect();
+    let early_accuracy: Vec<(f64, f64)> = rows
+        .iter()
+        .map(|row| row.curve(|run| &run.accuracy).get(early).copied().unwrap_or((f64::NAN, 0.0)))
+        .collect();
     let (low, high) = early_accuracy
         .iter()
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (mean, _)| (a.min(*mean), b.max(*mean)));
     let deviation = early_accuracy.iter().map(|(_, deviation)| *deviation).fold(0.0, f64::max);
-    outcome.claim(Claim::new(
-        "Early on, the optimizer and its rate matter more than the seed",
-        "a range far above the deviation",
-        format!("test accuracies {low:.4} to {high:.4} in epoch {early}; the largest deviation is {deviation:.4}"),
-        "the range over the optimizers is at least 4 times the largest deviation over the seeds",
-        high - low >= 4.0 * deviation,
-    ));
+    outcome.claim(
+        Claim::that("Early on, the optimizer and its rate matter more than the seed")
+            .expected("a range far above the deviation")
+            .measured(format!(
+                "test accuracies {low:.4} to {high:.4} in epoch {early}; the largest deviation is \
+                 {deviation:.4}"
+            ))
+            .criterion(
+                "the range over the optimizers is at least 4 times the largest deviation over the seeds",
+            )
+            .holds(high - low >= 4.0 * deviation, ""),
+    );
 }
 
 /// Lines of means (x, mean, deviation), with bands of a deviation to either side.
@@ -375,7 +388,8 @@ fn curves(rows: &[Row]) -> Figure {
 
 /// The test loss over a logarithmic axis, on which a faster way is the same curve further to the left.
 fn shifted(rows: &[Row], epochs: usize) -> Figure {
-    let chart = || Chart::new(Axis::log("epoch").range(1.0, epochs as f64), Axis::log("mean cross-entropy (nats)"));
+    let chart =
+        || Chart::new(Axis::log("epoch").range(1.0, epochs as f64), Axis::log("mean cross-entropy (nats)"));
     let pair = |title: &str, slow: usize, fast: usize| {
         let mut chart = chart().title(title);
         for which in [slow, fast] {

@@ -90,37 +90,35 @@ fn report(outcome: &mut Outcome, rows: &[Row], seeds: usize) {
     let gap = |row: &Row| mean(&row.train) - mean(&row.test);
     let (first, last) = (&rows[0], &rows[rows.len() - 1]);
     let best = rows.iter().fold(first, |a, b| if mean(&b.test) > mean(&a.test) { b } else { a });
-    outcome.claim(Claim::new(
-        "Without a penalty the network fits all samples",
-        "training accuracy 1",
-        format!("{:.4}", mean(&first.train)),
-        "at least 0.99",
-        mean(&first.train) >= 0.99,
-    ));
+    outcome.claim(
+        Claim::that("Without a penalty the network fits all samples")
+            .expected("training accuracy 1")
+            .measured(format!("{:.4}", mean(&first.train)))
+            .criterion("at least 0.99")
+            .holds(mean(&first.train) >= 0.99, ""),
+    );
     let falls = rows.windows(2).all(|pair| mean(&pair[1].norms) <= mean(&pair[0].norms));
-    outcome.claim(Claim::new(
-        "The norm of the weights falls with λ",
-        "at every step",
-        format!("from {:.2} to {:.2e}", mean(&first.norms), mean(&last.norms)),
-        "each mean norm is not above the one before",
-        falls,
-    ));
-    outcome.claim(Claim::new(
-        "The gap between training and test accuracy closes as λ grows",
-        "a smaller gap at λ = 1",
-        format!("{:.3} at λ = 0, {:.3} at λ = 1", gap(first), gap(last)),
-        "at most a quarter of the gap without a penalty",
-        gap(last) <= 0.25 * gap(first),
-    ));
+    outcome.claim(
+        Claim::that("The norm of the weights falls with λ")
+            .expected("at every step")
+            .measured(format!("from {:.2} to {:.2e}", mean(&first.norms), mean(&last.norms)))
+            .criterion("each mean norm is not above the one before")
+            .holds(falls, ""),
+    );
+    outcome.claim(
+        Claim::that("The gap between training and test accuracy closes as λ grows")
+            .expected("a smaller gap at λ = 1")
+            .measured(format!("{:.3} at λ = 0, {:.3} at λ = 1", gap(first), gap(last)))
+            .criterion("at most a quarter of the gap without a penalty")
+            .holds(gap(last) <= 0.25 * gap(first), ""),
+    );
     let gain = mean(&best.test) - mean(&first.test);
     let helps = best.lambda > 0.0 && gain >= 0.01;
-    let claim = Claim::new(
-        "Some λ between gives a better test accuracy than none",
-        "an inner best λ",
-        format!("{:.4} at λ = {}, {:.4} without", mean(&best.test), best.lambda, mean(&first.test)),
-        "better by at least 0.01",
-        helps,
-    );
+    let claim = Claim::that("Some λ between gives a better test accuracy than none")
+        .expected("an inner best λ")
+        .measured(format!("{:.4} at λ = {}, {:.4} without", mean(&best.test), best.lambda, mean(&first.test)))
+        .criterion("better by at least 0.01")
+        .holds(helps, "");
     outcome.claim(if helps {
         claim
     } else {
@@ -144,13 +142,21 @@ fn report(outcome: &mut Outcome, rows: &[Row], seeds: usize) {
             let (mean, deviation) = mean_and_deviation(&of(row));
             (at(row), mean - deviation, mean + deviation)
         };
-        chart = chart
-            .band(rows.iter().map(spread), color, "")
-            .line(Line::new(rows.iter().map(|row| (at(row), mean(&of(row))))).label(label).color(color).marker(marker));
+        chart = chart.band(rows.iter().map(spread), color, "").line(
+            Line::new(rows.iter().map(|row| (at(row), mean(&of(row)))))
+                .label(label)
+                .color(color)
+                .marker(marker),
+        );
     }
     let gaps = Chart::new(axis(), Axis::linear("accuracy, norm / largest norm").holding(0.0))
         .title("Gap and weights")
-        .line(Line::new(rows.iter().map(|row| (at(row), gap(row)))).label("gap").color(Color::Green).marker(Marker::Triangle))
+        .line(
+            Line::new(rows.iter().map(|row| (at(row), gap(row))))
+                .label("gap")
+                .color(Color::Green)
+                .marker(Marker::Triangle),
+        )
         .line(
             Line::new(rows.iter().map(|row| (at(row), mean(&row.norms) / mean(&first.norms))))
                 .label("norm of the weights, relative")
@@ -248,13 +254,13 @@ fn posterior_claim(outcome: &mut Outcome, context: &Context, train: &Dataset) ->
     let size = first.iter().map(|g| g.abs()).fold(0.0, f64::max);
     let apart = first.iter().zip(second).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / size;
     let value = (small.tape.item(posterior) - constant - first_value).abs() / first_value.abs();
-    outcome.claim(Claim::new(
-        "The penalised loss is the posterior with a Gaussian prior: equal but for a constant",
-        "equal gradients, values a constant apart",
-        format!("gradients {apart:.1e} apart, values {value:.1e}, relative"),
-        "both at most 10⁻¹²",
-        apart <= 1e-12 && value <= 1e-12,
-    ));
+    outcome.claim(
+        Claim::that("The penalised loss is the posterior with a Gaussian prior: equal but for a constant")
+            .expected("equal gradients, values a constant apart")
+            .measured(format!("gradients {apart:.1e} apart, values {value:.1e}, relative"))
+            .criterion("both at most 10⁻¹²")
+            .holds(apart <= 1e-12 && value <= 1e-12, ""),
+    );
     Ok(())
 }
 
@@ -284,12 +290,12 @@ fn decay_claim(outcome: &mut Outcome, context: &Context, train: &Dataset) -> Res
         })
         .collect::<Result<_>>()?;
     let apart = ends[0].iter().zip(&ends[1]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    outcome.claim(Claim::new(
-        "For plain gradient descent weight decay is the gradient of the penalty",
-        "the same weights",
-        format!("at most {apart:.1e} apart after 50 steps"),
-        "at most 10⁻¹²",
-        apart <= 1e-12,
-    ));
+    outcome.claim(
+        Claim::that("For plain gradient descent weight decay is the gradient of the penalty")
+            .expected("the same weights")
+            .measured(format!("at most {apart:.1e} apart after 50 steps"))
+            .criterion("at most 10⁻¹²")
+            .holds(apart <= 1e-12, ""),
+    );
     Ok(())
 }

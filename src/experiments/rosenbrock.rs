@@ -103,13 +103,13 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
     for (name, run, rate, formula) in predictions {
         let (expected, measured) = (Float::ln_1p(-rate * curvature), late_rate(&runs[run].1));
         outcome.number(format!("late rate of {name}"), measured);
-        outcome.claim(Claim::new(
-            format!("{name} ends with a linear rate that the flat direction sets"),
-            format!("{expected:.4e} a step: {formula}"),
-            format!("{measured:.4e} a step"),
-            "within 2 %, by a line through ln(distance) between 10⁻² and 10⁻³",
-            (measured / expected - 1.0).abs() <= 0.02,
-        ));
+        outcome.claim(
+            Claim::that(format!("{name} ends with a linear rate that the flat direction sets"))
+                .expected(format!("{expected:.4e} a step: {formula}"))
+                .measured(format!("{measured:.4e} a step"))
+                .criterion("within 2 %, by a line through ln(distance) between 10⁻² and 10⁻³")
+                .holds((measured / expected - 1.0).abs() <= 0.02, ""),
+        );
     }
     let rmsprop = &runs[2].1;
     let lengths: Vec<f64> = rmsprop[rmsprop.len() - 1001..]
@@ -118,27 +118,26 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
         .collect();
     let (length, _) = mean_and_deviation(&lengths);
     outcome.number("length of RMSProp's last steps", length);
-    outcome.claim(Claim::new(
-        "RMSProp at a fixed rate does not come to rest: its steps stay about as long as η",
-        format!("about {RMSPROP_RATE}"),
-        format!("{length:.4}, mean of the last 1000 steps"),
-        "between η/10 and 10η",
-        (RMSPROP_RATE / 10.0..=RMSPROP_RATE * 10.0).contains(&length),
-    ));
+    outcome.claim(
+        Claim::that("RMSProp at a fixed rate does not come to rest: its steps stay about as long as η")
+            .expected(format!("about {RMSPROP_RATE}"))
+            .measured(format!("{length:.4}, mean of the last 1000 steps"))
+            .criterion("between η/10 and 10η")
+            .holds((RMSPROP_RATE / 10.0..=RMSPROP_RATE * 10.0).contains(&length), ""),
+    );
     let adam = distance(*runs[3].1.last().unwrap_or(&START));
-    outcome.claim(Claim::new(
-        "Adam, whose first moment averages opposite steps away, comes closer to (1, 1) than RMSProp",
-        "a smaller distance at the end",
-        format!("{adam:.2e} against {:.2e}", distance(*rmsprop.last().unwrap_or(&START))),
-        "the distance after the last step is smaller",
-        adam < distance(*rmsprop.last().unwrap_or(&START)),
-    ));
+    outcome.claim(
+        Claim::that(
+            "Adam, whose first moment averages opposite steps away, comes closer to (1, 1) than RMSProp",
+        )
+        .expected("a smaller distance at the end")
+        .measured(format!("{adam:.2e} against {:.2e}", distance(*rmsprop.last().unwrap_or(&START))))
+        .criterion("the distance after the last step is smaller")
+        .holds(adam < distance(*rmsprop.last().unwrap_or(&START)), ""),
+    );
 
     outcome.figure(&valley(runs));
-    let mut chart = Chart::new(
-        Axis::log("step").range(1.0, STEPS as f64),
-        Axis::log("distance to (1, 1)"),
-    );
+    let mut chart = Chart::new(Axis::log("step").range(1.0, STEPS as f64), Axis::log("distance to (1, 1)"));
     for (name, points) in runs {
         let steps = points.iter().enumerate().skip(1);
         chart = chart.line(Line::new(steps.map(|(t, p)| (t as f64, distance(*p)))).label(*name));
@@ -185,15 +184,12 @@ fn valley(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
          on its way; Adam, after a swing, keeps to the floor.",
     );
     for (i, (name, points)) in runs.iter().enumerate() {
-        let chart = Chart::new(
-            Axis::linear("x").range(xs.0, xs.1),
-            Axis::linear("y").range(ys.0, ys.1),
-        )
-        .title(*name)
-        .contours(200, xs, ys, &levels, Color::Muted, value)
-        .line(Line::new(points.iter().copied()).color(Color::series(i)))
-        .points([START], Marker::Circle, Color::Ink, "")
-        .points([(1.0, 1.0)], Marker::Star, Color::Ink, "");
+        let chart = Chart::new(Axis::linear("x").range(xs.0, xs.1), Axis::linear("y").range(ys.0, ys.1))
+            .title(*name)
+            .contours(200, xs, ys, &levels, Color::Muted, value)
+            .line(Line::new(points.iter().copied()).color(Color::series(i)))
+            .points([START], Marker::Circle, Color::Ink, "")
+            .points([(1.0, 1.0)], Marker::Star, Color::Ink, "");
         figure = figure.panel(chart);
     }
     figure

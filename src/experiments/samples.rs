@@ -84,21 +84,19 @@ fn report(context: &Context, verdicts: &[Verdict]) -> Outcome {
     outcome.number("test accuracy", accuracy);
     outcome.number("mean confidence", confidence);
     outcome.number("mean confidence where wrong", sure_wrong);
-    outcome.claim(Claim::new(
-        "The network is less sure where it is wrong",
-        "a lower mean probability of the chosen class",
-        format!("{sure_wrong:.3} where wrong, {sure_right:.3} where right"),
-        "lower by at least 0.1",
-        sure_wrong <= sure_right - 0.1,
-    ));
-    let too_sure = confidence - accuracy > 2.0 * (accuracy * (1.0 - accuracy) / verdicts.len() as f64).sqrt();
-    let claim = Claim::new(
-        "The network is too sure",
-        "mean probability of the chosen class above the accuracy",
-        format!("{confidence:.4} against an accuracy of {accuracy:.4}"),
-        "above by more than two standard errors of the accuracy",
-        too_sure,
+    outcome.claim(
+        Claim::that("The network is less sure where it is wrong")
+            .expected("a lower mean probability of the chosen class")
+            .measured(format!("{sure_wrong:.3} where wrong, {sure_right:.3} where right"))
+            .criterion("lower by at least 0.1")
+            .holds(sure_wrong <= sure_right - 0.1, ""),
     );
+    let too_sure = confidence - accuracy > 2.0 * (accuracy * (1.0 - accuracy) / verdicts.len() as f64).sqrt();
+    let claim = Claim::that("The network is too sure")
+        .expected("mean probability of the chosen class above the accuracy")
+        .measured(format!("{confidence:.4} against an accuracy of {accuracy:.4}"))
+        .criterion("above by more than two standard errors of the accuracy")
+        .holds(too_sure, "");
     outcome.claim(if too_sure {
         claim
     } else {

@@ -64,7 +64,14 @@ struct Sets<'a> {
     test: &'a Dataset,
 }
 
-fn train(context: &Context, sets: &Sets, schedule: impl Schedule + 'static, early: Option<Criterion>, epochs: usize, batch: usize) -> Result<Run> {
+fn train(
+    context: &Context,
+    sets: &Sets,
+    schedule: impl Schedule + 'static,
+    early: Option<Criterion>,
+    epochs: usize,
+    batch: usize,
+) -> Result<Run> {
     let Sets { train, validation, test } = sets;
     let mut tape = Tape::<f32>::default();
     let widths = [train.features(), 128, train.classes()];
@@ -78,7 +85,8 @@ fn train(context: &Context, sets: &Sets, schedule: impl Schedule + 'static, earl
         ..FitOptions::new(epochs, batch, context.seed, loss)
     };
     let (mut watch, mut trace) = (context.observer("training"), Trace::default());
-    let fitted = fit(&model, &mut tape, &mut optimizer, train, Some(validation), &options, &mut watch, &mut trace)?;
+    let fitted =
+        fit(&model, &mut tape, &mut optimizer, train, Some(validation), &options, &mut watch, &mut trace)?;
     context.check()?;
     let validation = evaluate(&model, &mut tape, validation, loss)?.loss;
     let test = evaluate(&model, &mut tape, test, loss)?;
@@ -100,12 +108,16 @@ fn early_stopping(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let train_rows = all.take(n);
     let mut rng = stream(context.seed, Purpose::Subsample);
     let classes = all.classes();
-    let wrong = |i: usize, rng: &mut rand_chacha::ChaCha8Rng| match rng.random::<f64>() < WRONG && classes > 1 {
+    let wrong = |i: usize, rng: &mut rand_chacha::ChaCha8Rng| match rng.random::<f64>() < WRONG && classes > 1
+    {
         true => (train_rows.label(i) + rng.random_range(1..classes)) % classes,
         false => train_rows.label(i),
     };
     if all.len() <= n {
-        let why = format!("{} training images are too few: it takes {n} to train on, and some to validate", all.len());
+        let why = format!(
+            "{} training images are too few: it takes {n} to train on, and some to validate",
+            all.len()
+        );
         return Err(Error::Data(why));
     }
     let labels: Vec<usize> = (0..n).map(|i| wrong(i, &mut rng)).collect();
@@ -138,13 +150,13 @@ fn early_stopping(context: &Context, outcome: &mut Outcome) -> Result<()> {
         _ => None,
     };
     let epoch_name = |epoch: Option<f64>| epoch.map_or("none".into(), |epoch| format!("epoch {epoch}"));
-    let claim = Claim::new(
-        format!("GL stops at the first epoch with a validation loss more than {ALPHA} % above its least"),
-        format!("{}, from the run that goes on", epoch_name(expected.map(|e| e.0))),
-        epoch_name(end),
-        "the same epoch",
-        end.is_some() && end == expected.map(|e| e.0),
-    );
+    let claim = Claim::that(format!(
+        "GL stops at the first epoch with a validation loss more than {ALPHA} % above its least"
+    ))
+    .expected(format!("{}, from the run that goes on", epoch_name(expected.map(|e| e.0))))
+    .measured(epoch_name(end))
+    .criterion("the same epoch")
+    .holds(end.is_some() && end == expected.map(|e| e.0), "");
     outcome.claim(if end.is_none() && expected.is_none() {
         claim.because("The validation loss never rises that far: there is nothing to stop for.")
     } else {
@@ -152,37 +164,37 @@ fn early_stopping(context: &Context, outcome: &mut Outcome) -> Result<()> {
     });
     let (best, best_loss) = expected.map_or(least, |e| e.1);
     let restored = stopped.fitted.best_epoch.map(|epoch| epoch as f64);
-    outcome.claim(Claim::new(
-        "It puts back the parameters of the least validation loss",
-        format!("epoch {best}, {best_loss:.6}"),
-        format!("{}, {:.6} when evaluated again", epoch_name(restored), stopped.validation),
-        "the same epoch, the same loss to the last bit",
-        restored == Some(best) && stopped.validation == best_loss,
-    ));
+    outcome.claim(
+        Claim::that("It puts back the parameters of the least validation loss")
+            .expected(format!("epoch {best}, {best_loss:.6}"))
+            .measured(format!("{}, {:.6} when evaluated again", epoch_name(restored), stopped.validation))
+            .criterion("the same epoch, the same loss to the last bit")
+            .holds(restored == Some(best) && stopped.validation == best_loss, ""),
+    );
     let off = free.trace.epochs.iter().map(|epoch| {
         let t = (epoch.steps - 1) as f64;
         let theory = 0.5 * RATE * (1.0 + Float::cos(std::f64::consts::PI * t / steps as f64));
         (epoch.lr - theory).abs()
     });
     let off = off.fold(0.0, f64::max);
-    outcome.claim(Claim::new(
-        "The rate follows the cosine",
-        "½·η₀·(1 + cos πt/T)",
-        format!("{off:.1e} off at most"),
-        "at most 10⁻¹⁵ off at the last step of each epoch",
-        off <= 1e-15,
-    ));
-    let claim = Claim::new(
-        format!("With {:.0} % wrong labels stopping pays", 100.0 * WRONG),
-        "a smaller test loss than at the end",
-        format!("{:.4} restored, {:.4} after {EPOCHS} epochs", stopped.test.loss, free.test.loss),
-        "smaller by at least 5 %",
-        stopped.test.loss <= 0.95 * free.test.loss,
+    outcome.claim(
+        Claim::that("The rate follows the cosine")
+            .expected("½·η₀·(1 + cos πt/T)")
+            .measured(format!("{off:.1e} off at most"))
+            .criterion("at most 10⁻¹⁵ off at the last step of each epoch")
+            .holds(off <= 1e-15, ""),
     );
+    let claim = Claim::that(format!("With {:.0} % wrong labels stopping pays", 100.0 * WRONG))
+        .expected("a smaller test loss than at the end")
+        .measured(format!("{:.4} restored, {:.4} after {EPOCHS} epochs", stopped.test.loss, free.test.loss))
+        .criterion("smaller by at least 5 %")
+        .holds(stopped.test.loss <= 0.95 * free.test.loss, "");
     outcome.claim(if claim.holds {
         claim
     } else {
-        claim.because("With a falling rate the network may not get as far as to learn the wrong labels by heart.")
+        claim.because(
+            "With a falling rate the network may not get as far as to learn the wrong labels by heart.",
+        )
     });
 
     let mark = |chart: Chart| {
@@ -226,7 +238,14 @@ fn early_stopping(context: &Context, outcome: &mut Outcome) -> Result<()> {
         let epochs = run.trace.epochs.len();
         let of = run.fitted.best_epoch.unwrap_or(epochs);
         let accuracy = run.test.accuracy().unwrap_or(f64::NAN);
-        table.row([name.into(), epochs.into(), of.into(), run.validation.into(), run.test.loss.into(), accuracy.into()]);
+        table.row([
+            name.into(),
+            epochs.into(),
+            of.into(),
+            run.validation.into(),
+            run.test.loss.into(),
+            accuracy.into(),
+        ]);
         outcome.number(format!("{name}: epochs"), epochs as f64);
         outcome.number(format!("{name}: epoch of the parameters"), of as f64);
         outcome.number(format!("{name}: test loss"), run.test.loss);
@@ -257,29 +276,47 @@ fn restarts(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let cosine = train(context, &sets, cosine, None, epochs, batch)?;
 
     // Ends of the cycles, from 1.
-    let ends: Vec<usize> =
-        CYCLES.iter().scan(0, |sum, cycle| { *sum += cycle; Some(*sum) }).collect();
+    let ends: Vec<usize> = CYCLES
+        .iter()
+        .scan(0, |sum, cycle| {
+            *sum += cycle;
+            Some(*sum)
+        })
+        .collect();
     let training = |run: &Run, epoch: usize| run.trace.epochs[epoch - 1].train_loss;
-    let validation = |run: &Run, epoch: usize| run.trace.epochs[epoch - 1].validation_loss.unwrap_or(f64::NAN);
+    let validation =
+        |run: &Run, epoch: usize| run.trace.epochs[epoch - 1].validation_loss.unwrap_or(f64::NAN);
     let at_ends = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { ends.iter().map(|e| f(*e)).collect() };
     let list = |xs: &[f64]| xs.iter().map(|x| format!("{x:.4}")).collect::<Vec<_>>().join(", ");
     let lows = at_ends(&|epoch| training(&warm, epoch));
     let after: Vec<f64> = ends[..2].iter().map(|epoch| training(&warm, epoch + 1)).collect();
-    outcome.claim(Claim::new(
-        "A restart throws the loss up, and the next cycle gets lower than the one before",
-        "up at both restarts, down from cycle to cycle",
-        format!("training loss {} at the ends of the cycles, {} after the restarts", list(&lows), list(&after)),
-        "each first epoch of a cycle is above the last of the one before, each last below it",
-        after.iter().zip(&lows).all(|(up, low)| up > low) && lows.windows(2).all(|pair| pair[1] < pair[0]),
-    ));
-    let (early, late) = (at_ends(&|epoch| validation(&warm, epoch)), at_ends(&|epoch| validation(&cosine, epoch)));
-    let claim = Claim::new(
-        "With restarts there is a better network early: at the ends of the first two cycles",
-        "a smaller validation loss than on the way down one long cosine",
-        format!("{} with restarts, {} without, at epochs 4 and 12", list(&early[..2]), list(&late[..2])),
-        "smaller at both",
-        (0..2).all(|i| early[i] < late[i]),
+    outcome.claim(
+        Claim::that("A restart throws the loss up, and the next cycle gets lower than the one before")
+            .expected("up at both restarts, down from cycle to cycle")
+            .measured(format!(
+                "training loss {} at the ends of the cycles, {} after the restarts",
+                list(&lows),
+                list(&after)
+            ))
+            .criterion("each first epoch of a cycle is above the last of the one before, each last below it")
+            .holds(
+                after.iter().zip(&lows).all(|(up, low)| up > low)
+                    && lows.windows(2).all(|pair| pair[1] < pair[0]),
+                "",
+            ),
     );
+    let (early, late) =
+        (at_ends(&|epoch| validation(&warm, epoch)), at_ends(&|epoch| validation(&cosine, epoch)));
+    let claim =
+        Claim::that("With restarts there is a better network early: at the ends of the first two cycles")
+            .expected("a smaller validation loss than on the way down one long cosine")
+            .measured(format!(
+                "{} with restarts, {} without, at epochs 4 and 12",
+                list(&early[..2]),
+                list(&late[..2])
+            ))
+            .criterion("smaller at both")
+            .holds((0..2).all(|i| early[i] < late[i]), "");
     outcome.claim(if claim.holds {
         claim
     } else {
@@ -314,10 +351,22 @@ fn restarts(context: &Context, outcome: &mut Outcome) -> Result<()> {
         .panel(loss)
         .panel(check),
     );
-    let columns = ["epoch", "training, restarts", "training, one cosine", "validation, restarts", "validation, one cosine"];
+    let columns = [
+        "epoch",
+        "training, restarts",
+        "training, one cosine",
+        "validation, restarts",
+        "validation, one cosine",
+    ];
     let mut table = Table::new("restarts", "Losses at the ends of the cycles", columns);
     for (i, epoch) in ends.iter().enumerate() {
-        table.row([(*epoch).into(), lows[i].into(), training(&cosine, *epoch).into(), early[i].into(), late[i].into()]);
+        table.row([
+            (*epoch).into(),
+            lows[i].into(),
+            training(&cosine, *epoch).into(),
+            early[i].into(),
+            late[i].into(),
+        ]);
         outcome.number(format!("restarts: training loss after {epoch}"), lows[i]);
         outcome.number(format!("restarts: validation loss after {epoch}"), early[i]);
         outcome.number(format!("one cosine: validation loss after {epoch}"), late[i]);
@@ -399,7 +448,8 @@ fn quadratic(context: &Context, outcome: &mut Outcome) -> Result<()> {
             own.dot(&in_modes.row(i)) / in_modes.row(i).norm_squared()
         };
         let error = |weights: &DMatrix<f64>| {
-            weights.column_iter().map(|column| (column - truth.column(0)).norm_squared()).sum::<f64>() / DRAWS as f64
+            weights.column_iter().map(|column| (column - truth.column(0)).norm_squared()).sum::<f64>()
+                / DRAWS as f64
         };
         points.push(Point {
             tau,
@@ -416,21 +466,19 @@ fn quadratic(context: &Context, outcome: &mut Outcome) -> Result<()> {
 fn report_quadratic(outcome: &mut Outcome, values: &[f64], points: &[Point]) {
     let largest = |of: &dyn Fn(&Point) -> f64| points.iter().map(of).fold(0.0, f64::max);
     let apart = largest(&|point| point.apart);
-    outcome.claim(Claim::new(
-        "Stopping after τ steps is a ridge with (1 − ηλ)^τ = α/(λ + α) in each eigendirection",
-        "the same weights",
-        format!("{apart:.1e} apart at most, relative"),
-        format!("at most 10⁻¹⁰ at each of {} times", points.len()),
-        apart <= 1e-10,
-    ));
-    let shares_apart = largest(&|point| point.shares.iter().map(|[a, b]| (a - b).abs()).fold(0.0, f64::max));
-    let claim = Claim::new(
-        "With a single α = 1/(ητ) they differ a little in every direction",
-        "shares of the solution at most 0.204 apart, in the limit of small steps",
-        format!("{shares_apart:.4}"),
-        "at most 0.21",
-        shares_apart <= 0.21,
+    outcome.claim(
+        Claim::that("Stopping after τ steps is a ridge with (1 − ηλ)^τ = α/(λ + α) in each eigendirection")
+            .expected("the same weights")
+            .measured(format!("{apart:.1e} apart at most, relative"))
+            .criterion(format!("at most 10⁻¹⁰ at each of {} times", points.len()))
+            .holds(apart <= 1e-10, ""),
     );
+    let shares_apart = largest(&|point| point.shares.iter().map(|[a, b]| (a - b).abs()).fold(0.0, f64::max));
+    let claim = Claim::that("With a single α = 1/(ητ) they differ a little in every direction")
+        .expected("shares of the solution at most 0.204 apart, in the limit of small steps")
+        .measured(format!("{shares_apart:.4}"))
+        .criterion("at most 0.21")
+        .holds(shares_apart <= 0.21, "");
     outcome.claim(if claim.holds {
         claim
     } else {
@@ -446,13 +494,13 @@ fn report_quadratic(outcome: &mut Outcome, values: &[f64], points: &[Point]) {
         ))
     });
     let ratio = largest(&|point| point.errors[0] / point.errors[1]);
-    outcome.claim(Claim::new(
-        "The mean squared error of descent is at most 1.69 times that of the ridge 1/(ητ)",
-        "at most 1.6862, at all times",
-        format!("{ratio:.3} at most"),
-        "at most 1.6862",
-        ratio <= 1.6862,
-    ));
+    outcome.claim(
+        Claim::that("The mean squared error of descent is at most 1.69 times that of the ridge 1/(ητ)")
+            .expected("at most 1.6862, at all times")
+            .measured(format!("{ratio:.3} at most"))
+            .criterion("at most 1.6862")
+            .holds(ratio <= 1.6862, ""),
+    );
     let least = |which: usize| points.iter().map(|p| p.errors[which]).fold(f64::INFINITY, f64::min);
     let scaled = |which: usize| -> Vec<(f64, f64)> {
         let of = |point: &Point| {
@@ -464,8 +512,18 @@ fn report_quadratic(outcome: &mut Outcome, values: &[f64], points: &[Point]) {
     let xs: Vec<f64> = (0..=100).map(|i| Float::powf(10.0, -2.0 + 0.04 * f64::from(i))).collect();
     let shares = Chart::new(Axis::log("λ/α = ητλ"), Axis::linear("share of the solution").holding(0.0))
         .title("Every direction at every time")
-        .line(Line::new(xs.iter().map(|x| (*x, -Float::exp_m1(-x)))).label("1 − e^(−x)").color(Color::Blue).width(1.2))
-        .line(Line::new(xs.iter().map(|x| (*x, x / (1.0 + x)))).label("x/(1 + x)").color(Color::Vermilion).width(1.2))
+        .line(
+            Line::new(xs.iter().map(|x| (*x, -Float::exp_m1(-x))))
+                .label("1 − e^(−x)")
+                .color(Color::Blue)
+                .width(1.2),
+        )
+        .line(
+            Line::new(xs.iter().map(|x| (*x, x / (1.0 + x))))
+                .label("x/(1 + x)")
+                .color(Color::Vermilion)
+                .width(1.2),
+        )
         .points(scaled(0), Marker::Dot, Color::Blue, "descent")
         .points(scaled(1), Marker::Cross, Color::Vermilion, "ridge");
     let curve = |which: usize| points.iter().map(move |p| (1.0 / p.alpha, p.errors[which]));

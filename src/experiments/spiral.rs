@@ -95,20 +95,23 @@ fn boundary_length(classes: &[usize]) -> f64 {
 fn report(train: &Dataset, stages: &[Stage], trace: &Trace) -> Outcome {
     let mut outcome = Outcome::default();
     let (first, last) = (&stages[0], &stages[stages.len() - 1]);
-    outcome.claim(Claim::new(
-        "Two hidden layers tell the arms apart",
-        "about 0.97 on new points",
-        format!("{:.4} after {} epochs", last.test, last.epochs),
-        "test accuracy of at least 0.95",
-        last.test >= 0.95,
-    ));
-    outcome.claim(Claim::new(
-        "The boundary is short at first and grows while the arms are learned",
-        "longer in the end",
-        format!("{:.1} after {} epoch, {:.1} after {}", first.length, first.epochs, last.length, last.epochs),
-        "the last length is at least 1.5 times the first",
-        last.length >= 1.5 * first.length,
-    ));
+    outcome.claim(
+        Claim::that("Two hidden layers tell the arms apart")
+            .expected("about 0.97 on new points")
+            .measured(format!("{:.4} after {} epochs", last.test, last.epochs))
+            .criterion("test accuracy of at least 0.95")
+            .holds(last.test >= 0.95, ""),
+    );
+    outcome.claim(
+        Claim::that("The boundary is short at first and grows while the arms are learned")
+            .expected("longer in the end")
+            .measured(format!(
+                "{:.1} after {} epoch, {:.1} after {}",
+                first.length, first.epochs, last.length, last.epochs
+            ))
+            .criterion("the last length is at least 1.5 times the first")
+            .holds(last.length >= 1.5 * first.length, ""),
+    );
     let mut figure = Figure::new(
         "boundary",
         "The boundary over training time",
@@ -119,13 +122,11 @@ fn report(train: &Dataset, stages: &[Stage], trace: &Trace) -> Outcome {
     let points = train.to_rows::<f64>();
     for stage in stages {
         let plural = if stage.epochs == 1 { "epoch" } else { "epochs" };
-        let mut chart = Chart::new(
-            Axis::linear("x").range(SPAN.0, SPAN.1),
-            Axis::linear("y").range(SPAN.0, SPAN.1),
-        )
-        .title(format!("{} {plural}, test accuracy {:.3}", stage.epochs, stage.test))
-        .square()
-        .class_map(CELLS, SPAN, SPAN, &stage.classes);
+        let mut chart =
+            Chart::new(Axis::linear("x").range(SPAN.0, SPAN.1), Axis::linear("y").range(SPAN.0, SPAN.1))
+                .title(format!("{} {plural}, test accuracy {:.3}", stage.epochs, stage.test))
+                .square()
+                .class_map(CELLS, SPAN, SPAN, &stage.classes);
         for arm in 0..ARMS {
             let of_arm = (0..train.len().min(600)).filter(|i| train.label(*i) == arm);
             let places = of_arm.map(|i| (points[2 * i], points[2 * i + 1]));

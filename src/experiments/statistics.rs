@@ -1,6 +1,7 @@
 //! Means, spreads and fitted lines.
 
 use crate::Float;
+use crate::report::fixed;
 
 /// Mean and standard deviation (with n − 1); the deviation of a single number is 0.
 pub fn mean_and_deviation(xs: &[f64]) -> (f64, f64) {
@@ -87,7 +88,7 @@ impl Fit {
 /// The slope with its interval: `1.02 ± 0.03`.
 impl std::fmt::Display for Fit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:.3} ± {:.3}", self.slope, self.half_width)
+        write!(f, "{} ± {}", fixed(self.slope, 3), fixed(self.half_width, 3))
     }
 }
 

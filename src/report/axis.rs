@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
+use super::{fixed, scientific};
 use crate::Float;
 
 /// One axis of a chart: its label, with the unit in parentheses where there is one, and its scale.
@@ -172,7 +173,7 @@ fn linear_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     (first..=last)
         .map(|k| {
             let x = k as f64 * step;
-            let label = if largest >= 1e5 || decimals > 4 { scientific(x) } else { plain(x, decimals) };
+            let label = if largest >= 1e5 || decimals > 4 { scientific(x, 2) } else { fixed(x, decimals) };
             (x, label)
         })
         .collect()
@@ -185,7 +186,7 @@ fn log_ticks(low: f64, high: f64) -> (Vec<(f64, String)>, Vec<f64>) {
     let every = ((last - first) / 7 + 1).max(1);
     let plain_labels = first >= -3 && last <= 4;
     let label = |x: f64, e: i32| {
-        if plain_labels { plain(x, (-e).max(0) as usize) } else { scientific(x) }
+        if plain_labels { fixed(x, (-e).max(0) as usize) } else { scientific(x, 2) }
     };
     let multiples: &[i32] = match last - first {
         ..=0 if high - low < 0.7 => &[1, 2, 3, 4, 5, 6, 7, 8, 9],
@@ -218,47 +219,6 @@ fn power(exponent: f64) -> f64 {
         return format!("1e{exponent}").parse().unwrap_or(f64::NAN);
     }
     Float::exp(exponent * std::f64::consts::LN_10)
-}
-
-/// A number with a minus that is as wide as a plus, and thin spaces between thousands.
-fn plain(x: f64, decimals: usize) -> String {
-    let digits = format!("{:.decimals$}", x.abs());
-    let (whole, rest) = digits.split_once('.').map_or((digits.as_str(), None), |(a, b)| (a, Some(b)));
-    let mut grouped = String::new();
-    for (i, c) in whole.chars().enumerate() {
-        if i > 0 && (whole.len() - i).is_multiple_of(3) && whole.len() > 4 {
-            grouped.push('\u{2009}');
-        }
-        grouped.push(c);
-    }
-    let sign = if x < 0.0 && digits.chars().any(|c| c.is_ascii_digit() && c != '0') { "−" } else { "" };
-    rest.map_or(format!("{sign}{grouped}"), |rest| format!("{sign}{grouped}.{rest}"))
-}
-
-/// A number as m·10ⁿ with raised digits.
-fn scientific(x: f64) -> String {
-    if x == 0.0 {
-        return "0".into();
-    }
-    let text = format!("{x:.1e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let mantissa = mantissa.trim_end_matches(".0").replace('-', "−");
-    let raised: String = exponent
-        .chars()
-        .map(|c| match c {
-            '-' => '⁻',
-            '0' => '⁰',
-            '1' => '¹',
-            '2' => '²',
-            '3' => '³',
-            c => char::from_u32('⁰' as u32 + c.to_digit(10).unwrap_or(0)).unwrap_or(c),
-        })
-        .collect();
-    match mantissa.as_str() {
-        "1" => format!("10{raised}"),
-        "−1" => format!("−10{raised}"),
-        _ => format!("{mantissa}·10{raised}"),
-    }
 }
 
 #[cfg(test)]

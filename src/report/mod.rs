@@ -8,12 +8,14 @@
 //! Deliberately absent: animation, interaction, three dimensions.
 
 mod axis;
+mod claim;
 mod contour;
 mod draw;
 mod figure;
 mod html;
 mod image;
 mod layer;
+mod number;
 mod page;
 mod palette;
 mod run;
@@ -21,10 +23,12 @@ mod svg;
 mod table;
 
 pub use axis::Axis;
+pub use claim::{Claim, Criterion, Measurement, Prediction, Statement};
 pub use figure::{Chart, Drawing, Figure, Images, Line, Marker, grid};
 pub use html::escape;
 pub use image::Image;
-pub use page::{Claim, Page, Section};
+pub use number::{fixed, rounded, scientific};
+pub use page::{Page, Section};
 pub use palette::{Color, colormap};
 pub use run::RunReport;
 pub use svg::Drawn;

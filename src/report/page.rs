@@ -6,57 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::draw::DrawnFigure;
 use super::palette::dark_style;
-use super::{Figure, Table, escape};
-
-/// What the theory says, what was measured, and whether it holds by a criterion stated before.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Claim {
-    /// The claim of the theory, in words.
-    pub statement: String,
-    /// The figure that it predicts.
-    pub expected: String,
-    /// The figure that came out.
-    pub measured: String,
-    /// When it counts as held: `slope within 0.1 of −1`.
-    pub criterion: String,
-    /// Whether it held.
-    pub holds: bool,
-    /// Why it does not hold, or what limits it.
-    pub explanation: String,
-    /// Whether the measured figure is a time, which no two runs share.
-    pub timed: bool,
-}
-
-impl Claim {
-    /// A claim; its measured figure is compared by the caller, in `holds`.
-    pub fn new(
-        statement: impl Into<String>,
-        expected: impl Into<String>,
-        measured: impl Into<String>,
-        criterion: impl Into<String>,
-        holds: bool,
-    ) -> Claim {
-        Claim {
-            statement: statement.into(),
-            expected: expected.into(),
-            measured: measured.into(),
-            criterion: criterion.into(),
-            holds,
-            explanation: String::new(),
-            timed: false,
-        }
-    }
-
-    /// The same with a remark: why it does not hold, or what limits it.
-    pub fn because(self, explanation: impl Into<String>) -> Claim {
-        Claim { explanation: explanation.into(), ..self }
-    }
-
-    /// The same, marked as one about times.
-    pub fn timed(self) -> Claim {
-        Claim { timed: true, ..self }
-    }
-}
+use super::{Claim, Figure, Table, escape};
 
 /// One part of a page: an experiment, or a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

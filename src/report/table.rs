@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{escape, figure::check_name};
+use super::{escape, figure::check_name, fixed, rounded};
 
 /// A table with named columns.
 ///
@@ -121,9 +121,9 @@ impl Table {
             for cell in row {
                 let _ = match cell {
                     Cell::Text(text) => write!(html, "<td>{}</td>", escape(text)),
-                    Cell::Count(n) => write!(html, "<td class=\"number\">{n}</td>"),
+                    Cell::Count(n) => write!(html, "<td class=\"number\">{}</td>", fixed(*n as f64, 0)),
                     Cell::Number(x) => {
-                        write!(html, "<td class=\"number\">{}</td>", x.map_or("–".into(), short))
+                        write!(html, "<td class=\"number\">{}</td>", x.map_or("–".into(), |x| rounded(x, 4)))
                     }
                 };
             }
@@ -131,21 +131,6 @@ impl Table {
         }
         html + "</tbody></table></div>"
     }
-}
-
-/// A number with four significant digits, or all of them where these are fewer.
-pub fn short(x: f64) -> String {
-    let size = x.abs();
-    let rounded = if x != 0.0 && !(1e-4..1e7).contains(&size) {
-        format!("{x:.3e}")
-    } else {
-        // Zeros between the point and the first digit; digits before the point.
-        let leading = if size > 0.0 { (-libm::log10(size)).ceil().max(1.0) as usize - 1 } else { 0 };
-        let before = if size >= 1.0 { format!("{size:.0}").len() } else { 0 };
-        format!("{x:.*}", (4 + leading).saturating_sub(before))
-    };
-    let exact = x.to_string();
-    if exact.len() <= rounded.len() { exact } else { rounded }
 }
 
 #[cfg(test)]
@@ -165,15 +150,5 @@ mod tests {
         let mut table = Table::new("t", "", ["<x>"]);
         table.row(["<script>".into()]);
         assert!(!table.html().contains("<script>") && table.html().contains("&lt;x&gt;"));
-    }
-
-    #[test]
-    fn four_digits() {
-        let pairs =
-            [(0.97123, "0.9712"), (12.34567, "12.35"), (1234.5, "1234"), (0.001234, "0.001234"), (0.0, "0")];
-        for (x, text) in pairs {
-            assert_eq!(short(x), text);
-        }
-        assert_eq!(short(-3.2e-9), "-3.200e-9");
     }
 }

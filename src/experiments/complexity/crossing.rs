@@ -61,7 +61,8 @@ impl Width {
 pub fn report(outcome: &mut Outcome, widths: &[Width]) {
     let mut crossings = Vec::new();
     let columns = ["width d", "epochs E", "L·d²·E", "√(18·L·d²·E)", "measured n"];
-    let mut table = Table::new("crossing", "Where the exact fit begins to take longer than the network", columns);
+    let mut table =
+        Table::new("crossing", "Where the exact fit begins to take longer than the network", columns);
     for width in widths {
         for epochs in EPOCHS {
             let work = (DEPTH * width.d * width.d * epochs) as f64;
@@ -89,14 +90,12 @@ fn claims(outcome: &mut Outcome, crossings: &[Crossing]) {
     }
     let points: Vec<(f64, f64)> = crossings.iter().map(|c| (c.work, c.n)).collect();
     let fit = Fit::power_law(&points);
-    let half = Claim::new(
-        "Network and kernel machine take the same time at an n that grows as √(L·d²·E)",
-        "slope 0.5",
-        format!("slope {fit}, R² {:.3}", fit.r_squared),
-        "slope within 0.1 of 0.5",
-        (fit.slope - 0.5).abs() <= 0.1,
-    )
-    .timed();
+    let half = Claim::that("Network and kernel machine take the same time at an n that grows as √(L·d²·E)")
+        .expected("slope 0.5")
+        .measured(format!("slope {fit}, R² {:.3}", fit.r_squared))
+        .criterion("slope within 0.1 of 0.5")
+        .holds((fit.slope - 0.5).abs() <= 0.1, "")
+        .timed();
     outcome.claim(if half.holds {
         half
     } else {
@@ -108,14 +107,13 @@ fn claims(outcome: &mut Outcome, crossings: &[Crossing]) {
     });
     let ratio = median(&crossings.iter().map(|c| c.n / Float::sqrt(c.work)).collect::<Vec<_>>());
     let expected = Float::sqrt(18.0f64);
-    let constant = Claim::new(
-        "By the count of multiply-adds, n³/6 against 3·n·L·d²·E, that is at n² = 18·L·d²·E",
-        format!("n/√(L·d²·E) = √18 = {expected:.2}"),
-        format!("{ratio:.2} (median)"),
-        "within a factor of 3",
-        (expected / 3.0..=expected * 3.0).contains(&ratio),
-    )
-    .timed();
+    let constant =
+        Claim::that("By the count of multiply-adds, n³/6 against 3·n·L·d²·E, that is at n² = 18·L·d²·E")
+            .expected(format!("n/√(L·d²·E) = √18 = {expected:.2}"))
+            .measured(format!("{ratio:.2} (median)"))
+            .criterion("within a factor of 3")
+            .holds((expected / 3.0..=expected * 3.0).contains(&ratio), "")
+            .timed();
     outcome.claim(if constant.holds {
         constant
     } else {

@@ -267,7 +267,10 @@ pub fn predict(context: &Context, n: usize, d: usize, size: usize) -> Result<Poi
 }
 
 fn machine(context: &Context, n: usize, d: usize) -> Result<KernelRidge<f64>> {
-    let (x, y) = (samples(context.seed, n, d)?, DMatrix::from_column_slice(n, 1, &normal(context.seed.wrapping_add(1), n)));
+    let (x, y) = (
+        samples(context.seed, n, d)?,
+        DMatrix::from_column_slice(n, 1, &normal(context.seed.wrapping_add(1), n)),
+    );
     KernelRidge::fit(Arc::new(Rbf::new(1.0)?), &x, &y, RidgeOptions::new(LAMBDA))
 }
 
@@ -279,7 +282,10 @@ pub fn machine_numbers(context: &Context, n: usize, d: usize) -> Result<usize> {
 
 /// Seconds of a whole fit: Gram matrix, factor, solution.
 pub fn fit_seconds(context: &Context, n: usize, d: usize) -> Result<f64> {
-    let (x, y) = (samples(context.seed, n, d)?, DMatrix::from_column_slice(n, 1, &normal(context.seed.wrapping_add(1), n)));
+    let (x, y) = (
+        samples(context.seed, n, d)?,
+        DMatrix::from_column_slice(n, 1, &normal(context.seed.wrapping_add(1), n)),
+    );
     let kernel = Arc::new(Rbf::new(1.0)?);
     least(context, || {
         let watch = Stopwatch::start();

@@ -150,7 +150,11 @@ fn report(measured: &Measured) -> Outcome {
         measured.times.iter().chain(measured.optimizers.iter().map(|cost| &cost.series)).collect();
     let columns =
         ["time of", "against", "theory", "slope", "±", "R²", "10⁹ operations/s, smallest", "largest"];
-    let mut table = Table::new("times", "Slopes of times on one thread. Operations are nodes of the chain, parameters of an optimizer, and else multiply-adds", columns);
+    let mut table = Table::new(
+        "times",
+        "Slopes of times on one thread. Operations are nodes of the chain, parameters of an optimizer, and else multiply-adds",
+        columns,
+    );
     for series in &times {
         let fit = Fit::power_law(&series.seconds());
         let rates = series.rates();
@@ -179,14 +183,12 @@ fn report(measured: &Measured) -> Outcome {
 
 fn time_claim(series: &Series, fit: &Fit, [smallest, largest]: [f64; 2]) -> Claim {
     let (name, against, theory) = (series.name, series.against, series.theory);
-    let claim = Claim::new(
-        format!("Time of the {name} against {against}"),
-        format!("slope {theory}"),
-        format!("slope {fit}"),
-        format!("within {TOLERANCE} of {theory}"),
-        (fit.slope - theory).abs() <= TOLERANCE,
-    )
-    .timed();
+    let claim = Claim::that(format!("Time of the {name} against {against}"))
+        .expected(format!("slope {theory}"))
+        .measured(format!("slope {fit}"))
+        .criterion(format!("within {TOLERANCE} of {theory}"))
+        .holds((fit.slope - theory).abs() <= TOLERANCE, "")
+        .timed();
     if claim.holds {
         return claim;
     }
@@ -212,7 +214,10 @@ fn held_claim(outcome: &mut Outcome, held: &[Held]) -> Table {
         let fit = Fit::power_law(&held.points);
         let off = (fit.slope - held.theory).abs();
         if off >= farthest.0 {
-            farthest = (off, format!("{:.3} for {:.0}, {} against {}", fit.slope, held.theory, held.name, held.against));
+            farthest = (
+                off,
+                format!("{:.3} for {:.0}, {} against {}", fit.slope, held.theory, held.name, held.against),
+            );
         }
         table.row([
             held.name.into(),
@@ -227,13 +232,14 @@ fn held_claim(outcome: &mut Outcome, held: &[Held]) -> Table {
         }
     }
     outcome.claim(
-        Claim::new(
-            "The numbers that graphs, weights and kernel machines hold grow with the exponents of the theory",
-            "see the table of counts",
-            format!("the slope that is furthest off: {}", farthest.1),
-            format!("all slopes within {COUNT_TOLERANCE}"),
-            farthest.0 <= COUNT_TOLERANCE,
+        Claim::that(
+            "The numbers that graphs, weights and kernel machines hold grow with the exponents of the \
+             theory",
         )
+        .expected("see the table of counts")
+        .measured(format!("the slope that is furthest off: {}", farthest.1))
+        .criterion(format!("all slopes within {COUNT_TOLERANCE}"))
+        .holds(farthest.0 <= COUNT_TOLERANCE, "")
         .because("Terms of lower order still count at small sizes: biases, the batch, the samples and α."),
     );
     table
@@ -244,17 +250,18 @@ fn state_claim(outcome: &mut Outcome, optimizers: &[OptimizerCost]) {
     for cost in optimizers {
         outcome.number(format!("{}: numbers remembered for a parameter", cost.name), cost.state);
     }
-    outcome.claim(Claim::new(
-        "What optimizers remember for each parameter",
-        "SGD 0, momentum 1, RMSProp 1, Adam 2 numbers",
-        found.join(", "),
-        "exactly these",
-        optimizers.iter().map(|cost| cost.state).eq([0.0, 1.0, 1.0, 2.0]),
-    ));
+    outcome.claim(
+        Claim::that("What optimizers remember for each parameter")
+            .expected("SGD 0, momentum 1, RMSProp 1, Adam 2 numbers")
+            .measured(found.join(", "))
+            .criterion("exactly these")
+            .holds(optimizers.iter().map(|cost| cost.state).eq([0.0, 1.0, 1.0, 2.0]), ""),
+    );
 }
 
 fn optimizer_table(optimizers: &[OptimizerCost]) -> Table {
-    let columns = ["optimizer", "numbers remembered for a parameter", "smallest: ns a parameter", "largest: ns"];
+    let columns =
+        ["optimizer", "numbers remembered for a parameter", "smallest: ns a parameter", "largest: ns"];
     let mut table = Table::new("optimizers", "What a step of an optimizer takes", columns);
     for cost in optimizers {
         let [smallest, largest] = cost.series.rates().map(|rate| 1.0 / rate);
@@ -330,7 +337,8 @@ fn memory(held: &[Held]) -> Chart {
     let shown = held.iter().filter(|h| h.theory > 0.0 && !h.name.contains("chain"));
     for (i, held) in shown.enumerate() {
         let short = held.name.replace(" of a network", "");
-        let label = format!("{short}, {}, slope {}", held.against.split(' ').next_back().unwrap_or(""), held.theory);
+        let label =
+            format!("{short}, {}, slope {}", held.against.split(' ').next_back().unwrap_or(""), held.theory);
         let line = Line::new(held.points.clone()).label(label).color(Color::series(i));
         chart = chart.line(line.marker(Marker::series(i)));
     }
@@ -356,9 +364,10 @@ fn slopes(times: &[&Series]) -> Figure {
         "Bars are 95 % intervals of the slope. They tell how straight the points lie: where a bar misses its \
          cross, the cost has not reached its limit at these sizes, or has left the caches.",
     )
-    .panel(
-        chart
-            .points(found, Marker::Circle, Color::Blue, "slope of the time")
-            .points(theory, Marker::Cross, Color::Vermilion, "theory"),
-    )
+    .panel(chart.points(found, Marker::Circle, Color::Blue, "slope of the time").points(
+        theory,
+        Marker::Cross,
+        Color::Vermilion,
+        "theory",
+    ))
 }

@@ -3,7 +3,6 @@
 mod theory;
 
 use super::{Context, Experiment, Outcome};
-use theory::{Variances, mean_field, predicted};
 use crate::data::Dataset;
 use crate::linalg::norm_squared;
 use crate::models::{MlpOptions, Model};
@@ -13,6 +12,7 @@ use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table};
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::train::{Audit, FitOptions, Loss, Trace, fit};
 use crate::{Error, Float, Result, Tape};
+use theory::{Variances, mean_field, predicted};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "gradient-flow",
@@ -123,14 +123,26 @@ impl Flow {
     }
 }
 
-fn options(context: &Context, activation: Activation, norm: usize, depth: usize, data: &Dataset) -> MlpOptions {
+fn options(
+    context: &Context,
+    activation: Activation,
+    norm: usize,
+    depth: usize,
+    data: &Dataset,
+) -> MlpOptions {
     let mut widths = vec![context.pick(64, 128); depth - 1];
     widths.insert(0, data.features());
     widths.push(data.classes());
     MlpOptions { norm: NORMS[norm].0, ..MlpOptions::new(&widths, activation) }
 }
 
-fn flow(context: &Context, activation: Activation, norm: usize, depth: usize, data: &Dataset) -> Result<Flow> {
+fn flow(
+    context: &Context,
+    activation: Activation,
+    norm: usize,
+    depth: usize,
+    data: &Dataset,
+) -> Result<Flow> {
     let options = options(context, activation, norm, depth, data);
     let labels: Vec<usize> = (0..data.len()).map(|i| data.label(i)).collect();
     let rows: Vec<usize> = (0..data.len()).collect();
@@ -250,13 +262,13 @@ fn report_variances(outcome: &mut Outcome, all: &[Row], width: usize, seeds: usi
     ];
     for (statement, which, expected) in claims {
         let [forward, backward] = all[which].mean.factors();
-        outcome.claim(Claim::new(
-            statement,
-            format!("a factor of {expected} at each layer"),
-            format!("{forward:.4} forward, {backward:.4} backward, over {DEEP} layers"),
-            "both within 3 % of it",
-            [forward, backward].iter().all(|factor| (factor / expected - 1.0).abs() <= 0.03),
-        ));
+        outcome.claim(
+            Claim::that(statement)
+                .expected(format!("a factor of {expected} at each layer"))
+                .measured(format!("{forward:.4} forward, {backward:.4} backward, over {DEEP} layers"))
+                .criterion("both within 3 % of it")
+                .holds([forward, backward].iter().all(|factor| (factor / expected - 1.0).abs() <= 0.03), ""),
+        );
     }
     let mut worst = (0.0, &all[0]);
     for row in all {
@@ -266,13 +278,11 @@ fn report_variances(outcome: &mut Outcome, all: &[Row], width: usize, seeds: usi
         }
     }
     let (error, row) = worst;
-    let claim = Claim::new(
-        "Mean-field theory predicts both factors of every activation",
-        "the same ten factors",
-        format!("{:.2} % off at most, for {}", 100.0 * error, row.label),
-        "all within 3 %",
-        error <= 0.03,
-    );
+    let claim = Claim::that("Mean-field theory predicts both factors of every activation")
+        .expected("the same ten factors")
+        .measured(format!("{:.2} % off at most, for {}", 100.0 * error, row.label))
+        .criterion("all within 3 %")
+        .holds(error <= 0.03, "");
     outcome.claim(if claim.holds {
         claim
     } else {
@@ -291,9 +301,12 @@ fn report_variances(outcome: &mut Outcome, all: &[Row], width: usize, seeds: usi
             let points = |v: &Variances| -> Vec<(f64, f64)> {
                 of(v).iter().enumerate().map(|(l, v)| ((l + 1) as f64, *v)).collect()
             };
-            chart = chart
-                .line(Line::new(points(theory)).color(Color::series(i)).width(1.2))
-                .points(points(mean), Marker::series(i), Color::series(i), *label);
+            chart = chart.line(Line::new(points(theory)).color(Color::series(i)).width(1.2)).points(
+                points(mean),
+                Marker::series(i),
+                Color::series(i),
+                *label,
+            );
         }
         chart
     };
@@ -311,7 +324,8 @@ fn report_variances(outcome: &mut Outcome, all: &[Row], width: usize, seeds: usi
         .panel(chart("Backward", "mean square of the gradients", |v| &v.backward)),
     );
     let columns = ["network", "forward", "typical", "theory", "backward", "typical ", "theory "];
-    let caption = "Factor at each layer: of the means over all networks, geometric mean of each network's, theory";
+    let caption =
+        "Factor at each layer: of the means over all networks, geometric mean of each network's, theory";
     let mut table = Table::new("variance", caption, columns);
     for Row { label, mean, typical, theory } in all {
         let ([forward, backward], [f, b]) = (mean.factors(), theory.factors());
@@ -348,18 +362,18 @@ fn report_flows(outcome: &mut Outcome, flows: &[Flow]) {
         let Some(flow) = deep(activation, norm) else { continue };
         let [measured, theory] = flow.factors();
         let layers = flow.theory.len();
-        outcome.claim(Claim::new(
-            statement,
-            format!("a norm {theory:.3} times as large at each layer towards the inputs"),
-            format!(
-                "{measured:.3}; layer 2 has {} of layer {}'s, by theory {}",
-                plain(flow.norms[1] / flow.norms[layers]),
-                layers + 1,
-                plain(flow.theory[0])
-            ),
-            "the factor is within 10 % of the theory's",
-            (measured / theory - 1.0).abs() <= 0.1,
-        ));
+        outcome.claim(
+            Claim::that(statement)
+                .expected(format!("a norm {theory:.3} times as large at each layer towards the inputs"))
+                .measured(format!(
+                    "{measured:.3}; layer 2 has {} of layer {}'s, by theory {}",
+                    plain(flow.norms[1] / flow.norms[layers]),
+                    layers + 1,
+                    plain(flow.theory[0])
+                ))
+                .criterion("the factor is within 10 % of the theory's")
+                .holds((measured / theory - 1.0).abs() <= 0.1, ""),
+        );
     }
     let mut figure = Figure::new(
         "gradient-norms",
@@ -371,7 +385,8 @@ fn report_flows(outcome: &mut Outcome, flows: &[Flow]) {
          itself; what is drawn is the gradient of a batch, whose samples add up or cancel.",
     );
     for activation in ACTIVATIONS {
-        let name = ["ReLU", "GELU", "sigmoid"][ACTIVATIONS.iter().position(|a| *a == activation).unwrap_or(0)];
+        let name =
+            ["ReLU", "GELU", "sigmoid"][ACTIVATIONS.iter().position(|a| *a == activation).unwrap_or(0)];
         let mut chart = Chart::new(Axis::linear("layer"), Axis::log("norm of the gradient")).title(name);
         for (norm, (_, label, color, _)) in NORMS.into_iter().enumerate() {
             for flow in flows.iter().filter(|f| f.activation == activation && f.norm == norm) {
@@ -413,13 +428,15 @@ fn report_runs(outcome: &mut Outcome, runs: &[Run]) {
     let sigmoid: Vec<f64> =
         runs.iter().filter(|run| run.activation == Activation::Sigmoid).map(|run| run.accuracy).collect();
     let (plain, batch, layer) = (sigmoid[0], sigmoid[1], sigmoid[2]);
-    let claim = Claim::new(
-        format!("Of the sigmoid networks of {DEEP} layers only the one with batch normalisation learns"),
-        "chance, above it, chance",
-        format!("training accuracy {plain:.3} without, {batch:.3} with batch, {layer:.3} with layer norm"),
-        "at most 0.2 without and with layer normalisation, at least 0.5 with batch normalisation",
-        plain <= 0.2 && layer <= 0.2 && batch >= 0.5,
-    );
+    let claim = Claim::that(format!(
+        "Of the sigmoid networks of {DEEP} layers only the one with batch normalisation learns"
+    ))
+    .expected("chance, above it, chance")
+    .measured(format!(
+        "training accuracy {plain:.3} without, {batch:.3} with batch, {layer:.3} with layer norm"
+    ))
+    .criterion("at most 0.2 without and with layer normalisation, at least 0.5 with batch normalisation")
+    .holds(plain <= 0.2 && layer <= 0.2 && batch >= 0.5, "");
     outcome.claim(if claim.holds {
         claim
     } else {

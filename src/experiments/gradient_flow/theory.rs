@@ -65,7 +65,13 @@ pub(super) fn mean_field(activation: Activation, variance: f64, first: f64, dept
 }
 
 /// √(E φ²·p) of the hidden layers of equal widths, relative to the last of them.
-pub(super) fn predicted(activation: Activation, norm: usize, variance: f64, first: f64, depth: usize) -> Vec<f64> {
+pub(super) fn predicted(
+    activation: Activation,
+    norm: usize,
+    variance: f64,
+    first: f64,
+    depth: usize,
+) -> Vec<f64> {
     let hidden = depth - 1;
     if NORMS[norm].0 == Norm::None {
         let Variances { forward, backward } = mean_field(activation, variance, first, depth);
