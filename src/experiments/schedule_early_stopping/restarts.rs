@@ -1,0 +1,136 @@
+//! Warm restarts beside one long cosine.
+
+use super::super::{Context, Outcome};
+use super::{PARTS, RATE, Run, Sets, train};
+use crate::Result;
+use crate::optim::schedule::{Cosine, WarmRestarts};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Table, fixed};
+
+/// Epochs of the cycles.
+const CYCLES: [usize; 3] = [4, 8, 16];
+
+/// A run with restarts beside one with a cosine over all its epochs.
+pub fn measure(context: &Context, outcome: &mut Outcome) -> Result<()> {
+    context.at(2, PARTS, "warm restarts")?;
+    let all = &context.data.train;
+    let batch = 50;
+    let n = context.pick(1500, 10_000).min(all.len() / 2);
+    let sets = Sets {
+        train: all.take(n),
+        validation: all.subset(&Vec::from_iter(n..all.len().min(2 * n))),
+        test: &context.data.test,
+    };
+    let per_epoch = n.div_ceil(batch) as u64;
+    let epochs = CYCLES.iter().sum::<usize>();
+    let warm = WarmRestarts::new(RATE, 0.0, (CYCLES[0] as u64 * per_epoch).max(1), 2)?;
+    let warm = train(context, &sets, warm, None, epochs, batch)?;
+    context.at(3, PARTS, "one long cosine")?;
+    let cosine = Cosine::new(RATE, 0.0, (epochs as u64 * per_epoch).max(1))?;
+    let cosine = train(context, &sets, cosine, None, epochs, batch)?;
+
+    report(outcome, &warm, &cosine);
+    Ok(())
+}
+
+fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run) {
+    // Ends of the cycles, from 1.
+    let ends: Vec<usize> = CYCLES
+        .iter()
+        .scan(0, |sum, cycle| {
+            *sum += cycle;
+            Some(*sum)
+        })
+        .collect();
+    let training = |run: &Run, epoch: usize| run.trace.epochs[epoch - 1].train_loss;
+    let validation =
+        |run: &Run, epoch: usize| run.trace.epochs[epoch - 1].validation_loss.unwrap_or(f64::NAN);
+    let at_ends = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { ends.iter().map(|e| f(*e)).collect() };
+    let list = |xs: &[f64]| xs.iter().map(|x| fixed(*x, 4)).collect::<Vec<_>>().join(", ");
+    let lows = at_ends(&|epoch| training(warm, epoch));
+    let after: Vec<f64> = ends[..2].iter().map(|epoch| training(warm, epoch + 1)).collect();
+    outcome.claim(
+        Claim::that("A restart throws the loss up, and the next cycle gets lower than the one before")
+            .expected("up at both restarts, down from cycle to cycle")
+            .measured(format!(
+                "training loss {} at the ends of the cycles, {} after the restarts",
+                list(&lows),
+                list(&after)
+            ))
+            .criterion("each first epoch of a cycle is above the last of the one before, each last below it")
+            .holds(
+                after.iter().zip(&lows).all(|(up, low)| up > low)
+                    && lows.windows(2).all(|pair| pair[1] < pair[0]),
+                "A restart throws the loss up only if the first rate is large for where the run is by then. Where the \
+                 loss is nearly zero already, it may pass a restart without being thrown up.",
+            ),
+    );
+    let (early, late) =
+        (at_ends(&|epoch| validation(warm, epoch)), at_ends(&|epoch| validation(cosine, epoch)));
+    let other = at_ends(&|epoch| training(cosine, epoch));
+    outcome.claim(
+        Claim::that("With restarts there is a better network early: at the ends of the first two cycles")
+            .expected("a smaller validation loss than on the way down one long cosine")
+            .measured(format!(
+                "{} with restarts, {} without, at epochs {} and {}",
+                list(&early[..2]),
+                list(&late[..2]),
+                ends[0],
+                ends[1]
+            ))
+            .criterion("smaller at both")
+            .holds(
+                (0..2).all(|i| early[i] < late[i]),
+                format!(
+                    "The training loss there is {} with restarts and {} without. A small rate gains something where the \
+                     noise of the steps is in the way; where a run has just not got far enough yet, it only slows it \
+                     down. And it is one seed: small differences mean little.",
+                    list(&lows[..2]),
+                    list(&other[..2])
+                ),
+            ),
+    );
+    let x = || Axis::linear("epoch");
+    let mut rate = Chart::new(x(), Axis::linear("learning rate η").holding(0.0)).title("Rate");
+    let mut loss = Chart::new(x(), Axis::log("cross-entropy (nats)")).title("Training loss");
+    let mut check = Chart::new(x(), Axis::linear("cross-entropy (nats)")).title("Validation loss");
+    let runs = [("restarts", warm, Color::Blue, 0), ("one cosine", cosine, Color::Vermilion, 1)];
+    for (label, run, color, dash) in runs {
+        let line = |points| Line::new(points).label(label).color(color).dash(dash);
+        rate = rate.line(line(run.curve(|e| Some(e.lr))));
+        loss = loss.line(line(run.curve(|e| Some(e.train_loss))));
+        check = check.line(line(run.curve(|e| e.validation_loss)));
+    }
+    outcome.figure(
+        &Figure::new(
+            "restarts",
+            "Warm restarts",
+            "Cycles of 4, 8 and 16 epochs beside one cosine over all of them; rates are those of each epoch's last \
+             step. Compare how far each restart throws the losses up with what its cycle has gained by its end, and \
+             both runs at the ends of the cycles.",
+        )
+        .panel(rate)
+        .panel(loss)
+        .panel(check),
+    );
+    let columns = [
+        "epoch",
+        "training, restarts",
+        "training, one cosine",
+        "validation, restarts",
+        "validation, one cosine",
+    ];
+    let mut table = Table::new("restarts", "Losses at the ends of the cycles", columns);
+    for (i, epoch) in ends.iter().enumerate() {
+        table.row([
+            (*epoch).into(),
+            lows[i].into(),
+            training(cosine, *epoch).into(),
+            early[i].into(),
+            late[i].into(),
+        ]);
+        outcome.number(format!("restarts: training loss after {epoch}"), lows[i]);
+        outcome.number(format!("restarts: validation loss after {epoch}"), early[i]);
+        outcome.number(format!("one cosine: validation loss after {epoch}"), late[i]);
+    }
+    outcome.table(table);
+}
