@@ -265,6 +265,29 @@ fn a_step_whose_loss_is_not_finite_is_skipped_too() {
     assert_eq!(trace.epochs[0].train_loss, 0.0);
 }
 
+/// What a batch normalisation has taken in from a step is taken back with the step.
+#[test]
+fn a_skipped_step_leaves_the_statistics_as_they_were() {
+    // Every batch of ones has mean 1 and variance 0; the one with the other sample has not.
+    let (mut x, mut targets) = (vec![1.0; 20], vec![0.0; 20]);
+    (x[6], targets[6]) = (1000.0, 1e200);
+    let data = Dataset::new(x, 1).unwrap().with_targets(targets, 1).unwrap();
+    let plain = MlpOptions::new(&[1, 3, 1], Activation::Relu);
+    let form = MlpOptions { norm: Norm::Batch, init: Some(Init::Constant(1.0)), ..plain };
+    let clip = Clip::none().with_non_finite(NonFinite::Skip);
+    for (batch, taken) in [(4, 4), (20, 0)] {
+        let options = FitOptions { clip, ..FitOptions::new(1, batch, 0, Loss::MeanSquaredError) };
+        let run = run_with(&form, Optimizer::new(Sgd, 0.0).unwrap(), &data, None, &options);
+        assert_eq!(run.fitted.ok().map(|fitted| fitted.skipped), (taken > 0).then_some(1));
+        let running = run.tape.params().find(|p| !run.tape.is_trained(*p)).unwrap();
+        let kept = 0.9f64.powi(taken);
+        for (i, found) in run.tape.value_slice(running).iter().enumerate() {
+            let expected = if i < 3 { 1.0 - kept } else { kept };
+            assert!((found - expected).abs() < 1e-12, "batches of {batch}: {found} at {i}, not {expected}");
+        }
+    }
+}
+
 /// The epoch is finished when its validation fails: it stays in the trace.
 #[test]
 fn an_epoch_whose_validation_fails_is_in_the_trace() {

@@ -4,9 +4,9 @@ use nalgebra::DMatrix;
 
 use super::affine::Map;
 use super::dataset::{Dataset, Features, Labels};
-use crate::Float;
 use crate::linalg::simd::vectorize;
 use crate::linalg::threads::join;
+use crate::{Error, Float, Result};
 
 /// Numbers that one thread converts at a time, in some 5 µs.
 const PART: usize = 32_768;
@@ -28,6 +28,42 @@ impl Dataset {
         );
         self.check_rows("gather", indices);
         self.gather_part(indices, out);
+    }
+
+    /// An error if a feature, mapped, leaves the finite numbers of `T`, such as 1e300 in `f32`.
+    ///
+    /// What [`gather`](Self::gather) writes is finite only if this is `Ok`. Costs a pass over the data where they are
+    /// not bytes, nor numbers of `T` as they are.
+    ///
+    /// # Errors
+    /// [`Error::Data`] that names row, column, number and `T`.
+    pub fn check_range<T: Float>(&self) -> Result<()> {
+        let as_stored = self.map.0 == Map::Uniform { center: 0.0, scale: 1.0 };
+        let fits = match &self.stored {
+            // Mapped bytes lie between the ends.
+            Features::U8(_) => (0..self.map.features().unwrap_or(1)).all(|column| {
+                let (center, scale) = self.map.column(column);
+                [0.0, 255.0].iter().all(|x| T::of((x - center) / scale).is_finite())
+            }),
+            Features::F32(_) => as_stored,
+            Features::F64(_) => as_stored && size_of::<T>() == size_of::<f64>(),
+        };
+        if fits {
+            return Ok(());
+        }
+        let (mut row, mut exact) = (vec![T::ZERO; self.features()], vec![0.0; self.features()]);
+        for i in 0..self.len() {
+            self.gather(&[i], &mut row);
+            if let Some(column) = row.iter().position(|x| !x.is_finite()) {
+                self.gather(&[i], &mut exact);
+                let (x, name) = (exact[column], T::NAME);
+                let other = if size_of::<T>() < size_of::<f64>() { " or take f64" } else { "" };
+                return Err(Error::Data(format!(
+                    "row {i}, column {column}: the feature is {x:e}, which is beyond {name}: scale the data{other}"
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Halves the rows until a part is small enough for one thread.

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use rand_chacha::ChaCha8Rng;
 
+use super::buffers::Buffers;
 use super::{
     Audit, EarlyStopping, Epoch, Evaluation, FitOptions, Loss, Penalty, Rate, Trace, argmax, evaluate,
 };
@@ -89,6 +90,9 @@ pub struct Fitted {
 
 /// Trains `model`, whose parameters are on `tape`: batches → forward → loss → backward → step.
 ///
+/// A step that is skipped, for a loss or gradient that is not finite, leaves parameters, optimizer and buffers as
+/// they were before it.
+///
 /// Each finished epoch is appended to `trace`, so that it holds what was done even when this returns
 /// an error. After the first step, and the first evaluation, a step allocates no memory. Runs on the threads of
 /// [`with_threads`](crate::linalg::with_threads); their number changes no bit.
@@ -136,7 +140,7 @@ pub fn fit<T: Float>(
     observer: &mut dyn Observer,
     trace: &mut Trace,
 ) -> Result<Fitted> {
-    let mut run = Run::new(model, train, validation, options)?;
+    let mut run = Run::new(model, tape, train, validation, options)?;
     let stop = run.epochs(tape, optimizer, observer, trace);
     tape.rewind();
     let best_epoch = run.early_stopping.as_ref().and_then(|early| early.restore(tape));
@@ -162,6 +166,8 @@ struct Run<'a, T: Float> {
     clip: Clip,
     early_stopping: Option<EarlyStopping<T>>,
     average: Option<Average<T>>,
+    /// Where steps may be skipped.
+    buffers: Option<Buffers<T>>,
 }
 
 /// Sums over the steps of an epoch.
@@ -178,14 +184,15 @@ struct Sums {
 impl<'a, T: Float> Run<'a, T> {
     fn new(
         model: &'a dyn Model<T>,
+        tape: &Tape<T>,
         train: &'a Dataset,
         validation: Option<&'a Dataset>,
         options: &'a FitOptions,
     ) -> Result<Self> {
         let FitOptions { batch, seed, loss, .. } = *options;
-        check_fit(model, train, loss)?;
-        if let Some(validation) = validation {
-            check_fit(model, validation, loss)?;
+        for data in [Some(train), validation].into_iter().flatten() {
+            check_fit(model, data, loss)?;
+            data.check_range::<T>()?;
         }
         let batches = Batches::shuffled(train.len(), batch, seed)?;
         let least = model.least_batch();
@@ -218,6 +225,7 @@ impl<'a, T: Float> Run<'a, T> {
             clip: options.clip,
             early_stopping: options.early_stopping.map(EarlyStopping::new).transpose()?,
             average: options.average.map(Average::exponential).transpose()?,
+            buffers: options.clip.skips().then(|| Buffers::of(tape)),
         })
     }
 
@@ -286,6 +294,9 @@ impl<'a, T: Float> Run<'a, T> {
         let (mut sums, mut seen) = (Sums::default(), 0);
         for (step, indices) in self.batches.epoch(epoch as u64 - 1).take(steps).enumerate() {
             tape.rewind();
+            if let Some(buffers) = &mut self.buffers {
+                buffers.keep(tape);
+            }
             let x = tape.constant_with(indices.len(), train.features(), |to| train.gather(indices, to));
             let output = model.append(tape, x, &mut Mode::Training(&mut self.rng));
             let batch_loss = loss.append(tape, output, train, indices, &mut self.labels);
@@ -338,6 +349,8 @@ impl<'a, T: Float> Run<'a, T> {
                 if let Some(average) = &mut self.average {
                     average.update(tape);
                 }
+            } else if let Some(buffers) = &self.buffers {
+                buffers.restore(tape);
             }
             seen += indices.len();
             let progress = Progress {
