@@ -378,6 +378,27 @@ fn dynamics_with_a_kernel_for_all_outputs() {
     assert_near(&late, &ridge.predict(&z), 1e-9);
 }
 
+/// No samples to predict are no predictions, whether the kernel is for one output or for all.
+#[test]
+fn dynamics_at_no_other_samples() {
+    let (start, y) = (DMatrix::<f64>::zeros(3, 2), DMatrix::from_element(3, 2, 1.0));
+    for rows in [3, 6] {
+        let dynamics = Dynamics::new(&DMatrix::identity(rows, rows), &start, &y).unwrap();
+        let (cross, none) = (DMatrix::zeros(0, rows), DMatrix::zeros(0, 2));
+        assert_eq!(dynamics.descent_at(&cross, &none, 0.1, 5).unwrap(), none);
+        assert_eq!(dynamics.flow_at(&cross, &none, 5.0).unwrap(), none);
+    }
+}
+
+#[test]
+fn dynamics_of_no_samples() {
+    let none = DMatrix::<f64>::zeros(0, 2);
+    let dynamics = Dynamics::new(&DMatrix::zeros(0, 0), &none, &none).unwrap();
+    assert_eq!(dynamics.largest_rate(), f64::INFINITY);
+    assert_eq!(dynamics.flow(1.0).unwrap(), none);
+    assert_eq!(dynamics.descent_distance(0.1, 3).unwrap(), 0.0);
+}
+
 #[test]
 fn dynamics_at_the_edges() {
     // Singular: what Θ does not see stays.

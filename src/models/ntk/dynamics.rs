@@ -90,10 +90,10 @@ impl<T: Float> Dynamics<T> {
         &self.eigen
     }
 
-    /// 2n/λ_max: gradient descent converges for rates below, and diverges above. ∞ for Θ = 0.
+    /// 2n/λ_max: gradient descent converges for rates below, and diverges above. ∞ for Θ = 0 and for n = 0.
     pub fn largest_rate(&self) -> f64 {
         let largest = self.eigen.values.iter().fold(0.0, |m, v| Float::max(m, v.to_f64()));
-        2.0 * self.targets.nrows() as f64 / largest
+        if largest == 0.0 { f64::INFINITY } else { 2.0 * self.targets.nrows() as f64 / largest }
     }
 
     /// f_t on the training samples, n×k, after `steps` of gradient descent with rate η.
@@ -112,7 +112,7 @@ impl<T: Float> Dynamics<T> {
         Ok(self.trained(flow(time)?))
     }
 
-    /// f_t on m other samples, m×k, after `steps` of gradient descent, from the outputs there at the start,
+    /// f_t on m other samples (there may be none), m×k, after `steps` of gradient descent, from the outputs there at the start,
     /// m×k, and the kernel Θ(X*, X), m×n or mk×nk.
     ///
     /// # Errors
@@ -163,7 +163,7 @@ impl<T: Float> Dynamics<T> {
     fn trained(&self, training: Training) -> DMatrix<T> {
         let n = self.targets.nrows();
         let residual = self.scale_modes(|x| remaining(x / n as f64, training));
-        &self.targets + to_outputs(&residual, n)
+        &self.targets + to_outputs(&residual, self.targets.shape())
     }
 
     #[track_caller]
@@ -176,7 +176,7 @@ impl<T: Float> Dynamics<T> {
             cross.shape(),
             start.shape()
         );
-        start - to_outputs(&(cross * self.scale_modes(|x| self.absorbed(x, training))), m)
+        start - to_outputs(&(cross * self.scale_modes(|x| self.absorbed(x, training))), (m, k))
     }
 
     fn distance(&self, training: Training) -> f64 {
@@ -267,7 +267,7 @@ fn in_rows_of<T: Float>(eigen: &SymmetricEigen<T>, x: &DMatrix<T>) -> DMatrix<T>
     }
 }
 
-/// The inverse of [`in_rows_of`] for n samples.
-fn to_outputs<T: Float>(x: &DMatrix<T>, n: usize) -> DMatrix<T> {
-    if x.nrows() == n { x.clone() } else { DMatrix::from_row_slice(n, x.nrows() / n, x.as_slice()) }
+/// The inverse of [`in_rows_of`] for n samples of k outputs, where n may be 0.
+fn to_outputs<T: Float>(x: &DMatrix<T>, (n, k): (usize, usize)) -> DMatrix<T> {
+    if x.shape() == (n, k) { x.clone() } else { DMatrix::from_row_slice(n, k, x.as_slice()) }
 }
