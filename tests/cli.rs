@@ -52,6 +52,8 @@ fn every_command_explains_itself_with_an_example() {
         let help = stdout(&output);
         assert!(help.contains("Example") && help.contains("tapegrad "), "{command:?}: {help}");
     }
+    let help = stdout(&tapegrad(&["train", "--help"]).output().unwrap());
+    assert!(help.contains("Kernel machines (krr, nystrom, rff, falkon, cg):"), "{help}");
 }
 
 #[test]
@@ -134,6 +136,19 @@ fn wrong_usage_is_exit_code_2() {
 }
 
 #[test]
+fn a_share_out_of_range_is_wrong_usage_that_names_the_range() {
+    for share in ["-0.1", "1", "2", "nan"] {
+        let output = tapegrad(&["train", "--validation", share]).output().unwrap();
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{share}: {message}");
+        assert!(
+            message.contains("--validation <SHARE>") && message.contains("not a share in [0, 1)"),
+            "{message}"
+        );
+    }
+}
+
+#[test]
 fn settings_out_of_range_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     for (args, expected) in [
@@ -144,7 +159,6 @@ fn settings_out_of_range_are_errors() {
         (&["--threads", "0"], "threads: 0"),
         (&["--threads", "99999999"], "threads: 99999999"),
         (&["--limit", "0"], "limit: 0"),
-        (&["--validation", "1"], "--validation: 1"),
         (&["--validation", "0.00001", "--limit", "50"], "leaves a set without any"),
         (&["--trace", "/dev/stdout"], "not a regular file"),
         (&["--hidden", "0"], "--hidden: [784, 0, 10]"),
@@ -250,7 +264,7 @@ fn a_command_that_fails_leaves_the_old_trace() {
     let folder = tempfile::tempdir().unwrap();
     let trace = folder.path().join("run.csv");
     std::fs::write(&trace, "precious").unwrap();
-    for args in [&["--batch", "0"][..], &["--lr=-1"], &["--hidden", "0"], &["--validation", "1"]] {
+    for args in [&["--batch", "0"][..], &["--lr=-1"], &["--hidden", "0"]] {
         error(folder.path(), &[&["train", "--trace", "run.csv"][..], args].concat());
         assert_eq!(std::fs::read_to_string(&trace).unwrap(), "precious");
     }

@@ -178,7 +178,10 @@ fn settings_out_of_range_are_errors() {
         (&["krr", "--memory", "0"], "--memory: 0"),
         (&["krr", "--memory", "nan"], "--memory: NaN"),
         (&["krr", "--limit", "0"], "--limit: 0"),
-        (&["krr", "--validation", "2"], "--validation: 2"),
+        (&["krr", "--validation", "0.00001"], "leaves a set without any"),
+        (&["nystrom", "--memory", "0.01"], "take fewer centres"),
+        (&["rff", "--memory", "0.01"], "take fewer"),
+        (&["cg", "--memory", "0.01"], "take fewer pilots"),
         (&["nystrom", "--centres", "0"], "--centres: 0"),
         (&["nystrom", "--centres", "1001"], "--centres: 1001"),
         (&["rff", "--features", "0"], "--features: 0"),
@@ -199,9 +202,7 @@ fn settings_out_of_range_are_errors() {
             error(folder.path(), &[&["--trace", "old.csv", "--quiet", "--model"][..], args].concat());
         assert!(message.contains(expected), "{args:?}: {message}");
         let old = std::fs::read_to_string(folder.path().join("old.csv")).unwrap();
-        if !matches!(args[0], "nystrom" | "rff" | "falkon" | "cg") {
-            assert_eq!(old, "precious", "{args:?}");
-        }
+        assert_eq!(old, "precious", "{args:?}");
     }
 }
 
@@ -235,8 +236,10 @@ fn data_that_says_little_is_told_or_fitted() {
         let found = accuracy(folder, if steps { &args } else { &args[4..] });
         assert_eq!(found, 1.0, "{model:?}");
     }
-    let newton = ["--model", "logistic", "--solver", "newton"];
+    std::fs::write(folder.join("old.csv"), "precious").unwrap();
+    let newton = ["--model", "logistic", "--solver", "newton", "--trace", "old.csv"];
     assert!(error(folder, &newton).contains("class 0 has no samples"));
+    assert_eq!(std::fs::read_to_string(folder.join("old.csv")).unwrap(), "precious");
 
     // A single sample: no distance to take the median of.
     for model in ["krr", "nystrom", "falkon", "cg"] {
@@ -251,8 +254,10 @@ fn data_that_says_little_is_told_or_fitted() {
     pixels.copy_within(0..40, 40);
     let labels: Vec<u8> = (0..20).map(|i| i % 10).collect();
     write_set(folder, IdxData::U8(pixels.into()), &labels);
-    let message = error(folder, &["--model", "krr", "--ridge", "0"]);
+    std::fs::write(folder.join("old.csv"), "precious").unwrap();
+    let message = error(folder, &["--model", "krr", "--ridge", "0", "--trace", "old.csv"]);
     assert!(message.contains("not positive definite: pivot") && message.contains("λ = 0"), "{message}");
+    assert_eq!(std::fs::read_to_string(folder.join("old.csv")).unwrap(), "precious");
     assert_eq!(accuracy(folder, &["--model", "krr", "--kernel", "laplacian"]), 1.0);
 
     // The same sample throughout has no scale.
@@ -278,27 +283,80 @@ fn numbers_that_are_none_are_errors_that_name_the_row() {
     }
 }
 
+/// A number that f64 holds and f32 does not.
+#[test]
+fn numbers_beyond_f32_are_errors_that_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut values: Vec<f64> = (0..80).map(f64::from).collect();
+    values[4 * 7 + 2] = -1e300;
+    write_set(folder.path(), IdxData::F64(values), &[1; 20]);
+    for model in ["mlp", "logistic", "krr", "nystrom", "rff", "falkon", "cg"] {
+        let message = error(folder.path(), &["--model", model, "--precision", "f32"]);
+        let expected =
+            "row 7, column 2: the feature is -1e300, which is beyond f32: scale the data or take f64";
+        assert!(message.contains(expected), "{model}: {message}");
+    }
+}
+
+#[test]
+fn the_trace_of_the_exact_optimum_names_the_scheme() {
+    let folder = tempfile::tempdir().unwrap();
+    small_set(folder.path());
+    for scheme in ["multinomial", "one-vs-rest"] {
+        let args = ["--model", "logistic", "--solver", "newton", "--limit", "200", "--trace", "t.csv"];
+        accuracy(folder.path(), &[&args[..], &["--scheme", scheme]].concat());
+        let trace = std::fs::read_to_string(folder.path().join("t.csv")).unwrap();
+        assert!(trace.contains(&format!("# model = logistic 784-10 {scheme}, exact optimum")), "{trace}");
+    }
+}
+
+/// The matrix of 8000 samples is 512 MB, as much as the shell lets the whole program have.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_limit_of_the_shell_is_an_error_and_no_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["data", "synth", "digits", "--samples", "8000", "--test", "10", "--out", "digits"];
+    let made = tapegrad(folder.path(), &args).output().unwrap();
+    assert!(made.status.success(), "{}", stderr(&made));
+    for limit in ["-v", "-d"] {
+        for memory in ["", "--memory 4"] {
+            let program = env!("CARGO_BIN_EXE_tapegrad");
+            let run = format!("'{program}' train --data digits --threads 1 --model krr {memory}");
+            let script = format!("ulimit {limit} 500000; {run}");
+            let output =
+                Command::new("sh").arg("-c").arg(script).current_dir(folder.path()).output().unwrap();
+            let message = stderr(&output);
+            assert_eq!(output.status.code(), Some(1), "{limit} {memory}: {message}");
+            assert!(message.starts_with("error: --memory: an exact fit of 8000 samples in f64"), "{message}");
+        }
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_a_fit() {
     use std::io::{BufRead, BufReader, Read};
     let folder = tempfile::tempdir().unwrap();
     small_set(folder.path());
-    // FALKON stops after the iteration and measures; a direct fit has nothing to measure.
-    let endless = ["--model", "falkon", "--centres", "100", "--iterations", "100000000", "--tolerance", "0"];
+    // What iterates stops there and measures; a direct fit has nothing to measure.
+    let falkon = ["--model", "falkon", "--centres", "100", "--iterations", "100000000", "--tolerance", "0"];
+    let cg = ["--model", "cg", "--pilots", "100", "--iterations", "100000000", "--tolerance", "0"];
     let long = ["--model", "logistic", "--solver", "newton", "--weight-decay", "1e-9"];
-    for (args, measures) in [(&endless[..], true), (&long[..], false)] {
-        let mut run =
-            tapegrad(folder.path(), &[&["train", "--data", "digits", "--trace", "t.csv"], args].concat())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
+    for (args, measures) in [(&falkon[..], true), (&cg[..], true), (&long[..], false)] {
+        for file in ["t.csv", "r.html"] {
+            std::fs::write(folder.path().join(file), "precious").unwrap();
+        }
+        let files = ["train", "--data", "digits", "--trace", "t.csv", "--report", "r.html"];
+        let mut run = tapegrad(folder.path(), &[&files[..], args].concat())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
         // The second line is printed just before the fit.
         assert!(lines.next().unwrap().unwrap().starts_with("data: "));
         lines.next().unwrap().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(std::time::Duration::from_millis(300));
         let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
         assert!(killed.success());
         let rest: Vec<String> = lines.map_while(Result::ok).collect();
@@ -308,7 +366,15 @@ fn ctrl_c_ends_a_fit() {
         assert!(message.starts_with("interrupted"), "{message}");
         let measured = rest.last().is_some_and(|line| line.starts_with("test accuracy "));
         assert_eq!(measured, measures, "{rest:?}");
-        let trace = std::fs::read_to_string(folder.path().join("t.csv")).unwrap();
-        assert!(trace.contains("# model = ") && !trace.contains("test_accuracy"), "{trace}");
+        let read = |file: &str| std::fs::read_to_string(folder.path().join(file)).unwrap();
+        let (trace, report) = (read("t.csv"), read("r.html"));
+        if !measures {
+            assert_eq!((&trace[..], &report[..]), ("precious", "precious"));
+            continue;
+        }
+        // How far it came, but no result of a run that is not finished; the page shows what there is.
+        let expected = trace.contains("# model = ") && trace.contains("iterations = ");
+        assert!(expected && trace.contains("residual = ") && !trace.contains("test_accuracy"), "{trace}");
+        assert!(report.contains("<html") && report.contains("Confusion"), "{report}");
     }
 }

@@ -7,9 +7,9 @@ use nalgebra::DMatrix;
 use rand::RngExt;
 use tapegrad::linalg::with_threads;
 use tapegrad::models::kernel::{
-    Centres, FalkonOptions, FourierRidge, IterativeOptions, Kernel, KernelMachine, KernelRidge, Laplacian,
-    NystromOptions, Rbf, RidgeOptions, Samples, cross_gram, falkon, falkon_observed, gram, iterative_ridge,
-    leverage_scores, nystrom,
+    Centres, FalkonOptions, FourierRidge, IterativeOptions, IterativeProgress, Kernel, KernelMachine,
+    KernelRidge, Laplacian, NystromOptions, Rbf, RidgeOptions, Samples, cross_gram, falkon, falkon_observed,
+    gram, iterative_ridge, leverage_scores, nystrom,
 };
 use tapegrad::rng::{Purpose, standard_normal, stream};
 use tapegrad::{Error, Float};
@@ -271,9 +271,12 @@ fn an_observer_ends_the_iterations() {
     let x = random(300, 3, 15);
     let y = targets(&x);
     let mut seen = Vec::new();
-    let fit = falkon_observed(rbf(0.5), &x, &y, falkon_options(30), &mut |iteration, residual| {
-        seen.push((iteration, residual));
-        if iteration == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    let fit = falkon_observed(rbf(0.5), &x, &y, falkon_options(30), &mut |progress| {
+        let IterativeProgress::Iteration { number, residual } = progress else {
+            return ControlFlow::Continue(());
+        };
+        seen.push((number, residual));
+        if number == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     let fit = fit.unwrap();
     assert_eq!(seen.iter().map(|(iteration, _)| *iteration).collect::<Vec<_>>(), [1, 2, 3]);
@@ -286,8 +289,49 @@ fn iterative_options(pilots: usize) -> IterativeOptions {
     IterativeOptions { ridge: RIDGE, pilots, seed: 1, iterations: 200, tolerance: 1e-13 }
 }
 
+/// Whether a fit of 700 samples, which are some blocks, is ended between any two of them with what the
+/// iterations before had, or with an error if there was none.
+#[test]
+fn an_observer_ends_an_iteration_between_two_blocks() {
+    let x = random(700, 3, 17);
+    let y = targets(&x);
+    let alpha = |iterations, observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>| {
+        let options = IterativeOptions { iterations, ..iterative_options(20) };
+        let cg = iterative_ridge(rbf(0.5), &x, &y, options, observe);
+        cg.map(|fit| (fit.machine.alpha().clone(), fit.residuals))
+    };
+    let two = alpha(2, &mut go_on).unwrap();
+    // Calls before the end of the third iteration, and those of them that are in it.
+    let (mut calls, mut in_third) = (0, 0);
+    let mut finished = 0;
+    let count = &mut |progress| {
+        match progress {
+            IterativeProgress::Working => {
+                (calls, in_third) = (calls + 1, in_third + usize::from(finished == 2))
+            }
+            IterativeProgress::Iteration { number, .. } => finished = number,
+        }
+        ControlFlow::Continue(())
+    };
+    alpha(3, count).unwrap();
+    // 3 blocks of 256 rows each.
+    assert_eq!((calls, in_third), (3 + 3 * 3, 3));
+    for last in 0..calls {
+        let mut seen = 0;
+        let found = alpha(3, &mut |progress| {
+            seen += usize::from(progress == IterativeProgress::Working);
+            if seen > last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        match last / 3 {
+            0 | 1 => assert!(matches!(found, Err(Error::Interrupted)), "{last}"),
+            2 => assert_eq!(found.unwrap().1.len(), 1),
+            _ => assert_eq!(found.unwrap(), two),
+        }
+    }
+}
+
 /// To the end, whatever it is.
-fn go_on(_: usize, _: f64) -> ControlFlow<()> {
+fn go_on(_: IterativeProgress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 

@@ -13,8 +13,8 @@ use tapegrad::data::Dataset;
 use tapegrad::data::preprocess::{normalize_rows, smooth_images};
 use tapegrad::linalg::{available_threads, with_threads};
 use tapegrad::models::kernel::{
-    Centres, FalkonOptions, FourierRidge, IterativeOptions, Kernel, KernelMachine, KernelRidge,
-    NystromOptions, Rbf, RidgeOptions, Samples, falkon, iterative_ridge, nystrom, one_vs_rest,
+    Centres, FalkonOptions, FourierRidge, IterativeOptions, IterativeProgress, Kernel, KernelMachine,
+    KernelRidge, NystromOptions, Rbf, RidgeOptions, Samples, falkon, iterative_ridge, nystrom, one_vs_rest,
 };
 
 /// nλ of all fits but where it says otherwise.
@@ -167,8 +167,10 @@ fn falkon_with_16000_centres_on_smoothed_images() {
 fn iteration_on_all_60000_images() {
     let fit = accuracy::<f32>(Images::Plain, 60_000, 0.024, RIDGE, &|kernel, x, y, ridge| {
         let options = IterativeOptions { ridge, pilots: 2000, seed: 1, iterations: 20, tolerance: 1e-4 };
-        let fit = iterative_ridge(kernel, x, y, options, &mut |iteration, residual| {
-            println!("iteration {iteration}: residual {residual:.2e}");
+        let fit = iterative_ridge(kernel, x, y, options, &mut |progress| {
+            if let IterativeProgress::Iteration { number, residual } = progress {
+                println!("iteration {number}: residual {residual:.2e}");
+            }
             ControlFlow::Continue(())
         });
         Box::new(fit.unwrap().machine)

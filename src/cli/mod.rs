@@ -8,6 +8,7 @@ mod data;
 mod experiments;
 mod graph;
 mod interrupt;
+mod memory;
 mod output;
 mod source;
 mod train;
@@ -73,7 +74,11 @@ pub fn run() -> ExitCode {
         output::note(format_args!("error: internal error, please report it: {panic}"));
     }));
     let outcome = std::panic::catch_unwind(|| {
-        let matches = Cli::command().get_matches();
+        // So that `--lr -1` is told that -1 is no rate, and not that there is no flag `-1`.
+        let negative = |arg: clap::Arg| {
+            if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg }
+        };
+        let matches = Cli::command().mut_subcommand("train", |train| train.mut_args(negative)).get_matches();
         let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         match cli.command {
             Command::Train(args) => {

@@ -169,7 +169,10 @@ fn report(train: &Dataset, stages: &[Stage], trace: &Trace) -> Outcome {
         let plural = if stage.epochs == 1 { "epoch" } else { "epochs" };
         let mut chart =
             Chart::new(Axis::linear("x").range(SPAN.0, SPAN.1), Axis::linear("y").range(SPAN.0, SPAN.1))
-                .title(format!("{} {plural}, {} of {} right", stage.epochs, stage.test.count, stage.test.of))
+                .title(format!(
+                    "{} {plural}, {} of {} test points right",
+                    stage.epochs, stage.test.count, stage.test.of
+                ))
                 .square()
                 .class_map(CELLS, SPAN, SPAN, &stage.classes);
         for arm in 0..ARMS {

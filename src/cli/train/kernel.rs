@@ -15,20 +15,20 @@ use nalgebra::DMatrix;
 use tapegrad::data::Dataset;
 use tapegrad::data::preprocess::{normalize_rows, smooth_images};
 use tapegrad::models::kernel::{
-    Centres, FalkonOptions, FourierRidge, IterativeOptions, Kernel, KernelMachine, KernelRidge, Nonlinearity,
-    NystromOptions, RidgeOptions, Samples, falkon_observed, iterative_ridge, kernels, median_gamma,
-    nystrom as fit_nystrom, one_vs_rest,
+    Centres, FalkonOptions, FourierRidge, IterativeOptions, IterativeProgress, Kernel, KernelMachine,
+    KernelRidge, Nonlinearity, NystromOptions, RidgeOptions, Samples, falkon_observed, iterative_ridge,
+    kernels, median_gamma, nystrom as fit_nystrom, one_vs_rest,
 };
-use tapegrad::train::{Trace, argmax};
+use tapegrad::train::Trace;
 use tapegrad::{Error, Float, Result};
 
 use super::super::source::Source;
-use super::super::{Failure, Outcome, interrupt, output};
-use super::{Precision, TrainArgs, conclude, confusion, hold_out, memory_available, save};
+use super::super::{Failure, Outcome, interrupt, memory, output};
+use super::{Precision, TrainArgs, check_range, conclude, confusion, hold_out};
 
 /// Preparation of the samples, kernel, ridge and memory.
 #[derive(Args)]
-#[command(next_help_heading = "Kernel machines (krr, nystrom, rff, falkon)")]
+#[command(next_help_heading = "Kernel machines (krr, nystrom, rff, falkon, cg)")]
 pub struct KernelArgs {
     /// Smooth images by a bell of so many pixels' standard deviation; 0 for none
     #[arg(long, value_name = "SIGMA", default_value_t = 1.2)]
@@ -194,6 +194,7 @@ fn run(args: &TrainArgs, source: &Source, asked: &AtomicBool, method: Method) ->
 }
 
 fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method: Method) -> Outcome {
+    check_range::<T>(source)?;
     let (train, validation) = hold_out(source, args)?;
     let ridge = ridge_options(args, train.len(), method)?;
     check_samples::<T>(&train, ridge.memory)?;
@@ -225,7 +226,13 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
         ))?;
     }
     let start = Instant::now();
-    let fitted = fit(args, method, kernel, &x, &y, ridge, asked, &mut trace)?;
+    let fitted = match fit(args, method, kernel, &x, &y, ridge, asked, &mut trace) {
+        Err(Failure::Error(Error::Interrupted)) => {
+            output::note("interrupted before the first iteration was finished: there is nothing to measure");
+            return Ok(ExitCode::from(interrupt::EXIT_CODE));
+        }
+        fitted => fitted?,
+    };
     let seconds = start.elapsed().as_secs_f64();
     if args.trace_times {
         trace.result("fit_seconds", seconds);
@@ -233,7 +240,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
     if !args.quiet {
         output::line(format_args!("{}: fitted in {seconds:.1} s", fitted.machine.name()))?;
     }
-    if let Some(validation) = &validation {
+    if let Some(validation) = validation.as_ref().filter(|_| !fitted.interrupted) {
         let predicted = fitted.machine.classify(&samples(args, validation)?);
         let accuracy = confusion(validation, &predicted).accuracy();
         trace.result("validation_accuracy", accuracy);
@@ -243,14 +250,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
     }
     let predictions = fitted.machine.predict(&samples(args, &source.test)?);
     let scores: Vec<f64> = predictions.transpose().iter().map(|x| x.to_f64()).collect();
-    if fitted.interrupted {
-        // As with steps: the trace has what is finished.
-        let predicted: Vec<usize> = scores.chunks(predictions.ncols().max(1)).map(argmax).collect();
-        let accuracy = confusion(&source.test, &predicted).accuracy();
-        super::last_line(accuracy, source.test.len())?;
-        return Ok(ExitCode::from(interrupt::EXIT_CODE));
-    }
-    conclude(args, trace, &source.test, &scores, "score")
+    conclude(args, trace, &source.test, &scores, "score", fitted.interrupted)
 }
 
 struct Fitted<T: Float> {
@@ -285,13 +285,11 @@ fn fit<T: Float>(
     let whole = |machine: Box<dyn KernelMachine<T>>| Fitted { machine, interrupted: false };
     match method {
         Method::Exact => {
-            save(args, trace)?;
             let _bar = waiting(args, 0);
             let fit = KernelRidge::fit(kernel, x, y, ridge).map_err(name_models)?;
             Ok(whole(Box::new(fit)))
         }
         Method::Nystrom => {
-            save(args, trace)?;
             let _bar = waiting(args, 0);
             let fit = fit_nystrom(kernel, x, y, NystromOptions { ridge, centres, selection, seed })?;
             Ok(whole(Box::new(fit)))
@@ -303,7 +301,6 @@ fn fit<T: Float>(
                 return Err(Error::setting("features", why).into());
             }
             trace.set("features", features);
-            save(args, trace)?;
             let _bar = waiting(args, 0);
             let fit = FourierRidge::fit(kernel.as_ref(), x, y, features / 2, seed, ridge)?;
             Ok(whole(Box::new(fit)))
@@ -316,12 +313,13 @@ fn fit<T: Float>(
             }
             trace.set("iterations", iterations);
             trace.set("tolerance", format!("{tolerance:e}"));
-            save(args, trace)?;
             let bar = waiting(args, iterations as u64);
             let mut interrupted = false;
-            let mut observe = |iteration: usize, residual: f64| {
-                bar.set_position(iteration as u64);
-                bar.set_message(format!("residual {residual:.1e}"));
+            let mut observe = |progress| {
+                if let IterativeProgress::Iteration { number, residual } = progress {
+                    bar.set_position(number as u64);
+                    bar.set_message(format!("residual {residual:.1e}"));
+                }
                 interrupted = asked.load(Ordering::SeqCst);
                 if interrupted { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             };
@@ -376,9 +374,11 @@ fn ridge_options(args: &TrainArgs, n: usize, method: Method) -> Result<RidgeOpti
         return Err(Error::setting("lambda", format!("{lambda}: must be finite and not below 0")));
     }
     let memory = match args.kernel.memory {
-        Some(gib) if gib > 0.0 && gib.is_finite() => (gib * f64::from(1 << 30)) as u64,
+        Some(gib) if gib > 0.0 && gib.is_finite() => {
+            ((gib * f64::from(1 << 30)) as u64).min(memory::allowed().unwrap_or(u64::MAX))
+        }
         Some(gib) => return Err(Error::setting("memory", format!("{gib}: must be finite and above 0"))),
-        None => (8 << 30).min(memory_available().unwrap_or(u64::MAX)),
+        None => (8 << 30).min(memory::available().unwrap_or(u64::MAX)),
     };
     Ok(RidgeOptions { lambda, memory })
 }

@@ -12,8 +12,8 @@ use tapegrad::nn::Activation;
 use tapegrad::train::{Loss, Trace};
 
 use super::super::source::Source;
-use super::super::{Outcome, output};
-use super::{Precision, TrainArgs, Uses, conclude, confusion, direct, hold_out, memory_available, mlp, save};
+use super::super::{Outcome, memory, output};
+use super::{Precision, TrainArgs, Uses, conclude, confusion, direct, hold_out, mlp};
 
 /// How classes are told apart, and how the optimum is looked for.
 #[derive(Args)]
@@ -79,7 +79,7 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
     let (n, d, classes) = (train.len(), train.features(), train.classes());
     let needed =
         (COPIES * size_of::<f64>() as u64).saturating_mul(n as u64).saturating_mul((d + classes) as u64);
-    if let Some(available) = memory_available()
+    if let Some(available) = memory::available()
         && needed > available
     {
         let (needed, left) = (output::bytes(needed), output::bytes(available));
@@ -99,18 +99,17 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
     }
 
     let mut trace = Trace::default();
-    trace.set("model", format!("logistic {d}-{classes} {scheme:?}, exact optimum"));
+    trace.set("model", format!("logistic {d}-{classes} {scheme}, exact optimum"));
     trace.set("weight_decay", options.lambda);
     trace.set("data", source.name);
     trace.set("training_samples", n);
     trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
     trace.set("seed", args.seed);
     trace.set("precision", "f64");
-    save(args, &trace)?;
     if !args.quiet {
         output::line(source.summary())?;
         output::line(format_args!(
-            "model: logistic regression, {scheme:?}, by Newton's method, λ={:e}",
+            "model: logistic regression, {scheme}, by Newton's method, λ={:e}",
             options.lambda
         ))?;
     }
@@ -134,5 +133,5 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
     let test = &source.test;
     let x = DMatrix::from_row_slice(test.len(), test.features(), &test.to_rows::<f64>());
     let scores: Vec<f64> = model.probabilities(&x)?.transpose().iter().copied().collect();
-    conclude(args, trace, test, &scores, "probability")
+    conclude(args, trace, test, &scores, "probability", false)
 }

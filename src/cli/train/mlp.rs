@@ -19,8 +19,8 @@ use tapegrad::train::{EVALUATION_ROWS, Loss, Observer, Progress, Stop, Trace, ev
 use tapegrad::{Error, Float, Result, Tape};
 
 use super::super::source::Source;
-use super::super::{Failure, Outcome, interrupt, output};
-use super::{Precision, TrainArgs, Uses, hold_out, last_line, memory_available, save, write_report};
+use super::super::{Failure, Outcome, interrupt, memory, output};
+use super::{Precision, TrainArgs, Uses, check_range, hold_out, last_line, save, write_report};
 
 /// How a model is trained by steps.
 #[derive(Args)]
@@ -133,6 +133,7 @@ pub fn by_steps(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, netwo
 
 fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, network: &Network) -> Outcome {
     let StepArgs { lr, batch: asked_batch, epochs, .. } = args.steps;
+    check_range::<T>(source)?;
     let (train, validation) = hold_out(source, args)?;
     let batch = asked_batch.min(train.len());
     plan::<T>(&network.form, batch.max(EVALUATION_ROWS.min(source.test.len())))?;
@@ -253,7 +254,7 @@ pub fn plan<T: Float>(options: &MlpOptions, batch: usize) -> Result<Summary> {
     // The arena's buffers may hold twice what is in use, and an optimizer two numbers for each.
     let state = summary.trainable().saturating_mul(2 * size_of::<T>());
     let needed = summary.training_bytes().saturating_mul(2).saturating_add(state) as u64;
-    match memory_available() {
+    match memory::available() {
         Some(available) if needed > available => Err(Error::setting(
             if widths.len() > 2 { "hidden" } else { "batch" },
             format!(

@@ -20,7 +20,7 @@ use clap::{ArgMatches, Args, ValueEnum};
 use tapegrad::data::Dataset;
 use tapegrad::report::RunReport;
 use tapegrad::train::{ConfusionMatrix, Trace, argmax};
-use tapegrad::{Error, Result, file, linalg};
+use tapegrad::{Error, Float, Result, file, linalg};
 
 use super::source::Source;
 use super::{Failure, Outcome, interrupt, output};
@@ -60,7 +60,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
     /// Keep this share of the training samples apart and measure on it, after every epoch if there are some
-    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, value_parser = share)]
     validation: f64,
     /// Write a record of the run; .csv, .jsonl, or text for any other ending
     #[arg(long, value_name = "FILE")]
@@ -236,14 +236,23 @@ fn refuse_others(entry: &Entry, uses: &Uses, matches: &ArgMatches) {
     command.error(ErrorKind::ArgumentConflict, why).exit()
 }
 
+/// A share that leaves something.
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
+    share.ok_or_else(|| format!("{text} is not a share in [0, 1)"))
+}
+
+/// An error if a number of the data is beyond `T`, before anything is made of it.
+fn check_range<T: Float>(source: &Source) -> Result<()> {
+    source.train.check_range::<T>()?;
+    source.test.check_range::<T>().map_err(|error| Error::Data(format!("test set: {error}")))
+}
+
 /// Training and validation samples; the split is drawn from the seed, class by class.
 fn hold_out(source: &Source, args: &TrainArgs) -> Result<(Dataset, Option<Dataset>)> {
     let share = args.validation;
     if share == 0.0 {
         return Ok((source.train.clone(), None));
-    }
-    if !(0.0..1.0).contains(&share) {
-        return Err(Error::setting("validation", format!("{share} is not a share in [0, 1)")));
     }
     let (validation, train) = source.train.stratified_split(share, args.seed)?;
     if validation.is_empty() || train.is_empty() {
@@ -275,13 +284,6 @@ fn write_report(args: &TrainArgs, trace: &Trace, test: &Dataset, scores: &[f64],
     file::write(path, |out| out.write_all(page.as_bytes()))
 }
 
-/// Memory that can be had without swapping, where the operating system tells.
-fn memory_available() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("MemAvailable:"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
-}
-
 /// Counts of true against predicted classes.
 fn confusion(data: &Dataset, predicted: &[usize]) -> ConfusionMatrix {
     let mut matrix = ConfusionMatrix::new(data.classes());
@@ -289,19 +291,29 @@ fn confusion(data: &Dataset, predicted: &[usize]) -> ConfusionMatrix {
     matrix
 }
 
-/// Ends a run that was solved in one go: trace, report, confusion matrix, last line. `scores` are the model's
-/// for the test samples, row-major; `unit` says what they are.
-fn conclude(args: &TrainArgs, mut trace: Trace, test: &Dataset, scores: &[f64], unit: &str) -> Outcome {
+/// Ends a run without steps: trace, report, confusion matrix, last line. `scores` are the model's for the test
+/// samples, row-major; `unit` says what they are. An interrupted run has all that too, but no result in the trace
+/// that its settings would not lead to.
+fn conclude(
+    args: &TrainArgs,
+    mut trace: Trace,
+    test: &Dataset,
+    scores: &[f64],
+    unit: &str,
+    interrupted: bool,
+) -> Outcome {
     let predicted: Vec<usize> = scores.chunks(test.classes().max(1)).map(argmax).collect();
     let matrix = confusion(test, &predicted);
-    trace.result("test_accuracy", matrix.accuracy());
+    if !interrupted {
+        trace.result("test_accuracy", matrix.accuracy());
+    }
     save(args, &trace)?;
     write_report(args, &trace, test, scores, unit)?;
     if !args.quiet {
         output::line(format_args!("\ntest set:\n{matrix}"))?;
     }
     last_line(matrix.accuracy(), test.len())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
 }
 
 fn last_line(accuracy: f64, samples: usize) -> Result<(), Failure> {

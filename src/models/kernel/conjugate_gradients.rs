@@ -1,22 +1,51 @@
 //! Conjugate gradients for several right-hand sides at once.
 
+use std::ops::ControlFlow;
+
 use nalgebra::DMatrix;
 
 use crate::linalg::dot;
 use crate::{Error, Float, Result};
 
-/// Solves A·X = B for every column of B from X = 0, with `precondition` in place of a product with A⁻¹; the
-/// solution, and the largest relative residual √(rᵀP⁻¹r) of any column after every iteration (Hestenes and
-/// Stiefel, 1952), after which `go_on` says whether there is another.
+/// Where an iterative fit stands when it asks its observer whether to go on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum IterativeProgress {
+    /// Between two blocks of work. `Break` ends the fit with the solution of the last iteration.
+    Working,
+    /// After an iteration.
+    Iteration {
+        /// From 1.
+        number: usize,
+        /// The largest relative residual of any column.
+        residual: f64,
+    },
+}
+
+/// Asks the observer between two blocks of work.
 ///
 /// # Errors
-/// [`Error::NonFinite`] if a product is not finite.
+/// [`Error::Interrupted`] if it breaks.
+pub(super) fn working(observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>) -> Result<()> {
+    if observe(IterativeProgress::Working).is_break() { Err(Error::Interrupted) } else { Ok(()) }
+}
+
+/// Solves A·X = B for every column of B from X = 0, with `precondition` in place of a product with A⁻¹; the
+/// solution, and the largest relative residual √(rᵀP⁻¹r) of any column after every iteration (Hestenes and
+/// Stiefel, 1952), after which `observe` says whether there is another.
+///
+/// `apply` is handed the observer for its own work: where it returns [`Error::Interrupted`], the solution is
+/// that of the iterations before.
+///
+/// # Errors
+/// [`Error::NonFinite`] if a product is not finite; [`Error::Interrupted`] if `apply` is before the end of
+/// the first iteration.
 pub(super) fn conjugate_gradients<T: Float>(
     b: DMatrix<T>,
     iterations: usize,
-    mut apply: impl FnMut(&DMatrix<T>) -> DMatrix<T>,
+    tolerance: f64,
+    mut apply: impl FnMut(&DMatrix<T>, &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>) -> Result<DMatrix<T>>,
     mut precondition: impl FnMut(&DMatrix<T>) -> DMatrix<T>,
-    mut go_on: impl FnMut(usize, f64) -> bool,
+    observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
 ) -> Result<(DMatrix<T>, Vec<f64>)> {
     let (m, c) = b.shape();
     let mut x = DMatrix::<T>::zeros(m, c);
@@ -28,7 +57,11 @@ pub(super) fn conjugate_gradients<T: Float>(
     let mut residuals = Vec::new();
     let digits = T::EPSILON.to_f64().powi(2);
     for iteration in 1..=iterations {
-        let q = apply(&p);
+        let q = match apply(&p, observe) {
+            // There is a solution to hand back.
+            Err(Error::Interrupted) if iteration > 1 => break,
+            product => product?,
+        };
         let mut active = vec![true; c];
         for j in 0..c {
             let curvature = finite(column_dot(&p, &q, j), iteration)?;
@@ -55,7 +88,8 @@ pub(super) fn conjugate_gradients<T: Float>(
             now.iter().zip(&first).map(|(now, first)| if *first > 0.0 { now / first } else { 0.0 });
         let largest = relative.fold(0.0, f64::max).sqrt();
         residuals.push(largest);
-        if !go_on(iteration, largest) {
+        let go_on = observe(IterativeProgress::Iteration { number: iteration, residual: largest });
+        if go_on.is_break() || largest <= tolerance {
             break;
         }
     }
@@ -91,17 +125,29 @@ fn column_dot<T: Float>(a: &DMatrix<T>, b: &DMatrix<T>, j: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::ops::ControlFlow;
+
     use nalgebra::{DMatrix, dmatrix};
 
-    use super::conjugate_gradients;
-    use crate::Error;
+    use super::{IterativeProgress, conjugate_gradients, working};
+    use crate::{Error, Float, Result};
+
+    /// A·X = B without a preconditioner, to the end.
+    fn solve<T: Float>(
+        b: &DMatrix<T>,
+        iterations: usize,
+        apply: impl Fn(&DMatrix<T>) -> DMatrix<T>,
+    ) -> Result<(DMatrix<T>, Vec<f64>)> {
+        let go_on = &mut |_| ControlFlow::Continue(());
+        // No residual is below it.
+        conjugate_gradients(b.clone(), iterations, -1.0, |p, _| Ok(apply(p)), DMatrix::clone, go_on)
+    }
 
     #[test]
     fn a_small_system_in_as_many_steps_as_it_has_unknowns() {
         let a = dmatrix![4.0, 1.0; 1.0, 3.0];
         let b = dmatrix![1.0, 0.0; 2.0, 0.0];
-        let (x, residuals) =
-            conjugate_gradients(b.clone(), 2, |p| &a * p, DMatrix::clone, |_, _| true).unwrap();
+        let (x, residuals) = solve(&b, 2, |p| &a * p).unwrap();
         assert!((&a * &x - b).amax() < 1e-14, "{x}");
         assert!(residuals[1] < 1e-14);
     }
@@ -112,8 +158,7 @@ mod tests {
         let a =
             DMatrix::from_fn(5, 5, |i, j| 1.0f32 / (1.0 + (i + j) as f32) + if i == j { 0.5 } else { 0.0 });
         let b = DMatrix::from_fn(5, 2, |i, j| (i + 1) as f32 * if j == 0 { 1.0 } else { -0.3 });
-        let (x, residuals) =
-            conjugate_gradients(b.clone(), 5000, |p| &a * p, DMatrix::clone, |_, _| true).unwrap();
+        let (x, residuals) = solve(&b, 5000, |p| &a * p).unwrap();
         assert!((&a * &x - b).amax() < 1e-5, "{x}");
         assert!(residuals[4999] < 1e-6, "{}", residuals[4999]);
     }
@@ -122,9 +167,40 @@ mod tests {
     #[test]
     fn numbers_that_are_not_finite_are_an_error() {
         for bad in [f64::NAN, f64::INFINITY] {
-            let b = dmatrix![1.0; 2.0];
-            let found = conjugate_gradients(b, 3, |p| p * bad, DMatrix::clone, |_, _| true);
+            let found = solve(&dmatrix![1.0; 2.0], 3, |p| p * bad);
             assert!(matches!(found, Err(Error::NonFinite(_))), "{found:?}");
+        }
+    }
+    /// Asked twice in each product: an end in the third one leaves the solution of two iterations.
+    #[test]
+    fn an_end_within_an_iteration_leaves_what_the_last_one_had() {
+        let a = DMatrix::from_fn(6, 6, |i, j| 1.0 / (1 + i + j) as f64 + if i == j { 0.1 } else { 0.0 });
+        let b = dmatrix![1.0; 2.0; 3.0; 4.0; 5.0; 6.0];
+        let run = |last: usize| {
+            let (mut asked, mut finished) = (0, 0);
+            let mut observe = |progress| {
+                match progress {
+                    IterativeProgress::Working => asked += 1,
+                    IterativeProgress::Iteration { number, .. } => finished = number,
+                }
+                if asked > last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let apply = |p: &DMatrix<f64>, observe: &mut dyn FnMut(_) -> _| {
+                working(observe)?;
+                working(observe)?;
+                Ok(&a * p)
+            };
+            let found = conjugate_gradients(b.clone(), 6, -1.0, apply, DMatrix::clone, &mut observe);
+            (found, finished)
+        };
+        for last in [4, 5] {
+            let (found, finished) = run(last);
+            let (x, residuals) = found.unwrap();
+            assert_eq!((residuals.len(), finished), (2, 2));
+            assert_eq!((x, residuals), solve(&b, 2, |p| &a * p).unwrap());
+        }
+        for last in [0, 1] {
+            assert!(matches!(run(last).0, Err(Error::Interrupted)));
         }
     }
 }

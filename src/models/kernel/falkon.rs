@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use super::centres::{Centres, check_count, factor_centres};
-use super::conjugate_gradients::{check_iterations, conjugate_gradients};
+use super::conjugate_gradients::{IterativeProgress, check_iterations, conjugate_gradients, working};
 use super::expansion::Expansion;
 use super::functions::Kernel;
 use super::gram::cross_block;
@@ -65,20 +65,21 @@ pub fn falkon<T: Float>(
     y: &DMatrix<T>,
     options: FalkonOptions,
 ) -> Result<Falkon<T>> {
-    falkon_observed(kernel, x, y, options, &mut |_, _| ControlFlow::Continue(()))
+    falkon_observed(kernel, x, y, options, &mut |_| ControlFlow::Continue(()))
 }
 
-/// [`falkon`], which calls `observe` after each iteration with its number, from 1, and the largest relative
-/// residual of any column; `Break` ends the fit there, with the solution as it is then.
+/// [`falkon`], which calls `observe` after each iteration and before every block of rows of K_nM; `Break` ends
+/// the fit there, with the solution of the last iteration that was finished. The factors of M×M are made in
+/// one go each.
 ///
 /// # Errors
-/// As [`falkon`].
+/// As [`falkon`]; [`Error::Interrupted`] if `observe` breaks before the first iteration is finished.
 pub fn falkon_observed<T: Float>(
     kernel: Arc<dyn Kernel<T>>,
     x: &Samples<T>,
     y: &DMatrix<T>,
     options: FalkonOptions,
-    observe: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
+    observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
 ) -> Result<Falkon<T>> {
     let FalkonOptions { ridge, centres: m, selection, seed, .. } = options;
     check(&options)?;
@@ -94,6 +95,7 @@ pub fn falkon_observed<T: Float>(
 
     let centres = x.subset(&selection.choose(&kernel, x, m, ridge.lambda, seed)?);
     let first = factor_centres(kernel.as_ref(), &centres)?;
+    working(observe)?;
     let (n_lambda, per_centre) = (T::of(ridge.ridge(n)), T::of(n as f64 / m as f64));
     let mut inner = first.transposed_product();
     inner.as_mut_slice().iter_mut().for_each(|v| *v *= per_centre);
@@ -103,37 +105,35 @@ pub fn falkon_observed<T: Float>(
     let mut blocks = Blocks { kernel: kernel.as_ref(), x, centres: &centres, block, held: Vec::new() };
     let targets = y.transpose();
     let mut right = DMatrix::<T>::zeros(m, c);
-    blocks.visit(held, |start, k| {
+    blocks.visit(held, observe, |start, k| {
         let rows = k.len() / m;
         let y = Mat::new(&targets.as_slice()[start * c..(start + rows) * c], rows, c);
         gemm(right.as_mut_slice(), true, y.t(), Mat::new(k, rows, m));
-    });
+    })?;
     first.solve_lower_in_place(&mut right);
     second.solve_lower_in_place(&mut right);
 
     let mut values = vec![T::ZERO; block * c];
-    let apply = |p: &DMatrix<T>| {
+    let apply = |p: &DMatrix<T>, observe: &mut dyn FnMut(_) -> _| {
         let mut u = p.clone();
         second.solve_upper_in_place(&mut u);
         let mut v = u.clone();
         first.solve_upper_in_place(&mut v);
         let mut out = DMatrix::<T>::zeros(m, c);
-        blocks.visit(held, |_, k| {
+        blocks.visit(held, observe, |_, k| {
             let rows = k.len() / m;
             let (k, values) = (Mat::new(k, rows, m), &mut values[..rows * c]);
             gemm(values, false, k, Mat::new(v.as_slice(), c, m).t());
             gemm(out.as_mut_slice(), true, Mat::new(values, rows, c).t(), k);
-        });
+        })?;
         first.solve_lower_in_place(&mut out);
         out.zip_apply(&u, |o, u| *o += n_lambda * u);
         second.solve_lower_in_place(&mut out);
-        out
+        Ok(out)
     };
+    let FalkonOptions { iterations, tolerance, .. } = options;
     let (mut alpha, residuals) =
-        conjugate_gradients(right, options.iterations, apply, DMatrix::clone, |iteration, residual| {
-            let go_on = observe(iteration, residual).is_continue();
-            go_on && residual > options.tolerance
-        })?;
+        conjugate_gradients(right, iterations, tolerance, apply, DMatrix::clone, observe)?;
     second.solve_upper_in_place(&mut alpha);
     first.solve_upper_in_place(&mut alpha);
     let name = format!("FALKON, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
@@ -167,10 +167,16 @@ struct Blocks<'a, T: Float> {
 
 impl<T: Float> Blocks<'_, T> {
     /// Calls `work` with first row and contents of every block; the first `hold` blocks stay in memory.
-    fn visit(&mut self, hold: usize, mut work: impl FnMut(usize, &[T])) {
+    fn visit(
+        &mut self,
+        hold: usize,
+        observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
+        mut work: impl FnMut(usize, &[T]),
+    ) -> Result<()> {
         let (n, m) = (self.x.len(), self.centres.len());
         let mut scratch = Vec::new();
         for (index, start) in (0..n).step_by(self.block).enumerate() {
+            working(observe)?;
             if let Some(k) = self.held.get(index) {
                 work(start, k);
                 continue;
@@ -184,5 +190,6 @@ impl<T: Float> Blocks<'_, T> {
                 self.held.push(std::mem::take(&mut scratch));
             }
         }
+        Ok(())
     }
 }

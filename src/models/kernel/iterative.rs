@@ -6,7 +6,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use super::centres::{Centres, check_count, factor_centres};
-use super::conjugate_gradients::{check_iterations, conjugate_gradients};
+use super::conjugate_gradients::{IterativeProgress, check_iterations, conjugate_gradients, working};
 use super::expansion::Expansion;
 use super::functions::Kernel;
 use super::gram::{cross_block, gram, gram_diagonal};
@@ -49,21 +49,23 @@ pub struct IterativeRidge<T: Float> {
 /// away (Ma and Belkin, "Diving into the shallows", 2017; Frangella, Tropp and Udell, "Randomized Nyström
 /// preconditioning", 2023). Only one triangle of K is made, in blocks of rows, and held as far as the memory
 /// reaches: at n = 60,000 in `f32`, 7.2 GB. An iteration takes n²c multiply-adds, and n²d/2 more for what is
-/// not held; the preconditioner ns² once. `observe` is called after each iteration with its number, from 1,
-/// and the largest relative residual of any column; `Break` ends the fit there.
+/// not held; the preconditioner ns² once. `observe` is called after each iteration, and before every block of
+/// 256 rows within it and in the preconditioner; `Break` ends the fit there, with the solution of the last
+/// iteration that was finished.
 ///
 /// Held or made anew, the numbers are the same: the memory does not change a bit.
 ///
 /// # Errors
 /// [`Error::Setting`] if λ is not above 0, s is 0 or more than n, `iterations` is 0, `tolerance` is negative
 /// or NaN, or the memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if
-/// the kernel matrix of S is beyond the precision.
+/// the kernel matrix of S is beyond the precision; [`Error::Interrupted`] if `observe` breaks before the first
+/// iteration is finished.
 pub fn iterative_ridge<T: Float>(
     kernel: Arc<dyn Kernel<T>>,
     x: &Samples<T>,
     y: &DMatrix<T>,
     options: IterativeOptions,
-    observe: &mut dyn FnMut(usize, f64) -> ControlFlow<()>,
+    observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
 ) -> Result<IterativeRidge<T>> {
     let IterativeOptions { ridge, pilots, iterations, tolerance, .. } = options;
     ridge.check_lambda()?;
@@ -80,19 +82,16 @@ pub fn iterative_ridge<T: Float>(
     let left = u128::from(ridge.memory) / size_of::<T>() as u128 - numbers;
 
     let n_lambda = ridge.ridge(n);
-    let preconditioner = Preconditioner::new(&kernel, x, &options)?;
+    let preconditioner = Preconditioner::new(&kernel, x, &options, observe)?;
     let mut triangle = Triangle { kernel: kernel.as_ref(), x, left, held: Vec::new() };
-    let apply = |p: &DMatrix<T>| {
-        let mut out = triangle.times(p);
+    let apply = |p: &DMatrix<T>, observe: &mut dyn FnMut(_) -> _| {
+        let mut out = triangle.times(p, observe)?;
         out.zip_apply(p, |o, p| *o += T::of(n_lambda) * p);
-        out
+        Ok(out)
     };
     let precondition = |r: &DMatrix<T>| preconditioner.solve(r);
     let (alpha, residuals) =
-        conjugate_gradients(y.clone(), iterations, apply, precondition, |iteration, residual| {
-            let go_on = observe(iteration, residual).is_continue();
-            go_on && residual > tolerance
-        })?;
+        conjugate_gradients(y.clone(), iterations, tolerance, apply, precondition, observe)?;
     let rows_held = (triangle.held.len() * ROWS).min(n);
     let name = format!("iterative kernel ridge, {}, n={n}, λ={:e}", kernel.name(), ridge.lambda);
     Ok(IterativeRidge { machine: Expansion::new(name, kernel, x.clone(), alpha), residuals, rows_held })
@@ -126,7 +125,11 @@ struct Block<T> {
 
 impl<T: Float> Triangle<'_, T> {
     /// K·P for an n×c matrix P.
-    fn times(&mut self, p: &DMatrix<T>) -> DMatrix<T> {
+    fn times(
+        &mut self,
+        p: &DMatrix<T>,
+        observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
+    ) -> Result<DMatrix<T>> {
         let (n, c) = p.shape();
         // Row-major, so that the rows of a block lie side by side.
         let p = p.transpose();
@@ -134,6 +137,7 @@ impl<T: Float> Triangle<'_, T> {
         let mut out = vec![T::ZERO; n * c];
         let mut scratch = Block::default();
         for (index, start) in (0..n).step_by(ROWS).enumerate() {
+            working(observe)?;
             let end = n.min(start + ROWS);
             if index >= self.held.len() {
                 self.fill(&mut scratch, start, end);
@@ -154,7 +158,7 @@ impl<T: Float> Triangle<'_, T> {
                 self.held.push(std::mem::take(&mut scratch));
             }
         }
-        DMatrix::from_row_slice(n, c, &out)
+        Ok(DMatrix::from_row_slice(n, c, &out))
     }
 
     fn fill(&self, block: &mut Block<T>, start: usize, end: usize) {
@@ -179,7 +183,12 @@ struct Preconditioner<T: Float> {
 }
 
 impl<T: Float> Preconditioner<T> {
-    fn new(kernel: &Arc<dyn Kernel<T>>, x: &Samples<T>, options: &IterativeOptions) -> Result<Self> {
+    fn new(
+        kernel: &Arc<dyn Kernel<T>>,
+        x: &Samples<T>,
+        options: &IterativeOptions,
+        observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
+    ) -> Result<Self> {
         let IterativeOptions { ridge, pilots: s, seed, .. } = *options;
         let n = x.len();
         let chosen = x.subset(&Centres::Uniform.choose(kernel, x, s, ridge.lambda, seed)?);
@@ -189,6 +198,7 @@ impl<T: Float> Preconditioner<T> {
         let diagonal = gram_diagonal(kernel.as_ref(), x.rows());
         let mut left_out = 0.0;
         for (index, phi) in phi.chunks_mut(ROWS * s).enumerate() {
+            working(observe)?;
             let start = index * ROWS;
             let rows = start..start + phi.len() / s;
             cross_block(kernel.as_ref(), x.rows().range(rows.clone()), chosen.rows(), phi);

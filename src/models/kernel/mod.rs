@@ -30,6 +30,7 @@ mod path;
 mod samples;
 
 pub use centres::{Centres, leverage_scores};
+pub use conjugate_gradients::IterativeProgress;
 pub use exact::KernelRidge;
 pub use expansion::Expansion;
 pub use falkon::{Falkon, FalkonOptions, falkon, falkon_observed};

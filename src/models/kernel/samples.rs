@@ -50,8 +50,9 @@ impl<T: Float> Samples<T> {
     /// The rows of a dataset, converted and mapped: all are copied.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// As [`new`](Self::new), and as [`Dataset::check_range`].
     pub fn from_dataset(data: &Dataset) -> Result<Self> {
+        data.check_range::<T>()?;
         Samples::new(data.to_rows::<T>(), data.features())
     }
 

@@ -5,6 +5,8 @@
 mod newton;
 mod problem;
 
+use std::fmt;
+
 use nalgebra::DMatrix;
 
 use crate::data::Dataset;
@@ -21,6 +23,16 @@ pub enum Scheme {
     OneVsRest,
     /// One model with a column per class: p = softmax(z).
     Multinomial,
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Scheme::Binary => "binary",
+            Scheme::OneVsRest => "one-vs-rest",
+            Scheme::Multinomial => "multinomial",
+        })
+    }
 }
 
 /// What [`LogisticRegression::fit`] is told.
