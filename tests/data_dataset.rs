@@ -213,3 +213,46 @@ fn mnist() {
     let mean = sums.0 / n;
     assert!((mean - 0.1307).abs() < 5e-5 && ((sums.1 / n - mean * mean).sqrt() - 0.3081).abs() < 5e-5);
 }
+
+/// What gather writes is finite where the range is said to fit, and the first number that is not is named.
+#[test]
+fn the_range_of_a_number_type() {
+    let large = Dataset::new(vec![1.0, 2.0, 3.0, -1e300], 2).unwrap();
+    let bytes = Dataset::new(vec![0u8, 9, 200, 255], 2).unwrap();
+    let single = Dataset::new(vec![0.0f32, 1.0, 2.0, 3e38], 2).unwrap();
+    let stretch = |scale| Affine::columns(vec![0.0, 0.0], vec![1.0, scale]).unwrap();
+    let message = |data: &Dataset| {
+        let found = [data.check_range::<f32>(), data.check_range::<f64>()];
+        found.map(|found| found.err().map(|error| error.to_string()))
+    };
+    let fits = [None, None];
+    for data in [&bytes, &single, &large.subset(&[0])] {
+        assert_eq!(message(data), fits);
+    }
+    let beyond = |row, column, x: &str, name, other| {
+        let place = format!("row {row}, column {column}: the feature is {x}, which is beyond {name}");
+        Some(format!("{place}: scale the data{other}"))
+    };
+    let or_f64 = " or take f64";
+    assert_eq!(message(&large), [beyond(1, 1, "-1e300", "f32", or_f64), None]);
+    // A row of its own is the first one there.
+    assert_eq!(message(&large.subset(&[1])), [beyond(0, 1, "-1e300", "f32", or_f64), None]);
+    let mapped = large.mapped(&stretch(1e-200)).unwrap();
+    assert_eq!(message(&mapped)[1], beyond(1, 1, "-inf", "f64", ""));
+    assert_eq!(message(&large.mapped(&stretch(1e299)).unwrap()), fits);
+    // 9/255/1e-40 is beyond f32.
+    let mapped = bytes.mapped(&stretch(1e-40)).unwrap();
+    let why = message(&mapped);
+    assert!(why[0].as_ref().is_some_and(|why| why.starts_with("row 0, column 1: the feature is 3.5")));
+    assert_eq!(why[1], None);
+    // A center that is, too.
+    let far = bytes.mapped(&Affine::uniform(1e300, 1e300).unwrap()).unwrap();
+    assert!(message(&far)[0].is_some() && message(&far)[1].is_none());
+    let mapped = single.mapped(&stretch(0.1)).unwrap();
+    assert!(
+        message(&mapped)[0].as_ref().is_some_and(|why| why.starts_with("row 1, column 1: the feature is 3"))
+    );
+    // 255 in that column would be beyond, but there is none.
+    let small = Dataset::new(vec![255u8, 0, 255, 1], 2).unwrap().mapped(&stretch(1e-40)).unwrap();
+    assert_eq!(message(&small), fits);
+}

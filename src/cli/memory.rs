@@ -11,8 +11,8 @@ pub fn available() -> Option<u64> {
     System::new().available()
 }
 
-/// Bytes that can be had at all, with swapping: no setting of the user's reaches beyond. `None` where there is no
-/// limit.
+/// Bytes that control groups and the shell's limits leave. A program that goes beyond ends there, whatever its user
+/// allows it. `None` where there is no limit.
 pub fn allowed() -> Option<u64> {
     System::new().allowed()
 }

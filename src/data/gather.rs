@@ -43,7 +43,8 @@ impl Dataset {
             // Mapped bytes lie between the ends.
             Features::U8(_) => (0..self.map.features().unwrap_or(1)).all(|column| {
                 let (center, scale) = self.map.column(column);
-                [0.0, 255.0].iter().all(|x| T::of((x - center) / scale).is_finite())
+                let map = |x| (T::of(x) - T::of(center)) / T::of(scale);
+                map(0.0).is_finite() && map(255.0).is_finite()
             }),
             Features::F32(_) => as_stored,
             Features::F64(_) => as_stored && size_of::<T>() == size_of::<f64>(),

@@ -292,8 +292,8 @@ fn confusion(data: &Dataset, predicted: &[usize]) -> ConfusionMatrix {
 }
 
 /// Ends a run without steps: trace, report, confusion matrix, last line. `scores` are the model's for the test
-/// samples, row-major; `unit` says what they are. An interrupted run has all that too, but no result in the trace
-/// that its settings would not lead to.
+/// samples, row-major; `unit` says what they are. An interrupted run has all that too, but its accuracy is not in
+/// the trace: its settings would not lead there.
 fn conclude(
     args: &TrainArgs,
     mut trace: Trace,
