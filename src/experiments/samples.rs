@@ -132,7 +132,7 @@ fn report(context: &Context, epochs: usize, verdicts: &[Verdict]) -> Outcome {
         .iter()
         .filter_map(|v| {
             let (truth, predicted) = (test.class_name(v.truth), test.class_name(v.predicted));
-            Some((bytes(test, v.row)?, format!("{truth} as {predicted}, {}", fixed(v.confidence, 2))))
+            Some((bytes(test, v.row)?, format!("{truth} as {predicted}, {}", fixed(v.confidence, 3))))
         })
         .take(20)
         .collect();
@@ -142,8 +142,8 @@ fn report(context: &Context, epochs: usize, verdicts: &[Verdict]) -> Outcome {
             "The images, and the most confident mistakes",
             format!(
                 "Left five training images of each class ({}). Right the test images that the network gives \
-                 the highest probability for a wrong class: \"4 as 9, 0.98\" is a 4 taken for a 9 with \
-                 probability 0.98.",
+                 the highest probability for a wrong class: \"4 as 9, 0.981\" is a 4 taken for a 9 with \
+                 probability 0.981.",
                 context.data.name
             ),
         )

@@ -278,3 +278,15 @@ fn run(context: &Context) -> Result<Outcome> {
     report::runs(&mut outcome, &flows, &runs);
     Ok(outcome)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cosines_of_all_pairs() {
+        // Of three rows one pair is alike, and two are at right angles.
+        assert!((cosine(&[1.0, 0.0, 0.0, 3.0, 2.0, 0.0], 2) - 1.0 / 3.0).abs() < 1e-15);
+        assert!((cosine(&[1.0, 1.0, -2.0, -2.0], 2) + 1.0).abs() < 1e-15);
+    }
+}

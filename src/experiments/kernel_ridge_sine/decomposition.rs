@@ -184,7 +184,8 @@ pub(super) fn report(outcome: &mut Outcome, grid: &Grid, parts: &[Part], chosen:
     sum_claim(outcome, parts);
     maps(outcome, grid, parts, chosen);
     lines(outcome, &along_lambda, &along_gamma);
-    tables(outcome, &along_lambda, &along_gamma);
+    outcome.table(table("bias-variance-lambda", "λ", &along_lambda, |part| part.lambda));
+    outcome.table(table("bias-variance-gamma", "γ", &along_gamma, |part| part.gamma));
     // Below, where fits go far beyond the samples, rounding is amplified: another processor gives other digits.
     let stable: Vec<&&Part> = along_lambda.iter().filter(|part| part.lambda > 0.99e-8).collect();
     for part in [stable[0], stable[stable.len() / 2], stable[stable.len() - 1]] {
@@ -411,31 +412,80 @@ fn lines(outcome: &mut Outcome, along_lambda: &[&Part], along_gamma: &[&Part]) {
     );
 }
 
-fn tables(outcome: &mut Outcome, along_lambda: &[&Part], along_gamma: &[&Part]) {
-    let kinds: [(&str, &str, &[&Part], fn(&Part) -> f64); 2] = [
-        ("bias-variance-lambda", "λ", along_lambda, |part| part.lambda),
-        ("bias-variance-gamma", "γ", along_gamma, |part| part.gamma),
+fn table(name: &str, along: &str, parts: &[&Part], of: fn(&Part) -> f64) -> Table {
+    let caption =
+        format!("Bias and variance along {along}: bias² without its own bias, its floor, and the error");
+    let columns = [
+        along,
+        "bias²",
+        "floor of bias²",
+        "variance",
+        "from the noise",
+        "sum with σ²",
+        "error",
+        "apart (standard errors)",
     ];
-    for (name, along, parts, of) in kinds {
-        let caption =
-            format!("Bias and variance along {along}: bias² without its own bias, its floor, and the error");
-        let columns = [
-            along,
-            "bias²",
-            "floor of bias²",
-            "variance",
-            "from the noise",
-            "sum with σ²",
-            "error",
-            "apart (standard errors)",
-        ];
-        let mut table = Table::new(name, caption, columns);
-        for part in parts {
-            let Part { bias, variance, from_noise, error, .. } = **part;
-            let numbers =
-                [of(part), bias, part.floor(), variance, from_noise, part.sum(), error, part.apart()];
-            table.row(numbers.map(Into::into));
+    let mut table = Table::new(name, caption, columns);
+    for part in parts {
+        let Part { bias, variance, from_noise, error, .. } = **part;
+        let numbers = [of(part), bias, part.floor(), variance, from_noise, part.sum(), error, part.apart()];
+        table.row(numbers.map(Into::into));
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Distances of all sets to the sine: the same bias of ½ at every place, and noise of deviation 2.
+    fn distances(seed: u64) -> Vec<f64> {
+        let mut rng = stream(seed, Purpose::Data);
+        (0..SETS * POINTS).map(|_| 0.5 + 2.0 * standard_normal(&mut rng)).collect()
+    }
+
+    #[test]
+    fn bias_and_variance_by_products_are_those_by_means() {
+        let distances = distances(1);
+        let sums = Sums { distances: distances.clone(), from_noise: 0.0, errors: vec![1.0; SETS] };
+        let part = sums.part(1.0, 1.0);
+        let (mut bias, mut variance) = (0.0, 0.0);
+        for place in 0..POINTS {
+            let values: Vec<f64> = distances.iter().skip(place).step_by(POINTS).copied().collect();
+            let (mean, deviation) = mean_and_deviation(&values);
+            bias += (mean * mean - deviation * deviation / SETS as f64) / POINTS as f64;
+            variance += deviation * deviation / POINTS as f64;
         }
-        outcome.table(table);
+        assert!((part.bias - bias).abs() < 1e-12 && (part.variance - variance).abs() < 1e-12);
+        // Without the correction bias² would be 0.25 + 4/100.
+        assert!(
+            (part.bias - 0.25).abs() < part.floor() && part.floor() < 0.04,
+            "{} {}",
+            part.bias,
+            part.floor()
+        );
+        assert!(part.resolved() && (part.variance - 4.0).abs() < 0.2);
+    }
+
+    #[test]
+    fn the_jackknife_of_a_mean_is_its_standard_error() {
+        let mut rng = stream(2, Purpose::Data);
+        let values: Vec<f64> = (0..SETS).map(|_| standard_normal(&mut rng)).collect();
+        let total: f64 = values.iter().sum();
+        let without = values.iter().map(|value| (total - value) / (SETS as f64 - 1.0));
+        let (_, deviation) = mean_and_deviation(&values);
+        assert!((jackknife(without) - deviation / (SETS as f64).sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_fall_counts_where_both_are_resolved() {
+        let part = |seed: u64, shift: f64| {
+            let distances = distances(seed).into_iter().map(|d| d + shift).collect();
+            Sums { distances, from_noise: 0.0, errors: vec![1.0; SETS] }.part(1.0, 1.0)
+        };
+        let (low, high, none) = (part(3, 0.5), part(3, 1.0), part(4, -0.5));
+        assert!(!none.resolved(), "{} {}", none.bias, none.floor());
+        assert!(largest_fall(&[&low, &high]) < -3.0 && largest_fall(&[&high, &low]) > 3.0);
+        assert_eq!(largest_fall(&[&high, &none, &low]), f64::NEG_INFINITY);
     }
 }
