@@ -305,8 +305,12 @@ fn bias_claims(outcome: &mut Outcome, along_lambda: &[&Part], along_gamma: &[&Pa
             .criterion(format!("{criterion}; the last is at most a tenth of the first"))
             .holds(
                 fall <= 3.0 && 10.0 * narrow.bias <= wide.bias,
-                "Between samples that are farther apart than most, a narrow kernel goes back to 0, far from the sine: \
-                 the bias rises again before the kernel's deviation is the mean distance of the samples.",
+                format!(
+                    "The reach of the kernel is not all. A narrow kernel spreads the samples over many small eigenvalues, \
+                     which the ridge, nλ = {}, shrinks, the more the larger it is; and between samples that are farther \
+                     apart than most the fit goes back to 0. So the bias may rise again earlier.",
+                    rounded(N as f64 * along_gamma[0].lambda, 2)
+                ),
             ),
     );
 }
