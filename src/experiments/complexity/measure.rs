@@ -122,9 +122,12 @@ pub fn network(context: &Context, n: usize, d: usize, depth: usize, size: usize)
     Ok(NetworkCost { point, graph: tape.numbers() - tape.param_numbers(), weights: tape.param_numbers() })
 }
 
-/// Seconds that training takes for each sample in an epoch: batches of 64, by Adam.
+/// Samples in a batch of training.
+pub const BATCH: usize = 64;
+
+/// Seconds that training takes for each sample in an epoch: those of a step of Adam by the samples of its
+/// batch. Sorting the samples into batches is not in it.
 pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64> {
-    const BATCH: usize = 64;
     let mut tape = Tape::new();
     let mut rng = stream(context.seed, Purpose::Init);
     let model = Mlp::new(&mut tape, &vec![d; depth + 1], Activation::Relu, None, &mut rng)?;
