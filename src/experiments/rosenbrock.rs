@@ -162,9 +162,11 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
 
     outcome.figure(&valley(runs));
     let mut chart = Chart::new(Axis::log("step").range(1.0, STEPS as f64), Axis::log("distance to (1, 1)"));
-    for (name, points) in runs {
+    // Adam first: where it swings it would hide the others.
+    for (i, (name, points)) in runs.iter().enumerate().rev() {
         let steps = points.iter().enumerate().skip(1);
-        chart = chart.line(Line::new(steps.map(|(t, p)| (t as f64, distance(*p)))).label(*name));
+        let line = Line::new(steps.map(|(t, p)| (t as f64, distance(*p)))).label(*name);
+        chart = chart.line(line.color(Color::series(i)));
     }
     let adam: Vec<f64> = runs[3].1.iter().map(|point| distance(*point)).collect();
     let closest = (0..adam.len()).min_by(|a, b| adam[*a].total_cmp(&adam[*b])).unwrap_or(0);

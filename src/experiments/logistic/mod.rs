@@ -1,5 +1,7 @@
 //! Logistic regression: one optimum, whatever the start.
 
+mod hidden;
+
 use nalgebra::DMatrix;
 
 use super::statistics::Fit;
@@ -7,9 +9,9 @@ use super::{Context, Experiment, Outcome};
 use crate::linalg::symmetric_eigen;
 use crate::models::{LogisticOptions, LogisticRegression, Scheme};
 use crate::optim::{Optimizer, Sgd};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded, scientific};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, scientific};
 use crate::rng::{Purpose, standard_normal, stream};
-use crate::{Float, Param, Result, Tape, Var};
+use crate::{Float, Result, Tape, Var};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "logistic",
@@ -18,7 +20,8 @@ pub const EXPERIMENT: Experiment = Experiment {
         "The binary cross-entropy of a linear model is convex: its second derivatives XᵀSX/n with \
          S = diag(p(1−p)) are positive semi-definite everywhere. So gradient descent reaches the same \
          optimum from every start. A hidden layer takes that away: where a loss rises between two points above \
-         what it is at both, it is not convex, and descents may come to rest in several places.",
+         what it is at both, it is not convex, and descents may come to rest in several places. A ridge on all \
+         weights keeps those from running off to infinity, where nothing comes to rest.",
         "Close to the optimum the loss is a quadratic with these second derivatives, and each step of \
          gradient descent leaves (1 − ηλₘᵢₙ)² of the excess loss.",
         "For two normal distributions with the same covariance σ²I and means ±m the best boundary is linear, \
@@ -71,7 +74,7 @@ fn run(context: &Context) -> Result<Outcome> {
     context.at(7, 10, "curvature")?;
     let least = least_curvature(context, &x, &labels)?;
     context.at(8, 10, "a hidden layer")?;
-    let hidden = hidden_layer(context, &x, &labels, context.pick(10_000, 50_000))?;
+    let hidden = hidden::descents(context, &x, &labels, context.pick(10_000, 50_000))?;
 
     let mut outcome = Outcome::default();
     let best = [optimum.weights()[0], optimum.weights()[1], optimum.bias()[0]];
@@ -100,13 +103,13 @@ fn run(context: &Context) -> Result<Outcome> {
     );
     rate_claim(&mut outcome, &descents, derivatives.value, &derivatives.hessian)?;
     accuracy_claim(&mut outcome, context, &optimum)?;
-    let barrier = highest_barrier(context, &x, &labels, &hidden)?;
-    hidden_claims(&mut outcome, &hidden, &barrier);
+    let barrier = hidden::highest_barrier(context, &x, &labels, &hidden)?;
+    hidden::claims(&mut outcome, &hidden, &barrier);
     outcome.number("loss at the optimum", derivatives.value);
     best.iter().zip(["w1", "w2", "b"]).for_each(|(x, name)| outcome.number(name, *x));
     outcome.figure(&convergence(&descents, derivatives.value));
     outcome.figure(&landscape(&x, &labels, &descents, best));
-    outcome.figure(&hidden_figure(&hidden, &barrier));
+    outcome.figure(&hidden::figure(&hidden, &barrier));
 
     let mut table =
         Table::new("starts", "From each start", ["start", "first loss", "excess loss at the end"]);
@@ -115,12 +118,7 @@ fn run(context: &Context) -> Result<Outcome> {
         table.row([(i + 1).into(), descent.losses[0].into(), (last - derivatives.value).into()]);
     }
     outcome.table(table);
-    let mut table =
-        Table::new("hidden", "With a hidden layer", ["start", "loss at the end", "gradient norm"]);
-    for (i, run) in hidden.iter().enumerate() {
-        table.row([(i + 1).into(), run.loss.into(), run.gradient.into()]);
-    }
-    outcome.table(table);
+    outcome.table(hidden::table(&hidden));
     Ok(outcome)
 }
 
@@ -164,196 +162,6 @@ fn least_curvature(context: &Context, x: &DMatrix<f64>, labels: &[usize]) -> Res
         least = least.min(symmetric_eigen(&model.derivatives(x, labels, 0.0)?.hessian)?.values[0]);
     }
     Ok(least)
-}
-
-/// Units of the hidden layer.
-const WIDTH: usize = 4;
-/// W₁, b₁, W₂, b₂ of a network 2-4-1.
-const SHAPES: [(usize, usize); 4] = [(2, WIDTH), (1, WIDTH), (WIDTH, 1), (1, 1)];
-
-/// A descent with a hidden layer.
-struct HiddenRun {
-    /// The loss at some of the steps.
-    losses: Vec<(f64, f64)>,
-    steps: usize,
-    /// All weights, the loss and the norm of the gradient after the last step.
-    end: Vec<f64>,
-    loss: f64,
-    gradient: f64,
-}
-
-/// Rewinds, and appends the loss of the network 2-4-1 with tanh.
-fn append_network(tape: &mut Tape, params: [Param; 4], x: &DMatrix<f64>, labels: &[usize]) -> Var {
-    tape.rewind();
-    let [w1, b1, w2, b2] = params;
-    let inputs = tape.constant(x);
-    let targets = append_targets(tape, labels);
-    let hidden = tape.linear(inputs, w1, b1);
-    let hidden = tape.tanh(hidden);
-    let logits = tape.linear(hidden, w2, b2);
-    tape.bce_with_logits(logits, targets)
-}
-
-fn hidden_layer(
-    context: &Context,
-    x: &DMatrix<f64>,
-    labels: &[usize],
-    steps: usize,
-) -> Result<Vec<HiddenRun>> {
-    let mut rng = stream(context.seed.wrapping_add(1), Purpose::Init);
-    let mut runs = Vec::new();
-    for _ in 0..STARTS {
-        let mut tape = Tape::new();
-        let params = SHAPES
-            .map(|(rows, cols)| tape.param_with(rows, cols, |to| to.fill_with(|| standard_normal(&mut rng))));
-        let mut optimizer = Optimizer::new(Sgd, RATE)?;
-        let (mut losses, mut next) = (Vec::new(), 1.0);
-        for step in 0..steps {
-            if step % 200 == 0 {
-                context.check()?;
-            }
-            let loss = append_network(&mut tape, params, x, labels);
-            // Evenly on a logarithmic axis.
-            if (step + 1) as f64 >= next {
-                losses.push(((step + 1) as f64, tape.item(loss)));
-                next *= 1.1;
-            }
-            tape.zero_grad();
-            tape.backward(loss);
-            optimizer.step(&mut tape);
-        }
-        let loss = append_network(&mut tape, params, x, labels);
-        tape.zero_grad();
-        tape.backward(loss);
-        let loss = tape.item(loss);
-        losses.push(((steps + 1) as f64, loss));
-        let gradient = tape.param_grads().iter().map(|g| g * g).sum::<f64>().sqrt();
-        runs.push(HiddenRun { losses, steps, end: tape.param_values().to_vec(), loss, gradient });
-    }
-    Ok(runs)
-}
-
-/// The loss along the straight line between the ends of two descents.
-struct Barrier {
-    pair: [usize; 2],
-    /// Share of the way, and the loss there.
-    line: Vec<(f64, f64)>,
-    /// How far it rises above the higher end; 0 if it does not.
-    height: f64,
-}
-
-/// The two ends with the highest barrier between them.
-fn highest_barrier(
-    context: &Context,
-    x: &DMatrix<f64>,
-    labels: &[usize],
-    runs: &[HiddenRun],
-) -> Result<Barrier> {
-    const PIECES: usize = 60;
-    let mut tape = Tape::new();
-    let params = SHAPES.map(|(rows, cols)| tape.param_with(rows, cols, |to| to.fill(0.0)));
-    let mut highest = Barrier { pair: [0, 0], line: Vec::new(), height: f64::NEG_INFINITY };
-    for i in 0..runs.len() {
-        for j in i + 1..runs.len() {
-            context.check()?;
-            let mut line = Vec::new();
-            for piece in 0..=PIECES {
-                let share = piece as f64 / PIECES as f64;
-                let ends = runs[i].end.iter().zip(&runs[j].end);
-                for (to, (a, b)) in tape.param_values_mut().iter_mut().zip(ends) {
-                    *to = (1.0 - share) * a + share * b;
-                }
-                let loss = append_network(&mut tape, params, x, labels);
-                line.push((share, tape.item(loss)));
-            }
-            let top = line.iter().map(|(_, loss)| *loss).fold(f64::NEG_INFINITY, f64::max);
-            let height = top - runs[i].loss.max(runs[j].loss);
-            if height > highest.height {
-                highest = Barrier { pair: [i, j], line, height };
-            }
-        }
-    }
-    Ok(highest)
-}
-
-fn hidden_claims(outcome: &mut Outcome, runs: &[HiddenRun], barrier: &Barrier) {
-    let [from, to] = barrier.pair;
-    outcome.number("barrier between two ends with a hidden layer", barrier.height);
-    outcome.claim(
-        Claim::that("A hidden layer takes convexity away: between two ends the loss rises above both")
-            .expected("a barrier above 0")
-            .measured(format!(
-                "{} nats above the higher end, between the ends of starts {} and {}",
-                rounded(barrier.height, 3),
-                from + 1,
-                to + 1
-            ))
-            .criterion("at least 0.01 nats between some two of the ends")
-            .holds(
-                barrier.height >= 0.01,
-                "All descents may have ended in one valley, where the loss is convex as far as they lie apart: \
-                 that proves nothing about the rest of the landscape.",
-            ),
-    );
-    let by_loss = |a: &&HiddenRun, b: &&HiddenRun| a.loss.total_cmp(&b.loss);
-    let (Some(low), Some(high)) = (runs.iter().min_by(by_loss), runs.iter().max_by(by_loss)) else { return };
-    outcome.number("least loss with a hidden layer", low.loss);
-    outcome.number("largest loss with a hidden layer", high.loss);
-    let gap = high.loss - low.loss;
-    // A step lowers the loss by about η‖g‖².
-    let more = RATE * high.steps as f64 * high.gradient * high.gradient;
-    outcome.claim(
-        Claim::that("With a hidden layer, at which loss descent comes to rest depends on the start")
-            .expected("different losses, and no gradient left")
-            .measured(format!(
-                "losses from {} to {} after {} steps from {STARTS} starts; the gradient of the highest has the \
-                 norm {}",
-                fixed(low.loss, 5),
-                fixed(high.loss, 5),
-                high.steps,
-                scientific(high.gradient, 2)
-            ))
-            .criterion(
-                "more than 10⁻³ apart, and with the gradient of the highest as many steps again, each worth \
-                 η‖g‖², close less than a tenth of the gap",
-            )
-            .holds(
-                gap > 1e-3 && more < 0.1 * gap,
-                format!(
-                    "The gap is {}, and as many steps again would take some {} off the highest loss: it is still \
-                     on its way, and these steps do not tell where it will come to rest. A flat stretch looks \
-                     like an end for long.",
-                    scientific(gap, 2),
-                    scientific(more, 2)
-                ),
-            ),
-    );
-}
-
-fn hidden_figure(runs: &[HiddenRun], barrier: &Barrier) -> Figure {
-    let mut losses = Chart::new(Axis::log("step"), Axis::linear("cross-entropy (nats)"))
-        .title(format!("Loss from {STARTS} starts"));
-    for (i, run) in runs.iter().enumerate() {
-        losses = losses.line(Line::new(run.losses.iter().copied()).label(format!("start {}", i + 1)));
-    }
-    let [from, to] = barrier.pair;
-    let title = format!("From the end of start {} to that of start {}", from + 1, to + 1);
-    let higher = runs[from].loss.max(runs[to].loss);
-    let between = Chart::new(Axis::linear("share of the way"), Axis::linear("cross-entropy (nats)"))
-        .title(title)
-        .line(Line::new(barrier.line.iter().copied()).label("loss"))
-        .horizontal(higher, Color::Muted, "the higher end");
-    Figure::new(
-        "hidden",
-        "What a hidden layer changes",
-        format!(
-            "The same points, and a network 2-{WIDTH}-1 with tanh. Left: see whether the descents end at one \
-             loss; what their gradients still are is in the table. Right: the loss along the straight line \
-             between two ends. That of a convex loss never rises above the higher of them."
-        ),
-    )
-    .panel(losses)
-    .panel(between)
 }
 
 fn rate_claim(outcome: &mut Outcome, descents: &[Descent], best: f64, hessian: &DMatrix<f64>) -> Result<()> {
