@@ -287,17 +287,14 @@ fn start_claim(outcome: &mut Outcome, rows: &[Row], epochs: usize) {
     let losses: Vec<f64> =
         curves.iter().map(|curve| curve.get(early - 1).copied().unwrap_or(f64::NAN)).collect();
     let leads = (0..rows.len()).min_by(|a, b| losses[*a].total_cmp(&losses[*b])).unwrap_or(0);
-    let named: Vec<String> = rows
-        .iter()
-        .zip(&losses)
-        .map(|(row, loss)| format!("{} comes to {}", row.name, rounded(*loss, 3)))
-        .collect();
+    let named: Vec<String> =
+        rows.iter().zip(&losses).map(|(row, loss)| format!("{}: {}", row.name, rounded(*loss, 3))).collect();
     let overtakes = curves[RMSPROP].iter().zip(&curves[leads]).position(|(a, b)| a < b);
     let when = overtakes.map_or("never gets ahead".into(), |i| format!("gets ahead in epoch {}", i + 1));
     outcome.claim(
         Claim::that("Adaptive rates make the fastest progress at first")
             .expected("the least training loss")
-            .measured(format!("in epoch {early}: {}", named.join(", ")))
+            .measured(format!("in epoch {early}. {}", named.join("; ")))
             .criterion("after a tenth of the epochs, the least mean training loss is RMSProp's or Adam's")
             .holds(
                 [RMSPROP, ADAM, SLOW_ADAM].contains(&leads),
@@ -317,15 +314,15 @@ fn end_claims(outcome: &mut Outcome, rows: &[Row]) {
         .iter()
         .map(|which| {
             let (mean, deviation) = accuracy(*which);
-            format!("{} {} ± {}", NAMES[*which], fixed(mean, 4), fixed(deviation, 4))
+            format!("{}: {} ± {}", NAMES[*which], fixed(mean, 4), fixed(deviation, 4))
         })
         .collect();
-    let measured = format!("{}: mean and deviation over {SEEDS} seeds", ends.join(", "));
+    let measured = format!("means and deviations over {SEEDS} seeds. {}", ends.join("; "));
     let train = |which: usize| rounded(rows[which].last(|run| &run.train).0, 2);
     outcome.claim(
         Claim::that("In the end SGD with momentum generalises better than RMSProp and Adam at 0.001")
             .expected("a higher test accuracy")
-            .measured(measured.clone())
+            .measured(measured)
             .criterion("the mean over the seeds is above both after the last epoch")
             .holds(
                 accuracy(MOMENTUM).0 > accuracy(RMSPROP).0.max(accuracy(ADAM).0),

@@ -175,22 +175,47 @@ pub fn claims(outcome: &mut Outcome, runs: &[Run], barrier: &Barrier) {
             .holds(
                 gap > 1e-3 && gradient <= 1e-4,
                 format!(
-                    "The losses are {} apart, and the highest fell by {} in the second half of the steps. A \
-                     descent that is still on its way does not tell where it will come to rest, and descents \
-                     that end at one loss may have met the same optimum or one that differs only by the order \
-                     of its hidden units.",
+                    "The losses are {} apart, and the highest fell by {} in the second half of the steps. The \
+                     ends are up to {} apart as they are, and up to {} with the hidden units in one order and \
+                     their outgoing weights positive, which the loss does not see as tanh is odd: what differs \
+                     by that alone is one optimum {} times over.",
                     scientific(gap, 2),
-                    scientific(fallen, 2)
+                    scientific(fallen, 2),
+                    rounded(farthest(runs.iter().map(|run| run.end.clone())), 2),
+                    rounded(farthest(runs.iter().map(|run| one_of_its_copies(&run.end))), 2),
+                    (1..=WIDTH).product::<usize>() << WIDTH
                 ),
             ),
     );
 }
 
+/// The same network with its hidden units in the order of their outgoing weights, which are not negative.
+fn one_of_its_copies(end: &[f64]) -> Vec<f64> {
+    let mut units: Vec<[f64; 4]> = (0..WIDTH)
+        .map(|j| {
+            // Into the unit, its bias, and out of it, in the order of `SHAPES`.
+            let unit = [0, 1, 2, 3].map(|k| end[k * WIDTH + j]);
+            if unit[3] < 0.0 { unit.map(|x| -x) } else { unit }
+        })
+        .collect();
+    units.sort_by(|a, b| a[3].total_cmp(&b[3]));
+    units.into_iter().flatten().chain(end.last().copied()).collect()
+}
+
+/// The largest distance between two points.
+fn farthest(points: impl Iterator<Item = Vec<f64>>) -> f64 {
+    let points: Vec<Vec<f64>> = points.collect();
+    let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
+    points.iter().flat_map(|a| points.iter().map(|b| apart(a, b))).fold(0.0, f64::max)
+}
+
 pub fn figure(runs: &[Run], barrier: &Barrier) -> Figure {
-    let mut losses = Chart::new(Axis::log("step"), Axis::linear("loss with the ridge (nats)"))
-        .title(format!("Loss from {STARTS} starts"));
+    let least = runs.iter().map(|run| run.loss).fold(f64::INFINITY, f64::min);
+    let mut losses = Chart::new(Axis::log("step"), Axis::log("loss above the lowest end").range(1e-12, 3.0))
+        .title(format!("Descents from {STARTS} starts"));
     for (i, run) in runs.iter().enumerate() {
-        losses = losses.line(Line::new(run.losses.iter().copied()).label(format!("start {}", i + 1)));
+        let above = run.losses.iter().map(|(step, loss)| (*step, loss - least));
+        losses = losses.line(Line::new(above).label(format!("start {}", i + 1)));
     }
     let [from, to] = barrier.pair;
     let title = format!("From the end of start {} to that of start {}", from + 1, to + 1);
@@ -203,9 +228,10 @@ pub fn figure(runs: &[Run], barrier: &Barrier) -> Figure {
         "hidden",
         "What a hidden layer changes",
         format!(
-            "The same points, and a network 2-{WIDTH}-1 with tanh and a ridge of {RIDGE} on all weights. Left: see whether the descents end at one \
-             loss; what their gradients still are is in the table. Right: the loss along the straight line \
-             between two ends. That of a convex loss never rises above the higher of them."
+            "The same points, and a network 2-{WIDTH}-1 with tanh and a ridge of {RIDGE} on all weights. Left: \
+             how far each descent is above the lowest loss that one of them came to; one that rests at another \
+             optimum stays at its height. Right: the loss along the straight line between two ends. That of a \
+             convex loss never rises above the higher of them."
         ),
     )
     .panel(losses)
