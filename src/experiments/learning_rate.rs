@@ -208,8 +208,8 @@ fn report(rows: &[Row]) -> Outcome {
             "Test accuracy over the rate",
             format!(
                 "The dashed line is {USABLE} below the best: what lies above it is the usable window. See how \
-                 steeply it ends on either side: rates on the left would get further with more epochs, those \
-                 on the right would not. A rate without a point has left the finite numbers."
+                 steeply it ends on either side. On the left, where the weights have not come far, more epochs \
+                 could help. A rate without a point has left the finite numbers."
             ),
         )
         .panel(chart),

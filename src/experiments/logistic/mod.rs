@@ -74,7 +74,7 @@ fn run(context: &Context) -> Result<Outcome> {
     context.at(7, 10, "curvature")?;
     let least = least_curvature(context, &x, &labels)?;
     context.at(8, 10, "a hidden layer")?;
-    let hidden = hidden::descents(context, &x, &labels, context.pick(10_000, 50_000))?;
+    let hidden = hidden::descents(context, &x, &labels, context.pick(20_000, 50_000))?;
 
     let mut outcome = Outcome::default();
     let best = [optimum.weights()[0], optimum.weights()[1], optimum.bias()[0]];
