@@ -358,9 +358,8 @@ fn end_claims(outcome: &mut Outcome, rows: &[Row]) {
             .holds(
                 all_finite && high - low >= 2.0 * deviation,
                 format!(
-                    "{SEEDS} seeds do not tell these three apart: all of them come to about what the network \
-                     can do on the projections, and what is left between them is of the size of what other \
-                     initial weights and another order of the samples change."
+                    "{SEEDS} seeds do not tell these three apart: what lies between them is of the size of what \
+                     other initial weights and another order of the samples change."
                 ),
             ),
     );
