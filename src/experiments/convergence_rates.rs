@@ -268,8 +268,8 @@ fn conditioning(context: &Context, outcome: &mut Outcome) -> Result<()> {
                 "A quadratic with curvatures from 1 to κ, each method at its best rate. At κ = {} momentum needs \
                  {} steps where descent needs {}: see how the two part.",
                 rounded(kappas[kappas.len() - 1], 2),
-                rows[1][rows[1].len() - 1].1,
-                rows[0][rows[0].len() - 1].1
+                fixed(rows[1][rows[1].len() - 1].1, 0),
+                fixed(rows[0][rows[0].len() - 1].1, 0)
             ),
         )
         .panel(figure),
@@ -338,7 +338,7 @@ fn polyak(context: &Context, outcome: &mut Outcome) -> Result<()> {
             "A linear rate without strong convexity",
             format!(
                 "Least squares with {UNKNOWNS} unknowns and {EQUATIONS} equations: flat in {} directions. See \
-                 that the loss stays below the bound, and how far: in the long run the direction of the smallest \
+                 whether the loss stays below the bound, and how far: in the long run the direction of the smallest \
                  curvature is all that is left, and along it the loss falls by (1 − μ/L)² a step, twice as steep \
                  as the bound.",
                 UNKNOWNS - EQUATIONS
