@@ -369,6 +369,9 @@ fn a_report_is_gone_on_with() {
     let text = run(&["graph-size", "rosenbrock"]);
     assert!(text.contains("graph-size: ") && text.contains("kept from an earlier run"), "{text}");
     assert!(page().contains("id=\"rosenbrock\"") && page().contains("id=\"graph-size\""));
+    // What has been deleted beside a result comes back with it.
+    std::fs::remove_file(report.join("rosenbrock/paths.svg")).unwrap();
+    assert!(run(&["Rosenbrock"]).contains("kept") && report.join("rosenbrock/paths.svg").is_file());
     // Another seed is another run, and a result that cannot be read is made again.
     assert!(!run(&["rosenbrock", "--seed", "1"]).contains("kept"));
     std::fs::write(report.join("rosenbrock/result.json"), "{ half of it").unwrap();
@@ -404,8 +407,31 @@ fn an_unknown_experiment_is_answered_with_the_nearest() {
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(2));
     assert!(message.contains("rosenbrok") && message.contains("'rosenbrock'"), "{message}");
-    let output = tapegrad(&["experiments"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    for args in [&["experiments"][..], &["experiments", "--quick"]] {
+        let output = tapegrad(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    }
+    let message = stderr(&tapegrad(&["experiments", "--quick"]).output().unwrap());
+    assert!(message.contains("--all") && message.contains("--list"), "{message}");
+}
+
+#[test]
+fn an_experiment_that_fails_does_not_end_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = run_in(folder.path(), &["data", "synth", "digits", "--samples", "40", "--out", "tiny"]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    let args = ["experiments", "schedule-early-stopping", "rosenbrock", "--quick", "--data", "tiny"];
+    let output = run_in(folder.path(), &args);
+    let (text, message) = (stdout(&output), stderr(&output));
+    assert_eq!(output.status.code(), Some(1), "{text}{message}");
+    assert!(message.starts_with("error: schedule-early-stopping: "), "{message}");
+    assert!(
+        message
+            .ends_with("error: not finished: schedule-early-stopping; run the same command to try again\n")
+    );
+    assert!(text.starts_with("rosenbrock: ") && text.ends_with("report/index.html\n"), "{text}");
+    let page = std::fs::read_to_string(folder.path().join("report/index.html")).unwrap();
+    assert!(page.contains("tapegrad experiments rosenbrock --quick --data tiny --seed 0"));
 }
 
 #[cfg(unix)]

@@ -5,11 +5,13 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The page as the browser sees it once it has loaded; `None` where there is no browser.
+use tapegrad::experiments::EXPERIMENTS;
+
+/// The page as the browser has it once it has loaded; `None` where there is none.
 fn dump_dom(page: &Path, profile: &Path) -> Option<String> {
     for browser in ["chromium", "chromium-browser", "google-chrome"] {
         let output = Command::new(browser)
-            .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--dump-dom"])
             // A resolver that knows no names: what the page tried to fetch would be missing.
             .arg("--host-resolver-rules=MAP * ~NOTFOUND")
             .arg(format!("--user-data-dir={}", profile.display()))
@@ -53,12 +55,39 @@ fn fetched(page: &str) -> Vec<&str> {
     found
 }
 
+/// Put into a copy of the page, this tells what the browser has laid out on that many pixels: for each
+/// drawing the least of its size and the extent of what is drawn, and the texts that leave it; for the page,
+/// how far it runs over. (A window can be no narrower than 500 pixels, an element can.)
+const MEASURE: &str = r#"<script>
+const root = document.documentElement, main = document.querySelector('main');
+root.style.width = 'WIDTHpx';
+for (const svg of document.querySelectorAll('figure svg')) {
+  const box = svg.getBoundingClientRect(), drawn = svg.getBBox();
+  const over = text => {
+    const t = text.getBoundingClientRect();
+    return Math.max(box.left - t.left, t.right - box.right, box.top - t.top, t.bottom - box.bottom);
+  };
+  const outside = [...svg.querySelectorAll('text')].filter(text => over(text) > 1);
+  svg.setAttribute('data-size', Math.min(box.width, box.height, drawn.width, drawn.height));
+  svg.setAttribute('data-outside', outside.map(text => `${text.textContent} by ${over(text)}`).join('; '));
+}
+root.setAttribute('data-width', main.getBoundingClientRect().width);
+root.setAttribute('data-over', main.scrollWidth - main.clientWidth);
+</script>"#;
+
+/// The value of each attribute of that name.
+fn values<'a>(text: &'a str, attribute: &str) -> Vec<&'a str> {
+    let begin = format!("{attribute}=\"");
+    let from = text.match_indices(&begin).map(|(at, _)| &text[at + begin.len()..]);
+    from.map(|rest| &rest[..rest.find('"').unwrap_or(rest.len())]).collect()
+}
+
 #[test]
 fn every_figure_renders_and_nothing_is_fetched() {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("report");
     let made = Command::new(env!("CARGO_BIN_EXE_tapegrad"))
-        .args(["experiments", "graph-size", "rosenbrock", "samples", "spiral", "--quick", "--out"])
+        .args(["experiments", "--all", "--quick", "--out"])
         .arg(&report)
         .output()
         .unwrap();
@@ -68,23 +97,40 @@ fn every_figure_renders_and_nothing_is_fetched() {
     assert_eq!(fetched(&written), Vec::<&str>::new());
     assert!(!written.contains("<script") && !written.contains("<link") && !written.contains("<iframe"));
 
-    let Some(dom) = dump_dom(&page, &folder.path().join("profile")) else { return };
-    assert_eq!(fetched(&dom), Vec::<&str>::new());
-    let figures = parts(&dom, "<figure", "</figure>");
-    assert_eq!(figures.len(), parts(&written, "<figure", "</figure>").len());
-    assert!(figures.len() >= 7, "{} figures", figures.len());
-    for figure in figures {
-        let name = parts(figure, "<figcaption><b>", "</b>")[0];
-        let drawings = parts(figure, "<svg viewBox", "aria-label").len();
-        // A browser that stumbled over the markup would have closed elements where it did.
-        let marks = ["<polyline", "<polygon", "<path", "<rect", "<circle", "<image"];
-        let drawn: usize = marks.iter().map(|mark| figure.matches(mark).count()).sum();
-        assert!(drawings >= 1 && drawn > 5 * drawings, "{name}: {drawn} marks in {drawings} drawings");
-        assert!(figure.contains("<text"), "{name} has no text");
-        assert!(
-            !figure.contains("NaN") && !figure.contains("inf,"),
-            "{name} has coordinates that are no numbers"
-        );
-        assert!(figure.contains("<figcaption>"), "{name} has no caption");
+    for (window, width) in [("1280", "992"), ("420", "420")] {
+        let measure = MEASURE.replace("WIDTH", window);
+        let measured = report.join("measured.html");
+        std::fs::write(&measured, written.replace("</body>", &format!("{measure}</body>"))).unwrap();
+        let Some(dom) = dump_dom(&measured, &folder.path().join("profile")) else { return };
+        assert_eq!(fetched(&dom), Vec::<&str>::new());
+        assert_eq!(values(&dom, "data-width"), [width]);
+        assert_eq!(values(&dom, "data-over"), ["0"], "the page is wider than {window} pixels");
+        let figures = parts(&dom, "<figure", "</figure>");
+        assert_eq!(figures.len(), parts(&written, "<figure", "</figure>").len());
+        assert!(figures.len() >= EXPERIMENTS.len(), "{} figures", figures.len());
+        for figure in figures {
+            check_figure(figure);
+        }
     }
+}
+
+fn check_figure(figure: &str) {
+    let name = parts(figure, "<figcaption><b>", "</b>")[0];
+    let sizes = values(figure, "data-size");
+    assert!(!sizes.is_empty(), "{name} has no drawing");
+    for size in &sizes {
+        assert!(size.parse::<f64>().unwrap() > 30.0, "{name} is laid out {size} pixels small");
+    }
+    for outside in values(figure, "data-outside") {
+        assert_eq!(outside, "", "{name}: text leaves its drawing");
+    }
+    // A browser that stumbled over the markup would have closed elements where it did.
+    let marks = ["<polyline", "<polygon", "<path", "<rect", "<circle", "<image"];
+    let drawn: usize = marks.iter().map(|mark| figure.matches(mark).count()).sum();
+    assert!(drawn > 5 * sizes.len(), "{name}: {drawn} marks in {} drawings", sizes.len());
+    assert!(figure.contains("<text"), "{name} has no text");
+    assert!(
+        !figure.contains("NaN") && !figure.contains("inf,"),
+        "{name} has coordinates that are no numbers"
+    );
 }

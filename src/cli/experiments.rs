@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
 use tapegrad::experiments::{
     Context, EXPERIMENTS, Experiment, ExperimentData, Finished, ReportFolder, Settings, find,
@@ -28,8 +29,7 @@ What is finished stays when a run is interrupted, and the next one with the same
 there. An experiment with other settings is run again.")]
 pub struct ExperimentsArgs {
     /// Which ones
-    #[arg(value_name = "NAME", value_parser = names(), hide_possible_values = true)]
-    #[arg(required_unless_present_any = ["all", "list"])]
+    #[arg(value_name = "NAME", value_parser = names(), hide_possible_values = true, ignore_case = true)]
     names: Vec<String>,
     /// All of them
     #[arg(long, conflicts_with = "names")]
@@ -65,15 +65,22 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
         }
         return Ok(ExitCode::SUCCESS);
     }
+    if args.names.is_empty() && !args.all {
+        // Not by declaration: that message would name the names only.
+        let mut command = ExperimentsArgs::augment_args(clap::Command::new("tapegrad experiments"));
+        let why = "name the experiments to run, or give --all or --list";
+        command.error(ErrorKind::MissingRequiredArgument, why).exit()
+    }
     let asked = interrupt::watch();
     let chosen: Vec<&Experiment> = if args.all {
         EXPERIMENTS.iter().collect()
     } else {
-        args.names.iter().map(|name| find(name)).collect::<Result<_>>()?
+        args.names.iter().map(|name| find(&name.to_lowercase())).collect::<Result<_>>()?
     };
     linalg::try_with_threads(linalg::available_threads(), || -> Outcome {
         let data = open_data(args.data.as_deref(), args.quick)?;
         let folder = ReportFolder::open(&args.out)?;
+        let mut failed = Vec::new();
         for experiment in chosen {
             if let Some(code) = interrupt::check(&asked) {
                 return Ok(code);
@@ -82,6 +89,7 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
             if let Some(finished) = folder.finished(experiment.name)
                 && finished.settings == settings
             {
+                folder.restore(&finished)?;
                 output::line(summary(&finished) + ", kept from an earlier run")?;
                 continue;
             }
@@ -100,16 +108,39 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
                     output::note(format_args!("interrupted in {}; what is finished stays", experiment.name));
                     return Ok(ExitCode::from(interrupt::EXIT_CODE));
                 }
-                Err(error) => return Err(Error::Data(format!("{}: {error}", experiment.name)).into()),
+                // The others do not depend on it.
+                Err(error) => {
+                    output::note(format_args!("error: {}: {error}", experiment.name));
+                    failed.push(experiment.name);
+                    continue;
+                }
             };
-            let finished = Finished { settings, seconds: start.elapsed().as_secs_f64(), outcome };
+            let (command, seconds) = (args.command(experiment), start.elapsed().as_secs_f64());
+            let finished = Finished { settings, command, seconds, outcome };
             folder.keep(&finished)?;
             output::line(summary(&finished))?;
         }
         folder.write_page()?;
         output::line(folder.page().display())?;
-        Ok(ExitCode::SUCCESS)
+        if failed.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let failed = failed.join(", ");
+        Err(Error::Data(format!("not finished: {failed}; run the same command to try again")).into())
     })?
+}
+
+impl ExperimentsArgs {
+    /// The command that runs this one experiment in the same way.
+    fn command(&self, experiment: &Experiment) -> String {
+        let quick = if self.quick { " --quick" } else { "" };
+        let data = self.data.as_ref().map_or(String::new(), |folder| {
+            let folder = folder.display().to_string();
+            let quote = if folder.contains(char::is_whitespace) { "'" } else { "" };
+            format!(" --data {quote}{folder}{quote}")
+        });
+        format!("tapegrad experiments {}{quick}{data} --seed {}", experiment.name, self.seed)
+    }
 }
 
 /// The images to train on.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{EXPERIMENTS, Experiment, ExperimentData, Outcome};
-use crate::report::{Page, Section};
+use crate::report::{Page, Section, fixed};
 use crate::{Error, Result, file};
 
 /// What a result depends on: an experiment with the same settings need not run again.
@@ -46,6 +46,8 @@ impl Settings {
 pub struct Finished {
     /// What it depends on.
     pub settings: Settings,
+    /// The command that made it, to be shown beside it.
+    pub command: String,
     /// How long it took.
     pub seconds: f64,
     /// What came out.
@@ -115,10 +117,15 @@ impl ReportFolder {
         let name = &finished.settings.experiment;
         let folder = self.path.join(name);
         fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-        let files =
-            |section: &Section| section.figure_files().chain(section.table_files()).collect::<Vec<_>>();
-        let new = files(&finished.outcome.section);
-        let old = self.finished(name).map_or(Vec::new(), |old| files(&old.outcome.section));
+        let new = files(finished);
+        let old = self.finished(name).map_or(Vec::new(), |old| files(&old));
+        // The result goes first and comes last: while it is there, the figures beside it are its own.
+        match fs::remove_file(folder.join(RESULT)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io(folder.join(RESULT))(error));
+            }
+            _ => {}
+        }
         for (name, contents) in &new {
             file::write(folder.join(name), |out| out.write_all(contents.as_bytes()))?;
         }
@@ -129,6 +136,21 @@ impl ReportFolder {
         let json = serde_json::to_string(finished).map_err(|e| Error::io(&folder)(e.into()))?;
         file::write(folder.join(RESULT), |out| out.write_all(json.as_bytes()))?;
         self.write_page()
+    }
+
+    /// Writes those figures and tables of a result that are not there any more.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if one cannot be written.
+    pub fn restore(&self, finished: &Finished) -> Result<()> {
+        let folder = self.path.join(&finished.settings.experiment);
+        for (name, contents) in files(finished) {
+            let path = folder.join(name);
+            if !path.exists() {
+                file::write(path, |out| out.write_all(contents.as_bytes()))?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the page of all results in the folder.
@@ -158,17 +180,20 @@ impl ReportFolder {
     }
 }
 
+/// Figures and tables as files: name and contents.
+fn files(finished: &Finished) -> Vec<(String, String)> {
+    let section = &finished.outcome.section;
+    section.figure_files().chain(section.table_files()).collect()
+}
+
 /// The part of the page on one experiment.
 fn section(experiment: &Experiment, finished: &Finished) -> Section {
-    let Settings { version, quick, seed, data, .. } = &finished.settings;
-    let flag = if *quick { " --quick" } else { "" };
+    let Settings { version, data, .. } = &finished.settings;
     let mut section = finished.outcome.section.clone();
     section.name = experiment.name.into();
     section.question = experiment.question.into();
     section.theory = experiment.theory.iter().map(|text| text.to_string()).collect();
-    section.settings = format!(
-        "tapegrad experiments {}{flag} --seed {seed} · version {version} · data: {data} · {:.1}\u{a0}s",
-        experiment.name, finished.seconds
-    );
+    section.settings =
+        format!("{} · version {version} · data: {data} · {} s", finished.command, fixed(finished.seconds, 1));
     section
 }

@@ -6,7 +6,7 @@ use super::{Context, Experiment, Outcome};
 use crate::models::Mlp;
 use crate::nn::Activation;
 use crate::optim::{Adam, Optimizer};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
 use crate::rng::{Purpose, stream};
 use crate::train::{FitOptions, Loss, Observer, Progress, Trace, evaluate, fit};
 use crate::{Error, Result, Tape};
@@ -94,46 +94,85 @@ fn smooth(losses: &[f64]) -> Vec<(f64, f64)> {
     losses.chunks(piece).enumerate().map(|(i, part)| (middle(i, part.len()), mean(part))).collect()
 }
 
+/// How far below the best test accuracy a rate is still usable.
+const USABLE: f64 = 0.02;
+
+/// The best test accuracy, and the rates around it that are usable, without a gap; none if no rate has left
+/// finite numbers.
+fn window(rows: &[Row]) -> Option<(f64, &[Row])> {
+    let finite = (0..rows.len()).filter(|i| rows[*i].accuracy.is_finite());
+    let best = finite.max_by(|a, b| rows[*a].accuracy.total_cmp(&rows[*b].accuracy))?;
+    let usable = |row: &Row| row.accuracy >= rows[best].accuracy - USABLE;
+    let low = (0..=best).rev().take_while(|i| usable(&rows[*i])).last().unwrap_or(best);
+    let high = (best..rows.len()).take_while(|i| usable(&rows[*i])).last().unwrap_or(best);
+    Some((rows[best].accuracy, &rows[low..=high]))
+}
+
 fn report(rows: &[Row]) -> Outcome {
     let mut outcome = Outcome::default();
-    let best = rows.iter().map(|row| row.accuracy).filter(|a| a.is_finite()).fold(0.0, f64::max);
-    let usable: Vec<f64> = rows.iter().filter(|r| r.accuracy >= best - 0.02).map(|r| r.rate).collect();
-    let (low, high) = (usable[0], usable[usable.len() - 1]);
+    let found = window(rows);
+    let best = found.map_or(f64::NAN, |(best, _)| best);
+    let ends = found.and_then(|(_, usable)| Some((usable.first()?.rate, usable.last()?.rate)));
     let (first, last) = (&rows[0], &rows[rows.len() - 1]);
-    let window = Claim::that("There is a window of usable rates, a factor of ten wide and more")
-        .expected("at least a factor of 10")
-        .measured(format!("from {low} to {high}: within 0.02 of the best test accuracy, {best:.4}"))
-        .criterion("the ratio of its ends is at least 10")
-        .holds(high / low >= 10.0, "");
-    outcome.claim(if window.holds {
-        window
-    } else {
-        window.because(
-            "The steps of this run are few: a rate that is too small for them would do in a longer one, which \
-             moves the lower end of the window down.",
-        )
-    });
+    outcome.claim(
+        Claim::that("There is a window of usable rates, a factor of ten wide and more")
+            .expected("at least a factor of 10")
+            .measured(match ends {
+                Some((low, high)) => format!(
+                    "from {} to {}: within {USABLE} of the best test accuracy, {}",
+                    rounded(low, 1),
+                    rounded(high, 1),
+                    fixed(best, 4)
+                ),
+                None => "none: no rate has left finite numbers".into(),
+            })
+            .criterion("the ratio of its ends is at least 10")
+            .holds(
+                // The rates are decimal, and 0.001/0.0001 is a little less than 10 in binary.
+                ends.is_some_and(|(low, high)| high / low >= 10.0 * (1.0 - 1e-9)),
+                "The steps of this run are few: a rate that is too small for them would do in a longer one, \
+                 which moves the lower end of the window down. And the window is known only to the distance of \
+                 the rates that were tried, a factor of about three.",
+            ),
+    );
     outcome.claim(
         Claim::that("A rate of 10⁻⁵ is too small for so few steps")
-            .expected("weights that have hardly moved")
+            .expected("a clearly lower test accuracy")
             .measured(format!(
-                "test accuracy {:.4}, {:.4} below the best",
-                first.accuracy,
-                best - first.accuracy
+                "{} after {} steps, {} below the best",
+                fixed(first.accuracy, 4),
+                first.losses.len(),
+                fixed(best - first.accuracy, 4)
             ))
             .criterion("at least 0.05 below the best test accuracy")
-            .holds(best - first.accuracy >= 0.05, ""),
+            .holds(
+                best - first.accuracy >= 0.05,
+                format!(
+                    "In {} steps a weight may go as far as {} with this rate, and has not to go far: the \
+                     initial weights of the first layer are only about 0.05 in size.",
+                    first.losses.len(),
+                    rounded(first.rate * first.losses.len() as f64, 2)
+                ),
+            ),
     );
     let large = rows.iter().find(|row| row.rate >= 0.1).unwrap_or(last);
     outcome.claim(
         Claim::that("Rates above the size of the first weights, 0.05, spoil the training")
             .expected("clearly worse at 0.1 and above")
             .measured(format!(
-                "test accuracy {:.4} at {}, {:.4} at {}",
-                large.accuracy, large.rate, last.accuracy, last.rate
+                "test accuracy {} at {}, {} at {}",
+                fixed(large.accuracy, 4),
+                large.rate,
+                fixed(last.accuracy, 4),
+                last.rate
             ))
             .criterion("at least 0.05 below the best at both, or not finite")
-            .holds([large, last].iter().all(|row| row.accuracy.is_nan() || best - row.accuracy >= 0.05), ""),
+            .holds(
+                [large, last].iter().all(|row| row.accuracy.is_nan() || best - row.accuracy >= 0.05),
+                "The first steps throw the weights far out, and what follows is a network of large weights. \
+                 Adam's steps are as long there as anywhere, hence small beside such weights, and it may learn \
+                 from there as well.",
+            ),
     );
 
     let chart = |y: Axis, title: &str| {
@@ -141,7 +180,8 @@ fn report(rows: &[Row]) -> Outcome {
         for i in DRAWN {
             let row = &rows[i];
             let end = if row.diverged { ", not finite from its end on" } else { "" };
-            chart = chart.line(Line::new(smooth(&row.losses)).label(format!("η = {}{end}", row.rate)));
+            chart = chart
+                .line(Line::new(smooth(&row.losses)).label(format!("η = {}{end}", rounded(row.rate, 1))));
         }
         chart
     };
@@ -149,25 +189,30 @@ fn report(rows: &[Row]) -> Outcome {
         &Figure::new(
             "loss",
             "Loss over the steps",
-            "Means over pieces of the run. On the linear axis one sees which rates learn, on the logarithmic \
-             one how far they get, and how far off the large ones are thrown. The axis on the left ends at 3.",
+            "Means over pieces of the run; a line ends where the loss stops being finite. On the linear axis \
+             see which rates learn, on the logarithmic one how far they get, and how far off the large ones are \
+             thrown. The axis on the left ends at 3.",
         )
         .panel(chart(Axis::linear("cross-entropy (nats)").range(0.0, 3.0), "Linear axis"))
         .panel(chart(Axis::log("cross-entropy (nats)"), "Logarithmic axis")),
     );
     let accuracies: Vec<(f64, f64)> = rows.iter().map(|row| (row.rate, row.accuracy)).collect();
+    let mut chart = Chart::new(Axis::log("learning rate η"), Axis::linear("test accuracy").range(0.0, 1.04))
+        .line(Line::new(accuracies).marker(Marker::Circle));
+    if best.is_finite() {
+        chart = chart.horizontal(best - USABLE, Color::Muted, format!("{USABLE} below the best"));
+    }
     outcome.figure(
         &Figure::new(
             "window",
             "Test accuracy over the rate",
-            "The dashed line is 0.02 below the best: what lies above it is the usable window. It ends \
-             steeply at the side of the large rates, and slowly at the other, where more epochs would help.",
+            format!(
+                "The dashed line is {USABLE} below the best: what lies above it is the usable window. See how \
+                 steeply it ends on either side. On the left, where the weights have not come far, more epochs \
+                 could help. A rate without a point has left the finite numbers."
+            ),
         )
-        .panel(
-            Chart::new(Axis::log("learning rate η"), Axis::linear("test accuracy").range(0.0, 1.04))
-                .line(Line::new(accuracies).marker(Marker::Circle))
-                .horizontal(best - 0.02, Color::Muted, "0.02 below the best"),
-        ),
+        .panel(chart),
     );
     let columns = ["rate", "mean loss of the last tenth", "test accuracy", "finite"];
     let mut table = Table::new("rates", "What each rate comes to", columns);
@@ -180,4 +225,34 @@ fn report(rows: &[Row]) -> Outcome {
     }
     outcome.table(table);
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(accuracies: [f64; 10]) -> Vec<Row> {
+        let row = |(rate, accuracy): (f64, f64)| Row {
+            rate,
+            losses: Vec::new(),
+            diverged: accuracy.is_nan(),
+            accuracy,
+        };
+        RATES.into_iter().zip(accuracies).map(row).collect()
+    }
+
+    #[test]
+    fn no_rate_that_leaves_finite_numbers_is_a_result_too() {
+        let outcome = report(&rows([f64::NAN; 10]));
+        assert!(!outcome.section.claims[0].holds && !outcome.section.claims[1].holds);
+        assert!(outcome.section.claims[0].measured.contains("no rate"));
+    }
+
+    #[test]
+    fn the_window_has_no_gap() {
+        let some = rows([0.95, 0.1, 0.95, 0.96, 0.97, 0.96, f64::NAN, 0.96, 0.96, 0.1]);
+        let (best, usable) = window(&some).unwrap();
+        assert_eq!(best, 0.97);
+        assert_eq!((usable[0].rate, usable[usable.len() - 1].rate), (1e-4, 3e-3));
+    }
 }

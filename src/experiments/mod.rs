@@ -10,6 +10,7 @@ mod data;
 mod folder;
 mod outcome;
 pub mod statistics;
+mod stopwatch;
 
 pub use context::{Context, Progress};
 pub use data::ExperimentData;

@@ -15,22 +15,22 @@ use crate::models::kernel::{
 use crate::models::ntk::{LazyOptions, LazyPoint, LazyRun, kernel_distance, lazy_training};
 use crate::nn::Activation;
 use crate::optim::{Adam, Optimizer};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed};
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::train::{FitOptions, Loss, Trace, evaluate, fit};
-use crate::{Result, Tape};
+use crate::{Float, Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "ntk",
     question: "From which width on does a network train like the kernel machine of its limit?",
     theory: &[
-        "The tangent kernel Θ̂(x, x′) = Σ_p ∂f(x)/∂θ_p·∂f(x′)/∂θ_p of a network of width n at its start tends to a \
-         fixed kernel Θ as n → ∞ (Jacot, Gabriel and Hongler 2018). Its entries are means over the width, so that \
-         the distance falls as n^(−½), with a factor that grows with the depth (Hanin and Nica 2020).",
+        "The tangent kernel Θ̂(x, x′) = Σ_p ∂f(x)/∂θ_p·∂f(x′)/∂θ_p of a network of width m at its start tends to a \
+         fixed kernel Θ as m → ∞ (Jacot, Gabriel and Hongler 2018). Its entries are means over the width, so that \
+         the distance falls as m^(−½), with a factor that grows with the depth (Hanin and Nica 2020).",
         "In training the weights of a wide network hardly move, but all move together: with hidden layers in a \
-         row, n² weights move by O(1) in all from a norm of n, so that ‖θ − θ₀‖/‖θ₀‖ falls as 1/n. The network \
-         stays near the linear model f₀ + ∇f₀·(θ − θ₀), whose outputs are known in closed form, \
-         f_t = y + (I − ηΘ/n)^t·(f₀ − y); the distance is O(n^(−½)) or less (Chizat, Oyallon and Bach 2019; Lee et \
+         row, m² weights move by O(1) in all from a norm of m, so that ‖θ − θ₀‖/‖θ₀‖ falls as 1/m. The network \
+         stays near the linear model f₀ + ∇f₀·(θ − θ₀), whose outputs on n samples are known in closed form, \
+         f_t = y + (I − ηΘ/n)^t·(f₀ − y); the distance is O(m^(−½)) or less (Chizat, Oyallon and Bach 2019; Lee et \
          al. 2019, theorem 2.1).",
         "Ridge regression with Θ is what the infinitely wide network learns. On few samples it does at least as \
          well as a trained network (Arora et al., \"Harnessing the power of infinitely wide deep nets on \
@@ -124,20 +124,38 @@ fn report_distances(outcome: &mut Outcome, all: &[Distances]) {
             .expected("slope −½ for each depth")
             .measured(format!("{} for 1, 2, 3 hidden layers", slopes.join(", ")))
             .criterion("all within 0.1")
-            .holds(all.iter().all(|d| (d.fit.slope + 0.5).abs() <= 0.1), ""),
+            .holds(
+                all.iter().all(|d| (d.fit.slope + 0.5).abs() <= 0.1),
+                "The rule is for m → ∞. At the narrowest widths of the deeper networks the terms in 1/m still count and \
+                 make the slope steeper; and the distance varies from draw to draw of the weights.",
+            ),
     );
-    let last = |d: &Distances| d.at.last().map_or(f64::NAN, |(_, distances)| mean_and_deviation(distances).0);
-    let lasts: Vec<f64> = all.iter().map(last).collect();
+    let last = |d: &Distances| {
+        d.at.last().map_or((f64::NAN, f64::NAN), |(_, distances)| {
+            let (mean, deviation) = mean_and_deviation(distances);
+            (mean, deviation / (distances.len() as f64).sqrt())
+        })
+    };
+    let lasts: Vec<(f64, f64)> = all.iter().map(last).collect();
+    let list = |of: fn(&(f64, f64)) -> f64| {
+        lasts.iter().map(|last| fixed(of(last), 4)).collect::<Vec<_>>().join(", ")
+    };
     let widest = all.first().and_then(|d| d.at.last()).map_or(0, |(width, _)| *width);
     outcome.claim(
         Claim::that("Deeper networks are farther from their limit")
             .expected("a distance that grows with the depth")
-            .measured(format!("{:.4}, {:.4}, {:.4} at width {widest}", lasts[0], lasts[1], lasts[2]))
+            .measured(format!("{} at width {widest}", list(|last| last.0)))
             .criterion("each mean is above the one before")
-            .holds(lasts.windows(2).all(|pair| pair[1] > pair[0]), ""),
+            .holds(
+                lasts.windows(2).all(|pair| pair[1].0 > pair[0].0),
+                format!(
+                    "The means have standard errors of {}: what lies closer together is a matter of the draws.",
+                    list(|last| last.1)
+                ),
+            ),
     );
     let mut chart =
-        Chart::new(Axis::log("width n"), Axis::log("‖Θ̂ − Θ‖/‖Θ‖")).title("Distance of the kernels");
+        Chart::new(Axis::log("width m"), Axis::log("‖Θ̂ − Θ‖/‖Θ‖")).title("Distance of the kernels");
     let columns = ["hidden layers", "width", "mean distance", "standard deviation"];
     let mut table = Table::new("distance", "Distance of the empirical kernel from its limit", columns);
     for (i, Distances { depth, at, fit }) in all.iter().enumerate() {
@@ -169,7 +187,8 @@ fn report_distances(outcome: &mut Outcome, all: &[Distances]) {
             "distance",
             "The kernel of finite networks",
             "Marks are means over the draws of the weights, with a standard error to each side, and lines are fitted to \
-             all draws. The lines are about parallel: the exponent is the same for all depths, and the factor grows.",
+             all draws. By the theory the lines are parallel, one exponent for all depths, and the deeper network has \
+             the higher one.",
         )
         .panel(chart),
     );
@@ -221,7 +240,11 @@ fn report_lazy(outcome: &mut Outcome, all: &[Lazy]) {
             .expected("‖θ − θ₀‖/‖θ₀‖ with slope −1")
             .measured(format!("slope {}", fits[0]))
             .criterion("within 0.15")
-            .holds((fits[0].slope + 1.0).abs() <= 0.15, ""),
+            .holds(
+                (fits[0].slope + 1.0).abs() <= 0.15,
+                "The rule is for m → ∞. In narrow networks the kernel moves along with the weights, and training, \
+                 which ends after a fixed number of steps, gets less or more far than in wide ones.",
+            ),
     );
     outcome.claim(
         Claim::that(
@@ -231,19 +254,31 @@ fn report_lazy(outcome: &mut Outcome, all: &[Lazy]) {
         .expected("slopes of −½ or below")
         .measured(format!("{}, {}, and {} of the kernel", fits[1], fits[2], fits[3]))
         .criterion("each slope is at most −0.4")
-        .holds(fits[1..].iter().all(|fit| fit.slope <= -0.4), ""),
+        .holds(
+                fits[1..].iter().all(|fit| fit.slope <= -0.4),
+                "The bound is for m → ∞ and for a rate below a threshold that does not depend on m. Among the \
+                 narrowest networks the distance is as large as the outputs and cannot grow further, which makes the \
+                 slope flatter.",
+            ),
     );
     let Some(widest) = all.last() else { return };
     let error = mean(widest, LazyRun::train_error);
     outcome.claim(
         Claim::that(format!("A network of width {} trains as its linear model does", widest.width))
             .expected("the same outputs at all steps")
-            .measured(format!("at most {error:.3} of ‖y‖ apart, a mean of {} networks", widest.runs.len()))
+            .measured(format!("at most {} of ‖y‖ apart, a mean of {} networks", fixed(error, 3), widest.runs.len()))
             .criterion("at most 0.1")
-            .holds(error <= 0.1, ""),
+            .holds(
+                error <= 0.1,
+                format!(
+                    "It is still too narrow: by the slope of {} the distance halves with each {} times as many units.",
+                    fixed(fits[1].slope, 2),
+                    fixed(Float::powf(2.0, -1.0 / fits[1].slope), 1)
+                ),
+            ),
     );
 
-    let mut chart = Chart::new(Axis::log("width n"), Axis::log("relative change")).title("Lazy training");
+    let mut chart = Chart::new(Axis::log("width m"), Axis::log("relative change")).title("Lazy training");
     for (i, ((name, of), fit)) in measures.iter().zip(&fits).enumerate() {
         let line = all.iter().map(|lazy| (lazy.width as f64, fit.power_at(lazy.width as f64)));
         let points = all.iter().map(|lazy| (lazy.width as f64, mean(lazy, *of)));
@@ -251,7 +286,7 @@ fn report_lazy(outcome: &mut Outcome, all: &[Lazy]) {
             points,
             Marker::series(i),
             Color::series(i),
-            format!("{name}: {:.2}", fit.slope),
+            format!("{name}: {}", fixed(fit.slope, 2)),
         );
     }
     let mut figure = Figure::new(
@@ -259,7 +294,7 @@ fn report_lazy(outcome: &mut Outcome, all: &[Lazy]) {
         "Networks and their linear models in training",
         "Gradient descent on 12 points. First what training changes, with fitted slopes; then how far the outputs of \
          the network are from those of its linear model, which is known in closed form; then the losses of both, for a \
-         narrow network and a wide one. The narrow one leaves its linear model early.",
+         narrow network and a wide one. Look when each leaves its linear model.",
     )
     .panel(chart);
     let mut chart =
@@ -347,11 +382,12 @@ fn trained(context: &Context, train: &Dataset, test: &Dataset, seed: u64) -> Res
 }
 
 fn report_few(outcome: &mut Outcome, all: &[Few]) {
-    let list = |of: &dyn Fn(&Few) -> f64| {
-        all.iter().map(|few| format!("{:.4}", of(few))).collect::<Vec<_>>().join(", ")
-    };
+    let list =
+        |of: &dyn Fn(&Few) -> f64| all.iter().map(|few| fixed(of(few), 4)).collect::<Vec<_>>().join(", ");
     let mean = |few: &Few| mean_and_deviation(&few.networks).0;
     let counts: Vec<String> = all.iter().map(|few| few.n.to_string()).collect();
+    let draw = |few: &&Few| (few.ridge - mean(few)).abs() <= mean_and_deviation(&few.networks).1;
+    let draws: Vec<String> = all.iter().filter(draw).map(|few| few.n.to_string()).collect();
     let claim = Claim::that(
         "On few images the kernel machine of the infinite network does at least as well as a finite one",
     )
@@ -363,21 +399,14 @@ fn report_few(outcome: &mut Outcome, all: &[Few]) {
         counts.join(", ")
     ))
     .criterion("at each number of images not below the mean of the networks")
-    .holds(all.iter().all(|few| few.ridge >= mean(few)), "");
-    let mut why = String::new();
-    if !claim.holds {
-        why.push_str(
-            "The network also learns features, the kernel has those of the start; and the losses are not the \
-             same, the squared error for the kernel and the cross-entropy for the network. ",
-        );
-    }
-    let draw = |few: &&Few| (few.ridge - mean(few)).abs() <= mean_and_deviation(&few.networks).1;
-    let draws: Vec<String> = all.iter().filter(draw).map(|few| few.n.to_string()).collect();
-    if !draws.is_empty() {
-        let draws = draws.join(", ");
-        why.push_str(&format!("A draw with {draws} images: less apart than a network's standard deviation."));
-    }
-    outcome.claim(if why.is_empty() { claim } else { claim.because(why.trim_end()) });
+    .holds(
+        all.iter().all(|few| few.ridge >= mean(few)),
+        "The network also learns features, the kernel has those of the start; and the losses are not the \
+         same, the squared error for the kernel and the cross-entropy for the network.",
+    );
+    let close =
+        format!("With {} images they are less apart than a network's standard deviation.", draws.join(", "));
+    outcome.claim(if draws.is_empty() { claim } else { claim.remark(&close) });
     let spread = all.iter().map(|few| {
         let (mean, deviation) = mean_and_deviation(&few.networks);
         (few.n as f64, mean - deviation, mean + deviation)

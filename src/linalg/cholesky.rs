@@ -63,7 +63,9 @@ impl<T: Float> Cholesky<T> {
         factor(view, &floor, 0).map_err(|(pivot, value)| {
             let typical = diagonal.iter().map(|x| x.to_f64().abs()).sum::<f64>() / n as f64;
             let needed = Float::max(2.0 * value.abs(), T::EPSILON.to_f64().sqrt() * typical);
-            let hint = if needed.is_finite() {
+            let hint = if needed == 0.0 {
+                "its diagonal is zero, as for samples whose features are all 0".into()
+            } else if needed.is_finite() {
                 format!("add {needed:.1e} or more to the diagonal (K + nλI: λ ≥ {:.1e})", needed / n as f64)
             } else {
                 "an entry is NaN, infinite, or too large to be squared".into()
@@ -353,6 +355,10 @@ mod tests {
             let result = Cholesky::new(DMatrix::from_element(1, 1, bad));
             assert!(matches!(result, Err(Error::NotPositiveDefinite { pivot: 0, .. })));
         }
+        let Err(Error::NotPositiveDefinite { hint, .. }) = Cholesky::new(DMatrix::<f64>::zeros(3, 3)) else {
+            panic!()
+        };
+        assert!(hint.contains("diagonal is zero"), "{hint}");
         // Rank 1: exact arithmetic would give a pivot of zero, rounding may give a positive one.
         let v = DMatrix::from_fn(50, 1, |i, _| (i as f64 + 1.0).sqrt());
         let result = Cholesky::new(&v * v.transpose());

@@ -17,6 +17,8 @@ pub struct Axis {
     range: Option<(f64, f64)>,
     /// Numbers that the range has to hold whatever the data is.
     holds: Vec<f64>,
+    /// Whether ticks stand at whole numbers only.
+    whole: bool,
 }
 
 /// What the scale of an axis is.
@@ -31,7 +33,12 @@ pub(super) enum Kind {
 impl Axis {
     /// An axis with even steps: `Axis::linear("time (s)")`.
     pub fn linear(label: impl Into<String>) -> Axis {
-        Axis { label: label.into(), kind: Kind::Linear, range: None, holds: Vec::new() }
+        Axis { label: label.into(), kind: Kind::Linear, range: None, holds: Vec::new(), whole: false }
+    }
+
+    /// An axis of even steps for what is counted, with ticks at whole numbers only: `Axis::whole("epoch")`.
+    pub fn whole(label: impl Into<String>) -> Axis {
+        Axis { whole: true, ..Axis::linear(label) }
     }
 
     /// An axis of powers of ten. What is not positive and finite is left out of the drawing.
@@ -93,7 +100,7 @@ impl Axis {
             }
         };
         let (ticks, minor) = match &self.kind {
-            Kind::Linear => (linear_ticks(low, high), Vec::new()),
+            Kind::Linear => (linear_ticks(low, high, if self.whole { 1.0 } else { 0.0 }), Vec::new()),
             Kind::Log => log_ticks(low, high),
             Kind::Categories(names) => {
                 (names.iter().enumerate().map(|(i, name)| (i as f64, name.clone())).collect(), Vec::new())
@@ -160,13 +167,14 @@ impl ValueFormatter<f64> for Scale {
     }
 }
 
-/// Four to eight ticks at multiples of 1, 2 or 5 times a power of ten.
-fn linear_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
+/// Four to eight ticks at multiples of 1, 2 or 5 times a power of ten, and fewer where the steps between
+/// them would be less than `least`.
+fn linear_ticks(low: f64, high: f64, least: f64) -> Vec<(f64, String)> {
     let rough = (high - low) / 6.0;
     let exponent = libm::log10(rough).floor();
     let base = power(exponent);
     let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|f| f * base >= rough * 0.999).unwrap_or(10.0);
-    let step = factor * base;
+    let step = (factor * base).max(least);
     let decimals = (-libm::log10(step) - 1e-9).ceil().max(0.0) as usize;
     let (first, last) = ((low / step - 1e-6).ceil() as i64, (high / step + 1e-6).floor() as i64);
     let largest = low.abs().max(high.abs());
@@ -207,7 +215,8 @@ fn log_ticks(low: f64, high: f64) -> (Vec<(f64, String)>, Vec<f64>) {
     }
     if ticks.len() < 3 {
         // Too short for powers of ten and their multiples: steps of equal size say more.
-        let even = linear_ticks(power(low), power(high)).into_iter().filter(|(x, _)| *x > 0.0 && inside(*x));
+        let even =
+            linear_ticks(power(low), power(high), 0.0).into_iter().filter(|(x, _)| *x > 0.0 && inside(*x));
         return (even.collect(), Vec::new());
     }
     (ticks, minor)

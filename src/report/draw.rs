@@ -23,6 +23,8 @@ pub const TEXT: i32 = 13;
 const TITLE: i32 = 14;
 /// Height of a row of the legend.
 const ROW: i32 = 19;
+/// Room beside the label of the vertical axis: a font may be taller than its size says.
+const EDGE: i32 = 4;
 /// Width of a colour bar with its labels.
 const BAR: i32 = 78;
 
@@ -138,7 +140,7 @@ fn draw_chart(chart: &Chart) -> Drawn {
     let top = title_height + legend_height + 6;
     let widest = y.ticks.iter().map(|(_, label)| text_width(label, f64::from(TEXT))).fold(0.0, f64::max);
     let named = |axis: &Axis| if axis.label.is_empty() { 0 } else { TEXT + 6 };
-    let left = widest as i32 + 14 + named(&chart.y);
+    let left = EDGE + widest as i32 + 14 + named(&chart.y);
     let bottom = TEXT + 14 + named(&chart.x);
     let right = if chart.scale.is_some() { BAR } else { 16 };
     let inner = match &chart.y.kind {
@@ -217,10 +219,11 @@ impl Frame<'_> {
         }
         let mut context = ChartBuilder::on(root)
             .margin_top(self.top * UNIT)
+            .margin_left(EDGE * UNIT)
             .margin_right(self.right * UNIT)
             .margin_bottom(6 * UNIT)
             .x_label_area_size(self.bottom * UNIT)
-            .y_label_area_size(self.left * UNIT)
+            .y_label_area_size((self.left - EDGE) * UNIT)
             .build_cartesian_2d(x.clone(), y.clone())?;
         let grid = if chart.square { rgb(Color::Grid).mix(0.0) } else { rgb(Color::Grid).to_rgba() };
         context

@@ -73,28 +73,32 @@ impl Section {
 
 fn claims_html(claims: &[Claim]) -> String {
     let mut html = String::from(
-        "<div class=\"table\"><table class=\"claims\"><thead><tr><th>Claim</th><th>Expected</th>\
+        "<table class=\"claims\"><thead><tr><th>Claim</th><th>Expected</th>\
          <th>Measured</th><th>Criterion</th><th>Holds</th></tr></thead><tbody>",
     );
     for claim in claims {
         // A mark and a word besides the colour: colour alone does not reach everybody.
         let verdict =
             if claim.holds { "<td class=\"yes\">✓ yes</td>" } else { "<td class=\"no\">✗ no</td>" };
-        let remark = match claim.explanation.as_str() {
-            "" => String::new(),
-            text => format!("<span class=\"remark\">{}</span>", escape(text)),
+        // The remark has a row of its own: in a column it would be a narrow tower.
+        let (class, remark) = match claim.explanation.as_str() {
+            "" => ("", String::new()),
+            text => (
+                " class=\"remarked\"",
+                format!("<tr class=\"remark\"><td colspan=\"5\">{}</td></tr>", escape(text)),
+            ),
         };
         let _ = write!(
             html,
-            "<tr><td>{}{remark}</td><td data-name=\"Expected\">{}</td><td data-name=\"Measured\">{}</td>\
-             <td data-name=\"Criterion\">{}</td>{verdict}</tr>",
+            "<tr{class}><td>{}</td><td data-name=\"Expected\">{}</td><td data-name=\"Measured\">{}</td>\
+             <td data-name=\"Criterion\">{}</td>{verdict}</tr>{remark}",
             escape(&claim.statement),
             escape(&claim.expected),
             escape(&claim.measured),
             escape(&claim.criterion)
         );
     }
-    html + "</tbody></table></div>"
+    html + "</tbody></table>"
 }
 
 fn figure_html(figure: &DrawnFigure) -> String {

@@ -1,6 +1,6 @@
 //! The page of a single training run.
 
-use super::{Axis, Chart, Color, Figure, Image, Images, Line, Page, Section, Table};
+use super::{Axis, Cell, Chart, Color, Figure, Image, Images, Line, Marker, Page, Section, Table};
 use crate::data::Dataset;
 use crate::train::{ConfusionMatrix, Epoch, Trace, argmax};
 
@@ -54,8 +54,7 @@ impl RunReport<'_> {
             section.figure(&self.gradient_flow());
         }
         section.table(pairs("settings", "Settings", &self.trace.settings));
-        let results = self.trace.results.iter().map(|(name, x)| (name.clone(), x.to_string())).collect();
-        section.table(pairs("results", "Results", &results));
+        section.table(pairs("results", "Results", &self.trace.results));
         section.table(self.by_class());
         Page { title: "Training run".into(), intro: Vec::new(), sections: vec![section] }
     }
@@ -83,21 +82,23 @@ impl RunReport<'_> {
         let series = |value: fn(&Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
             epochs.iter().filter_map(|e| Some((e.epoch as f64, value(e)?))).collect()
         };
-        let epoch = || Axis::linear("epoch");
+        let epoch = || Axis::whole("epoch");
         let two = |chart: Chart, train: Vec<(f64, f64)>, validation: Vec<(f64, f64)>| {
-            let chart = chart.line(Line::new(train).label("training"));
+            let chart = chart.line(by_epoch(train).label("training"));
             if validation.is_empty() {
                 return chart;
             }
-            chart.line(Line::new(validation).label("validation").dash(1))
+            chart.line(by_epoch(validation).label("validation").dash(1))
         };
         let best = self.trace.results.iter().find(|(name, _)| name == "best_epoch").map(|(_, epoch)| *epoch);
         let marked = |chart: Chart| match best {
             Some(epoch) => chart.vertical(epoch, Color::Muted, "weights put back"),
             None => chart,
         };
+        // The loss of what puts out probabilities is a cross-entropy by the natural logarithm.
+        let loss = if self.unit == "probability" { "loss (nats)" } else { "loss" };
         let losses = two(
-            Chart::new(epoch(), Axis::log("loss")).title("Loss"),
+            Chart::new(epoch(), Axis::log(loss)).title("Loss"),
             series(|e| Some(e.train_loss)),
             series(|e| e.validation_loss),
         );
@@ -117,12 +118,12 @@ impl RunReport<'_> {
         .panel(
             Chart::new(epoch(), Axis::linear("learning rate").holding(0.0))
                 .title("Rate of the epoch's last step")
-                .line(Line::new(series(|e| Some(e.lr)))),
+                .line(by_epoch(series(|e| Some(e.lr)))),
         )
         .panel(
             Chart::new(epoch(), Axis::log("‖∇L‖₂"))
                 .title("Gradient norm")
-                .line(Line::new(series(|e| Some(e.gradient_norm)))),
+                .line(by_epoch(series(|e| Some(e.gradient_norm)))),
         )
     }
 
@@ -185,15 +186,15 @@ impl RunReport<'_> {
         let names: Vec<&str> = audits
             .first()
             .map_or(Vec::new(), |(_, audit)| audit.params.iter().map(|p| p.name.as_str()).collect());
-        let mut gradients = Chart::new(Axis::linear("epoch"), Axis::log("‖∂L/∂θ‖₂")).title("Gradients");
-        let mut updates = Chart::new(Axis::linear("epoch"), Axis::log("‖Δθ‖₂ / ‖θ‖₂")).title("Updates");
+        let mut gradients = Chart::new(Axis::whole("epoch"), Axis::log("‖∂L/∂θ‖₂")).title("Gradients");
+        let mut updates = Chart::new(Axis::whole("epoch"), Axis::log("‖Δθ‖₂ / ‖θ‖₂")).title("Updates");
         // Weights tell the story; with the biases a legend of a deep network would fill the page.
         let weights = names.iter().enumerate().filter(|(_, name)| name.starts_with('w'));
         for (i, name) in weights {
             let line = |value: fn(&crate::train::ParamFlow) -> f64| {
                 let points: Vec<(f64, f64)> =
                     audits.iter().map(|(epoch, audit)| (*epoch, value(&audit.params[i]))).collect();
-                Line::new(points).label(*name)
+                by_epoch(points).label(*name)
             };
             gradients = gradients.line(line(|p| p.gradient_norm));
             updates = updates.line(line(|p| p.update_ratio));
@@ -219,10 +220,10 @@ impl RunReport<'_> {
             names.map(|(i, flow)| (flow.name.clone(), shares(i))).collect()
         });
         if !activations.is_empty() {
-            let mut chart = Chart::new(Axis::linear("epoch"), Axis::linear("percent").holding(0.0))
+            let mut chart = Chart::new(Axis::whole("epoch"), Axis::linear("percent").holding(0.0))
                 .title("Dead or saturated units");
             for (name, points) in activations {
-                chart = chart.line(Line::new(points).label(name));
+                chart = chart.line(by_epoch(points).label(name));
             }
             figure = figure.panel(chart);
         }
@@ -248,6 +249,13 @@ impl RunReport<'_> {
     }
 }
 
+/// A line over epochs; where they are few, each is marked, and a single one is seen at all.
+fn by_epoch(points: Vec<(f64, f64)>) -> Line {
+    let few = points.len() <= 12;
+    let line = Line::new(points);
+    if few { line.marker(Marker::Circle) } else { line }
+}
+
 fn mistakes_figure(mistakes: Vec<(Image, String)>, unit: &str) -> Figure {
     Figure::new(
         "mistakes",
@@ -260,7 +268,7 @@ fn mistakes_figure(mistakes: Vec<(Image, String)>, unit: &str) -> Figure {
     .panel(Images::new(5, mistakes))
 }
 
-fn pairs(name: &str, caption: &str, entries: &Vec<(String, String)>) -> Table {
+fn pairs<X: Clone + Into<Cell>>(name: &str, caption: &str, entries: &[(String, X)]) -> Table {
     let mut table = Table::new(name, caption, ["name", "value"]);
     for (name, value) in entries {
         table.row([name.clone().into(), value.clone().into()]);

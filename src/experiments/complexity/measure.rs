@@ -1,12 +1,12 @@
 //! What is measured: times of the library's own functions on one thread, and counts of numbers held.
 
-use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Instant;
 
 use nalgebra::DMatrix;
 
 use crate::experiments::Context;
+use crate::experiments::stopwatch::{Stopwatch, seconds};
 use crate::linalg::{Cholesky, Mat, gemm};
 use crate::models::kernel::{KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, gram};
 use crate::models::{Mlp, Model};
@@ -49,47 +49,6 @@ pub struct OptimizerCost {
     /// Numbers remembered for every parameter.
     pub state: f64,
     pub series: Series,
-}
-
-/// Measures the work of this thread.
-///
-/// Others on the machine interrupt whatever takes longer than a slice of the scheduler, so that even the least
-/// of many wall-clock times is too long. Where the system counts the processor time of a thread, that is taken
-/// if it is less.
-struct Stopwatch {
-    processor: Option<f64>,
-    wall: Instant,
-}
-
-impl Stopwatch {
-    fn start() -> Stopwatch {
-        Stopwatch { processor: processor_seconds(), wall: Instant::now() }
-    }
-
-    fn seconds(&self) -> f64 {
-        let wall = self.wall.elapsed().as_secs_f64();
-        let processor = self.processor.zip(processor_seconds()).map(|(start, end)| end - start);
-        // A clock that counts in coarse ticks says nothing of a short time.
-        processor.filter(|seconds| *seconds > 0.05 * wall).map_or(wall, |seconds| seconds.min(wall))
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn processor_seconds() -> Option<f64> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Some(time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn processor_seconds() -> Option<f64> {
-    None
-}
-
-/// The seconds that `work` takes.
-fn seconds<R>(work: impl FnOnce() -> R) -> f64 {
-    let watch = Stopwatch::start();
-    black_box(work());
-    watch.seconds()
 }
 
 /// The least of repeated times, which `work` returns. The first is not counted, as it makes the buffers.
@@ -163,9 +122,12 @@ pub fn network(context: &Context, n: usize, d: usize, depth: usize, size: usize)
     Ok(NetworkCost { point, graph: tape.numbers() - tape.param_numbers(), weights: tape.param_numbers() })
 }
 
-/// Seconds that training takes for each sample in an epoch: batches of 64, by Adam.
+/// Samples in a batch of training.
+pub const BATCH: usize = 64;
+
+/// Seconds that training takes for each sample in an epoch: those of a step of Adam by the samples of its
+/// batch. Sorting the samples into batches is not in it.
 pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64> {
-    const BATCH: usize = 64;
     let mut tape = Tape::new();
     let mut rng = stream(context.seed, Purpose::Init);
     let model = Mlp::new(&mut tape, &vec![d; depth + 1], Activation::Relu, None, &mut rng)?;

@@ -1,5 +1,7 @@
 //! Logistic regression, a network and kernel ridge regression on the same samples.
 
+mod report;
+
 use std::f64::consts::TAU;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +15,7 @@ use crate::models::kernel::{
 };
 use crate::nn::Activation;
 use crate::optim::{Adam, Optimizer};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Marker, Table, grid};
+use crate::report::{grid, rounded};
 use crate::rng::{Purpose, stream};
 use crate::train::{FitOptions, Loss, Trace, evaluate, fit};
 use crate::{Error, Float, Result, Tape};
@@ -32,7 +34,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          a Gaussian kernel.",
         "The kernel machine keeps all n samples, and its fit an n×n matrix; the network and the lines keep \
          their weights, whatever n is. γ and λ come from a grid by the closed form of leaving one out: γ upwards from the \
-         median heuristic, λ from 10⁻⁸ to 10⁻².",
+         median heuristic, λ from 10⁻¹² to 1.",
     ],
     run,
 };
@@ -41,6 +43,8 @@ const ARMS: usize = 3;
 const NOISE: f64 = 0.05;
 const SPAN: (f64, f64) = (-1.2, 1.2);
 const CELLS: usize = 120;
+/// Of 10, for λ.
+const EXPONENTS: std::ops::RangeInclusive<i32> = -12..=0;
 const NAMES: [&str; 3] = ["logistic, one-vs-rest", "MLP", "KRR, one-vs-rest"];
 
 /// How a model did.
@@ -97,6 +101,14 @@ struct Images {
 struct Chosen {
     gamma: f64,
     lambda: f64,
+    /// Where they lie at an end of what was tried, or λ had to be raised: a remark behind the numbers.
+    remark: &'static str,
+}
+
+impl std::fmt::Display for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "γ = {} and λ = {}{}", rounded(self.gamma, 4), rounded(self.lambda, 1), self.remark)
+    }
 }
 
 const CROSS_ENTROPY: Loss = Loss::CrossEntropy { smoothing: 0.0 };
@@ -105,7 +117,7 @@ fn run(context: &Context) -> Result<Outcome> {
     context.at(0, 8, "spiral")?;
     let spiral = spiral(context)?;
     let images = images(context)?;
-    Ok(report(context, &spiral, &images))
+    Ok(report::all(context, &spiral, &images))
 }
 
 fn spiral(context: &Context) -> Result<Spiral> {
@@ -220,34 +232,45 @@ fn targets<T: Float>(data: &Dataset) -> Result<nalgebra::DMatrix<T>> {
     one_vs_rest(data.labels().unwrap_or_default(), data.classes())
 }
 
-/// γ from 1 to 2^`octaves` times that of the median distance, and λ from 10⁻⁸ to 10⁻², with the least mean
-/// squared leave-one-out residual on at most so many samples.
+/// γ from 1 to 2^`octaves` times that of the median distance, and λ from 10⁻¹² to 1, with the least mean squared
+/// leave-one-out residual on at most so many samples.
+///
+/// Where a smaller ridge does no more, errors differ by rounding: the largest λ is taken of those whose error is within
+/// 10⁻⁴ of the least, as a share of it.
 fn choose<T: Float>(context: &Context, train: &Dataset, most: usize, octaves: i32) -> Result<Chosen> {
     let part = train.take(most);
     let (x, y) = (Samples::<T>::from_dataset(&part)?, targets::<T>(&part)?);
     let median = median_gamma(&x, context.seed)?;
-    let mut best = (f64::INFINITY, Chosen { gamma: median, lambda: 1e-4 });
+    let mut tried = Vec::new();
     for octave in 0..=octaves {
-        let gamma = median * Float::powi(2.0f64, octave);
-        let kernel = Arc::new(Rbf::new(gamma)?);
-        for exponent in -8..=-2 {
+        let kernel = Arc::new(Rbf::new(median * Float::powi(2.0f64, octave))?);
+        for exponent in EXPONENTS {
             context.check()?;
-            let lambda = Float::powi(10.0f64, exponent);
-            let fit = match KernelRidge::<T>::fit(kernel.clone(), &x, &y, RidgeOptions::new(lambda)) {
+            let options = RidgeOptions::new(Float::powi(10.0f64, exponent));
+            let fit = match KernelRidge::<T>::fit(kernel.clone(), &x, &y, options) {
                 Ok(fit) => fit,
                 // Too small a ridge for this kernel in this precision.
                 Err(Error::NotPositiveDefinite { .. }) => continue,
                 Err(error) => return Err(error),
             };
             let residuals = fit.leave_one_out_residuals();
-            let error =
-                residuals.iter().map(|r| r.to_f64() * r.to_f64()).sum::<f64>() / residuals.len() as f64;
-            if error < best.0 {
-                best = (error, Chosen { gamma, lambda });
-            }
+            let squares = residuals.iter().map(|r| r.to_f64() * r.to_f64()).sum::<f64>();
+            tried.push((squares / residuals.len() as f64, octave, exponent));
         }
     }
-    Ok(best.1)
+    let least = tried.iter().copied().reduce(|a, b| if b.0 < a.0 { b } else { a });
+    let (error, octave, _) =
+        least.ok_or_else(|| Error::Data("no ridge up to 1 makes the kernel definite".into()))?;
+    let of_gamma = || tried.iter().filter(|t| t.1 == octave).map(|t| (t.0, t.2));
+    let close = of_gamma().filter(|t| t.0 <= error * (1.0 + 1e-4)).map(|t| t.1);
+    let exponent = close.max().unwrap_or(*EXPONENTS.end());
+    let remark = match (octave == 0 || octave == octaves, exponent) {
+        (true, _) => " (γ is at an end of its grid)",
+        (_, e) if e == *EXPONENTS.start() || e == *EXPONENTS.end() => " (λ is at an end of its grid)",
+        (_, e) if of_gamma().all(|t| t.1 >= e) => " (the least λ that leaves the matrix definite)",
+        _ => "",
+    };
+    Ok(Chosen { gamma: median * Float::powi(2.0f64, octave), lambda: Float::powi(10.0f64, exponent), remark })
 }
 
 /// Raises λ tenfold where rounding makes the matrix of all samples indefinite: it was chosen on a part of them.
@@ -264,7 +287,10 @@ fn kernel_ridge<T: Float>(
         let start = Instant::now();
         match KernelRidge::fit(kernel.clone(), &x, &y, RidgeOptions::new(chosen.lambda)) {
             Ok(machine) => break (machine, start.elapsed().as_secs_f64()),
-            Err(Error::NotPositiveDefinite { .. }) if chosen.lambda < 1.0 => chosen.lambda *= 10.0,
+            Err(Error::NotPositiveDefinite { .. }) if chosen.lambda < 1.0 => {
+                chosen.lambda *= 10.0;
+                chosen.remark = " (raised until rounding left the matrix of all samples definite)";
+            }
             Err(error) => return Err(error),
         }
     };
@@ -284,197 +310,4 @@ fn kernel_ridge<T: Float>(
         kept_bytes: n * (d + 1 + c) * size_of::<T>(),
     };
     Ok((machine, row))
-}
-
-fn report(context: &Context, spiral: &Spiral, images: &Images) -> Outcome {
-    let mut outcome = Outcome::default();
-    spiral_claims(&mut outcome, &spiral.rows, spiral.unwound.accuracy);
-    image_claims(&mut outcome, &images.rows);
-    outcome.figure(&boundaries(spiral));
-    outcome.figure(&bars(&spiral.rows, &images.rows));
-    let made = |chosen: Chosen| format!("γ = {:.4} and λ = {:.0e}", chosen.gamma, chosen.lambda);
-    let caption = format!("On the spiral: 2-64-64-3 in f64, and KRR with {}", made(spiral.chosen));
-    outcome.table(table("spiral", caption, &spiral.rows));
-    let caption = format!(
-        "On images ({}): 784-128-10 in f32, and KRR with {}; choosing these is not in its time",
-        context.data.name,
-        made(images.chosen)
-    );
-    outcome.table(table("images", caption, &images.rows));
-    for (part, rows) in [("spiral", &spiral.rows), ("images", &images.rows)] {
-        for row in rows {
-            let name = format!("{part}, {} on {}", row.model, row.samples);
-            outcome.number(format!("{name}: test accuracy"), row.accuracy);
-            outcome.number(format!("{name}: bytes for predictions"), row.kept_bytes as f64);
-        }
-    }
-    for (part, chosen) in [("spiral", spiral.chosen), ("images", images.chosen)] {
-        outcome.number(format!("{part}: γ"), chosen.gamma);
-        outcome.number(format!("{part}: λ"), chosen.lambda);
-    }
-    outcome
-}
-
-fn spiral_claims(outcome: &mut Outcome, rows: &[Row], unwound: f64) {
-    let [lines, mlp, krr] = [rows[0].accuracy, rows[1].accuracy, rows[2].accuracy];
-    let claim = Claim::that("Lines tell three spiral arms apart in three of five cases")
-        .expected("about 0.60")
-        .measured(format!("test accuracy {lines:.4}"))
-        .criterion("between 0.50 and 0.70")
-        .holds((0.50..=0.70).contains(&lines), "");
-    outcome.claim(if claim.holds {
-        claim
-    } else {
-        claim.because(
-            "What lines can do depends on how far the arms turn. Between their ends these turn x = 0.95·1.25 = \
-             1.19 times: more than once, so that a wedge of a third of a turn around the centre holds at most \
-             (x − ⅔)/x = 0.44 of an arm, and a guess is right in a third of all cases. For x below 1 the wedge \
-             holds 1/(3x): 0.60 belongs to arms that turn 5/9 times. The next claim tries that.",
-        )
-    });
-    outcome.number("spiral that turns 5/9 times, logistic: test accuracy", unwound);
-    outcome.claim(
-        Claim::that("Of the same points on arms that turn 5/9 times, lines tell three in five apart")
-            .expected("about 0.60")
-            .measured(format!("test accuracy {unwound:.4}"))
-            .criterion("between 0.50 and 0.70")
-            .holds((0.50..=0.70).contains(&unwound), ""),
-    );
-    outcome.claim(
-        Claim::that("A network with two hidden layers follows the arms")
-            .expected("about 0.97")
-            .measured(format!("test accuracy {mlp:.4}"))
-            .criterion("at least 0.92")
-            .holds(mlp >= 0.92, ""),
-    );
-    outcome.claim(
-        Claim::that("So does kernel ridge regression, with γ and λ by leaving one out")
-            .expected("about 0.95")
-            .measured(format!("test accuracy {krr:.4}"))
-            .criterion("at least 0.90")
-            .holds(krr >= 0.90, ""),
-    );
-}
-
-fn image_claims(outcome: &mut Outcome, rows: &[Row]) {
-    let [lines, mlp, krr] = [rows[0].accuracy, rows[1].accuracy, rows[2].accuracy];
-    let claim = Claim::that("On images both do better than the linear model")
-        .expected("fewer mistakes")
-        .measured(format!("test accuracy {mlp:.4} and {krr:.4} against {lines:.4}"))
-        .criterion("each at least 0.01 above")
-        .holds(mlp.min(krr) - lines >= 0.01, "");
-    outcome.claim(if claim.holds {
-        claim
-    } else {
-        claim.because("What lines leave to be gained on these images is little: see their accuracy.")
-    });
-    let claim =
-        Claim::that("On the same images kernel ridge regression does at least as well as the network")
-            .expected("at least as many right")
-            .measured(format!("test accuracy {krr:.4} against {mlp:.4}"))
-            .criterion("no more than 0.005 below")
-            .holds(krr >= mlp - 0.005, "");
-    outcome.claim(if claim.holds {
-        claim
-    } else {
-        claim.because(
-            "The kernel weighs all pixels alike and knows nothing of strokes that are shifted or turned; the \
-             hidden layer learns which pixels matter.",
-        )
-    });
-    let (mlp, krr) = (rows[1].fit_bytes as f64, rows[2].fit_bytes as f64);
-    outcome.claim(
-        Claim::that("The fit of the kernel machine takes far more memory than that of the network")
-            .expected("n² numbers against some per weight")
-            .measured(format!("{:.1} MB against {:.1} MB", krr / 1e6, mlp / 1e6))
-            .criterion("at least 10 times as much on the images")
-            .holds(krr >= 10.0 * mlp, ""),
-    );
-}
-
-fn boundaries(spiral: &Spiral) -> Figure {
-    let mut figure = Figure::new(
-        "boundaries",
-        "Three models on three arms",
-        "Colours behind the points are the classes that the model gives. Lines cut the plane into three wedges. \
-         The network's boundaries are made of straight pieces, and go on in straight lines beyond the data. \
-         Those of the kernel machine are smooth. The last panel has the same points turned back, so that an \
-         arm makes 5/9 of a turn: there, lines do better.",
-    );
-    let fitted = spiral.rows.iter().zip(&spiral.classes);
-    for (row, classes) in fitted {
-        let title = format!("{}: test accuracy {:.3}", row.model, row.accuracy);
-        figure = figure.panel(plane(title, &spiral.train, classes));
-    }
-    let Unwound { train, accuracy, classes } = &spiral.unwound;
-    figure.panel(plane(format!("logistic, 5/9 of a turn: {accuracy:.3}"), train, classes))
-}
-
-fn plane(title: String, data: &Dataset, classes: &[usize]) -> Chart {
-    let points = data.to_rows::<f64>();
-    let axis = |name: &str| Axis::linear(name).range(SPAN.0, SPAN.1);
-    let mut chart =
-        Chart::new(axis("x"), axis("y")).title(title).square().class_map(CELLS, SPAN, SPAN, classes);
-    for arm in 0..ARMS {
-        let of_arm = (0..data.len().min(600)).filter(|i| data.label(*i) == arm);
-        let places = of_arm.map(|i| (points[2 * i], points[2 * i + 1]));
-        chart = chart.points(places, Marker::Dot, Color::series(arm), "");
-    }
-    chart
-}
-
-fn bars(spiral: &[Row], images: &[Row]) -> Figure {
-    let names = || Axis::categories("", ["logistic", "MLP", "KRR"]);
-    let parts = [("spiral", spiral, Color::Blue), ("images", images, Color::Vermilion)];
-    let chart = |y: Axis, title: &str, f: &dyn Fn(&Row) -> f64| {
-        // Bars begin at the low end of the axis: the shortest is to be seen too.
-        let all = parts.iter().flat_map(|(_, rows, _)| rows.iter().take(3).map(f));
-        let mut chart = Chart::new(names(), y.holding(0.3 * all.fold(f64::INFINITY, f64::min))).title(title);
-        for (i, (label, rows, color)) in parts.iter().enumerate() {
-            // Those on the same samples.
-            let bars = rows.iter().take(3).enumerate().map(|(k, row)| (k as f64, f(row)));
-            chart = chart.bars(bars, (i, 2), *color, *label);
-        }
-        chart
-    };
-    Figure::new(
-        "comparison",
-        "What each takes, and what it gives",
-        format!(
-            "Fitted to {} points of the spiral and {} images, the same for all three. The lower row has \
-             logarithmic axes. Times are of one run each.",
-            spiral[0].samples, images[0].samples
-        ),
-    )
-    .panel(chart(Axis::linear("test accuracy").range(0.0, 1.0), "Accuracy", &|row| row.accuracy))
-    .panel(chart(Axis::log("memory of the fit (MB)"), "Memory", &|row| row.fit_bytes as f64 / 1e6))
-    .panel(chart(Axis::log("time of the fit (s)"), "Time to fit", &|row| row.fit_seconds))
-    .panel(chart(Axis::log("time of a prediction (µs)"), "Time to predict", &|row| {
-        1e6 * row.predict_seconds
-    }))
-}
-
-fn table(name: &str, caption: String, rows: &[Row]) -> Table {
-    let columns = [
-        "model",
-        "training samples",
-        "test accuracy",
-        "fit (s)",
-        "prediction (µs)",
-        "memory of the fit (MB)",
-        "kept for predictions (MB)",
-    ];
-    let mut table = Table::new(name, caption, columns);
-    for row in rows {
-        table.row([
-            row.model.into(),
-            row.samples.into(),
-            row.accuracy.into(),
-            row.fit_seconds.into(),
-            (1e6 * row.predict_seconds).into(),
-            (row.fit_bytes as f64 / 1e6).into(),
-            (row.kept_bytes as f64 / 1e6).into(),
-        ]);
-    }
-    table
 }
