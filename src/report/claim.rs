@@ -68,11 +68,6 @@ impl Claim {
         Claim { explanation: self.explanation + between + text, ..self }
     }
 
-    /// TRANSITION: to be removed once no experiment calls it.
-    pub fn because(self, explanation: impl Into<String>) -> Claim {
-        if self.holds { self } else { Claim { explanation: explanation.into(), ..self } }
-    }
-
     /// The same, marked as one about times.
     pub fn timed(self) -> Claim {
         Claim { timed: true, ..self }
