@@ -1,6 +1,7 @@
 //! Numbers as they are printed: with a minus as wide as a plus, and raised powers of ten.
 
-/// A number with that many significant digits, or all of its digits where these are fewer.
+/// A number with that many significant digits, or all of its digits where these are fewer (but for
+/// rounding: 10⁻¹² of it).
 ///
 /// Far from 1 it is written with a power of ten. The digits of whole numbers are kept.
 ///
@@ -22,9 +23,12 @@ pub fn rounded(x: f64, digits: usize) -> String {
         .and_then(|(_, exponent)| exponent.parse::<i32>().ok())
         .unwrap_or(0);
     let decimals = (digits as i32 - 1 - exponent).max(0) as usize;
-    let exact = size.to_string();
-    let known = exact.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-    fixed(x, decimals.min(known))
+    // Zeros at the end say that the number was rounded, and not that it is 0.1 but for its last bits.
+    let says_all = |decimals: &usize| {
+        let short = format!("{size:.decimals$}", decimals = *decimals).parse().unwrap_or(f64::NAN);
+        (short - size).abs() <= 1e-12 * size
+    };
+    fixed(x, (0..decimals).find(says_all).unwrap_or(decimals))
 }
 
 /// A number with that many decimals, and thin spaces between thousands.
@@ -103,6 +107,7 @@ mod tests {
             (0.001234, "0.001234"),
             (0.0, "0"),
             (0.99996, "1.000"),
+            (0.1 + 0.2, "0.3"),
             (60000.0, "60\u{2009}000"),
             (-3.2e-9, "−3.2·10⁻⁹"),
             (f64::NEG_INFINITY, "−∞"),
