@@ -167,7 +167,7 @@ impl LazyRun {
 /// setting is outside its range, or the kernel beyond memory; [`Error::NonFinite`] if training diverges.
 ///
 /// # Panics
-/// If `x` and `test` differ in features.
+/// If `x` and `test` differ in features. (Neither can be empty: there are no [`Samples`] without a sample.)
 #[track_caller]
 pub fn lazy_training(
     network: &InfiniteNetwork,
