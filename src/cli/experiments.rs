@@ -134,13 +134,18 @@ impl ExperimentsArgs {
     /// The command that runs this one experiment in the same way.
     fn command(&self, experiment: &Experiment) -> String {
         let quick = if self.quick { " --quick" } else { "" };
-        let data = self.data.as_ref().map_or(String::new(), |folder| {
-            let folder = folder.display().to_string();
-            let quote = if folder.contains(char::is_whitespace) { "'" } else { "" };
-            format!(" --data {quote}{folder}{quote}")
-        });
+        let data = self
+            .data
+            .as_ref()
+            .map_or(String::new(), |folder| format!(" --data {}", quoted(&folder.display().to_string())));
         format!("tapegrad experiments {}{quick}{data} --seed {}", experiment.name, self.seed)
     }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_./:=@%+,-".contains(c);
+    if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
 /// The images to train on.
@@ -176,4 +181,15 @@ fn progress_bar(name: &str) -> ProgressBar {
     bar.set_prefix(name.to_string());
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_word_with_signs_of_the_shell_is_quoted() {
+        assert_eq!(quoted("/data/mnist-2"), "/data/mnist-2");
+        assert_eq!(quoted("my $d's"), r"'my $d'\''s'");
+    }
 }
