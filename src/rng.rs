@@ -26,6 +26,8 @@ pub enum Purpose {
     Projection = 6,
     /// Subsamples that stand for the whole: centres of kernel machines, heuristics.
     Subsample = 16,
+    /// Seeds of repetitions: see [`derive`].
+    Repetition = 17,
 }
 
 /// The generator of `seed` for one purpose: ChaCha with 8 rounds.
@@ -42,6 +44,23 @@ pub fn stream(seed: u64, purpose: Purpose) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(purpose as u64);
     rng
+}
+
+/// The seed of repetition `k` of a run with that seed.
+///
+/// Not seed + k: repetitions of one seed would be those of the next one, but for the last.
+///
+/// ```
+/// use tapegrad::rng::derive;
+///
+/// assert_eq!(derive(7, 1), derive(7, 1));
+/// assert_ne!(derive(7, 1), derive(8, 0));
+/// ```
+pub fn derive(seed: u64, k: u64) -> u64 {
+    let mut rng = stream(seed, Purpose::Repetition);
+    // Two words of 32 bits a number.
+    rng.set_word_pos(2 * u128::from(k));
+    rng.next_u64()
 }
 
 /// A draw from the normal distribution N(0, 1), by the transform of Box and Muller ("A Note on the

@@ -6,7 +6,7 @@ use super::statistics::Fit;
 use super::{Context, Experiment, Outcome};
 use crate::optim::{Adam, Momentum, Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
-use crate::rng::{Purpose, standard_normal, stream};
+use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::{Float, Result, Tape, Var};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -80,7 +80,7 @@ fn append_loss(
 
 /// The noise of run `i`.
 fn noise(context: &Context, run: usize) -> ChaCha8Rng {
-    stream(context.seed.wrapping_add(run as u64), Purpose::Data)
+    stream(derive(context.seed, run as u64), Purpose::Data)
 }
 
 fn run(context: &Context) -> Result<Outcome> {

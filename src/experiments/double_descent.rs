@@ -10,7 +10,7 @@ use crate::models::kernel::one_vs_rest;
 use crate::nn::Activation;
 use crate::optim::{Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded, scientific};
-use crate::rng::{Purpose, standard_normal, stream};
+use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::{Error, Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -156,7 +156,7 @@ fn gaussian(context: &Context) -> Result<Vec<Gaussian>> {
     let beta = (SIGNAL / D as f64).sqrt();
     for k in 0..draws {
         context.at(k, 2 * draws, "Gaussian features")?;
-        let (x, y) = draw(context.seed.wrapping_add(k as u64));
+        let (x, y) = draw(derive(context.seed, k as u64));
         for row in &mut rows {
             let used = x.columns(0, row.p).into_owned();
             let regression = Regression::new(&used, &y)?;
@@ -357,7 +357,7 @@ fn random_features(context: &Context) -> Result<(usize, Vec<Random>)> {
     let seeds = 3;
     for k in 0..seeds {
         context.at(seeds + k, 2 * seeds, "random features")?;
-        let mut rng = stream(context.seed.wrapping_add(k as u64), Purpose::Projection);
+        let mut rng = stream(derive(context.seed, k as u64), Purpose::Projection);
         let scale = (1.0 / d as f64).sqrt();
         let weights = DMatrix::from_fn(d, widest, |_, _| scale * standard_normal(&mut rng));
         let (own, other) = (features(&train, &weights), features(&test, &weights));

@@ -16,7 +16,7 @@ use crate::models::ntk::{LazyOptions, LazyPoint, LazyRun, kernel_distance, lazy_
 use crate::nn::Activation;
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed};
-use crate::rng::{Purpose, standard_normal, stream};
+use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::train::{FitOptions, Loss, Trace, evaluate, fit};
 use crate::{Float, Result, Tape};
 
@@ -106,7 +106,7 @@ fn distances(context: &Context) -> Result<Vec<Distances>> {
             let mut distances = Vec::new();
             for seed in 0..seeds {
                 at(context, 0, (depth - 1) * widths.len() + i, 3 * widths.len(), "kernels at the start")?;
-                distances.push(kernel_distance(&network, &x, *width, context.seed.wrapping_add(seed))?);
+                distances.push(kernel_distance(&network, &x, *width, derive(context.seed, seed))?);
             }
             rows.push((*width, distances));
         }
@@ -196,7 +196,7 @@ fn report_distances(outcome: &mut Outcome, all: &[Distances]) {
 }
 
 fn lazy(context: &Context) -> Result<Vec<Lazy>> {
-    let (x, test) = (sphere(12, context.seed.wrapping_add(1))?, sphere(20, context.seed.wrapping_add(2))?);
+    let (x, test) = (sphere(12, derive(context.seed, 1))?, sphere(20, derive(context.seed, 2))?);
     let y = DMatrix::from_fn(x.len(), 1, |i, _| {
         let row = x.rows().row(i);
         (row[0] + row[1] * row[2]).signum()
@@ -209,7 +209,7 @@ fn lazy(context: &Context) -> Result<Vec<Lazy>> {
         let mut runs = Vec::new();
         for k in 0..seeds {
             at(context, 1, i * seeds + k, widths.len() * seeds, "training beside the linear model")?;
-            let seed = context.seed.wrapping_add(k as u64);
+            let seed = derive(context.seed, k as u64);
             let options = LazyOptions { width: *width, seed, rate: 0.3, steps: STEPS.to_vec() };
             runs.push(lazy_training(&network, &x, &y, &test, &options)?);
         }
@@ -344,7 +344,7 @@ fn few(context: &Context) -> Result<Vec<Few>> {
         let mut row = Few { n: *n, ridge: ridge(&train, test)?, networks: Vec::new() };
         for k in 0..seeds {
             at(context, 2, i * (seeds + 1) + k + 1, counts.len() * (seeds + 1), "network")?;
-            row.networks.push(trained(context, &train, test, context.seed.wrapping_add(k as u64))?);
+            row.networks.push(trained(context, &train, test, derive(context.seed, k as u64))?);
         }
         all.push(row);
     }

@@ -12,7 +12,7 @@ use crate::models::Mlp;
 use crate::nn::Activation;
 use crate::optim::{Adam, Momentum, Optimizer, RmsProp, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Table, fixed, rounded};
-use crate::rng::{Purpose, stream};
+use crate::rng::{Purpose, derive, stream};
 use crate::train::{FitOptions, Loss, Observer, Progress, Trace, evaluate, fit};
 use crate::{Error, Float, Result, Tape};
 
@@ -137,7 +137,7 @@ fn run(context: &Context) -> Result<Outcome> {
     let runs: Vec<Run> = (0..NAMES.len() * SEEDS)
         .into_par_iter()
         .map(|k| {
-            let (which, seed) = (k / SEEDS, context.seed.wrapping_add((k % SEEDS) as u64));
+            let (which, seed) = (k / SEEDS, derive(context.seed, (k % SEEDS) as u64));
             let mut watch = Watch { context, done: &done, all, what: NAMES[which] };
             train_one(which, seed, epochs, &train, &test, &mut watch)
         })

@@ -7,7 +7,7 @@ use crate::models::{Mlp, Model};
 use crate::nn::Activation;
 use crate::optim::{Group, Momentum, Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
-use crate::rng::{Purpose, stream};
+use crate::rng::{Purpose, derive, stream};
 use crate::tape::Param;
 use crate::train::{FitOptions, Loss, Trace, evaluate, fit};
 use crate::{Float, Result, Tape, Var};
@@ -49,7 +49,7 @@ fn run(context: &Context) -> Result<Outcome> {
         for k in 0..seeds {
             context.at(i * seeds + k, LAMBDAS.len() * seeds, &format!("λ = {lambda}"))?;
             // The same initial weights and batches for every λ.
-            let end = fit_at(context, &train, test, lambda, context.seed.wrapping_add(k as u64))?;
+            let end = fit_at(context, &train, test, lambda, derive(context.seed, k as u64))?;
             row.train.push(end[0]);
             row.test.push(end[1]);
             row.norms.push(end[2]);

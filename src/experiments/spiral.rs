@@ -6,7 +6,7 @@ use crate::models::{Mlp, Model};
 use crate::nn::Activation;
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, grid};
-use crate::rng::{Purpose, stream};
+use crate::rng::{Purpose, derive, stream};
 use crate::train::{FitOptions, Loss, Trace, argmax, evaluate, fit};
 use crate::{Result, Tape};
 
@@ -68,7 +68,7 @@ fn run(context: &Context) -> Result<Outcome> {
     for (i, epochs) in STAGES.into_iter().enumerate() {
         context.at(i, STAGES.len(), "training")?;
         // Each stage goes on from the one before, with an order of the samples of its own.
-        let options = FitOptions::new(epochs - done, 32, context.seed.wrapping_add(i as u64), loss);
+        let options = FitOptions::new(epochs - done, 32, derive(context.seed, i as u64), loss);
         let mut watch = context.observer("training");
         fit(&model, &mut tape, &mut optimizer, &train, None, &options, &mut watch, &mut trace)?;
         context.check()?;

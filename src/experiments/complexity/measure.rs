@@ -12,7 +12,7 @@ use crate::models::kernel::{KernelMachine, KernelRidge, Rbf, RidgeOptions, Sampl
 use crate::models::{Mlp, Model};
 use crate::nn::Activation;
 use crate::optim::{Adam, Momentum, Optimizer, RmsProp, Sgd};
-use crate::rng::{Purpose, standard_normal, stream};
+use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::{Float, Result, Tape};
 
 /// A size, and the seconds and the operations that it took.
@@ -132,7 +132,7 @@ pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64
     let mut rng = stream(context.seed, Purpose::Init);
     let model = Mlp::new(&mut tape, &vec![d; depth + 1], Activation::Relu, None, &mut rng)?;
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
-    let (input, target) = (normal(context.seed, BATCH * d), normal(context.seed.wrapping_add(1), BATCH * d));
+    let (input, target) = (normal(context.seed, BATCH * d), normal(derive(context.seed, 1), BATCH * d));
     let step = least(context, || {
         Ok(seconds(|| {
             tape.rewind();
@@ -149,7 +149,7 @@ pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64
 }
 
 pub fn product(context: &Context, n: usize) -> Result<Point> {
-    let (a, b) = (normal(context.seed, n * n), normal(context.seed.wrapping_add(1), n * n));
+    let (a, b) = (normal(context.seed, n * n), normal(derive(context.seed, 1), n * n));
     let mut c = vec![0.0; n * n];
     let work = || Ok(seconds(|| gemm(&mut c, false, Mat::new(&a, n, n), Mat::new(&b, n, n))));
     let seconds = least(context, work)?;
@@ -207,7 +207,7 @@ pub fn solve(context: &Context, n: usize) -> Result<Point> {
     let x = samples(context.seed, n, 16)?;
     let mut k = gram(&Rbf::new(1.0)?, &x);
     (0..n).for_each(|i| k[(i, i)] += n as f64 * LAMBDA);
-    let y = DMatrix::from_column_slice(n, 1, &normal(context.seed.wrapping_add(1), n));
+    let y = DMatrix::from_column_slice(n, 1, &normal(derive(context.seed, 1), n));
     let seconds = least(context, || {
         let (k, mut alpha) = (k.clone(), y.clone());
         let watch = Stopwatch::start();
@@ -223,16 +223,14 @@ pub fn solve(context: &Context, n: usize) -> Result<Point> {
 pub fn predict(context: &Context, n: usize, d: usize, size: usize) -> Result<Point> {
     const TESTS: usize = 256;
     let machine = machine(context, n, d)?;
-    let tests = samples(context.seed.wrapping_add(2), TESTS, d)?;
+    let tests = samples(derive(context.seed, 2), TESTS, d)?;
     let seconds = least(context, || Ok(seconds(|| machine.predict(&tests))))?;
     Ok(Point { size: size as f64, seconds, operations: (TESTS * n * (d + 1)) as f64 })
 }
 
 fn machine(context: &Context, n: usize, d: usize) -> Result<KernelRidge<f64>> {
-    let (x, y) = (
-        samples(context.seed, n, d)?,
-        DMatrix::from_column_slice(n, 1, &normal(context.seed.wrapping_add(1), n)),
-    );
+    let (x, y) =
+        (samples(context.seed, n, d)?, DMatrix::from_column_slice(n, 1, &normal(derive(context.seed, 1), n)));
     KernelRidge::fit(Arc::new(Rbf::new(1.0)?), &x, &y, RidgeOptions::new(LAMBDA))
 }
 
@@ -244,10 +242,8 @@ pub fn machine_numbers(context: &Context, n: usize, d: usize) -> Result<usize> {
 
 /// Seconds of a whole fit: Gram matrix, factor, solution.
 pub fn fit_seconds(context: &Context, n: usize, d: usize) -> Result<f64> {
-    let (x, y) = (
-        samples(context.seed, n, d)?,
-        DMatrix::from_column_slice(n, 1, &normal(context.seed.wrapping_add(1), n)),
-    );
+    let (x, y) =
+        (samples(context.seed, n, d)?, DMatrix::from_column_slice(n, 1, &normal(derive(context.seed, 1), n)));
     let kernel = Arc::new(Rbf::new(1.0)?);
     least(context, || {
         let watch = Stopwatch::start();

@@ -10,7 +10,7 @@ use crate::models::{MlpOptions, Model};
 use crate::nn::{Activation, Init, Linear, Mode, Norm};
 use crate::optim::{Optimizer, Sgd};
 use crate::report::{Color, Marker};
-use crate::rng::{Purpose, standard_normal, stream};
+use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::train::{Audit, FitOptions, Loss, Trace, fit};
 use crate::{Error, Float, Result, Tape};
 use theory::{Variances, mean_field, predicted};
@@ -162,7 +162,7 @@ fn flow(
     data.gather(&rows, &mut images);
     let seeds = context.pick(5, 10);
     let (mut logs, mut likeness) = (vec![0.0; depth], 0.0);
-    for seed in (0..seeds).map(|k| context.seed.wrapping_add(k)) {
+    for seed in (0..seeds).map(|k| derive(context.seed, k)) {
         context.check()?;
         let mut tape = Tape::new();
         let model = options.build(&mut tape, &mut stream(seed, Purpose::Init))?;
@@ -240,7 +240,7 @@ fn run(context: &Context) -> Result<Outcome> {
         for k in 0..seeds {
             context.at(done, all, label)?;
             done += 1;
-            let one = measure(activation, init, width, context.seed.wrapping_add(k as u64));
+            let one = measure(activation, init, width, derive(context.seed, k as u64));
             let add = |to: &mut [f64], x: &[f64]| {
                 to.iter_mut().zip(x).for_each(|(to, x)| *to += x / seeds as f64);
             };

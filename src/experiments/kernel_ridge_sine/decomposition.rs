@@ -7,7 +7,7 @@ use crate::experiments::statistics::{mean_and_deviation, median};
 use crate::experiments::{Context, Outcome};
 use crate::models::kernel::{Rbf, RidgePath, Samples, cross_gram};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, rounded};
-use crate::rng::{Purpose, standard_normal, stream};
+use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::{Float, Result};
 
 /// What the sets say of one γ and one λ, as means over the places.
@@ -67,7 +67,7 @@ struct Set {
 
 /// For every γ, and for every λ of it.
 pub(super) fn measure(context: &Context, grid: &Grid) -> Result<Vec<Part>> {
-    let seed = |kind: u64, set: usize| context.seed.wrapping_add(kind + set as u64);
+    let seed = |kind: u64, set: usize| derive(context.seed, kind + set as u64);
     let (mut sets, mut others, mut targets) = (Vec::new(), Vec::new(), Vec::new());
     for set in 0..SETS {
         let (x, y) = draw(seed(SEEDS.parts, set))?;

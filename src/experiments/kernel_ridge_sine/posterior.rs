@@ -9,6 +9,7 @@ use crate::Result;
 use crate::experiments::{Context, Outcome};
 use crate::models::kernel::{KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, fixed, rounded};
+use crate::rng::derive;
 
 /// Values, and the width of the 95 % interval, at the places.
 fn posterior(x: &Samples<f64>, y: &DMatrix<f64>, gamma: f64) -> Result<(Vec<f64>, Vec<f64>)> {
@@ -43,7 +44,7 @@ pub(super) fn report(
     let gamma = likeliest(gammas, x, y)?;
     let mut inside = 0;
     for set in 0..SETS {
-        let (x, y) = draw(context.seed.wrapping_add(SEEDS.posterior + set as u64))?;
+        let (x, y) = draw(derive(context.seed, SEEDS.posterior + set as u64))?;
         let (values, half) = posterior(&x, &y, gamma)?;
         let covered = |i: &usize| (values[*i] - truth(places()[*i])).abs() <= half[*i];
         inside += (0..POINTS).filter(covered).count();

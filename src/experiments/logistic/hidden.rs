@@ -7,7 +7,7 @@ use super::{STARTS, append_targets};
 use crate::experiments::{Context, Outcome};
 use crate::optim::{Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Table, fixed, rounded, scientific};
-use crate::rng::{Purpose, standard_normal, stream};
+use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::{Param, Result, Tape, Var};
 
 /// Units of the hidden layer.
@@ -50,7 +50,7 @@ fn append_network(tape: &mut Tape, params: [Param; 4], x: &DMatrix<f64>, labels:
 
 /// Gradient descent from each start.
 pub fn descents(context: &Context, x: &DMatrix<f64>, labels: &[usize], steps: usize) -> Result<Vec<Run>> {
-    let mut rng = stream(context.seed.wrapping_add(1), Purpose::Init);
+    let mut rng = stream(derive(context.seed, 1), Purpose::Init);
     let starts: Vec<[Vec<f64>; 4]> = (0..STARTS)
         .map(|_| SHAPES.map(|(rows, cols)| (0..rows * cols).map(|_| standard_normal(&mut rng)).collect()))
         .collect();

@@ -10,7 +10,7 @@ use crate::linalg::symmetric_eigen;
 use crate::models::{LogisticOptions, LogisticRegression, Scheme};
 use crate::optim::{Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, scientific};
-use crate::rng::{Purpose, standard_normal, stream};
+use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::{Float, Result, Tape, Var};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -197,7 +197,7 @@ fn rate_claim(outcome: &mut Outcome, descents: &[Descent], best: f64, hessian: &
 }
 
 fn accuracy_claim(outcome: &mut Outcome, context: &Context, optimum: &LogisticRegression) -> Result<()> {
-    let (x, labels) = draw(TEST, context.seed.wrapping_add(1_000));
+    let (x, labels) = draw(TEST, derive(context.seed, 1_000));
     let right = optimum.predict(&x)?.iter().zip(&labels).filter(|(a, b)| a == b).count();
     let accuracy = right as f64 / TEST as f64;
     let length = (MEAN[0] * MEAN[0] + MEAN[1] * MEAN[1]).sqrt();
