@@ -27,15 +27,45 @@ use crate::{Error, Result};
 /// [`Error::Io`] if the folder does not exist or cannot be written to, an old file is write-protected,
 /// `path` is a folder, a device, a pipe or a link that leads nowhere, or `fill` fails.
 pub fn write(path: impl AsRef<Path>, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    let path = path.as_ref();
-    let (target, file) = prepare(path).map_err(Error::io(path))?;
-    let mut writer = BufWriter::new(file.as_file());
-    fill(&mut writer).and_then(|()| writer.flush()).map_err(Error::io(path))?;
-    drop(writer);
-    // Without this a crash of the machine could leave the new name on empty contents.
-    file.as_file().sync_all().map_err(Error::io(path))?;
-    file.persist(target).map_err(|e| Error::io(path)(e.error))?;
-    Ok(())
+    Staged::new(path, fill)?.commit()
+}
+
+/// A file that is written, but not there yet: [`write()`] in two steps, for several files that should come
+/// all together or, as long as that can be told, not at all. Dropped, it leaves nothing.
+#[derive(Debug)]
+pub struct Staged {
+    path: PathBuf,
+    target: PathBuf,
+    file: NamedTempFile,
+}
+
+impl Staged {
+    /// Has `fill` write a temporary file beside `path`.
+    ///
+    /// # Errors
+    /// As [`write()`].
+    pub fn new(
+        path: impl AsRef<Path>,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<Staged> {
+        let path = path.as_ref();
+        let (target, file) = prepare(path).map_err(Error::io(path))?;
+        let mut writer = BufWriter::new(file.as_file());
+        fill(&mut writer).and_then(|()| writer.flush()).map_err(Error::io(path))?;
+        drop(writer);
+        // Without this a crash of the machine could leave the new name on empty contents.
+        file.as_file().sync_all().map_err(Error::io(path))?;
+        Ok(Staged { path: path.to_path_buf(), target, file })
+    }
+
+    /// Gives the file its name.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the name has become that of a folder, or the folder has been made read-only since.
+    pub fn commit(self) -> Result<()> {
+        self.file.persist(self.target).map_err(|e| Error::io(&self.path)(e.error))?;
+        Ok(())
+    }
 }
 
 /// Whether [`write()`] could write to `path`, found out without touching it.
@@ -99,6 +129,19 @@ mod tests {
         assert!(error.unwrap_err().to_string().starts_with(path.to_str().unwrap()));
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_staged_is_there_once_it_is_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let staged = |text: &'static str| Staged::new(&path, |out| out.write_all(text.as_bytes())).unwrap();
+        drop(staged("never"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let new = staged("new");
+        assert!(!path.exists());
+        new.commit().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 
     #[test]

@@ -395,6 +395,25 @@ fn a_report_that_cannot_be_written_is_refused_before_anything_is_done() {
     let message = error(folder.path(), &["experiments", "rosenbrock", "--quick", "--out", "file/report"]);
     assert!(message.starts_with("error: file/report: "), "{message}");
 
+    // So is an experiment whose own folder is in the way; those before it are not run for nothing.
+    run_in(folder.path(), &["experiments", "rosenbrock", "--quick", "--out", "report"]);
+    std::fs::write(folder.path().join("report/spiral"), "").unwrap();
+    let output = run_in(
+        folder.path(),
+        &["experiments", "rosenbrock", "spiral", "--quick", "--seed", "1", "--out", "report"],
+    );
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
+    assert!(stderr(&output).starts_with("error: report/spiral/result.json: "), "{}", stderr(&output));
+    // A figure that cannot be written leaves the earlier result as it was.
+    let paths = folder.path().join("report/rosenbrock/paths.svg");
+    std::fs::remove_file(&paths).unwrap();
+    std::fs::create_dir(&paths).unwrap();
+    let before = std::fs::read(folder.path().join("report/rosenbrock/result.json")).unwrap();
+    let again = ["experiments", "rosenbrock", "--quick", "--seed", "1", "--out", "report"];
+    assert!(error(folder.path(), &again).contains("paths.svg"));
+    assert_eq!(std::fs::read(folder.path().join("report/rosenbrock/result.json")).unwrap(), before);
+    std::fs::remove_dir_all(folder.path().join("report")).unwrap();
+
     // Data that is not there is told before a folder is made.
     let missing = ["experiments", "samples", "--data", "nowhere", "--out", "report"];
     assert!(error(folder.path(), &missing).contains("nowhere"));

@@ -26,7 +26,7 @@ Examples:
   tapegrad experiments rosenbrock spiral --out /tmp/report
 
 What is finished stays when a run is interrupted, and the next one with the same settings goes on from
-there. An experiment with other settings is run again.")]
+there. An experiment with other settings, or of another version of the program, is run again.")]
 pub struct ExperimentsArgs {
     /// Which ones
     #[arg(value_name = "NAME", value_parser = names(), hide_possible_values = true, ignore_case = true)]
@@ -78,8 +78,16 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
         args.names.iter().map(|name| find(&name.to_lowercase())).collect::<Result<_>>()?
     };
     linalg::try_with_threads(linalg::available_threads(), || -> Outcome {
-        let data = open_data(args.data.as_deref(), args.quick)?;
+        let images = args.images();
+        let data = open_data(images, args.quick)?;
+        if images.is_none() && !args.quick {
+            let why = format!("no folder was named with --data and {USUAL_FOLDER} is not there");
+            output::note(format_args!("note: the images are synthetic digits, as {why}"));
+        }
         let folder = ReportFolder::open(&args.out)?;
+        for experiment in &chosen {
+            folder.check(experiment.name)?;
+        }
         let mut failed = Vec::new();
         for experiment in chosen {
             if let Some(code) = interrupt::check(&asked) {
@@ -131,6 +139,12 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
 }
 
 impl ExperimentsArgs {
+    /// The folder with the images: that of `--data`, else the usual one, which a quick run does not look for.
+    fn images(&self) -> Option<&Path> {
+        let usual = Path::new(USUAL_FOLDER);
+        self.data.as_deref().or((!self.quick && usual.is_dir()).then_some(usual))
+    }
+
     /// The command that runs this one experiment in the same way.
     fn command(&self, experiment: &Experiment) -> String {
         let quick = if self.quick { " --quick" } else { "" };
@@ -148,15 +162,13 @@ fn quoted(word: &str) -> String {
     if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
-/// The images to train on.
+/// The images to train on: those in the folder, else synthetic digits.
 fn open_data(folder: Option<&Path>, quick: bool) -> Result<ExperimentData> {
     let (training, test) = ExperimentData::QUICK;
-    let usual = Path::new(USUAL_FOLDER);
     match folder {
         Some(folder) if quick => Ok(ExperimentData::mnist(folder)?.take(training, test)),
         Some(folder) => ExperimentData::mnist(folder),
         None if quick => ExperimentData::synthetic(training, test),
-        None if usual.is_dir() => ExperimentData::mnist(usual),
         None => ExperimentData::synthetic(TRAINING_DIGITS, TEST_DIGITS),
     }
 }

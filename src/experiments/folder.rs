@@ -92,8 +92,22 @@ impl ReportFolder {
         }
         let folder = ReportFolder { path: path.to_path_buf() };
         file::check_writable(folder.page())?;
-        file::write(path.join(MARKER), |out| out.write_all(MARKER_TEXT.as_bytes()))?;
+        if !path.join(MARKER).exists() {
+            file::write(path.join(MARKER), |out| out.write_all(MARKER_TEXT.as_bytes()))?;
+        }
         Ok(folder)
+    }
+
+    /// Whether a result of that experiment could be kept, found out before it is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if not.
+    pub fn check(&self, experiment: &str) -> Result<()> {
+        let folder = self.path.join(experiment);
+        match fs::symlink_metadata(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            _ => file::check_writable(folder.join(RESULT)),
+        }
     }
 
     /// The page.
@@ -112,13 +126,22 @@ impl ReportFolder {
     /// result of the same experiment left is removed.
     ///
     /// # Errors
-    /// [`Error::Io`] if a file cannot be written; those before it are there.
+    /// [`Error::Io`] if a file cannot be written; an earlier result is then still there, with its figures.
     pub fn keep(&self, finished: &Finished) -> Result<()> {
         let name = &finished.settings.experiment;
         let folder = self.path.join(name);
         fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-        let new = files(finished);
         let old = self.finished(name).map_or(Vec::new(), |old| files(&old));
+        let new = files(finished);
+        let stage = |name: &str, contents: &str| {
+            file::Staged::new(folder.join(name), |out| out.write_all(contents.as_bytes()))
+        };
+        let mut staged = Vec::new();
+        for (name, contents) in &new {
+            staged.push(stage(name, contents)?);
+        }
+        let json = serde_json::to_string(finished).map_err(|e| Error::io(&folder)(e.into()))?;
+        let result = stage(RESULT, &json)?;
         // The result goes first and comes last: while it is there, the figures beside it are its own.
         match fs::remove_file(folder.join(RESULT)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -126,15 +149,14 @@ impl ReportFolder {
             }
             _ => {}
         }
-        for (name, contents) in &new {
-            file::write(folder.join(name), |out| out.write_all(contents.as_bytes()))?;
+        for file in staged {
+            file.commit()?;
         }
+        result.commit()?;
         for (name, _) in old.iter().filter(|(name, _)| new.iter().all(|(other, _)| other != name)) {
             // One that is gone already is as good.
             let _ = fs::remove_file(folder.join(name));
         }
-        let json = serde_json::to_string(finished).map_err(|e| Error::io(&folder)(e.into()))?;
-        file::write(folder.join(RESULT), |out| out.write_all(json.as_bytes()))?;
         self.write_page()
     }
 

@@ -56,6 +56,9 @@ impl RunReport<'_> {
         section.table(pairs("settings", "Settings", &self.trace.settings));
         section.table(pairs("results", "Results", &self.trace.results));
         section.table(self.by_class());
+        if (1..=MOST_CLASSES).contains(&classes) {
+            section.table(self.counts());
+        }
         Page { title: "Training run".into(), intro: Vec::new(), sections: vec![section] }
     }
 
@@ -228,6 +231,18 @@ impl RunReport<'_> {
             figure = figure.panel(chart);
         }
         figure
+    }
+
+    fn counts(&self) -> Table {
+        let (matrix, classes) = (self.matrix(), self.test.classes());
+        let name = |class: usize| self.test.class_name(class).into_owned();
+        let columns = std::iter::once("true class".to_string()).chain((0..classes).map(name));
+        let mut table = Table::new("confusion", "Confusion matrix: samples, by predicted class", columns);
+        for truth in 0..classes {
+            let counts = (0..classes).map(|predicted| (matrix.count(truth, predicted) as usize).into());
+            table.row(std::iter::once(name(truth).into()).chain(counts));
+        }
+        table
     }
 
     fn by_class(&self) -> Table {
