@@ -254,18 +254,14 @@ pub fn plan<T: Float>(options: &MlpOptions, batch: usize) -> Result<Summary> {
     // The arena's buffers may hold twice what is in use, and an optimizer two numbers for each.
     let state = summary.trainable().saturating_mul(2 * size_of::<T>());
     let needed = summary.training_bytes().saturating_mul(2).saturating_add(state) as u64;
-    match memory::available() {
-        Some(available) if needed > available => Err(Error::setting(
-            if widths.len() > 2 { "hidden" } else { "batch" },
-            format!(
-                "widths {widths:?} at batch {batch} take about {}, and the machine has {} left: use \
-                 smaller ones",
-                output::bytes(needed),
-                output::bytes(available)
-            ),
-        )),
-        _ => Ok(summary),
+    let room = memory::available();
+    if needed <= room.bytes {
+        return Ok(summary);
     }
+    let name = if widths.len() > 2 { "hidden" } else { "batch" };
+    let needed = output::bytes(needed);
+    let why = format!("widths {widths:?} at batch {batch} take about {needed}, and {room}: use smaller ones");
+    Err(Error::setting(name, why))
 }
 
 fn progress_bar(args: &TrainArgs) -> ProgressBar {
