@@ -169,7 +169,8 @@ fn settings_out_of_range_are_errors() {
         (&["krr", "--gamma", "nan"], "--gamma: NaN"),
         (&["krr", "--ridge=-1e-3"], "--ridge: -0.001"),
         (&["krr", "--ridge", "inf"], "--ridge: inf"),
-        (&["krr", "--smooth=-1"], "--smooth: -1"),
+        (&["krr", "--smooth", "-1"], "--smooth: -1: must be finite and not below 0"),
+        (&["krr", "--gamma", "-1e-3"], "--gamma: -0.001"),
         (&["krr", "--kernel", "matern32", "--gamma", "1"], "--gamma: the matern32 kernel"),
         (&["krr", "--kernel", "matern32", "--length-scale", "0"], "--length-scale: 0"),
         (&["krr", "--degree", "2"], "--degree: the rbf kernel"),
@@ -397,8 +398,9 @@ fn ctrl_c_ends_a_fit() {
             continue;
         }
         // How far it came, but no result of a run that is not finished; the page shows what there is.
-        let expected = trace.contains("# model = ") && trace.contains("iterations = ");
+        let expected = trace.contains("# interrupted = ") && trace.contains("# iterations_done = ");
         assert!(expected && trace.contains("residual = ") && !trace.contains("test_accuracy"), "{trace}");
         assert!(report.contains("<html") && report.contains("Confusion"), "{report}");
+        assert!(report.contains(">interrupted<"), "{report}");
     }
 }

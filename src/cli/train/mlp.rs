@@ -20,7 +20,7 @@ use tapegrad::{Error, Float, Result, Tape};
 
 use super::super::source::Source;
 use super::super::{Failure, Outcome, interrupt, memory, output};
-use super::{Precision, TrainArgs, Uses, check_range, hold_out, last_line, save, write_report};
+use super::{INTERRUPTED, Precision, TrainArgs, Uses, check_range, hold_out, last_line, save, write_report};
 
 /// How a model is trained by steps.
 #[derive(Args)]
@@ -191,11 +191,15 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
         &mut trace,
     );
     report.bar.finish_and_clear();
-    save(args, &trace)?;
+    // Until an epoch is finished, an old trace is worth more than the settings of this run.
+    let finished = !trace.epochs.is_empty() || fitted.as_ref().is_ok_and(|f| f.stop == Stop::Finished);
+    let save_finished = |trace: &Trace| if finished { save(args, trace) } else { Ok(()) };
+    let saved = save_finished(&trace);
     if let Some(failure) = report.failure {
         return Err(failure);
     }
     let fitted = fitted?;
+    saved?;
     let stop = fitted.stop;
 
     if let Stop::Interrupted { epoch } = stop {
@@ -207,12 +211,15 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     let evaluation = evaluate(&model, &mut tape, &source.test, network.loss)?;
     let accuracy = evaluation.accuracy().unwrap_or(f64::NAN);
     // The weights of an interrupted epoch are no epoch's: the trace ends with what is finished.
-    if !matches!(stop, Stop::Interrupted { .. }) {
+    if matches!(stop, Stop::Interrupted { .. }) {
+        trace.result(INTERRUPTED, 1.0);
+        trace.result("steps_done", optimizer.steps() as f64);
+    } else {
         args.fitting.conclude(&fitted, &mut trace, args.quiet)?;
         trace.result("test_loss", evaluation.loss);
         trace.result("test_accuracy", accuracy);
     }
-    save(args, &trace)?;
+    save_finished(&trace)?;
     if args.report.is_some() {
         let scores =
             probabilities(&predict(&model, &mut tape, &source.test)?, network.loss, source.test.classes());
@@ -298,7 +305,9 @@ impl Observer for Report<'_> {
             self.bar.set_prefix(format!("epoch {}/{}", progress.epoch, progress.epochs));
             self.bar.set_message(format!("loss {}", output::number(progress.loss)));
         }
-        if self.asked.load(Ordering::SeqCst) || self.failure.is_some() {
+        // With the last step there is nothing left to interrupt.
+        let last = progress.epoch == progress.epochs && progress.step == progress.steps;
+        if (self.asked.load(Ordering::SeqCst) && !last) || self.failure.is_some() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
