@@ -37,8 +37,9 @@ impl fmt::Display for Room {
 
 /// What can be had without swapping.
 ///
-/// To be asked from the threads that the work will run on: what those take by being there, such as their own
-/// regions of the heap, is then taken.
+/// To be asked on the threads that the work will run on: each has allocated by then (see
+/// [`try_with_threads`](tapegrad::linalg::try_with_threads)), so that the region of the heap that an allocator
+/// reserves for it is taken already.
 pub fn available() -> Room {
     System::new().available()
 }
@@ -126,8 +127,9 @@ impl System {
     }
 
     fn process(&self) -> Room {
-        // Linux refuses a block larger than all memory even where the process has no limit.
-        if self.meminfo("MemTotal:").is_some_and(|total| self.block >= total) {
+        // Linux refuses a block larger than all memory even where the process has no limit. That one is found to
+        // a step, and takes some pages besides.
+        if self.meminfo("MemTotal:").is_some_and(|total| self.block + 2 * STEP >= total) {
             return Room { bytes: self.block, source: Source::Machine };
         }
         Room { bytes: self.block - self.block / KEPT_BACK, source: Source::Process }
@@ -211,8 +213,8 @@ mod tests {
 
     #[test]
     fn without_limits_it_is_what_the_machine_has() {
-        // All memory, the sum that the kernel gives out at most.
-        let block = 24_684_084 << 10;
+        // All memory is the most that the kernel gives out; it is found to a step.
+        let block = (24_684_084 << 10) - STEP - 4096;
         let (available, allowed) = found(&[("proc/meminfo", MEMINFO)], block);
         assert_eq!(available, room(2_048_000_000, Source::Machine));
         assert_eq!(allowed, room(block, Source::Machine));
