@@ -349,3 +349,29 @@ impl Observer for Report<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    /// Whoever asks for an end during the last step of all gets the whole run.
+    #[test]
+    fn the_last_step_is_not_interrupted() {
+        let command = TrainArgs::augment_args(clap::Command::new("train"));
+        let args = TrainArgs::from_arg_matches(&command.get_matches_from(["train", "--quiet"])).unwrap();
+        let asked = Arc::new(AtomicBool::new(true));
+        let bar = ProgressBar::hidden();
+        let mut report = Report { args: &args, asked, bar, saved: None, failure: None };
+        for (epoch, step, ends) in [(1, 3, true), (2, 2, true), (2, 3, false)] {
+            let (epochs, steps, samples) = (2, 3, step * 10);
+            let progress = Progress { epoch, epochs, step, steps, samples, epoch_samples: 30, loss: 1.0 };
+            assert_eq!(report.step(&progress).is_break(), ends, "epoch {epoch}, step {step}");
+        }
+        report.failure = Some(Failure::OutputClosed);
+        let last =
+            Progress { epoch: 2, epochs: 2, step: 3, steps: 3, samples: 30, epoch_samples: 30, loss: 1.0 };
+        assert!(report.step(&last).is_break());
+    }
+}
