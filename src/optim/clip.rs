@@ -102,7 +102,7 @@ impl Clip {
     }
 
     /// Number of steps that were to be skipped: their gradient was not finite, or, in
-    /// [`fit`](crate::train::fit), their loss.
+    /// [`fit`](fn@crate::train::fit), their loss.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
