@@ -124,6 +124,9 @@ fn wrong_usage_is_exit_code_2() {
         &["train", "--activation", "rel"],
         &["train", "--precision", "f16"],
         &["train", "--epochs", "-1"],
+        &["train", "--trace", "-1"],
+        &["train", "--report", "-1e-3"],
+        &["data", "synth", "digits", "--out", "-1"],
         &["train", "--trace-times"],
         &["data", "synth", "no-such-set", "--out", "x"],
         &["frobnicate"],
@@ -132,6 +135,30 @@ fn wrong_usage_is_exit_code_2() {
         let output = tapegrad(args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
         assert!(!stderr(&output).contains("panicked"));
+    }
+}
+
+/// Of every command: the number is wrong, and no flag.
+#[test]
+fn negative_numbers_are_no_flags() {
+    for args in [
+        &["train", "--epochs", "-1"][..],
+        &["train", "--hidden", "-1"],
+        &["train", "--model", "krr", "--degree", "-2"],
+        &["data", "synth", "digits", "--out", "x", "--samples", "-1"],
+        &["data", "info", "x", "--images", "-1"],
+        &["graph", "--batch", "-1"],
+        &["experiments", "rosenbrock", "--seed", "-1"],
+    ] {
+        let message = stderr(&tapegrad(args).output().unwrap());
+        assert!(message.contains("error: invalid value '-"), "{args:?}: {message}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (args, expected) in [
+        (&["data", "synth", "digits", "--out", "x", "--noise", "-.5"][..], "-0.5"),
+        (&["graph", "--dropout", "-1e-3"], "--dropout: -0.001"),
+    ] {
+        assert!(error(folder.path(), args).contains(expected), "{args:?}");
     }
 }
 
@@ -153,6 +180,10 @@ fn settings_out_of_range_are_errors() {
     let folder = tempfile::tempdir().unwrap();
     for (args, expected) in [
         (&["--lr=-1"][..], "--lr: -1"),
+        (&["--lr", "-1"], "--lr: -1"),
+        (&["--lr", "-1e-3"], "--lr: -0.001"),
+        (&["--lr", "-.5"], "--lr: -0.5"),
+        (&["--lr", "-inf"], "--lr: -inf"),
         (&["--lr", "nan"], "lr: NaN"),
         (&["--weight-decay=-0.5"], "--weight-decay: -0.5"),
         (&["--batch", "0"], "--batch: 0"),
@@ -180,11 +211,37 @@ fn a_run_that_diverges_says_so_and_keeps_its_trace() {
     let digits = small_set(folder.path());
     let args =
         ["train", "--data", &digits, "--optimizer", "sgd", "--lr", "1e30", "--quiet", "--trace", "run.csv"];
-    let message = error(folder.path(), &args);
-    assert!(message.contains("the loss is") && message.contains("learning rate"), "{message}");
-    assert!(std::fs::read_to_string(folder.path().join("run.csv")).unwrap().contains("# optimizer = sgd"));
+    // A single step an epoch: it is the second epoch that meets the weights of the first step.
+    let message = error(folder.path(), &[&args[..], &["--batch", "1000"]].concat());
+    assert!(message.contains("epoch 2, step 1: the loss is"), "{message}");
+    let trace = std::fs::read_to_string(folder.path().join("run.csv")).unwrap();
+    assert!(
+        trace.contains("# optimizer = sgd") && trace.lines().last().unwrap().starts_with("1,"),
+        "{trace}"
+    );
     let message = error(folder.path(), &[&args[..], &["--detect-anomalies"]].concat());
     assert!(message.contains("called at "), "{message}");
+}
+
+/// Its settings alone are worth less than what stood there.
+#[test]
+fn a_run_without_a_finished_epoch_leaves_the_old_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    let digits = small_set(folder.path());
+    let trace = folder.path().join("run.csv");
+    std::fs::write(&trace, "precious").unwrap();
+    for (args, expected) in [
+        (&["--optimizer", "sgd", "--lr", "1e30"][..], "the loss is"),
+        (&["--norm", "batch", "--batch", "1"], "--batch: 1 is too small"),
+        (&["--l2", "1e39"], "--l2: 1"),
+    ] {
+        let message = error(
+            folder.path(),
+            &[&["train", "--data", &digits, "--trace", "run.csv", "--quiet"], args].concat(),
+        );
+        assert!(message.contains(expected), "{args:?}: {message}");
+        assert_eq!(std::fs::read_to_string(&trace).unwrap(), "precious", "{args:?}");
+    }
 }
 
 #[test]
@@ -336,8 +393,40 @@ fn ctrl_c_ends_a_run_with_what_it_has() {
     let trace = std::fs::read_to_string(folder.path().join("run.csv")).unwrap();
     let rows: Vec<&str> = trace.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(rows.len() > 1 && trace.ends_with('\n'), "{trace}");
+    assert!(
+        trace.contains("# interrupted = 1\n# steps_done = ") && !trace.contains("test_accuracy"),
+        "{trace}"
+    );
     assert!(rows.iter().all(|row| row.matches(',').count() == rows[0].matches(',').count()), "{trace}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "only the data and the trace are there");
+}
+
+/// In the first epoch: the page tells what there is, and the trace has nothing to tell yet.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_in_the_first_epoch_leaves_the_old_trace() {
+    use std::io::{BufRead, BufReader};
+
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("run.csv"), "precious").unwrap();
+    // 20,000 steps an epoch.
+    let args = ["train", "--batch", "1", "--hidden", "512", "--trace", "run.csv", "--report", "run.html"];
+    let mut run = tapegrad(&args)
+        .current_dir(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
+    let under_way = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("optimizer: "));
+    assert!(under_way.is_some());
+    let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert!(lines.map_while(Result::ok).last().unwrap().starts_with("test accuracy "));
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    assert_eq!(std::fs::read_to_string(folder.path().join("run.csv")).unwrap(), "precious");
+    let page = std::fs::read_to_string(folder.path().join("run.html")).unwrap();
+    assert!(page.contains(">interrupted<") && page.contains(">steps_done<"), "{page}");
 }
 
 #[test]

@@ -74,6 +74,7 @@ fn the_page_about_a_run() {
 #[test]
 fn settings_that_make_no_sense() {
     let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("sub")).unwrap();
     for (flags, expected) in [
         ("--early-stopping gl:5", "error: --early-stopping: it needs samples to judge by"),
         ("--schedule plateau --warmup 3", "error: --warmup: plateau follows the epochs"),
@@ -84,6 +85,10 @@ fn settings_that_make_no_sense() {
         ("--dropout 1", "error: --dropout: 1 is not in the range"),
         ("--dropout 0.99999999", "error: --dropout: 0.99999999 is 1 as f32"),
         ("--epochs 1 --trace run.txt --report run.txt", "error: --report: run.txt is the trace already"),
+        (
+            "--epochs 1 --trace run.txt --report sub/../run.txt",
+            "error: --report: sub/../run.txt is the trace",
+        ),
         ("--label-smoothing 1", "error: --label-smoothing: 1 is not in [0, 1)"),
         ("--norm batch --batch 1", "error: --batch: 1 is too small"),
         ("--model logistic --scheme one-vs-rest --label-smoothing 0.1", "error: --label-smoothing: only the"),
@@ -109,6 +114,21 @@ fn settings_that_make_no_sense() {
         assert_eq!(code, Some(2), "{flags}: {message}");
         assert!(message.contains(expected), "{flags}: {message}");
     }
+}
+
+/// A link to the trace is the trace.
+#[cfg(unix)]
+#[test]
+fn the_page_does_not_replace_the_trace() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("run.txt"), "precious").unwrap();
+    std::os::unix::fs::symlink("run.txt", folder.path().join("link")).unwrap();
+    std::os::unix::fs::symlink(".", folder.path().join("here")).unwrap();
+    for report in ["link", "here/run.txt"] {
+        let (_, message) = fails(folder.path(), &format!("--epochs 1 --trace run.txt --report {report}"));
+        assert_eq!(message, format!("error: --report: {report} is the trace already\n"));
+    }
+    assert_eq!(std::fs::read_to_string(folder.path().join("run.txt")).unwrap(), "precious");
 }
 
 /// A rate that makes everything overflow: an error that says where, or steps that are left out.

@@ -169,7 +169,8 @@ fn settings_out_of_range_are_errors() {
         (&["krr", "--gamma", "nan"], "--gamma: NaN"),
         (&["krr", "--ridge=-1e-3"], "--ridge: -0.001"),
         (&["krr", "--ridge", "inf"], "--ridge: inf"),
-        (&["krr", "--smooth=-1"], "--smooth: -1"),
+        (&["krr", "--smooth", "-1"], "--smooth: -1: must be finite and not below 0"),
+        (&["krr", "--gamma", "-1e-3"], "--gamma: -0.001"),
         (&["krr", "--kernel", "matern32", "--gamma", "1"], "--gamma: the matern32 kernel"),
         (&["krr", "--kernel", "matern32", "--length-scale", "0"], "--length-scale: 0"),
         (&["krr", "--degree", "2"], "--degree: the rbf kernel"),
@@ -310,6 +311,29 @@ fn the_trace_of_the_exact_optimum_names_the_scheme() {
     }
 }
 
+/// What each thread's region of the heap reserves is no reason to refuse a fit that has room beside it, nor
+/// is a large set to measure on, of which a block is looked at after the other.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_fits_runs_within_a_limit_of_the_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["data", "synth", "digits", "--samples", "500", "--test", "30000", "--out", "digits"];
+    let made = tapegrad(folder.path(), &args).output().unwrap();
+    assert!(made.status.success(), "{}", stderr(&made));
+    for (limit, args) in [
+        (200_000, "--limit 2000 --epochs 2"),
+        (300_000, "--limit 500 --model krr"),
+        (300_000, "--model krr --validation 0.99"),
+        (380_000, "--data digits --model krr"),
+        (380_000, "--data digits --model logistic --solver newton"),
+    ] {
+        let program = env!("CARGO_BIN_EXE_tapegrad");
+        let script = format!("ulimit -v {limit}; '{program}' train --threads 2 --quiet {args}");
+        let output = Command::new("sh").arg("-c").arg(script).current_dir(folder.path()).output().unwrap();
+        assert!(output.status.success(), "{limit} {args}: {}", stderr(&output));
+    }
+}
+
 /// The matrix of 8000 samples is 512 MB, as much as the shell lets the whole program have.
 #[cfg(target_os = "linux")]
 #[test]
@@ -328,6 +352,7 @@ fn a_limit_of_the_shell_is_an_error_and_no_crash() {
             let message = stderr(&output);
             assert_eq!(output.status.code(), Some(1), "{limit} {memory}: {message}");
             assert!(message.starts_with("error: --memory: an exact fit of 8000 samples in f64"), "{message}");
+            assert!(message.contains("the limits of the process (as by ulimit) leave "), "{message}");
         }
     }
 }
@@ -373,8 +398,9 @@ fn ctrl_c_ends_a_fit() {
             continue;
         }
         // How far it came, but no result of a run that is not finished; the page shows what there is.
-        let expected = trace.contains("# model = ") && trace.contains("iterations = ");
+        let expected = trace.contains("# interrupted = ") && trace.contains("# iterations_done = ");
         assert!(expected && trace.contains("residual = ") && !trace.contains("test_accuracy"), "{trace}");
         assert!(report.contains("<html") && report.contains("Confusion"), "{report}");
+        assert!(report.contains(">interrupted<"), "{report}");
     }
 }

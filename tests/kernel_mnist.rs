@@ -1,7 +1,7 @@
 //! Kernel machines on the real images: needs the MNIST files, in the folder named by `TAPEGRAD_MNIST`.
 //!
-//! The Gaussian kernel on pixels/255, plain but where it says otherwise. The ignored tests take minutes; each prints accuracy, time and the
-//! most memory the process has held: run them one by one.
+//! The Gaussian kernel on pixels/255, plain but where it says otherwise. The ignored tests take minutes; each
+//! prints accuracy, time and the most memory the process has held: run them one by one.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

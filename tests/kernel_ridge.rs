@@ -2,10 +2,13 @@
 //!
 //! `reference/kernel_ridge.json`: the Gaussian kernel on a noisy sine, in f64 by scikit-learn and SciPy.
 
+mod reference;
+
 use std::sync::Arc;
 
 use nalgebra::{DMatrix, dmatrix};
 use rand::RngExt;
+use reference::Matrix;
 use serde::Deserialize;
 use tapegrad::linalg::with_threads;
 use tapegrad::models::kernel::{
@@ -14,13 +17,6 @@ use tapegrad::models::kernel::{
 };
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Error, Float};
-
-#[derive(Deserialize)]
-struct Matrix {
-    rows: usize,
-    cols: usize,
-    data: Vec<f64>,
-}
 
 #[derive(Deserialize)]
 struct Reference {
@@ -45,8 +41,7 @@ fn reference() -> Reference {
 }
 
 fn samples(m: &Matrix) -> Samples<f64> {
-    assert_eq!(m.rows * m.cols, m.data.len());
-    Samples::new(m.data.clone(), m.cols).unwrap()
+    Samples::from_matrix(&m.get()).unwrap()
 }
 
 /// Largest difference relative to the largest expected value.
@@ -314,4 +309,21 @@ fn memory_is_predicted() {
     assert!(matches!(result, Err(Error::Setting { name: "memory", .. })));
     let result = RidgePath::new(rbf(1.0).as_ref(), &many, &y, 1 << 33);
     assert!(matches!(result, Err(Error::Setting { name: "memory", .. })));
+}
+
+/// What the command line rests on, where all samples at once would not fit into memory.
+#[test]
+fn samples_block_by_block_have_the_same_predictions_to_the_bit() {
+    // So many training samples that a block is short of one that the matrix products would choose.
+    let (x, z) = (random(1500, 3, 5), random(3001, 3, 6));
+    let y = DMatrix::from_fn(1500, 2, |i, j| ((i * 7 + j * 3) % 11) as f64);
+    let options = RidgeOptions::new(1e-3);
+    let fit = KernelRidge::fit(Arc::new(Rbf::new(1.0).unwrap()), &x, &y, options).unwrap();
+    let whole = fit.predict(&z);
+    let block = fit.block();
+    assert!(block < z.len() && !z.len().is_multiple_of(block), "{block}");
+    for start in (0..z.len()).step_by(block) {
+        let rows: Vec<usize> = (start..z.len().min(start + block)).collect();
+        assert_eq!(fit.predict(&z.subset(&rows)), whole.rows(start, rows.len()));
+    }
 }

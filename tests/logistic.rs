@@ -288,6 +288,17 @@ fn images() {
     assert!(right > 390, "{right} of 400");
 }
 
+/// A large set is looked at in blocks, which change no bit.
+#[test]
+fn probabilities_of_a_dataset_are_those_of_its_matrix_to_the_bit() {
+    let data = (tapegrad::data::synthetic::find("digits").unwrap().generate)(2100, 0.1, 3).unwrap();
+    for scheme in [Scheme::Multinomial, Scheme::OneVsRest] {
+        let model = LogisticRegression::fit_dataset(&data.take(150), &options(scheme, 1e-2)).unwrap();
+        let whole = model.probabilities(&data.to_matrix()).unwrap();
+        assert_eq!(model.probabilities_dataset(&data).unwrap(), whole.transpose().as_slice());
+    }
+}
+
 #[test]
 fn classes_that_are_separable() {
     let line = |n: usize| DMatrix::from_fn(n, 1, |i, _| i as f64);

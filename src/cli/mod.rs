@@ -13,6 +13,7 @@ mod output;
 mod source;
 mod train;
 
+use std::any::TypeId;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -67,6 +68,20 @@ fn message(error: &tapegrad::Error) -> String {
     }
 }
 
+/// The command whose numbers may be negative, so that `--lr -1e-3` is told that this is no rate, and not that
+/// there is no flag `-1`.
+fn with_negative_numbers(command: clap::Command) -> clap::Command {
+    command
+        .mut_args(|arg| if is_number(&arg) { arg.allow_hyphen_values(true) } else { arg })
+        .mut_subcommands(with_negative_numbers)
+}
+
+/// Whether the values of a flag are numbers.
+fn is_number(arg: &clap::Arg) -> bool {
+    let numbers = [TypeId::of::<f64>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<usize>()];
+    numbers.iter().any(|number| arg.get_value_parser().type_id() == *number)
+}
+
 /// Parses the command line, runs the command, and turns whatever happens into an exit code.
 pub fn run() -> ExitCode {
     // A defect must not greet the user with a backtrace either.
@@ -74,11 +89,7 @@ pub fn run() -> ExitCode {
         output::note(format_args!("error: internal error, please report it: {panic}"));
     }));
     let outcome = std::panic::catch_unwind(|| {
-        // So that `--lr -1` is told that -1 is no rate, and not that there is no flag `-1`.
-        let negative = |arg: clap::Arg| {
-            if arg.get_action().takes_values() { arg.allow_negative_numbers(true) } else { arg }
-        };
-        let matches = Cli::command().mut_subcommand("train", |train| train.mut_args(negative)).get_matches();
+        let matches = with_negative_numbers(Cli::command()).get_matches();
         let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         match cli.command {
             Command::Train(args) => {

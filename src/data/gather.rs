@@ -32,8 +32,8 @@ impl Dataset {
 
     /// An error if a feature, mapped, leaves the finite numbers of `T`, such as 1e300 in `f32`.
     ///
-    /// What [`gather`](Self::gather) writes is finite only if this is `Ok`. Costs a pass over the data where they are
-    /// not bytes, nor numbers of `T` as they are.
+    /// What [`gather`](Self::gather) writes is finite only if this is `Ok`. Costs a pass over the data where
+    /// they are not bytes, nor numbers of `T` as they are.
     ///
     /// # Errors
     /// [`Error::Data`] that names row, column, number and `T`.

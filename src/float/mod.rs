@@ -3,8 +3,8 @@
 //! No transcendental function comes from the C library of the machine, so that a run gives the same bits
 //! on another operating system. Those that training spends its time in (`exp`, `exp_m1`, `sigmoid`,
 //! `softplus`, `tanh`, `ln`, `ln_1p`) and `atan2_pi` are this module's own: without branches and tables, so
-//! that a loop over them becomes vector code. They use nothing but sums, products, quotients and selections, each
-//! rounded as IEEE 754 says, in a fixed order: vectors of any width give the bits of the single call.
+//! that a loop over them becomes vector code. They use nothing but sums, products, quotients and selections,
+//! each rounded as IEEE 754 says, in a fixed order: vectors of any width give the bits of the single call.
 //! The others come from the `libm` crate.
 //!
 //! Largest errors found, in units in the last place, for `f32` over all 2³² arguments and for `f64` over

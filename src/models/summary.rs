@@ -58,8 +58,8 @@ impl Summary {
         self.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.numbers))
     }
 
-    /// Numbers on the arena once the predictions for a batch of training stand there: the parameters, the batch, and
-    /// what the layers append. Equal to [`Tape::numbers`](crate::Tape::numbers) then.
+    /// Numbers on the arena once the predictions for a batch of training stand there: the parameters, the
+    /// batch, and what the layers append. Equal to [`Tape::numbers`](crate::Tape::numbers) then.
     pub fn forward_numbers(&self) -> usize {
         let per_sample =
             self.layers.iter().fold(self.inputs, |sum, layer| sum.saturating_add(layer.per_sample));

@@ -101,7 +101,8 @@ impl Clip {
         self.skipped += 1;
     }
 
-    /// Number of gradients that were not finite, and whose step was to be skipped.
+    /// Number of steps that were to be skipped: their gradient was not finite, or, in
+    /// [`fit`](fn@crate::train::fit), their loss.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }

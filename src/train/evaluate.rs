@@ -29,6 +29,8 @@ impl Evaluation {
 
 /// The outputs of `model` for every sample of `data`, row-major. The tape is rewound before and after.
 ///
+/// A feature beyond `T` is infinite to the model; [`Dataset::check_range`] finds it.
+///
 /// # Errors
 /// [`Error::Data`] if the data is empty or has another number of features.
 pub fn predict<T: Float>(model: &dyn Model<T>, tape: &mut Tape<T>, data: &Dataset) -> Result<Vec<T>> {
@@ -49,6 +51,8 @@ pub fn predict<T: Float>(model: &dyn Model<T>, tape: &mut Tape<T>, data: &Datase
 }
 
 /// Loss and confusion matrix of `model` on `data`. The tape is rewound before and after.
+///
+/// A feature beyond `T` is infinite to the model; [`Dataset::check_range`] finds it.
 ///
 /// # Errors
 /// [`Error::Data`] if the data is empty or does not fit the model or the loss; [`Error::NonFinite`] if

@@ -90,12 +90,12 @@ pub struct Fitted {
 
 /// Trains `model`, whose parameters are on `tape`: batches → forward → loss → backward → step.
 ///
-/// A step that is skipped, for a loss or gradient that is not finite, leaves parameters, optimizer and buffers as
-/// they were before it.
+/// A step that is skipped, for a loss or gradient that is not finite, leaves parameters, optimizer and
+/// buffers as they were before it.
 ///
 /// Each finished epoch is appended to `trace`, so that it holds what was done even when this returns
-/// an error. After the first step, and the first evaluation, a step allocates no memory. Runs on the threads of
-/// [`with_threads`](crate::linalg::with_threads); their number changes no bit.
+/// an error. After the first step, and the first evaluation, a step allocates no memory. Runs on the threads
+/// of [`with_threads`](crate::linalg::with_threads); their number changes no bit.
 ///
 /// ```
 /// use tapegrad::data::Dataset;
@@ -125,10 +125,11 @@ pub struct Fitted {
 /// be, is left out.
 ///
 /// # Errors
-/// [`Error::Data`] if the data does not fit the model or the loss; [`Error::Setting`] for a batch size of 0
-/// or below what the model can train on, early stopping without a validation set, or a setting out of its
-/// range; [`Error::NonFinite`] if the loss or a gradient leaves the finite numbers, unless such steps are
-/// skipped, and if all steps of an epoch were.
+/// [`Error::Data`] if the data does not fit the model or the loss, or a feature is
+/// [beyond `T`](Dataset::check_range); [`Error::Setting`] for a batch size of 0 or below what the model can
+/// train on, early stopping without a validation set, or a setting out of its range; [`Error::NonFinite`] if
+/// the loss or a gradient leaves the finite numbers, unless such steps are skipped, and if all steps of an
+/// epoch were.
 #[allow(clippy::too_many_arguments)] // Each is one thing a run consists of; a struct would only rename them.
 pub fn fit<T: Float>(
     model: &dyn Model<T>,

@@ -80,7 +80,8 @@ pub enum Rate {
     Fixed,
     /// That of a schedule, for each step by the number of steps that the optimizer has done.
     Schedule(Arc<dyn Schedule>),
-    /// From the plateau's first rate on, reduced when the validation loss, or without a validation set the training loss, has not improved.
+    /// From the plateau's first rate on, reduced when the validation loss, or without a validation set the
+    /// training loss, has not improved.
     Plateau(ReduceOnPlateau),
 }
 

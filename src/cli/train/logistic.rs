@@ -5,7 +5,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use nalgebra::DMatrix;
 use tapegrad::Error;
 use tapegrad::models::{LogisticOptions, LogisticRegression, MlpOptions, Scheme};
 use tapegrad::nn::Activation;
@@ -79,11 +78,10 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
     let (n, d, classes) = (train.len(), train.features(), train.classes());
     let needed =
         (COPIES * size_of::<f64>() as u64).saturating_mul(n as u64).saturating_mul((d + classes) as u64);
-    if let Some(available) = memory::available()
-        && needed > available
-    {
-        let (needed, left) = (output::bytes(needed), output::bytes(available));
-        let why = format!("newton takes about {needed} for {n} samples, and {left} are left: take steps");
+    let room = memory::available();
+    if needed > room.bytes {
+        let needed = output::bytes(needed);
+        let why = format!("newton takes about {needed} for {n} samples, and {room}: take steps");
         return Err(Error::setting("solver", why).into());
     }
     let scheme = match args.logistic.scheme {
@@ -131,7 +129,6 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
         }
     }
     let test = &source.test;
-    let x = DMatrix::from_row_slice(test.len(), test.features(), &test.to_rows::<f64>());
-    let scores: Vec<f64> = model.probabilities(&x)?.transpose().iter().copied().collect();
+    let scores = model.probabilities_dataset(test)?;
     conclude(args, trace, test, &scores, "probability", false)
 }

@@ -20,7 +20,7 @@ use tapegrad::{Error, Float, Result, Tape};
 
 use super::super::source::Source;
 use super::super::{Failure, Outcome, interrupt, memory, output};
-use super::{Precision, TrainArgs, Uses, check_range, hold_out, last_line, save, write_report};
+use super::{INTERRUPTED, Precision, TrainArgs, Uses, check_range, hold_out, last_line, save, write_report};
 
 /// How a model is trained by steps.
 #[derive(Args)]
@@ -191,11 +191,15 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
         &mut trace,
     );
     report.bar.finish_and_clear();
-    save(args, &trace)?;
+    // Until an epoch is finished, an old trace is worth more than the settings of this run.
+    let finished = !trace.epochs.is_empty() || fitted.as_ref().is_ok_and(|f| f.stop == Stop::Finished);
+    let save_finished = |trace: &Trace| if finished { save(args, trace) } else { Ok(()) };
+    let saved = save_finished(&trace);
     if let Some(failure) = report.failure {
         return Err(failure);
     }
     let fitted = fitted?;
+    saved?;
     let stop = fitted.stop;
 
     if let Stop::Interrupted { epoch } = stop {
@@ -207,12 +211,15 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     let evaluation = evaluate(&model, &mut tape, &source.test, network.loss)?;
     let accuracy = evaluation.accuracy().unwrap_or(f64::NAN);
     // The weights of an interrupted epoch are no epoch's: the trace ends with what is finished.
-    if !matches!(stop, Stop::Interrupted { .. }) {
+    if matches!(stop, Stop::Interrupted { .. }) {
+        trace.result(INTERRUPTED, 1.0);
+        trace.result("steps_done", optimizer.steps() as f64);
+    } else {
         args.fitting.conclude(&fitted, &mut trace, args.quiet)?;
         trace.result("test_loss", evaluation.loss);
         trace.result("test_accuracy", accuracy);
     }
-    save(args, &trace)?;
+    save_finished(&trace)?;
     if args.report.is_some() {
         let scores =
             probabilities(&predict(&model, &mut tape, &source.test)?, network.loss, source.test.classes());
@@ -254,18 +261,14 @@ pub fn plan<T: Float>(options: &MlpOptions, batch: usize) -> Result<Summary> {
     // The arena's buffers may hold twice what is in use, and an optimizer two numbers for each.
     let state = summary.trainable().saturating_mul(2 * size_of::<T>());
     let needed = summary.training_bytes().saturating_mul(2).saturating_add(state) as u64;
-    match memory::available() {
-        Some(available) if needed > available => Err(Error::setting(
-            if widths.len() > 2 { "hidden" } else { "batch" },
-            format!(
-                "widths {widths:?} at batch {batch} take about {}, and the machine has {} left: use \
-                 smaller ones",
-                output::bytes(needed),
-                output::bytes(available)
-            ),
-        )),
-        _ => Ok(summary),
+    let room = memory::available();
+    if needed <= room.bytes {
+        return Ok(summary);
     }
+    let name = if widths.len() > 2 { "hidden" } else { "batch" };
+    let needed = output::bytes(needed);
+    let why = format!("widths {widths:?} at batch {batch} take about {needed}, and {room}: use smaller ones");
+    Err(Error::setting(name, why))
 }
 
 fn progress_bar(args: &TrainArgs) -> ProgressBar {
@@ -302,7 +305,9 @@ impl Observer for Report<'_> {
             self.bar.set_prefix(format!("epoch {}/{}", progress.epoch, progress.epochs));
             self.bar.set_message(format!("loss {}", output::number(progress.loss)));
         }
-        if self.asked.load(Ordering::SeqCst) || self.failure.is_some() {
+        // With the last step there is nothing left to interrupt.
+        let last = progress.epoch == progress.epochs && progress.step == progress.steps;
+        if (self.asked.load(Ordering::SeqCst) && !last) || self.failure.is_some() {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
@@ -342,5 +347,31 @@ impl Observer for Report<'_> {
         // A reader that has left ends the run with the next step.
         self.failure = self.bar.suspend(|| output::line(text)).err();
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    /// Whoever asks for an end during the last step of all gets the whole run.
+    #[test]
+    fn the_last_step_is_not_interrupted() {
+        let command = TrainArgs::augment_args(clap::Command::new("train"));
+        let args = TrainArgs::from_arg_matches(&command.get_matches_from(["train", "--quiet"])).unwrap();
+        let asked = Arc::new(AtomicBool::new(true));
+        let bar = ProgressBar::hidden();
+        let mut report = Report { args: &args, asked, bar, saved: None, failure: None };
+        for (epoch, step, ends) in [(1, 3, true), (2, 2, true), (2, 3, false)] {
+            let (epochs, steps, samples) = (2, 3, step * 10);
+            let progress = Progress { epoch, epochs, step, steps, samples, epoch_samples: 30, loss: 1.0 };
+            assert_eq!(report.step(&progress).is_break(), ends, "epoch {epoch}, step {step}");
+        }
+        report.failure = Some(Failure::OutputClosed);
+        let last =
+            Progress { epoch: 2, epochs: 2, step: 3, steps: 3, samples: 30, epoch_samples: 30, loss: 1.0 };
+        assert!(report.step(&last).is_break());
     }
 }

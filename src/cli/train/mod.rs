@@ -8,7 +8,7 @@ mod kernel;
 mod logistic;
 mod mlp;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -205,12 +205,20 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
         args.trace.as_ref().map_or(Ok(()), file::check_writable)?;
         args.report.as_ref().map_or(Ok(()), file::check_writable)?;
         if let (Some(trace), Some(report)) = (&args.trace, &args.report)
-            && std::path::absolute(trace).ok() == std::path::absolute(report).ok()
+            && target(trace) == target(report)
         {
             return Err(Error::setting("report", format!("{} is the trace already", report.display())).into());
         }
         (entry.run)(args, &source, asked)
     })?
+}
+
+/// Where a file is, or will be, whose folder is there: links are followed.
+fn target(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().or_else(|| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(folder.canonicalize().ok()?.join(path.file_name()?))
+    })
 }
 
 /// More threads than this are a slip of the finger; the operating system may not even start them.
@@ -291,9 +299,9 @@ fn confusion(data: &Dataset, predicted: &[usize]) -> ConfusionMatrix {
     matrix
 }
 
-/// Ends a run without steps: trace, report, confusion matrix, last line. `scores` are the model's for the test
-/// samples, row-major; `unit` says what they are. An interrupted run has all that too, but its accuracy is not in
-/// the trace: its settings would not lead there.
+/// Ends a run without steps: trace, report, confusion matrix, last line. `scores` are the model's for the
+/// test samples, row-major; `unit` says what they are. An interrupted run has all that too, but the trace
+/// says so in place of its accuracy: its settings would not lead there.
 fn conclude(
     args: &TrainArgs,
     mut trace: Trace,
@@ -304,7 +312,9 @@ fn conclude(
 ) -> Outcome {
     let predicted: Vec<usize> = scores.chunks(test.classes().max(1)).map(argmax).collect();
     let matrix = confusion(test, &predicted);
-    if !interrupted {
+    if interrupted {
+        trace.result(INTERRUPTED, 1.0);
+    } else {
         trace.result("test_accuracy", matrix.accuracy());
     }
     save(args, &trace)?;
@@ -315,6 +325,9 @@ fn conclude(
     last_line(matrix.accuracy(), test.len())?;
     Ok(if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
 }
+
+/// The result that marks the trace and the page of a run that was ended before its time.
+const INTERRUPTED: &str = "interrupted";
 
 fn last_line(accuracy: f64, samples: usize) -> Result<(), Failure> {
     output::line(format_args!("test accuracy {accuracy:.4} ({samples} samples)"))

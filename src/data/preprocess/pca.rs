@@ -26,8 +26,9 @@ impl Pca {
     /// Fits `k` components to `train`. Takes O(d²) memory and O(nd² + d³) time.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) if `k` is not between 1 and the number of features; [`Error::Data`](crate::Error::Data) if there
-    /// are fewer than two rows; [`Error::NonFinite`](crate::Error::NonFinite) if the covariance leaves the range of `f64`.
+    /// [`Error::Setting`](crate::Error::Setting) if `k` is not between 1 and the number of features;
+    /// [`Error::Data`](crate::Error::Data) if there are fewer than two rows;
+    /// [`Error::NonFinite`](crate::Error::NonFinite) if the covariance leaves the range of `f64`.
     pub fn fit(train: &Dataset, k: usize) -> Result<Pca> {
         let (n, d) = (train.len(), train.features());
         check_k(k, d)?;

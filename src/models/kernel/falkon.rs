@@ -57,8 +57,8 @@ pub struct Falkon<T: Float> {
 ///
 /// # Errors
 /// [`Error::Setting`] if λ is not above 0, M is 0 or more than n, `iterations` is 0, `tolerance` is negative
-/// or NaN, or the memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if λ is too small
-/// for the precision.
+/// or NaN, or the memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if λ
+/// is too small for the precision.
 pub fn falkon<T: Float>(
     kernel: Arc<dyn Kernel<T>>,
     x: &Samples<T>,
@@ -68,9 +68,9 @@ pub fn falkon<T: Float>(
     falkon_observed(kernel, x, y, options, &mut |_| ControlFlow::Continue(()))
 }
 
-/// [`falkon`], which calls `observe` after each iteration and before every block of rows of K_nM; `Break` ends
-/// the fit there, with the solution of the last iteration that was finished. The factors of M×M are made in
-/// one go each.
+/// [`falkon`], which calls `observe` after each iteration and before every block of rows of K_nM; `Break`
+/// ends the fit there, with the solution of the last iteration that was finished. The factors of M×M are made
+/// in one go each.
 ///
 /// # Errors
 /// As [`falkon`]; [`Error::Interrupted`] if `observe` breaks before the first iteration is finished.

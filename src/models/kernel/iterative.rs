@@ -58,8 +58,8 @@ pub struct IterativeRidge<T: Float> {
 /// # Errors
 /// [`Error::Setting`] if λ is not above 0, s is 0 or more than n, `iterations` is 0, `tolerance` is negative
 /// or NaN, or the memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if
-/// the kernel matrix of S is beyond the precision; [`Error::Interrupted`] if `observe` breaks before the first
-/// iteration is finished.
+/// the kernel matrix of S is beyond the precision; [`Error::Interrupted`] if `observe` breaks before the
+/// first iteration is finished.
 pub fn iterative_ridge<T: Float>(
     kernel: Arc<dyn Kernel<T>>,
     x: &Samples<T>,

@@ -25,6 +25,12 @@ pub trait KernelMachine<T: Float>: Send + Sync {
     /// Predictions for `x` into `out`, row-major, in one go.
     fn predict_block(&self, x: Rows<'_, T>, out: &mut [T]);
 
+    /// How many samples [`predict`](Self::predict) takes at a time. Those who hand it blocks of this many
+    /// have the bits that it finds for all samples at once.
+    fn block(&self) -> usize {
+        block_rows(self.width())
+    }
+
     /// m×[`outputs`](Self::outputs) predictions, a sample a row, in blocks of samples.
     ///
     /// # Panics
@@ -35,7 +41,7 @@ pub trait KernelMachine<T: Float>: Send + Sync {
         assert!(d == found, "predict: fitted to {d} features, found {found}");
         let (m, c) = (x.len(), self.outputs());
         let mut out = vec![T::ZERO; m * c];
-        let block = block_rows(self.width());
+        let block = self.block();
         for start in (0..m).step_by(block) {
             let end = m.min(start + block);
             self.predict_block(x.rows().range(start..end), &mut out[start * c..end * c]);

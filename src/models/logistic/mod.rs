@@ -14,6 +14,9 @@ use crate::linalg::{Mat, gemm};
 use crate::{Error, Float, Result};
 use problem::Problem;
 
+/// Samples that are copied at a time where a whole dataset is looked at.
+const BLOCK: usize = 1024;
+
 /// How a linear model tells classes apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
@@ -238,11 +241,30 @@ impl LogisticRegression {
     /// As [`logits`](Self::logits).
     pub fn predict_dataset(&self, data: &Dataset) -> Result<Vec<usize>> {
         let mut classes = Vec::with_capacity(data.len());
-        let indices: Vec<usize> = (0..data.len()).collect();
-        for block in indices.chunks(4096) {
-            classes.extend(self.predict(&data.subset(block).to_matrix())?);
-        }
+        self.blocks(data, |x| {
+            classes.extend(self.predict(x)?);
+            Ok(())
+        })?;
         Ok(classes)
+    }
+
+    /// [`probabilities`](Self::probabilities) of all samples of a dataset, row-major: those of a sample side
+    /// by side. Never more than a block of the samples is copied.
+    ///
+    /// # Errors
+    /// As [`logits`](Self::logits).
+    pub fn probabilities_dataset(&self, data: &Dataset) -> Result<Vec<f64>> {
+        let mut probabilities = Vec::with_capacity(data.len().saturating_mul(self.classes));
+        self.blocks(data, |x| {
+            probabilities.extend(self.probabilities(x)?.transpose().iter());
+            Ok(())
+        })?;
+        Ok(probabilities)
+    }
+
+    fn blocks(&self, data: &Dataset, mut each: impl FnMut(&DMatrix<f64>) -> Result<()>) -> Result<()> {
+        let indices: Vec<usize> = (0..data.len()).collect();
+        indices.chunks(BLOCK).try_for_each(|block| each(&data.subset(block).to_matrix()))
     }
 
     fn class_of(&self, z: impl Iterator<Item = f64>) -> usize {

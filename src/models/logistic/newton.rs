@@ -164,8 +164,8 @@ fn conjugate_gradient_step(problem: &Problem<'_>, point: &Point, tolerance: f64)
 ///
 /// Complete separation: the scores z, or those of the step, have a positive margin for every sample; making
 /// such parameters larger makes the loss smaller without end. Quasi-complete: so has the step, but for
-/// margins of zero, and it does not get shorter. Albert and Anderson, "On the Existence of Maximum Likelihood Estimates in
-/// Logistic Regression Models", Biometrika 71, 1984.
+/// margins of zero, and it does not get shorter. Albert and Anderson, "On the Existence of Maximum Likelihood
+/// Estimates in Logistic Regression Models", Biometrika 71, 1984.
 fn check_separable(problem: &Problem<'_>, z: &[f64], change: &[f64]) -> Result<()> {
     let (least, largest) = problem.margins(z);
     let mut complete = least > SEPARABLE * largest;

@@ -112,8 +112,8 @@ impl<T: Float> Dynamics<T> {
         Ok(self.trained(flow(time)?))
     }
 
-    /// f_t on m other samples (there may be none), m×k, after `steps` of gradient descent, from the outputs there at the start,
-    /// m×k, and the kernel Θ(X*, X), m×n or mk×nk.
+    /// f_t on m other samples (there may be none), m×k, after `steps` of gradient descent, from the outputs
+    /// there at the start, m×k, and the kernel Θ(X*, X), m×n or mk×nk.
     ///
     /// # Errors
     /// As [`descent`](Self::descent).

@@ -118,7 +118,8 @@ pub struct LazyPoint {
     pub linear_loss: f64,
     /// ‖f − f_lin‖/‖y‖ over the training samples.
     pub train_error: f64,
-    /// The root of the mean of ‖f − f_lin‖² over the test samples, over that of ‖y‖² over the training samples.
+    /// The root of the mean of ‖f − f_lin‖² over the test samples, over that of ‖y‖² over the training
+    /// samples.
     pub test_error: f64,
     /// ‖θ − θ₀‖/‖θ₀‖.
     pub movement: f64,

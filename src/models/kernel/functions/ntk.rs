@@ -7,9 +7,9 @@ use crate::Float;
 /// squared error moves its outputs as ridgeless regression with this kernel does (Jacot et al., "Neural
 /// tangent kernel", 2018).
 ///
-/// For ReLU it falls from its diagonal like the angle between the inputs, as the Laplacian kernel does, and an
-/// inner product gives the angle to √ε: inputs at less than √(32ε), 8·10⁻⁸ in `f64` and 0.002 in `f32`, count
-/// as parallel. The diagonal is exact. The range is that of [`Nngp`](super::Nngp).
+/// For ReLU it falls from its diagonal like the angle between the inputs, as the Laplacian kernel does, and
+/// an inner product gives the angle to √ε: inputs at less than √(32ε), 8·10⁻⁸ in `f64` and 0.002 in `f32`,
+/// count as parallel. The diagonal is exact. The range is that of [`Nngp`](super::Nngp).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ntk(pub InfiniteNetwork);
 

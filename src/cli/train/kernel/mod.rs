@@ -1,5 +1,7 @@
 //! Kernel machines: exact, on centres, on random features.
 
+mod prepare;
+
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
@@ -12,19 +14,18 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use nalgebra::DMatrix;
-use tapegrad::data::Dataset;
-use tapegrad::data::preprocess::{normalize_rows, smooth_images};
 use tapegrad::models::kernel::{
     Centres, FalkonOptions, FourierRidge, IterativeOptions, IterativeProgress, Kernel, KernelMachine,
     KernelRidge, Nonlinearity, NystromOptions, RidgeOptions, Samples, falkon_observed, iterative_ridge,
-    kernels, median_gamma, nystrom as fit_nystrom, one_vs_rest,
+    kernels, nystrom as fit_nystrom, one_vs_rest,
 };
-use tapegrad::train::Trace;
+use tapegrad::train::{Trace, argmax};
 use tapegrad::{Error, Float, Result};
 
 use super::super::source::Source;
-use super::super::{Failure, Outcome, interrupt, memory, output};
+use super::super::{Failure, Outcome, interrupt, output};
 use super::{Precision, TrainArgs, check_range, conclude, confusion, hold_out};
+use prepare::Budget;
 
 /// Preparation of the samples, kernel, ridge and memory.
 #[derive(Args)]
@@ -40,7 +41,7 @@ pub struct KernelArgs {
     #[arg(long, value_name = "NAME", default_value = "rbf", value_parser = kernel_names())]
     kernel: String,
     /// γ, or `median` for the median heuristic [default: by the scale of the data; for rbf 5 × median]
-    #[arg(long, value_name = "GAMMA")]
+    #[arg(long, value_name = "GAMMA", allow_hyphen_values = true)]
     gamma: Option<Gamma>,
     /// ℓ of the Matérn kernels [default: the median distance]
     #[arg(long, value_name = "LENGTH")]
@@ -66,7 +67,8 @@ pub struct KernelArgs {
     /// λ of K + nλI [default: 1e-3/n; 1/n for rff, 0.1/n for cg]
     #[arg(long, value_name = "LAMBDA")]
     ridge: Option<f64>,
-    /// Memory that the fit may take, in GiB [default: 8, or what the machine has left]
+    /// Memory that the fit may take, in GiB, within what control groups and ulimit leave [default: 8, or what
+    /// the machine has left]
     #[arg(long, value_name = "GIB")]
     memory: Option<f64>,
 }
@@ -196,21 +198,21 @@ fn run(args: &TrainArgs, source: &Source, asked: &AtomicBool, method: Method) ->
 fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method: Method) -> Outcome {
     check_range::<T>(source)?;
     let (train, validation) = hold_out(source, args)?;
-    let ridge = ridge_options(args, train.len(), method)?;
-    check_samples::<T>(&train, ridge.memory)?;
-    let x = samples::<T>(args, &train)?;
+    let (lambda, budget) = (ridge(args, train.len(), method)?, Budget::new(args)?);
+    prepare::check_samples::<T>(&train, &budget)?;
+    let x = prepare::samples::<T>(args, &train)?;
     let Some(labels) = train.labels() else {
         return Err(Error::Data("a kernel machine needs class labels here".into()).into());
     };
     let y = one_vs_rest::<T>(labels, train.classes())?;
-    let kernel = make_kernel(args, &x)?;
+    let kernel = prepare::kernel(args, &x)?;
 
     let mut trace = Trace::default();
     trace.set("model", &args.model);
     trace.set("smooth", args.kernel.smooth);
     trace.set("normalize", args.kernel.normalize == YesNo::Yes);
     trace.set("kernel", kernel.name());
-    trace.set("ridge", format!("{:e}", ridge.lambda));
+    trace.set("ridge", format!("{lambda:e}"));
     trace.set("data", source.name);
     trace.set("training_samples", train.len());
     trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
@@ -218,19 +220,19 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
     trace.set("precision", T::NAME);
     if !args.quiet {
         output::line(source.summary())?;
-        output::line(format_args!(
-            "kernel: {}, λ={:e}, precision: {}",
-            kernel.name(),
-            ridge.lambda,
-            T::NAME
-        ))?;
+        output::line(format_args!("kernel: {}, λ={lambda:e}, precision: {}", kernel.name(), T::NAME))?;
+        if let Some(note) = budget.note(args) {
+            output::line(note)?;
+        }
     }
     let start = Instant::now();
+    let ridge = RidgeOptions { lambda, memory: budget.bytes };
     let fitted = match fit(args, method, kernel, &x, &y, ridge, asked, &mut trace) {
         Err(Failure::Error(Error::Interrupted)) => {
             output::note("interrupted before the first iteration was finished: there is nothing to measure");
             return Ok(ExitCode::from(interrupt::EXIT_CODE));
         }
+        Err(Failure::Error(error)) => return Err(budget.explain(error).into()),
         fitted => fitted?,
     };
     let seconds = start.elapsed().as_secs_f64();
@@ -241,15 +243,15 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
         output::line(format_args!("{}: fitted in {seconds:.1} s", fitted.machine.name()))?;
     }
     if let Some(validation) = validation.as_ref().filter(|_| !fitted.interrupted) {
-        let predicted = fitted.machine.classify(&samples(args, validation)?);
+        let scores = prepare::predict(args, fitted.machine.as_ref(), validation)?;
+        let predicted: Vec<usize> = scores.chunks(validation.classes().max(1)).map(argmax).collect();
         let accuracy = confusion(validation, &predicted).accuracy();
         trace.result("validation_accuracy", accuracy);
         if !args.quiet {
             output::line(format_args!("validation accuracy {accuracy:.4} ({} samples)", validation.len()))?;
         }
     }
-    let predictions = fitted.machine.predict(&samples(args, &source.test)?);
-    let scores: Vec<f64> = predictions.transpose().iter().map(|x| x.to_f64()).collect();
+    let scores = prepare::predict(args, fitted.machine.as_ref(), &source.test)?;
     conclude(args, trace, &source.test, &scores, "score", fitted.interrupted)
 }
 
@@ -334,11 +336,13 @@ fn fit<T: Float>(
             };
             bar.finish_and_clear();
             let done = residuals.len();
+            let residual = residuals.last().copied().unwrap_or(1.0);
+            // With the last iteration there was nothing left to interrupt.
+            let interrupted = interrupted && done < iterations && residual > tolerance;
             if interrupted {
                 output::note(format_args!("interrupted after iteration {done}; measuring what there is"));
             }
-            let residual = residuals.last().copied().unwrap_or(1.0);
-            trace.result("iterations", done as f64);
+            trace.result("iterations_done", done as f64);
             trace.result("residual", residual);
             if residual > 1.0 {
                 output::note(format_args!(
@@ -360,8 +364,8 @@ fn fit<T: Float>(
 /// Samples from which leverages are estimated.
 const PILOTS: usize = 1000;
 
-/// λ and memory, checked.
-fn ridge_options(args: &TrainArgs, n: usize, method: Method) -> Result<RidgeOptions> {
+/// λ, checked.
+fn ridge(args: &TrainArgs, n: usize, method: Method) -> Result<f64> {
     let usual = match method {
         // Features in single precision lose a smaller ridge to rounding.
         Method::Fourier => 1.0,
@@ -373,85 +377,7 @@ fn ridge_options(args: &TrainArgs, n: usize, method: Method) -> Result<RidgeOpti
     if !(lambda.is_finite() && lambda >= 0.0) {
         return Err(Error::setting("lambda", format!("{lambda}: must be finite and not below 0")));
     }
-    let memory = match args.kernel.memory {
-        Some(gib) if gib > 0.0 && gib.is_finite() => {
-            ((gib * f64::from(1 << 30)) as u64).min(memory::allowed().unwrap_or(u64::MAX))
-        }
-        Some(gib) => return Err(Error::setting("memory", format!("{gib}: must be finite and above 0"))),
-        None => (8 << 30).min(memory::available().unwrap_or(u64::MAX)),
-    };
-    Ok(RidgeOptions { lambda, memory })
-}
-
-/// An error if the samples alone are more than the memory allows, before they are copied.
-fn check_samples<T: Float>(data: &Dataset, memory: u64) -> Result<()> {
-    let needed = (data.len() as u64 * size_of::<T>() as u64).saturating_mul(data.features() as u64);
-    if needed <= memory {
-        return Ok(());
-    }
-    let (needed, allowed) = (output::bytes(needed), output::bytes(memory));
-    let why = format!(
-        "the samples alone take {needed} in {}, and {allowed} are allowed: use fewer, with --limit",
-        T::NAME
-    );
-    Err(Error::setting("memory", why))
-}
-
-/// The samples as the kernel sees them.
-fn samples<T: Float>(args: &TrainArgs, data: &Dataset) -> Result<Samples<T>> {
-    let mut values = data.to_rows::<T>();
-    if let Some((height, width)) = data.image_shape()
-        && args.kernel.smooth != 0.0
-        && height * width > 0
-    {
-        smooth_images(&mut values, height, width, args.kernel.smooth)?;
-    }
-    if args.kernel.normalize == YesNo::Yes && data.features() > 0 {
-        normalize_rows(&mut values, data.features());
-    }
-    Samples::new(values, data.features())
-}
-
-/// The kernel with what was asked for, and for the rest what suits the data.
-fn make_kernel<T: Float>(args: &TrainArgs, x: &Samples<T>) -> Result<Arc<dyn Kernel<T>>> {
-    let KernelArgs { kernel, gamma, length_scale, degree, offset, depth, nonlinearity, .. } = &args.kernel;
-    let KernelArgs { weight_variance, bias_variance, .. } = &args.kernel;
-    let Some(entry) = kernels::<T>().into_iter().find(|entry| entry.name == *kernel) else {
-        return Err(Error::setting("kernel", format!("there is no `{kernel}`")));
-    };
-    let given = [
-        ("gamma", gamma.is_some()),
-        ("length_scale", length_scale.is_some()),
-        ("degree", degree.is_some()),
-        ("offset", offset.is_some()),
-        ("depth", depth.is_some()),
-        ("nonlinearity", nonlinearity.is_some()),
-        ("weight_variance", weight_variance.is_some()),
-        ("bias_variance", bias_variance.is_some()),
-    ];
-    if let Some((name, _)) = given.iter().find(|(name, given)| *given && !entry.settings.contains(name)) {
-        let why = format!("the {kernel} kernel {} has none", entry.formula);
-        return Err(Error::setting(name, why));
-    }
-    // What is asked for in full needs no look at the data, which may have no scale to tell.
-    let mut settings = if gamma.is_some() || length_scale.is_some() {
-        Default::default()
-    } else {
-        (entry.suited)(x, args.seed)?
-    };
-    settings.gamma = match gamma {
-        Some(Gamma::Number(gamma)) => *gamma,
-        Some(Gamma::Median) => median_gamma(x, args.seed)?,
-        None => settings.gamma,
-    };
-    settings.length_scale = length_scale.unwrap_or(settings.length_scale);
-    settings.degree = degree.unwrap_or(settings.degree);
-    settings.offset = offset.unwrap_or(settings.offset);
-    settings.depth = depth.unwrap_or(settings.depth);
-    settings.nonlinearity = nonlinearity.unwrap_or(settings.nonlinearity);
-    settings.weight_variance = weight_variance.unwrap_or(settings.weight_variance);
-    settings.bias_variance = bias_variance.unwrap_or(settings.bias_variance);
-    (entry.build)(&settings)
+    Ok(lambda)
 }
 
 /// Names the flag to the way out of too little memory.

@@ -1,0 +1,149 @@
+//! What a kernel machine starts from: its memory, the samples as the kernel sees them, the kernel.
+
+use std::sync::Arc;
+
+use tapegrad::data::Dataset;
+use tapegrad::data::preprocess::{normalize_rows, smooth_images};
+use tapegrad::models::kernel::{Kernel, KernelMachine, Samples, kernels, median_gamma};
+use tapegrad::{Error, Float, Result};
+
+use super::super::super::memory::{self, Room};
+use super::super::super::output;
+use super::super::TrainArgs;
+use super::{Gamma, KernelArgs, YesNo};
+
+/// Memory that a fit may take.
+pub struct Budget {
+    pub bytes: u64,
+    /// What cut it down, if anything did.
+    capped: Option<Room>,
+}
+
+/// Where nothing else is asked for.
+const USUAL: u64 = 8 << 30;
+
+impl Budget {
+    /// What was asked for, or the usual, as far as it is there.
+    pub fn new(args: &TrainArgs) -> Result<Budget> {
+        let (asked, room) = match args.kernel.memory {
+            Some(gib) if gib > 0.0 && gib.is_finite() => {
+                ((gib * f64::from(1 << 30)) as u64, memory::allowed())
+            }
+            Some(gib) => return Err(Error::setting("memory", format!("{gib}: must be finite and above 0"))),
+            None => (USUAL, memory::available()),
+        };
+        let capped = (room.bytes < asked).then_some(room);
+        Ok(Budget { bytes: asked.min(room.bytes), capped })
+    }
+
+    /// A line where less can be had than was asked for.
+    pub fn note(&self, args: &TrainArgs) -> Option<String> {
+        let (gib, room) = (args.kernel.memory?, self.capped?);
+        Some(format!("memory: less than the {gib} GiB asked for: {room}"))
+    }
+
+    /// An error about memory with what has cut it down.
+    pub fn explain(&self, error: Error) -> Error {
+        match (error, self.capped) {
+            (Error::Setting { name: "memory", why }, Some(room)) => {
+                Error::setting("memory", format!("{why}; {room}"))
+            }
+            (error, _) => error,
+        }
+    }
+}
+
+/// An error if the samples alone are more than the memory allows, before they are copied.
+pub fn check_samples<T: Float>(data: &Dataset, budget: &Budget) -> Result<()> {
+    let needed = (data.len() as u64 * size_of::<T>() as u64).saturating_mul(data.features() as u64);
+    if needed <= budget.bytes {
+        return Ok(());
+    }
+    let (needed, allowed) = (output::bytes(needed), output::bytes(budget.bytes));
+    let why = format!(
+        "the samples alone take {needed} in {}, and {allowed} are allowed: use fewer, with --limit",
+        T::NAME
+    );
+    Err(budget.explain(Error::setting("memory", why)))
+}
+
+/// The samples as the kernel sees them.
+pub fn samples<T: Float>(args: &TrainArgs, data: &Dataset) -> Result<Samples<T>> {
+    let smooth = args.kernel.smooth;
+    if !(smooth.is_finite() && smooth >= 0.0) {
+        return Err(Error::setting("smooth", format!("{smooth}: must be finite and not below 0")));
+    }
+    let mut values = data.to_rows::<T>();
+    if let Some((height, width)) = data.image_shape()
+        && smooth != 0.0
+        && height * width > 0
+    {
+        smooth_images(&mut values, height, width, smooth)?;
+    }
+    if args.kernel.normalize == YesNo::Yes && data.features() > 0 {
+        normalize_rows(&mut values, data.features());
+    }
+    Samples::new(values, data.features())
+}
+
+/// Predictions for all samples of `data`, row-major, block by block: what the kernel sees of them takes many
+/// times the memory of the bytes that are stored.
+pub fn predict<T: Float>(
+    args: &TrainArgs,
+    machine: &dyn KernelMachine<T>,
+    data: &Dataset,
+) -> Result<Vec<f64>> {
+    let mut scores = Vec::with_capacity(data.len().saturating_mul(machine.outputs()));
+    let indices: Vec<usize> = (0..data.len()).collect();
+    for block in indices.chunks(machine.block()) {
+        let seen = samples(args, &data.subset(block)).map_err(|error| match error {
+            Error::Data(why) => Error::Data(format!("counted from row {}: {why}", block[0])),
+            other => other,
+        })?;
+        let predictions = machine.predict(&seen);
+        scores.extend(predictions.transpose().iter().map(|x| x.to_f64()));
+    }
+    Ok(scores)
+}
+
+/// The kernel with what was asked for, and for the rest what suits the data.
+pub fn kernel<T: Float>(args: &TrainArgs, x: &Samples<T>) -> Result<Arc<dyn Kernel<T>>> {
+    let KernelArgs { kernel, gamma, length_scale, degree, offset, depth, nonlinearity, .. } = &args.kernel;
+    let KernelArgs { weight_variance, bias_variance, .. } = &args.kernel;
+    let Some(entry) = kernels::<T>().into_iter().find(|entry| entry.name == *kernel) else {
+        return Err(Error::setting("kernel", format!("there is no `{kernel}`")));
+    };
+    let given = [
+        ("gamma", gamma.is_some()),
+        ("length_scale", length_scale.is_some()),
+        ("degree", degree.is_some()),
+        ("offset", offset.is_some()),
+        ("depth", depth.is_some()),
+        ("nonlinearity", nonlinearity.is_some()),
+        ("weight_variance", weight_variance.is_some()),
+        ("bias_variance", bias_variance.is_some()),
+    ];
+    if let Some((name, _)) = given.iter().find(|(name, given)| *given && !entry.settings.contains(name)) {
+        let why = format!("the {kernel} kernel {} has none", entry.formula);
+        return Err(Error::setting(name, why));
+    }
+    // What is asked for in full needs no look at the data, which may have no scale to tell.
+    let mut settings = if gamma.is_some() || length_scale.is_some() {
+        Default::default()
+    } else {
+        (entry.suited)(x, args.seed)?
+    };
+    settings.gamma = match gamma {
+        Some(Gamma::Number(gamma)) => *gamma,
+        Some(Gamma::Median) => median_gamma(x, args.seed)?,
+        None => settings.gamma,
+    };
+    settings.length_scale = length_scale.unwrap_or(settings.length_scale);
+    settings.degree = degree.unwrap_or(settings.degree);
+    settings.offset = offset.unwrap_or(settings.offset);
+    settings.depth = depth.unwrap_or(settings.depth);
+    settings.nonlinearity = nonlinearity.unwrap_or(settings.nonlinearity);
+    settings.weight_variance = weight_variance.unwrap_or(settings.weight_variance);
+    settings.bias_variance = bias_variance.unwrap_or(settings.bias_variance);
+    (entry.build)(&settings)
+}
