@@ -461,8 +461,9 @@ fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         ),
     ];
     for (statement, of, why) in claims {
-        let rises = rows.windows(2).map(|pair| (of(&pair[1]) / of(&pair[0]), pair[1].p));
-        let (rise, at) = rises.fold((0.0, 0), |a, b| if b.0 > a.0 { b } else { a });
+        let rises = rows.windows(2).map(|pair| (of(&pair[1]) / of(&pair[0]), &pair[1]));
+        let (rise, there) = rises.fold((0.0, &rows[0]), |a, b| if b.0 > a.0 { b } else { a });
+        let at = there.p;
         outcome.claim(
             Claim::that(statement)
                 .expected("an error that falls with p")
@@ -474,10 +475,10 @@ fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
                 .holds(
                     rise <= 1.1,
                     format!(
-                        "It makes {} of {} at p = {}. {why}",
-                        fixed(of(peak), 2),
-                        large(peak.test),
-                        peak.p
+                        "At p = {at} the small ridge leaves {}, the chosen one {}, and none at all {}. {why}",
+                        fixed(there.ridge, 3),
+                        fixed(there.chosen, 3),
+                        large(there.test)
                     ),
                 ),
         );

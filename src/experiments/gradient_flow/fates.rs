@@ -95,6 +95,10 @@ pub(super) fn report(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classe
                 },
             ),
     );
+    let (who, others): (Vec<Trained<'_>>, Vec<Trained<'_>>) =
+        all.iter().partition(|(run, _)| learning.has(run));
+    let bound = who.iter().fold(f64::NEG_INFINITY, |bound, (_, flow)| bound.max(flow.likeness));
+    let apart: Vec<Trained<'_>> = others.into_iter().filter(|(_, flow)| flow.likeness < bound).collect();
     let (least, most) = all.iter().fold((all[0], all[0]), |(least, most), one| {
         let likeness = one.1.likeness;
         (
@@ -118,8 +122,12 @@ pub(super) fn report(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classe
             .criterion(format!("at most −{CRITICAL}, which chance reaches in one case of forty"))
             .holds(
                 rank <= -CRITICAL,
-                "The theory is about ReLU, and about what is lost where inputs become alike; with other activations \
-                 networks fail that tell images apart, and so this alone does not say who learns.",
+                format!(
+                    "Cosines of those that learn: {}. Of those that do not, less alike than the most alike of these: {}. The \
+                     theory is about ReLU; and among networks near chance, ranks are a matter of luck.",
+                    list(&who, |(_, flow)| flow.likeness),
+                    list(&apart, |(_, flow)| flow.likeness)
+                ),
             ),
     );
 }
