@@ -3,7 +3,7 @@
 use super::report::{fate, flow_of};
 use super::{DEEP, Flow, NORMS, Run, title};
 use crate::experiments::Outcome;
-use crate::report::{Claim, fixed};
+use crate::report::{Claim, fixed, rounded};
 
 /// A network that was trained, and its gradients before that.
 type Trained<'a> = (&'a Run, &'a Flow);
@@ -33,7 +33,7 @@ impl Learning {
 
 fn list(all: &[Trained<'_>], of: impl Fn(&Trained<'_>) -> f64) -> String {
     let text = |one: &Trained<'_>| {
-        format!("{} {} {}", title(one.0.activation), NORMS[one.0.norm].1, fixed(of(one), 3))
+        format!("{} {} {}", title(one.0.activation), NORMS[one.0.norm].1, rounded(of(one), 3))
     };
     if all.is_empty() { "none".into() } else { all.iter().map(text).collect::<Vec<_>>().join(", ") }
 }

@@ -42,11 +42,11 @@ pub const EXPERIMENT: Experiment = Experiment {
 
 const DEPTHS: [usize; 3] = [5, 10, 30];
 const ACTIVATIONS: [Activation; 3] = [Activation::Relu, Activation::Gelu, Activation::Sigmoid];
-/// With a name, and the colour and the dash of its lines.
-const NORMS: [(Norm, &str, Color, usize); 3] = [
-    (Norm::None, "no norm", Color::Vermilion, 0),
-    (Norm::Batch, "batch norm", Color::Blue, 2),
-    (Norm::Layer, "layer norm", Color::Green, 1),
+/// With a name and a colour, and the dash and the width of lines that may lie on each other.
+const NORMS: [(Norm, &str, Color, (usize, f64)); 3] = [
+    (Norm::None, "no norm", Color::Vermilion, (0, 5.0)),
+    (Norm::Batch, "batch norm", Color::Blue, (0, 2.0)),
+    (Norm::Layer, "layer norm", Color::Green, (1, 2.0)),
 ];
 /// Samples in the batch whose gradient is looked at.
 const BATCH: usize = 128;

@@ -336,10 +336,9 @@ pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classes:
         let mut chart =
             Chart::new(Axis::whole("epoch"), axis).title(&name).horizontal(guess, Color::Muted, "guessing");
         for run in runs.iter().filter(|run| run.activation == activation) {
-            // Two may lie on each other: through the gaps of the one the other is seen.
-            let (_, label, color, dash) = NORMS[run.norm];
+            let (_, label, color, (dash, width)) = NORMS[run.norm];
             let losses = run.losses.iter().enumerate().map(|(i, loss)| ((i + 1) as f64, *loss));
-            chart = chart.line(Line::new(losses).label(label).color(color).dash(dash));
+            chart = chart.line(Line::new(losses).label(label).color(color).dash(dash).width(width));
             let last = run.losses.last().copied().unwrap_or(f64::NAN);
             let before = flow_of(flows, run);
             let [ratio, likeness] = before.map_or([f64::NAN; 2], |flow| [flow.ratios()[0], flow.likeness]);
