@@ -93,7 +93,7 @@ pub fn report(outcome: &mut Outcome, widths: &[Width]) {
     }
     let growth = growth(widths, &crossings);
     claims(outcome, &crossings, growth);
-    outcome.claim(in_depth(&crossings, growth));
+    outcome.claim(in_depth(widths, &crossings, growth));
     outcome.figure(&figure(widths, &crossings));
     outcome.table(table);
 }
@@ -125,8 +125,15 @@ fn consequence(growth: Option<f64>) -> String {
     })
 }
 
+/// The mean exponent in L of the time of a step of training.
+fn of_depth(widths: &[Width]) -> f64 {
+    let steps = Float::ln(DEPTHS[DEPTHS.len() - 1] as f64 / DEPTHS[0] as f64);
+    let exponent = |width: &Width| Float::ln(width.training[DEPTHS.len() - 1] / width.training[0]) / steps;
+    mean_and_deviation(&widths.iter().map(exponent).collect::<Vec<_>>()).0
+}
+
 /// Whether the crossing moves with the number of layers alone as it should.
-fn in_depth(crossings: &[Crossing], growth: Option<f64>) -> Claim {
+fn in_depth(widths: &[Width], crossings: &[Crossing], growth: Option<f64>) -> Claim {
     let [few, many] = [0, DEPTHS.len() - 1];
     let shallow = crossings.iter().filter(|c| c.depth == few);
     let exponents: Vec<f64> = shallow
@@ -156,10 +163,12 @@ fn in_depth(crossings: &[Crossing], growth: Option<f64>) -> Claim {
             enough && (mean - 0.5).abs() <= TOLERANCE,
             match enough {
                 true => format!(
-                    "A step of training takes in part the same time whatever the depth: batch, loss, calls.{}",
+                    "The time of a step of training grows as L to the {}.{}",
+                    fixed(of_depth(widths), 2),
                     consequence(growth)
                 ),
-                false => "At too few widths and epochs both depths have their crossing among the measured n.".into(),
+                false => "At too few widths and epochs both depths have their crossing among the measured n."
+                    .into(),
             },
         )
         .timed();

@@ -47,7 +47,11 @@ pub(super) fn report(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classe
     let accuracy = |(run, _): &Trained<'_>| run.accuracy;
     // A run without an accuracy has diverged: it ranks last.
     let pairs = all.iter().map(|(run, flow)| (flow.likeness, run.accuracy.max(-1.0)));
-    let rank = rank_correlation(&pairs.collect::<Vec<_>>());
+    // Outputs that are 0 have no angle.
+    let rank = match all.iter().all(|(_, flow)| flow.likeness.is_finite()) {
+        true => rank_correlation(&pairs.collect::<Vec<_>>()),
+        false => f64::NAN,
+    };
     outcome.number("rank correlation of likeness and training accuracy", rank);
 
     let kept = with("stays");

@@ -286,7 +286,9 @@ fn run(context: &Context) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     report::variances(&mut outcome, &variances, width, seeds);
     report::flows(&mut outcome, &flows);
-    report::runs(&mut outcome, &flows, &runs, batch.classes());
+    // Labels may be fewer than the data set has room for.
+    let classes = context.data.train.class_counts().into_iter().filter(|count| *count > 0).count();
+    report::runs(&mut outcome, &flows, &runs, classes);
     Ok(outcome)
 }
 

@@ -117,9 +117,11 @@ pub(super) fn variances(outcome: &mut Outcome, all: &[Row], width: usize, seeds:
 /// Ratios between which a gradient counts as kept, fixed before any was measured: below it vanishes, above it explodes.
 const KEPT: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
-/// What becomes of a gradient.
+/// What becomes of a gradient. Where all inputs are 0 there is none, and the ratio is not a number.
 pub(super) fn fate(ratio: f64) -> &'static str {
-    if KEPT.contains(&ratio) {
+    if ratio.is_nan() {
+        "is nowhere"
+    } else if KEPT.contains(&ratio) {
         "stays"
     } else if ratio < *KEPT.start() {
         "vanishes"

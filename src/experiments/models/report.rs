@@ -111,7 +111,7 @@ fn image_claims(outcome: &mut Outcome, rows: &[Row]) {
                 } else {
                     format!(
                         "Lines leave {} of the images to be gained, and so it is not for want of room: from {} samples of \
-                         these the other two learn little that holds for new ones and that a line does not have.",
+                         these not both of the others learn more that holds for new ones.",
                         fixed(1.0 - lines, 4),
                         rows[0].samples
                     )
