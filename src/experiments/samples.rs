@@ -5,7 +5,7 @@ use crate::data::Dataset;
 use crate::models::{Mlp, Model};
 use crate::nn::Activation;
 use crate::optim::{Adam, Optimizer};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Image, Images, Line, Marker, Table, fixed};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Image, Images, Line, Marker, Table, fixed, rounded};
 use crate::rng::{Purpose, stream};
 use crate::train::{EVALUATION_ROWS, FitOptions, Loss, Trace, argmax, fit};
 use crate::{Result, Tape};
@@ -47,7 +47,8 @@ fn run(context: &Context) -> Result<Outcome> {
     fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut watch, &mut trace)?;
     context.check()?;
     let verdicts = judge(&model, &mut tape, test);
-    Ok(report(context, epochs, &verdicts))
+    let last_loss = trace.epochs.last().map_or(f64::NAN, |epoch| epoch.train_loss);
+    Ok(report(context, epochs, last_loss, &verdicts))
 }
 
 fn judge(model: &Mlp, tape: &mut Tape<f32>, test: &Dataset) -> Vec<Verdict> {
@@ -72,7 +73,7 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
     sum / n
 }
 
-fn report(context: &Context, epochs: usize, verdicts: &[Verdict]) -> Outcome {
+fn report(context: &Context, epochs: usize, last_loss: f64, verdicts: &[Verdict]) -> Outcome {
     let mut outcome = Outcome::default();
     let (train, test) = (&context.data.train, &context.data.test);
     let right = |v: &&Verdict| v.truth == v.predicted;
@@ -84,22 +85,25 @@ fn report(context: &Context, epochs: usize, verdicts: &[Verdict]) -> Outcome {
         (mean(verdicts.iter().filter(right).map(|v| v.confidence)), mean(wrong.iter().map(|v| v.confidence)));
     outcome.number("test accuracy", accuracy);
     outcome.number("mean confidence", confidence);
-    outcome.number("mean confidence where wrong", sure_wrong);
-    outcome.claim(
-        Claim::that("The network is less sure where it is wrong")
-            .expected("a lower mean probability of the chosen class")
-            .measured(format!("{} where wrong, {} where right", fixed(sure_wrong, 3), fixed(sure_right, 3)))
-            .criterion("lower by at least 0.1")
-            .holds(
-                sure_wrong <= sure_right - 0.1,
-                format!(
-                    "Of {} test samples {} are wrong; a network that has fitted its training samples is sure of nearly \
-                     all, whatever they are.",
-                    verdicts.len(),
-                    wrong.len()
+    // Without mistakes, or with nothing else, there is nothing to compare.
+    if !wrong.is_empty() && wrong.len() < verdicts.len() {
+        outcome.number("mean confidence where wrong", sure_wrong);
+        outcome.claim(
+            Claim::that("The network is less sure where it is wrong")
+                .expected("a lower mean probability of the chosen class")
+                .measured(format!("{} where wrong, {} where right", fixed(sure_wrong, 3), fixed(sure_right, 3)))
+                .criterion("lower by at least 0.1")
+                .holds(
+                    sure_wrong <= sure_right - 0.1,
+                    format!(
+                        "Of {} test samples {} are wrong; a network that has fitted its training samples is sure of \
+                         nearly all, whatever they are.",
+                        verdicts.len(),
+                        wrong.len()
+                    ),
                 ),
-            ),
-    );
+        );
+    }
     let too_sure = confidence - accuracy > 2.0 * (accuracy * (1.0 - accuracy) / verdicts.len() as f64).sqrt();
     outcome.claim(
         Claim::that("The network is too sure")
@@ -110,7 +114,8 @@ fn report(context: &Context, epochs: usize, verdicts: &[Verdict]) -> Outcome {
                 too_sure,
                 format!(
                     "Guo et al. train until the training loss is next to nothing; this network has seen each sample \
-                     {epochs} times, and its outputs are still small."
+                     {epochs} times, and its training loss is {} in the last epoch.",
+                    rounded(last_loss, 2)
                 ),
             ),
     );
@@ -136,20 +141,24 @@ fn report(context: &Context, epochs: usize, verdicts: &[Verdict]) -> Outcome {
         })
         .take(20)
         .collect();
-    outcome.figure(
-        &Figure::new(
-            "images",
-            "The images, and the most confident mistakes",
-            format!(
-                "Left five training images of each class ({}). Right the test images that the network gives \
-                 the highest probability for a wrong class: \"4 as 9, 0.981\" is a 4 taken for a 9 with \
-                 probability 0.981.",
-                context.data.name
-            ),
-        )
-        .panel(Images::new(10, grid).title("Training images"))
-        .panel(Images::new(5, mistakes).title("Most confident mistakes")),
-    );
+    let name = context.data.name.as_str();
+    let figure = |caption: String| {
+        Figure::new("images", "The images, and the most confident mistakes", caption)
+            .panel(Images::new(10, grid).title("Training images"))
+    };
+    outcome.figure(&if wrong.is_empty() {
+        figure(format!(
+            "Five training images of each class ({name}). Of the {} test images none is wrong, and so there are no \
+             mistakes to show, nor to compare with what is right.",
+            verdicts.len()
+        ))
+    } else {
+        figure(format!(
+            "Left five training images of each class ({name}). Right the test images that the network gives the highest \
+             probability for a wrong class: \"4 as 9, 0.981\" is a 4 taken for a 9 with probability 0.981."
+        ))
+        .panel(Images::new(5, mistakes).title("Most confident mistakes"))
+    });
     outcome.figure(&reliability(verdicts, &wrong));
     outcome.table(counts(train, verdicts));
     outcome
@@ -174,8 +183,17 @@ fn reliability(verdicts: &[Verdict], wrong: &[&Verdict]) -> Figure {
         let n = xs.len() as f64;
         xs.into_iter().enumerate().map(move |(i, x)| (x, (i + 1) as f64 / n)).collect::<Vec<_>>()
     };
-    let right = verdicts.iter().filter(|v| v.truth == v.predicted).map(|v| v.confidence).collect();
+    let right: Vec<f64> = verdicts.iter().filter(|v| v.truth == v.predicted).map(|v| v.confidence).collect();
     let unit = |label: &str| Axis::linear(label).range(0.0, 1.0);
+    let sides = [("where right", right), ("where wrong", wrong.iter().map(|v| v.confidence).collect())];
+    let shares = Chart::new(unit("probability of the chosen class"), unit("share of samples"));
+    // Of a side without samples there is no share.
+    let shares = sides
+        .into_iter()
+        .filter(|(_, confidences)| !confidences.is_empty())
+        .fold(shares.title("How sure it is"), |chart, (label, confidences)| {
+            chart.line(Line::new(sorted(confidences)).label(label))
+        });
     Figure::new(
         "reliability",
         "Confidence",
@@ -189,12 +207,7 @@ fn reliability(verdicts: &[Verdict], wrong: &[&Verdict]) -> Figure {
             .line(Line::new([(0.0, 0.0), (1.0, 1.0)]).color(Color::Muted).dash(1).label("calibrated"))
             .line(Line::new(points).label("network").marker(Marker::Circle)),
     )
-    .panel(
-        Chart::new(unit("probability of the chosen class"), unit("share of samples"))
-            .title("How sure it is")
-            .line(Line::new(sorted(right)).label("where right"))
-            .line(Line::new(sorted(wrong.iter().map(|v| v.confidence).collect())).label("where wrong")),
-    )
+    .panel(shares)
 }
 
 fn counts(train: &Dataset, verdicts: &[Verdict]) -> Table {

@@ -1,5 +1,6 @@
 //! How signals and gradients pass through deep networks.
 
+mod fates;
 mod report;
 mod theory;
 
@@ -9,7 +10,7 @@ use crate::linalg::norm_squared;
 use crate::models::{MlpOptions, Model};
 use crate::nn::{Activation, Init, Linear, Mode, Norm};
 use crate::optim::{Optimizer, Sgd};
-use crate::report::{Color, Marker};
+use crate::report::Color;
 use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::train::{Audit, FitOptions, Loss, Trace, fit};
 use crate::{Error, Float, Result, Tape};
@@ -41,10 +42,11 @@ pub const EXPERIMENT: Experiment = Experiment {
 
 const DEPTHS: [usize; 3] = [5, 10, 30];
 const ACTIVATIONS: [Activation; 3] = [Activation::Relu, Activation::Gelu, Activation::Sigmoid];
-const NORMS: [(Norm, &str, Color, Marker); 3] = [
-    (Norm::None, "no norm", Color::Vermilion, Marker::Circle),
-    (Norm::Batch, "batch norm", Color::Blue, Marker::Square),
-    (Norm::Layer, "layer norm", Color::Green, Marker::Triangle),
+/// With a name and a colour, and the dash and the width of lines that may lie on each other.
+const NORMS: [(Norm, &str, Color, (usize, f64)); 3] = [
+    (Norm::None, "no norm", Color::Vermilion, (0, 5.0)),
+    (Norm::Batch, "batch norm", Color::Blue, (0, 2.0)),
+    (Norm::Layer, "layer norm", Color::Green, (1, 2.0)),
 ];
 /// Samples in the batch whose gradient is looked at.
 const BATCH: usize = 128;
@@ -60,6 +62,15 @@ const INITS: [(Activation, Init, f64, &str); 5] = [
     (Activation::Tanh, Init::XavierNormal, 1.0, "tanh, Xavier"),
     (Activation::Sigmoid, Init::XavierNormal, 1.0, "sigmoid, Xavier"),
 ];
+
+/// The name of an activation in texts.
+fn title(activation: Activation) -> String {
+    match activation {
+        Activation::Relu => "ReLU".into(),
+        Activation::Gelu => "GELU".into(),
+        other => other.to_string(),
+    }
+}
 
 /// A network of equal widths on inputs of mean square 1, and noise sent back through it.
 fn measure(activation: Activation, init: Init, width: usize, seed: u64) -> Variances {
@@ -131,7 +142,7 @@ impl Flow {
     }
 
     fn name(&self) -> String {
-        format!("{} {}, {} layers", self.activation, NORMS[self.norm].1, self.depth)
+        format!("{}, {}, {} layers", title(self.activation), NORMS[self.norm].1, self.depth)
     }
 }
 
@@ -275,7 +286,9 @@ fn run(context: &Context) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     report::variances(&mut outcome, &variances, width, seeds);
     report::flows(&mut outcome, &flows);
-    report::runs(&mut outcome, &flows, &runs);
+    // Labels may be fewer than the data set has room for.
+    let classes = context.data.train.class_counts().into_iter().filter(|count| *count > 0).count();
+    report::runs(&mut outcome, &flows, &runs, classes);
     Ok(outcome)
 }
 

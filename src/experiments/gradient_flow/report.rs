@@ -1,7 +1,8 @@
 //! What is claimed of gradient flow, and shown.
 
+use super::fates::{self, Learning};
 use super::theory::Variances;
-use super::{ACTIVATIONS, DEEP, Flow, NORMS, RATE, Row, Run};
+use super::{ACTIVATIONS, DEEP, DEPTHS, Flow, NORMS, RATE, Row, Run, title};
 use crate::Float;
 use crate::experiments::Outcome;
 use crate::nn::Activation;
@@ -14,15 +15,21 @@ pub(super) fn variances(outcome: &mut Outcome, all: &[Row], width: usize, seeds:
     ];
     for (statement, which, expected) in claims {
         let [forward, backward] = all[which].mean.factors();
+        let over_all = |factor: f64| Float::powi(factor / expected, DEEP as i32 - 1);
         outcome.claim(
             Claim::that(statement)
                 .expected(format!("a factor of {expected} at each layer"))
                 .measured(format!(
-                    "{} forward, {} backward, over {DEEP} layers",
+                    "{} forward, {} backward; over all {DEEP} layers {} and {} times what it should be",
                     fixed(forward, 4),
-                    fixed(backward, 4)
+                    fixed(backward, 4),
+                    rounded(over_all(forward), 3),
+                    rounded(over_all(backward), 3)
                 ))
-                .criterion("both within 3 % of it")
+                .criterion(format!(
+                    "both within 3 % of it, which over all layers is a factor of {}",
+                    fixed(Float::powi(1.03f64, DEEP as i32 - 1), 1)
+                ))
                 .holds(
                     [forward, backward].iter().all(|factor| (factor / expected - 1.0).abs() <= 0.03),
                     "At a finite width the variance of a network goes up and down by chance from layer to layer, and \
@@ -110,14 +117,25 @@ pub(super) fn variances(outcome: &mut Outcome, all: &[Row], width: usize, seeds:
 /// Ratios between which a gradient counts as kept, fixed before any was measured: below it vanishes, above it explodes.
 const KEPT: std::ops::RangeInclusive<f64> = 0.1..=10.0;
 
-/// What becomes of a gradient.
-fn fate(ratio: f64) -> &'static str {
-    if KEPT.contains(&ratio) {
+/// What becomes of a gradient. Where all inputs are 0 there is none, and the ratio is not a number.
+pub(super) fn fate(ratio: f64) -> &'static str {
+    if ratio.is_nan() {
+        "is nowhere"
+    } else if KEPT.contains(&ratio) {
         "stays"
     } else if ratio < *KEPT.start() {
         "vanishes"
     } else {
         "explodes"
+    }
+}
+
+/// What tells the depths apart.
+fn marker(depth: usize) -> Option<Marker> {
+    match depth {
+        DEEP => None,
+        5 => Some(Marker::Circle),
+        _ => Some(Marker::Square),
     }
 }
 
@@ -204,33 +222,42 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
     let mut figure = Figure::new(
         "gradient-norms",
         "Gradient norm of each layer before the first step",
-        "Networks of 5 layers (circles), 10 (squares) and 30 (no marks). Dashed: the theory for 30 layers, through the \
-         last hidden one. What falls to the left vanishes on its way to the inputs, what rises there explodes: look \
+        "Layers from the first to the last, whatever the depth. The theory is that for 30 layers, through the last hidden \
+         one, in the colour of what it is for. What falls to the left vanishes on its way to the inputs, what rises there explodes: look \
          at which normalisation does what for which activation, and how low all layers of GELU without normalisation lie. The \
          theory takes each sample by itself; what is drawn is the gradient of a batch, whose samples add up or cancel.",
     );
     for activation in ACTIVATIONS {
-        let name =
-            ["ReLU", "GELU", "sigmoid"][ACTIVATIONS.iter().position(|a| *a == activation).unwrap_or(0)];
-        let mut chart = Chart::new(Axis::linear("layer"), Axis::log("norm of the gradient")).title(name);
+        let mut chart =
+            Chart::new(Axis::linear("layer, as a share of the depth"), Axis::log("norm of the gradient"))
+                .title(title(activation));
         for (norm, (_, label, color, _)) in NORMS.into_iter().enumerate() {
             for flow in flows.iter().filter(|f| f.activation == activation && f.norm == norm) {
-                let at = |(l, norm): (usize, &f64)| ((l + 1) as f64, *norm);
-                let label = if flow.depth == DEEP { label } else { "" };
-                let points = flow.norms.iter().enumerate().map(at);
-                let line = Line::new(points).label(label).color(color);
-                chart = chart.line(match flow.depth {
-                    DEEP => line,
-                    5 => line.width(1.2).marker(Marker::Circle),
-                    _ => line.width(1.2).marker(Marker::Square),
-                });
-                if flow.depth == DEEP {
-                    let anchor = flow.norms[DEEP - 2];
-                    let theory = flow.theory.iter().enumerate().map(|(l, x)| ((l + 2) as f64, anchor * x));
-                    chart = chart.line(Line::new(theory).color(Color::Muted).dash(1));
-                }
+                let share = |l: usize| l as f64 / (flow.depth - 1) as f64;
+                let line = |label: &str| {
+                    let points = flow.norms.iter().enumerate().map(|(l, norm)| (share(l), *norm));
+                    Line::new(points).label(label).color(color)
+                };
+                chart = match marker(flow.depth) {
+                    Some(marker) => chart.line(line("").width(1.2).marker(marker)),
+                    None => {
+                        let anchor = flow.norms[flow.depth - 2];
+                        let theory = flow.theory.iter().enumerate().map(|(l, x)| (share(l + 1), anchor * x));
+                        chart.line(line(label)).line(Line::new(theory).color(color).width(1.2).dash(2))
+                    }
+                };
             }
         }
+        // What marks and dashes mean, whatever their colour.
+        let sample = |label: &str| Line::new([]).label(label).color(Color::Muted);
+        for depth in DEPTHS {
+            let line = sample(&format!("{depth} layers"));
+            chart = chart.line(match marker(depth) {
+                Some(marker) => line.width(1.2).marker(marker),
+                None => line,
+            });
+        }
+        chart = chart.line(sample("theory").width(1.2).dash(2));
         figure = figure.panel(chart);
     }
     outcome.figure(&figure);
@@ -259,7 +286,9 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
     outcome.table(table);
 }
 
-pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run]) {
+pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classes: usize) {
+    let learning = Learning::of(classes);
+    let guess = Float::ln(classes as f64);
     let sigmoid: Vec<f64> =
         runs.iter().filter(|run| run.activation == Activation::Sigmoid).map(|run| run.accuracy).collect();
     let (plain, batch, layer) = (sigmoid[0], sigmoid[1], sigmoid[2]);
@@ -274,21 +303,25 @@ pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run]) {
             fixed(batch, 3),
             fixed(layer, 3)
         ))
-        .criterion("at most 0.2 without and with layer normalisation, at least 0.5 with batch normalisation")
+        .criterion(format!(
+            "at most {} without and with layer normalisation, at least {} with batch normalisation",
+            fixed(learning.chance, 2),
+            fixed(learning.learned, 2)
+        ))
         .holds(
-            plain <= 0.2 && layer <= 0.2 && batch >= 0.5,
+            plain <= learning.chance && layer <= learning.chance && batch >= learning.learned,
             "That a gradient reaches the first layer says nothing of where it points, nor of how fast a step \
              of this rate goes.",
         ),
     );
-    fates(outcome, flows, runs);
+    fates::report(outcome, flows, runs, classes);
     let mut figure = Figure::new(
         "training",
         "The same networks in training",
         format!(
-            "Plain gradient descent, rate {RATE}, batches of 50, {DEEP} layers. The dashed line is the loss of \
-             one who guesses. Look which networks leave it: those in which no gradient gets through cannot, and \
-             the others need more than a gradient. The table has what else differs."
+            "Plain gradient descent, rate {RATE}, batches of 50, {DEEP} layers. The grey line is the loss of \
+             one who guesses among {classes} classes. Look which networks leave it, and in the table whether these are the \
+             ones whose gradient stays, or whose outputs for two images are less alike."
         ),
     );
     let columns =
@@ -299,17 +332,15 @@ pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run]) {
         DEEP - 1
     );
     let mut table = Table::new("training", caption, columns);
-    for (activation, name) in ACTIVATIONS.into_iter().zip(["ReLU", "GELU", "sigmoid"]) {
-        let axis = Axis::linear("cross-entropy (nats)").holding(0.0).holding(2.5);
-        let mut chart = Chart::new(Axis::linear("epoch"), axis).title(name).horizontal(
-            Float::ln(10.0),
-            Color::Muted,
-            "guessing",
-        );
+    for activation in ACTIVATIONS {
+        let name = title(activation);
+        let axis = Axis::linear("cross-entropy (nats)").holding(0.0).holding(1.1 * guess);
+        let mut chart =
+            Chart::new(Axis::whole("epoch"), axis).title(&name).horizontal(guess, Color::Muted, "guessing");
         for run in runs.iter().filter(|run| run.activation == activation) {
-            let (_, label, color, marker) = NORMS[run.norm];
+            let (_, label, color, (dash, width)) = NORMS[run.norm];
             let losses = run.losses.iter().enumerate().map(|(i, loss)| ((i + 1) as f64, *loss));
-            chart = chart.line(Line::new(losses).label(label).color(color).marker(marker));
+            chart = chart.line(Line::new(losses).label(label).color(color).dash(dash).width(width));
             let last = run.losses.last().copied().unwrap_or(f64::NAN);
             let before = flow_of(flows, run);
             let [ratio, likeness] = before.map_or([f64::NAN; 2], |flow| [flow.ratios()[0], flow.likeness]);
@@ -325,59 +356,6 @@ pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run]) {
 }
 
 /// The gradients of a network before the run.
-fn flow_of<'a>(flows: &'a [Flow], run: &Run) -> Option<&'a Flow> {
+pub(super) fn flow_of<'a>(flows: &'a [Flow], run: &Run) -> Option<&'a Flow> {
     flows.iter().find(|f| (f.activation, f.norm, f.depth) == (run.activation, run.norm, DEEP))
-}
-
-/// What became of the networks whose gradients stay, and of those whose gradients explode.
-fn fates(outcome: &mut Outcome, flows: &[Flow], runs: &[Run]) {
-    let with = |wanted: &str| -> Vec<(&Run, &Flow)> {
-        let all = runs.iter().filter_map(|run| Some((run, flow_of(flows, run)?)));
-        all.filter(|(_, flow)| fate(flow.ratios()[0]) == wanted).collect()
-    };
-    let list = |runs: &[(&Run, &Flow)]| {
-        let text = |(run, _): &(&Run, &Flow)| {
-            format!("{} {} {}", run.activation, NORMS[run.norm].1, fixed(run.accuracy, 3))
-        };
-        runs.iter().map(text).collect::<Vec<_>>().join(", ")
-    };
-    let likeness = |runs: &[(&Run, &Flow)]| {
-        let text = |(run, flow): &(&Run, &Flow)| {
-            let name = format!("{} {}", run.activation, NORMS[run.norm].1);
-            format!("{} for {name}", fixed(flow.likeness, 3))
-        };
-        runs.iter().map(text).collect::<Vec<_>>().join(", ")
-    };
-    let kept = with("stays");
-    outcome.claim(
-        Claim::that(format!("A gradient that stays is enough to train {DEEP} layers"))
-            .expected("all networks with one learn")
-            .measured(format!("training accuracy {}", list(&kept)))
-            .criterion("at least 0.5 for each network whose gradient neither vanishes nor explodes")
-            .holds(
-                !kept.is_empty() && kept.iter().all(|(run, _)| run.accuracy >= 0.5),
-                format!(
-                    "It is needed, not enough. The mean cosine between the outputs for two images, before training, is \
-                     {}: where it is near 1, as the theory has it for ReLU, the network cannot tell images apart until many \
-                     steps have undone that. Without normalisation GELU's gradients are moreover small in all layers. That \
-                     does not explain all: one rate and so few epochs need not suit every network.",
-                    likeness(&kept)
-                ),
-            ),
-    );
-    let exploding = with("explodes");
-    if exploding.is_empty() {
-        return;
-    }
-    outcome.claim(
-        Claim::that("Where gradients explode a network learns little at this rate")
-            .expected("steps that are too large in the layers near the inputs")
-            .measured(format!("training accuracy {}", list(&exploding)))
-            .criterion("less than 0.5 for each")
-            .holds(
-                exploding.iter().all(|(run, _)| run.accuracy.is_nan() || run.accuracy < 0.5),
-                "Behind a weight that is normalised only its direction matters: too large a step makes the weights \
-                 long, and so the next steps small (van Laarhoven 2017). In enough steps the network recovers.",
-            ),
-    );
 }

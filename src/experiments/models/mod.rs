@@ -54,6 +54,8 @@ struct Row {
     samples: usize,
     accuracy: f64,
     fit_seconds: f64,
+    /// Of choosing γ and λ before that, where there is such a choice.
+    choice_seconds: Option<f64>,
     /// For one sample.
     predict_seconds: f64,
     /// Bytes that the fit held at once: not the data set, but the copy of it that a kernel machine makes.
@@ -103,6 +105,8 @@ struct Chosen {
     lambda: f64,
     /// Where they lie at an end of what was tried, or λ had to be raised: a remark behind the numbers.
     remark: &'static str,
+    /// What the choice took.
+    seconds: f64,
 }
 
 impl std::fmt::Display for Chosen {
@@ -221,6 +225,7 @@ fn network<T: Float>(
         samples: train.len(),
         accuracy: evaluation.accuracy().unwrap_or(f64::NAN),
         fit_seconds,
+        choice_seconds: None,
         predict_seconds: start.elapsed().as_secs_f64() / test.len() as f64,
         fit_bytes,
         kept_bytes: tape.param_numbers() * size_of::<T>(),
@@ -240,6 +245,7 @@ fn targets<T: Float>(data: &Dataset) -> Result<nalgebra::DMatrix<T>> {
 fn choose<T: Float>(context: &Context, train: &Dataset, most: usize, octaves: i32) -> Result<Chosen> {
     let part = train.take(most);
     let (x, y) = (Samples::<T>::from_dataset(&part)?, targets::<T>(&part)?);
+    let start = Instant::now();
     let median = median_gamma(&x, context.seed)?;
     let mut tried = Vec::new();
     for octave in 0..=octaves {
@@ -270,7 +276,13 @@ fn choose<T: Float>(context: &Context, train: &Dataset, most: usize, octaves: i3
         (_, e) if of_gamma().all(|t| t.1 >= e) => " (the least λ that leaves the matrix definite)",
         _ => "",
     };
-    Ok(Chosen { gamma: median * Float::powi(2.0f64, octave), lambda: Float::powi(10.0f64, exponent), remark })
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Chosen {
+        gamma: median * Float::powi(2.0f64, octave),
+        lambda: Float::powi(10.0f64, exponent),
+        remark,
+        seconds,
+    })
 }
 
 /// Raises λ tenfold where rounding makes the matrix of all samples indefinite: it was chosen on a part of them.
@@ -304,6 +316,7 @@ fn kernel_ridge<T: Float>(
         samples: n,
         accuracy,
         fit_seconds,
+        choice_seconds: Some(chosen.seconds),
         predict_seconds: start.elapsed().as_secs_f64() / test.len() as f64,
         fit_bytes: numbers * size_of::<T>(),
         // Samples with their norms, and α.

@@ -11,11 +11,14 @@ pub(super) fn all(context: &Context, spiral: &Spiral, images: &Images) -> Outcom
     image_claims(&mut outcome, &images.rows);
     outcome.figure(&boundaries(spiral));
     outcome.figure(&bars(&spiral.rows, &images.rows));
-    let caption = format!("On the spiral: 2-64-64-3 in f64, and KRR with {}", spiral.chosen);
+    let caption = format!("On the spiral: the MLP 2-64-64-{ARMS} in f64, and KRR with {}", spiral.chosen);
     outcome.table(table("spiral", caption, &spiral.rows));
     let caption = format!(
-        "On images ({}): 784-128-10 in f32, and KRR with {}; choosing these is not in its time",
-        context.data.name, images.chosen
+        "On images ({}): the MLP {}-128-{} in f32, and KRR with {}",
+        context.data.name,
+        context.data.train.features(),
+        context.data.train.classes(),
+        images.chosen
     );
     outcome.table(table("images", caption, &images.rows));
     for (part, rows) in [("spiral", &spiral.rows), ("images", &images.rows)] {
@@ -100,21 +103,30 @@ fn image_claims(outcome: &mut Outcome, rows: &[Row]) {
             .criterion("each at least 0.01 above")
             .holds(
                 mlp.min(krr) - lines >= 0.01,
-                format!(
-                    "What lines leave to be gained on these images is little: {}.",
-                    fixed(1.0 - lines, 4)
-                ),
+                if lines >= 0.95 {
+                    format!(
+                        "What lines leave to be gained on these images is little: {} of them.",
+                        fixed(1.0 - lines, 4)
+                    )
+                } else {
+                    format!(
+                        "Lines leave {} of the images to be gained, and so it is not for want of room: from {} samples of \
+                         these not both of the others learn more that holds for new ones.",
+                        fixed(1.0 - lines, 4),
+                        rows[0].samples
+                    )
+                },
             ),
     );
     outcome.claim(
         Claim::that("On the same images kernel ridge regression does at least as well as the network")
             .expected("at least as many right")
             .measured(format!("test accuracy {} against {}", fixed(krr, 4), fixed(mlp, 4)))
-            .criterion("no more than 0.005 below")
+            .criterion("not below")
             .holds(
-                krr >= mlp - 0.005,
-                "The kernel weighs all pixels alike and knows nothing of strokes that are shifted or turned; the \
-                 hidden layer learns which pixels matter.",
+                krr >= mlp,
+                "The kernel weighs all pixels alike; the hidden layer learns which of them matter. It is one run of the \
+                 network, and another seed may turn a small difference round.",
             ),
     );
     let (mlp, krr) = (rows[1].fit_bytes as f64 / 1e6, rows[2].fit_bytes as f64 / 1e6);
@@ -167,33 +179,41 @@ fn plane(title: String, data: &Dataset, classes: &[usize]) -> Chart {
 
 fn bars(spiral: &[Row], images: &[Row]) -> Figure {
     let names = || Axis::categories("", ["logistic", "MLP", "KRR"]);
-    let parts = [("spiral", spiral, Color::Blue), ("images", images, Color::Vermilion)];
-    let chart = |y: Axis, title: &str, f: &dyn Fn(&Row) -> f64| {
-        // Bars begin at the low end of the axis: the shortest is to be seen too.
-        let all = parts.iter().flat_map(|(_, rows, _)| rows.iter().take(3).map(f));
-        let mut chart = Chart::new(names(), y.holding(0.3 * all.fold(f64::INFINITY, f64::min))).title(title);
-        for (i, (label, rows, color)) in parts.iter().enumerate() {
-            // Those on the same samples.
-            let bars = rows.iter().take(3).enumerate().map(|(k, row)| (k as f64, f(row)));
-            chart = chart.bars(bars, (i, 2), *color, *label);
-        }
-        chart
+    let parts = [
+        ("spiral", spiral, Color::Blue, Marker::Circle),
+        ("images", images, Color::Vermilion, Marker::Square),
+    ];
+    // Of those on the same samples.
+    let values = |rows: &[Row], f: &dyn Fn(&Row) -> f64| {
+        rows.iter().take(3).enumerate().map(|(k, row)| (k as f64, f(row))).collect::<Vec<_>>()
+    };
+    let accuracy = Chart::new(names(), Axis::linear("test accuracy").range(0.0, 1.0)).title("Accuracy");
+    let accuracy = parts.iter().enumerate().fold(accuracy, |chart, (i, (label, rows, color, _))| {
+        chart.bars(values(rows, &|row| row.accuracy), (i, 2), *color, *label)
+    });
+    // A bar on a logarithmic axis would begin nowhere.
+    let chart = |y: &str, title: &str, f: &dyn Fn(&Row) -> f64| {
+        let chart = Chart::new(names(), Axis::log(y)).title(title);
+        parts.iter().enumerate().fold(chart, |chart, (i, (label, rows, color, marker))| {
+            let aside = 0.2 * i as f64 - 0.1;
+            let places = values(rows, f).into_iter().map(|(k, y)| (k + aside, y));
+            chart.points(places, *marker, *color, *label)
+        })
     };
     Figure::new(
         "comparison",
         "What each takes, and what it gives",
         format!(
             "Fitted to {} points of the spiral and {} images, the same for all three. All but the accuracy are on \
-             logarithmic axes. Times are of one run each.",
+             logarithmic axes. Times are of one run each; that of a fit is without the choice of γ and λ, which is in the \
+             tables.",
             spiral[0].samples, images[0].samples
         ),
     )
-    .panel(chart(Axis::linear("test accuracy").range(0.0, 1.0), "Accuracy", &|row| row.accuracy))
-    .panel(chart(Axis::log("memory of the fit (MB)"), "Memory", &|row| row.fit_bytes as f64 / 1e6))
-    .panel(chart(Axis::log("time of the fit (s)"), "Time to fit", &|row| row.fit_seconds))
-    .panel(chart(Axis::log("time of a prediction (µs)"), "Time to predict", &|row| {
-        1e6 * row.predict_seconds
-    }))
+    .panel(accuracy)
+    .panel(chart("memory of the fit (MB)", "Memory", &|row| row.fit_bytes as f64 / 1e6))
+    .panel(chart("time of the fit (s)", "Time to fit, γ and λ given", &|row| row.fit_seconds))
+    .panel(chart("time of a prediction (µs)", "Time to predict", &|row| 1e6 * row.predict_seconds))
 }
 
 fn table(name: &str, caption: String, rows: &[Row]) -> Table {
@@ -201,6 +221,7 @@ fn table(name: &str, caption: String, rows: &[Row]) -> Table {
         "model",
         "training samples",
         "test accuracy",
+        "choice of γ and λ (s)",
         "fit (s)",
         "prediction (µs)",
         "memory of the fit (MB)",
@@ -212,6 +233,7 @@ fn table(name: &str, caption: String, rows: &[Row]) -> Table {
             row.model.into(),
             row.samples.into(),
             row.accuracy.into(),
+            row.choice_seconds.map_or("none".into(), Into::into),
             row.fit_seconds.into(),
             (1e6 * row.predict_seconds).into(),
             (row.fit_bytes as f64 / 1e6).into(),

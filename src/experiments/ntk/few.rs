@@ -1,0 +1,211 @@
+//! Ridge regression with the tangent kernel against a network, on few images.
+
+use std::sync::Arc;
+
+use super::{at, network, paired};
+use crate::data::Dataset;
+use crate::experiments::statistics::mean_and_deviation;
+use crate::experiments::{Context, Outcome};
+use crate::models::Mlp;
+use crate::models::kernel::{Kernel, KernelMachine, KernelRidge, Ntk, RidgeOptions, Samples, one_vs_rest};
+use crate::nn::Activation;
+use crate::optim::{Adam, Optimizer};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed};
+use crate::rng::{Purpose, derive, stream};
+use crate::train::{FitOptions, Loss, Trace, argmax, fit, predict};
+use crate::{Result, Tape};
+
+/// Share of the mean of the kernel's diagonal that is added to all of it.
+const RIDGE: f64 = 1e-3;
+/// Units of the networks on images.
+const HIDDEN: usize = 256;
+
+/// What comes of so many training images. Of each test image, 1 if it is classified right, and 0 if not.
+pub(super) struct Few {
+    n: usize,
+    ridge: Vec<f64>,
+    /// One for each start.
+    networks: Vec<Vec<f64>>,
+}
+
+impl Few {
+    /// Accuracies of the networks.
+    fn accuracies(&self) -> Vec<f64> {
+        self.networks.iter().map(|right| mean_and_deviation(right).0).collect()
+    }
+
+    fn ridge(&self) -> f64 {
+        mean_and_deviation(&self.ridge).0
+    }
+
+    fn network(&self) -> f64 {
+        mean_and_deviation(&self.accuracies()).0
+    }
+
+    /// By how much the kernel does better, with the standard error over the test images, each of which is a pair.
+    fn lead(&self) -> (f64, f64) {
+        let share =
+            |i: usize| self.networks.iter().map(|right| right[i]).sum::<f64>() / self.networks.len() as f64;
+        paired(&self.ridge, &Vec::from_iter((0..self.ridge.len()).map(share)))
+    }
+}
+
+pub(super) fn measure(context: &Context) -> Result<Vec<Few>> {
+    let counts = context.pick(&[100, 300, 1000][..], &[100, 300, 1000, 3000]);
+    let seeds = context.pick(2, 5);
+    let test = &context.data.test;
+    let mut all = Vec::new();
+    for (i, n) in counts.iter().enumerate() {
+        let train = context.data.train.take(*n);
+        // Of fewer images than asked for there are all, once.
+        if all.last().is_some_and(|few: &Few| few.n == train.len()) {
+            break;
+        }
+        at(context, 2, i * (seeds + 1), counts.len() * (seeds + 1), "kernel ridge")?;
+        let mut row = Few { n: train.len(), ridge: ridge(&train, test)?, networks: Vec::new() };
+        for k in 0..seeds {
+            at(context, 2, i * (seeds + 1) + k + 1, counts.len() * (seeds + 1), "network")?;
+            row.networks.push(trained(context, &train, test, derive(context.seed, k as u64))?);
+        }
+        all.push(row);
+    }
+    Ok(all)
+}
+
+/// 1 for each test sample whose class is found, and 0 for the others.
+fn right(test: &Dataset, classes: impl Iterator<Item = usize>) -> Vec<f64> {
+    classes.enumerate().map(|(i, class)| f64::from(u8::from(class == test.label(i)))).collect()
+}
+
+/// Which test samples ridge regression with the kernel of a hidden layer of ReLU gets right.
+fn ridge(train: &Dataset, test: &Dataset) -> Result<Vec<f64>> {
+    let kernel: Arc<dyn Kernel<f64>> = Arc::new(Ntk(network(1, train.features(), 0.0)?));
+    let (x, z) = (Samples::from_dataset(train)?, Samples::from_dataset(test)?);
+    let y = one_vs_rest(train.labels().unwrap_or_default(), train.classes())?;
+    let mut diagonal = 0.0;
+    for norm in x.rows().norms {
+        let mut value = [*norm];
+        kernel.apply(&mut value, *norm, &[*norm]);
+        diagonal += value[0] / x.len() as f64;
+    }
+    let machine = KernelRidge::fit(kernel, &x, &y, RidgeOptions::new(RIDGE * diagonal / x.len() as f64))?;
+    Ok(right(test, machine.classify(&z).into_iter()))
+}
+
+/// Which test samples a finite network gets right, trained for the same number of steps whatever the number of images.
+fn trained(context: &Context, train: &Dataset, test: &Dataset, seed: u64) -> Result<Vec<f64>> {
+    let mut tape = Tape::<f32>::default();
+    let widths = [train.features(), HIDDEN, train.classes()];
+    let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut stream(seed, Purpose::Init))?;
+    let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
+    let loss = Loss::suited_to(train)?;
+    let steps: usize = context.pick(600, 2000);
+    let options = FitOptions::new(steps.div_ceil(train.len().div_ceil(32).max(1)), 32, seed, loss);
+    let (mut watch, mut trace) = (context.observer("network"), Trace::default());
+    fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut watch, &mut trace)?;
+    context.check()?;
+    let outputs = predict(&model, &mut tape, test)?;
+    Ok(right(test, outputs.chunks(test.classes()).map(argmax)))
+}
+
+pub(super) fn report(context: &Context, outcome: &mut Outcome, all: &[Few]) {
+    let list = |of: &dyn Fn(&Few) -> String| all.iter().map(of).collect::<Vec<_>>().join(", ");
+    let lead = |few: &Few| {
+        let (lead, error) = few.lead();
+        format!("{} ± {}", fixed(lead, 4), fixed(error, 4))
+    };
+    let below = all.iter().filter(|few| few.lead().0 < 0.0);
+    let below: Vec<String> = below.map(|few| format!("with {} images by {}", few.n, lead(few))).collect();
+    let close = all.iter().filter(|few| few.lead().0.abs() < 2.0 * few.lead().1);
+    let close: Vec<String> = close.map(|few| few.n.to_string()).collect();
+    let claim = Claim::that(
+        "On few images the kernel machine of the infinite network does at least as well as a finite one",
+    )
+    .expected("a test accuracy that is not below")
+    .measured(format!(
+        "{} by the kernel, {} by the network, for {} images: a lead of {} (± a standard error over the test images)",
+        list(&|few| fixed(few.ridge(), 4)),
+        list(&|few| fixed(few.network(), 4)),
+        list(&|few| few.n.to_string()),
+        list(&lead)
+    ))
+    .criterion("at each number of images not below the mean of the networks")
+    .holds(
+        below.is_empty(),
+        format!(
+            "It is below {}. The network also learns features, the kernel has those of the start; and the losses are not \
+             the same, the squared error for the kernel and the cross-entropy for the network.",
+            below.join(", ")
+        ),
+    );
+    let remark = format!(
+        "With {} images the lead is less than two standard errors: other test images may turn it round.",
+        close.join(", ")
+    );
+    outcome.claim(if close.is_empty() { claim } else { claim.remark(&remark) });
+    let spread = all.iter().map(|few| {
+        let (mean, deviation) = mean_and_deviation(&few.accuracies());
+        (few.n as f64, mean - deviation, mean + deviation)
+    });
+    let points = |of: &dyn Fn(&Few) -> f64| all.iter().map(|few| (few.n as f64, of(few))).collect::<Vec<_>>();
+    let images = || Axis::log("training images");
+    let (features, classes) = (context.data.train.features(), context.data.train.classes());
+    let accuracies = Chart::new(images(), Axis::linear("test accuracy"))
+        .title("Accuracy")
+        .band(spread, Color::Vermilion, "")
+        .line(Line::new(points(&Few::ridge)).label("NTK ridge").color(Color::Blue).marker(Marker::Circle))
+        .line(
+            Line::new(points(&Few::network))
+                .label(format!("network {features}-{HIDDEN}-{classes}"))
+                .color(Color::Vermilion)
+                .marker(Marker::Square),
+        );
+    let errors = all.iter().map(|few| {
+        let (lead, error) = few.lead();
+        (few.n as f64, lead - 2.0 * error, lead + 2.0 * error)
+    });
+    let leads = Chart::new(images(), Axis::linear("lead of the kernel in accuracy").holding(0.0))
+        .title("Difference")
+        .horizontal(0.0, Color::Muted, "")
+        .errors(errors, Color::Blue)
+        .points(points(&|few| few.lead().0), Marker::Circle, Color::Blue, "kernel − network");
+    outcome.figure(
+        &Figure::new(
+            "few-images",
+            "Ridge regression with the tangent kernel, and a network",
+            format!(
+                "Both have one hidden layer of ReLU: infinitely wide, and of {HIDDEN} units trained by Adam. The band is a \
+                 standard deviation over the seeds to each side; on the right the bars are two standard errors of the \
+                 paired difference over the {} test images. Look where a bar crosses 0: there these images do not tell.",
+                context.data.test.len()
+            ),
+        )
+        .panel(accuracies)
+        .panel(leads),
+    );
+    let columns = [
+        "training images",
+        "NTK ridge",
+        "network, mean",
+        "network, standard deviation",
+        "lead",
+        "standard error",
+    ];
+    let mut table = Table::new("few-images", "Test accuracy, and the lead of the kernel", columns);
+    for few in all {
+        let (mean, deviation) = mean_and_deviation(&few.accuracies());
+        let (lead, error) = few.lead();
+        table.row([
+            few.n.into(),
+            few.ridge().into(),
+            mean.into(),
+            deviation.into(),
+            lead.into(),
+            error.into(),
+        ]);
+        outcome.number(format!("accuracy of the kernel with {}", few.n), few.ridge());
+        outcome.number(format!("accuracy of the network with {}", few.n), mean);
+        outcome.number(format!("standard error of the lead with {}", few.n), error);
+    }
+    outcome.table(table);
+}
