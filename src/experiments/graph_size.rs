@@ -47,7 +47,7 @@ impl Row {
 fn run(context: &Context) -> Result<Outcome> {
     // Also between the powers of two: buffers that double look linear if only these are tried.
     let depths: Vec<usize> = (3..context.pick(9, 12))
-        .flat_map(|k| [1 << k, 3 << (k - 1)])
+        .flat_map(|k| [4, 5, 6, 7].map(|quarters| quarters << (k - 2)))
         .chain([context.pick(512, 4096)])
         .collect();
     let mut rows = Vec::new();

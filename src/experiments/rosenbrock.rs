@@ -188,8 +188,8 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
                 rounded(after, 2)
             ),
         )
-        .panel(distances(runs, Axis::linear("step"), "Linear steps", |from| from + 200))
-        .panel(distances(runs, Axis::log("step"), "Logarithmic steps", |from| from + (from / 20).max(1))),
+        .panel(distances(runs, Axis::linear("step"), "Linear steps", |from| from + 1000))
+        .panel(distances(runs, Axis::log("step"), "Logarithmic steps", |from| from + (from / 10).max(1))),
     );
 
     let columns = ["optimizer", "loss at the end", "distance at the end", "steps to distance 0.1"];
