@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Context, Experiment, Outcome};
+use crate::data::Dataset;
 use crate::models::Mlp;
 use crate::nn::Activation;
 use crate::optim::{Adam, Optimizer};
@@ -43,7 +44,8 @@ fn run(context: &Context) -> Result<Outcome> {
         context.at(i, RATES.len(), &format!("η = {rate}"))?;
         rows.push(train(context, rate)?);
     }
-    Ok(report(&rows, context.data.train.features()))
+    let (train, test) = (&context.data.train, &context.data.test);
+    Ok(report(&rows, train.features(), accuracy_of_a_constant(train, test)))
 }
 
 /// Keeps the loss of every step.
@@ -108,7 +110,14 @@ fn window(rows: &[Row]) -> Option<(f64, &[Row])> {
     Some((rows[best].accuracy, &rows[low..=high]))
 }
 
-fn report(rows: &[Row], features: usize) -> Outcome {
+/// Test accuracy of a network that gives every sample the most frequent class of the training samples.
+fn accuracy_of_a_constant(train: &Dataset, test: &Dataset) -> f64 {
+    let counts = train.class_counts();
+    let most = (0..counts.len()).max_by_key(|class| counts[*class]).unwrap_or(0);
+    test.class_counts().get(most).map_or(0.0, |count| *count as f64 / test.len() as f64)
+}
+
+fn report(rows: &[Row], features: usize, constant: f64) -> Outcome {
     let mut outcome = Outcome::default();
     let found = window(rows);
     let best = found.map_or(f64::NAN, |(best, _)| best);
@@ -121,17 +130,21 @@ fn report(rows: &[Row], features: usize) -> Outcome {
             .expected("at least a factor of 10")
             .measured(match ends {
                 Some((low, high)) => format!(
-                    "from {} to {}: within {USABLE} of the best test accuracy, {}",
+                    "from {} to {}: within {USABLE} of the best test accuracy, {}; always the same class has {}",
                     rounded(low, 1),
                     rounded(high, 1),
-                    fixed(best, 4)
+                    fixed(best, 4),
+                    fixed(constant, 4)
                 ),
                 None => "none: no rate has left finite numbers".into(),
             })
-            .criterion("the ratio of its ends is at least 10")
+            .criterion(
+                "the ratio of its ends is at least 10, and something is learned there: the best is at least 0.05 above \
+                 what a network has that always names the most frequent class",
+            )
             .holds(
                 // The rates are decimal, and 0.001/0.0001 is a little less than 10 in binary.
-                ends.is_some_and(|(low, high)| high / low >= 10.0 * (1.0 - 1e-9)),
+                ends.is_some_and(|(low, high)| high / low >= 10.0 * (1.0 - 1e-9)) && best - constant >= 0.05,
                 "The steps of this run are few: a rate that is too small for them would do in a longer one, \
                  which moves the lower end of the window down. And the window is known only to the distance of \
                  the rates that were tried, a factor of about three.",
@@ -273,7 +286,7 @@ mod tests {
 
     #[test]
     fn no_rate_that_leaves_finite_numbers_is_a_result_too() {
-        let outcome = report(&rows([f64::NAN; 10]), 784);
+        let outcome = report(&rows([f64::NAN; 10]), 784, 0.1);
         assert!(!outcome.section.claims[0].holds && !outcome.section.claims[1].holds);
         assert!(outcome.section.claims[0].measured.contains("no rate"));
     }

@@ -240,6 +240,13 @@ fn report(rows: &[Row], epochs: usize, steps: usize) -> Outcome {
     outcome
 }
 
+fn times(factor: f64, until: &str) -> String {
+    match factor.is_nan() {
+        true => format!("no factor: there are no epochs after which {until}"),
+        false => format!("{} times: epochs until {until}", rounded(factor, 3)),
+    }
+}
+
 fn speed_claims(outcome: &mut Outcome, rows: &[Row], epochs: usize, steps: usize) {
     let half = epochs / 2;
     let momentum = speed(rows, MOMENTUM, SGD, epochs);
@@ -250,10 +257,7 @@ fn speed_claims(outcome: &mut Outcome, rows: &[Row], epochs: usize, steps: usize
     outcome.claim(
         Claim::that("Momentum goes the way of SGD 1/(1−β) times as fast, but for its start")
             .expected(format!("{} times", rounded(expected, 3)))
-            .measured(format!(
-                "{} times: epochs until the test loss is that of SGD after {half}",
-                rounded(momentum, 3)
-            ))
+            .measured(times(momentum, &format!("the test loss is that of SGD after {half}")))
             .criterion("within 15 % of the expected factor")
             .holds(
                 (momentum / expected - 1.0).abs() <= 0.15,
@@ -267,10 +271,7 @@ fn speed_claims(outcome: &mut Outcome, rows: &[Row], epochs: usize, steps: usize
     outcome.claim(
         Claim::that("Adam with a tenth of the rate takes ten times as long")
             .expected("about 10 times")
-            .measured(format!(
-                "{} times: epochs until the test loss is that of the slow one after {half}",
-                rounded(slow, 3)
-            ))
+            .measured(times(slow, &format!("the test loss is that of the slow one after {half}")))
             .criterion("between 7 and 14")
             .holds(
                 (7.0..=14.0).contains(&slow),
