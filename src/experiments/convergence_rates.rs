@@ -125,62 +125,106 @@ fn mean_excess(
     Ok(at.iter().zip(&sums).map(|(t, sum)| (*t as f64, sum / runs as f64)).collect())
 }
 
+/// A stochastic problem and what the theory says of it.
+struct Theory {
+    problem: Problem,
+    title: &'static str,
+    statement: &'static str,
+    /// How the bound is called, and its shape.
+    bound: (&'static str, fn(f64) -> f64),
+    /// What the slope may be above that of the bound: 0 where the bound bends.
+    tolerance: f64,
+    otherwise: &'static str,
+}
+
+const THEORIES: [Theory; 2] = [
+    Theory {
+        problem: Problem::Absolute,
+        title: "convex: ‖w‖₁, η = 0.5/√t",
+        statement: "‖w‖₁, convex: the excess falls at least as fast as log T/√T",
+        bound: ("log T/√T", |t| Float::ln(t) / t.sqrt()),
+        tolerance: 0.0,
+        otherwise: "The bound is that of large T.",
+    },
+    Theory {
+        problem: Problem::Quadratic,
+        title: "strongly convex: quadratic, η = 1/t",
+        statement: "A quadratic, strongly convex: the excess falls at least as fast as 1/T",
+        bound: ("1/T", |t| 1.0 / t),
+        tolerance: 0.1,
+        otherwise: "The slope is that of the limit.",
+    },
+];
+
 fn stochastic(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let doublings = context.pick(13, 16);
     let at: Vec<usize> = (0..=doublings).map(|k| 1 << k).collect();
     let runs = context.pick(40, 100);
-    let problems = [
-        (Problem::Absolute, -0.5, "‖w‖₁, convex: the excess falls as T^(−1/2)", "convex: ‖w‖₁, η = 0.5/√t"),
-        (
-            Problem::Quadratic,
-            -1.0,
-            "A quadratic, strongly convex: the excess falls as 1/T",
-            "strongly convex: quadratic, η = 1/t",
-        ),
-    ];
     let mut figure = Figure::new(
         "stochastic",
         "SGD with noisy gradients",
         format!(
             "Mean excess loss of the last iterate over {runs} runs. On two logarithmic axes a power of T is a \
-             line; the dashed one has the slope of the theory."
+             line. The dashed one has the shape of the theory's upper bound, from somewhat above the excess at T = {}: \
+             what is proven is that the excess falls as fast or faster. The dotted line of the first panel is the \
+             bound without its logarithm.",
+            at[5]
         ),
     );
-    for (i, (problem, expected, statement, title)) in problems.into_iter().enumerate() {
+    for (i, theory) in THEORIES.into_iter().enumerate() {
+        let Theory { problem, title, statement, bound: (name, bound), tolerance, otherwise } = theory;
         context.at(2 * i, 10, title)?;
         let points = mean_excess(context, problem, &at, runs, |t| match problem {
             Problem::Absolute => 0.5 / (t as f64).sqrt(),
             Problem::Quadratic => 1.0 / t as f64,
         })?;
         // The way to where the noise rules is no part of the rate.
-        let fit = Fit::power_law(&points[5..]);
+        let late = &points[5..];
+        let fit = Fit::power_law(late);
+        let expected = Fit::power_law(&late.iter().map(|(t, _)| (*t, bound(*t))).collect::<Vec<_>>()).slope;
         outcome.number(format!("slope on the problem {title}"), fit.slope);
-        outcome.claim(
-            Claim::that(statement)
-                .expected(format!("slope {}", rounded(expected, 2)))
-                .measured(format!("slope {fit}, from T = {}", at[5]))
-                .criterion("slope within 0.1 of it")
-                .holds(
-                    (fit.slope - expected).abs() <= 0.1,
-                    format!(
-                        "The slope is that of the limit. Up to T = {} the start may still show, and a mean over \
-                         {runs} runs wavers. What the theory proves is an upper bound: a faster fall does not \
-                         contradict it.",
-                        at[at.len() - 1]
-                    ),
+        outcome.number(format!("slope of the bound {name}"), expected);
+        let criterion = match tolerance {
+            0.0 => {
+                "the slope and its interval are not above the slope of the bound at the same T".to_string()
+            }
+            _ => format!("the slope is at most {tolerance} above that of the bound"),
+        };
+        let holds = match tolerance {
+            0.0 => fit.slope + fit.half_width <= expected,
+            _ => fit.slope <= expected + tolerance,
+        };
+        let claim = Claim::that(statement)
+            .expected(format!("slope at most {}, that of {name}", rounded(expected, 3)))
+            .measured(format!("slope {fit}, from T = {}", at[5]))
+            .criterion(criterion)
+            .holds(
+                holds,
+                format!(
+                    "{otherwise} Up to T = {} the start may still show, and a mean over {runs} runs wavers.",
+                    at[at.len() - 1]
                 ),
-        );
-        let (x, y) = points[points.len() - 1];
-        let ideal = points.iter().map(move |(t, _)| (*t, 0.6 * y * Float::powf(t / x, expected)));
-        let chart = Chart::new(Axis::log("steps T"), Axis::log("mean excess loss"))
+            );
+        outcome.claim(match problem {
+            Problem::Absolute => claim.remark(
+                "The logarithm belongs to the worst convex function, made for that purpose in as many dimensions as \
+                 there are steps (Harvey et al. 2019). Whether it shows on this one, the slope tells: without it \
+                 that would be −0.5.",
+            ),
+            Problem::Quadratic => claim,
+        });
+        let (x, y) = late[0];
+        let scaled = |f: fn(f64) -> f64| {
+            late.iter().map(move |(t, _)| (*t, 1.6 * y * f(*t) / f(x))).collect::<Vec<_>>()
+        };
+        let mut chart = Chart::new(Axis::log("steps T"), Axis::log("mean excess loss"))
             .title(title)
             .line(Line::new(points.iter().copied()).label("SGD").marker(Marker::Circle))
-            .line(
-                Line::new(ideal.collect::<Vec<_>>())
-                    .label(format!("slope {}", rounded(expected, 2)))
-                    .color(Color::Muted)
-                    .dash(1),
-            );
+            .line(Line::new(scaled(bound)).label(name).color(Color::Ink).dash(1));
+        if problem == Problem::Absolute {
+            chart =
+                chart.line(Line::new(scaled(|t| 1.0 / t.sqrt())).label("1/√T").color(Color::Muted).dash(2));
+        }
         figure = figure.panel(chart);
     }
     outcome.figure(&figure);
@@ -381,13 +425,16 @@ fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Result<()> {
         "scale",
         "A loss times a constant",
         "The same problem, noise and rate, with the loss multiplied. See whether the three lines lie on each \
-         other, as they should with Adam, which knows no scale; for SGD a factor of the loss is one of the rate. A \
-         line ends where it leaves the axes or the finite numbers.",
+         other, as they should with Adam, which knows no scale; for SGD a factor of the loss is one of the rate, and \
+         one that is too large throws it out within a few steps. A line ends where it leaves the axes or the finite \
+         numbers; a cross marks a step on the way there.",
     );
+    // Where the axes of the figure end.
+    const FARTHEST: f64 = 1e4;
     let (mut ends, mut charts) = (Vec::new(), Vec::new());
     for adam in [true, false] {
         let mut chart =
-            Chart::new(Axis::linear("step"), Axis::log("distance to the minimum").range(1e-2, 1e3))
+            Chart::new(Axis::log("step"), Axis::log("distance to the minimum").range(1e-2, FARTHEST))
                 .title(if adam { "Adam, η = 0.01" } else { "SGD, η = 0.05" });
         for (i, (scale, label)) in scales.iter().zip(labels).enumerate() {
             let optimizer =
@@ -395,7 +442,12 @@ fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Result<()> {
             let (points, last) = scaled_run(context, optimizer, *scale, steps);
             // The first is drawn widest, so that all three are seen where they agree.
             let width = [7.0, 3.5, 1.6][i];
-            chart = chart.line(Line::new(points).label(label).width(width).dash(i / 2));
+            let leaves = points.iter().position(|(_, distance)| !(*distance <= FARTHEST));
+            let line = match leaves {
+                Some(end) => Line::new(points[..end].to_vec()).marker(Marker::Cross).width(3.5),
+                None => Line::new(points).width(width).dash(i / 2),
+            };
+            chart = chart.line(line.label(label));
             if adam {
                 ends.push(last);
             }
@@ -408,6 +460,7 @@ fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let start = (D as f64).sqrt();
     let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
     let largest = apart(&ends[0], &ends[1]).max(apart(&ends[2], &ends[1])) / start;
+    outcome.number("Adam's ends apart, of the first distance", largest);
     outcome.claim(
         Claim::that("Adam does not see the scale of the loss")
             .expected("the same path, but for ε")

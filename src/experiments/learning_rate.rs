@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::{Context, Experiment, Outcome};
+use crate::data::Dataset;
 use crate::models::Mlp;
 use crate::nn::Activation;
 use crate::optim::{Adam, Optimizer};
@@ -18,8 +19,8 @@ pub const EXPERIMENT: Experiment = Experiment {
         "A step of Adam moves each weight by about η, whatever the gradient (Kingma and Ba 2015, section \
          2.1). So in T steps no weight gets further than about ηT: with η = 10⁻⁵ and a thousand steps the \
          weights have hardly moved.",
-        "He's initialisation gives the weights of the first layer a deviation of √(2/784) = 0.05. A rate of \
-         that size replaces every weight at each step: training should fail above it, long before numbers \
+        "He's initialisation gives the weights of the first layer a deviation of √(2/d) where a sample has d \
+         features: 0.05 for images of 28×28. A rate of that size replaces every weight at each step: training should fail above it, long before numbers \
          overflow.",
     ],
     run,
@@ -43,7 +44,8 @@ fn run(context: &Context) -> Result<Outcome> {
         context.at(i, RATES.len(), &format!("η = {rate}"))?;
         rows.push(train(context, rate)?);
     }
-    Ok(report(&rows))
+    let (train, test) = (&context.data.train, &context.data.test);
+    Ok(report(&rows, train.features(), accuracy_of_a_constant(train, test)))
 }
 
 /// Keeps the loss of every step.
@@ -108,28 +110,41 @@ fn window(rows: &[Row]) -> Option<(f64, &[Row])> {
     Some((rows[best].accuracy, &rows[low..=high]))
 }
 
-fn report(rows: &[Row]) -> Outcome {
+/// Test accuracy of a network that gives every sample the most frequent class of the training samples.
+fn accuracy_of_a_constant(train: &Dataset, test: &Dataset) -> f64 {
+    let counts = train.class_counts();
+    let most = (0..counts.len()).max_by_key(|class| counts[*class]).unwrap_or(0);
+    test.class_counts().get(most).map_or(0.0, |count| *count as f64 / test.len() as f64)
+}
+
+fn report(rows: &[Row], features: usize, constant: f64) -> Outcome {
     let mut outcome = Outcome::default();
     let found = window(rows);
     let best = found.map_or(f64::NAN, |(best, _)| best);
     let ends = found.and_then(|(_, usable)| Some((usable.first()?.rate, usable.last()?.rate)));
-    let (first, last) = (&rows[0], &rows[rows.len() - 1]);
+    let first = &rows[0];
+    // The deviation of He's initialisation.
+    let size = (2.0 / features as f64).sqrt();
     outcome.claim(
         Claim::that("There is a window of usable rates, a factor of ten wide and more")
             .expected("at least a factor of 10")
             .measured(match ends {
                 Some((low, high)) => format!(
-                    "from {} to {}: within {USABLE} of the best test accuracy, {}",
+                    "from {} to {}: within {USABLE} of the best test accuracy, {}; always the same class has {}",
                     rounded(low, 1),
                     rounded(high, 1),
-                    fixed(best, 4)
+                    fixed(best, 4),
+                    fixed(constant, 4)
                 ),
                 None => "none: no rate has left finite numbers".into(),
             })
-            .criterion("the ratio of its ends is at least 10")
+            .criterion(
+                "the ratio of its ends is at least 10, and something is learned there: the best is at least 0.05 above \
+                 what a network has that always names the most frequent class",
+            )
             .holds(
                 // The rates are decimal, and 0.001/0.0001 is a little less than 10 in binary.
-                ends.is_some_and(|(low, high)| high / low >= 10.0 * (1.0 - 1e-9)),
+                ends.is_some_and(|(low, high)| high / low >= 10.0 * (1.0 - 1e-9)) && best - constant >= 0.05,
                 "The steps of this run are few: a rate that is too small for them would do in a longer one, \
                  which moves the lower end of the window down. And the window is known only to the distance of \
                  the rates that were tried, a factor of about three.",
@@ -148,30 +163,35 @@ fn report(rows: &[Row]) -> Outcome {
             .holds(
                 best - first.accuracy >= 0.05,
                 format!(
-                    "In {} steps a weight may go as far as {} with this rate, and has not to go far: the \
-                     initial weights of the first layer are only about 0.05 in size.",
+                    "In {} steps a weight may go as far as {} with this rate, and need not go far: the \
+                     initial weights of the first layer are about {} in size.",
                     first.losses.len(),
-                    rounded(first.rate * first.losses.len() as f64, 2)
+                    rounded(first.rate * first.losses.len() as f64, 2),
+                    rounded(size, 2)
                 ),
             ),
     );
-    let large = rows.iter().find(|row| row.rate >= 0.1).unwrap_or(last);
+    let above: Vec<&Row> = rows.iter().filter(|row| row.rate > size).collect();
+    let ends: Vec<String> =
+        above.iter().map(|row| format!("{} at {}", fixed(row.accuracy, 4), row.rate)).collect();
     outcome.claim(
-        Claim::that("Rates above the size of the first weights, 0.05, spoil the training")
-            .expected("clearly worse at 0.1 and above")
-            .measured(format!(
-                "test accuracy {} at {}, {} at {}",
-                fixed(large.accuracy, 4),
-                large.rate,
-                fixed(last.accuracy, 4),
-                last.rate
-            ))
-            .criterion("at least 0.05 below the best at both, or not finite")
+        Claim::that(format!("Rates above the size of the first weights, {}, spoil the training", rounded(size, 2)))
+            .expected("clearly worse at each of them")
+            .measured(match ends.as_slice() {
+                [] => "no rate as large was tried".into(),
+                some => format!("test accuracy {}; {} at the best rate", some.join(", "), fixed(best, 4)),
+            })
+            .criterion("at least 0.05 below the best at every rate above it, or not finite")
             .holds(
-                [large, last].iter().all(|row| row.accuracy.is_nan() || best - row.accuracy >= 0.05),
-                "The first steps throw the weights far out, and what follows is a network of large weights. \
-                 Adam's steps are as long there as anywhere, hence small beside such weights, and it may learn \
-                 from there as well.",
+                !above.is_empty()
+                    && above.iter().all(|row| row.accuracy.is_nan() || best - row.accuracy >= 0.05),
+                match ends.as_slice() {
+                    [] => "The fewer features a sample has, the larger the first weights: here they are above all \
+                           rates.",
+                    _ => "The first steps throw the weights far out, and what follows is a network of large weights. \
+                          Adam's steps are as long there as anywhere, hence small beside such weights, and it may learn \
+                          from there as well.",
+                },
             ),
     );
 
@@ -191,29 +211,12 @@ fn report(rows: &[Row]) -> Outcome {
             "Loss over the steps",
             "Means over pieces of the run; a line ends where the loss stops being finite. On the linear axis \
              see which rates learn, on the logarithmic one how far they get, and how far off the large ones are \
-             thrown. The axis on the left ends at 3.",
+             thrown. The linear axis ends at 3.",
         )
         .panel(chart(Axis::linear("cross-entropy (nats)").range(0.0, 3.0), "Linear axis"))
         .panel(chart(Axis::log("cross-entropy (nats)"), "Logarithmic axis")),
     );
-    let accuracies: Vec<(f64, f64)> = rows.iter().map(|row| (row.rate, row.accuracy)).collect();
-    let mut chart = Chart::new(Axis::log("learning rate η"), Axis::linear("test accuracy").range(0.0, 1.04))
-        .line(Line::new(accuracies).marker(Marker::Circle));
-    if best.is_finite() {
-        chart = chart.horizontal(best - USABLE, Color::Muted, format!("{USABLE} below the best"));
-    }
-    outcome.figure(
-        &Figure::new(
-            "window",
-            "Test accuracy over the rate",
-            format!(
-                "The dashed line is {USABLE} below the best: what lies above it is the usable window. See how \
-                 steeply it ends on either side. On the left, where the weights have not come far, more epochs \
-                 could help. A rate without a point has left the finite numbers."
-            ),
-        )
-        .panel(chart),
-    );
+    outcome.figure(&usable(rows));
     let columns = ["rate", "mean loss of the last tenth", "test accuracy", "finite"];
     let mut table = Table::new("rates", "What each rate comes to", columns);
     for row in rows {
@@ -222,9 +225,49 @@ fn report(rows: &[Row]) -> Outcome {
         let finite = if row.diverged { "no" } else { "yes" };
         table.row([row.rate.into(), loss.into(), row.accuracy.into(), finite.into()]);
         outcome.number(format!("test accuracy at {}", row.rate), row.accuracy);
+        outcome.number(format!("loss of the last tenth at {}", row.rate), loss);
     }
     outcome.table(table);
     outcome
+}
+
+/// The window, of accuracies and of errors.
+fn usable(rows: &[Row]) -> Figure {
+    let found = window(rows);
+    let inside = found.map_or(&[][..], |(_, inside)| inside);
+    let rate = || Axis::log("learning rate η");
+    let panel = |y: Axis, (bottom, top): (f64, f64), title: &str, of: fn(f64) -> f64| {
+        let points = |rows: &[Row]| rows.iter().map(|row| (row.rate, of(row.accuracy))).collect::<Vec<_>>();
+        let mut chart = Chart::new(rate(), y.range(bottom, top)).title(title);
+        // From halfway to the rate before to halfway to the one behind, since a single rate has no width.
+        if let (Some(low), Some(high)) = (inside.first(), inside.last()) {
+            let (low, high) = (low.rate / 3.0f64.sqrt(), high.rate * 3.0f64.sqrt());
+            chart = chart.band([(low, bottom, top), (high, bottom, top)], Color::Green, "usable");
+        }
+        chart = chart.line(Line::new(points(rows)).color(Color::Blue).marker(Marker::Circle));
+        if let Some((best, _)) = found {
+            chart = chart.horizontal(of(best - USABLE), Color::Ink, format!("{USABLE} below the best"));
+        }
+        chart
+    };
+    let errors = rows.iter().map(|row| 1.0 - row.accuracy).filter(|error| *error > 0.0);
+    let least = errors.fold(USABLE, f64::min);
+    let perfect = match rows.iter().filter(|row| row.accuracy == 1.0).count() {
+        0 => "",
+        _ => " A rate without mistakes has no place on the axis of errors.",
+    };
+    Figure::new(
+        "window",
+        "Test accuracy over the rate",
+        format!(
+            "Shaded is the usable window: the rates without a gap around the best at which the accuracy is at most \
+             {USABLE} below the best. The errors are on a logarithmic axis, on which that distance can be seen. Look \
+             how steeply the window ends on either side. At small rates, with which the weights have not come far, \
+             more epochs could help. A rate without a point has left the finite numbers.{perfect}"
+        ),
+    )
+    .panel(panel(Axis::linear("test accuracy"), (0.0, 1.04), "Accuracy", |accuracy| accuracy))
+    .panel(panel(Axis::log("share of wrong answers"), (0.7 * least, 1.1), "Error: 1 − accuracy", |a| 1.0 - a))
 }
 
 #[cfg(test)]
@@ -243,7 +286,7 @@ mod tests {
 
     #[test]
     fn no_rate_that_leaves_finite_numbers_is_a_result_too() {
-        let outcome = report(&rows([f64::NAN; 10]));
+        let outcome = report(&rows([f64::NAN; 10]), 784, 0.1);
         assert!(!outcome.section.claims[0].holds && !outcome.section.claims[1].holds);
         assert!(outcome.section.claims[0].measured.contains("no rate"));
     }

@@ -81,17 +81,22 @@ fn run(context: &Context) -> Result<Outcome> {
     Ok(report(&runs))
 }
 
-/// The mean change of ln(distance) a step, over the steps in which the distance falls from 10⁻² to 10⁻³
-/// or as much of that as there is.
-fn late_rate(points: &[(f64, f64)]) -> f64 {
-    let late: Vec<(f64, f64)> = points
-        .iter()
-        .enumerate()
-        .map(|(t, point)| (t as f64, distance(*point)))
-        .filter(|(_, d)| (1e-3..1e-2).contains(d))
-        .map(|(t, d)| (t, Float::ln(d)))
-        .collect();
-    if late.len() < 2 { f64::NAN } else { Fit::line(&late).slope }
+/// The steps at which the distance is between 10⁻² and 10⁻³, and the slope of ln(distance) over them.
+struct Late {
+    slope: f64,
+    /// Greatest and least distance that there is of that.
+    range: Option<(f64, f64)>,
+}
+
+fn late(points: &[(f64, f64)]) -> Late {
+    let steps = points.iter().enumerate().map(|(t, point)| (t as f64, distance(*point)));
+    let late: Vec<(f64, f64)> = steps.filter(|(_, d)| (1e-3..1e-2).contains(d)).collect();
+    if late.len() < 2 {
+        return Late { slope: f64::NAN, range: None };
+    }
+    let ends = late.iter().fold((0.0, f64::INFINITY), |(a, b): (f64, f64), (_, d)| (a.max(*d), b.min(*d)));
+    let logs: Vec<(f64, f64)> = late.into_iter().map(|(t, d)| (t, Float::ln(d))).collect();
+    Late { slope: Fit::line(&logs).slope, range: Some(ends) }
 }
 
 /// The last steps, over which what does not come to rest is judged.
@@ -105,13 +110,17 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
         ("Momentum", 1, MOMENTUM_RATE / (1.0 - BETA), "ln(1 − ηλ₂/(1−β))"),
     ];
     for (name, run, rate, formula) in predictions {
-        let (expected, measured) = (Float::ln_1p(-rate * curvature), late_rate(&runs[run].1));
+        let Late { slope: measured, range } = late(&runs[run].1);
+        let expected = Float::ln_1p(-rate * curvature);
+        let over = range.map_or("it has not come to 10⁻²".to_string(), |(from, to)| {
+            format!("between the distances {} and {}", scientific(from, 2), scientific(to, 2))
+        });
         outcome.number(format!("late rate of {name}"), measured);
         outcome.claim(
             Claim::that(format!("{name} ends with a linear rate that the flat direction sets"))
                 .expected(format!("{} a step: {formula}", scientific(expected, 4)))
-                .measured(format!("{} a step", scientific(measured, 4)))
-                .criterion("within 2 %, by a line through ln(distance) between 10⁻² and 10⁻³")
+                .measured(format!("{} a step, {over}", scientific(measured, 4)))
+                .criterion("within 2 %, by a line through ln(distance) between 10⁻² and 10⁻³, or what the run has of that")
                 .holds(
                     (measured / expected - 1.0).abs() <= 0.02,
                     "The rate is that of a quadratic, which the function is at (1, 1) only: at a distance of \
@@ -139,21 +148,21 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
                  it learns of them.",
             ),
     );
-    let late = |run: usize| {
+    let hovers = |run: usize| {
         let points = &runs[run].1;
         median(&points[points.len() - LAST..].iter().map(|point| distance(*point)).collect::<Vec<_>>())
     };
-    outcome.number("median of RMSProp's last distances", late(2));
-    outcome.number("median of Adam's last distances", late(3));
+    outcome.number("median of RMSProp's last distances", hovers(2));
+    outcome.number("median of Adam's last distances", hovers(3));
     outcome.claim(
         Claim::that(
             "Adam, whose first moment averages opposite steps away, stays closer to (1, 1) than RMSProp",
         )
         .expected("a smaller distance")
-        .measured(format!("{} against {}", rounded(late(3), 3), rounded(late(2), 3)))
+        .measured(format!("{} against {}", rounded(hovers(3), 3), rounded(hovers(2), 3)))
         .criterion(format!("the median of the distances after each of the last {LAST} steps is smaller"))
         .holds(
-            late(3) < late(2),
+            hovers(3) < hovers(2),
             "Adam's rate is twice RMSProp's, and its second moment looks back a hundred times as far: once the \
              gradients have become small, a single larger one throws it far out, and it takes long to come \
              back.",
@@ -161,13 +170,6 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
     );
 
     outcome.figure(&valley(runs));
-    let mut chart = Chart::new(Axis::log("step").range(1.0, STEPS as f64), Axis::log("distance to (1, 1)"));
-    // Adam first: where it swings it would hide the others.
-    for (i, (name, points)) in runs.iter().enumerate().rev() {
-        let steps = points.iter().enumerate().skip(1);
-        let line = Line::new(steps.map(|(t, p)| (t as f64, distance(*p)))).label(*name);
-        chart = chart.line(line.color(Color::series(i)));
-    }
     let adam: Vec<f64> = runs[3].1.iter().map(|point| distance(*point)).collect();
     let closest = (0..adam.len()).min_by(|a, b| adam[*a].total_cmp(&adam[*b])).unwrap_or(0);
     let after = adam[closest..].iter().copied().fold(0.0, f64::max);
@@ -176,15 +178,18 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
             "distance",
             "Distance to the minimum",
             format!(
-                "A linear rate looks like a fall on the logarithmic axis of steps: see who ends in one, and who \
-                 hovers. Adam is closest in step {closest}, at {}, and at most {} away after that: its second \
+                "Lines are medians over pieces of the run, bands reach from the least to the greatest distance in each. \
+                 First panel: on an axis of steps that is linear, a linear rate is a straight fall: see who ends in one, \
+                 and who hovers. Second panel: the same on a logarithmic axis, for the way there. Adam is \
+                 closest in step {closest}, at {}, and at most {} away after that: its second \
                  moment shrinks with the gradients, until its steps are too long for the steep direction and \
                  throw it out.",
                 rounded(adam[closest], 2),
                 rounded(after, 2)
             ),
         )
-        .panel(chart),
+        .panel(distances(runs, Axis::linear("step"), "Linear steps", |from| from + 1000))
+        .panel(distances(runs, Axis::log("step"), "Logarithmic steps", |from| from + (from / 10).max(1))),
     );
 
     let columns = ["optimizer", "loss at the end", "distance at the end", "steps to distance 0.1"];
@@ -226,4 +231,26 @@ fn valley(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
         figure = figure.panel(chart);
     }
     figure
+}
+
+/// Distances in pieces of the run, each of which ends before `next` of the step that it begins with.
+fn distances(runs: &[(&str, Vec<(f64, f64)>)], steps: Axis, title: &str, next: fn(usize) -> usize) -> Chart {
+    let mut chart = Chart::new(steps, Axis::log("distance to (1, 1)")).title(title);
+    // Adam first: where it swings it would hide the others.
+    for (i, (name, points)) in runs.iter().enumerate().rev() {
+        let (mut lines, mut bands, mut from) = (Vec::new(), Vec::new(), 1);
+        while from < points.len() {
+            let to = next(from).min(points.len());
+            let piece: Vec<f64> = points[from..to].iter().map(|point| distance(*point)).collect();
+            let middle = 0.5 * (from + to - 1) as f64;
+            let ends =
+                piece.iter().fold((f64::INFINITY, 0.0), |(a, b): (f64, f64), d| (a.min(*d), b.max(*d)));
+            lines.push((middle, median(&piece)));
+            bands.push((middle, ends.0, ends.1));
+            from = to;
+        }
+        chart = chart.band(bands, Color::series(i), "");
+        chart = chart.line(Line::new(lines).label(*name).color(Color::series(i)));
+    }
+    chart
 }

@@ -140,7 +140,7 @@ fn report(train: &Dataset, stages: &[Stage], trace: &Trace) -> Outcome {
         Claim::that("The boundary is short at first and grows while the arms are learned")
             .expected("longer in the end")
             .measured(format!(
-                "{} after {} epoch, {} after {} (in units of x)",
+                "{} after {} epoch, {} after {} (along the sides of cells, in units of x)",
                 fixed(first.length, 1),
                 first.epochs,
                 fixed(last.length, 1),
@@ -203,15 +203,20 @@ fn report(train: &Dataset, stages: &[Stage], trace: &Trace) -> Outcome {
             "curves",
             "Loss, accuracy and length of the boundary",
             "Loss after every epoch, the others after the epochs that are drawn above. Compare where the accuracy \
-             and the length of the boundary rise, and whether the loss falls fastest there.",
+             and the length of the boundary rise, and whether the loss falls fastest there. The length is counted along \
+             the sides of the cells that are drawn: a slanting boundary counts up to √2 times what it measures.",
         )
         .panel(loss)
         .panel(accuracy)
         .panel(length),
     );
 
-    let columns =
-        ["epochs", "training points right", "test points right", "length of the boundary (units of x)"];
+    let columns = [
+        "epochs",
+        "training points right",
+        "test points right",
+        "boundary, along sides of cells (units of x)",
+    ];
     let caption = format!("The stages, of {} training and {} test points", last.train.of, last.test.of);
     let mut table = Table::new("stages", caption, columns);
     for stage in stages {

@@ -259,7 +259,7 @@ fn grid_report(outcome: &mut Outcome, grid: &Grid, cells: &[Cell], chosen: &Cell
             "grid",
             "Error over γ and λ",
             format!(
-                "Left what can be measured on the one set, right what one would like to know. Violet is good. Look for \
+                "First what can be measured on the one set, second what one would like to know. Violet is good. Look for \
                  the valley, and whether both have the same: a rougher kernel needs a larger ridge. To the upper left \
                  fits are too stiff, to the lower right they follow the noise. {edge} Errors above 10 have the colour \
                  of 10: the colours stop at log₁₀ = 1."

@@ -228,9 +228,9 @@ pub fn figure(runs: &[Run], barrier: &Barrier) -> Figure {
         "hidden",
         "What a hidden layer changes",
         format!(
-            "The same points, and a network 2-{WIDTH}-1 with tanh and a ridge of {RIDGE} on all weights. Left: \
+            "The same points, and a network 2-{WIDTH}-1 with tanh and a ridge of {RIDGE} on all weights. First: \
              how far each descent is above the lowest loss that one of them came to; one that rests at another \
-             optimum stays at its height. Right: the loss along the straight line between two ends. That of a \
+             optimum stays at its height. Second: the loss along the straight line between two ends. That of a \
              convex loss never rises above the higher of them."
         ),
     )

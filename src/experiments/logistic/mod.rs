@@ -281,9 +281,11 @@ fn landscape(x: &DMatrix<f64>, labels: &[usize], descents: &[Descent], best: [f6
     Figure::new(
         "landscape",
         "One bowl, one boundary",
-        "Left: the loss as a function of the two weights (the bias at its optimum), and where the paths from six \
-         starts end; they cross contours at odd angles where their bias is still on its way. Right: the boundary \
-         in the plane, with the lines on which the model says 0.1 and 0.9.",
+        format!(
+            "First: the loss as a function of the two weights (the bias at its optimum), and where the paths from \
+             {STARTS} starts end; they cross contours at odd angles where their bias is still on its way. Second: the \
+             boundary in the plane, with the lines on which the model says 0.1 and 0.9."
+        ),
     )
     .panel(paths)
     .panel(boundary)

@@ -37,6 +37,7 @@ pub const EXPERIMENT: Experiment = Experiment {
 
 /// The first rate of every schedule.
 const RATE: f64 = 0.05;
+const HIDDEN: usize = 128;
 /// Pieces of work that the bar counts.
 const PARTS: usize = 5;
 
@@ -71,7 +72,7 @@ fn train(
 ) -> Result<Run> {
     let Sets { train, validation, test } = sets;
     let mut tape = Tape::<f32>::default();
-    let widths = [train.features(), 128, train.classes()];
+    let widths = [train.features(), HIDDEN, train.classes()];
     let mut rng = stream(context.seed, Purpose::Init);
     let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut rng)?;
     let mut optimizer = Optimizer::new(Momentum::default(), schedule.lr(0))?;

@@ -121,14 +121,9 @@ fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run) {
     ];
     let mut table = Table::new("restarts", "Losses at the ends of the cycles", columns);
     for (i, epoch) in ends.iter().enumerate() {
-        table.row([
-            (*epoch).into(),
-            lows[i].into(),
-            training(cosine, *epoch).into(),
-            early[i].into(),
-            late[i].into(),
-        ]);
+        table.row([(*epoch).into(), lows[i].into(), other[i].into(), early[i].into(), late[i].into()]);
         outcome.number(format!("restarts: training loss after {epoch}"), lows[i]);
+        outcome.number(format!("one cosine: training loss after {epoch}"), other[i]);
         outcome.number(format!("restarts: validation loss after {epoch}"), early[i]);
         outcome.number(format!("one cosine: validation loss after {epoch}"), late[i]);
     }

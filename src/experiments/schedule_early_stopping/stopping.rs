@@ -4,7 +4,8 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::super::{Context, Outcome};
-use super::{PARTS, RATE, Run, Sets, train};
+use super::{HIDDEN, PARTS, RATE, Run, Sets, train};
+use crate::data::Dataset;
 use crate::optim::schedule::Cosine;
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Table, fixed, rounded};
 use crate::rng::{Purpose, stream};
@@ -49,12 +50,12 @@ pub fn measure(context: &Context, outcome: &mut Outcome) -> Result<()> {
     context.at(1, PARTS, "the same without stopping")?;
     let free = train(context, &sets, cosine, None, EPOCHS, batch)?;
 
-    report(outcome, n, steps, &stopped, &free);
+    report(outcome, &sets.train, steps, &stopped, &free);
     Ok(())
 }
 
 /// `steps` is the length of the schedule.
-fn report(outcome: &mut Outcome, n: usize, steps: u64, stopped: &Run, free: &Run) {
+fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, free: &Run) {
     let losses = free.curve(|e| e.validation_loss);
     let mut least = (0.0, f64::INFINITY);
     let mut expected = None;
@@ -159,6 +160,10 @@ fn report(outcome: &mut Outcome, n: usize, steps: u64, stopped: &Run, free: &Run
             None => chart,
         }
     };
+    let gl_at =
+        |at: f64| generalization.iter().find(|(epoch, _)| *epoch == at).map_or(f64::NAN, |(_, gl)| *gl);
+    outcome.number("GL where it stops", end.map_or(f64::NAN, gl_at));
+    outcome.number("largest GL", generalization.iter().map(|(_, gl)| *gl).fold(f64::NEG_INFINITY, f64::max));
     let x = || Axis::log("epoch");
     let loss = Chart::new(x(), Axis::linear("cross-entropy (nats)").holding(0.0))
         .title("Losses")
@@ -177,9 +182,12 @@ fn report(outcome: &mut Outcome, n: usize, steps: u64, stopped: &Run, free: &Run
             "early-stopping",
             "A cosine with early stopping",
             format!(
-                "A network 784-128-10 on {n} samples, {:.0} % of them with a wrong label, with stopping and without. See \
+                "A network {}-{HIDDEN}-{} on {} samples, {:.0} % of them with a wrong label, with stopping and without. See \
                  where GL is above α for the first time, and what the losses do behind that: whether the training loss \
                  goes on to zero, for which the wrong labels must be learned by heart, and the validation loss rises.{later}",
+                train.features(),
+                train.classes(),
+                train.len(),
                 100.0 * WRONG
             ),
         )
@@ -204,6 +212,7 @@ fn report(outcome: &mut Outcome, n: usize, steps: u64, stopped: &Run, free: &Run
         ]);
         outcome.number(format!("{name}: epochs"), epochs as f64);
         outcome.number(format!("{name}: epoch of the parameters"), of as f64);
+        outcome.number(format!("{name}: validation loss"), run.validation);
         outcome.number(format!("{name}: test loss"), run.test.loss);
         outcome.number(format!("{name}: test accuracy"), accuracy);
     }
