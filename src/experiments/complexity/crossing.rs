@@ -146,7 +146,7 @@ fn in_depth(widths: &[Width], crossings: &[Crossing], growth: Option<f64>) -> Cl
     let enough = pairs >= ENOUGH;
     let (mean, deviation) = mean_and_deviation(&exponents);
     let half = 2.0 * deviation / (pairs as f64).sqrt();
-    let claim = Claim::that("At the same width and epochs it grows as √L, the root of the depth")
+    let claim = Claim::that("At the same width and epochs that n grows as √L, the root of the depth")
         .expected("exponent 0.5")
         .measured(match enough {
             true => format!(

@@ -80,7 +80,7 @@ pub(super) fn report(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classe
     let lost: Vec<Trained<'_>> = with("vanishes").into_iter().chain(with("explodes")).collect();
     let learned: Vec<Trained<'_>> = lost.iter().copied().filter(|(run, _)| learning.has(run)).collect();
     outcome.claim(
-        Claim::that(format!("It is needed to train {DEEP} layers"))
+        Claim::that(format!("A gradient that stays is needed to train {DEEP} layers"))
             .expected("no network whose gradient vanishes or explodes learns")
             .measured(format!("training accuracy {}", list(&lost, accuracy)))
             .criterion(format!("less than {} for each of them", fixed(learning.learned, 2)))
