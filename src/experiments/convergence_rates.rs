@@ -442,7 +442,7 @@ fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Result<()> {
             let (points, last) = scaled_run(context, optimizer, *scale, steps);
             // The first is drawn widest, so that all three are seen where they agree.
             let width = [7.0, 3.5, 1.6][i];
-            let leaves = points.iter().position(|(_, distance)| !(*distance <= FARTHEST));
+            let leaves = points.iter().position(|(_, distance)| distance.is_nan() || *distance > FARTHEST);
             let line = match leaves {
                 Some(end) => Line::new(points[..end].to_vec()).marker(Marker::Cross).width(3.5),
                 None => Line::new(points).width(width).dash(i / 2),

@@ -285,7 +285,8 @@ fn figure(rows: &[Row], sets: &Sets, constant: f64) -> Figure {
     };
     let at = |row: &Row| if row.lambda == 0.0 { 2e-5 } else { row.lambda };
     let mut chart = Chart::new(axis(), Axis::linear("accuracy").range(0.0, 1.04)).title("Accuracy");
-    let accuracies: [(_, _, _, fn(&Row) -> &[f64]); 2] = [
+    type Of = fn(&Row) -> &[f64];
+    let accuracies: [(_, _, _, Of); 2] = [
         ("training", Color::Blue, Marker::Circle, |row| &row.train),
         ("test", Color::Vermilion, Marker::Square, |row| &row.test),
     ];
