@@ -154,7 +154,7 @@ fn report(context: &Context, epochs: usize, last_loss: f64, verdicts: &[Verdict]
         ))
     } else {
         figure(format!(
-            "Left five training images of each class ({name}). Right the test images that the network gives the highest \
+            "First five training images of each class ({name}), then the test images that the network gives the highest \
              probability for a wrong class: \"4 as 9, 0.981\" is a 4 taken for a 9 with probability 0.981."
         ))
         .panel(Images::new(5, mistakes).title("Most confident mistakes"))
@@ -197,8 +197,8 @@ fn reliability(verdicts: &[Verdict], wrong: &[&Verdict]) -> Figure {
     Figure::new(
         "reliability",
         "Confidence",
-        "Left: how often the network is right, over how sure it is; below the diagonal it is too sure. Groups \
-         with fewer than five samples are left out. Right: the share of samples about which it is at most \
+        "First: how often the network is right, over how sure it is; below the diagonal it is too sure. Groups \
+         with fewer than five samples are left out. Second: the share of samples about which it is at most \
          that sure.",
     )
     .panel(

@@ -380,9 +380,9 @@ fn memory(held: &[Held]) -> Figure {
     Figure::new(
         "memory",
         "Numbers held over size",
-        "Counted, not timed: the same in every run. Left: the graph of a network of 3 layers of width 64 on a \
+        "Counted, not timed: the same in every run. First: the graph of a network of 3 layers of width 64 on a \
          batch of 64, with one of the three changed; samples and width lie on each other, as it holds some n·d·L \
-         numbers, and the other of the two is 64. Right: weights, and what a kernel machine has to keep.",
+         numbers, and the other of the two is 64. Second: weights, and what a kernel machine has to keep.",
     )
     .panel(chart(
         "The graph of a network",
