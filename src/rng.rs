@@ -26,7 +26,7 @@ pub enum Purpose {
     Projection = 6,
     /// Subsamples that stand for the whole: centres of kernel machines, heuristics.
     Subsample = 16,
-    /// Seeds of repetitions: see [`derive`].
+    /// Seeds of repetitions: see [`derive()`].
     Repetition = 17,
 }
 
