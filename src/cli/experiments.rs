@@ -149,8 +149,7 @@ impl ExperimentsArgs {
     fn command(&self, experiment: &Experiment) -> String {
         let quick = if self.quick { " --quick" } else { "" };
         let data = self
-            .data
-            .as_ref()
+            .images()
             .map_or(String::new(), |folder| format!(" --data {}", quoted(&folder.display().to_string())));
         format!("tapegrad experiments {}{quick}{data} --seed {}", experiment.name, self.seed)
     }

@@ -215,7 +215,7 @@ fn section(experiment: &Experiment, finished: &Finished) -> Section {
     section.name = experiment.name.into();
     section.question = experiment.question.into();
     section.theory = experiment.theory.iter().map(|text| text.to_string()).collect();
-    section.settings =
-        format!("{} · version {version} · data: {data} · {} s", finished.command, fixed(finished.seconds, 1));
+    let (command, seconds) = (&finished.command, fixed(finished.seconds, 1));
+    section.settings = format!("{command} · version {version} · data: {data} · {seconds}\u{a0}s");
     section
 }
