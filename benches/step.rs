@@ -28,7 +28,7 @@ fn data() -> Dataset {
 fn network<T: Float>() -> (Tape<T>, Mlp) {
     let mut tape = Tape::default();
     let mut rng = stream(0, Purpose::Init);
-    let model = Mlp::new(&mut tape, &[784, 128, 10], Activation::Relu, None, &mut rng);
+    let model = Mlp::new(&[784, 128, 10], Activation::Relu).build(&mut tape, &mut rng);
     (tape, model.expect("valid widths"))
 }
 

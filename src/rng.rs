@@ -46,6 +46,40 @@ pub fn stream(seed: u64, purpose: Purpose) -> ChaCha8Rng {
     rng
 }
 
+/// Where a training run stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The run's seed.
+    pub seed: u64,
+    /// Epoch, from 0.
+    pub epoch: u64,
+    /// Step within the epoch, from 0.
+    pub step: u64,
+}
+
+/// The generator for draw number `draw` at a place of a run: ChaCha with 8 rounds, whose key is the place and
+/// the number, so that no two of them share a draw, and none has to be wound forward.
+///
+/// ```
+/// use rand::Rng;
+/// use tapegrad::rng::{Place, Purpose, at};
+///
+/// let place = Place { seed: 7, epoch: 0, step: 0 };
+/// let first = at(place, Purpose::Dropout, 0).next_u64();
+/// assert_eq!(at(place, Purpose::Dropout, 0).next_u64(), first);
+/// assert_ne!(at(Place { step: 1, ..place }, Purpose::Dropout, 0).next_u64(), first);
+/// assert_ne!(at(place, Purpose::Dropout, 1).next_u64(), first);
+/// ```
+pub fn at(place: Place, purpose: Purpose, draw: u64) -> ChaCha8Rng {
+    let mut key = [0; 32];
+    for (to, word) in key.chunks_exact_mut(8).zip([place.seed, place.epoch, place.step, draw]) {
+        to.copy_from_slice(&word.to_le_bytes());
+    }
+    let mut rng = ChaCha8Rng::from_seed(key);
+    rng.set_stream(purpose as u64);
+    rng
+}
+
 /// The seed of repetition `k` of a run with that seed.
 ///
 /// Not seed + k: repetitions of one seed would be those of the next one, but for the last.

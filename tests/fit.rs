@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tapegrad::data::{Dataset, synthetic};
-use tapegrad::models::{Mlp, MlpOptions, Model};
+use tapegrad::models::{Mlp, Mlp, Model};
 use tapegrad::nn::{Activation, Init, Mode, Norm};
 use tapegrad::optim::schedule::{Cosine, Goal, ReduceOnPlateau, Schedule, Warmup};
 use tapegrad::optim::{Adam, Average, Clip, NonFinite, Optimizer, Sgd};
@@ -31,12 +31,12 @@ struct Run {
     optimizer: Optimizer<f64>,
 }
 
-fn run(form: &MlpOptions, lr: f64, data: &Dataset, validation: Option<&Dataset>, o: &FitOptions) -> Run {
+fn run(form: &Mlp, lr: f64, data: &Dataset, validation: Option<&Dataset>, o: &FitOptions) -> Run {
     run_with(form, Optimizer::new(Adam::default(), lr).unwrap(), data, validation, o)
 }
 
 fn run_with(
-    form: &MlpOptions,
+    form: &Mlp,
     mut optimizer: Optimizer<f64>,
     data: &Dataset,
     validation: Option<&Dataset>,
@@ -49,8 +49,8 @@ fn run_with(
     Run { fitted, trace, tape, model, optimizer }
 }
 
-fn small() -> MlpOptions {
-    MlpOptions::new(&[784, 16, 10], Activation::Relu)
+fn small() -> Mlp {
+    Mlp::new(&[784, 16, 10], Activation::Relu)
 }
 
 #[test]
@@ -215,7 +215,7 @@ fn with_an_infinite_sample() -> Dataset {
 fn steps_without_a_finite_gradient_are_skipped_and_counted() {
     let data = with_an_infinite_sample();
     for norm in [Norm::None, Norm::Batch] {
-        let form = MlpOptions { norm, ..MlpOptions::new(&[2, 4, 2], Activation::Relu) };
+        let form = Mlp { norm, ..Mlp::new(&[2, 4, 2], Activation::Relu) };
         let mut options = FitOptions::new(3, 4, 0, CROSS_ENTROPY);
         let error = run(&form, 0.01, &data, None, &options).fitted.unwrap_err().to_string();
         assert!(error.starts_with("epoch 1, step "), "{error}");
@@ -234,9 +234,9 @@ fn with_an_infinite_loss() -> Dataset {
     Dataset::new(x, 1).unwrap().with_targets(vec![0.0; 20], 1).unwrap()
 }
 
-fn a_line() -> MlpOptions {
-    let plain = MlpOptions::new(&[1, 1], Activation::Relu);
-    MlpOptions { init: Some(Init::Constant(1.0)), ..plain }
+fn a_line() -> Mlp {
+    let plain = Mlp::new(&[1, 1], Activation::Relu);
+    Mlp { init: Some(Init::Constant(1.0)), ..plain }
 }
 
 /// Counts the steps that it is shown.
@@ -272,8 +272,8 @@ fn a_skipped_step_leaves_the_statistics_as_they_were() {
     let (mut x, mut targets) = (vec![1.0; 20], vec![0.0; 20]);
     (x[6], targets[6]) = (1000.0, 1e200);
     let data = Dataset::new(x, 1).unwrap().with_targets(targets, 1).unwrap();
-    let plain = MlpOptions::new(&[1, 3, 1], Activation::Relu);
-    let form = MlpOptions { norm: Norm::Batch, init: Some(Init::Constant(1.0)), ..plain };
+    let plain = Mlp::new(&[1, 3, 1], Activation::Relu);
+    let form = Mlp { norm: Norm::Batch, init: Some(Init::Constant(1.0)), ..plain };
     let clip = Clip::none().with_non_finite(NonFinite::Skip);
     for (batch, taken) in [(4, 4), (20, 0)] {
         let options = FitOptions { clip, ..FitOptions::new(1, batch, 0, Loss::MeanSquaredError) };
@@ -303,7 +303,7 @@ fn an_epoch_whose_validation_fails_is_in_the_trace() {
 fn an_epoch_of_which_every_step_is_skipped_is_an_error() {
     let data = with_an_infinite_sample();
     let clip = Clip::none().with_non_finite(NonFinite::Skip);
-    let form = MlpOptions::new(&[2, 4, 2], Activation::Relu);
+    let form = Mlp::new(&[2, 4, 2], Activation::Relu);
     let options = FitOptions { clip, ..FitOptions::new(3, 20, 0, CROSS_ENTROPY) };
     let error = run(&form, 0.01, &data, None, &options).fitted.unwrap_err().to_string();
     assert!(error.starts_with("epoch 1: no step had a finite gradient"), "{error}");
@@ -313,7 +313,7 @@ fn an_epoch_of_which_every_step_is_skipped_is_an_error() {
 fn normalised_networks_learn_and_leave_out_a_last_batch_of_one() {
     let data = digits(401);
     for norm in [Norm::Batch, Norm::Layer] {
-        let form = MlpOptions { norm, dropout: 0.1, ..MlpOptions::new(&[784, 32, 32, 10], Activation::Relu) };
+        let form = Mlp { norm, dropout: 0.1, ..Mlp::new(&[784, 32, 32, 10], Activation::Relu) };
         let run = run(&form, 0.01, &data, None, &FitOptions::new(8, 50, 0, CROSS_ENTROPY));
         run.fitted.unwrap();
         let steps = if norm == Norm::Batch { 8 * 8 } else { 8 * 9 };
@@ -328,7 +328,7 @@ fn normalised_networks_learn_and_leave_out_a_last_batch_of_one() {
 
 #[test]
 fn batch_norm_with_one_sample() {
-    let form = MlpOptions { norm: Norm::Batch, ..small() };
+    let form = Mlp { norm: Norm::Batch, ..small() };
     let options = FitOptions::new(1, 1, 0, CROSS_ENTROPY);
     let error = run(&form, 0.01, &digits(20), None, &options).fitted.unwrap_err().to_string();
     assert!(error.starts_with("batch: 1 is too small:") && error.ends_with("at least 2"), "{error}");
@@ -341,7 +341,7 @@ fn batch_norm_with_one_sample() {
 #[test]
 fn dropout_comes_from_the_seed() {
     let data = digits(100);
-    let form = MlpOptions { dropout: 0.5, ..small() };
+    let form = Mlp { dropout: 0.5, ..small() };
     let losses = |seed| {
         let run = run(&form, 0.01, &data, None, &FitOptions::new(2, 100, seed, CROSS_ENTROPY));
         run.trace.epochs.iter().map(|e| e.train_loss).collect::<Vec<_>>()
@@ -393,7 +393,7 @@ fn gradients_vanish_through_sigmoids_and_normalisation_cures_it() {
     let ratio = |activation: Activation, depth: usize, norm: Norm| {
         let widths: Vec<usize> = [784].into_iter().chain([64].repeat(depth - 1)).chain([10]).collect();
         let mut tape = Tape::<f64>::new();
-        let form = MlpOptions { norm, ..MlpOptions::new(&widths, activation) };
+        let form = Mlp { norm, ..Mlp::new(&widths, activation) };
         let model = form.build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
         let data = digits(128);
         let rows: Vec<usize> = (0..128).collect();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use nalgebra::DMatrix;
 use serde::Deserialize;
 use tapegrad::linalg::norm_squared;
-use tapegrad::models::{Mlp, MlpOptions, Model, Summary};
+use tapegrad::models::{Mlp, Mlp, Model, Summary};
 use tapegrad::nn::{Activation, Init, Mode, Norm};
 use tapegrad::optim::{Group, Optimizer, find, optimizers};
 use tapegrad::rng::{Purpose, stream};
@@ -128,7 +128,7 @@ fn snapshot_of_the_traces() {
 
 #[test]
 fn snapshot_of_the_summary() {
-    let layers = MlpOptions::new(&[784, 128, 10], Activation::Relu).plan().unwrap();
+    let layers = Mlp::new(&[784, 128, 10], Activation::Relu).plan().unwrap();
     snapshot("mlp_summary", Summary::new::<f32>("mlp 784-128-10 relu", 784, layers, 64).to_string());
 }
 
@@ -152,11 +152,11 @@ fn the_summary_predicts_the_arena() {
     for (widths, activation) in networks {
         for batch in [0, 1, 64] {
             let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
-            let layers = MlpOptions::new(widths, activation).plan().unwrap();
+            let layers = Mlp::new(widths, activation).plan().unwrap();
             let plan = Summary::new::<f32>("plan", inputs, layers, batch);
 
             let mut tape = Tape::<f32>::default();
-            let mlp = Mlp::new(&mut tape, widths, activation, None, &mut stream(1, Purpose::Init)).unwrap();
+            let mlp = Mlp::new(widths, activation).build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
             let model: &dyn Model<f32> = &mlp;
             let made = model.summary(batch);
             assert_eq!(
@@ -186,7 +186,7 @@ fn the_summary_predicts_the_arena() {
 #[test]
 fn the_summary_predicts_normalisation_and_dropout() {
     for (norm, dropout) in [(Norm::Batch, 0.0), (Norm::Layer, 0.0), (Norm::Batch, 0.5), (Norm::None, 0.5)] {
-        let options = MlpOptions { norm, dropout, ..MlpOptions::new(&[5, 7, 6, 3], Activation::Gelu) };
+        let options = Mlp { norm, dropout, ..Mlp::new(&[5, 7, 6, 3], Activation::Gelu) };
         let mut tape = Tape::<f32>::default();
         let mlp = options.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
         let plan = Summary::new::<f32>("plan", 5, options.plan().unwrap(), 16);
@@ -205,7 +205,7 @@ fn the_summary_predicts_normalisation_and_dropout() {
 #[test]
 fn evaluation_is_a_function_of_the_sample() {
     for norm in [Norm::None, Norm::Batch, Norm::Layer] {
-        let options = MlpOptions { norm, dropout: 0.5, ..MlpOptions::new(&[2, 8, 3], Activation::Relu) };
+        let options = Mlp { norm, dropout: 0.5, ..Mlp::new(&[2, 8, 3], Activation::Relu) };
         let mut tape = Tape::new();
         let mlp = options.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
         let rng = &mut stream(1, Purpose::Dropout);
@@ -227,7 +227,7 @@ fn evaluation_is_a_function_of_the_sample() {
 
 #[test]
 fn with_batch_norm_hidden_layers_have_no_bias() {
-    let options = MlpOptions { norm: Norm::Batch, ..MlpOptions::new(&[2, 4, 3], Activation::Relu) };
+    let options = Mlp { norm: Norm::Batch, ..Mlp::new(&[2, 4, 3], Activation::Relu) };
     let mut tape = Tape::new();
     let mlp = options.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
     let names: Vec<&str> = tape.params().map(|p| tape.name(p)).collect();
@@ -239,7 +239,7 @@ fn with_batch_norm_hidden_layers_have_no_bias() {
 #[test]
 fn a_dropout_out_of_range() {
     for dropout in [-0.1, 1.0, f64::NAN] {
-        let options = MlpOptions { dropout, ..MlpOptions::new(&[2, 4, 3], Activation::Relu) };
+        let options = Mlp { dropout, ..Mlp::new(&[2, 4, 3], Activation::Relu) };
         let error = options.plan().unwrap_err().to_string();
         assert_eq!(error, format!("dropout: {dropout} is not in the range 0 ≤ p < 1"));
     }
@@ -262,7 +262,7 @@ fn a_single_layer_is_logistic_regression() {
 fn names_and_lists_of_parameters() {
     let mut tape = Tape::<f32>::default();
     let mlp =
-        Mlp::new(&mut tape, &[4, 5, 6, 2], Activation::Tanh, None, &mut stream(1, Purpose::Init)).unwrap();
+        Mlp::new(&[4, 5, 6, 2], Activation::Tanh).build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
     let names: Vec<_> = tape.params().map(|p| tape.name(p).to_string()).collect();
     assert_eq!(names, ["w1", "b1", "w2", "b2", "w3", "b3"]);
     let names = |list: Vec<_>| list.into_iter().map(|p| tape.name(p).to_string()).collect::<Vec<_>>();
@@ -301,9 +301,9 @@ fn widths_that_make_no_network() {
     let cases: [&[usize]; 6] = [&[], &[3], &[3, 0, 2], &[0, 2], &[usize::MAX, 2], &[1 << 31, 1 << 31]];
     for widths in cases {
         let mut tape = Tape::new();
-        let made = Mlp::new(&mut tape, widths, Activation::Relu, None, &mut stream(1, Purpose::Init));
+        let made = Mlp::new(widths, Activation::Relu).build(&mut tape, &mut stream(1, Purpose::Init));
         assert!(matches!(made, Err(Error::Setting { name: "widths", .. })), "{widths:?}");
-        assert!(MlpOptions::new(widths, Activation::Relu).plan().is_err());
+        assert!(Mlp::new(widths, Activation::Relu).plan().is_err());
         assert!(tape.is_empty());
     }
 }

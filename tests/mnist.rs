@@ -11,9 +11,9 @@ use tapegrad::{Float, Tape, linalg};
 fn accuracy<T: Float>(train: &Dataset, test: &Dataset, seed: u64, epochs: usize) -> f64 {
     let mut tape = Tape::<T>::default();
     let mut rng = stream(seed, Purpose::Init);
-    let model = Mlp::new(&mut tape, &[784, 128, 10], Activation::Relu, None, &mut rng).unwrap();
+    let model = Mlp::new(&[784, 128, 10], Activation::Relu).build(&mut tape, &mut rng).unwrap();
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
-    let loss = Loss::suited_to(train).unwrap();
+    let loss = loss::suited_to(train).unwrap();
     let options = FitOptions::new(epochs, 128, seed, loss);
     let mut trace = Trace::default();
     fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut Silent, &mut trace).unwrap();

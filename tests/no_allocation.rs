@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tapegrad::data::{Batches, Dataset};
-use tapegrad::models::{MlpOptions, Model};
+use tapegrad::models::{Mlp, Model};
 use tapegrad::nn::{Activation, Mode, Norm};
 use tapegrad::optim::schedule::{Cosine, Schedule, Warmup};
 use tapegrad::optim::{self, Average, Clip};
@@ -45,8 +45,8 @@ fn allocations_of_steps<T: Float>(optimizer: &str, norm: Norm, threads: usize) -
         let mut labels = Vec::with_capacity(128);
         let mut tape = Tape::<T>::default();
         let mut rng = stream(0, Purpose::Init);
-        let plain = MlpOptions::new(&[784, 128, 64, 10], Activation::Gelu);
-        let model = MlpOptions { norm, dropout: 0.2, ..plain }.build(&mut tape, &mut rng).unwrap();
+        let plain = Mlp::new(&[784, 128, 64, 10], Activation::Gelu);
+        let model = Mlp { norm, dropout: 0.2, ..plain }.build(&mut tape, &mut rng).unwrap();
         let mut rng = stream(0, Purpose::Dropout);
         let mut optimizer = optim::find::<T>(optimizer).unwrap().optimizer(None).unwrap();
         let schedule = Warmup::new(2, Cosine::new(1e-3, 0.0, 10).unwrap());

@@ -16,7 +16,7 @@ use tapegrad::models::kernel::{
 use tapegrad::models::ntk::{
     Dynamics, Linearization, NtkMlp, NtkOptions, Outputs, empirical_cross_ntk, empirical_ntk, jacobian,
 };
-use tapegrad::models::{LayerSummary, Mlp, MlpOptions, Model};
+use tapegrad::models::{LayerSummary, Mlp, Mlp, Model};
 use tapegrad::nn::{Activation, Mode, Norm};
 use tapegrad::rng::{Purpose, standard_normal, stream};
 use tapegrad::{Error, Param, Tape, Var};
@@ -92,7 +92,7 @@ fn the_empirical_kernel_of_the_reference() {
 fn small() -> (Tape, Mlp, Samples<f64>) {
     let mut tape = Tape::new();
     let rng = &mut stream(4, Purpose::Init);
-    let mlp = Mlp::new(&mut tape, &[3, 7, 5, 2], Activation::Tanh, None, rng).unwrap();
+    let mlp = Mlp::new(&[3, 7, 5, 2], Activation::Tanh).build(&mut tape, rng).unwrap();
     (tape, mlp, random(9, 3, 7))
 }
 
@@ -138,7 +138,7 @@ fn the_jacobian_by_differences() {
 #[test]
 fn buffers_have_no_part_in_the_kernel() {
     let mut tape = Tape::new();
-    let options = MlpOptions { norm: Norm::Batch, ..MlpOptions::new(&[3, 6, 2], Activation::Tanh) };
+    let options = Mlp { norm: Norm::Batch, ..Mlp::new(&[3, 6, 2], Activation::Tanh) };
     let mlp = options.build(&mut tape, &mut stream(4, Purpose::Init)).unwrap();
     let x = random(9, 3, 7);
     let input = tape.constant_slice(9, 3, x.rows().values);
@@ -188,7 +188,7 @@ fn the_empirical_kernel_is_symmetric_and_positive_semi_definite() {
 fn blocks_do_not_change_the_kernel() {
     let mut tape = Tape::new();
     let rng = &mut stream(4, Purpose::Init);
-    let mlp = Mlp::new(&mut tape, &[3, 40, 2], Activation::Tanh, None, rng).unwrap();
+    let mlp = Mlp::new(&[3, 40, 2], Activation::Tanh).build(&mut tape, rng).unwrap();
     let (x, y) = (random(90, 3, 7), random(41, 3, 8));
     let sample = 2 * tape.param_numbers() as u64 * 8;
     for outputs in [Outputs::All, Outputs::Mean] {

@@ -57,9 +57,9 @@ fn ridge(kernel: Arc<dyn Kernel<f64>>, share: f64, train: &Dataset, test: &Datas
 fn trained_mlp(width: usize, epochs: usize, seed: u64, train: &Dataset, test: &Dataset) -> f64 {
     let mut tape = Tape::<f32>::default();
     let rng = &mut stream(seed, Purpose::Init);
-    let mlp = Mlp::new(&mut tape, &[784, width, 10], Activation::Relu, None, rng).unwrap();
+    let mlp = Mlp::new(&[784, width, 10], Activation::Relu).build(&mut tape, rng).unwrap();
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
-    let loss = Loss::suited_to(train).unwrap();
+    let loss = loss::suited_to(train).unwrap();
     let options = FitOptions::new(epochs, 32, seed, loss);
     let mut trace = Trace::default();
     let start = Instant::now();

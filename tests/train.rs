@@ -24,9 +24,9 @@ fn train<T: Float>(threads: usize, seed: u64) -> (Trace, Vec<T>) {
         let (train, validation) = (all.take(1200), all.subset(&Vec::from_iter(1200..1500)));
         let mut tape = Tape::<T>::default();
         let mut rng = stream(seed, Purpose::Init);
-        let model = Mlp::new(&mut tape, &[784, 128, 10], Activation::Relu, None, &mut rng).unwrap();
+        let model = Mlp::new(&[784, 128, 10], Activation::Relu).build(&mut tape, &mut rng).unwrap();
         let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
-        let loss = Loss::suited_to(&train).unwrap();
+        let loss = loss::suited_to(&train).unwrap();
         let options = FitOptions::new(3, 128, seed, loss);
         let mut trace = Trace::default();
         let validation = Some(&validation);
@@ -95,9 +95,9 @@ fn a_linear_model_does_clearly_worse_on_digits() {
     let accuracy = |widths: &[usize]| {
         let mut tape = Tape::<f32>::default();
         let mut rng = stream(0, Purpose::Init);
-        let model = Mlp::new(&mut tape, widths, Activation::Relu, None, &mut rng).unwrap();
+        let model = Mlp::new(widths, Activation::Relu).build(&mut tape, &mut rng).unwrap();
         let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
-        let loss = Loss::suited_to(&train).unwrap();
+        let loss = loss::suited_to(&train).unwrap();
         let options = FitOptions::new(15, 64, 0, loss);
         let mut trace = Trace::default();
         fit(&model, &mut tape, &mut optimizer, &train, None, &options, &mut Silent, &mut trace).unwrap();
@@ -114,9 +114,9 @@ fn regression_by_squared_error() {
     let data = (set.generate)(400, 0.0, 3).unwrap();
     let mut tape = Tape::new();
     let mut rng = stream(0, Purpose::Init);
-    let model = Mlp::new(&mut tape, &[5, 1], Activation::Identity, None, &mut rng).unwrap();
+    let model = Mlp::new(&[5, 1], Activation::Identity).build(&mut tape, &mut rng).unwrap();
     let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap();
-    let loss = Loss::suited_to(&data).unwrap();
+    let loss = loss::suited_to(&data).unwrap();
     assert_eq!(loss, Loss::MeanSquaredError);
     let options = FitOptions::new(40, 20, 0, loss);
     let mut trace = Trace::default();
@@ -147,9 +147,9 @@ fn an_interrupted_run_keeps_finished_epochs() {
     let data = digits(300);
     let mut tape = Tape::<f32>::default();
     let mut rng = stream(0, Purpose::Init);
-    let model = Mlp::new(&mut tape, &[784, 16, 10], Activation::Relu, None, &mut rng).unwrap();
+    let model = Mlp::new(&[784, 16, 10], Activation::Relu).build(&mut tape, &mut rng).unwrap();
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
-    let options = FitOptions::new(5, 100, 0, Loss::suited_to(&data).unwrap());
+    let options = FitOptions::new(5, 100, 0, loss::suited_to(&data).unwrap());
     let mut trace = Trace::default();
     let fitted =
         fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut After(7), &mut trace).unwrap();
@@ -163,9 +163,9 @@ fn a_run_that_diverges_is_an_error_that_says_where() {
         let mut tape = Tape::<f32>::default();
         tape.detect_anomalies(watch);
         let mut rng = stream(0, Purpose::Init);
-        let model = Mlp::new(&mut tape, &[784, 16, 10], Activation::Relu, None, &mut rng).unwrap();
+        let model = Mlp::new(&[784, 16, 10], Activation::Relu).build(&mut tape, &mut rng).unwrap();
         let mut optimizer = Optimizer::new(Sgd, 1e30).unwrap();
-        let options = FitOptions::new(5, 100, 0, Loss::suited_to(&data).unwrap());
+        let options = FitOptions::new(5, 100, 0, loss::suited_to(&data).unwrap());
         let mut trace = Trace::default();
         fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace).unwrap_err()
     };
@@ -180,7 +180,7 @@ fn data_that_does_not_fit_is_an_error() {
     let data = digits(20);
     let mut tape = Tape::<f32>::default();
     let mut rng = stream(0, Purpose::Init);
-    let model = Mlp::new(&mut tape, &[4, 16, 3], Activation::Relu, None, &mut rng).unwrap();
+    let model = Mlp::new(&[4, 16, 3], Activation::Relu).build(&mut tape, &mut rng).unwrap();
     let message = |data: &Dataset, loss: Loss, batch: usize| {
         let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap();
         let options = FitOptions::new(1, batch, 0, loss);

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use tapegrad::models::Model;
-use tapegrad::nn::Mode;
-use tapegrad::rng::{Purpose, stream};
+use tapegrad::nn::{Mode, Module};
+use tapegrad::rng::{Place, Purpose, stream};
 use tapegrad::{Error, Tape, file};
 
 use super::train::MlpArgs;
@@ -50,16 +49,16 @@ pub fn run(args: &GraphArgs) -> Outcome {
         return Err(Error::setting("batch", "0 is no batch; it must be at least 1").into());
     }
     let form = args.shape.options(args.inputs, args.outputs);
-    super::train::plan::<f32>(&form, args.batch)?;
+    super::train::check_memory::<f32>(&form, args.batch)?;
     let mut tape = Tape::<f32>::default();
     let mut rng = stream(0, Purpose::Init);
     let model = form.build(&mut tape, &mut rng)?;
-    let least = Model::<f32>::least_batch(&model);
+    let least = model.least_batch();
     if args.batch < least {
         return Err(Error::setting("batch", format!("{} is below {least}: batch norm", args.batch)).into());
     }
     let x = tape.constant_with(args.batch, args.inputs, |_| ());
-    let logits = model.append(&mut tape, x, &mut Mode::Training(&mut stream(0, Purpose::Dropout)));
+    let logits = model.forward(&mut tape, x, &mut Mode::training(Place::default()));
     tape.cross_entropy(logits, &vec![0; args.batch]);
     let text = match args.format {
         Format::Text => tape.to_string(),

@@ -109,6 +109,7 @@ pub struct Dataset {
     pub(super) rows: Option<Arc<[u32]>>,
     pub(super) map: Arc<Affine>,
     pub(super) labels: Labels,
+    weights: Option<Arc<[f64]>>,
     len: usize,
     features: usize,
     class_names: Option<Arc<[String]>>,
@@ -147,6 +148,7 @@ impl Dataset {
             rows: None,
             map,
             labels: Labels::None,
+            weights: None,
             len,
             features,
             class_names: None,
@@ -207,6 +209,26 @@ impl Dataset {
         }
         self.labels = Labels::Targets { values: targets.into(), width };
         self.class_names = None;
+        Ok(self)
+    }
+
+    /// With a weight for each row, which losses and metrics count it with.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there are not as many weights as rows, one is negative, NaN or infinite, or all
+    /// are 0.
+    pub fn with_weights(mut self, weights: Vec<f64>) -> Result<Dataset> {
+        if weights.len() != self.len {
+            return Err(Error::Data(format!("{} weights for {} rows", weights.len(), self.len)));
+        }
+        if let Some(row) = weights.iter().position(|w| !(*w >= 0.0 && w.is_finite())) {
+            let why = format!("row {row}: the weight {} is not finite and at least 0", weights[row]);
+            return Err(Error::Data(why));
+        }
+        if !weights.is_empty() && weights.iter().all(|w| *w == 0.0) {
+            return Err(Error::Data("all weights are 0".into()));
+        }
+        self.weights = Some(weights.into());
         Ok(self)
     }
 
@@ -271,7 +293,8 @@ impl Dataset {
     pub(super) fn with_features(&self, values: impl Into<Features>, features: usize) -> Result<Dataset> {
         let new = Dataset::new(values, features)?;
         assert_eq!(new.len, self.len, "with_features: the numbers of rows differ");
-        Ok(Dataset { labels: self.labels.clone(), class_names: self.class_names.clone(), ..new })
+        let (labels, weights) = (self.labels.clone(), self.weights.clone());
+        Ok(Dataset { labels, weights, class_names: self.class_names.clone(), ..new })
     }
 
     /// The rows `indices`, in that order; a row may come twice. The features are shared.
@@ -294,7 +317,8 @@ impl Dataset {
                 Labels::Targets { values: rows.copied().collect(), width: *width }
             }
         };
-        Dataset { rows: Some(rows), labels, len: indices.len(), ..self.clone() }
+        let weights = self.weights.as_ref().map(|all| indices.iter().map(|i| all[*i]).collect());
+        Dataset { rows: Some(rows), labels, weights, len: indices.len(), ..self.clone() }
     }
 
     /// The first `n` rows, or all if there are fewer.
@@ -335,6 +359,11 @@ impl Dataset {
     /// The targets of all rows, row-major; `None` without.
     pub fn targets(&self) -> Option<&[f64]> {
         if let Labels::Targets { values, .. } = &self.labels { Some(values) } else { None }
+    }
+
+    /// The weight of every row; `None` where all count the same.
+    pub fn weights(&self) -> Option<&[f64]> {
+        self.weights.as_deref()
     }
 
     /// The class index of row `i`.

@@ -1,12 +1,11 @@
 //! What an experiment is given.
 
-use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::ExperimentData;
-use crate::train::{self, Observer};
-use crate::{Error, Result};
+use crate::train::{Observer, Run, Stop};
+use crate::{Error, Float, Result};
 
 /// Called with the share that is done, from 0 to 1, and what is being done.
 pub type Progress<'a> = dyn Fn(f64, &str) + Sync + 'a;
@@ -63,28 +62,30 @@ impl<'a> Context<'a> {
         if self.interrupted.load(Ordering::SeqCst) { Err(Error::Interrupted) } else { Ok(()) }
     }
 
-    /// An observer for [`train::fit`] that moves the progress through the part begun with
+    /// An observer for [`fit`](fn@crate::train::fit) that moves the progress through the part begun with
     /// [`at`](Context::at), and ends the run when it should. After the fit, call
     /// [`check`](Context::check) before using what it left.
-    pub fn observer(&self, what: &'a str) -> impl Observer + use<'a, '_> {
+    pub fn observer(&self, what: &'a str) -> Watch<'a, '_> {
         Watch { context: self, what }
     }
 }
 
-struct Watch<'a, 'b> {
+/// See [`Context::observer`].
+pub struct Watch<'a, 'b> {
     context: &'b Context<'a>,
     what: &'a str,
 }
 
-impl Observer for Watch<'_, '_> {
-    fn step(&mut self, progress: &train::Progress) -> ControlFlow<()> {
+impl<T: Float> Observer<T> for Watch<'_, '_> {
+    fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        let progress = run.progress;
         let (from, to) = *self.context.part.lock().unwrap_or_else(|e| e.into_inner());
         let epochs = progress.epoch as f64 - 1.0 + progress.step as f64 / progress.steps.max(1) as f64;
         let share = from + (to - from) * epochs / progress.epochs.max(1) as f64;
         (self.context.progress)(share, self.what);
-        match self.context.check() {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
+        if self.context.check().is_err() {
+            run.stop = Some(Stop::Interrupted { epoch: progress.epoch });
         }
+        Ok(())
     }
 }

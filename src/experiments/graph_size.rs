@@ -3,8 +3,8 @@
 use super::statistics::Fit;
 use super::stopwatch::Stopwatch;
 use super::{Context, Experiment, Outcome};
-use crate::models::{Mlp, Model};
-use crate::nn::Activation;
+use crate::models::Mlp;
+use crate::nn::{Activation, Mode, Module};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
 use crate::rng::{Purpose, stream};
 use crate::{Result, Tape, linalg};
@@ -63,7 +63,7 @@ fn measure(depth: usize, repetitions: usize, seed: u64) -> Result<Row> {
     let mut tape = Tape::new();
     let widths = vec![WIDTH; depth + 1];
     let mut rng = stream(seed, Purpose::Init);
-    let model = Mlp::new(&mut tape, &widths, Activation::Tanh, None, &mut rng)?;
+    let model = Mlp::new(&widths, Activation::Tanh).build(&mut tape, &mut rng)?;
     let input: Vec<f64> = (0..BATCH * WIDTH).map(|i| (i % 7) as f64 / 7.0 - 0.5).collect();
     let (mut forward, mut backward) = (Vec::new(), Vec::new());
     // The first step makes the buffers and is not counted.
@@ -71,7 +71,7 @@ fn measure(depth: usize, repetitions: usize, seed: u64) -> Result<Row> {
         tape.rewind();
         let watch = Stopwatch::start();
         let x = tape.constant_slice(BATCH, WIDTH, &input);
-        let y = model.forward(&mut tape, x);
+        let y = model.forward(&mut tape, x, &mut Mode::evaluation());
         let loss = tape.mean(y);
         forward.push(watch.seconds());
         tape.zero_grad();

@@ -1,16 +1,15 @@
 //! Adam at rates from far too small to far too large.
 
-use std::ops::ControlFlow;
 
 use super::{Context, Experiment, Outcome};
 use crate::data::Dataset;
 use crate::models::Mlp;
-use crate::nn::Activation;
+use crate::nn::{Activation, loss};
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
 use crate::rng::{Purpose, stream};
-use crate::train::{FitOptions, Loss, Observer, Progress, Trace, evaluate, fit};
-use crate::{Error, Result, Tape};
+use crate::train::{FitOptions, Observer, Run, evaluate, fit};
+use crate::{Error, Float, Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "learning-rate",
@@ -48,16 +47,13 @@ fn run(context: &Context) -> Result<Outcome> {
     Ok(report(&rows, train.features(), accuracy_of_a_constant(train, test)))
 }
 
-/// Keeps the loss of every step.
-struct Record<O> {
-    inner: O,
-    losses: Vec<f64>,
-}
+/// The loss of every step.
+struct Losses(Vec<f64>);
 
-impl<O: Observer> Observer for Record<O> {
-    fn step(&mut self, progress: &Progress) -> ControlFlow<()> {
-        self.losses.push(progress.loss);
-        self.inner.step(progress)
+impl<T: Float> Observer<T> for Losses {
+    fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        self.0.push(run.progress.loss);
+        Ok(())
     }
 }
 
@@ -67,25 +63,24 @@ fn train(context: &Context, rate: f64) -> Result<Row> {
     let mut tape = Tape::<f32>::default();
     let mut rng = stream(context.seed, Purpose::Init);
     let widths = [train.features(), 128, train.classes()];
-    let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut rng)?;
+    let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut rng)?;
     let mut optimizer = Optimizer::new(Adam::default(), rate)?;
-    let loss = Loss::suited_to(train)?;
-    let options = FitOptions::new(context.pick(10, 5), 64, context.seed, loss);
-    let mut record = Record { inner: context.observer("training"), losses: Vec::new() };
-    let mut trace = Trace::default();
-    let fitted = fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut record, &mut trace);
+    let loss = loss::suited_to(train)?;
+    let options = FitOptions::new(context.pick(10, 5), 64, context.seed);
+    let (mut losses, mut watch) = (Losses(Vec::new()), context.observer("training"));
+    let fitted = fit(&model, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut [&mut losses, &mut watch]);
     context.check()?;
     let diverged = match fitted {
         Ok(_) => false,
         Err(Error::NonFinite(_)) => true,
         Err(error) => return Err(error),
     };
-    let accuracy = match evaluate(&model, &mut tape, test, loss) {
+    let accuracy = match evaluate(&model, &*loss, &mut tape, test) {
         Ok(evaluation) => evaluation.accuracy().unwrap_or(f64::NAN),
         Err(Error::NonFinite(_)) => f64::NAN,
         Err(error) => return Err(error),
     };
-    Ok(Row { rate, losses: record.losses, diverged, accuracy })
+    Ok(Row { rate, losses: losses.0, diverged, accuracy })
 }
 
 /// Means of pieces of the run, as many as a drawing shows.

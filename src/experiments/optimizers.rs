@@ -1,6 +1,5 @@
 //! Five optimizers on one network, from the same weights and on the same batches.
 
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
@@ -9,11 +8,11 @@ use super::statistics::mean_and_deviation;
 use super::{Context, Experiment, Outcome};
 use crate::data::{Dataset, preprocess::RandomProjection};
 use crate::models::Mlp;
-use crate::nn::Activation;
+use crate::nn::{Activation, loss};
 use crate::optim::{Adam, Momentum, Optimizer, RmsProp, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Table, fixed, rounded};
 use crate::rng::{Purpose, derive, stream};
-use crate::train::{FitOptions, Loss, Observer, Progress, Trace, evaluate, fit};
+use crate::train::{FitOptions, Observer, Recorder, Run as Training, Stop, evaluate, fit};
 use crate::{Error, Float, Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -109,12 +108,15 @@ struct Watch<'a, 'b> {
     what: &'static str,
 }
 
-impl Observer for Watch<'_, '_> {
-    fn step(&mut self, _: &Progress) -> ControlFlow<()> {
-        if self.context.check().is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+impl<T: Float> Observer<T> for Watch<'_, '_> {
+    fn step(&mut self, run: &mut Training<'_, T>) -> Result<()> {
+        if self.context.check().is_err() {
+            run.stop = Some(Stop::Interrupted { epoch: run.progress.epoch });
+        }
+        Ok(())
     }
 
-    fn epoch(&mut self, _: &Trace) -> Result<()> {
+    fn epoch(&mut self, _: &mut Training<'_, T>) -> Result<()> {
         let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         self.context.at(done, self.all, self.what)
     }
@@ -159,14 +161,15 @@ fn train_one(
     let mut tape = Tape::new();
     let mut rng = stream(seed, Purpose::Init);
     let widths = [PROJECTED, HIDDEN, train.classes()];
-    let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut rng)?;
+    let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut rng)?;
     let mut optimizer = optimizer(which)?;
-    let loss = Loss::suited_to(train)?;
-    let options = FitOptions::new(epochs, BATCH, seed, loss);
-    let before = evaluate(&model, &mut tape, test, loss)?;
-    let mut trace = Trace::default();
+    let loss = loss::suited_to(train)?;
+    let options = FitOptions::new(epochs, BATCH, seed);
+    let before = evaluate(&model, &*loss, &mut tape, test)?;
+    let mut record = Recorder::default();
     // The test set takes part in no choice: every epoch is kept, and none stopped at.
-    let fitted = fit(&model, &mut tape, &mut optimizer, train, Some(test), &options, watch, &mut trace);
+    let observers: &mut [&mut dyn Observer<f64>] = &mut [&mut record, watch];
+    let fitted = fit(&model, &*loss, &mut tape, &mut optimizer, train, Some(test), &options, observers);
     watch.context.check()?;
     let diverged = match fitted {
         Ok(_) => false,
@@ -174,7 +177,7 @@ fn train_one(
         Err(error) => return Err(error),
     };
     let after = |f: fn(&crate::train::Epoch) -> Option<f64>| {
-        trace.epochs.iter().map(move |epoch| f(epoch).unwrap_or(f64::NAN))
+        record.epochs.iter().map(move |epoch| f(epoch).unwrap_or(f64::NAN))
     };
     Ok(Run {
         train: after(|epoch| Some(epoch.train_loss)).collect(),

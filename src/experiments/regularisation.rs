@@ -3,13 +3,13 @@
 use super::statistics::mean_and_deviation;
 use super::{Context, Experiment, Outcome};
 use crate::data::Dataset;
-use crate::models::{Mlp, Model};
-use crate::nn::Activation;
+use crate::models::Mlp;
+use crate::nn::{Activation, Mode, Module, ModuleExt, Sequential, loss};
 use crate::optim::{Group, Momentum, Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
 use crate::rng::{Purpose, derive, stream};
 use crate::tape::Param;
-use crate::train::{FitOptions, Loss, Trace, evaluate, fit};
+use crate::train::{FitOptions, evaluate, fit};
 use crate::{Error, Float, Result, Tape, Var};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -97,20 +97,19 @@ fn fit_at(context: &Context, sets: &Sets, lambda: f64, seed: u64) -> Result<[f64
     let mut tape = Tape::<f32>::default();
     let widths = [train.features(), HIDDEN, train.classes()];
     let mut rng = stream(seed, Purpose::Init);
-    let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut rng)?;
+    let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut rng)?;
     let mut optimizer = Optimizer::new(Momentum::default(), RATE)?
         .with_weight_decay(lambda)?
-        .with_group(Group::new(model.biases()).with_weight_decay(0.0)?);
-    let loss = Loss::suited_to(train)?;
-    let options = FitOptions::new(context.pick(150, 600), N, seed, loss);
-    let mut trace = Trace::default();
+        .with_group(Group::new(model.biases(&tape)).with_weight_decay(0.0)?);
+    let loss = loss::suited_to(train)?;
+    let options = FitOptions::new(context.pick(150, 600), N, seed);
     let mut watch = context.observer("training");
-    fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut watch, &mut trace)?;
+    fit(&model, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut [&mut watch])?;
     context.check()?;
     let squares = |p: Param| tape.value_slice(p).iter().map(|w| f64::from(*w) * f64::from(*w)).sum::<f64>();
     let norm = model.weights().into_iter().map(squares).sum::<f64>().sqrt();
     let mut accuracy =
-        |data: &Dataset| evaluate(&model, &mut tape, data, loss).map(|e| e.accuracy().unwrap_or(f64::NAN));
+        |data: &Dataset| evaluate(&model, &*loss, &mut tape, data).map(|e| e.accuracy().unwrap_or(f64::NAN));
     Ok([accuracy(train)?, accuracy(&sets.validation)?, accuracy(sets.test)?, norm])
 }
 
@@ -338,7 +337,7 @@ fn figure(rows: &[Row], sets: &Sets, constant: f64) -> Figure {
 /// A small network in f64 with the cross-entropy of all samples, for the two equalities.
 struct Small {
     tape: Tape,
-    model: Mlp,
+    model: Sequential<f64>,
     labels: Vec<usize>,
     rows: Vec<usize>,
 }
@@ -348,7 +347,7 @@ impl Small {
         let mut tape = Tape::new();
         let mut rng = stream(context.seed, Purpose::Init);
         let widths = [train.features(), 16, train.classes()];
-        let model = Mlp::new(&mut tape, &widths, Activation::Tanh, None, &mut rng)?;
+        let model = Mlp::new(&widths, Activation::Tanh).build(&mut tape, &mut rng)?;
         let rows: Vec<usize> = (0..train.len()).collect();
         let labels = rows.iter().map(|row| train.label(*row)).collect();
         Ok(Small { tape, model, labels, rows })
@@ -359,7 +358,7 @@ impl Small {
         let Small { tape, model, labels, rows } = self;
         tape.rewind();
         let x = tape.constant_with(rows.len(), train.features(), |to| train.gather(rows, to));
-        let logits = model.forward(tape, x);
+        let logits = model.forward(tape, x, &mut Mode::evaluation());
         tape.cross_entropy(logits, labels)
     }
 }
@@ -433,7 +432,7 @@ fn decay_claim(outcome: &mut Outcome, context: &Context, train: &Dataset) -> Res
             let weights = small.model.weights();
             let mut optimizer = Optimizer::new(Sgd, RATE)?
                 .with_weight_decay(if decay { lambda } else { 0.0 })?
-                .with_group(Group::new(small.model.biases()).with_weight_decay(0.0)?);
+                .with_group(Group::new(small.model.biases(&small.tape)).with_weight_decay(0.0)?);
             for _ in 0..50 {
                 let mut loss = small.loss(train);
                 if !decay {

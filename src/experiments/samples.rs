@@ -2,12 +2,12 @@
 
 use super::{Context, Experiment, Outcome};
 use crate::data::Dataset;
-use crate::models::{Mlp, Model};
-use crate::nn::Activation;
+use crate::models::Mlp;
+use crate::nn::{Activation, Mode, Module, loss};
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Image, Images, Line, Marker, Table, fixed, rounded};
 use crate::rng::{Purpose, stream};
-use crate::train::{EVALUATION_ROWS, FitOptions, Loss, Trace, argmax, fit};
+use crate::train::{EVALUATION_ROWS, FitOptions, argmax, fit};
 use crate::{Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -37,27 +37,26 @@ fn run(context: &Context) -> Result<Outcome> {
     let mut tape = Tape::<f32>::default();
     let mut rng = stream(context.seed, Purpose::Init);
     let widths = [train.features(), 128, train.classes()];
-    let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut rng)?;
+    let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut rng)?;
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
-    let loss = Loss::suited_to(train)?;
+    let loss = loss::suited_to(train)?;
     let epochs = context.pick(12, 10);
-    let options = FitOptions::new(epochs, 128, context.seed, loss);
-    let mut trace = Trace::default();
+    let options = FitOptions::new(epochs, 128, context.seed);
     let mut watch = context.observer("training");
-    fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut watch, &mut trace)?;
+    let history = fit(&model, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut [&mut watch])?;
     context.check()?;
     let verdicts = judge(&model, &mut tape, test);
-    let last_loss = trace.epochs.last().map_or(f64::NAN, |epoch| epoch.train_loss);
+    let last_loss = history.epochs.last().map_or(f64::NAN, |epoch| epoch.train_loss);
     Ok(report(context, epochs, last_loss, &verdicts))
 }
 
-fn judge(model: &Mlp, tape: &mut Tape<f32>, test: &Dataset) -> Vec<Verdict> {
+fn judge(model: &dyn Module<f32>, tape: &mut Tape<f32>, test: &Dataset) -> Vec<Verdict> {
     let rows: Vec<usize> = (0..test.len()).collect();
     let mut verdicts = Vec::new();
     for batch in rows.chunks(EVALUATION_ROWS) {
         tape.rewind();
         let x = tape.constant_with(batch.len(), test.features(), |to| test.gather(batch, to));
-        let logits = model.forward(tape, x);
+        let logits = model.forward(tape, x, &mut Mode::evaluation());
         let probabilities = tape.softmax(logits);
         for (row, p) in batch.iter().zip(tape.value_slice(probabilities).chunks(test.classes())) {
             let predicted = argmax(p);

@@ -2,12 +2,12 @@
 
 use super::{Context, Experiment, Outcome};
 use crate::data::{Dataset, synthetic};
-use crate::models::{Mlp, Model};
-use crate::nn::Activation;
+use crate::models::Mlp;
+use crate::nn::{Activation, Mode, Module, loss};
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, grid};
 use crate::rng::{Purpose, derive, stream};
-use crate::train::{FitOptions, Loss, Trace, argmax, evaluate, fit};
+use crate::train::{Epoch, FitOptions, argmax, evaluate, fit};
 use crate::{Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -61,35 +61,36 @@ fn run(context: &Context) -> Result<Outcome> {
     let (train, test) = (all.take(training), all.subset(&Vec::from_iter(training..all.len())));
     let mut tape = Tape::new();
     let mut rng = stream(context.seed, Purpose::Init);
-    let model = Mlp::new(&mut tape, &[2, 64, 64, ARMS], Activation::Relu, None, &mut rng)?;
+    let model = Mlp::new(&[2, 64, 64, ARMS], Activation::Relu).build(&mut tape, &mut rng)?;
     let mut optimizer = Optimizer::new(Adam::default(), 3e-3)?;
-    let loss = Loss::suited_to(&train)?;
-    let (mut trace, mut stages, mut done) = (Trace::default(), Vec::new(), 0);
+    let loss = loss::suited_to(&train)?;
+    let (mut epochs_done, mut stages, mut done) = (Vec::new(), Vec::new(), 0);
     for (i, epochs) in STAGES.into_iter().enumerate() {
         context.at(i, STAGES.len(), "training")?;
         // Each stage goes on from the one before, with an order of the samples of its own.
-        let options = FitOptions::new(epochs - done, 32, derive(context.seed, i as u64), loss);
+        let options = FitOptions::new(epochs - done, 32, derive(context.seed, i as u64));
         let mut watch = context.observer("training");
-        fit(&model, &mut tape, &mut optimizer, &train, None, &options, &mut watch, &mut trace)?;
+        let history = fit(&model, &*loss, &mut tape, &mut optimizer, &train, None, &options, &mut [&mut watch])?;
         context.check()?;
+        epochs_done.extend(history.epochs);
         done = epochs;
         let classes = classify(&model, &mut tape, &grid(CELLS, SPAN, SPAN));
         let mut right = |data: &Dataset| -> Result<Right> {
-            let confusion = evaluate(&model, &mut tape, data, loss)?.confusion;
+            let confusion = evaluate(&model, &*loss, &mut tape, data)?.confusion;
             let count = confusion.map_or(0, |matrix| (0..ARMS).map(|arm| matrix.count(arm, arm)).sum());
             Ok(Right { count, of: data.len() as u64 })
         };
         let (train, test) = (right(&train)?, right(&test)?);
         stages.push(Stage { epochs, length: boundary_length(&classes), classes, train, test });
     }
-    Ok(report(&train, &stages, &trace))
+    Ok(report(&train, &stages, &epochs_done))
 }
 
 /// The class of each point.
-pub(super) fn classify(model: &Mlp, tape: &mut Tape, points: &[[f64; 2]]) -> Vec<usize> {
+pub(super) fn classify(model: &dyn Module<f64>, tape: &mut Tape, points: &[[f64; 2]]) -> Vec<usize> {
     tape.rewind();
     let x = tape.constant_slice(points.len(), 2, points.as_flattened());
-    let scores = model.forward(tape, x);
+    let scores = model.forward(tape, x, &mut Mode::evaluation());
     let classes = tape.value_slice(scores).chunks(ARMS).map(argmax).collect();
     tape.rewind();
     classes
@@ -113,7 +114,7 @@ fn needed(of: u64) -> u64 {
     (95 * of).div_ceil(100)
 }
 
-fn report(train: &Dataset, stages: &[Stage], trace: &Trace) -> Outcome {
+fn report(train: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
     let mut outcome = Outcome::default();
     let (first, last) = (&stages[0], &stages[stages.len() - 1]);
     outcome.claim(
@@ -184,7 +185,7 @@ fn report(train: &Dataset, stages: &[Stage], trace: &Trace) -> Outcome {
     }
     outcome.figure(&figure);
 
-    let losses = trace.epochs.iter().enumerate().map(|(i, e)| ((i + 1) as f64, e.train_loss));
+    let losses = epochs.iter().enumerate().map(|(i, e)| ((i + 1) as f64, e.train_loss));
     let over_epochs = |f: &dyn Fn(&Stage) -> f64| -> Vec<(f64, f64)> {
         stages.iter().map(|stage| (stage.epochs as f64, f(stage))).collect()
     };
@@ -230,7 +231,7 @@ fn report(train: &Dataset, stages: &[Stage], trace: &Trace) -> Outcome {
         outcome.number(format!("test accuracy after {epochs}"), test.share());
         outcome.number(format!("boundary after {epochs}"), *length);
     }
-    outcome.number("last loss", trace.epochs.last().map_or(f64::NAN, |e| e.train_loss));
+    outcome.number("last loss", epochs.last().map_or(f64::NAN, |e| e.train_loss));
     outcome.table(table);
     outcome
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::Init;
+use super::{Init, Mode, Module};
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -81,16 +81,6 @@ impl Activation {
         }
     }
 
-    /// How many numbers it puts on the arena for each entry, with what it saves for the backward pass.
-    pub fn numbers_per_entry(self) -> usize {
-        // Asked of the tape itself, so that it cannot differ from what the operation does.
-        let mut tape = Tape::<f32>::default();
-        let x = tape.constant_with(1, 1, |_| ());
-        let before = tape.numbers();
-        self.apply(&mut tape, x);
-        tape.numbers() - before
-    }
-
     /// What suits the weights in front of it: [`Init::HeNormal`] for what is near x above zero and near
     /// 0 below, [`Init::XavierUniform`] for what is smooth and bounded, or linear.
     pub fn init(self) -> Init {
@@ -105,6 +95,16 @@ impl Activation {
                 Init::XavierUniform
             }
         }
+    }
+}
+
+impl<T: Float> Module<T> for Activation {
+    fn describe(&self) -> String {
+        self.to_string()
+    }
+
+    fn forward(&self, tape: &mut Tape<T>, x: Var, _: &mut Mode) -> Var {
+        self.apply(tape, x)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The layer of batch normalisation.
 
-use super::Mode;
 use super::layer_norm::{ones_and_zeros, small};
+use super::{Mode, Module};
 use crate::tape::{Param, Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -19,17 +19,17 @@ use crate::{Error, Float, Result};
 ///
 /// ```
 /// use tapegrad::Tape;
-/// use tapegrad::nn::{BatchNorm, Mode};
-/// use tapegrad::rng::{Purpose, stream};
+/// use tapegrad::nn::{BatchNorm, Mode, Module};
+/// use tapegrad::rng::Place;
 ///
 /// let mut tape = Tape::new();
 /// let norm = BatchNorm::new(&mut tape, 1, 1.0, 1e-9)?;
 /// let x = tape.constant_slice(2, 1, &[3.0, 5.0]);
-/// let y = norm.append(&mut tape, x, &mut Mode::Training(&mut stream(0, Purpose::Dropout)));
+/// let y = norm.forward(&mut tape, x, &mut Mode::training(Place::default()));
 /// assert!((tape.value(y)[(1, 0)] - 1.0).abs() < 1e-8);
 /// // The sample variance of 3 and 5 is 2.
 /// assert_eq!(tape.value_slice(norm.running), [4.0, 2.0]);
-/// let y = norm.append(&mut tape, x, &mut Mode::Evaluation);
+/// let y = norm.forward(&mut tape, x, &mut Mode::evaluation());
 /// assert!((tape.value(y)[(1, 0)] - 0.5f64.sqrt()).abs() < 1e-8);
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
@@ -43,6 +43,7 @@ pub struct BatchNorm {
     pub running: Param,
     momentum: f64,
     epsilon: f64,
+    columns: usize,
 }
 
 impl BatchNorm {
@@ -61,34 +62,7 @@ impl BatchNorm {
         small::<T>(epsilon)?;
         let (gamma, beta) = ones_and_zeros(tape, columns);
         let running = tape.buffer_with(2, columns, |to| to[columns..].fill(T::ONE));
-        Ok(BatchNorm { gamma, beta, running, momentum, epsilon })
-    }
-
-    /// Normalises m×n: by the batch itself in training, which is taken in, and by the running statistics
-    /// in evaluation.
-    ///
-    /// # Panics
-    /// For a single sample in training, as [`Tape::batch_statistics`]; if `x` is stale or does not have n
-    /// columns.
-    #[track_caller]
-    pub fn append<T: Float>(&self, tape: &mut Tape<T>, x: impl Into<Var>, mode: &mut Mode<'_>) -> Var {
-        let (x, epsilon) = (x.into(), T::of(self.epsilon));
-        let (found, columns) = (tape.shape_for("BatchNorm", x), tape.param_shape(self.running).cols);
-        assert!(
-            found.cols == columns,
-            "BatchNorm: {x} is {found}, but the statistics are of {columns} columns"
-        );
-        let statistics = match mode {
-            Mode::Evaluation => self.running.var(),
-            Mode::Training(_) => {
-                let statistics = tape.batch_statistics(x);
-                tape.update_buffer(self.running, statistics, |running, new| {
-                    self.take_in(running, new, found.rows);
-                });
-                statistics
-            }
-        };
-        tape.batch_norm(x, statistics, self.gamma, self.beta, epsilon)
+        Ok(BatchNorm { gamma, beta, running, momentum, epsilon, columns })
     }
 
     fn take_in<T: Float>(&self, running: &mut [T], statistics: &[T], rows: usize) {
@@ -106,24 +80,64 @@ impl BatchNorm {
     }
 }
 
+impl<T: Float> Module<T> for BatchNorm {
+    fn describe(&self) -> String {
+        format!("batch norm {}", self.columns)
+    }
+
+    /// Normalises m×n: by the batch itself in training, which is taken in, and by the running statistics
+    /// in evaluation.
+    ///
+    /// # Panics
+    /// For a single sample in training, as [`Tape::batch_statistics`]; if `x` is stale or does not have n
+    /// columns.
+    fn forward(&self, tape: &mut Tape<T>, x: Var, mode: &mut Mode) -> Var {
+        let found = tape.shape_for("BatchNorm", x);
+        assert!(
+            found.cols == self.columns,
+            "BatchNorm: {x} is {found}, but the statistics are of {} columns",
+            self.columns
+        );
+        let statistics = if mode.is_training() {
+            let statistics = tape.batch_statistics(x);
+            tape.update_buffer(self.running, statistics, |running, new| {
+                self.take_in(running, new, found.rows);
+            });
+            statistics
+        } else {
+            self.running.var()
+        };
+        tape.batch_norm(x, statistics, self.gamma, self.beta, T::of(self.epsilon))
+    }
+
+    fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
+        visit("gamma", self.gamma);
+        visit("beta", self.beta);
+        visit("running", self.running);
+    }
+
+    fn inputs(&self) -> Option<usize> {
+        Some(self.columns)
+    }
+
+    fn least_batch(&self) -> usize {
+        2
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use nalgebra::{DMatrix, dmatrix};
-    use rand_chacha::ChaCha8Rng;
 
     use super::BatchNorm;
-    use crate::nn::Mode;
+    use crate::nn::{Mode, Module};
     use crate::ops::testing::{UPSTREAM, filled};
     use crate::optim::{Adam, Optimizer};
-    use crate::rng::{Purpose, stream};
+    use crate::rng::Place;
     use crate::{Error, Tape, Var};
 
-    fn rng() -> ChaCha8Rng {
-        stream(0, Purpose::Dropout)
-    }
-
     fn train(norm: &BatchNorm, tape: &mut Tape, x: Var) -> Var {
-        norm.append(tape, x, &mut Mode::Training(&mut rng()))
+        norm.forward(tape, x, &mut Mode::training(Place::default()))
     }
 
     #[track_caller]
@@ -206,7 +220,7 @@ mod tests {
 
         tape.zero_grad();
         let before = tape.value(norm.running).clone_owned();
-        let y = norm.append(&mut tape, x, &mut Mode::Evaluation);
+        let y = norm.forward(&mut tape, x, &mut Mode::evaluation());
         tape.backward_with(y, |dy| dy.copy_from_slice(&UPSTREAM));
         close(
             tape.value_slice(y),
@@ -262,7 +276,7 @@ mod tests {
         for _ in 0..400 {
             train(&norm, &mut tape, x);
         }
-        let again = norm.append(&mut tape, x, &mut Mode::Evaluation);
+        let again = norm.forward(&mut tape, x, &mut Mode::evaluation());
         let shrunk = tape.value(y).clone_owned() * (49.0f64 / 50.0).sqrt();
         assert!((tape.value(again) - shrunk).abs().max() < 1e-7);
     }
@@ -290,7 +304,7 @@ mod tests {
         let mut tape = Tape::new();
         let norm = BatchNorm::new(&mut tape, 1, 0.1, 1e-5).unwrap();
         let x = tape.constant(&filled(1, 1));
-        let y = norm.append(&mut tape, x, &mut Mode::Evaluation);
+        let y = norm.forward(&mut tape, x, &mut Mode::evaluation());
         assert!(tape.item(y).is_finite());
     }
 

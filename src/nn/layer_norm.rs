@@ -1,5 +1,6 @@
 //! The layer of layer normalisation.
 
+use super::{Mode, Module};
 use crate::tape::{Param, Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -8,12 +9,12 @@ use crate::{Error, Float, Result};
 ///
 /// ```
 /// use tapegrad::Tape;
-/// use tapegrad::nn::LayerNorm;
+/// use tapegrad::nn::{LayerNorm, Mode, Module};
 ///
 /// let mut tape = Tape::new();
 /// let norm = LayerNorm::new(&mut tape, 2, 1e-12)?;
 /// let x = tape.constant_slice(1, 2, &[1.0, 3.0]);
-/// let y = norm.forward(&mut tape, x);
+/// let y = norm.forward(&mut tape, x, &mut Mode::evaluation());
 /// assert!((tape.value(y)[(0, 1)] - 1.0).abs() < 1e-11);
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
@@ -24,6 +25,7 @@ pub struct LayerNorm {
     /// The shift β, 1×n.
     pub beta: Param,
     epsilon: f64,
+    columns: usize,
 }
 
 impl LayerNorm {
@@ -38,16 +40,27 @@ impl LayerNorm {
     pub fn new<T: Float>(tape: &mut Tape<T>, columns: usize, epsilon: f64) -> Result<Self> {
         small::<T>(epsilon)?;
         let (gamma, beta) = ones_and_zeros(tape, columns);
-        Ok(LayerNorm { gamma, beta, epsilon })
+        Ok(LayerNorm { gamma, beta, epsilon, columns })
+    }
+}
+
+impl<T: Float> Module<T> for LayerNorm {
+    fn describe(&self) -> String {
+        format!("layer norm {}", self.columns)
     }
 
     /// Normalises every row of m×n.
-    ///
-    /// # Panics
-    /// If `x` is stale, or does not have n columns.
-    #[track_caller]
-    pub fn forward<T: Float>(&self, tape: &mut Tape<T>, x: impl Into<Var>) -> Var {
+    fn forward(&self, tape: &mut Tape<T>, x: Var, _: &mut Mode) -> Var {
         tape.layer_norm(x, self.gamma, self.beta, T::of(self.epsilon))
+    }
+
+    fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
+        visit("gamma", self.gamma);
+        visit("beta", self.beta);
+    }
+
+    fn inputs(&self) -> Option<usize> {
+        Some(self.columns)
     }
 }
 

@@ -3,20 +3,20 @@
 use nalgebra::DMatrix;
 use rand::Rng;
 
-use super::Init;
+use super::{Init, Mode, Module};
 use crate::Float;
 use crate::tape::{Param, Shape, Tape, Var};
 
 /// Y = X·W + b: weights k×n, and a bias 1×n that is added to every row, or none.
 ///
 /// ```
-/// use tapegrad::nn::{Init, Linear};
+/// use tapegrad::nn::{Init, Linear, Mode, Module};
 /// use tapegrad::rng::{Purpose, stream};
 ///
 /// let mut tape = tapegrad::Tape::new();
 /// let layer = Linear::new(&mut tape, 3, 2, true, Init::Constant(0.5), &mut stream(0, Purpose::Init));
 /// let x = tape.constant_slice(1, 3, &[1.0, 2.0, 3.0]);
-/// let y = layer.forward(&mut tape, x);
+/// let y = layer.forward(&mut tape, x, &mut Mode::evaluation());
 /// assert_eq!(tape.value_slice(y), [3.0, 3.0]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Linear {
     pub weight: Param,
     /// The bias b, 1×n.
     pub bias: Option<Param>,
+    inputs: usize,
+    outputs: usize,
 }
 
 impl Linear {
@@ -43,7 +45,7 @@ impl Linear {
     ) -> Linear {
         let weight = tape.param_with(inputs, outputs, |w| init.fill(w, inputs, outputs, rng));
         let bias = bias.then(|| tape.param_with(1, outputs, |_| ()));
-        Linear { weight, bias }
+        Linear { weight, bias, inputs, outputs }
     }
 
     /// A layer of given weights k×n and a given bias 1×n.
@@ -60,20 +62,35 @@ impl Linear {
             let (w, b) = (Shape::new(weight.nrows(), weight.ncols()), Shape::new(bias.nrows(), bias.ncols()));
             assert!(b == Shape::new(1, w.cols), "Linear: the weights are {w}, but the bias {b}");
         }
+        let (inputs, outputs) = weight.shape();
         let weight = tape.param(weight);
-        Linear { weight, bias: bias.map(|b| tape.param(b)) }
+        Linear { weight, bias: bias.map(|b| tape.param(b)), inputs, outputs }
+    }
+}
+
+impl<T: Float> Module<T> for Linear {
+    fn describe(&self) -> String {
+        let bias = if self.bias.is_some() { "" } else { " without bias" };
+        format!("linear {}→{}{bias}", self.inputs, self.outputs)
     }
 
     /// X·W + b of m×k: m×n, in one node.
-    ///
-    /// # Panics
-    /// If `x` is stale, or does not have k columns.
-    #[track_caller]
-    pub fn forward<T: Float>(&self, tape: &mut Tape<T>, x: impl Into<Var>) -> Var {
+    fn forward(&self, tape: &mut Tape<T>, x: Var, _: &mut Mode) -> Var {
         match self.bias {
             Some(bias) => tape.linear(x, self.weight, bias),
             None => tape.matmul(x, self.weight),
         }
+    }
+
+    fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
+        visit("weight", self.weight);
+        if let Some(bias) = self.bias {
+            visit("bias", bias);
+        }
+    }
+
+    fn inputs(&self) -> Option<usize> {
+        Some(self.inputs)
     }
 }
 
@@ -91,7 +108,10 @@ mod tests {
         let plain = Linear::from_values(&mut tape, &w, None);
         let affine = Linear::from_values(&mut tape, &w, Some(&b));
         let vx = tape.constant(&x);
-        let (y, z) = (plain.forward(&mut tape, vx), affine.forward(&mut tape, vx));
+        let (y, z) = (
+            plain.forward(&mut tape, vx, &mut Mode::evaluation()),
+            affine.forward(&mut tape, vx, &mut Mode::evaluation()),
+        );
         assert_eq!(tape.value(y), &x * &w);
         assert_eq!(tape.value(z), &x * &w + DMatrix::from_element(2, 1, 1.0) * &b);
         assert_eq!(plain.bias, None);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{BatchNorm, LayerNorm, Mode};
+use super::{BatchNorm, LayerNorm, Mode, Module};
 use crate::tape::{Param, Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -54,24 +54,39 @@ pub enum NormLayer {
     Layer(LayerNorm),
 }
 
-impl NormLayer {
-    /// Normalises `x`.
-    ///
-    /// # Panics
-    /// As [`BatchNorm::append`] and [`LayerNorm::forward`].
-    #[track_caller]
-    pub fn append<T: Float>(&self, tape: &mut Tape<T>, x: impl Into<Var>, mode: &mut Mode<'_>) -> Var {
+impl<T: Float> Module<T> for NormLayer {
+    fn describe(&self) -> String {
         match self {
-            NormLayer::Batch(norm) => norm.append(tape, x, mode),
-            NormLayer::Layer(norm) => norm.forward(tape, x),
+            NormLayer::Batch(norm) => Module::<T>::describe(norm),
+            NormLayer::Layer(norm) => Module::<T>::describe(norm),
         }
     }
 
-    /// The scale γ and the shift β.
-    pub fn params(&self) -> [Param; 2] {
+    fn forward(&self, tape: &mut Tape<T>, x: Var, mode: &mut Mode) -> Var {
         match self {
-            NormLayer::Batch(norm) => [norm.gamma, norm.beta],
-            NormLayer::Layer(norm) => [norm.gamma, norm.beta],
+            NormLayer::Batch(norm) => norm.forward(tape, x, mode),
+            NormLayer::Layer(norm) => norm.forward(tape, x, mode),
+        }
+    }
+
+    fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
+        match self {
+            NormLayer::Batch(norm) => Module::<T>::parameters(norm, visit),
+            NormLayer::Layer(norm) => Module::<T>::parameters(norm, visit),
+        }
+    }
+
+    fn inputs(&self) -> Option<usize> {
+        match self {
+            NormLayer::Batch(norm) => Module::<T>::inputs(norm),
+            NormLayer::Layer(norm) => Module::<T>::inputs(norm),
+        }
+    }
+
+    fn least_batch(&self) -> usize {
+        match self {
+            NormLayer::Batch(norm) => Module::<T>::least_batch(norm),
+            NormLayer::Layer(norm) => Module::<T>::least_batch(norm),
         }
     }
 }

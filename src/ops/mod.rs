@@ -17,6 +17,7 @@ mod linear; // x·W + b
 mod loss; // mse mae huber bce_with_logits
 mod matmul; // A·B, A·Bᵀ, Aᵀ·B
 mod penalty; // λ/2·Σ‖w‖²
+mod pick; // pick_cols: one entry of each row
 mod reduce; // sum mean, over all, rows, columns
 mod select; // slice_rows slice_cols gather_rows
 mod softmax; // softmax log_softmax logsumexp, per row

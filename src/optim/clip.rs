@@ -96,13 +96,7 @@ impl Clip {
         self.non_finite == NonFinite::Skip
     }
 
-    /// Counts a step that is skipped for another reason: a loss that is not finite.
-    pub(crate) fn skip(&mut self) {
-        self.skipped += 1;
-    }
-
-    /// Number of steps that were to be skipped: their gradient was not finite, or, in
-    /// [`fit`](fn@crate::train::fit), their loss.
+    /// Number of steps that were to be skipped: their gradient was not finite.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }

@@ -18,6 +18,7 @@ mod backward;
 mod check;
 mod display;
 mod forward;
+mod inspect;
 mod leaf;
 mod memory;
 mod node;

@@ -1,9 +1,9 @@
 //! A model on data it does not learn from.
 
-use super::{ConfusionMatrix, Loss};
+use super::ConfusionMatrix;
 use crate::data::{Batches, Dataset};
-use crate::models::Model;
-use crate::tape::Tape;
+use crate::nn::{Batch, Loss, Mode, Module};
+use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
 /// Rows that go through the model at once: enough for the products to run at full speed.
@@ -27,59 +27,55 @@ impl Evaluation {
     }
 }
 
-/// The outputs of `model` for every sample of `data`, row-major. The tape is rewound before and after.
+/// The outputs of `module` for every sample of `data`, row-major. The tape is rewound before and after.
 ///
-/// A feature beyond `T` is infinite to the model; [`Dataset::check_range`] finds it.
+/// A feature beyond `T` is infinite to the module; [`Dataset::check_range`] finds it.
 ///
 /// # Errors
 /// [`Error::Data`] if the data is empty or has another number of features.
-pub fn predict<T: Float>(model: &dyn Model<T>, tape: &mut Tape<T>, data: &Dataset) -> Result<Vec<T>> {
-    if data.features() != model.inputs() {
-        let (takes, has) = (model.inputs(), data.features());
-        return Err(Error::Data(format!("the model takes {takes} features, but the data has {has}")));
-    }
-    let mut outputs = Vec::with_capacity(data.len() * model.outputs());
-    let mut batches = Batches::in_order(data.len(), EVALUATION_ROWS)?;
-    for indices in batches.epoch(0) {
-        tape.rewind();
-        let x = tape.constant_with(indices.len(), data.features(), |to| data.gather(indices, to));
-        let output = model.forward(tape, x);
+pub fn predict<T: Float>(module: &dyn Module<T>, tape: &mut Tape<T>, data: &Dataset) -> Result<Vec<T>> {
+    check_inputs(module, data)?;
+    let mut outputs = Vec::new();
+    for_blocks(module, tape, data, |tape, output, _| {
         outputs.extend_from_slice(tape.value_slice(output));
-    }
-    tape.rewind();
+    })?;
     Ok(outputs)
 }
 
-/// Loss and confusion matrix of `model` on `data`. The tape is rewound before and after.
+/// Loss and confusion matrix of `module` on `data`. The tape is rewound before and after.
 ///
-/// A feature beyond `T` is infinite to the model; [`Dataset::check_range`] finds it.
+/// A feature beyond `T` is infinite to the module; [`Dataset::check_range`] finds it.
 ///
 /// # Errors
-/// [`Error::Data`] if the data is empty or does not fit the model or the loss; [`Error::NonFinite`] if
+/// [`Error::Data`] if the data is empty or does not fit the module or the loss; [`Error::NonFinite`] if
 /// the loss is not finite.
 pub fn evaluate<T: Float>(
-    model: &dyn Model<T>,
+    module: &dyn Module<T>,
+    loss: &dyn Loss<T>,
     tape: &mut Tape<T>,
     data: &Dataset,
-    loss: Loss,
 ) -> Result<Evaluation> {
-    super::fit::check_fit(model, data, loss)?;
-    let mut confusion = loss.classifies().then(|| ConfusionMatrix::new(model.outputs()));
-    let mut labels = Vec::with_capacity(EVALUATION_ROWS);
-    let mut total = 0.0;
-    let mut batches = Batches::in_order(data.len(), EVALUATION_ROWS)?;
-    for indices in batches.epoch(0) {
-        tape.rewind();
-        let x = tape.constant_with(indices.len(), data.features(), |to| data.gather(indices, to));
-        let output = model.forward(tape, x);
-        let batch_loss = loss.append(tape, output, data, indices, &mut labels);
-        total += tape.item(batch_loss).to_f64() * indices.len() as f64;
-        if let Some(confusion) = &mut confusion {
-            confusion.add_scores(&labels, tape.value_slice(output));
-        }
-    }
     tape.rewind();
-    let mean = total / data.len() as f64;
+    super::fit::check_fit(module, loss, tape, data)?;
+    let link = loss.link();
+    let mut confusion = None;
+    let mut labels = Vec::with_capacity(EVALUATION_ROWS);
+    let (mut total, mut weight) = (0.0, 0.0);
+    for_blocks(module, tape, data, |tape, output, rows| {
+        let batch = Batch::new(data, rows, false, &mut labels);
+        let batch_loss = loss.forward(tape, output, &batch);
+        let batch_weight: f64 = (0..rows.len()).map(|i| batch.weight(i)).sum();
+        total += tape.item(batch_loss).to_f64() * batch_weight;
+        weight += batch_weight;
+        if link.classifies() {
+            let cols = tape.shape(output).cols;
+            let confusion = confusion.get_or_insert_with(|| ConfusionMatrix::new(cols.max(data.classes())));
+            for (row, label) in tape.value_slice(output).chunks(cols).zip(batch.labels()) {
+                confusion.add(*label, link.class(row));
+            }
+        }
+    })?;
+    let mean = total / weight;
     if !mean.is_finite() {
         return Err(Error::NonFinite(format!(
             "evaluation on {} samples: the mean loss is {mean}; a smaller learning rate may help",
@@ -87,4 +83,33 @@ pub fn evaluate<T: Float>(
         )));
     }
     Ok(Evaluation { samples: data.len(), loss: mean, confusion })
+}
+
+/// Calls `f` with the output for block after block of the rows.
+fn for_blocks<T: Float>(
+    module: &dyn Module<T>,
+    tape: &mut Tape<T>,
+    data: &Dataset,
+    mut f: impl FnMut(&mut Tape<T>, Var, &[usize]),
+) -> Result<()> {
+    let mut batches = Batches::in_order(data.len(), EVALUATION_ROWS)?;
+    for rows in batches.epoch(0) {
+        tape.rewind();
+        let x = tape.constant_with(rows.len(), data.features(), |to| data.gather(rows, to));
+        let output = module.forward(tape, x, &mut Mode::evaluation());
+        f(tape, output, rows);
+    }
+    tape.rewind();
+    Ok(())
+}
+
+fn check_inputs<T: Float>(module: &dyn Module<T>, data: &Dataset) -> Result<()> {
+    match module.inputs() {
+        Some(inputs) if inputs != data.features() => Err(Error::Data(format!(
+            "{} takes {inputs} features, but the data has {}",
+            module.describe(),
+            data.features()
+        ))),
+        _ => Ok(()),
+    }
 }

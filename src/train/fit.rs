@@ -1,174 +1,183 @@
 //! The training loop.
 
-use std::ops::ControlFlow;
 use std::time::Instant;
 
-use rand_chacha::ChaCha8Rng;
-
-use super::buffers::Buffers;
-use super::{
-    Audit, EarlyStopping, Epoch, Evaluation, FitOptions, Loss, Penalty, Rate, Trace, argmax, evaluate,
-};
+use super::observers::of_options;
+use super::{Epoch, Evaluation, FitOptions, History, Observer, Penalty, Progress, Run, evaluate};
 use crate::data::{Batches, Dataset};
-use crate::models::Model;
-use crate::nn::Mode;
-use crate::optim::{Average, Clip, Clipped, Optimizer};
-use crate::rng::{Purpose, stream};
+use crate::nn::buffers::Buffers;
+use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
+use crate::optim::Optimizer;
+use crate::rng::Place;
 use crate::tape::Tape;
 use crate::{Error, Float, Result};
 
-/// Where a run stands, after each step.
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    /// From 1.
-    pub epoch: usize,
-    /// Of how many.
-    pub epochs: usize,
-    /// Step within the epoch, from 1.
-    pub step: usize,
-    /// Of how many.
-    pub steps: usize,
-    /// Samples of this epoch that have been seen.
-    pub samples: usize,
-    /// Of how many.
-    pub epoch_samples: usize,
-    /// Loss of this step's batch.
-    pub loss: f64,
-}
-
-/// Looks on while a model is trained, and may end the run.
-pub trait Observer {
-    /// After each step; `Break` ends the run there.
-    fn step(&mut self, progress: &Progress) -> ControlFlow<()> {
-        let _ = progress;
-        ControlFlow::Continue(())
-    }
-
-    /// After each finished epoch, the last of `trace`.
-    ///
-    /// # Errors
-    /// Whatever it returns ends the run, and [`fit`] returns it.
-    fn epoch(&mut self, trace: &Trace) -> Result<()> {
-        let _ = trace;
-        Ok(())
-    }
-}
-
-/// The observer that does nothing.
-pub struct Silent;
-
-impl Observer for Silent {}
-
-/// How a run came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
-    /// All epochs are done.
-    Finished,
-    /// Early stopping ended it after this epoch (from 1).
-    Early {
-        /// The last epoch.
-        epoch: usize,
-    },
-    /// The observer ended it, in this epoch (from 1); the trace has the epochs before.
-    Interrupted {
-        /// The epoch that was not finished.
-        epoch: usize,
-    },
-}
-
-/// What [`fit`] returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fitted {
-    /// How the run ended.
-    pub stop: Stop,
-    /// With early stopping, the epoch (from 1) whose parameters are on the tape now: that with the least
-    /// validation loss. `None` without, or if no epoch was finished.
-    pub best_epoch: Option<usize>,
-    /// Steps left out because their gradient was not finite.
-    pub skipped: u64,
-}
-
-/// Trains `model`, whose parameters are on `tape`: batches → forward → loss → backward → step.
+/// Trains `module`, whose parameters are on `tape`: batch → forward → loss → backward → step.
 ///
-/// A step that is skipped, for a loss or gradient that is not finite, leaves parameters, optimizer and
-/// buffers as they were before it.
+/// Around each step and epoch the observers act: first those that the options stand for (audit, clipping,
+/// schedule or plateau, average, early stopping), then those given here, in their order. A step that is left
+/// out, for a loss or gradient that is not finite, leaves parameters, optimizer and buffers as they were.
 ///
-/// Each finished epoch is appended to `trace`, so that it holds what was done even when this returns
-/// an error. After the first step, and the first evaluation, a step allocates no memory. Runs on the threads
-/// of [`with_threads`](crate::linalg::with_threads); their number changes no bit.
+/// Every random draw is a function of seed, epoch and step. After the first step, and the first evaluation, a
+/// step allocates no memory. Runs on the threads of [`with_threads`](crate::linalg::with_threads); their
+/// number changes no bit.
 ///
 /// ```
 /// use tapegrad::data::Dataset;
 /// use tapegrad::models::Mlp;
-/// use tapegrad::nn::Activation;
+/// use tapegrad::nn::{Activation, loss};
 /// use tapegrad::optim::{Adam, Optimizer};
 /// use tapegrad::rng::{Purpose, stream};
-/// use tapegrad::train::{FitOptions, Loss, Silent, Stop, Trace, fit};
+/// use tapegrad::train::{FitOptions, Stop, fit};
 /// use tapegrad::Tape;
 ///
 /// // The exclusive or: no linear model can do it.
 /// let corners = vec![0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 1.0, 1.0];
 /// let data = Dataset::new(corners, 2)?.with_labels(&[0, 1, 1, 0], 2)?;
 /// let mut tape = Tape::new();
-/// let mut rng = stream(1, Purpose::Init);
-/// let model = Mlp::new(&mut tape, &[2, 8, 2], Activation::Tanh, None, &mut rng)?;
+/// let net = Mlp::new(&[2, 8, 2], Activation::Tanh).build(&mut tape, &mut stream(1, Purpose::Init))?;
 /// let mut optimizer = Optimizer::new(Adam::default(), 0.05)?;
-/// let options = FitOptions::new(200, 4, 1, Loss::suited_to(&data)?);
-/// let mut trace = Trace::default();
-/// let fitted = fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace)?;
-/// assert_eq!(fitted.stop, Stop::Finished);
-/// assert_eq!(trace.epochs.last().unwrap().train_accuracy, Some(1.0));
+/// let loss = loss::suited_to(&data)?;
+/// let options = FitOptions { epochs: 200, batch: 4, seed: 1, ..Default::default() };
+/// let history = fit(&net, &*loss, &mut tape, &mut optimizer, &data, None, &options, &mut [])?;
+/// assert_eq!(history.stop, Stop::Finished);
+/// assert_eq!(history.epochs.last().unwrap().train_accuracy, Some(1.0));
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
 ///
-/// A batch with fewer samples than the model [can train on](Model::least_batch), as the last of an epoch may
+/// A batch with fewer samples than the module [can train on](Module::least_batch), as the last of an epoch may
 /// be, is left out.
 ///
 /// # Errors
-/// [`Error::Data`] if the data does not fit the model or the loss, or a feature is
-/// [beyond `T`](Dataset::check_range); [`Error::Setting`] for a batch size of 0 or below what the model can
+/// [`Error::Data`] if the data does not fit the module or the loss, or a feature is
+/// [beyond `T`](Dataset::check_range); [`Error::Setting`] for a batch size of 0 or below what the module can
 /// train on, early stopping without a validation set, or a setting out of its range; [`Error::NonFinite`] if
-/// the loss or a gradient leaves the finite numbers, unless such steps are skipped, and if all steps of an
-/// epoch were.
+/// the loss or a gradient leaves the finite numbers, unless such steps are left out, and if all steps of an
+/// epoch were. The tape then holds what the run had come to; an observer sees every epoch before.
 #[allow(clippy::too_many_arguments)] // Each is one thing a run consists of; a struct would only rename them.
 pub fn fit<T: Float>(
-    model: &dyn Model<T>,
+    module: &dyn Module<T>,
+    loss: &dyn Loss<T>,
     tape: &mut Tape<T>,
     optimizer: &mut Optimizer<T>,
     train: &Dataset,
     validation: Option<&Dataset>,
     options: &FitOptions,
-    observer: &mut dyn Observer,
-    trace: &mut Trace,
-) -> Result<Fitted> {
-    let mut run = Run::new(model, tape, train, validation, options)?;
-    let stop = run.epochs(tape, optimizer, observer, trace);
+    observers: &mut [&mut dyn Observer<T>],
+) -> Result<History> {
+    let mut own = of_options(options)?;
+    let mut all = Observers(own.iter_mut().map(|o| &mut **o as &mut dyn Observer<T>).collect());
+    all.0.extend(observers.iter_mut().map(|o| &mut **o as &mut dyn Observer<T>));
     tape.rewind();
-    let best_epoch = run.early_stopping.as_ref().and_then(|early| early.restore(tape));
-    // What is restored was averaged already.
-    if best_epoch.is_none()
-        && let Some(average) = run.average.as_mut().filter(|average| average.updates() > 0)
-    {
-        average.swap(tape);
-    }
-    Ok(Fitted { stop: stop?, best_epoch, skipped: run.clip.skipped() })
+    let mut steps = Steps::new(module, loss, tape, train, validation, options)?;
+    let mut history = History::default();
+    let mut run = Run {
+        module,
+        loss,
+        tape,
+        optimizer,
+        progress: steps.progress,
+        total: None,
+        gradient_norm: 0.0,
+        skip: false,
+        history: &mut history,
+        stop: None,
+    };
+    let result = epochs(&mut run, &mut all, &mut steps, validation);
+    run.tape.rewind();
+    all.reversed(|observer| observer.end(&mut run))?;
+    result?;
+    Ok(history)
 }
 
-/// A run of [`fit`]: what it was told, and what it remembers from epoch to epoch.
-struct Run<'a, T: Float> {
-    model: &'a dyn Model<T>,
+/// The loop over the epochs: steps, validation, record.
+fn epochs<T: Float>(
+    run: &mut Run<'_, T>,
+    all: &mut Observers<'_, T>,
+    steps: &mut Steps<'_, T>,
+    validation: Option<&Dataset>,
+) -> Result<()> {
+    all.in_order(|observer| observer.start(run))?;
+    for epoch in 1..=steps.options.epochs {
+        let start = Instant::now();
+        let sums = steps.epoch(epoch, run, all)?;
+        if let Some(stop) = run.stop {
+            run.history.stop = stop;
+            return Ok(());
+        }
+        let (seconds, lr) = (start.elapsed().as_secs_f64(), run.optimizer.lr());
+        let (samples, train_loss) = (sums.samples as f64, sums.loss / sums.weight);
+        let validated = match validation {
+            Some(data) => validate(run, all, data, train_loss).map(Some),
+            None => Ok(None),
+        };
+        let after = validated.as_ref().ok().and_then(Option::as_ref);
+        // Also where validation failed: the epoch itself is finished.
+        run.history.epochs.push(Epoch {
+            epoch,
+            steps: run.optimizer.steps(),
+            lr,
+            train_loss,
+            train_accuracy: run.loss.link().classifies().then(|| sums.right as f64 / samples),
+            gradient_norm: sums.norm / sums.steps as f64,
+            validation_loss: after.map(|e| e.loss),
+            validation_accuracy: after.and_then(Evaluation::accuracy),
+            audit: None,
+            seconds,
+            samples_per_second: samples / seconds,
+        });
+        let failed = validated.err();
+        all.in_order(|observer| observer.epoch(run))?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if let Some(stop) = run.stop {
+            run.history.stop = stop;
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The validation of an epoch, between the observers' two calls.
+fn validate<T: Float>(
+    run: &mut Run<'_, T>,
+    all: &mut Observers<'_, T>,
+    data: &Dataset,
+    train_loss: f64,
+) -> Result<Evaluation> {
+    all.in_order(|observer| observer.before_validation(run))?;
+    let evaluation = evaluate(run.module, run.loss, run.tape, data);
+    let found = evaluation.as_ref().ok();
+    all.reversed(|observer| observer.after_validation(run, train_loss, found))?;
+    evaluation
+}
+
+/// All observers of a run.
+struct Observers<'a, T: Float>(Vec<&'a mut (dyn Observer<T> + 'a)>);
+
+impl<'a, T: Float> Observers<'a, T> {
+    fn in_order(&mut self, mut f: impl FnMut(&mut (dyn Observer<T> + 'a)) -> Result<()>) -> Result<()> {
+        self.0.iter_mut().try_for_each(|observer| f(&mut **observer))
+    }
+
+    /// All of them, whatever one of them returns; then the first error.
+    fn reversed(&mut self, mut f: impl FnMut(&mut (dyn Observer<T> + 'a)) -> Result<()>) -> Result<()> {
+        self.0.iter_mut().rev().map(|observer| f(&mut **observer)).fold(Ok(()), |all, one| all.and(one))
+    }
+}
+
+/// What the steps of a run are made of.
+struct Steps<'a, T: Float> {
     train: &'a Dataset,
-    validation: Option<&'a Dataset>,
     options: &'a FitOptions,
     batches: Batches,
     labels: Vec<usize>,
-    rng: ChaCha8Rng,
-    rate: Rate,
-    clip: Clip,
-    early_stopping: Option<EarlyStopping<T>>,
-    average: Option<Average<T>>,
-    /// Where steps may be skipped.
+    /// Where steps may be left out.
     buffers: Option<Buffers<T>>,
+    /// Steps in an epoch.
+    count: usize,
+    progress: Progress,
 }
 
 /// Sums over the steps of an epoch.
@@ -176,33 +185,36 @@ struct Run<'a, T: Float> {
 struct Sums {
     steps: usize,
     samples: usize,
+    /// Of the samples' weights, 1 each where there are none.
+    weight: f64,
     loss: f64,
     right: usize,
     norm: f64,
-    audit: Option<Audit>,
 }
 
-impl<'a, T: Float> Run<'a, T> {
+impl<'a, T: Float> Steps<'a, T> {
     fn new(
-        model: &'a dyn Model<T>,
-        tape: &Tape<T>,
+        module: &dyn Module<T>,
+        loss: &dyn Loss<T>,
+        tape: &mut Tape<T>,
         train: &'a Dataset,
-        validation: Option<&'a Dataset>,
+        validation: Option<&Dataset>,
         options: &'a FitOptions,
     ) -> Result<Self> {
-        let FitOptions { batch, seed, loss, .. } = *options;
+        let FitOptions { epochs, batch, seed, .. } = *options;
         for data in [Some(train), validation].into_iter().flatten() {
-            check_fit(model, data, loss)?;
+            check_fit(module, loss, tape, data)?;
             data.check_range::<T>()?;
         }
         let batches = Batches::shuffled(train.len(), batch, seed)?;
-        let least = model.least_batch();
+        let least = module.least_batch();
         if batch < least {
-            let why = format!("{batch} is too small: {} trains on batches of at least {least}", model.name());
+            let name = module.describe();
+            let why = format!("{batch} is too small: {name} trains on batches of at least {least}");
             return Err(Error::setting("batch", why));
         }
         if train.len() < least {
-            let (name, samples) = (model.name(), train.len());
+            let (name, samples) = (module.describe(), train.len());
             return Err(Error::Data(format!("{name} needs {least} samples to train on, not {samples}")));
         }
         if options.early_stopping.is_some() && validation.is_none() {
@@ -214,203 +226,120 @@ impl<'a, T: Float> Run<'a, T> {
             let why = format!("{lambda} is not finite and at least 0 (as {})", T::NAME);
             return Err(Error::setting("l2", why));
         }
-        Ok(Run {
-            model,
+        // All batches are full but the last, which may be too short to train on.
+        let short = train.len() % batch;
+        let count = batches.per_epoch() - usize::from((1..least).contains(&short));
+        Ok(Steps {
             train,
-            validation,
             options,
             batches,
             labels: Vec::with_capacity(batch.min(train.len())),
-            rng: stream(seed, Purpose::Dropout),
-            rate: options.rate.clone(),
-            clip: options.clip,
-            early_stopping: options.early_stopping.map(EarlyStopping::new).transpose()?,
-            average: options.average.map(Average::exponential).transpose()?,
             buffers: options.clip.skips().then(|| Buffers::of(tape)),
+            count,
+            progress: Progress {
+                epoch: 1,
+                epochs,
+                step: 0,
+                steps: count,
+                samples: 0,
+                epoch_samples: train.len(),
+                loss: 0.0,
+            },
         })
     }
 
-    fn epochs(
-        &mut self,
-        tape: &mut Tape<T>,
-        optimizer: &mut Optimizer<T>,
-        observer: &mut dyn Observer,
-        trace: &mut Trace,
-    ) -> Result<Stop> {
-        if let Rate::Plateau(plateau) = &self.rate {
-            optimizer.set_lr(plateau.lr())?;
-        }
-        for epoch in 1..=self.options.epochs {
-            let start = Instant::now();
-            let Some(sums) = self.epoch(epoch, tape, optimizer, observer)? else {
-                return Ok(Stop::Interrupted { epoch });
-            };
-            let seconds = start.elapsed().as_secs_f64();
-            let lr = optimizer.lr();
-            let samples = sums.samples as f64;
-            let train_loss = sums.loss / samples;
-            let validated = self.validate(tape, train_loss);
-            let after = validated.as_ref().ok().and_then(|(evaluation, _)| evaluation.as_ref());
-            // Also where validation failed: the epoch itself is finished.
-            trace.epochs.push(Epoch {
-                epoch,
-                steps: optimizer.steps(),
-                lr,
-                train_loss,
-                train_accuracy: self.options.loss.classifies().then(|| sums.right as f64 / samples),
-                gradient_norm: sums.norm / sums.steps as f64,
-                validation_loss: after.map(|e| e.loss),
-                validation_accuracy: after.and_then(Evaluation::accuracy),
-                audit: sums.audit,
-                seconds,
-                samples_per_second: samples / seconds,
-            });
-            let (after, stop) = validated?;
-            if let Rate::Plateau(plateau) = &mut self.rate {
-                optimizer.set_lr(plateau.observe(after.map_or(train_loss, |e| e.loss)))?;
-            }
-            observer.epoch(trace)?;
-            if stop {
-                return Ok(Stop::Early { epoch });
-            }
-        }
-        Ok(Stop::Finished)
-    }
-
-    /// The steps of an epoch; `None` if the observer ended it.
-    fn epoch(
-        &mut self,
-        epoch: usize,
-        tape: &mut Tape<T>,
-        optimizer: &mut Optimizer<T>,
-        observer: &mut dyn Observer,
-    ) -> Result<Option<Sums>> {
-        let FitOptions { epochs, loss, ref penalty, audit, .. } = *self.options;
-        let (model, train) = (self.model, self.train);
-        let rows = train.len();
-        // All batches are full but the last, which may be too short to train on.
-        let short = rows % self.batches.size();
-        let left_out = usize::from((1..model.least_batch()).contains(&short));
-        let steps = self.batches.per_epoch() - left_out;
+    /// The steps of an epoch, until the last or until an observer ends the run.
+    fn epoch(&mut self, epoch: usize, run: &mut Run<'_, T>, all: &mut Observers<'_, T>) -> Result<Sums> {
+        let (train, link) = (self.train, run.loss.link());
         let (mut sums, mut seen) = (Sums::default(), 0);
-        for (step, indices) in self.batches.epoch(epoch as u64 - 1).take(steps).enumerate() {
-            tape.rewind();
+        for (step, rows) in self.batches.epoch(epoch as u64 - 1).take(self.count).enumerate() {
+            run.tape.rewind();
             if let Some(buffers) = &mut self.buffers {
-                buffers.keep(tape);
+                buffers.keep(run.tape);
             }
-            let x = tape.constant_with(indices.len(), train.features(), |to| train.gather(indices, to));
-            let output = model.append(tape, x, &mut Mode::Training(&mut self.rng));
-            let batch_loss = loss.append(tape, output, train, indices, &mut self.labels);
-            let value = tape.item(batch_loss).to_f64();
-            if !value.is_finite() && !self.clip.skips() {
-                return Err(diverged(tape, epoch, step + 1, value));
+            let place = Place { seed: self.options.seed, epoch: epoch as u64 - 1, step: step as u64 };
+            let batch = Batch::new(train, rows, true, &mut self.labels);
+            let x = run.tape.constant_with(rows.len(), train.features(), |to| train.gather(rows, to));
+            let output = run.module.forward(run.tape, x, &mut Mode::training(place));
+            let batch_loss = run.loss.forward(run.tape, output, &batch);
+            let value = run.tape.item(batch_loss).to_f64();
+            seen += rows.len();
+            run.progress = Progress { epoch, step: step + 1, samples: seen, loss: value, ..self.progress };
+            // A loss that is not finite may have a finite gradient; it is none to follow.
+            run.skip = !value.is_finite();
+            if run.skip && !self.options.clip.skips() {
+                return Err(diverged(run.tape, epoch, step + 1, value));
             }
-            let total = match penalty {
-                Some(Penalty { lambda, params }) => {
-                    let penalty = tape.l2_penalty(params, T::of(*lambda));
-                    tape.add(batch_loss, penalty)
-                }
-                None => batch_loss,
-            };
-            let mut flow = None;
-            let clipped = if value.is_finite() {
-                tape.zero_grad();
-                tape.backward(total);
-                // Before clipping, which would hide a layer whose gradient explodes.
-                flow = (audit && step + 1 == steps).then(|| Audit::before_step(tape, total));
-                self.clip.apply(tape).map_err(|error| match error {
-                    Error::NonFinite(why) => {
-                        Error::NonFinite(format!("epoch {epoch}, step {}: {why}", step + 1))
+            if !run.skip {
+                let total = match &self.options.penalty {
+                    Some(Penalty { lambda, params }) => {
+                        let penalty = run.tape.l2_penalty(params, T::of(*lambda));
+                        run.tape.add(batch_loss, penalty)
                     }
-                    other => other,
-                })?
-            } else {
-                // Its gradient may be finite all the same; it is none to follow.
-                self.clip.skip();
-                Clipped::Skip
-            };
-            if let Clipped::Ready { norm } = clipped {
-                sums.steps += 1;
-                sums.samples += indices.len();
-                sums.norm += norm;
-                sums.loss += value * indices.len() as f64;
-                if loss.classifies() {
-                    let scores = tape.value_slice(output).chunks(model.outputs());
-                    sums.right +=
-                        scores.zip(&self.labels).filter(|(row, label)| argmax(row) == **label).count();
-                }
-                if let Rate::Schedule(schedule) = &self.rate {
-                    optimizer.set_lr(schedule.lr(optimizer.steps()))?;
-                }
-                optimizer.step(tape);
-                if let Some(flow) = &mut flow {
-                    flow.after_step(tape)?;
-                }
-                sums.audit = flow;
-                if let Some(average) = &mut self.average {
-                    average.update(tape);
-                }
-            } else if let Some(buffers) = &self.buffers {
-                buffers.restore(tape);
+                    None => batch_loss,
+                };
+                run.total = Some(total);
+                run.tape.zero_grad();
+                run.tape.backward(total);
+                all.in_order(|observer| if run.skip { Ok(()) } else { observer.gradient(run) })?;
             }
-            seen += indices.len();
-            let progress = Progress {
-                epoch,
-                epochs,
-                step: step + 1,
-                steps,
-                samples: seen,
-                epoch_samples: rows,
-                loss: value,
-            };
-            if observer.step(&progress).is_break() {
-                return Ok(None);
+            if run.skip {
+                run.history.skipped += 1;
+                if let Some(buffers) = &self.buffers {
+                    buffers.restore(run.tape);
+                }
+            } else {
+                let weight: f64 = (0..batch.len()).map(|i| batch.weight(i)).sum();
+                sums.steps += 1;
+                sums.samples += rows.len();
+                sums.weight += weight;
+                sums.norm += run.gradient_norm;
+                sums.loss += value * weight;
+                if link.classifies() {
+                    let scores = run.tape.value_slice(output).chunks(run.tape.shape(output).cols);
+                    let pairs = scores.zip(batch.labels());
+                    sums.right += pairs.filter(|(row, label)| link.class(row) == **label).count();
+                }
+                run.optimizer.step(run.tape);
+            }
+            all.in_order(|observer| observer.step(run))?;
+            if run.stop.is_some() {
+                return Ok(sums);
             }
         }
-        tape.rewind();
+        run.tape.rewind();
+        run.total = None;
         if sums.steps == 0 {
             return Err(Error::NonFinite(format!(
                 "epoch {epoch}: no step had a finite gradient, so all were skipped; a smaller learning rate \
                  may help"
             )));
         }
-        Ok(Some(sums))
-    }
-
-    /// The validation of an epoch, with the averaged parameters where there are any, and whether to stop.
-    fn validate(&mut self, tape: &mut Tape<T>, train_loss: f64) -> Result<(Option<Evaluation>, bool)> {
-        let Some(validation) = self.validation else { return Ok((None, false)) };
-        let mut average = self.average.as_mut().filter(|average| average.updates() > 0);
-        if let Some(average) = &mut average {
-            average.swap(tape);
-        }
-        let evaluated = evaluate(self.model, tape, validation, self.options.loss.for_evaluation()).and_then(
-            |evaluation| {
-                let early = self.early_stopping.as_mut();
-                let verdict =
-                    early.map(|early| early.observe(tape, train_loss, evaluation.loss)).transpose()?;
-                Ok((Some(evaluation), verdict.is_some_and(|verdict| verdict.stop)))
-            },
-        );
-        if let Some(average) = average {
-            average.swap(tape);
-        }
-        evaluated
+        Ok(sums)
     }
 }
 
-/// Whether the model, the data and the loss belong together.
-pub(super) fn check_fit<T: Float>(model: &dyn Model<T>, data: &Dataset, loss: Loss) -> Result<()> {
-    let outputs = loss.outputs(data)?;
-    let enough = if loss.classifies() { outputs <= model.outputs() } else { outputs == model.outputs() };
-    if data.features() != model.inputs() || !enough {
-        let kind = if loss.classifies() { "classes" } else { "targets" };
-        return Err(Error::Data(format!(
-            "the model takes {} features to {} outputs, but the data has {} features and {outputs} {kind}",
-            model.inputs(),
-            model.outputs(),
-            data.features(),
-        )));
+/// Whether the module, the data and the loss belong together.
+pub(super) fn check_fit<T: Float>(
+    module: &dyn Module<T>,
+    loss: &dyn Loss<T>,
+    tape: &mut Tape<T>,
+    data: &Dataset,
+) -> Result<()> {
+    let needed = loss.outputs(data)?;
+    let (features, kind) = (data.features(), if loss.link().classifies() { "classes" } else { "targets" });
+    let of_data = format!("the data has {features} features and {needed} {kind}");
+    if let Some(inputs) = module.inputs().filter(|inputs| *inputs != features) {
+        return Err(Error::Data(format!("{} takes {inputs} features, but {of_data}", module.describe())));
+    }
+    let outputs = module.outputs(tape, features);
+    // A classifier may know more classes than the data has.
+    let enough = match loss.link() {
+        crate::nn::loss::Link::Identity | crate::nn::loss::Link::Binary => needed == outputs,
+        _ => needed <= outputs,
+    };
+    if !enough {
+        return Err(Error::Data(format!("{} gives {outputs} outputs, but {of_data}", module.describe())));
     }
     if data.is_empty() {
         return Err(Error::Data("there are no samples".into()));

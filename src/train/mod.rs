@@ -1,20 +1,23 @@
 //! Training: the loop over batches, what it measures, and the record of it.
 
 mod audit;
-mod buffers;
 mod early_stopping;
 mod evaluate;
 mod fit;
-mod loss;
+mod history;
 mod metrics;
+mod observers;
 mod options;
+mod run;
 mod trace;
 
 pub use audit::{ActivationFlow, Audit, ParamFlow};
 pub use early_stopping::{Criterion, EarlyStopping, Verdict};
 pub use evaluate::{EVALUATION_ROWS, Evaluation, evaluate, predict};
-pub use fit::{Fitted, Observer, Progress, Silent, Stop, fit};
-pub use loss::Loss;
+pub use fit::fit;
+pub use history::{History, Stop};
 pub use metrics::{ConfusionMatrix, argmax};
+pub use observers::Recorder;
 pub use options::{FitOptions, Penalty, Rate};
+pub use run::{Observer, Progress, Run};
 pub use trace::{Epoch, Trace, TraceFormat};

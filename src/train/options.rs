@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 #[cfg(doc)]
 use super::Audit;
-use super::{Criterion, Loss};
+use super::Criterion;
 use crate::optim::Clip;
 use crate::optim::schedule::{ReduceOnPlateau, Schedule};
 use crate::tape::Param;
@@ -18,13 +18,13 @@ use crate::tape::Tape;
 /// use std::sync::Arc;
 /// use tapegrad::optim::Clip;
 /// use tapegrad::optim::schedule::Cosine;
-/// use tapegrad::train::{Criterion, FitOptions, Loss, Rate};
+/// use tapegrad::train::{Criterion, FitOptions, Rate};
 ///
 /// let options = FitOptions {
 ///     rate: Rate::Schedule(Arc::new(Cosine::new(0.1, 0.0, 1000)?)),
 ///     clip: Clip::none().with_norm(1.0)?,
 ///     early_stopping: Some(Criterion::GeneralizationLoss { alpha: 5.0 }),
-///     ..FitOptions::new(10, 128, 0, Loss::CrossEntropy { smoothing: 0.1 })
+///     ..FitOptions::default()
 /// };
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
@@ -36,8 +36,6 @@ pub struct FitOptions {
     pub batch: usize,
     /// Seed of the order of the samples, and of dropout.
     pub seed: u64,
-    /// What is made small. Label smoothing is for training only: validation is without.
-    pub loss: Loss,
     /// Where the learning rate comes from.
     pub rate: Rate,
     /// An L2 penalty that is added to the loss.
@@ -56,12 +54,11 @@ pub struct FitOptions {
 
 impl FitOptions {
     /// The optimizer's own rate, and none of the rest.
-    pub fn new(epochs: usize, batch: usize, seed: u64, loss: Loss) -> FitOptions {
+    pub fn new(epochs: usize, batch: usize, seed: u64) -> FitOptions {
         FitOptions {
             epochs,
             batch,
             seed,
-            loss,
             rate: Rate::Fixed,
             penalty: None,
             clip: Clip::none(),
@@ -69,6 +66,13 @@ impl FitOptions {
             average: None,
             audit: false,
         }
+    }
+}
+
+/// Ten epochs in batches of 32 from seed 0.
+impl Default for FitOptions {
+    fn default() -> Self {
+        FitOptions::new(10, 32, 0)
     }
 }
 

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use tapegrad::data::Batches;
+use tapegrad::nn::Loss;
+use tapegrad::nn::loss::{CrossEntropy, OneVsRest};
 use tapegrad::optim::schedule::{self, Goal, ReduceOnPlateau, Warmup};
 use tapegrad::optim::{Average, Clip, NonFinite};
 use tapegrad::tape::Param;
-use tapegrad::train::{Criterion, EarlyStopping, FitOptions, Fitted, Loss, Penalty, Rate, Stop, Trace};
-use tapegrad::{Error, Result};
+use tapegrad::train::{Criterion, EarlyStopping, FitOptions, History, Penalty, Rate, Stop, Trace};
+use tapegrad::{Error, Float, Result};
 
 use super::super::{Failure, output};
-use super::mlp::StepArgs;
+use super::mlp::{Classes, StepArgs};
 
 /// Schedule, clipping, early stopping, averages, penalties.
 #[derive(Args)]
@@ -142,7 +144,6 @@ impl FitArgs {
         &self,
         steps: &StepArgs,
         seed: u64,
-        loss: Loss,
         lr: f64,
         samples: usize,
         weights: Vec<Param>,
@@ -154,10 +155,6 @@ impl FitArgs {
         }
         if let Some(decay) = self.ema {
             Average::<f64>::exponential(decay).map_err(|error| renamed("ema", error))?;
-        }
-        if !(0.0..1.0).contains(&self.label_smoothing) {
-            let why = format!("{} is not in [0, 1)", self.label_smoothing);
-            return Err(Error::setting("label_smoothing", why));
         }
         // What an hour of training would end in is better said now.
         let batches = Batches::shuffled(samples, steps.batch, seed)?;
@@ -177,13 +174,6 @@ impl FitArgs {
             let why = "it needs samples to judge by: keep some apart, with --validation 0.1";
             return Err(Error::setting("early_stopping", why));
         }
-        let loss = match loss {
-            Loss::CrossEntropy { .. } => Loss::CrossEntropy { smoothing: self.label_smoothing },
-            _ if self.label_smoothing != 0.0 => {
-                return Err(Error::setting("label_smoothing", "only the softmax over all classes has it"));
-            }
-            other => other,
-        };
         Ok(FitOptions {
             rate: self.rate(lr, per_epoch.saturating_mul(steps.epochs as u64))?,
             clip,
@@ -191,7 +181,7 @@ impl FitArgs {
             average: self.ema,
             penalty: self.l2.map(|lambda| Penalty { lambda, params: weights }),
             audit: self.audit,
-            ..FitOptions::new(steps.epochs, steps.batch, seed, loss)
+            ..FitOptions::new(steps.epochs, steps.batch, seed)
         })
     }
 
@@ -215,6 +205,20 @@ impl FitArgs {
             0 => Arc::from(after),
             warmup => Arc::new(Warmup::new(warmup, after)),
         }))
+    }
+
+    /// The loss of these classes, with what was asked for.
+    pub fn loss<T: Float>(&self, classes: Classes) -> Result<Arc<dyn Loss<T>>> {
+        match classes {
+            Classes::Softmax => {
+                let loss = CrossEntropy::default().with_smoothing(self.label_smoothing);
+                Ok(Arc::new(loss.map_err(|error| renamed("label_smoothing", error))?))
+            }
+            Classes::OneVsRest if self.label_smoothing != 0.0 => {
+                Err(Error::setting("label_smoothing", "only the softmax over all classes has it"))
+            }
+            Classes::OneVsRest => Ok(Arc::new(OneVsRest)),
+        }
     }
 
     /// Whether the flow of gradients was asked for.
@@ -249,7 +253,7 @@ impl FitArgs {
     }
 
     /// What came of it, for people and for the trace.
-    pub fn conclude(&self, fitted: &Fitted, trace: &mut Trace, quiet: bool) -> Result<(), Failure> {
+    pub fn conclude(&self, fitted: &History, trace: &mut Trace, quiet: bool) -> Result<(), Failure> {
         if let Some(best) = fitted.best_epoch {
             trace.result("best_epoch", best as f64);
             if !quiet {

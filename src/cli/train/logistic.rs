@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use tapegrad::Error;
-use tapegrad::models::{LogisticOptions, LogisticRegression, MlpOptions, Scheme};
+use tapegrad::models::{LogisticOptions, LogisticRegression, Mlp, Scheme};
 use tapegrad::nn::Activation;
-use tapegrad::train::{Loss, Trace};
+use tapegrad::train::Trace;
 
 use super::super::source::Source;
 use super::super::{Outcome, memory, output};
@@ -55,14 +55,14 @@ pub fn run(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome
         return newton(args, source);
     }
     let (d, classes) = (source.train.features(), source.train.classes());
-    let (loss, scheme) = match args.logistic.scheme {
-        Classes::Multinomial => (Loss::CrossEntropy { smoothing: 0.0 }, "multinomial"),
-        Classes::OneVsRest => (Loss::OneVsRest, "one-vs-rest"),
+    let (classes_by, scheme) = match args.logistic.scheme {
+        Classes::Multinomial => (mlp::Classes::Softmax, "multinomial"),
+        Classes::OneVsRest => (mlp::Classes::OneVsRest, "one-vs-rest"),
     };
     let network = mlp::Network {
-        form: MlpOptions::new(&[d, classes], Activation::Identity),
+        form: Mlp::new(&[d, classes], Activation::Identity),
         name: Some(format!("logistic {d}-{classes} {scheme}")),
-        loss,
+        classes: classes_by,
     };
     mlp::by_steps(args, source, asked, &network)
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::IsTerminal;
-use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,11 +10,12 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use tapegrad::models::{MlpOptions, Model, Summary};
-use tapegrad::nn::{Activation, Norm};
+use tapegrad::models::Mlp;
+use tapegrad::nn::loss::Link;
+use tapegrad::nn::{Activation, Module, ModuleExt, Norm, Summary};
 use tapegrad::optim::{self, Group};
 use tapegrad::rng::{Purpose, stream};
-use tapegrad::train::{EVALUATION_ROWS, Loss, Observer, Progress, Stop, Trace, evaluate, fit, predict};
+use tapegrad::train::{EVALUATION_ROWS, Observer, Progress, Run, Stop, Trace, evaluate, fit, predict};
 use tapegrad::{Error, Float, Result, Tape};
 
 use super::super::source::Source;
@@ -90,9 +90,9 @@ fn norm_names() -> impl TypedValueParser<Value = Norm> {
 
 impl MlpArgs {
     /// The network from the features to the classes.
-    pub fn options(&self, inputs: usize, outputs: usize) -> MlpOptions {
+    pub fn options(&self, inputs: usize, outputs: usize) -> Mlp {
         let widths = [&[inputs], &self.hidden[..], &[outputs]].concat();
-        MlpOptions { norm: self.norm, dropout: self.dropout, ..MlpOptions::new(&widths, self.activation) }
+        Mlp { norm: self.norm, dropout: self.dropout, ..Mlp::new(&widths, self.activation) }
     }
 }
 
@@ -110,17 +110,26 @@ pub fn run(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome
     let network = Network {
         form: args.shape.options(source.train.features(), source.train.classes()),
         name: None,
-        loss: Loss::suited_to(&source.train)?,
+        classes: Classes::Softmax,
     };
     by_steps(args, source, asked, &network)
 }
 
 /// What is trained by steps.
 pub struct Network {
-    pub form: MlpOptions,
+    pub form: Mlp,
     /// If it is not to be known as an mlp.
     pub name: Option<String>,
-    pub loss: Loss,
+    pub classes: Classes,
+}
+
+/// How the outputs tell classes apart.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Classes {
+    /// By the softmax over all.
+    Softmax,
+    /// Each on its own, by the logistic function.
+    OneVsRest,
 }
 
 /// Trains and measures a network in the precision that was asked for, or in `f32`.
@@ -136,33 +145,33 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     check_range::<T>(source)?;
     let (train, validation) = hold_out(source, args)?;
     let batch = asked_batch.min(train.len());
-    plan::<T>(&network.form, batch.max(EVALUATION_ROWS.min(source.test.len())))?;
+    check_memory::<T>(&network.form, batch.max(EVALUATION_ROWS.min(source.test.len())))?;
+    let loss = args.fitting.loss::<T>(network.classes)?;
     let mut tape = Tape::<T>::default();
     tape.detect_anomalies(args.steps.detect_anomalies);
     let mut rng = stream(args.seed, Purpose::Init);
     let model = network.form.build(&mut tape, &mut rng)?;
-    let name = network.name.as_deref().unwrap_or(Model::<T>::name(&model));
+    let name = network.name.clone().unwrap_or(model.describe());
     let mut optimizer = optim::find::<T>(&args.steps.optimizer)?
         .optimizer(lr)?
         .with_weight_decay(args.penalty.weight_decay.unwrap_or(0.0))?
-        .with_group(Group::new(model.biases()).with_weight_decay(0.0)?);
+        .with_group(Group::new(model.biases(&tape)).with_weight_decay(0.0)?);
 
     let (weights, lr) = (model.weights(), optimizer.lr());
     let samples = train.len();
     let mut options = args.fitting.options(
         &args.steps,
         args.seed,
-        network.loss,
         lr,
         samples,
         weights,
-        Model::<T>::least_batch(&model),
+        model.least_batch(),
         validation.is_some(),
     )?;
     options.audit |= args.report.is_some();
 
     let mut trace = Trace::default();
-    trace.set("model", name);
+    trace.set("model", &name);
     trace.set("optimizer", &optimizer);
     trace.set("data", source.name);
     trace.set("training_samples", train.len());
@@ -175,22 +184,17 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
 
     if !args.quiet {
         output::line(source.summary())?;
-        let summary = Summary { model: name.to_string(), ..Model::<T>::summary(&model, batch) };
+        let summary = Summary { model: name, ..Summary::of(&model, &mut tape, train.features(), batch) };
         output::write(format_args!("\n{summary}precision: {}\n\n", T::NAME))?;
         output::line(format_args!("optimizer: {optimizer}"))?;
     }
-    let mut report = Report { args, asked, bar: progress_bar(args), saved: None, failure: None };
-    let fitted = fit(
-        &model,
-        &mut tape,
-        &mut optimizer,
-        &train,
-        validation.as_ref(),
-        &options,
-        &mut report,
-        &mut trace,
-    );
+    let bar = progress_bar(args);
+    let mut report = Report { args, asked, bar, trace, saved: None, failure: None };
+    let observers: &mut [&mut dyn Observer<T>] = &mut [&mut report];
+    let validation = validation.as_ref();
+    let fitted = fit(&model, &*loss, &mut tape, &mut optimizer, &train, validation, &options, observers);
     report.bar.finish_and_clear();
+    let mut trace = report.trace;
     // Until an epoch is finished, an old trace is worth more than the settings of this run.
     let finished = !trace.epochs.is_empty() || fitted.as_ref().is_ok_and(|f| f.stop == Stop::Finished);
     let save_finished = |trace: &Trace| if finished { save(args, trace) } else { Ok(()) };
@@ -208,7 +212,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
             "interrupted in epoch {epoch} after step {steps}; measuring what there is"
         ));
     }
-    let evaluation = evaluate(&model, &mut tape, &source.test, network.loss)?;
+    let evaluation = evaluate(&model, &*loss, &mut tape, &source.test)?;
     let accuracy = evaluation.accuracy().unwrap_or(f64::NAN);
     // The weights of an interrupted epoch are no epoch's: the trace ends with what is finished.
     if matches!(stop, Stop::Interrupted { .. }) {
@@ -222,7 +226,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     save_finished(&trace)?;
     if args.report.is_some() {
         let scores =
-            probabilities(&predict(&model, &mut tape, &source.test)?, network.loss, source.test.classes());
+            probabilities(&predict(&model, &mut tape, &source.test)?, loss.link(), source.test.classes());
         write_report(args, &trace, &source.test, &scores, "probability")?;
     }
     if !args.quiet
@@ -239,11 +243,11 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
 }
 
 /// What the loss takes the outputs for: the softmax of each row, or the logistic function of each entry.
-fn probabilities<T: Float>(outputs: &[T], loss: Loss, classes: usize) -> Vec<f64> {
+fn probabilities<T: Float>(outputs: &[T], link: Link, classes: usize) -> Vec<f64> {
     let mut values: Vec<f64> = outputs.iter().map(|x| x.to_f64()).collect();
     for row in values.chunks_mut(classes.max(1)) {
         let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if loss == Loss::OneVsRest {
+        if link == Link::Sigmoid {
             row.iter_mut().for_each(|x| *x = Float::sigmoid(*x));
             continue;
         }
@@ -254,16 +258,19 @@ fn probabilities<T: Float>(outputs: &[T], loss: Loss, classes: usize) -> Vec<f64
     values
 }
 
-/// What the network will be; an error if it is beyond the machine, before it takes the memory.
-pub fn plan<T: Float>(options: &MlpOptions, batch: usize) -> Result<Summary> {
-    let (widths, layers) = (&options.widths, options.plan()?);
-    let summary = Summary::new::<T>("mlp", widths[0], layers, batch);
-    // The arena's buffers may hold twice what is in use, and an optimizer two numbers for each.
-    let state = summary.trainable().saturating_mul(2 * size_of::<T>());
-    let needed = summary.training_bytes().saturating_mul(2).saturating_add(state) as u64;
-    let room = memory::available();
+/// An error if the network is beyond the machine, before it takes the memory.
+pub fn check_memory<T: Float>(form: &Mlp, batch: usize) -> Result<()> {
+    // Values, gradients and two numbers of an optimizer for each weight; for each sample of a batch values and
+    // gradients of up to four nodes behind each layer. The arena's buffers may hold twice what is in use.
+    let widths = &form.widths;
+    let per_sample = widths.iter().fold(0usize, |sum, width| sum.saturating_add(width.saturating_mul(4)));
+    let numbers = form
+        .trainable()?
+        .saturating_mul(6)
+        .saturating_add(per_sample.saturating_mul(4).saturating_mul(batch));
+    let (needed, room) = (numbers.saturating_mul(size_of::<T>()) as u64, memory::available());
     if needed <= room.bytes {
-        return Ok(summary);
+        return Ok(());
     }
     let name = if widths.len() > 2 { "hidden" } else { "batch" };
     let needed = output::bytes(needed);
@@ -290,14 +297,26 @@ struct Report<'a> {
     args: &'a TrainArgs,
     asked: Arc<AtomicBool>,
     bar: ProgressBar,
+    /// The settings, and the epochs so far.
+    trace: Trace,
     /// When the trace was last written.
     saved: Option<Instant>,
     /// Why nothing more could be printed.
     failure: Option<Failure>,
 }
 
-impl Observer for Report<'_> {
-    fn step(&mut self, progress: &Progress) -> ControlFlow<()> {
+impl Report<'_> {
+    /// Whether the run is to end after this step.
+    fn ends(&self, progress: &Progress) -> bool {
+        // With the last step there is nothing left to interrupt.
+        let last = progress.epoch == progress.epochs && progress.step == progress.steps;
+        (self.asked.load(Ordering::SeqCst) && !last) || self.failure.is_some()
+    }
+}
+
+impl<T: Float> Observer<T> for Report<'_> {
+    fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        let progress = run.progress;
         if !self.bar.is_hidden() {
             let before = (progress.epoch - 1).saturating_mul(progress.epoch_samples);
             self.bar.set_length(progress.epochs.saturating_mul(progress.epoch_samples) as u64);
@@ -305,24 +324,23 @@ impl Observer for Report<'_> {
             self.bar.set_prefix(format!("epoch {}/{}", progress.epoch, progress.epochs));
             self.bar.set_message(format!("loss {}", output::number(progress.loss)));
         }
-        // With the last step there is nothing left to interrupt.
-        let last = progress.epoch == progress.epochs && progress.step == progress.steps;
-        if (self.asked.load(Ordering::SeqCst) && !last) || self.failure.is_some() {
-            return ControlFlow::Break(());
+        if self.ends(&progress) {
+            run.stop = Some(Stop::Interrupted { epoch: progress.epoch });
         }
-        ControlFlow::Continue(())
+        Ok(())
     }
 
-    fn epoch(&mut self, trace: &Trace) -> Result<()> {
+    fn epoch(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        self.trace.epochs.extend(run.history.epochs.last().cloned());
         // Short epochs by the thousand would spend their time on writing.
         if self.saved.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
-            save(self.args, trace)?;
+            save(self.args, &self.trace)?;
             self.saved = Some(Instant::now());
         }
         if self.args.quiet {
             return Ok(());
         }
-        let Some(epoch) = trace.epochs.last() else { return Ok(()) };
+        let Some(epoch) = self.trace.epochs.last() else { return Ok(()) };
         let validated = epoch.validation_loss.is_some();
         let number = |x: Option<f64>| x.map_or("-".to_string(), output::number);
         let mut text = String::new();
@@ -363,15 +381,16 @@ mod tests {
         let args = TrainArgs::from_arg_matches(&command.get_matches_from(["train", "--quiet"])).unwrap();
         let asked = Arc::new(AtomicBool::new(true));
         let bar = ProgressBar::hidden();
-        let mut report = Report { args: &args, asked, bar, saved: None, failure: None };
+        let trace = Trace::default();
+        let mut report = Report { args: &args, asked, bar, trace, saved: None, failure: None };
         for (epoch, step, ends) in [(1, 3, true), (2, 2, true), (2, 3, false)] {
             let (epochs, steps, samples) = (2, 3, step * 10);
             let progress = Progress { epoch, epochs, step, steps, samples, epoch_samples: 30, loss: 1.0 };
-            assert_eq!(report.step(&progress).is_break(), ends, "epoch {epoch}, step {step}");
+            assert_eq!(report.ends(&progress), ends, "epoch {epoch}, step {step}");
         }
         report.failure = Some(Failure::OutputClosed);
         let last =
             Progress { epoch: 2, epochs: 2, step: 3, steps: 3, samples: 30, epoch_samples: 30, loss: 1.0 };
-        assert!(report.step(&last).is_break());
+        assert!(report.ends(&last));
     }
 }

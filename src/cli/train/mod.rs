@@ -24,7 +24,7 @@ use tapegrad::{Error, Float, Result, file, linalg};
 
 use super::source::Source;
 use super::{Failure, Outcome, interrupt, output};
-pub use mlp::{MlpArgs, plan};
+pub use mlp::{MlpArgs, check_memory};
 
 /// Train a model and measure it on the test set
 #[derive(Args)]

@@ -9,8 +9,8 @@ use crate::experiments::Context;
 use crate::experiments::stopwatch::{Stopwatch, seconds};
 use crate::linalg::{Cholesky, Mat, gemm};
 use crate::models::kernel::{KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, gram};
-use crate::models::{Mlp, Model};
-use crate::nn::Activation;
+use crate::models::Mlp;
+use crate::nn::{Activation, Mode, Module};
 use crate::optim::{Adam, Momentum, Optimizer, RmsProp, Sgd};
 use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::{Float, Result, Tape};
@@ -104,13 +104,13 @@ pub struct NetworkCost {
 pub fn network(context: &Context, n: usize, d: usize, depth: usize, size: usize) -> Result<NetworkCost> {
     let mut tape = Tape::new();
     let mut rng = stream(context.seed, Purpose::Init);
-    let model = Mlp::new(&mut tape, &vec![d; depth + 1], Activation::Relu, None, &mut rng)?;
+    let model = Mlp::new(&vec![d; depth + 1], Activation::Relu).build(&mut tape, &mut rng)?;
     let input = normal(context.seed, n * d);
     let seconds = least(context, || {
         Ok(seconds(|| {
             tape.rewind();
             let x = tape.constant_slice(n, d, &input);
-            let y = model.forward(&mut tape, x);
+            let y = model.forward(&mut tape, x, &mut Mode::evaluation());
             let loss = tape.mean(y);
             tape.zero_grad();
             tape.backward(loss);
@@ -130,14 +130,14 @@ pub const BATCH: usize = 64;
 pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64> {
     let mut tape = Tape::new();
     let mut rng = stream(context.seed, Purpose::Init);
-    let model = Mlp::new(&mut tape, &vec![d; depth + 1], Activation::Relu, None, &mut rng)?;
+    let model = Mlp::new(&vec![d; depth + 1], Activation::Relu).build(&mut tape, &mut rng)?;
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
     let (input, target) = (normal(context.seed, BATCH * d), normal(derive(context.seed, 1), BATCH * d));
     let step = least(context, || {
         Ok(seconds(|| {
             tape.rewind();
             let x = tape.constant_slice(BATCH, d, &input);
-            let y = model.forward(&mut tape, x);
+            let y = model.forward(&mut tape, x, &mut Mode::evaluation());
             let target = tape.constant_slice(BATCH, d, &target);
             let loss = tape.mse(y, target);
             tape.zero_grad();

@@ -7,12 +7,12 @@ mod theory;
 use super::{Context, Experiment, Outcome};
 use crate::data::Dataset;
 use crate::linalg::norm_squared;
-use crate::models::{MlpOptions, Model};
-use crate::nn::{Activation, Init, Linear, Mode, Norm};
+use crate::models::Mlp;
+use crate::nn::{Activation, Init, Linear, Mode, Module, Norm, loss};
 use crate::optim::{Optimizer, Sgd};
 use crate::report::Color;
-use crate::rng::{Purpose, derive, standard_normal, stream};
-use crate::train::{Audit, FitOptions, Loss, Trace, fit};
+use crate::rng::{Place, Purpose, derive, standard_normal, stream};
+use crate::train::{Audit, FitOptions, Observer, Recorder, fit};
 use crate::{Error, Float, Result, Tape};
 use theory::{Variances, mean_field, predicted};
 
@@ -92,7 +92,7 @@ fn measure(activation: Activation, init: Init, width: usize, seed: u64) -> Varia
         if k > 0 {
             h = activation.apply(&mut tape, h);
         }
-        h = layer.forward(&mut tape, h);
+        h = layer.forward(&mut tape, h, &mut Mode::evaluation());
         before.push(h);
     }
     tape.zero_grad();
@@ -152,11 +152,11 @@ fn options(
     norm: usize,
     depth: usize,
     data: &Dataset,
-) -> MlpOptions {
+) -> Mlp {
     let mut widths = vec![context.pick(64, 128); depth - 1];
     widths.insert(0, data.features());
     widths.push(data.classes());
-    MlpOptions { norm: NORMS[norm].0, ..MlpOptions::new(&widths, activation) }
+    Mlp { norm: NORMS[norm].0, ..Mlp::new(&widths, activation) }
 }
 
 fn flow(
@@ -178,14 +178,14 @@ fn flow(
         let mut tape = Tape::new();
         let model = options.build(&mut tape, &mut stream(seed, Purpose::Init))?;
         let x = tape.constant_slice(data.len(), data.features(), &images);
-        let mut dropout = stream(seed, Purpose::Dropout);
-        let logits = model.append(&mut tape, x, &mut Mode::Training(&mut dropout));
+        let place = Place { seed, epoch: 0, step: 0 };
+        let logits = model.forward(&mut tape, x, &mut Mode::training(place));
         likeness += cosine(tape.value_slice(logits), data.classes()) / seeds as f64;
         let loss = tape.cross_entropy(logits, &labels);
         tape.zero_grad();
         tape.backward(loss);
         let audit = Audit::before_step(&tape, loss);
-        let weights = audit.params.iter().filter(|flow| flow.name.starts_with('w'));
+        let weights = audit.params.iter().filter(|flow| flow.name.ends_with("weight"));
         logs.iter_mut().zip(weights).for_each(|(log, flow)| *log += Float::ln(flow.gradient_norm));
     }
     let norms = logs.into_iter().map(|log| Float::exp(log / seeds as f64)).collect();
@@ -225,18 +225,20 @@ fn train(context: &Context, activation: Activation, norm: usize) -> Result<Run> 
     let options = options(context, activation, norm, DEEP, &data);
     let model = options.build(&mut tape, &mut stream(context.seed, Purpose::Init))?;
     let mut optimizer = Optimizer::new(Sgd, RATE)?;
-    let fit_options = FitOptions::new(context.pick(5, 10), 50, context.seed, Loss::suited_to(&data)?);
-    let (mut watch, mut trace) = (context.observer("training"), Trace::default());
-    let fitted = fit(&model, &mut tape, &mut optimizer, &data, None, &fit_options, &mut watch, &mut trace);
+    let fit_options = FitOptions::new(context.pick(5, 10), 50, context.seed);
+    let loss = loss::suited_to(&data)?;
+    let (mut watch, mut record) = (context.observer("training"), Recorder::default());
+    let observers: &mut [&mut dyn Observer<f32>] = &mut [&mut record, &mut watch];
+    let fitted = fit(&model, &*loss, &mut tape, &mut optimizer, &data, None, &fit_options, observers);
     context.check()?;
     match fitted {
         // What was recorded before stays.
         Ok(_) | Err(Error::NonFinite(_)) => (),
         Err(error) => return Err(error),
     }
-    let accuracy = trace.epochs.last().and_then(|epoch| epoch.train_accuracy).unwrap_or(f64::NAN);
+    let accuracy = record.epochs.last().and_then(|epoch| epoch.train_accuracy).unwrap_or(f64::NAN);
     let accuracy = if fitted.is_ok() { accuracy } else { f64::NAN };
-    Ok(Run { activation, norm, losses: trace.epochs.iter().map(|e| e.train_loss).collect(), accuracy })
+    Ok(Run { activation, norm, losses: record.epochs.iter().map(|e| e.train_loss).collect(), accuracy })
 }
 
 fn run(context: &Context) -> Result<Outcome> {

@@ -13,11 +13,12 @@ use crate::models::Mlp;
 use crate::models::kernel::{
     KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, median_gamma, one_vs_rest,
 };
-use crate::nn::Activation;
+use crate::nn::loss::{CrossEntropy, OneVsRest};
+use crate::nn::{Activation, Loss, Sequential};
 use crate::optim::{Adam, Optimizer};
 use crate::report::{grid, rounded};
 use crate::rng::{Purpose, stream};
-use crate::train::{FitOptions, Loss, Trace, evaluate, fit};
+use crate::train::{FitOptions, evaluate, fit};
 use crate::{Error, Float, Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -68,7 +69,7 @@ struct Row {
 struct Recipe {
     model: &'static str,
     hidden: &'static [usize],
-    loss: Loss,
+    one_vs_rest: bool,
     rate: f64,
     epochs: usize,
     batch: usize,
@@ -115,8 +116,6 @@ impl std::fmt::Display for Chosen {
     }
 }
 
-const CROSS_ENTROPY: Loss = Loss::CrossEntropy { smoothing: 0.0 };
-
 fn run(context: &Context) -> Result<Outcome> {
     context.at(0, 8, "spiral")?;
     let spiral = spiral(context)?;
@@ -129,11 +128,11 @@ fn spiral(context: &Context) -> Result<Spiral> {
     let all = synthetic::spirals(training + test, ARMS, NOISE, context.seed)?;
     let (train, test) = (all.take(training), all.subset(&Vec::from_iter(training..all.len())));
     let recipes = [
-        Recipe { model: NAMES[0], hidden: &[], loss: Loss::OneVsRest, rate: 1e-2, epochs: 100, batch: 32 },
+        Recipe { model: NAMES[0], hidden: &[], one_vs_rest: true, rate: 1e-2, epochs: 100, batch: 32 },
         Recipe {
             model: NAMES[1],
             hidden: &[64, 64],
-            loss: CROSS_ENTROPY,
+            one_vs_rest: false,
             rate: 3e-3,
             epochs: 250,
             batch: 32,
@@ -179,8 +178,8 @@ fn images(context: &Context) -> Result<Images> {
     let train = all.take(10_000);
     let epochs = 30;
     let recipes = [
-        Recipe { model: NAMES[0], hidden: &[], loss: Loss::OneVsRest, rate: 1e-3, epochs, batch: 128 },
-        Recipe { model: NAMES[1], hidden: &[128], loss: CROSS_ENTROPY, rate: 1e-3, epochs, batch: 128 },
+        Recipe { model: NAMES[0], hidden: &[], one_vs_rest: true, rate: 1e-3, epochs, batch: 128 },
+        Recipe { model: NAMES[1], hidden: &[128], one_vs_rest: false, rate: 1e-3, epochs, batch: 128 },
     ];
     let mut rows = Vec::new();
     for (i, recipe) in recipes.iter().enumerate() {
@@ -206,20 +205,22 @@ fn network<T: Float>(
     recipe: &Recipe,
     train: &Dataset,
     test: &Dataset,
-) -> Result<(Mlp, Row)> {
+) -> Result<(Sequential<T>, Row)> {
     let widths = [&[train.features()], recipe.hidden, &[train.classes()]].concat();
     let mut rng = stream(context.seed, Purpose::Init);
-    let model = Mlp::new(tape, &widths, Activation::Relu, None, &mut rng)?;
+    let model = Mlp::new(&widths, Activation::Relu).build(tape, &mut rng)?;
     let mut optimizer = Optimizer::new(Adam::default(), recipe.rate)?;
-    let options = FitOptions::new(recipe.epochs, recipe.batch, context.seed, recipe.loss);
+    let options = FitOptions::new(recipe.epochs, recipe.batch, context.seed);
+    let loss: Arc<dyn Loss<T>> =
+        if recipe.one_vs_rest { Arc::new(OneVsRest) } else { Arc::new(CrossEntropy::default()) };
     let mut watch = context.observer(recipe.model);
     let start = Instant::now();
-    fit(&model, tape, &mut optimizer, train, None, &options, &mut watch, &mut Trace::default())?;
+    fit(&model, &*loss, tape, &mut optimizer, train, None, &options, &mut [&mut watch])?;
     let fit_seconds = start.elapsed().as_secs_f64();
     context.check()?;
     let fit_bytes = tape.bytes() + optimizer.bytes();
     let start = Instant::now();
-    let evaluation = evaluate(&model, tape, test, recipe.loss)?;
+    let evaluation = evaluate(&model, &*loss, tape, test)?;
     let row = Row {
         model: recipe.model,
         samples: train.len(),

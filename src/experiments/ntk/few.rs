@@ -8,11 +8,11 @@ use crate::experiments::statistics::mean_and_deviation;
 use crate::experiments::{Context, Outcome};
 use crate::models::Mlp;
 use crate::models::kernel::{Kernel, KernelMachine, KernelRidge, Ntk, RidgeOptions, Samples, one_vs_rest};
-use crate::nn::Activation;
+use crate::nn::{Activation, loss};
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed};
 use crate::rng::{Purpose, derive, stream};
-use crate::train::{FitOptions, Loss, Trace, argmax, fit, predict};
+use crate::train::{FitOptions, argmax, fit, predict};
 use crate::{Result, Tape};
 
 /// Share of the mean of the kernel's diagonal that is added to all of it.
@@ -96,13 +96,13 @@ fn ridge(train: &Dataset, test: &Dataset) -> Result<Vec<f64>> {
 fn trained(context: &Context, train: &Dataset, test: &Dataset, seed: u64) -> Result<Vec<f64>> {
     let mut tape = Tape::<f32>::default();
     let widths = [train.features(), HIDDEN, train.classes()];
-    let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut stream(seed, Purpose::Init))?;
+    let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut stream(seed, Purpose::Init))?;
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
-    let loss = Loss::suited_to(train)?;
+    let loss = loss::suited_to(train)?;
     let steps: usize = context.pick(600, 2000);
-    let options = FitOptions::new(steps.div_ceil(train.len().div_ceil(32).max(1)), 32, seed, loss);
-    let (mut watch, mut trace) = (context.observer("network"), Trace::default());
-    fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut watch, &mut trace)?;
+    let options = FitOptions::new(steps.div_ceil(train.len().div_ceil(32).max(1)), 32, seed);
+    let mut watch = context.observer("network");
+    fit(&model, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut [&mut watch])?;
     context.check()?;
     let outputs = predict(&model, &mut tape, test)?;
     Ok(right(test, outputs.chunks(test.classes()).map(argmax)))

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use super::{Context, Experiment, Outcome};
 use crate::data::Dataset;
 use crate::models::Mlp;
-use crate::nn::Activation;
+use crate::nn::{Activation, loss};
 use crate::optim::schedule::Schedule;
 use crate::optim::{Momentum, Optimizer};
 use crate::rng::{Purpose, stream};
-use crate::train::{Criterion, Epoch, Evaluation, FitOptions, Fitted, Loss, Rate, Trace, evaluate, fit};
+use crate::train::{Criterion, Epoch, Evaluation, FitOptions, History, Rate, evaluate, fit};
 use crate::{Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -43,15 +43,14 @@ const PARTS: usize = 5;
 
 /// A run with its record, and what the test set says of the network it leaves.
 struct Run {
-    fitted: Fitted,
-    trace: Trace,
+    history: History,
     validation: f64,
     test: Evaluation,
 }
 
 impl Run {
     fn curve(&self, of: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f64, f64)> {
-        self.trace.epochs.iter().filter_map(|e| of(e).map(|y| (e.epoch as f64, y))).collect()
+        self.history.epochs.iter().filter_map(|e| of(e).map(|y| (e.epoch as f64, y))).collect()
     }
 }
 
@@ -74,21 +73,21 @@ fn train(
     let mut tape = Tape::<f32>::default();
     let widths = [train.features(), HIDDEN, train.classes()];
     let mut rng = stream(context.seed, Purpose::Init);
-    let model = Mlp::new(&mut tape, &widths, Activation::Relu, None, &mut rng)?;
+    let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut rng)?;
     let mut optimizer = Optimizer::new(Momentum::default(), schedule.lr(0))?;
-    let loss = Loss::suited_to(train)?;
+    let loss = loss::suited_to(train)?;
     let options = FitOptions {
         rate: Rate::Schedule(Arc::new(schedule)),
         early_stopping: early,
-        ..FitOptions::new(epochs, batch, context.seed, loss)
+        ..FitOptions::new(epochs, batch, context.seed)
     };
-    let (mut watch, mut trace) = (context.observer("training"), Trace::default());
-    let fitted =
-        fit(&model, &mut tape, &mut optimizer, train, Some(validation), &options, &mut watch, &mut trace)?;
+    let mut watch = context.observer("training");
+    let history =
+        fit(&model, &*loss, &mut tape, &mut optimizer, train, Some(validation), &options, &mut [&mut watch])?;
     context.check()?;
-    let validation = evaluate(&model, &mut tape, validation, loss)?.loss;
-    let test = evaluate(&model, &mut tape, test, loss)?;
-    Ok(Run { fitted, trace, validation, test })
+    let validation = evaluate(&model, &*loss, &mut tape, validation)?.loss;
+    let test = evaluate(&model, &*loss, &mut tape, test)?;
+    Ok(Run { history, validation, test })
 }
 
 fn run(context: &Context) -> Result<Outcome> {

@@ -41,9 +41,9 @@ fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run) {
             Some(*sum)
         })
         .collect();
-    let training = |run: &Run, epoch: usize| run.trace.epochs[epoch - 1].train_loss;
+    let training = |run: &Run, epoch: usize| run.history.epochs[epoch - 1].train_loss;
     let validation =
-        |run: &Run, epoch: usize| run.trace.epochs[epoch - 1].validation_loss.unwrap_or(f64::NAN);
+        |run: &Run, epoch: usize| run.history.epochs[epoch - 1].validation_loss.unwrap_or(f64::NAN);
     let at_ends = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { ends.iter().map(|e| f(*e)).collect() };
     let list = |xs: &[f64]| xs.iter().map(|x| fixed(*x, 4)).collect::<Vec<_>>().join(", ");
     let lows = at_ends(&|epoch| training(warm, epoch));

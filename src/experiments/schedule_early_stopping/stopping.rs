@@ -68,7 +68,7 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
             expected = Some((epoch, least));
         }
     }
-    let end = match stopped.fitted.stop {
+    let end = match stopped.history.stop {
         Stop::Early { epoch } => Some(epoch as f64),
         _ => None,
     };
@@ -90,7 +90,7 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
         ),
     );
     let (best, best_loss) = expected.map_or(least, |e| e.1);
-    let restored = stopped.fitted.best_epoch.map(|epoch| epoch as f64);
+    let restored = stopped.history.best_epoch.map(|epoch| epoch as f64);
     outcome.claim(
         Claim::that("It puts back the parameters of the least validation loss")
             .expected(format!("epoch {best}, {}", fixed(best_loss, 6)))
@@ -108,7 +108,7 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
                 ),
             ),
     );
-    let off = free.trace.epochs.iter().map(|epoch| {
+    let off = free.history.epochs.iter().map(|epoch| {
         let t = (epoch.steps - 1) as f64;
         let theory = 0.5 * RATE * (1.0 + Float::cos(std::f64::consts::PI * t / steps as f64));
         (epoch.lr - theory).abs()
@@ -199,8 +199,8 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
         ["run", "epochs", "epoch of the parameters", "validation loss", "test loss", "test accuracy"];
     let mut table = Table::new("early-stopping", "What is left of both runs", columns);
     for (name, run) in [("stopped", stopped), ("not stopped", free)] {
-        let epochs = run.trace.epochs.len();
-        let of = run.fitted.best_epoch.unwrap_or(epochs);
+        let epochs = run.history.epochs.len();
+        let of = run.history.best_epoch.unwrap_or(epochs);
         let accuracy = run.test.accuracy().unwrap_or(f64::NAN);
         table.row([
             name.into(),

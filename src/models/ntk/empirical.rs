@@ -5,8 +5,8 @@ use std::ops::Range;
 use nalgebra::DMatrix;
 
 use crate::linalg::{Mat, gemm};
-use crate::models::Model;
 use crate::models::kernel::{Rows, Samples};
+use crate::nn::{Mode, Module, ModuleExt};
 use crate::tape::Tape;
 use crate::{Error, Float, Result};
 
@@ -55,11 +55,12 @@ const STRIPE: usize = 128;
 /// If the samples have another number of features than the model has inputs; if the outputs do not depend
 /// on any parameter.
 #[track_caller]
-pub fn jacobian<T: Float>(model: &dyn Model<T>, tape: &mut Tape<T>, x: &Samples<T>) -> DMatrix<T> {
+pub fn jacobian<T: Float>(model: &dyn Module<T>, tape: &mut Tape<T>, x: &Samples<T>) -> DMatrix<T> {
     check_inputs(model, x);
-    let (rows, p) = (x.len() * model.outputs(), tape.param_numbers());
+    let (k, p) = (model.outputs(tape, x.features()), tape.param_numbers());
+    let rows = x.len() * k;
     let mut out = vec![T::ZERO; rows * p];
-    for (i, rows) in out.chunks_exact_mut((model.outputs() * p).max(1)).enumerate() {
+    for (i, rows) in out.chunks_exact_mut((k * p).max(1)).enumerate() {
         for_gradients(model, tape, x.rows().row(i), |o, _, gradient| {
             rows[o * p..(o + 1) * p].copy_from_slice(gradient);
         });
@@ -85,7 +86,7 @@ pub fn jacobian<T: Float>(model: &dyn Model<T>, tape: &mut Tape<T>, x: &Samples<
 /// // f(x) = x·w + b: the kernel is ⟨x, y⟩ + 1.
 /// let mut tape = Tape::new();
 /// let rng = &mut stream(1, Purpose::Init);
-/// let linear = Mlp::new(&mut tape, &[2, 1], Activation::Identity, None, rng)?;
+/// let linear = Mlp::new(&[2, 1], Activation::Identity).build(&mut tape, rng)?;
 /// let x = Samples::new(vec![1.0, 2.0, -3.0, 1.0], 2)?;
 /// let theta = empirical_ntk(&linear, &mut tape, &x, NtkOptions::new(Outputs::All))?;
 /// assert_eq!(theta, nalgebra::dmatrix![6.0, 0.0; 0.0, 11.0]);
@@ -99,13 +100,13 @@ pub fn jacobian<T: Float>(model: &dyn Model<T>, tape: &mut Tape<T>, x: &Samples<
 /// As [`jacobian`].
 #[track_caller]
 pub fn empirical_ntk<T: Float>(
-    model: &dyn Model<T>,
+    model: &dyn Module<T>,
     tape: &mut Tape<T>,
     x: &Samples<T>,
     options: NtkOptions,
 ) -> Result<DMatrix<T>> {
     check_inputs(model, x);
-    let plan = Plan::new(model, tape, options);
+    let plan = Plan::new(model, tape, x.features(), options);
     let n = x.len();
     let (resident, stripe) = plan.blocks(n, n)?;
     let mut theta = DMatrix::<T>::zeros(n * plan.rows, n * plan.rows);
@@ -143,7 +144,7 @@ pub fn empirical_ntk<T: Float>(
 /// As [`jacobian`].
 #[track_caller]
 pub fn empirical_cross_ntk<T: Float>(
-    model: &dyn Model<T>,
+    model: &dyn Module<T>,
     tape: &mut Tape<T>,
     x: &Samples<T>,
     y: &Samples<T>,
@@ -151,7 +152,7 @@ pub fn empirical_cross_ntk<T: Float>(
 ) -> Result<DMatrix<T>> {
     check_inputs(model, x);
     check_inputs(model, y);
-    let plan = Plan::new(model, tape, options);
+    let plan = Plan::new(model, tape, x.features(), options);
     let (n, m) = (x.len(), y.len());
     let (resident, stripe) = plan.blocks(n, m)?;
     let mut theta = DMatrix::<T>::zeros(n * plan.rows, m * plan.rows);
@@ -182,8 +183,8 @@ struct Plan {
 }
 
 impl Plan {
-    fn new<T: Float>(model: &dyn Model<T>, tape: &Tape<T>, options: NtkOptions) -> Plan {
-        let (k, p) = (model.outputs(), tape.param_numbers());
+    fn new<T: Float>(model: &dyn Module<T>, tape: &mut Tape<T>, inputs: usize, options: NtkOptions) -> Plan {
+        let (k, p) = (model.outputs(tape, inputs), tape.param_numbers());
         // The Jacobian of a sample, k rows of p numbers, is one row of kp for the mean.
         let (rows, depth, factor) = match options.outputs {
             Outputs::All => (k, p, 1.0),
@@ -262,7 +263,7 @@ impl<T: Float> Jacobians<T> {
     }
 
     /// Those of the samples `x`.
-    fn fill(&mut self, model: &dyn Model<T>, tape: &mut Tape<T>, x: Rows<'_, T>) {
+    fn fill(&mut self, model: &dyn Module<T>, tape: &mut Tape<T>, x: Rows<'_, T>) {
         self.rows = x.len() * self.rows_per_sample;
         self.values.resize(self.rows * self.depth, T::ZERO);
         let p = tape.param_numbers();
@@ -315,15 +316,15 @@ impl<'a, T: Float> Part<'a, T> {
 
 /// Calls `f` with the number of each output, its value and its gradient by all parameters, for one sample.
 pub(super) fn for_gradients<T: Float>(
-    model: &dyn Model<T>,
+    model: &dyn Module<T>,
     tape: &mut Tape<T>,
     x: &[T],
     mut f: impl FnMut(usize, T, &[T]),
 ) {
     tape.rewind();
     let x = tape.constant_slice(1, x.len(), x);
-    let y = model.forward(tape, x);
-    for o in 0..model.outputs() {
+    let y = model.forward(tape, x, &mut Mode::evaluation());
+    for o in 0..tape.shape(y).len() {
         tape.zero_grad();
         tape.backward_with(y, |upstream| upstream[o] = T::ONE);
         f(o, tape.value_slice(y)[o], tape.param_grads());
@@ -332,7 +333,7 @@ pub(super) fn for_gradients<T: Float>(
 }
 
 #[track_caller]
-pub(super) fn check_inputs<T: Float>(model: &dyn Model<T>, x: &Samples<T>) {
-    let (d, inputs) = (x.features(), model.inputs());
-    assert!(d == inputs, "{}: takes {inputs} features, not {d}", model.name());
+pub(super) fn check_inputs<T: Float>(model: &dyn Module<T>, x: &Samples<T>) {
+    let (d, inputs) = (x.features(), model.inputs().unwrap_or(x.features()));
+    assert!(d == inputs, "{}: takes {inputs} features, not {d}", model.describe());
 }

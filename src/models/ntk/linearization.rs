@@ -5,8 +5,8 @@ use nalgebra::DMatrix;
 use super::empirical::{check_inputs, for_gradients};
 use crate::Float;
 use crate::linalg::dot;
-use crate::models::Model;
 use crate::models::kernel::Samples;
+use crate::nn::{Module, ModuleExt};
 use crate::tape::Tape;
 
 /// f_lin(x; θ) = f(x; θ₀) + Σ_p ∂f(x; θ₀)/∂θ_p·(θ − θ₀)_p.
@@ -24,7 +24,7 @@ use crate::tape::Tape;
 ///
 /// let mut tape = Tape::new();
 /// let rng = &mut stream(1, Purpose::Init);
-/// let mlp = Mlp::new(&mut tape, &[1, 20, 1], Activation::Tanh, None, rng)?;
+/// let mlp = Mlp::new(&[1, 20, 1], Activation::Tanh).build(&mut tape, rng)?;
 /// let linear = Linearization::new(&mlp, &tape);
 /// let x = Samples::new(vec![0.5], 1)?;
 /// let theta = tape.param_values().to_vec();
@@ -37,13 +37,13 @@ use crate::tape::Tape;
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
 pub struct Linearization<'a, T: Float> {
-    model: &'a dyn Model<T>,
+    model: &'a dyn Module<T>,
     origin: Vec<T>,
 }
 
 impl<'a, T: Float> Linearization<'a, T> {
     /// At the parameters θ₀ that are on `tape` now.
-    pub fn new(model: &'a dyn Model<T>, tape: &Tape<T>) -> Self {
+    pub fn new(model: &'a dyn Module<T>, tape: &Tape<T>) -> Self {
         Linearization { model, origin: tape.param_values().to_vec() }
     }
 
@@ -68,7 +68,7 @@ impl<'a, T: Float> Linearization<'a, T> {
         let kept = tape.param_values().to_vec();
         tape.rewind();
         tape.param_values_mut().copy_from_slice(&self.origin);
-        let mut out = DMatrix::<T>::zeros(x.len(), self.model.outputs());
+        let mut out = DMatrix::<T>::zeros(x.len(), self.model.outputs(tape, x.features()));
         for i in 0..x.len() {
             for_gradients(self.model, tape, x.rows().row(i), |o, value, gradient| {
                 out[(i, o)] = value + dot(gradient, &step);

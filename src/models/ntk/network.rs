@@ -3,10 +3,9 @@
 use rand::Rng;
 
 use crate::models::kernel::InfiniteNetwork;
-use crate::models::{LayerSummary, Model};
-use crate::nn::Mode;
+use crate::nn::{Mode, Module, ModuleExt};
 use crate::rng::standard_normal;
-use crate::tape::{Param, Shape, Tape, Var};
+use crate::tape::{Param, Tape, Var};
 use crate::{Error, Float, Result};
 
 /// A fully-connected network of finite width whose limit is a given [`InfiniteNetwork`].
@@ -14,19 +13,20 @@ use crate::{Error, Float, Result};
 /// z₁ = √γ·x·W₁ + σ_b·b₁, zₗ₊₁ = σ_w/√n·φ(zₗ)·Wₗ₊₁ + σ_b·bₗ₊₁ for hidden layers of width n, with all
 /// weights and biases drawn from N(0, 1); without biases where σ_b = 0. The same functions as in the usual
 /// parametrisation, with other learning rates: here a gradient does not grow with the width (Jacot et al.,
-/// "Neural tangent kernel", 2018, section 3). The parameters are named `w1`, `b1`, `w2`, …
+/// "Neural tangent kernel", 2018, section 3). The parameters are named `linear1.weight`,
+/// `linear1.bias`, `linear2.weight`, …
 ///
 /// ```
 /// use tapegrad::Tape;
-/// use tapegrad::models::Model;
 /// use tapegrad::models::kernel::{InfiniteNetwork, Nonlinearity};
 /// use tapegrad::models::ntk::NtkMlp;
+/// use tapegrad::nn::Module;
 /// use tapegrad::rng::{Purpose, stream};
 ///
 /// let limit = InfiniteNetwork::new(2, Nonlinearity::Relu, 1.0 / 3.0)?;
 /// let mut tape = Tape::new();
 /// let network = NtkMlp::new(&mut tape, &limit, 3, 100, 1, &mut stream(1, Purpose::Init))?;
-/// assert_eq!(Model::<f64>::name(&network), "ntk-mlp 3-100-100-1 relu");
+/// assert_eq!(Module::<f64>::describe(&network), "ntk-mlp 3-100-100-1 relu");
 /// assert_eq!(tape.param_numbers(), 3 * 100 + 100 * 100 + 100);
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
@@ -65,20 +65,18 @@ impl NtkMlp {
         let widths = [&[inputs], &hidden[..], &[outputs]].concat();
         check(&widths)?;
         let mut layers = Vec::new();
-        for (k, pair) in widths.windows(2).enumerate() {
+        for pair in widths.windows(2) {
             let mut draw =
                 |rows, cols| tape.param_with(rows, cols, |w| w.fill_with(|| T::of(standard_normal(rng))));
             let weight = draw(pair[0], pair[1]);
             let bias = (network.bias_variance() > 0.0).then(|| draw(1, pair[1]));
-            tape.set_name(weight, format!("w{}", k + 1));
-            if let Some(bias) = bias {
-                tape.set_name(bias, format!("b{}", k + 1));
-            }
             layers.push(Layer { weight, bias });
         }
         let text: Vec<_> = widths.iter().map(usize::to_string).collect();
         let name = format!("ntk-mlp {} {}", text.join("-"), network.nonlinearity());
-        Ok(NtkMlp { name, network: *network, widths, layers })
+        let net = NtkMlp { name, network: *network, widths, layers };
+        ModuleExt::<T>::name_parameters(&net, tape);
+        Ok(net)
     }
 
     /// The network of infinite width that this one is a draw of.
@@ -98,20 +96,12 @@ impl NtkMlp {
     }
 }
 
-impl<T: Float> Model<T> for NtkMlp {
-    fn name(&self) -> &str {
-        &self.name
+impl<T: Float> Module<T> for NtkMlp {
+    fn describe(&self) -> String {
+        self.name.clone()
     }
 
-    fn inputs(&self) -> usize {
-        self.widths[0]
-    }
-
-    fn outputs(&self) -> usize {
-        self.widths[self.widths.len() - 1]
-    }
-
-    fn append(&self, tape: &mut Tape<T>, x: Var, _: &mut Mode<'_>) -> Var {
+    fn forward(&self, tape: &mut Tape<T>, x: Var, _: &mut Mode) -> Var {
         let bias_scale = self.network.bias_variance().sqrt();
         let mut h = x;
         for (k, layer) in self.layers.iter().enumerate() {
@@ -130,32 +120,17 @@ impl<T: Float> Model<T> for NtkMlp {
         h
     }
 
-    fn layers(&self) -> Vec<LayerSummary> {
-        let mut layers = Vec::new();
-        for (k, (pair, layer)) in self.widths.windows(2).zip(&self.layers).enumerate() {
-            let biased = layer.bias.is_some();
-            if k > 0 {
-                layers.push(LayerSummary {
-                    name: format!("{}{k}", self.network.nonlinearity()),
-                    shape: Shape::new(1, pair[0]),
-                    numbers: 0,
-                    params: 0,
-                    nodes: 1,
-                    per_sample: pair[0],
-                    fixed: 0,
-                });
+    fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
+        for (k, layer) in self.layers.iter().enumerate() {
+            visit(&format!("linear{}.weight", k + 1), layer.weight);
+            if let Some(bias) = layer.bias {
+                visit(&format!("linear{}.bias", k + 1), bias);
             }
-            layers.push(LayerSummary {
-                name: format!("linear{}", k + 1),
-                shape: Shape::new(1, pair[1]),
-                numbers: (pair[0] + usize::from(biased)) * pair[1],
-                params: if biased { 2 } else { 1 },
-                nodes: if biased { 3 } else { 2 },
-                per_sample: pair[0] + pair[1],
-                fixed: if biased { pair[1] } else { 0 },
-            });
         }
-        layers
+    }
+
+    fn inputs(&self) -> Option<usize> {
+        Some(self.widths[0])
     }
 }
 

@@ -4,8 +4,8 @@ use nalgebra::DMatrix;
 
 use super::{Dynamics, NtkMlp, NtkOptions, Outputs, empirical_cross_ntk, empirical_ntk};
 use crate::linalg::norm_squared;
-use crate::models::Model;
 use crate::models::kernel::{InfiniteNetwork, Ntk, Samples, gram};
+use crate::nn::{Mode, Module};
 use crate::optim::{Optimizer, Sgd};
 use crate::rng::{Purpose, stream};
 use crate::tape::Tape;
@@ -241,7 +241,7 @@ fn descend(
 ) {
     tape.rewind();
     let input = tape.constant_slice(x.len(), x.features(), x.rows().values);
-    let output = mlp.forward(tape, input);
+    let output = mlp.forward(tape, input, &mut Mode::evaluation());
     let residual = (tape.value(output) - y) / x.len() as f64;
     tape.zero_grad();
     // Row-major, as the columns of the transpose are.
@@ -253,7 +253,7 @@ fn descend(
 fn outputs(mlp: &NtkMlp, tape: &mut Tape<f64>, x: &Samples<f64>) -> DMatrix<f64> {
     tape.rewind();
     let input = tape.constant_slice(x.len(), x.features(), x.rows().values);
-    let output = mlp.forward(tape, input);
+    let output = mlp.forward(tape, input, &mut Mode::evaluation());
     let f = tape.value(output).into_owned();
     tape.rewind();
     f

@@ -6,7 +6,7 @@ use crate::{Float, Tape};
 
 /// What the buffers held before a step that may be skipped: the forward pass of batch normalisation has taken
 /// the batch in by the time its gradient turns out not to be finite.
-pub(super) struct Buffers<T> {
+pub(crate) struct Buffers<T> {
     /// Where they are among the parameters' numbers.
     places: Vec<Range<usize>>,
     values: Vec<T>,

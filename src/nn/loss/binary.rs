@@ -1,0 +1,37 @@
+//! The binary cross-entropy from one logit.
+
+use super::one_vs_rest::binary_mean;
+use super::{Batch, Link, Loss, class_labels};
+use crate::data::Dataset;
+use crate::tape::{Tape, Var};
+use crate::{Error, Float, Result};
+
+/// Mean of −ln σ(z) for samples of class 1 and −ln σ(−z) for those of class 0, with one logit z a sample:
+/// [`Tape::bce_with_logits`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BinaryCrossEntropy;
+
+impl<T: Float> Loss<T> for BinaryCrossEntropy {
+    fn name(&self) -> &str {
+        "binary cross-entropy"
+    }
+
+    fn outputs(&self, data: &Dataset) -> Result<usize> {
+        match class_labels("the binary cross-entropy", data)? {
+            2 => Ok(1),
+            n => Err(Error::Data(format!("the binary cross-entropy needs 2 classes, but the data has {n}"))),
+        }
+    }
+
+    fn forward(&self, tape: &mut Tape<T>, output: Var, batch: &Batch<'_>) -> Var {
+        let labels = batch.labels();
+        let targets = tape.constant_with(labels.len(), 1, |to| {
+            to.iter_mut().zip(labels).for_each(|(to, label)| *to = T::of(*label as f64));
+        });
+        binary_mean(tape, output, targets, batch)
+    }
+
+    fn link(&self) -> Link {
+        Link::Binary
+    }
+}

@@ -1,0 +1,103 @@
+//! Cross-entropy from logits, with label smoothing and class weights.
+
+use super::{Batch, Link, Loss, class_labels};
+use crate::data::Dataset;
+use crate::tape::{Tape, Var};
+use crate::{Error, Float, Result};
+
+/// Mean of −ln p of the true class, with p the softmax of the outputs: [`Tape::cross_entropy`].
+///
+/// Label smoothing ε is for training only. With class weights c, a sample of class k has the weight cₖ times
+/// its own, and the mean is the weighted one, as in PyTorch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CrossEntropy {
+    smoothing: f64,
+    class_weights: Option<Vec<f64>>,
+    name: String,
+}
+
+impl Default for CrossEntropy {
+    fn default() -> Self {
+        CrossEntropy { smoothing: 0.0, class_weights: None, name: "cross-entropy".into() }
+    }
+}
+
+impl CrossEntropy {
+    /// With ε, the probability that is taken from the true class and spread evenly over all.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if ε is not in [0, 1).
+    pub fn with_smoothing(self, smoothing: f64) -> Result<Self> {
+        if !(0.0..1.0).contains(&smoothing) {
+            return Err(Error::setting("smoothing", format!("{smoothing} is not in [0, 1)")));
+        }
+        Ok(CrossEntropy { smoothing, ..self }.renamed())
+    }
+
+    /// With a weight for each class.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if a weight is negative or not finite, or none is positive.
+    pub fn with_class_weights(self, weights: Vec<f64>) -> Result<Self> {
+        let good = weights.iter().all(|w| *w >= 0.0 && w.is_finite()) && weights.iter().any(|w| *w > 0.0);
+        if !good {
+            let why = format!("{weights:?} are not finite, at least 0, and one of them positive");
+            return Err(Error::setting("class_weights", why));
+        }
+        Ok(CrossEntropy { class_weights: Some(weights), ..self }.renamed())
+    }
+
+    fn renamed(mut self) -> Self {
+        let mut name = String::from("cross-entropy");
+        if self.smoothing > 0.0 {
+            name += &format!(", smoothing {}", self.smoothing);
+        }
+        if let Some(weights) = &self.class_weights {
+            name += &format!(", class weights {weights:?}");
+        }
+        self.name = name;
+        self
+    }
+}
+
+impl<T: Float> Loss<T> for CrossEntropy {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn outputs(&self, data: &Dataset) -> Result<usize> {
+        let classes = class_labels("cross-entropy", data)?;
+        match &self.class_weights {
+            Some(weights) if weights.len() != classes => Err(Error::setting(
+                "class_weights",
+                format!("{} weights for {classes} classes", weights.len()),
+            )),
+            _ => Ok(classes),
+        }
+    }
+
+    fn forward(&self, tape: &mut Tape<T>, output: Var, batch: &Batch<'_>) -> Var {
+        let labels = batch.labels();
+        let smoothing = if batch.is_training() { self.smoothing } else { 0.0 };
+        if batch.is_uniform() && self.class_weights.is_none() {
+            return match smoothing {
+                0.0 => tape.cross_entropy(output, labels),
+                _ => tape.cross_entropy_smoothed(output, labels, T::of(smoothing)),
+            };
+        }
+        let log_p = tape.log_softmax(output);
+        let of_label = tape.pick_cols(log_p, labels);
+        let mut losses = tape.scale(of_label, T::of(smoothing - 1.0));
+        if smoothing > 0.0 {
+            let spread = tape.mean_cols(log_p);
+            let spread = tape.scale(spread, T::of(-smoothing));
+            losses = tape.add(losses, spread);
+        }
+        let of_class = |label: usize| self.class_weights.as_ref().map_or(1.0, |weights| weights[label]);
+        batch.weighted_mean(tape, losses, |i| batch.weight(i) * of_class(labels[i]))
+    }
+
+    fn link(&self) -> Link {
+        Link::Softmax
+    }
+}

@@ -1,0 +1,151 @@
+//! Losses: what training makes small. One file each.
+//!
+//! A loss gives the mean over the samples of a batch, so that batches of any size have the same scale; where
+//! the data has sample weights w, the weighted mean Σwᵢℓᵢ/Σwᵢ.
+
+mod absolute;
+mod batch;
+mod binary;
+mod cross_entropy;
+mod focal;
+mod hinge;
+mod huber;
+mod one_vs_rest;
+mod squared;
+
+pub use absolute::MeanAbsoluteError;
+pub use batch::Batch;
+pub use binary::BinaryCrossEntropy;
+pub use cross_entropy::CrossEntropy;
+pub use focal::Focal;
+pub use hinge::Hinge;
+pub use huber::Huber;
+pub use one_vs_rest::OneVsRest;
+pub use squared::MeanSquaredError;
+
+use std::sync::Arc;
+
+use crate::data::Dataset;
+use crate::tape::{Tape, Var};
+use crate::{Error, Float, Result};
+
+/// What training makes small.
+///
+/// An own loss is one `impl`:
+///
+/// ```
+/// use tapegrad::data::Dataset;
+/// use tapegrad::nn::loss::{Batch, Link, Loss, real_targets};
+/// use tapegrad::{Float, Result, Tape, Var};
+///
+/// /// Mean of ln cosh of the difference: smooth, and linear far away.
+/// struct LogCosh;
+///
+/// impl<T: Float> Loss<T> for LogCosh {
+///     fn name(&self) -> &str {
+///         "log-cosh"
+///     }
+///     fn outputs(&self, data: &Dataset) -> Result<usize> {
+///         real_targets("log-cosh", data)
+///     }
+///     fn forward(&self, tape: &mut Tape<T>, output: Var, batch: &Batch<'_>) -> Var {
+///         let targets = batch.targets(tape);
+///         let d = tape.sub(output, targets);
+///         // ln cosh d = d + softplus(−2d) − ln 2.
+///         let m = tape.scale(d, T::of(-2.0));
+///         let m = tape.softplus(m);
+///         let sum = tape.add(d, m);
+///         let each = tape.shift(sum, T::of(-std::f64::consts::LN_2));
+///         batch.mean(tape, each)
+///     }
+///     fn link(&self) -> Link {
+///         Link::Identity
+///     }
+/// }
+/// # let data = Dataset::new(vec![0.0], 1)?.with_targets(vec![0.0], 1)?;
+/// # assert_eq!(Loss::<f64>::outputs(&LogCosh, &data)?, 1);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+pub trait Loss<T: Float>: Send + Sync {
+    /// Its name in a line, settings included: `cross-entropy, smoothing 0.1`.
+    fn name(&self) -> &str;
+
+    /// How many outputs a module must give for a sample of this data.
+    ///
+    /// # Errors
+    /// [`Error::Data`] that says what the data lacks, such as class labels.
+    fn outputs(&self, data: &Dataset) -> Result<usize>;
+
+    /// Appends the loss of the batch whose module output is `output`, m×[`outputs`](Loss::outputs): 1×1, the
+    /// mean over the samples, weighted where there are weights. What is meant for training only, such as label
+    /// smoothing, is left out where the batch [is not for training](Batch::is_training).
+    ///
+    /// # Panics
+    /// If `output` is stale or has another shape, or the data of the batch lacks what the loss compares with.
+    fn forward(&self, tape: &mut Tape<T>, output: Var, batch: &Batch<'_>) -> Var;
+
+    /// How an output row is read.
+    fn link(&self) -> Link;
+}
+
+/// How the numbers that a module gives for a sample are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// A logit for each class; the softmax of the row are the probabilities.
+    Softmax,
+    /// A logit for each class on its own; the logistic function of each is its probability.
+    Sigmoid,
+    /// One logit, of class 1 against class 0.
+    Binary,
+    /// A score for each class, of which the largest counts; there are no probabilities.
+    Scores,
+    /// The predicted values themselves.
+    Identity,
+}
+
+impl Link {
+    /// Whether the outputs stand for classes, so that there is an accuracy.
+    pub fn classifies(self) -> bool {
+        self != Link::Identity
+    }
+
+    /// The class that an output row stands for: that of the largest number, and with one logit class 1 where
+    /// it is positive.
+    pub(crate) fn class<T: Float>(self, row: &[T]) -> usize {
+        if self == Link::Binary { usize::from(row[0] > T::ZERO) } else { crate::train::argmax(row) }
+    }
+}
+
+/// Cross-entropy where the data has class labels, mean squared error where it has targets.
+///
+/// # Errors
+/// [`Error::Data`] if it has neither.
+pub fn suited_to<T: Float>(data: &Dataset) -> Result<Arc<dyn Loss<T>>> {
+    match (data.labels(), data.targets()) {
+        (Some(_), _) => Ok(Arc::new(CrossEntropy::default())),
+        (_, Some(_)) => Ok(Arc::new(MeanSquaredError)),
+        _ => Err(Error::Data("the data has neither labels nor targets to train on".into())),
+    }
+}
+
+/// The number of classes, for [`Loss::outputs`] of the loss `name`.
+///
+/// # Errors
+/// [`Error::Data`] if the data has no class labels.
+pub fn class_labels(name: &str, data: &Dataset) -> Result<usize> {
+    match data.labels() {
+        Some(_) => Ok(data.classes()),
+        None => Err(Error::Data(format!("{name} needs class labels"))),
+    }
+}
+
+/// The number of real-valued targets of a sample, for [`Loss::outputs`] of the loss `name`.
+///
+/// # Errors
+/// [`Error::Data`] if the data has no targets.
+pub fn real_targets(name: &str, data: &Dataset) -> Result<usize> {
+    match data.targets() {
+        Some(_) => Ok(data.target_width()),
+        None => Err(Error::Data(format!("{name} needs real-valued targets"))),
+    }
+}

@@ -1,0 +1,126 @@
+//! [`Module`]: the one contract of layers, blocks and networks.
+
+use super::Mode;
+use crate::Float;
+use crate::tape::{Param, Shape, Tape, Var};
+
+/// A map from a batch to a batch, with parameters on a tape: a layer, a block or a whole network.
+///
+/// A module holds handles only; the numbers are the tape's. It belongs to the tape that it was made on, and to
+/// that tape's clones.
+///
+/// An own layer is one `impl`:
+///
+/// ```
+/// use tapegrad::nn::{Mode, Module};
+/// use tapegrad::tape::Param;
+/// use tapegrad::{Float, Tape, Var};
+///
+/// /// y = x ∘ s, with a factor for each column that is learnt.
+/// struct Scale {
+///     factors: Param,
+/// }
+///
+/// impl<T: Float> Module<T> for Scale {
+///     fn describe(&self) -> String {
+///         "scale".into()
+///     }
+///     fn forward(&self, tape: &mut Tape<T>, x: Var, _: &mut Mode) -> Var {
+///         tape.mul(x, self.factors)
+///     }
+///     fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
+///         visit("factors", self.factors);
+///     }
+/// }
+///
+/// let mut tape = Tape::new();
+/// let scale = Scale { factors: tape.param_slice(1, 2, &[2.0, 3.0]) };
+/// let x = tape.constant_slice(1, 2, &[1.0, 10.0]);
+/// let y = scale.forward(&mut tape, x, &mut Mode::evaluation());
+/// assert_eq!(tape.value_slice(y), [2.0, 30.0]);
+/// ```
+pub trait Module<T: Float>: Send + Sync {
+    /// What it is, in a line: `linear 784→128`.
+    fn describe(&self) -> String;
+
+    /// Appends the output for the batch `x`, a sample (or token) a row.
+    ///
+    /// # Panics
+    /// If `x` is stale, or has another number of columns than the module takes.
+    fn forward(&self, tape: &mut Tape<T>, x: Var, mode: &mut Mode) -> Var;
+
+    /// Calls `visit` with its parameters and buffers by name, always in the same order: `weight`, `bias`,
+    /// `running`. A container puts its own name for a part before: `0.weight`, `block.0.bias`.
+    fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
+        let _ = visit;
+    }
+
+    /// Numbers per sample that go in; `None` where any number does.
+    fn inputs(&self) -> Option<usize> {
+        None
+    }
+
+    /// The fewest samples that a training step makes sense with: 2 with batch normalisation.
+    fn least_batch(&self) -> usize {
+        1
+    }
+}
+
+/// What follows from the contract, for every module.
+pub trait ModuleExt<T: Float>: Module<T> {
+    /// Names and handles of all parameters and buffers, in order.
+    fn named_parameters(&self) -> Vec<(String, Param)> {
+        let mut all = Vec::new();
+        self.parameters(&mut |name, param| all.push((name.to_string(), param)));
+        all
+    }
+
+    /// The parameters whose own name is `weight`: what a penalty or weight decay is usually meant for.
+    fn weights(&self) -> Vec<Param> {
+        self.chosen(|name| name == "weight")
+    }
+
+    /// All other parameters, buffers left out: biases, scales and shifts of normalisations.
+    fn biases(&self, tape: &Tape<T>) -> Vec<Param> {
+        let mut others = self.chosen(|name| name != "weight");
+        others.retain(|param| tape.is_trained(*param));
+        others
+    }
+
+    /// The parameters whose name, without that of the containers, is chosen.
+    fn chosen(&self, choose: impl Fn(&str) -> bool) -> Vec<Param> {
+        let mut chosen = Vec::new();
+        self.parameters(&mut |name, param| {
+            if choose(name.rsplit('.').next().unwrap_or(name)) {
+                chosen.push(param);
+            }
+        });
+        chosen
+    }
+
+    /// Numbers per sample that come out where `inputs` go in, read off a dry run on one sample. Everything
+    /// behind the parameters of the tape stays as it is.
+    ///
+    /// # Panics
+    /// If the module does not take that many.
+    fn outputs(&self, tape: &mut Tape<T>, inputs: usize) -> usize {
+        self.output_shape(tape, Shape::new(1, inputs)).cols
+    }
+
+    /// The shape that comes out where zeros of the shape `x` go in, in evaluation.
+    fn output_shape(&self, tape: &mut Tape<T>, x: Shape) -> Shape {
+        let mark = tape.mark();
+        let x = tape.constant_with(x.rows, x.cols, |_| ());
+        let y = self.forward(tape, x, &mut Mode::evaluation());
+        let shape = tape.shape(y);
+        tape.rewind_to(mark);
+        shape
+    }
+
+    /// Gives every parameter its name on the tape, where it is printed, drawn and blamed.
+    fn name_parameters(&self, tape: &mut Tape<T>) {
+        self.parameters(&mut |name, param| tape.set_name(param, name));
+    }
+}
+
+impl<T: Float, M: Module<T> + ?Sized> ModuleExt<T> for M {}

@@ -1,0 +1,33 @@
+//! Looks at the gradients of each epoch's last step.
+
+use crate::train::{Audit, Observer, Run};
+use crate::{Float, Result};
+
+/// The audit of the epoch's last step, unless that step was left out.
+#[derive(Default)]
+pub(super) struct LastStep(Option<Audit>);
+
+impl<T: Float> Observer<T> for LastStep {
+    fn gradient(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        let last = run.progress.step == run.progress.steps;
+        // Before clipping, which would hide a layer whose gradient explodes.
+        self.0 = run.total.filter(|_| last).map(|total| Audit::before_step(run.tape, total));
+        Ok(())
+    }
+
+    fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        match &mut self.0 {
+            Some(_) if run.skip => self.0 = None,
+            Some(audit) => audit.after_step(run.tape)?,
+            None => (),
+        }
+        Ok(())
+    }
+
+    fn epoch(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        if let Some(epoch) = run.history.epochs.last_mut() {
+            epoch.audit = self.0.take();
+        }
+        Ok(())
+    }
+}

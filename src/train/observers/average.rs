@@ -1,0 +1,46 @@
+//! Validates and ends with an average of the parameters.
+
+use crate::optim::Average;
+use crate::train::{Evaluation, Observer, Run};
+use crate::{Float, Result};
+
+pub(super) struct Averaged<T>(Average<T>);
+
+impl<T: Float> Averaged<T> {
+    pub fn new(decay: f64) -> Result<Self> {
+        Ok(Averaged(Average::exponential(decay)?))
+    }
+
+    fn swap(&mut self, run: &mut Run<'_, T>) {
+        if self.0.updates() > 0 {
+            self.0.swap(run.tape);
+        }
+    }
+}
+
+impl<T: Float> Observer<T> for Averaged<T> {
+    fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        if !run.skip {
+            self.0.update(run.tape);
+        }
+        Ok(())
+    }
+
+    fn before_validation(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        self.swap(run);
+        Ok(())
+    }
+
+    fn after_validation(&mut self, run: &mut Run<'_, T>, _: f64, _: Option<&Evaluation>) -> Result<()> {
+        self.swap(run);
+        Ok(())
+    }
+
+    fn end(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        // What early stopping has put back was averaged already.
+        if run.history.best_epoch.is_none() {
+            self.swap(run);
+        }
+        Ok(())
+    }
+}

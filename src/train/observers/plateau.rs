@@ -1,0 +1,19 @@
+//! Reduces the learning rate when the loss has not improved.
+
+use crate::optim::schedule::ReduceOnPlateau;
+use crate::train::{Observer, Run};
+use crate::{Float, Result};
+
+pub(super) struct OnPlateau(pub ReduceOnPlateau);
+
+impl<T: Float> Observer<T> for OnPlateau {
+    fn start(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        run.optimizer.set_lr(self.0.lr())
+    }
+
+    fn epoch(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        let Some(epoch) = run.history.epochs.last() else { return Ok(()) };
+        let loss = epoch.validation_loss.unwrap_or(epoch.train_loss);
+        run.optimizer.set_lr(self.0.observe(loss))
+    }
+}
