@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tapegrad::data::Dataset;
-use tapegrad::models::{Mlp, Model};
-use tapegrad::nn::Activation;
+use tapegrad::models::Mlp;
+use tapegrad::nn::{Activation, Mode, Module, Sequential};
 use tapegrad::optim::{self, Adam, Optimizer};
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Float, Tape, linalg};
@@ -25,7 +25,7 @@ fn data() -> Dataset {
     Dataset::new(pixels, 784).and_then(|data| data.with_labels(&labels, 10)).expect("valid by construction")
 }
 
-fn network<T: Float>() -> (Tape<T>, Mlp) {
+fn network<T: Float>() -> (Tape<T>, Sequential<T>) {
     let mut tape = Tape::default();
     let mut rng = stream(0, Purpose::Init);
     let model = Mlp::new(&[784, 128, 10], Activation::Relu).build(&mut tape, &mut rng);
@@ -47,7 +47,7 @@ fn steps<T: Float>(c: &mut Criterion) {
                     let indices: [usize; BATCH] = std::array::from_fn(|i| (start + i * 101) % ROWS);
                     start += 1;
                     let x = tape.constant_with(BATCH, 784, |to| data.gather(&indices, to));
-                    let logits = model.forward(&mut tape, x);
+                    let logits = model.forward(&mut tape, x, &mut Mode::evaluation());
                     data.gather_labels(&indices, &mut labels);
                     let loss = tape.cross_entropy(logits, &labels);
                     tape.zero_grad();
@@ -78,7 +78,7 @@ fn parts(c: &mut Criterion) {
         let x = tape.constant_with(BATCH, 784, |to| to.fill(0.5));
         let mark = tape.mark();
         b.iter(|| {
-            let logits = model.forward(&mut tape, x);
+            let logits = model.forward(&mut tape, x, &mut Mode::evaluation());
             tape.cross_entropy(logits, &[0; BATCH]);
             tape.rewind_to(mark);
         });
@@ -86,7 +86,7 @@ fn parts(c: &mut Criterion) {
     group.bench_function("backward", |b| {
         let (mut tape, model) = network::<f32>();
         let x = tape.constant_with(BATCH, 784, |to| to.fill(0.5));
-        let logits = model.forward(&mut tape, x);
+        let logits = model.forward(&mut tape, x, &mut Mode::evaluation());
         let loss = tape.cross_entropy(logits, &[0; BATCH]);
         b.iter(|| tape.backward(loss));
     });

@@ -1,33 +1,31 @@
 //! What a run can be told: schedules, clipping, early stopping, averages, normalisation, dropout, audits.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use tapegrad::data::{Dataset, synthetic};
-use tapegrad::models::{Mlp, Mlp, Model};
-use tapegrad::nn::{Activation, Init, Mode, Norm};
+use tapegrad::models::Mlp;
+use tapegrad::nn::loss::{self, CrossEntropy};
+use tapegrad::nn::{Activation, Init, Loss, Mode, Module, ModuleExt, Norm, Sequential};
 use tapegrad::optim::schedule::{Cosine, Goal, ReduceOnPlateau, Schedule, Warmup};
 use tapegrad::optim::{Adam, Average, Clip, NonFinite, Optimizer, Sgd};
-use tapegrad::rng::{Purpose, stream};
+use tapegrad::rng::{Place, Purpose, stream};
 use tapegrad::train::{
-    Audit, Criterion, FitOptions, Fitted, Loss, Observer, Penalty, Progress, Rate, Silent, Stop, Trace,
+    Audit, Criterion, FitOptions, History, Observer, Penalty, Rate, Recorder, Run as Training, Stop, Trace,
     TraceFormat, evaluate, fit,
 };
 use tapegrad::{Result, Tape};
-
-const CROSS_ENTROPY: Loss = Loss::CrossEntropy { smoothing: 0.0 };
 
 fn digits(n: usize) -> Dataset {
     let set = synthetic::find("digits").unwrap();
     (set.generate)(n, set.noise, 0).unwrap()
 }
 
-/// A run from seed 0, its trace, and the tape and model it leaves.
+/// A run from seed 0, its record, and the tape and network it leaves.
 struct Run {
-    fitted: Result<Fitted>,
+    fitted: Result<History>,
     trace: Trace,
     tape: Tape<f64>,
-    model: Mlp,
+    model: Sequential<f64>,
     optimizer: Optimizer<f64>,
 }
 
@@ -37,6 +35,17 @@ fn run(form: &Mlp, lr: f64, data: &Dataset, validation: Option<&Dataset>, o: &Fi
 
 fn run_with(
     form: &Mlp,
+    optimizer: Optimizer<f64>,
+    data: &Dataset,
+    validation: Option<&Dataset>,
+    options: &FitOptions,
+) -> Run {
+    run_on(&*loss::suited_to(data).unwrap(), form, optimizer, data, validation, options)
+}
+
+fn run_on(
+    loss: &dyn Loss<f64>,
+    form: &Mlp,
     mut optimizer: Optimizer<f64>,
     data: &Dataset,
     validation: Option<&Dataset>,
@@ -44,8 +53,9 @@ fn run_with(
 ) -> Run {
     let mut tape = Tape::new();
     let model = form.build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
-    let mut trace = Trace::default();
-    let fitted = fit(&model, &mut tape, &mut optimizer, data, validation, options, &mut Silent, &mut trace);
+    let mut record = Recorder::default();
+    let fitted = fit(&model, loss, &mut tape, &mut optimizer, data, validation, options, &mut [&mut record]);
+    let trace = Trace { epochs: record.epochs, ..Trace::default() };
     Run { fitted, trace, tape, model, optimizer }
 }
 
@@ -63,9 +73,11 @@ fn a_scheduled_clipped_early_stopped_run() {
         clip: Clip::none().with_norm(1.0).unwrap(),
         early_stopping: Some(Criterion::GeneralizationLoss { alpha: 2.0 }),
         audit: true,
-        ..FitOptions::new(60, 32, 0, Loss::CrossEntropy { smoothing: 0.05 })
+        ..FitOptions::new(60, 32, 0)
     };
-    let run = run(&small(), 0.02, &train, Some(&validation), &options);
+    let loss = CrossEntropy::default().with_smoothing(0.05).unwrap();
+    let optimizer = Optimizer::new(Adam::default(), 0.02).unwrap();
+    let run = run_on(&loss, &small(), optimizer, &train, Some(&validation), &options);
     let fitted = run.fitted.unwrap();
     let epochs = &run.trace.epochs;
     let Stop::Early { epoch } = fitted.stop else { panic!("{fitted:?}") };
@@ -80,7 +92,7 @@ fn a_scheduled_clipped_early_stopped_run() {
     assert_eq!(first_above.take_while(|above| !above).count() + 1, epoch);
     assert_eq!(losses[fitted.best_epoch.unwrap() - 1], best);
     let mut tape = run.tape;
-    let loss = evaluate(&run.model, &mut tape, &validation, CROSS_ENTROPY).unwrap().loss;
+    let loss = evaluate(&run.model, &CrossEntropy::default(), &mut tape, &validation).unwrap().loss;
     assert_eq!(loss, best);
     insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("fit_scheduled_clipped_stopped", run.trace.render(TraceFormat::Text, false));
@@ -92,8 +104,7 @@ fn a_schedule_is_followed_step_by_step() {
     let data = digits(100);
     let schedule = Cosine::new(0.1, 0.0, 12).unwrap();
     let rate = Rate::Schedule(Arc::new(schedule));
-    let run =
-        run(&small(), 7.0, &data, None, &FitOptions { rate, ..FitOptions::new(3, 25, 0, CROSS_ENTROPY) });
+    let run = run(&small(), 7.0, &data, None, &FitOptions { rate, ..FitOptions::new(3, 25, 0) });
     let found: Vec<f64> = run.trace.epochs.iter().map(|e| e.lr).collect();
     assert_eq!(found, [3, 7, 11].map(|step| schedule.lr(step)));
 }
@@ -104,7 +115,7 @@ fn a_plateau_reduces_the_rate_for_the_next_epoch() {
     // No improvement ever counts: the threshold asks for more than there is.
     let plateau = ReduceOnPlateau::new(1e-6, Goal::Small).unwrap().with_patience(0).with_factor(0.5).unwrap();
     let plateau = plateau.with_threshold(0.9).unwrap();
-    let options = FitOptions { rate: Rate::Plateau(plateau), ..FitOptions::new(4, 30, 0, CROSS_ENTROPY) };
+    let options = FitOptions { rate: Rate::Plateau(plateau), ..FitOptions::new(4, 30, 0) };
     // The optimizer's own rate is of no account.
     let run = run(&small(), 0.5, &data, None, &options);
     let found: Vec<f64> = run.trace.epochs.iter().map(|e| e.lr).collect();
@@ -115,10 +126,10 @@ fn a_plateau_reduces_the_rate_for_the_next_epoch() {
 #[test]
 fn clipping_bounds_the_step() {
     let data = digits(50);
-    let before = run(&small(), 0.1, &data, None, &FitOptions::new(0, 50, 0, CROSS_ENTROPY)).tape;
+    let before = run(&small(), 0.1, &data, None, &FitOptions::new(0, 50, 0)).tape;
     let distance = |clip: Clip| {
         let optimizer = Optimizer::new(Sgd, 0.5).unwrap();
-        let options = FitOptions { clip, ..FitOptions::new(1, 50, 0, CROSS_ENTROPY) };
+        let options = FitOptions { clip, ..FitOptions::new(1, 50, 0) };
         let run = run_with(&small(), optimizer, &data, None, &options);
         let pairs = run.tape.param_values().iter().zip(before.param_values());
         (pairs.map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt(), run.trace.epochs[0].gradient_norm)
@@ -135,7 +146,7 @@ fn clipping_bounds_the_step() {
 fn early_stopping_needs_a_validation_set() {
     let data = digits(50);
     let early_stopping = Some(Criterion::Patience { epochs: 2, min_delta: 0.0 });
-    let options = FitOptions { early_stopping, ..FitOptions::new(1, 50, 0, CROSS_ENTROPY) };
+    let options = FitOptions { early_stopping, ..FitOptions::new(1, 50, 0) };
     let error = run(&small(), 0.1, &data, None, &options).fitted.unwrap_err().to_string();
     assert_eq!(error, "early_stopping: it needs a validation set to judge by");
 }
@@ -143,10 +154,10 @@ fn early_stopping_needs_a_validation_set() {
 #[test]
 fn an_average_takes_the_place_of_the_parameters() {
     let (data, validation) = (digits(100), digits(60));
-    let options = FitOptions { average: Some(0.9), ..FitOptions::new(3, 20, 0, CROSS_ENTROPY) };
+    let options = FitOptions { average: Some(0.9), ..FitOptions::new(3, 20, 0) };
     let averaged = run(&small(), 0.01, &data, Some(&validation), &options);
     // The same steps by hand.
-    let plain = FitOptions::new(3, 20, 0, CROSS_ENTROPY);
+    let plain = FitOptions::new(3, 20, 0);
     let mut average = Average::<f64>::exponential(0.9).unwrap();
     let mut tape = Tape::new();
     let model = small().build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
@@ -156,7 +167,7 @@ fn an_average_takes_the_place_of_the_parameters() {
         for indices in batches.epoch(epoch) {
             tape.rewind();
             let x = tape.constant_with(indices.len(), 784, |to| data.gather(indices, to));
-            let logits = model.forward(&mut tape, x);
+            let logits = model.forward(&mut tape, x, &mut Mode::evaluation());
             let labels: Vec<usize> = indices.iter().map(|i| data.labels().unwrap()[*i] as usize).collect();
             let loss = tape.cross_entropy(logits, &labels);
             tape.zero_grad();
@@ -171,7 +182,7 @@ fn an_average_takes_the_place_of_the_parameters() {
     assert_eq!(other.trace.epochs[2].train_loss, averaged.trace.epochs[2].train_loss);
     assert_ne!(other.trace.epochs[2].validation_loss, averaged.trace.epochs[2].validation_loss);
     let mut tape = averaged.tape;
-    let after = evaluate(&averaged.model, &mut tape, &validation, CROSS_ENTROPY).unwrap();
+    let after = evaluate(&averaged.model, &CrossEntropy::default(), &mut tape, &validation).unwrap();
     assert_eq!(Some(after.loss), averaged.trace.epochs[2].validation_loss);
 }
 
@@ -185,21 +196,21 @@ fn a_penalty_is_weight_decay_to_plain_descent() {
     let model = small().build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
     let penalty = Some(Penalty { lambda: 0.1, params: model.weights() });
     assert_eq!(count, 2);
-    let options = FitOptions { penalty, ..FitOptions::new(2, 20, 0, CROSS_ENTROPY) };
+    let options = FitOptions { penalty, ..FitOptions::new(2, 20, 0) };
     let mut optimizer = Optimizer::new(Sgd, 0.05).unwrap();
-    let mut trace = Trace::default();
-    fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace).unwrap();
+    let loss = CrossEntropy::default();
+    let history = fit(&model, &loss, &mut tape, &mut optimizer, &data, None, &options, &mut []).unwrap();
 
     let mut other = Tape::<f64>::new();
     let model = small().build(&mut other, &mut stream(0, Purpose::Init)).unwrap();
-    let no_decay = tapegrad::optim::Group::new(model.biases()).with_weight_decay(0.0).unwrap();
+    let no_decay = tapegrad::optim::Group::new(model.biases(&other)).with_weight_decay(0.0).unwrap();
     let optimizer = Optimizer::new(Sgd, 0.05).unwrap().with_weight_decay(0.1).unwrap();
     let mut optimizer = optimizer.with_group(no_decay);
-    let (options, mut again) = (FitOptions::new(2, 20, 0, CROSS_ENTROPY), Trace::default());
-    fit(&model, &mut other, &mut optimizer, &data, None, &options, &mut Silent, &mut again).unwrap();
+    let options = FitOptions::new(2, 20, 0);
+    let again = fit(&model, &loss, &mut other, &mut optimizer, &data, None, &options, &mut []).unwrap();
     let pairs = tape.param_values().iter().zip(other.param_values());
     assert!(pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) < 1e-13);
-    assert!((trace.epochs[1].train_loss - again.epochs[1].train_loss).abs() < 1e-12);
+    assert!((history.epochs[1].train_loss - again.epochs[1].train_loss).abs() < 1e-12);
 }
 
 /// Features of which one sample overflows what it touches.
@@ -216,7 +227,7 @@ fn steps_without_a_finite_gradient_are_skipped_and_counted() {
     let data = with_an_infinite_sample();
     for norm in [Norm::None, Norm::Batch] {
         let form = Mlp { norm, ..Mlp::new(&[2, 4, 2], Activation::Relu) };
-        let mut options = FitOptions::new(3, 4, 0, CROSS_ENTROPY);
+        let mut options = FitOptions::new(3, 4, 0);
         let error = run(&form, 0.01, &data, None, &options).fitted.unwrap_err().to_string();
         assert!(error.starts_with("epoch 1, step "), "{error}");
         options.clip = Clip::none().with_non_finite(NonFinite::Skip);
@@ -242,27 +253,29 @@ fn a_line() -> Mlp {
 /// Counts the steps that it is shown.
 struct Steps(usize);
 
-impl Observer for Steps {
-    fn step(&mut self, _: &Progress) -> ControlFlow<()> {
+impl Observer<f64> for Steps {
+    fn step(&mut self, _: &mut Training<'_, f64>) -> Result<()> {
         self.0 += 1;
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 
 #[test]
 fn a_step_whose_loss_is_not_finite_is_skipped_too() {
     let clip = Clip::none().with_non_finite(NonFinite::Skip);
-    let options = FitOptions { clip, ..FitOptions::new(1, 4, 0, Loss::MeanSquaredError) };
+    let options = FitOptions { clip, ..FitOptions::new(1, 4, 0) };
     let mut tape = Tape::<f64>::new();
     let model = a_line().build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
     let mut optimizer = Optimizer::new(Sgd, 0.0).unwrap();
-    let (mut trace, mut steps) = (Trace::default(), Steps(0));
+    let mut steps = Steps(0);
     let data = with_an_infinite_loss();
-    let fitted = fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut steps, &mut trace);
-    assert_eq!(fitted.unwrap().skipped, 1);
+    let loss = loss::MeanSquaredError;
+    let observers: &mut [&mut dyn Observer<f64>] = &mut [&mut steps];
+    let history = fit(&model, &loss, &mut tape, &mut optimizer, &data, None, &options, observers).unwrap();
+    assert_eq!(history.skipped, 1);
     // Shown all the same, so that a run of such steps can be ended.
     assert_eq!((steps.0, optimizer.steps()), (5, 4));
-    assert_eq!(trace.epochs[0].train_loss, 0.0);
+    assert_eq!(history.epochs[0].train_loss, 0.0);
 }
 
 /// What a batch normalisation has taken in from a step is taken back with the step.
@@ -276,7 +289,7 @@ fn a_skipped_step_leaves_the_statistics_as_they_were() {
     let form = Mlp { norm: Norm::Batch, init: Some(Init::Constant(1.0)), ..plain };
     let clip = Clip::none().with_non_finite(NonFinite::Skip);
     for (batch, taken) in [(4, 4), (20, 0)] {
-        let options = FitOptions { clip, ..FitOptions::new(1, batch, 0, Loss::MeanSquaredError) };
+        let options = FitOptions { clip, ..FitOptions::new(1, batch, 0) };
         let run = run_with(&form, Optimizer::new(Sgd, 0.0).unwrap(), &data, None, &options);
         assert_eq!(run.fitted.ok().map(|fitted| fitted.skipped), (taken > 0).then_some(1));
         let running = run.tape.params().find(|p| !run.tape.is_trained(*p)).unwrap();
@@ -292,7 +305,7 @@ fn a_skipped_step_leaves_the_statistics_as_they_were() {
 #[test]
 fn an_epoch_whose_validation_fails_is_in_the_trace() {
     let train = Dataset::new(vec![0.0; 8], 1).unwrap().with_targets(vec![0.0; 8], 1).unwrap();
-    let options = FitOptions::new(3, 4, 0, Loss::MeanSquaredError);
+    let options = FitOptions::new(3, 4, 0);
     let run = run(&a_line(), 0.1, &train, Some(&with_an_infinite_loss()), &options);
     assert!(run.fitted.unwrap_err().to_string().contains("evaluation on 20 samples"));
     assert_eq!(run.trace.epochs.len(), 1);
@@ -304,7 +317,7 @@ fn an_epoch_of_which_every_step_is_skipped_is_an_error() {
     let data = with_an_infinite_sample();
     let clip = Clip::none().with_non_finite(NonFinite::Skip);
     let form = Mlp::new(&[2, 4, 2], Activation::Relu);
-    let options = FitOptions { clip, ..FitOptions::new(3, 20, 0, CROSS_ENTROPY) };
+    let options = FitOptions { clip, ..FitOptions::new(3, 20, 0) };
     let error = run(&form, 0.01, &data, None, &options).fitted.unwrap_err().to_string();
     assert!(error.starts_with("epoch 1: no step had a finite gradient"), "{error}");
 }
@@ -314,14 +327,14 @@ fn normalised_networks_learn_and_leave_out_a_last_batch_of_one() {
     let data = digits(401);
     for norm in [Norm::Batch, Norm::Layer] {
         let form = Mlp { norm, dropout: 0.1, ..Mlp::new(&[784, 32, 32, 10], Activation::Relu) };
-        let run = run(&form, 0.01, &data, None, &FitOptions::new(8, 50, 0, CROSS_ENTROPY));
+        let run = run(&form, 0.01, &data, None, &FitOptions::new(8, 50, 0));
         run.fitted.unwrap();
         let steps = if norm == Norm::Batch { 8 * 8 } else { 8 * 9 };
         assert_eq!(run.optimizer.steps(), steps);
         // Chance is 0.1.
         assert!(run.trace.epochs[7].train_accuracy.unwrap() > 0.9, "{norm}");
         let mut tape = run.tape;
-        let evaluation = evaluate(&run.model, &mut tape, &data, CROSS_ENTROPY).unwrap();
+        let evaluation = evaluate(&run.model, &CrossEntropy::default(), &mut tape, &data).unwrap();
         assert!(evaluation.accuracy().unwrap() > 0.95, "{norm}: {:?}", evaluation.accuracy());
     }
 }
@@ -329,10 +342,10 @@ fn normalised_networks_learn_and_leave_out_a_last_batch_of_one() {
 #[test]
 fn batch_norm_with_one_sample() {
     let form = Mlp { norm: Norm::Batch, ..small() };
-    let options = FitOptions::new(1, 1, 0, CROSS_ENTROPY);
+    let options = FitOptions::new(1, 1, 0);
     let error = run(&form, 0.01, &digits(20), None, &options).fitted.unwrap_err().to_string();
     assert!(error.starts_with("batch: 1 is too small:") && error.ends_with("at least 2"), "{error}");
-    let options = FitOptions::new(1, 10, 0, CROSS_ENTROPY);
+    let options = FitOptions::new(1, 10, 0);
     let error = run(&form, 0.01, &digits(1), None, &options).fitted.unwrap_err().to_string();
     assert!(error.ends_with("needs 2 samples to train on, not 1"), "{error}");
 }
@@ -343,7 +356,7 @@ fn dropout_comes_from_the_seed() {
     let data = digits(100);
     let form = Mlp { dropout: 0.5, ..small() };
     let losses = |seed| {
-        let run = run(&form, 0.01, &data, None, &FitOptions::new(2, 100, seed, CROSS_ENTROPY));
+        let run = run(&form, 0.01, &data, None, &FitOptions::new(2, 100, seed));
         run.trace.epochs.iter().map(|e| e.train_loss).collect::<Vec<_>>()
     };
     // One batch holds all, so that the order is of no account but for rounding.
@@ -398,13 +411,13 @@ fn gradients_vanish_through_sigmoids_and_normalisation_cures_it() {
         let data = digits(128);
         let rows: Vec<usize> = (0..128).collect();
         let x = tape.constant_with(128, 784, |to| data.gather(&rows, to));
-        let logits = model.append(&mut tape, x, &mut Mode::Training(&mut stream(0, Purpose::Dropout)));
+        let logits = model.forward(&mut tape, x, &mut Mode::training(Place::default()));
         let labels: Vec<usize> = data.labels().unwrap().iter().map(|l| *l as usize).collect();
         let loss = tape.cross_entropy(logits, &labels);
         tape.backward(loss);
         let audit = Audit::before_step(&tape, loss);
         let of = |name: &str| audit.params.iter().find(|p| p.name == name).unwrap().gradient_norm;
-        of("w2") / of(&format!("w{depth}"))
+        of("linear2.weight") / of(&format!("linear{depth}.weight"))
     };
     // σ' ≤ ¼: through every layer that widths keep, the gradient shrinks at least fourfold.
     let (five, ten, thirty) = (

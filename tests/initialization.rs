@@ -14,7 +14,7 @@
 
 use tapegrad::Tape;
 use tapegrad::linalg::norm_squared;
-use tapegrad::nn::{Activation, Init, Linear};
+use tapegrad::nn::{Activation, Init, Linear, Mode, Module};
 use tapegrad::rng::{Purpose, standard_normal, stream};
 
 const WIDTH: usize = 256;
@@ -43,7 +43,7 @@ fn gain(activation: Activation, init: Init, mean_square: f64) -> [f64; 2] {
         });
         let mut h = x;
         for layer in &layers {
-            h = layer.forward(&mut tape, h);
+            h = layer.forward(&mut tape, h, &mut Mode::evaluation());
             h = activation.apply(&mut tape, h);
         }
         tape.backward_with(h, &mut normal);

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use nalgebra::DMatrix;
 use serde::Deserialize;
 use tapegrad::linalg::norm_squared;
-use tapegrad::models::{Mlp, Mlp, Model, Summary};
-use tapegrad::nn::{Activation, Init, Mode, Norm};
+use tapegrad::models::Mlp;
+use tapegrad::nn::{Activation, Init, Mode, Module, ModuleExt, Norm, Sequential, Summary};
 use tapegrad::optim::{Group, Optimizer, find, optimizers};
-use tapegrad::rng::{Purpose, stream};
+use tapegrad::rng::{Place, Purpose, stream};
 use tapegrad::{Error, Tape};
 
 use reference::Matrix;
@@ -38,7 +38,7 @@ fn reference() -> Reference {
 }
 
 /// The reference's 4-6-3 network, on a tape of its own.
-fn network(reference: &Reference, activation: Activation) -> (Tape, Mlp) {
+fn network(reference: &Reference, activation: Activation) -> (Tape, Sequential<f64>) {
     let mut tape = Tape::new();
     let weights = [(reference.w1.get(), reference.b1.get()), (reference.w2.get(), reference.b2.get())];
     let mlp = Mlp::from_weights(&mut tape, &weights, activation).unwrap();
@@ -46,10 +46,15 @@ fn network(reference: &Reference, activation: Activation) -> (Tape, Mlp) {
 }
 
 /// One full-batch step; the loss before it.
-fn step(reference: &Reference, tape: &mut Tape, mlp: &Mlp, optimizer: &mut Optimizer<f64>) -> f64 {
+fn step(
+    reference: &Reference,
+    tape: &mut Tape,
+    mlp: &Sequential<f64>,
+    optimizer: &mut Optimizer<f64>,
+) -> f64 {
     tape.rewind();
     let x = tape.constant_slice(reference.x.rows, reference.x.cols, &reference.x.data);
-    let logits = mlp.forward(tape, x);
+    let logits = mlp.forward(tape, x, &mut Mode::evaluation());
     let loss = tape.cross_entropy(logits, &reference.labels);
     tape.zero_grad();
     tape.backward(loss);
@@ -101,7 +106,7 @@ fn snapshot_of_the_tape() {
     let reference = reference();
     let (mut tape, mlp) = network(&reference, Activation::Relu);
     let x = tape.constant(&reference.x.get());
-    let logits = mlp.forward(&mut tape, x);
+    let logits = mlp.forward(&mut tape, x, &mut Mode::evaluation());
     tape.cross_entropy(logits, &reference.labels);
     snapshot("mlp_tape", tape.to_string());
 }
@@ -115,7 +120,7 @@ fn snapshot_of_the_traces() {
         let mut optimizer = entry.optimizer(None).unwrap();
         let (mut tape, mlp) = network(&reference, Activation::Relu);
         if entry.name == "adamw" {
-            let biases = Group::new(mlp.biases()).with_weight_decay(0.0).unwrap();
+            let biases = Group::new(mlp.biases(&tape)).with_weight_decay(0.0).unwrap();
             optimizer = optimizer.with_weight_decay(1.0).unwrap().with_group(biases);
         }
         text += &format!("{optimizer}\n");
@@ -128,8 +133,10 @@ fn snapshot_of_the_traces() {
 
 #[test]
 fn snapshot_of_the_summary() {
-    let layers = Mlp::new(&[784, 128, 10], Activation::Relu).plan().unwrap();
-    snapshot("mlp_summary", Summary::new::<f32>("mlp 784-128-10 relu", 784, layers, 64).to_string());
+    let mut tape = Tape::<f32>::default();
+    let form = Mlp::new(&[784, 128, 10], Activation::Relu);
+    let mlp = form.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
+    snapshot("mlp_summary", Summary::of(&mlp, &mut tape, 784, 64).to_string());
 }
 
 #[track_caller]
@@ -139,7 +146,7 @@ fn snapshot(name: &str, text: String) {
     }, { insta::assert_snapshot!(name, text) });
 }
 
-/// The plan, made before the network, says what the arena then holds.
+/// The summary, read off a dry run on a few samples, says what the arena then holds.
 #[test]
 fn the_summary_predicts_the_arena() {
     let networks: [(&[usize], Activation); 5] = [
@@ -150,30 +157,26 @@ fn the_summary_predicts_the_arena() {
         (&[3, 64, 64, 64, 2], Activation::LeakyRelu),
     ];
     for (widths, activation) in networks {
+        let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
+        let form = Mlp::new(widths, activation);
+        let mut tape = Tape::<f32>::default();
+        let mlp = form.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
+        assert_eq!((mlp.inputs(), mlp.outputs(&mut tape, inputs)), (Some(inputs), outputs));
+        assert_eq!(form.trainable().unwrap(), tape.param_numbers());
         for batch in [0, 1, 64] {
-            let (inputs, outputs) = (widths[0], widths[widths.len() - 1]);
-            let layers = Mlp::new(widths, activation).plan().unwrap();
-            let plan = Summary::new::<f32>("plan", inputs, layers, batch);
-
             let mut tape = Tape::<f32>::default();
-            let mlp = Mlp::new(widths, activation).build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
-            let model: &dyn Model<f32> = &mlp;
-            let made = model.summary(batch);
-            assert_eq!(
-                (made.layers.clone(), made.training_bytes()),
-                (plan.layers.clone(), plan.training_bytes())
-            );
-            assert_eq!((model.inputs(), model.outputs()), (inputs, outputs));
-            assert_eq!(plan.outputs(), outputs);
-            assert_eq!(plan.trainable(), tape.param_numbers());
+            let mlp = form.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
+            let plan = Summary::of(&mlp, &mut tape, inputs, batch);
+            assert_eq!(tape.len(), tape.params().len());
+            assert_eq!((plan.outputs(), plan.trainable()), (outputs, tape.param_numbers()));
 
             let x = tape.constant_with(batch, inputs, |_| ());
-            let logits = model.forward(&mut tape, x);
-            assert_eq!(tape.numbers(), plan.forward_numbers(), "{}, {batch}", made.model);
+            let logits = mlp.forward(&mut tape, x, &mut Mode::evaluation());
+            assert_eq!(tape.numbers(), plan.forward_numbers(), "{form}, {batch}");
             let loss = tape.cross_entropy(logits, &vec![0; batch]);
             tape.backward(loss);
-            assert_eq!(tape.numbers(), plan.training_numbers(), "{}, {batch}", made.model);
-            assert_eq!(tape.len(), plan.training_nodes(), "{}, {batch}", made.model);
+            assert_eq!(tape.numbers(), plan.training_numbers(), "{form}, {batch}");
+            assert_eq!(tape.len(), plan.training_nodes(), "{form}, {batch}");
             // The buffers hold at least that, and growing by doubling no more than twice that; the
             // lists of inputs and labels, four bytes an entry, and short lists' least sizes on top.
             let lists = 4096 + 8 * batch;
@@ -186,17 +189,19 @@ fn the_summary_predicts_the_arena() {
 #[test]
 fn the_summary_predicts_normalisation_and_dropout() {
     for (norm, dropout) in [(Norm::Batch, 0.0), (Norm::Layer, 0.0), (Norm::Batch, 0.5), (Norm::None, 0.5)] {
-        let options = Mlp { norm, dropout, ..Mlp::new(&[5, 7, 6, 3], Activation::Gelu) };
+        let form = Mlp { norm, dropout, ..Mlp::new(&[5, 7, 6, 3], Activation::Gelu) };
         let mut tape = Tape::<f32>::default();
-        let mlp = options.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
-        let plan = Summary::new::<f32>("plan", 5, options.plan().unwrap(), 16);
+        let mlp = form.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
+        let before = tape.param_values().to_vec();
+        let plan = Summary::of(&mlp, &mut tape, 5, 16);
+        assert_eq!(tape.param_values(), before, "a dry run changes no statistics");
         let x = tape.constant_with(16, 5, |x| x.iter_mut().enumerate().for_each(|(i, x)| *x = i as f32));
-        let logits = mlp.append(&mut tape, x, &mut Mode::Training(&mut stream(1, Purpose::Dropout)));
+        let logits = mlp.forward(&mut tape, x, &mut Mode::training(Place::default()));
         tape.cross_entropy(logits, &[0; 16]);
-        assert_eq!(tape.numbers(), plan.training_numbers(), "{options}");
-        assert_eq!(tape.len(), plan.training_nodes(), "{options}");
+        assert_eq!(tape.numbers(), plan.training_numbers(), "{form}");
+        assert_eq!(tape.len(), plan.training_nodes(), "{form}");
         let trained: usize = tape.slots().map(|slot| slot.values.len()).sum();
-        assert_eq!(plan.trainable(), trained, "{options}");
+        assert_eq!((plan.trainable(), form.trainable().unwrap()), (trained, trained), "{form}");
     }
 }
 
@@ -208,18 +213,17 @@ fn evaluation_is_a_function_of_the_sample() {
         let options = Mlp { norm, dropout: 0.5, ..Mlp::new(&[2, 8, 3], Activation::Relu) };
         let mut tape = Tape::new();
         let mlp = options.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
-        let rng = &mut stream(1, Purpose::Dropout);
         let both = [1.0, -2.0, 0.5, 3.0];
         let x = tape.constant_slice(2, 2, &both);
         let (a, b) = (
-            mlp.append(&mut tape, x, &mut Mode::Training(rng)),
-            mlp.append(&mut tape, x, &mut Mode::Training(rng)),
+            mlp.forward(&mut tape, x, &mut Mode::training(Place::default())),
+            mlp.forward(&mut tape, x, &mut Mode::training(Place { step: 1, ..Place::default() })),
         );
         assert_ne!(tape.value(a), tape.value(b), "{options}");
         let kept = tape.param_values().to_vec();
-        let together = mlp.forward(&mut tape, x);
+        let together = mlp.forward(&mut tape, x, &mut Mode::evaluation());
         let alone = tape.constant_slice(1, 2, &both[2..]);
-        let alone = mlp.forward(&mut tape, alone);
+        let alone = mlp.forward(&mut tape, alone, &mut Mode::evaluation());
         assert_eq!(tape.value(together).row(1), tape.value(alone).row(0), "{options}");
         assert_eq!(tape.param_values(), kept);
     }
@@ -231,16 +235,22 @@ fn with_batch_norm_hidden_layers_have_no_bias() {
     let mut tape = Tape::new();
     let mlp = options.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
     let names: Vec<&str> = tape.params().map(|p| tape.name(p)).collect();
-    assert_eq!(names, ["w1", "gamma1", "beta1", "running1", "w2", "b2"]);
-    assert_eq!(mlp.biases().iter().map(|p| tape.name(*p)).collect::<Vec<_>>(), ["b2", "gamma1", "beta1"]);
-    assert_eq!(Model::<f64>::least_batch(&mlp), 2);
+    assert_eq!(
+        names,
+        ["linear1.weight", "norm1.gamma", "norm1.beta", "norm1.running", "linear2.weight", "linear2.bias"]
+    );
+    assert_eq!(
+        mlp.biases(&tape).iter().map(|p| tape.name(*p)).collect::<Vec<_>>(),
+        ["norm1.gamma", "norm1.beta", "linear2.bias"]
+    );
+    assert_eq!(mlp.least_batch(), 2);
 }
 
 #[test]
 fn a_dropout_out_of_range() {
     for dropout in [-0.1, 1.0, f64::NAN] {
         let options = Mlp { dropout, ..Mlp::new(&[2, 4, 3], Activation::Relu) };
-        let error = options.plan().unwrap_err().to_string();
+        let error = options.trainable().unwrap_err().to_string();
         assert_eq!(error, format!("dropout: {dropout} is not in the range 0 ≤ p < 1"));
     }
 }
@@ -252,10 +262,10 @@ fn a_single_layer_is_logistic_regression() {
         (DMatrix::from_row_slice(2, 2, &[1.0, 2.0, 3.0, 4.0]), DMatrix::from_row_slice(1, 2, &[0.5, 0.0]));
     let mlp = Mlp::from_weights(&mut tape, &[(w, b)], Activation::Relu).unwrap();
     let x = tape.constant_slice(1, 2, &[-1.0, 0.0]);
-    let y = mlp.forward(&mut tape, x);
+    let y = mlp.forward(&mut tape, x, &mut Mode::evaluation());
     // Negative logits: no activation behind the last layer.
     assert_eq!(tape.value_slice(y), [-0.5, -2.0]);
-    assert_eq!(Model::<f64>::name(&mlp), "mlp 2-2");
+    assert_eq!(mlp.describe(), "mlp 2-2");
 }
 
 #[test]
@@ -264,12 +274,21 @@ fn names_and_lists_of_parameters() {
     let mlp =
         Mlp::new(&[4, 5, 6, 2], Activation::Tanh).build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
     let names: Vec<_> = tape.params().map(|p| tape.name(p).to_string()).collect();
-    assert_eq!(names, ["w1", "b1", "w2", "b2", "w3", "b3"]);
+    assert_eq!(
+        names,
+        [
+            "linear1.weight",
+            "linear1.bias",
+            "linear2.weight",
+            "linear2.bias",
+            "linear3.weight",
+            "linear3.bias"
+        ]
+    );
     let names = |list: Vec<_>| list.into_iter().map(|p| tape.name(p).to_string()).collect::<Vec<_>>();
-    assert_eq!(names(mlp.weights()), ["w1", "w2", "w3"]);
-    assert_eq!(names(mlp.biases()), ["b1", "b2", "b3"]);
-    assert_eq!((mlp.widths(), mlp.activation()), (&[4, 5, 6, 2][..], Activation::Tanh));
-    assert_eq!(Model::<f32>::name(&mlp), "mlp 4-5-6-2 tanh");
+    assert_eq!(names(mlp.weights()), ["linear1.weight", "linear2.weight", "linear3.weight"]);
+    assert_eq!(names(mlp.biases(&tape)), ["linear1.bias", "linear2.bias", "linear3.bias"]);
+    assert_eq!(mlp.describe(), "mlp 4-5-6-2 tanh");
 }
 
 /// Without an `init` the hidden layers get what suits the activation, the last one Xavier's; with one,
@@ -280,9 +299,9 @@ fn initial_weights() {
     let make = |init| {
         let mut tape = Tape::new();
         let rng = &mut stream(9, Purpose::Init);
-        let mlp = Mlp::new(&mut tape, &widths, Activation::Relu, init, rng).unwrap();
+        let mlp = Mlp { init, ..Mlp::new(&widths, Activation::Relu) }.build(&mut tape, rng).unwrap();
         let weights: Vec<_> = mlp.weights().iter().map(|w| tape.value_slice(*w).to_vec()).collect();
-        assert!(mlp.biases().iter().all(|b| tape.value_slice(*b).iter().all(|b| *b == 0.0)));
+        assert!(mlp.biases(&tape).iter().all(|b| tape.value_slice(*b).iter().all(|b| *b == 0.0)));
         weights
     };
     let by_hand = |first: Init, last: Init| {
@@ -303,7 +322,7 @@ fn widths_that_make_no_network() {
         let mut tape = Tape::new();
         let made = Mlp::new(widths, Activation::Relu).build(&mut tape, &mut stream(1, Purpose::Init));
         assert!(matches!(made, Err(Error::Setting { name: "widths", .. })), "{widths:?}");
-        assert!(Mlp::new(widths, Activation::Relu).plan().is_err());
+        assert!(Mlp::new(widths, Activation::Relu).trainable().is_err());
         assert!(tape.is_empty());
     }
 }

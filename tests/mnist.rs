@@ -2,10 +2,10 @@
 
 use tapegrad::data::Dataset;
 use tapegrad::models::Mlp;
-use tapegrad::nn::Activation;
+use tapegrad::nn::{Activation, loss};
 use tapegrad::optim::{Adam, Optimizer};
 use tapegrad::rng::{Purpose, stream};
-use tapegrad::train::{FitOptions, Loss, Silent, Trace, evaluate, fit};
+use tapegrad::train::{FitOptions, evaluate, fit};
 use tapegrad::{Float, Tape, linalg};
 
 fn accuracy<T: Float>(train: &Dataset, test: &Dataset, seed: u64, epochs: usize) -> f64 {
@@ -14,10 +14,9 @@ fn accuracy<T: Float>(train: &Dataset, test: &Dataset, seed: u64, epochs: usize)
     let model = Mlp::new(&[784, 128, 10], Activation::Relu).build(&mut tape, &mut rng).unwrap();
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
     let loss = loss::suited_to(train).unwrap();
-    let options = FitOptions::new(epochs, 128, seed, loss);
-    let mut trace = Trace::default();
-    fit(&model, &mut tape, &mut optimizer, train, None, &options, &mut Silent, &mut trace).unwrap();
-    evaluate(&model, &mut tape, test, loss).unwrap().accuracy().unwrap()
+    let options = FitOptions::new(epochs, 128, seed);
+    fit(&model, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut []).unwrap();
+    evaluate(&model, &*loss, &mut tape, test).unwrap().accuracy().unwrap()
 }
 
 /// Median test accuracy of five seeds after ten epochs.

@@ -4,11 +4,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tapegrad::data::{Batches, Dataset};
-use tapegrad::models::{Mlp, Model};
-use tapegrad::nn::{Activation, Mode, Norm};
+use tapegrad::models::Mlp;
+use tapegrad::nn::{Activation, Mode, Module, Norm};
 use tapegrad::optim::schedule::{Cosine, Schedule, Warmup};
 use tapegrad::optim::{self, Average, Clip};
-use tapegrad::rng::{Purpose, stream};
+use tapegrad::rng::{Place, Purpose, stream};
 use tapegrad::{Float, Tape, linalg};
 
 /// Counts what the system's allocator is asked for, by any thread.
@@ -47,17 +47,17 @@ fn allocations_of_steps<T: Float>(optimizer: &str, norm: Norm, threads: usize) -
         let mut rng = stream(0, Purpose::Init);
         let plain = Mlp::new(&[784, 128, 64, 10], Activation::Gelu);
         let model = Mlp { norm, dropout: 0.2, ..plain }.build(&mut tape, &mut rng).unwrap();
-        let mut rng = stream(0, Purpose::Dropout);
         let mut optimizer = optim::find::<T>(optimizer).unwrap().optimizer(None).unwrap();
         let schedule = Warmup::new(2, Cosine::new(1e-3, 0.0, 10).unwrap());
         let mut clip = Clip::none().with_norm(0.5).unwrap().with_value(0.1).unwrap();
         let mut average = Average::exponential(0.9).unwrap();
         let mut after_first = None;
         for epoch in 0..5 {
-            for indices in batches.epoch(epoch) {
+            for (step, indices) in batches.epoch(epoch).enumerate() {
                 tape.rewind();
                 let x = tape.constant_with(indices.len(), 784, |to| data.gather(indices, to));
-                let logits = model.append(&mut tape, x, &mut Mode::Training(&mut rng));
+                let place = Place { seed: 0, epoch, step: step as u64 };
+                let logits = model.forward(&mut tape, x, &mut Mode::training(place));
                 data.gather_labels(indices, &mut labels);
                 let loss = tape.cross_entropy(logits, &labels);
                 tape.zero_grad();

@@ -9,6 +9,7 @@ use nalgebra::{DMatrix, DVector};
 use rand::RngExt;
 use serde::Deserialize;
 use tapegrad::linalg::{symmetric_eigen, with_threads};
+use tapegrad::models::Mlp;
 use tapegrad::models::kernel::{
     InfiniteNetwork, KernelMachine, KernelRidge, Nngp, Nonlinearity, Ntk, RidgeOptions, Samples, cross_gram,
     gram,
@@ -16,9 +17,8 @@ use tapegrad::models::kernel::{
 use tapegrad::models::ntk::{
     Dynamics, Linearization, NtkMlp, NtkOptions, Outputs, empirical_cross_ntk, empirical_ntk, jacobian,
 };
-use tapegrad::models::{LayerSummary, Mlp, Mlp, Model};
-use tapegrad::nn::{Activation, Mode, Norm};
-use tapegrad::rng::{Purpose, standard_normal, stream};
+use tapegrad::nn::{Activation, Mode, Module, Norm, Sequential, Summary};
+use tapegrad::rng::{Place, Purpose, standard_normal, stream};
 use tapegrad::{Error, Param, Tape, Var};
 
 use reference::Matrix;
@@ -55,23 +55,14 @@ struct ReluNet {
     w2: Param,
 }
 
-impl Model<f64> for ReluNet {
-    fn name(&self) -> &str {
-        "relu net"
+impl Module<f64> for ReluNet {
+    fn describe(&self) -> String {
+        "relu net".into()
     }
-    fn inputs(&self) -> usize {
-        3
-    }
-    fn outputs(&self) -> usize {
-        1
-    }
-    fn append(&self, tape: &mut Tape, x: Var, _: &mut Mode<'_>) -> Var {
+    fn forward(&self, tape: &mut Tape, x: Var, _: &mut Mode) -> Var {
         let z = tape.linear(x, self.w1, self.b1);
         let h = tape.relu(z);
         tape.matmul(h, self.w2)
-    }
-    fn layers(&self) -> Vec<LayerSummary> {
-        Vec::new()
     }
 }
 
@@ -89,17 +80,17 @@ fn the_empirical_kernel_of_the_reference() {
 }
 
 /// A small network with several outputs, and samples for it.
-fn small() -> (Tape, Mlp, Samples<f64>) {
+fn small() -> (Tape, Sequential<f64>, Samples<f64>) {
     let mut tape = Tape::new();
     let rng = &mut stream(4, Purpose::Init);
     let mlp = Mlp::new(&[3, 7, 5, 2], Activation::Tanh).build(&mut tape, rng).unwrap();
     (tape, mlp, random(9, 3, 7))
 }
 
-fn outputs(model: &dyn Model<f64>, tape: &mut Tape, x: &Samples<f64>) -> Vec<f64> {
+fn outputs(model: &dyn Module<f64>, tape: &mut Tape, x: &Samples<f64>) -> Vec<f64> {
     tape.rewind();
     let input = tape.constant_slice(x.len(), x.features(), x.rows().values);
-    let y = model.forward(tape, input);
+    let y = model.forward(tape, input, &mut Mode::evaluation());
     let y = tape.value_slice(y).to_vec();
     tape.rewind();
     y
@@ -142,7 +133,7 @@ fn buffers_have_no_part_in_the_kernel() {
     let mlp = options.build(&mut tape, &mut stream(4, Purpose::Init)).unwrap();
     let x = random(9, 3, 7);
     let input = tape.constant_slice(9, 3, x.rows().values);
-    mlp.append(&mut tape, input, &mut Mode::Training(&mut stream(4, Purpose::Dropout)));
+    mlp.forward(&mut tape, input, &mut Mode::training(Place::default()));
     let trained: Vec<bool> =
         tape.params().flat_map(|p| vec![tape.is_trained(p); tape.param_shape(p).len()]).collect();
     assert!(trained.contains(&false));
@@ -258,10 +249,10 @@ fn the_summary_of_the_finite_network_predicts_the_arena() {
         let mut tape = Tape::new();
         let rng = &mut stream(1, Purpose::Init);
         let net = NtkMlp::new(&mut tape, &network, 4, 6, 3, rng).unwrap();
-        let summary = Model::<f64>::summary(&net, 10);
+        let summary = Summary::of(&net, &mut tape, 4, 10);
         assert_eq!(summary.trainable(), tape.param_numbers());
         let x = tape.constant_with(10, 4, |_| ());
-        net.forward(&mut tape, x);
+        net.forward(&mut tape, x, &mut Mode::evaluation());
         assert_eq!(summary.forward_numbers(), tape.numbers());
         // Parameters, batch and layers, and the loss that the summary counts.
         assert_eq!(summary.training_nodes(), tape.len() + 1);

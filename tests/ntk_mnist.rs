@@ -15,10 +15,10 @@ use tapegrad::models::kernel::{
     gram, one_vs_rest,
 };
 use tapegrad::models::ntk::{NtkMlp, NtkOptions, Outputs, empirical_cross_ntk, empirical_ntk};
-use tapegrad::nn::Activation;
+use tapegrad::nn::{Activation, loss};
 use tapegrad::optim::{Adam, Optimizer};
 use tapegrad::rng::{Purpose, stream};
-use tapegrad::train::{FitOptions, Loss, Silent, Trace, evaluate, fit};
+use tapegrad::train::{FitOptions, evaluate, fit};
 use tapegrad::{Float, Tape};
 
 /// The first `n` training images, and all for the test.
@@ -60,12 +60,11 @@ fn trained_mlp(width: usize, epochs: usize, seed: u64, train: &Dataset, test: &D
     let mlp = Mlp::new(&[784, width, 10], Activation::Relu).build(&mut tape, rng).unwrap();
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
     let loss = loss::suited_to(train).unwrap();
-    let options = FitOptions::new(epochs, 32, seed, loss);
-    let mut trace = Trace::default();
+    let options = FitOptions::new(epochs, 32, seed);
     let start = Instant::now();
-    fit(&mlp, &mut tape, &mut optimizer, train, None, &options, &mut Silent, &mut trace).unwrap();
-    let accuracy = evaluate(&mlp, &mut tape, test, loss).unwrap().accuracy().unwrap();
-    let own = trace.epochs.last().unwrap().train_accuracy.unwrap();
+    let history = fit(&mlp, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut []).unwrap();
+    let accuracy = evaluate(&mlp, &*loss, &mut tape, test).unwrap().accuracy().unwrap();
+    let own = history.epochs.last().unwrap().train_accuracy.unwrap();
     println!(
         "mlp 784-{width}-10, {epochs} epochs, seed {seed}: accuracy {accuracy:.4} (training {own:.4}), {:.1} s",
         start.elapsed().as_secs_f64()

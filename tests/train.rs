@@ -1,16 +1,13 @@
 //! Training as a user sees it: what it reaches, and that it comes out the same every time.
 
-use std::ops::ControlFlow;
-
 use tapegrad::data::{Dataset, synthetic};
 use tapegrad::models::Mlp;
-use tapegrad::nn::Activation;
+use tapegrad::nn::loss::{CrossEntropy, MeanSquaredError};
+use tapegrad::nn::{Activation, Loss, loss};
 use tapegrad::optim::{Adam, Optimizer, Sgd};
 use tapegrad::rng::{Purpose, stream};
-use tapegrad::train::{
-    FitOptions, Loss, Observer, Progress, Silent, Stop, Trace, TraceFormat, evaluate, fit,
-};
-use tapegrad::{Error, Float, Tape, linalg};
+use tapegrad::train::{FitOptions, Observer, Recorder, Run, Stop, Trace, TraceFormat, evaluate, fit};
+use tapegrad::{Error, Float, Result, Tape, linalg};
 
 fn digits(n: usize) -> Dataset {
     let set = synthetic::find("digits").unwrap();
@@ -27,12 +24,12 @@ fn train<T: Float>(threads: usize, seed: u64) -> (Trace, Vec<T>) {
         let model = Mlp::new(&[784, 128, 10], Activation::Relu).build(&mut tape, &mut rng).unwrap();
         let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
         let loss = loss::suited_to(&train).unwrap();
-        let options = FitOptions::new(3, 128, seed, loss);
-        let mut trace = Trace::default();
+        let options = FitOptions::new(3, 128, seed);
         let validation = Some(&validation);
-        let stop =
-            fit(&model, &mut tape, &mut optimizer, &train, validation, &options, &mut Silent, &mut trace);
-        assert_eq!(stop.unwrap().stop, Stop::Finished);
+        let history =
+            fit(&model, &*loss, &mut tape, &mut optimizer, &train, validation, &options, &mut []).unwrap();
+        assert_eq!(history.stop, Stop::Finished);
+        let trace = Trace { epochs: history.epochs, ..Trace::default() };
         (trace, tape.param_values().to_vec())
     })
 }
@@ -98,10 +95,9 @@ fn a_linear_model_does_clearly_worse_on_digits() {
         let model = Mlp::new(widths, Activation::Relu).build(&mut tape, &mut rng).unwrap();
         let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
         let loss = loss::suited_to(&train).unwrap();
-        let options = FitOptions::new(15, 64, 0, loss);
-        let mut trace = Trace::default();
-        fit(&model, &mut tape, &mut optimizer, &train, None, &options, &mut Silent, &mut trace).unwrap();
-        evaluate(&model, &mut tape, &test, loss).unwrap().accuracy().unwrap()
+        let options = FitOptions::new(15, 64, 0);
+        fit(&model, &*loss, &mut tape, &mut optimizer, &train, None, &options, &mut []).unwrap();
+        evaluate(&model, &*loss, &mut tape, &test).unwrap().accuracy().unwrap()
     };
     let (linear, mlp) = (accuracy(&[784, 10]), accuracy(&[784, 128, 10]));
     // Half of the errors of the linear model, and more, are ones that a hidden layer does not make.
@@ -117,13 +113,12 @@ fn regression_by_squared_error() {
     let model = Mlp::new(&[5, 1], Activation::Identity).build(&mut tape, &mut rng).unwrap();
     let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap();
     let loss = loss::suited_to(&data).unwrap();
-    assert_eq!(loss, Loss::MeanSquaredError);
-    let options = FitOptions::new(40, 20, 0, loss);
-    let mut trace = Trace::default();
-    fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace).unwrap();
-    assert!(trace.epochs.last().unwrap().train_loss < 1e-10);
-    assert_eq!(trace.epochs[0].train_accuracy, None);
-    let evaluation = evaluate(&model, &mut tape, &data, loss).unwrap();
+    assert_eq!(loss.name(), "mean squared error");
+    let options = FitOptions::new(40, 20, 0);
+    let history = fit(&model, &*loss, &mut tape, &mut optimizer, &data, None, &options, &mut []).unwrap();
+    assert!(history.epochs.last().unwrap().train_loss < 1e-10);
+    assert_eq!(history.epochs[0].train_accuracy, None);
+    let evaluation = evaluate(&model, &*loss, &mut tape, &data).unwrap();
     assert!(evaluation.loss < 1e-10 && evaluation.accuracy().is_none());
     // y = 1.5x₁ − 2x₂ + 0.5x₃ + 3x₅ + 1 is what the set was made with.
     let expected = [1.5, -2.0, 0.5, 0.0, 3.0, 1.0];
@@ -135,10 +130,13 @@ fn regression_by_squared_error() {
 /// Ends a run after so many steps.
 struct After(usize);
 
-impl Observer for After {
-    fn step(&mut self, _: &Progress) -> ControlFlow<()> {
+impl<T: Float> Observer<T> for After {
+    fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         self.0 -= 1;
-        if self.0 == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if self.0 == 0 {
+            run.stop = Some(Stop::Interrupted { epoch: run.progress.epoch });
+        }
+        Ok(())
     }
 }
 
@@ -149,11 +147,14 @@ fn an_interrupted_run_keeps_finished_epochs() {
     let mut rng = stream(0, Purpose::Init);
     let model = Mlp::new(&[784, 16, 10], Activation::Relu).build(&mut tape, &mut rng).unwrap();
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3).unwrap();
-    let options = FitOptions::new(5, 100, 0, loss::suited_to(&data).unwrap());
-    let mut trace = Trace::default();
-    let fitted =
-        fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut After(7), &mut trace).unwrap();
-    assert_eq!((fitted.stop, trace.epochs.len(), optimizer.steps()), (Stop::Interrupted { epoch: 3 }, 2, 7));
+    let options = FitOptions::new(5, 100, 0);
+    let loss = CrossEntropy::default();
+    let observers: &mut [&mut dyn Observer<f32>] = &mut [&mut After(7)];
+    let history = fit(&model, &loss, &mut tape, &mut optimizer, &data, None, &options, observers).unwrap();
+    assert_eq!(
+        (history.stop, history.epochs.len(), optimizer.steps()),
+        (Stop::Interrupted { epoch: 3 }, 2, 7)
+    );
 }
 
 #[test]
@@ -165,9 +166,10 @@ fn a_run_that_diverges_is_an_error_that_says_where() {
         let mut rng = stream(0, Purpose::Init);
         let model = Mlp::new(&[784, 16, 10], Activation::Relu).build(&mut tape, &mut rng).unwrap();
         let mut optimizer = Optimizer::new(Sgd, 1e30).unwrap();
-        let options = FitOptions::new(5, 100, 0, loss::suited_to(&data).unwrap());
-        let mut trace = Trace::default();
-        fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace).unwrap_err()
+        let options = FitOptions::new(5, 100, 0);
+        let (loss, mut record) = (CrossEntropy::default(), Recorder::default());
+        let observers: &mut [&mut dyn Observer<f32>] = &mut [&mut record];
+        fit(&model, &loss, &mut tape, &mut optimizer, &data, None, &options, observers).unwrap_err()
     };
     let plain = run(false).to_string();
     assert!(plain.starts_with("epoch 1, step ") && plain.contains("learning rate"), "{plain}");
@@ -181,26 +183,25 @@ fn data_that_does_not_fit_is_an_error() {
     let mut tape = Tape::<f32>::default();
     let mut rng = stream(0, Purpose::Init);
     let model = Mlp::new(&[4, 16, 3], Activation::Relu).build(&mut tape, &mut rng).unwrap();
-    let message = |data: &Dataset, loss: Loss, batch: usize| {
+    let tape = std::cell::RefCell::new(tape);
+    let message = |data: &Dataset, loss: &dyn Loss<f32>, batch: usize| {
         let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap();
-        let options = FitOptions::new(1, batch, 0, loss);
-        let mut tape = Tape::<f32>::default();
-        let trace = &mut Trace::default();
-        fit(&model, &mut tape, &mut optimizer, data, None, &options, &mut Silent, trace).unwrap_err()
+        let options = FitOptions::new(1, batch, 0);
+        fit(&model, loss, &mut tape.borrow_mut(), &mut optimizer, data, None, &options, &mut []).unwrap_err()
     };
-    let cross_entropy = Loss::CrossEntropy { smoothing: 0.0 };
+    let cross_entropy = &CrossEntropy::default();
     let error = message(&data, cross_entropy, 10);
     assert_eq!(
         error.to_string(),
-        "the model takes 4 features to 3 outputs, but the data has 784 features and 10 classes"
+        "mlp 4-16-3 relu takes 4 features, but the data has 784 features and 10 classes"
     );
     let small = Dataset::new(vec![0.0; 8], 4).unwrap();
     assert!(matches!(message(&small, cross_entropy, 10), Error::Data(_)));
-    assert!(matches!(message(&small, Loss::MeanSquaredError, 10), Error::Data(_)));
+    assert!(matches!(message(&small, &MeanSquaredError, 10), Error::Data(_)));
     let labelled = small.clone().with_labels(&[0, 2], 3).unwrap();
     assert!(matches!(message(&labelled, cross_entropy, 0), Error::Setting { .. }));
     assert!(matches!(
-        message(&labelled, Loss::CrossEntropy { smoothing: 1.0 }, 1),
-        Error::Setting { name: "smoothing", .. }
+        CrossEntropy::default().with_smoothing(1.0),
+        Err(Error::Setting { name: "smoothing", .. })
     ));
 }
