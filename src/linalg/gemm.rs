@@ -3,6 +3,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
+use super::MatrixRef;
 use crate::Float;
 
 /// A product of more than this many multiply-adds is halved, and the halves go to two threads.
@@ -15,7 +16,7 @@ const GRAIN: usize = 2_500_000;
 /// kernels takes longer than the product.
 const TINY: usize = 64;
 
-/// A row-major matrix, or the transpose of one, borrowed from a slice.
+/// An operand of a product: a row-major matrix, or the transpose of one, borrowed from a slice.
 #[derive(Clone, Copy)]
 pub struct Mat<'a, T> {
     data: &'a [T],
@@ -64,6 +65,12 @@ impl<'a, T: Float> Mat<'a, T> {
     #[inline(always)]
     fn strides(self) -> (usize, usize) {
         if self.transposed { (1, self.rows) } else { (self.cols, 1) }
+    }
+}
+
+impl<'a, T: Float> From<MatrixRef<'a, T>> for Mat<'a, T> {
+    fn from(matrix: MatrixRef<'a, T>) -> Self {
+        Mat::new(matrix.as_slice(), matrix.nrows(), matrix.ncols())
     }
 }
 

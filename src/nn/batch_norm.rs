@@ -205,7 +205,7 @@ mod tests {
         );
 
         tape.zero_grad();
-        let before = tape.value(norm.running).clone_owned();
+        let before = tape.value(norm.running).to_dmatrix();
         let y = norm.append(&mut tape, x, &mut Mode::Evaluation);
         tape.backward_with(y, |dy| dy.copy_from_slice(&UPSTREAM));
         close(
@@ -255,7 +255,7 @@ mod tests {
         // Far from zero: the mean is taken away before anything is squared.
         let x = tape.constant(&filled(50, 6).map(|x| 1e6 + x));
         let y = train(&norm, &mut tape, x);
-        for column in tape.value(y).column_iter() {
+        for column in tape.value(y).to_dmatrix().column_iter() {
             assert!(column.mean().abs() < 1e-8 && (column.variance() - 1.0).abs() < 1e-9, "{column}");
         }
         // The same batch over and over: what is taken in converges to its statistics.
@@ -263,8 +263,8 @@ mod tests {
             train(&norm, &mut tape, x);
         }
         let again = norm.append(&mut tape, x, &mut Mode::Evaluation);
-        let shrunk = tape.value(y).clone_owned() * (49.0f64 / 50.0).sqrt();
-        assert!((tape.value(again) - shrunk).abs().max() < 1e-7);
+        let shrunk = tape.value(y).to_dmatrix() * (49.0f64 / 50.0).sqrt();
+        assert!((tape.value(again).to_dmatrix() - shrunk).abs().max() < 1e-7);
     }
 
     #[test]
@@ -279,7 +279,7 @@ mod tests {
         let y = tape.matmul(y, after);
         let loss = tape.mean(y);
         tape.backward(loss);
-        let before = tape.value(norm.running).clone_owned();
+        let before = tape.value(norm.running).to_dmatrix();
         optimizer.step(&mut tape);
         assert_eq!(tape.value(norm.running), before);
         assert_ne!(tape.value(after), dmatrix![1.0; 1.0; 1.0]);

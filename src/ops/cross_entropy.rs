@@ -143,7 +143,7 @@ mod tests {
         let x = tape.constant(&(filled(5, 4) * 3.0));
         let labels = labels(5, 4);
         let p = tape.log_softmax(x);
-        let p = tape.value(p).clone_owned();
+        let p = tape.value(p).to_dmatrix();
         let plain = labels.iter().enumerate().map(|(i, &l)| -p[(i, l)]).sum::<f64>() / 5.0;
         let uniform = -p.mean();
         let loss = tape.cross_entropy(x, &labels);

@@ -176,7 +176,7 @@ mod tests {
         let mut tape = Tape::new();
         let x = tape.constant(x);
         let y = op(&mut tape, x);
-        tape.value(y).clone_owned()
+        tape.value(y).to_dmatrix()
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub fn measure(context: &Context, outcome: &mut Outcome) -> Result<()> {
             optimizer.step(&mut tape);
             done += 1;
         }
-        let descent = tape.value(w).into_owned();
+        let descent = tape.value(w).to_dmatrix();
         let tau = f64::from(done);
         let alpha = 1.0 / (rate * tau);
         let ridge = |penalty: DMatrix<f64>| -> Result<DMatrix<f64>> {

@@ -242,7 +242,7 @@ fn descend(
     tape.rewind();
     let input = tape.constant_slice(x.len(), x.features(), x.rows().values);
     let output = mlp.forward(tape, input);
-    let residual = (tape.value(output) - y) / x.len() as f64;
+    let residual = (tape.value(output).to_dmatrix() - y) / x.len() as f64;
     tape.zero_grad();
     // Row-major, as the columns of the transpose are.
     tape.backward_with(output, |upstream| upstream.copy_from_slice(residual.transpose().as_slice()));
@@ -254,7 +254,7 @@ fn outputs(mlp: &NtkMlp, tape: &mut Tape<f64>, x: &Samples<f64>) -> DMatrix<f64>
     tape.rewind();
     let input = tape.constant_slice(x.len(), x.features(), x.rows().values);
     let output = mlp.forward(tape, input);
-    let f = tape.value(output).into_owned();
+    let f = tape.value(output).to_dmatrix();
     tape.rewind();
     f
 }
