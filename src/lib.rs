@@ -22,7 +22,7 @@
 //!     let loss = tape.mse(prediction, y);
 //!     tape.zero_grad();
 //!     tape.backward(loss);
-//!     optimizer.step(&mut tape);
+//!     optimizer.step(&mut tape)?;
 //!     tape.rewind();
 //! }
 //! assert!((tape.item(w) - 2.0).abs() < 1e-6 && (tape.item(b) - 1.0).abs() < 1e-6);
@@ -72,6 +72,7 @@ pub mod optim;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod rng;
+mod settings;
 pub mod tape;
 pub mod train;
 

@@ -213,7 +213,7 @@ fn gradient_descent_finds_the_same_optimum_from_anywhere() {
             let loss = tape.add(loss, penalty);
             tape.zero_grad();
             tape.backward(loss);
-            optimizer.step(&mut tape);
+            optimizer.step(&mut tape).unwrap();
             tape.rewind();
         }
         close(&tape.value(w).to_dmatrix(), &DMatrix::from_row_slice(3, 1, &run.w), 1e-8);

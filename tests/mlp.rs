@@ -53,7 +53,7 @@ fn step(reference: &Reference, tape: &mut Tape, mlp: &Mlp, optimizer: &mut Optim
     let loss = tape.cross_entropy(logits, &reference.labels);
     tape.zero_grad();
     tape.backward(loss);
-    optimizer.step(tape);
+    optimizer.step(tape).unwrap();
     tape.item(loss)
 }
 

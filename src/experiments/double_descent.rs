@@ -312,7 +312,7 @@ fn descent(context: &Context, outcome: &mut Outcome) -> Result<()> {
         let loss = tape.scale(mse, 0.5);
         tape.zero_grad();
         tape.backward(loss);
-        optimizer.step(&mut tape);
+        optimizer.step(&mut tape)?;
     }
     let slowest = regression.eigen.values.min() / regression.eigen.values.max();
     let apart = (tape.value(w).to_dmatrix() - &shortest).norm() / shortest.norm();

@@ -70,7 +70,11 @@ pub trait Float:
     const NAN: Self;
     /// The type's name, `"f32"` or `"f64"`.
     const NAME: &'static str;
+    /// The unsigned integer of the same width.
+    type Bits: Copy + Ord;
 
+    /// The number as it is stored. Of numbers that are not negative, the larger has the larger bits.
+    fn bits(self) -> Self::Bits;
     /// The nearest number to `x` in this type.
     fn of(x: f64) -> Self;
     /// The same number as an `f64`; exact.
@@ -117,7 +121,7 @@ pub trait Float:
 }
 
 macro_rules! implement {
-    ($t:ident, $erf:ident, $sin:ident, $cos:ident, $pow:ident) => {
+    ($t:ident, $bits:ident, $erf:ident, $sin:ident, $cos:ident, $pow:ident) => {
         impl Float for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -125,7 +129,12 @@ macro_rules! implement {
             const INFINITY: Self = $t::INFINITY;
             const NAN: Self = $t::NAN;
             const NAME: &'static str = stringify!($t);
+            type Bits = $bits;
 
+            #[inline(always)]
+            fn bits(self) -> $bits {
+                self.to_bits()
+            }
             #[inline]
             fn of(x: f64) -> Self {
                 x as $t
@@ -225,5 +234,5 @@ macro_rules! implement {
     };
 }
 
-implement!(f32, erff, sinf, cosf, powf);
-implement!(f64, erf, sin, cos, pow);
+implement!(f32, u32, erff, sinf, cosf, powf);
+implement!(f64, u64, erf, sin, cos, pow);

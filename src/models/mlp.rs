@@ -7,6 +7,7 @@ use rand::Rng;
 
 use super::{LayerSummary, Model};
 use crate::nn::{Activation, Init, Linear, Mode, Norm, NormLayer};
+use crate::settings::{self, Range};
 use crate::tape::{Param, Shape, Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -50,16 +51,14 @@ impl MlpOptions {
     ///
     /// # Errors
     /// [`Error::Setting`] if there are fewer than two widths, one is zero, the weights are more than
-    /// memory has addresses for, or the dropout is not in [0, 1).
+    /// memory has addresses for, or the dropout is not in [0, 1) or a constant to begin with not finite, as given
+    /// or in the type of the tape.
     ///
     /// # Panics
     /// If something other than a parameter is on the tape already.
     #[track_caller]
     pub fn build<T: Float>(&self, tape: &mut Tape<T>, rng: &mut impl Rng) -> Result<Mlp> {
-        self.check()?;
-        if T::of(self.dropout) >= T::ONE {
-            return Err(Error::setting("dropout", format!("{} is 1 as {}", self.dropout, T::NAME)));
-        }
+        self.check::<T>()?;
         let (mut layers, mut norms) = (Vec::new(), Vec::new());
         for (k, pair) in self.widths.windows(2).enumerate() {
             let hidden = k + 2 < self.widths.len();
@@ -97,7 +96,7 @@ impl MlpOptions {
     /// # Errors
     /// As [`build`](MlpOptions::build).
     pub fn plan(&self) -> Result<Vec<LayerSummary>> {
-        self.check()?;
+        self.check::<f64>()?;
         Ok(self.layers())
     }
 
@@ -153,8 +152,8 @@ impl MlpOptions {
         layers
     }
 
-    /// At least two widths, none of them zero, and no more weights than memory could hold.
-    fn check(&self) -> Result<()> {
+    /// At least two widths, none of them zero, and no more weights than memory could hold; numbers in range.
+    fn check<T: Float>(&self) -> Result<()> {
         let widths = &self.widths;
         let wrong = |why: String| Err(Error::setting("widths", why));
         if widths.len() < 2 {
@@ -163,9 +162,9 @@ impl MlpOptions {
         if widths.contains(&0) {
             return wrong(format!("{widths:?} have a zero among them"));
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(Error::setting("dropout", format!("{} is not in the range 0 ≤ p < 1", self.dropout)));
-        }
+        let range = Range { text: "in the range 0 ≤ p < 1", ..Range::BELOW_ONE };
+        settings::check::<T>("dropout", self.dropout, range)?;
+        self.init.map_or(Ok(()), Init::check::<T>)?;
         let layer = |pair: &[usize]| pair[0].checked_add(1)?.checked_mul(pair[1]);
         let numbers = widths.windows(2).try_fold(0, |sum: usize, pair| sum.checked_add(layer(pair)?));
         // Values, gradients and two numbers of an optimizer, of eight bytes.
@@ -274,7 +273,7 @@ impl Mlp {
             widths.push(w.cols);
         }
         let options = MlpOptions::new(&widths, activation);
-        options.check()?;
+        options.check::<T>()?;
         let layers: Vec<Linear> =
             weights.iter().map(|(w, b)| Linear::from_values(tape, w, Some(b))).collect();
         let norms = vec![None; layers.len() - 1];

@@ -1,9 +1,10 @@
 //! The layer of batch normalisation.
 
 use super::Mode;
-use super::layer_norm::{ones_and_zeros, small};
+use super::layer_norm::ones_and_zeros;
+use crate::settings::{self, Range};
 use crate::tape::{Param, Tape, Var};
-use crate::{Error, Float, Result};
+use crate::{Float, Result};
 
 /// Batch normalisation with a scale γ and a shift β that are learnt, and running statistics for evaluation.
 ///
@@ -49,16 +50,15 @@ impl BatchNorm {
     /// For n columns, with γ = 1 and β = 0; momentum ρ = 0.1 and ε = 10⁻⁵ are usual.
     ///
     /// # Errors
-    /// [`Error::Setting`] if ρ is not in [0, 1], or ε not positive and finite.
+    /// [`Error::Setting`](crate::Error::Setting) if ρ is not in [0, 1], or ε not positive and finite, as given or
+    /// in the type of the tape.
     ///
     /// # Panics
     /// If something other than a parameter is on the tape already.
     #[track_caller]
     pub fn new<T: Float>(tape: &mut Tape<T>, columns: usize, momentum: f64, epsilon: f64) -> Result<Self> {
-        if !(0.0..=1.0).contains(&momentum) {
-            return Err(Error::setting("momentum", format!("{momentum} is not in the range 0 to 1")));
-        }
-        small::<T>(epsilon)?;
+        settings::check::<T>("momentum", momentum, Range::SHARE)?;
+        settings::check::<T>("eps", epsilon, Range::POSITIVE)?;
         let (gamma, beta) = ones_and_zeros(tape, columns);
         let running = tape.buffer_with(2, columns, |to| to[columns..].fill(T::ONE));
         Ok(BatchNorm { gamma, beta, running, momentum, epsilon })
@@ -280,7 +280,7 @@ mod tests {
         let loss = tape.mean(y);
         tape.backward(loss);
         let before = tape.value(norm.running).to_dmatrix();
-        optimizer.step(&mut tape);
+        optimizer.step(&mut tape).unwrap();
         assert_eq!(tape.value(norm.running), before);
         assert_ne!(tape.value(after), dmatrix![1.0; 1.0; 1.0]);
     }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use rand_chacha::ChaCha8Rng;
 
 use super::buffers::Buffers;
+use super::motion::Motion;
 use super::{
     Audit, EarlyStopping, Epoch, Evaluation, FitOptions, Loss, Penalty, Rate, Trace, argmax, evaluate,
 };
@@ -14,7 +15,8 @@ use crate::models::Model;
 use crate::nn::Mode;
 use crate::optim::{Average, Clip, Clipped, Optimizer};
 use crate::rng::{Purpose, stream};
-use crate::tape::Tape;
+use crate::settings::{self, Range};
+use crate::tape::{Param, Tape};
 use crate::{Error, Float, Result};
 
 /// Where a run stands, after each step.
@@ -77,7 +79,7 @@ pub enum Stop {
 }
 
 /// What [`fit`] returns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fitted {
     /// How the run ended.
     pub stop: Stop,
@@ -86,6 +88,12 @@ pub struct Fitted {
     pub best_epoch: Option<usize>,
     /// Steps left out because their gradient was not finite.
     pub skipped: u64,
+    /// Trained parameters that have not moved by a single bit in all finished epochs: their gradient is zero, or
+    /// rate times gradient is too small a part of every number to be seen in it.
+    pub unmoved: Vec<Param>,
+    /// Finished epochs in which no trained parameter moved at all. Short epochs are looked at together, 16 steps
+    /// and more at a time.
+    pub idle_epochs: usize,
 }
 
 /// Trains `model`, whose parameters are on `tape`: batches → forward → loss → backward → step.
@@ -127,9 +135,10 @@ pub struct Fitted {
 /// # Errors
 /// [`Error::Data`] if the data does not fit the model or the loss, or a feature is
 /// [beyond `T`](Dataset::check_range); [`Error::Setting`] for a batch size of 0 or below what the model can
-/// train on, early stopping without a validation set, or a setting out of its range; [`Error::NonFinite`] if
-/// the loss or a gradient leaves the finite numbers, unless such steps are skipped, and if all steps of an
-/// epoch were.
+/// train on, early stopping without a validation set, or a setting out of its range, as given or as a `T`;
+/// [`Error::NonFinite`] if the loss or a gradient leaves the finite numbers, unless such steps are skipped, and
+/// if all steps of an epoch were; also if a parameter does, or what the optimizer remembers of one, which no
+/// later step would mend.
 #[allow(clippy::too_many_arguments)] // Each is one thing a run consists of; a struct would only rename them.
 pub fn fit<T: Float>(
     model: &dyn Model<T>,
@@ -151,7 +160,8 @@ pub fn fit<T: Float>(
     {
         average.swap(tape);
     }
-    Ok(Fitted { stop: stop?, best_epoch, skipped: run.clip.skipped() })
+    let (unmoved, idle_epochs) = (run.motion.unmoved(tape), run.motion.idle);
+    Ok(Fitted { stop: stop?, best_epoch, skipped: run.clip.skipped(), unmoved, idle_epochs })
 }
 
 /// A run of [`fit`]: what it was told, and what it remembers from epoch to epoch.
@@ -169,6 +179,7 @@ struct Run<'a, T: Float> {
     average: Option<Average<T>>,
     /// Where steps may be skipped.
     buffers: Option<Buffers<T>>,
+    motion: Motion<T>,
 }
 
 /// Sums over the steps of an epoch.
@@ -208,12 +219,11 @@ impl<'a, T: Float> Run<'a, T> {
         if options.early_stopping.is_some() && validation.is_none() {
             return Err(Error::setting("early_stopping", "it needs a validation set to judge by"));
         }
-        if let Some(Penalty { lambda, .. }) = &options.penalty
-            && !(*lambda >= 0.0 && T::of(*lambda).is_finite())
-        {
-            let why = format!("{lambda} is not finite and at least 0 (as {})", T::NAME);
-            return Err(Error::setting("l2", why));
+        if let Some(Penalty { lambda, .. }) = &options.penalty {
+            settings::check::<T>("l2", *lambda, Range::NOT_NEGATIVE)?;
         }
+        loss.check::<T>()?;
+        options.clip.check::<T>()?;
         Ok(Run {
             model,
             train,
@@ -227,6 +237,7 @@ impl<'a, T: Float> Run<'a, T> {
             early_stopping: options.early_stopping.map(EarlyStopping::new).transpose()?,
             average: options.average.map(Average::exponential).transpose()?,
             buffers: options.clip.skips().then(|| Buffers::of(tape)),
+            motion: Motion::of(tape),
         })
     }
 
@@ -237,8 +248,11 @@ impl<'a, T: Float> Run<'a, T> {
         observer: &mut dyn Observer,
         trace: &mut Trace,
     ) -> Result<Stop> {
-        if let Rate::Plateau(plateau) = &self.rate {
-            optimizer.set_lr(plateau.lr())?;
+        // The first rate was asked for; those that follow from it may become smaller than any number.
+        match &self.rate {
+            Rate::Plateau(plateau) => optimizer.set_lr(plateau.lr())?,
+            Rate::Schedule(schedule) => optimizer.set_lr(schedule.lr(optimizer.steps()))?,
+            Rate::Fixed => (),
         }
         for epoch in 1..=self.options.epochs {
             let start = Instant::now();
@@ -246,6 +260,8 @@ impl<'a, T: Float> Run<'a, T> {
                 return Ok(Stop::Interrupted { epoch });
             };
             let seconds = start.elapsed().as_secs_f64();
+            optimizer.check_finite(tape).map_err(|error| in_epoch(epoch, error))?;
+            self.motion.look(tape, sums.steps, epoch == self.options.epochs);
             let lr = optimizer.lr();
             let samples = sums.samples as f64;
             let train_loss = sums.loss / samples;
@@ -267,7 +283,7 @@ impl<'a, T: Float> Run<'a, T> {
             });
             let (after, stop) = validated?;
             if let Rate::Plateau(plateau) = &mut self.rate {
-                optimizer.set_lr(plateau.observe(after.map_or(train_loss, |e| e.loss)))?;
+                optimizer.follow(plateau.observe(after.map_or(train_loss, |e| e.loss)))?;
             }
             observer.epoch(trace)?;
             if stop {
@@ -318,12 +334,7 @@ impl<'a, T: Float> Run<'a, T> {
                 tape.backward(total);
                 // Before clipping, which would hide a layer whose gradient explodes.
                 flow = (audit && step + 1 == steps).then(|| Audit::before_step(tape, total));
-                self.clip.apply(tape).map_err(|error| match error {
-                    Error::NonFinite(why) => {
-                        Error::NonFinite(format!("epoch {epoch}, step {}: {why}", step + 1))
-                    }
-                    other => other,
-                })?
+                self.clip.apply(tape).map_err(|error| in_step(epoch, step + 1, error))?
             } else {
                 // Its gradient may be finite all the same; it is none to follow.
                 self.clip.skip();
@@ -340,9 +351,9 @@ impl<'a, T: Float> Run<'a, T> {
                         scores.zip(&self.labels).filter(|(row, label)| argmax(row) == **label).count();
                 }
                 if let Rate::Schedule(schedule) = &self.rate {
-                    optimizer.set_lr(schedule.lr(optimizer.steps()))?;
+                    optimizer.follow(schedule.lr(optimizer.steps()))?;
                 }
-                optimizer.step(tape);
+                optimizer.step(tape).map_err(|error| in_step(epoch, step + 1, error))?;
                 if let Some(flow) = &mut flow {
                     flow.after_step(tape)?;
                 }
@@ -416,6 +427,20 @@ pub(super) fn check_fit<T: Float>(model: &dyn Model<T>, data: &Dataset, loss: Lo
         return Err(Error::Data("there are no samples".into()));
     }
     Ok(())
+}
+
+fn in_step(epoch: usize, step: usize, error: Error) -> Error {
+    match error {
+        Error::NonFinite(why) => Error::NonFinite(format!("epoch {epoch}, step {step}: {why}")),
+        other => other,
+    }
+}
+
+fn in_epoch(epoch: usize, error: Error) -> Error {
+    match error {
+        Error::NonFinite(why) => Error::NonFinite(format!("epoch {epoch}: {why}")),
+        other => other,
+    }
 }
 
 fn diverged<T: Float>(tape: &Tape<T>, epoch: usize, step: usize, loss: f64) -> Error {

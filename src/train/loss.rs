@@ -1,6 +1,7 @@
 //! Which loss a model is trained on.
 
 use crate::data::Dataset;
+use crate::settings::{self, Range};
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -39,16 +40,28 @@ impl Loss {
     /// [`Error::Data`] if the data lacks what the loss compares with; [`Error::Setting`] for a
     /// smoothing outside [0, 1).
     pub fn outputs(self, data: &Dataset) -> Result<usize> {
+        self.check::<f64>()?;
         match self {
-            Loss::CrossEntropy { smoothing } if !(0.0..1.0).contains(&smoothing) => {
-                Err(Error::setting("smoothing", format!("{smoothing} is not in [0, 1)")))
-            }
             Loss::CrossEntropy { .. } | Loss::OneVsRest if data.labels().is_some() => Ok(data.classes()),
             Loss::MeanSquaredError if data.targets().is_some() => Ok(data.target_width()),
             Loss::CrossEntropy { .. } | Loss::OneVsRest => {
                 Err(Error::Data("cross-entropy needs class labels".into()))
             }
             Loss::MeanSquaredError => Err(Error::Data("the squared error needs real-valued targets".into())),
+        }
+    }
+
+    /// Whether its settings are in their ranges in `T`: as an `f32`, a smoothing of 0.99999999 is 1.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] that names the setting, its value and `T`.
+    pub fn check<T: Float>(self) -> Result<()> {
+        let range = Range { text: "in [0, 1)", ..Range::BELOW_ONE };
+        match self {
+            Loss::CrossEntropy { smoothing } => {
+                settings::check::<T>("smoothing", smoothing, range).map(|_| ())
+            }
+            _ => Ok(()),
         }
     }
 

@@ -7,6 +7,7 @@ mod evaluate;
 mod fit;
 mod loss;
 mod metrics;
+mod motion;
 mod options;
 mod trace;
 

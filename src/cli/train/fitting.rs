@@ -10,7 +10,7 @@ use tapegrad::optim::schedule::{self, Goal, ReduceOnPlateau, Warmup};
 use tapegrad::optim::{Average, Clip, NonFinite};
 use tapegrad::tape::Param;
 use tapegrad::train::{Criterion, EarlyStopping, FitOptions, Fitted, Loss, Penalty, Rate, Stop, Trace};
-use tapegrad::{Error, Result};
+use tapegrad::{Error, Float, Result, Tape};
 
 use super::super::{Failure, output};
 use super::mlp::StepArgs;
@@ -138,7 +138,7 @@ impl FitArgs {
     /// What the run is told, for a first rate `lr`; what is set stands in the trace. `weights` are what the
     /// penalty is on.
     #[allow(clippy::too_many_arguments)] // Each is one thing that a fit is told.
-    pub fn options(
+    pub fn options<T: Float>(
         &self,
         steps: &StepArgs,
         seed: u64,
@@ -153,12 +153,10 @@ impl FitArgs {
             EarlyStopping::<f64>::new(criterion).map_err(|error| named("early_stopping", error))?;
         }
         if let Some(decay) = self.ema {
-            Average::<f64>::exponential(decay).map_err(|error| renamed("ema", error))?;
+            Average::<T>::exponential(decay).map_err(|error| renamed("ema", error))?;
         }
-        if !(0.0..1.0).contains(&self.label_smoothing) {
-            let why = format!("{} is not in [0, 1)", self.label_smoothing);
-            return Err(Error::setting("label_smoothing", why));
-        }
+        let smoothed = Loss::CrossEntropy { smoothing: self.label_smoothing };
+        smoothed.check::<T>().map_err(|error| renamed("label_smoothing", error))?;
         // What an hour of training would end in is better said now.
         let batches = Batches::shuffled(samples, steps.batch, seed)?;
         let short = (1..least_batch).contains(&(samples % steps.batch));
@@ -173,12 +171,13 @@ impl FitArgs {
         if let Some(max) = self.clip_value {
             clip = clip.with_value(max)?;
         }
+        clip.check::<T>()?;
         if self.early_stopping.is_some() && !validated {
             let why = "it needs samples to judge by: keep some apart, with --validation 0.1";
             return Err(Error::setting("early_stopping", why));
         }
         let loss = match loss {
-            Loss::CrossEntropy { .. } => Loss::CrossEntropy { smoothing: self.label_smoothing },
+            Loss::CrossEntropy { .. } => smoothed,
             _ if self.label_smoothing != 0.0 => {
                 return Err(Error::setting("label_smoothing", "only the softmax over all classes has it"));
             }
@@ -207,6 +206,12 @@ impl FitArgs {
                     "warmup",
                     "plateau follows the epochs and has no steps to warm up in",
                 ));
+            }
+            (_, warmup) if warmup > steps => {
+                let why = format!(
+                    "{warmup} is more than the {steps} steps of the run, which would end below the rate"
+                );
+                return Err(Error::setting("warmup", why));
             }
             (name, _) => name.unwrap_or("constant"),
         };
@@ -249,7 +254,13 @@ impl FitArgs {
     }
 
     /// What came of it, for people and for the trace.
-    pub fn conclude(&self, fitted: &Fitted, trace: &mut Trace, quiet: bool) -> Result<(), Failure> {
+    pub fn conclude<T: Float>(
+        &self,
+        fitted: &Fitted,
+        tape: &Tape<T>,
+        trace: &mut Trace,
+        quiet: bool,
+    ) -> Result<(), Failure> {
         if let Some(best) = fitted.best_epoch {
             trace.result("best_epoch", best as f64);
             if !quiet {
@@ -268,6 +279,19 @@ impl FitArgs {
                     fitted.skipped
                 ))?;
             }
+        }
+        let why = "their gradients are zero, or the rate is too small for them";
+        if !fitted.unmoved.is_empty() {
+            let names: Vec<&str> = fitted.unmoved.iter().map(|p| tape.name(*p)).collect();
+            trace.result("unmoved_parameters", names.len() as f64);
+            output::note(format_args!(
+                "not moved by a single bit in the whole run: {}; {why}",
+                names.join(", ")
+            ));
+        }
+        if fitted.idle_epochs > 0 {
+            trace.result("idle_epochs", fitted.idle_epochs as f64);
+            output::note(format_args!("no weight moved in {} of the epochs; {why}", fitted.idle_epochs));
         }
         if self.audit
             && !quiet

@@ -66,7 +66,7 @@ pub fn measure(context: &Context, outcome: &mut Outcome) -> Result<()> {
             let loss = tape.scale(mse, 0.5 * DRAWS as f64);
             tape.zero_grad();
             tape.backward(loss);
-            optimizer.step(&mut tape);
+            optimizer.step(&mut tape)?;
             done += 1;
         }
         let descent = tape.value(w).to_dmatrix();

@@ -56,8 +56,8 @@ pub struct Falkon<T: Float> {
 /// Held or made anew, the numbers are the same: the memory does not change a bit.
 ///
 /// # Errors
-/// [`Error::Setting`] if λ is not above 0, M is 0 or more than n, `iterations` is 0, `tolerance` is negative
-/// or NaN, or the memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if λ
+/// [`Error::Setting`] if λ is not above 0, M is 0 or more than n, `iterations` is 0, `tolerance` is not
+/// in [0, 1), or the memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if λ
 /// is too small for the precision.
 pub fn falkon<T: Float>(
     kernel: Arc<dyn Kernel<T>>,

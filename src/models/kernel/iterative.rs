@@ -56,8 +56,8 @@ pub struct IterativeRidge<T: Float> {
 /// Held or made anew, the numbers are the same: the memory does not change a bit.
 ///
 /// # Errors
-/// [`Error::Setting`] if λ is not above 0, s is 0 or more than n, `iterations` is 0, `tolerance` is negative
-/// or NaN, or the memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if
+/// [`Error::Setting`] if λ is not above 0, s is 0 or more than n, `iterations` is 0, `tolerance` is not
+/// in [0, 1), or the memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if
 /// the kernel matrix of S is beyond the precision; [`Error::Interrupted`] if `observe` breaks before the
 /// first iteration is finished.
 pub fn iterative_ridge<T: Float>(

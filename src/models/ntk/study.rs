@@ -203,7 +203,7 @@ pub fn lazy_training(
     let (mut points, mut done) = (Vec::new(), 0);
     for step in steps {
         while done < *step {
-            descend(&mlp, &mut tape, &mut optimizer, x, y);
+            descend(&mlp, &mut tape, &mut optimizer, x, y)?;
             done += 1;
         }
         let (f, g) = (outputs(&mlp, &mut tape, x), outputs(&mlp, &mut tape, test));
@@ -238,7 +238,7 @@ fn descend(
     optimizer: &mut Optimizer<f64>,
     x: &Samples<f64>,
     y: &DMatrix<f64>,
-) {
+) -> Result<()> {
     tape.rewind();
     let input = tape.constant_slice(x.len(), x.features(), x.rows().values);
     let output = mlp.forward(tape, input);
@@ -246,7 +246,11 @@ fn descend(
     tape.zero_grad();
     // Row-major, as the columns of the transpose are.
     tape.backward_with(output, |upstream| upstream.copy_from_slice(residual.transpose().as_slice()));
-    optimizer.step(tape);
+    match optimizer.step(tape) {
+        // The outputs are not finite either, and whoever looks at them knows the largest rate.
+        Err(Error::NonFinite(_)) => Ok(()),
+        other => other,
+    }
 }
 
 /// f(X), a sample a row.
