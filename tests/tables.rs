@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use tapegrad::Error;
 use tapegrad::data::table::{
     Encoded, Header, Missing, ReadOptions, Schema, Table, TableOptions, Task, Values,
@@ -34,7 +35,8 @@ fn fails(result: Result<impl Sized, Error>, expected: &str) {
 /// Rows, features and a weighted sum of all numbers, by NumPy from scikit-learn's copies.
 #[test]
 fn the_shipped_data_sets_are_those_of_scikit_learn() {
-    let cases: [(&str, &str, usize, usize, f64, &[&str], &[usize]); 4] = [
+    type Case = (&'static str, &'static str, usize, usize, f64, &'static [&'static str], &'static [usize]);
+    let cases: [Case; 4] = [
         ("iris.csv", "species", 150, 4, 12514.9, &["setosa", "versicolor", "virginica"], &[50, 50, 50]),
         ("wine.csv", "cultivar", 178, 13, 972_662.643_996, &["class_0", "class_1", "class_2"], &[59, 71, 48]),
         (
@@ -377,4 +379,55 @@ fn what_a_column_is_can_be_told() {
     let (x, c) = (&table.columns()[0], &table.columns()[1]);
     assert_eq!((x.range(), x.missing(), x.texts()), (Some((-1.0, 3.0)), 1, None));
     assert_eq!((c.range(), c.missing(), c.texts()), (None, 0, Some(vec![("a", 1), ("b", 2)])));
+}
+
+proptest! {
+    /// Whatever the bytes are, there is a table or an error of one line; and the data set has the table's rows.
+    #[test]
+    fn any_bytes(bytes in proptest::collection::vec(
+        proptest::sample::select(&b"aab1122..--e?,,,,;\t\"\"\n\n\n\r \xff\xc3\xa9\0"[..]), 0..80,
+    )) {
+        match Table::from_reader(&bytes[..], "t.csv", &ReadOptions::default()) {
+            Err(error) => prop_assert!(!error.to_string().contains('\n')),
+            Ok(table) => {
+                let target = table.columns()[0].name().to_string();
+                let options = TableOptions { missing: Missing::Drop, ..TableOptions::target(target) };
+                for options in [TableOptions::default(), options] {
+                    match Schema::fit(&table, &options) {
+                        Err(error) => prop_assert!(!error.to_string().contains('\n')),
+                        Ok(schema) => {
+                            let encoded = schema.encode(&table).unwrap();
+                            prop_assert_eq!(encoded.data.len(), encoded.rows.len());
+                            prop_assert_eq!(encoded.data.features(), schema.feature_names().len());
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// What a writer of CSV quotes is read back, cell by cell, with the line of each row.
+    #[test]
+    fn quoted_texts_come_back(
+        rows in proptest::collection::vec(("x[a,\"\n;|]{0,6}x", "x[a,\"\r\n\t]{0,6}x"), 1..20),
+        crlf in proptest::bool::ANY,
+    ) {
+        let end = if crlf { "\r\n" } else { "\n" };
+        let quote = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+        let mut text = format!("first,second{end}");
+        let mut lines = Vec::new();
+        for (a, b) in &rows {
+            lines.push(1 + text.matches('\n').count() as u64);
+            text += &format!("{},{}{end}", quote(a), quote(b));
+        }
+        let table = table(&text).unwrap();
+        for (column, expected) in table.columns().iter().zip([0, 1]) {
+            let Values::Text { codes, texts } = column.values() else { panic!() };
+            for (row, (a, b)) in rows.iter().enumerate() {
+                let expected: &str = if expected == 0 { a } else { b };
+                prop_assert_eq!(&*texts[codes[row] as usize], expected);
+                prop_assert_eq!(table.line(row), lines[row]);
+            }
+        }
+    }
 }
