@@ -33,6 +33,17 @@ pub enum Error {
         why: String,
     },
 
+    /// A table of text, such as CSV, that cannot be read, or a cell of it that cannot be used.
+    #[error("{file}: line {line}: {why}")]
+    Table {
+        /// The file, or what stands for it.
+        file: String,
+        /// The line on which the row begins; the first line of the file is 1.
+        line: u64,
+        /// The column, what was expected, what was found, and a way out.
+        why: String,
+    },
+
     /// Data that can be read but not used: labels out of range, columns that do not pair, NaN.
     #[error("{0}")]
     Data(String),

@@ -36,11 +36,11 @@
 //! 1. [`error`], [`float`], [`rng`], [`mod@file`]: the one error type, the two number types, the random
 //!    streams, files written whole.
 //! 2. [`linalg`]: the seam to the linear algebra below, and the [threads](linalg::with_threads).
-//! 3. [`data`]: IDX files and generators → [`Dataset`] → batches.
+//! 3. [`data`]: IDX files, [tables](data::table) and generators → [`Dataset`] → batches.
 //! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
 //! 5. [`ops`]: the operations, one file each or one for a family.
-//! 6. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron, logistic regression
-//!    to its exact optimum, kernel ridge regression exact and at scale, [tangent kernels](models::ntk).
+//! 6. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron, [linear](models::linear)
+//!    and logistic regression to their exact optimum, kernel ridge regression exact and at scale, [tangent kernels](models::ntk).
 //! 7. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.
 //! 8. [`train`]: the training loop, what it measures, early stopping, and the
 //!    [`Trace`](train::Trace) of a run.

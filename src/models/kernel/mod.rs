@@ -45,5 +45,6 @@ pub use machine::KernelMachine;
 pub use median::median_gamma;
 pub use nystrom::{NystromOptions, nystrom};
 pub use options::RidgeOptions;
+pub(crate) use options::check_lambda;
 pub use path::{PathPoint, RidgePath, lambda_grid};
 pub use samples::{Rows, Samples, one_vs_rest};

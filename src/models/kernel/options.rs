@@ -45,7 +45,7 @@ impl RidgeOptions {
     }
 }
 
-pub(super) fn check_lambda(lambda: f64) -> Result<()> {
+pub(crate) fn check_lambda(lambda: f64) -> Result<()> {
     if lambda.is_finite() && lambda >= 0.0 {
         return Ok(());
     }
