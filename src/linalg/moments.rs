@@ -35,7 +35,7 @@ pub(crate) fn centre<T: Float>(x: &[T], centred: &mut [T]) -> Moments<T> {
     centred.iter_mut().for_each(|d| *d -= correction);
     let squares = norm_squared(centred);
     if !squares.is_finite()
-        && let Some(scaled) = Scaled::of(x.iter().copied())
+        && let Some(scaled) = Huge::of(x.iter().copied())
     {
         centred.iter_mut().zip(x).for_each(|(d, x)| *d = T::of(scaled.centred(*x)));
         return Moments {
@@ -87,7 +87,7 @@ pub(crate) fn centre_columns<T: Float>(x: &[T], centred: &mut [T], means: &mut [
     for j in 0..cols {
         let column = x[j..].iter().step_by(cols).copied();
         if !squares[j].is_finite()
-            && let Some(scaled) = Scaled::of(column.clone())
+            && let Some(scaled) = Huge::of(column.clone())
         {
             means[j] = T::of(scaled.mean / scaled.scale);
             squares[j] = T::of(scaled.squares / scaled.scale / scaled.scale);
@@ -112,16 +112,19 @@ fn sums_of_columns<T: Float>(x: &[T], sums: &mut [T], add: impl Fn(usize, &mut [
 }
 
 /// The moments of numbers so large that plain sums leave the range of the type: in `f64`, of x·scale.
-struct Scaled {
-    scale: f64,
-    mean: f64,
-    squares: f64,
+pub(crate) struct Huge {
+    /// A power of two.
+    pub scale: f64,
+    /// Of x·scale.
+    pub mean: f64,
+    /// Σ of the squares of [`centred`](Self::centred).
+    pub squares: f64,
 }
 
-impl Scaled {
+impl Huge {
     /// `None` where a number is infinite or NaN.
     #[cold]
-    fn of<T: Float>(x: impl Iterator<Item = T> + Clone) -> Option<Scaled> {
+    pub fn of<T: Float>(x: impl Iterator<Item = T> + Clone) -> Option<Huge> {
         let (mut largest, mut n) = (0.0f64, 0.0);
         for x in x.clone() {
             if !x.is_finite() {
@@ -137,10 +140,11 @@ impl Scaled {
         let mean = x.clone().map(|x| x.to_f64() * scale / n).sum::<f64>();
         let mean = mean + x.clone().map(|x| (x.to_f64() * scale - mean) / n).sum::<f64>();
         let squares = x.map(|x| x.to_f64() * scale - mean).map(|d| d * d).sum();
-        Some(Scaled { scale, mean, squares })
+        Some(Huge { scale, mean, squares })
     }
 
-    fn centred<T: Float>(&self, x: T) -> f64 {
+    /// x·scale − mean.
+    pub fn centred<T: Float>(&self, x: T) -> f64 {
         x.to_f64() * self.scale - self.mean
     }
 }

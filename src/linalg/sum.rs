@@ -40,7 +40,7 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
         a.len(),
         #[inline(always)]
         move || {
-            let mut blocks = Pairwise::<T, 1>::default();
+            let (mut blocks, one) = (None, a.len() <= SUM_BLOCK);
             for (a, b) in a.chunks(SUM_BLOCK).zip(b.chunks(SUM_BLOCK)) {
                 let mut lanes = [T::ZERO; LANES];
                 let (a_blocks, a_rest) = a.as_chunks::<LANES>();
@@ -63,9 +63,12 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
                     }
                     width /= 2;
                 }
-                blocks.add([lanes[0]]);
+                if one {
+                    return lanes[0];
+                }
+                blocks.get_or_insert_with(Pairwise::<T, 1>::new).add(&mut [lanes[0]]);
             }
-            blocks.total()[0]
+            blocks.map_or(T::ZERO, |blocks| blocks.total()[0])
         },
     )
 }
@@ -73,39 +76,57 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
 /// Sums of blocks, N of them side by side, added up pairwise: level k holds the sum of 2ᵏ blocks, or nothing,
 /// like the digits of a binary counter.
 struct Pairwise<T, const N: usize> {
-    /// Enough for 2⁴⁰ blocks, more than there is memory for. What is empty is not written.
-    levels: [Option<[T; N]>; 40],
-}
-
-impl<T: Float, const N: usize> Default for Pairwise<T, N> {
-    #[inline(always)]
-    fn default() -> Self {
-        Pairwise { levels: [const { None }; 40] }
-    }
+    /// Enough for 2²⁰ blocks of 4096 rows or more. What is empty is not written.
+    levels: [Option<[T; N]>; 20],
 }
 
 impl<T: Float, const N: usize> Pairwise<T, N> {
     #[inline(always)]
-    fn add(&mut self, mut block: [T; N]) {
+    fn new() -> Self {
+        Pairwise { levels: [const { None }; 20] }
+    }
+
+    /// Adds one more block; `sums` is room to work in afterwards.
+    #[inline(always)]
+    fn add(&mut self, sums: &mut [T; N]) {
         for level in &mut self.levels {
-            let Some(before) = level.take() else {
-                *level = Some(block);
+            let Some(before) = level else {
+                *level = Some(*sums);
                 return;
             };
-            block.iter_mut().zip(before).for_each(|(sum, before)| *sum = before + *sum);
+            sums.iter_mut().zip(before).for_each(|(sum, before)| *sum = *before + *sum);
+            *level = None;
         }
+        // Of more blocks, the last level is a running sum.
+        self.levels[self.levels.len() - 1] = Some(*sums);
     }
 
     /// The sum of all blocks; 0 of none.
     #[inline(always)]
-    fn total(self) -> [T; N] {
-        let mut levels = self.levels.into_iter().flatten();
-        let Some(mut total) = levels.next() else { return [T::ZERO; N] };
+    fn total(&self) -> [T; N] {
+        let mut levels = self.levels.iter().flatten();
+        let mut total = levels.next().copied().unwrap_or([T::ZERO; N]);
         for level in levels {
-            total.iter_mut().zip(level).for_each(|(sum, level)| *sum = level + *sum);
+            total.iter_mut().zip(level).for_each(|(sum, level)| *sum = *level + *sum);
         }
         total
     }
+}
+
+/// Σ aᵢ·bᵢ·cᵢ in a fixed order, by lanes and blocks as [`sum`]. The slices must be equally long.
+pub(crate) fn dot3<T: Float>(a: &[T], b: &[T], c: &[T]) -> T {
+    const LANES: usize = 16;
+    let mut blocks = Pairwise::<T, 1>::new();
+    for ((a, b), c) in a.chunks(SUM_BLOCK).zip(b.chunks(SUM_BLOCK)).zip(c.chunks(SUM_BLOCK)) {
+        let mut lanes = [T::ZERO; LANES];
+        for ((a, b), c) in a.chunks(LANES).zip(b.chunks(LANES)).zip(c.chunks(LANES)) {
+            for (((lane, a), b), c) in lanes.iter_mut().zip(a).zip(b).zip(c) {
+                *lane += *a * *b * *c;
+            }
+        }
+        blocks.add(&mut [sum(&lanes)]);
+    }
+    blocks.total()[0]
 }
 
 /// Numbers that [`column_sums`] adds up side by side: they stay in the nearest cache, and few enough to
@@ -147,10 +168,9 @@ pub(crate) fn column_sums<T: Float>(
             let stride = row_or_rows(cols);
             for column in (0..stride).step_by(PIECE) {
                 let width = PIECE.min(stride - column);
-                let mut totals = Pairwise::<T, PIECE>::default();
+                let (mut totals, mut total) = (None, [T::ZERO; PIECE]);
                 let many = BLOCK * BLOCK * stride;
                 for blocks in (column..len).step_by(many) {
-                    let mut total = [T::ZERO; PIECE];
                     for block in (blocks..len.min(blocks + many)).step_by(BLOCK * stride) {
                         let mut part = [T::ZERO; PIECE];
                         let end = len.min(block + BLOCK * stride);
@@ -159,9 +179,14 @@ pub(crate) fn column_sums<T: Float>(
                         }
                         total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
                     }
-                    totals.add(total);
+                    if len > many {
+                        totals.get_or_insert_with(Pairwise::<T, PIECE>::new).add(&mut total);
+                        total = [T::ZERO; PIECE];
+                    }
                 }
-                let mut total = totals.total();
+                if let Some(totals) = &totals {
+                    total = totals.total();
+                }
                 // Rows side by side that there are none of need no adding up.
                 let used = width.min(len.max(cols));
                 let (sums, other_rows) = total[..used].split_at_mut(width.min(cols));
