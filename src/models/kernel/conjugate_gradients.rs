@@ -107,13 +107,13 @@ fn finite(x: f64, iteration: usize) -> Result<f64> {
     )))
 }
 
-/// At least one iteration, and a tolerance that is a number not below 0.
+/// At least one iteration, and a tolerance from 0 to below 1, with which nothing would be solved.
 pub(super) fn check_iterations(iterations: usize, tolerance: f64) -> Result<()> {
     if iterations == 0 {
         return Err(Error::setting("iterations", "0: must be at least 1"));
     }
-    if tolerance.is_nan() || tolerance < 0.0 {
-        return Err(Error::setting("tolerance", format!("{tolerance}: must not be below 0")));
+    if !(0.0..1.0).contains(&tolerance) {
+        return Err(Error::setting("tolerance", format!("{tolerance}: must be from 0 to below 1")));
     }
     Ok(())
 }

@@ -28,6 +28,7 @@ mod nystrom;
 mod options;
 mod path;
 mod samples;
+mod targets;
 
 pub use centres::{Centres, leverage_scores};
 pub use conjugate_gradients::IterativeProgress;

@@ -1,6 +1,5 @@
 //! What all fits are told, and the memory they may take.
 
-use super::samples::Samples;
 use crate::{Error, Float, Result};
 
 /// λ and the memory that a fit may take.
@@ -28,8 +27,8 @@ impl RidgeOptions {
         self.lambda * n as f64
     }
 
-    pub(super) fn check_lambda(&self) -> Result<()> {
-        check_lambda(self.lambda)
+    pub(super) fn check_lambda<T: Float>(&self, n: usize) -> Result<()> {
+        check_lambda::<T>(self.lambda, n)
     }
 
     /// An error if `numbers` of type `T` are more than the memory allows.
@@ -45,24 +44,29 @@ impl RidgeOptions {
     }
 }
 
-pub(super) fn check_lambda(lambda: f64) -> Result<()> {
-    if lambda.is_finite() && lambda >= 0.0 {
+/// An error unless λ ≥ 0 and `T` holds nλ.
+pub(super) fn check_lambda<T: Float>(lambda: f64, n: usize) -> Result<()> {
+    if !(lambda.is_finite() && lambda >= 0.0) {
+        return Err(Error::setting("lambda", format!("{lambda}: must be finite and not below 0")));
+    }
+    let ridge = T::of(lambda * n as f64);
+    if ridge.is_finite() && (ridge > T::ZERO || lambda == 0.0) {
         return Ok(());
     }
-    Err(Error::setting("lambda", format!("{lambda}: must be finite and not below 0")))
+    let why = format!("{lambda:e}: times {n} samples it is {ridge} as {}", T::NAME);
+    Err(Error::setting("lambda", why))
 }
 
-/// An error unless there is a finite row of targets for each sample, and one column at least.
-pub(super) fn check_targets<T: Float>(x: &Samples<T>, y: &nalgebra::DMatrix<T>) -> Result<()> {
-    if y.nrows() != x.len() {
-        return Err(Error::Data(format!("{} rows of targets for {} samples", y.nrows(), x.len())));
+/// An error unless `value` is finite and above 0 as a `T`.
+pub(in crate::models) fn positive_in<T: Float>(name: &'static str, value: f64) -> Result<()> {
+    let held = T::of(value);
+    if held.is_finite() && held > T::ZERO {
+        return Ok(());
     }
-    if y.ncols() == 0 {
-        return Err(Error::Data("there are no targets".into()));
-    }
-    if let Some(at) = y.iter().position(|v| !v.is_finite()) {
-        let (row, column) = (at % y.nrows(), at / y.nrows());
-        return Err(Error::Data(format!("row {row}, column {column}: the target is {}", y[at])));
-    }
-    Ok(())
+    Err(Error::setting(name, format!("{value:e} is not finite and above 0 as {}", T::NAME)))
+}
+
+/// An error unless `value` is 0, or finite and above 0 as a `T`.
+pub(in crate::models) fn not_negative_in<T: Float>(name: &'static str, value: f64) -> Result<()> {
+    if value == 0.0 { Ok(()) } else { positive_in::<T>(name, value) }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::positive;
+use super::{not_negative_in, positive, positive_in};
 use crate::linalg::simd::vectorize;
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
@@ -116,6 +116,16 @@ impl InfiniteNetwork {
         }
         let weight_variance = positive("weight_variance", weight_variance)?;
         Ok(InfiniteNetwork { weight_variance, bias_variance, ..self })
+    }
+
+    /// An error if a setting is beyond `T`: not finite there, or 0 where it is not.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the setting, its value and the type.
+    pub fn check<T: Float>(&self) -> Result<()> {
+        positive_in::<T>("gamma", self.input_scale)?;
+        positive_in::<T>("weight_variance", self.weight_variance)?;
+        not_negative_in::<T>("bias_variance", self.bias_variance)
     }
 
     /// Hidden layers.

@@ -1,6 +1,6 @@
 //! The Laplacian kernel.
 
-use super::{Kernel, Pairwise, positive};
+use super::{Kernel, Pairwise, positive, positive_in};
 use crate::{Float, Result};
 
 /// k(x, y) = exp(−γ‖x − y‖₁), with the sum of absolute differences.
@@ -33,6 +33,10 @@ impl<T: Float> Kernel<T> for Laplacian {
 
     fn pairwise(&self) -> Pairwise {
         Pairwise::ManhattanDistance
+    }
+
+    fn check(&self) -> Result<()> {
+        positive_in::<T>("gamma", self.gamma)
     }
 
     fn apply(&self, values: &mut [T], _: T, _: &[T]) {

@@ -1,6 +1,6 @@
 //! The polynomial kernel.
 
-use super::{Kernel, Pairwise, positive};
+use super::{Kernel, Pairwise, not_negative_in, positive, positive_in};
 use crate::{Error, Float, Result};
 
 /// k(x, y) = (γ⟨x, y⟩ + c₀)^d: all products of up to d features (exactly d where c₀ = 0).
@@ -35,6 +35,11 @@ impl<T: Float> Kernel<T> for Polynomial {
 
     fn pairwise(&self) -> Pairwise {
         Pairwise::InnerProduct
+    }
+
+    fn check(&self) -> Result<()> {
+        positive_in::<T>("gamma", self.gamma)?;
+        not_negative_in::<T>("offset", self.offset)
     }
 
     fn apply(&self, values: &mut [T], _: T, _: &[T]) {

@@ -1,6 +1,6 @@
 //! The Gaussian kernel.
 
-use super::{Kernel, Pairwise, positive};
+use super::{Kernel, Pairwise, positive, positive_in};
 use crate::{Float, Result};
 
 /// k(x, y) = exp(−γ‖x − y‖²).
@@ -33,6 +33,10 @@ impl<T: Float> Kernel<T> for Rbf {
 
     fn pairwise(&self) -> Pairwise {
         Pairwise::SquaredDistance
+    }
+
+    fn check(&self) -> Result<()> {
+        positive_in::<T>("gamma", self.gamma)
     }
 
     fn apply(&self, values: &mut [T], _: T, _: &[T]) {
