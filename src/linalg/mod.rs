@@ -16,6 +16,7 @@ pub(crate) mod backend;
 mod cholesky;
 mod eigen;
 mod gemm;
+mod moments;
 pub(crate) mod simd;
 mod sum;
 pub(crate) mod threads;
@@ -24,6 +25,11 @@ pub use cholesky::Cholesky;
 pub(crate) use cholesky::add_gram;
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use gemm::{Mat, gemm};
+#[cfg_attr(
+    not(test),
+    expect(unused_imports, reason = "the operations and the preparation of data come to use them")
+)]
+pub(crate) use moments::{centre, centre_columns};
 pub(crate) use sum::{PIECE, column_sums, reduce, row_or_rows};
 pub use sum::{dot, norm_squared, sum};
 pub use threads::{available_threads, try_with_threads, with_threads};
