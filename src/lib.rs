@@ -72,6 +72,7 @@ pub mod optim;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod rng;
+mod settings;
 pub mod tape;
 pub mod train;
 
