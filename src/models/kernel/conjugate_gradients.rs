@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use nalgebra::DMatrix;
 
 use crate::linalg::dot;
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// Where an iterative fit stands when it asks its observer whether to go on.
@@ -112,10 +113,7 @@ pub(super) fn check_iterations(iterations: usize, tolerance: f64) -> Result<()> 
     if iterations == 0 {
         return Err(Error::setting("iterations", "0: must be at least 1"));
     }
-    if !(0.0..1.0).contains(&tolerance) {
-        return Err(Error::setting("tolerance", format!("{tolerance}: must be from 0 to below 1")));
-    }
-    Ok(())
+    check::<f64>("tolerance", tolerance, Range::BELOW_ONE).map(drop)
 }
 
 fn column_dot<T: Float>(a: &DMatrix<T>, b: &DMatrix<T>, j: usize) -> f64 {

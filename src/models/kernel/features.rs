@@ -47,5 +47,7 @@ pub(super) fn ridge<T: Float>(
 pub(super) fn numbers(n: usize, d: usize, c: usize, width: usize) -> u128 {
     let (block, n, d, c) = (block_rows(width).min(n) as u128, n as u128, d as u128, c as u128);
     let width = width as u128;
-    width * width + block * width + n * (d + 1) + 2 * n * c + width * c
+    // As many features as one may ask for are more than this type holds the square of.
+    let own = width.saturating_mul(width.saturating_add(block + c));
+    own.saturating_add(n * (d + 1) + 2 * n * c)
 }

@@ -11,6 +11,7 @@ use super::samples::{Rows, Samples};
 use super::targets::check_targets;
 use crate::linalg::{Mat, gemm, norm_squared};
 use crate::rng::{Purpose, standard_normal, stream};
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// Ridge regression on z(x) = √(1/F)·[cos ω₁ᵀx, …, cos ω_Fᵀx, sin ω₁ᵀx, …, sin ω_Fᵀx] with ωⱼ ~ N(0, 2γI).
@@ -64,10 +65,11 @@ impl<T: Float> FourierRidge<T> {
         // The angles of a block are half of its features; and it may be copied to be centred.
         let extra = (frequencies as u128 + 4096.min(n) as u128) * d as u128 + width as u128 * 4096 / 2;
         let what = format!("ridge regression on {width} random features in {}", T::NAME);
-        let numbers = features::numbers(n, d, c, width) + extra;
+        let numbers = features::numbers(n, d, c, width).saturating_add(extra);
         options.check_memory::<T>(&what, numbers, "take fewer frequencies")?;
         let mut rng = stream(seed, Purpose::Projection);
         let deviation = (2.0 * gamma).sqrt();
+        check::<T>("gamma", deviation, Range::POSITIVE)?;
         let omega: Vec<T> =
             (0..frequencies * d).map(|_| T::of(deviation * standard_normal(&mut rng))).collect();
         let centre = centre(x, gamma);

@@ -1,5 +1,6 @@
 //! What all fits are told, and the memory they may take.
 
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// λ and the memory that a fit may take.
@@ -46,27 +47,12 @@ impl RidgeOptions {
 
 /// An error unless λ ≥ 0 and `T` holds nλ.
 pub(super) fn check_lambda<T: Float>(lambda: f64, n: usize) -> Result<()> {
-    if !(lambda.is_finite() && lambda >= 0.0) {
-        return Err(Error::setting("lambda", format!("{lambda}: must be finite and not below 0")));
-    }
-    let ridge = T::of(lambda * n as f64);
-    if ridge.is_finite() && (ridge > T::ZERO || lambda == 0.0) {
-        return Ok(());
-    }
-    let why = format!("{lambda:e}: times {n} samples it is {ridge} as {}", T::NAME);
-    Err(Error::setting("lambda", why))
-}
-
-/// An error unless `value` is finite and above 0 as a `T`.
-pub(in crate::models) fn positive_in<T: Float>(name: &'static str, value: f64) -> Result<()> {
-    let held = T::of(value);
-    if held.is_finite() && held > T::ZERO {
-        return Ok(());
-    }
-    Err(Error::setting(name, format!("{value:e} is not finite and above 0 as {}", T::NAME)))
-}
-
-/// An error unless `value` is 0, or finite and above 0 as a `T`.
-pub(in crate::models) fn not_negative_in<T: Float>(name: &'static str, value: f64) -> Result<()> {
-    if value == 0.0 { Ok(()) } else { positive_in::<T>(name, value) }
+    check::<f64>("lambda", lambda, Range::NOT_NEGATIVE)?;
+    check::<T>("lambda", lambda * n as f64, Range::NOT_NEGATIVE).map(drop).map_err(|error| match error {
+        Error::Setting { name, why } => Error::setting(
+            name,
+            format!("{lambda:e} for {n} samples makes a ridge nλ that is out of range: {why}"),
+        ),
+        other => other,
+    })
 }

@@ -10,6 +10,7 @@ use super::options::{RidgeOptions, check_lambda};
 use super::samples::Samples;
 use super::targets::{Scales, check_targets};
 use crate::linalg::{SymmetricEigen, symmetric_eigen};
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// K = Q·diag(d)·Qᵀ, from which the fit for any λ follows in O(n²c).
@@ -161,10 +162,8 @@ impl<T: Float> RidgePath<T> {
 /// # Errors
 /// [`Error::Setting`] unless both are finite and above 0.
 pub fn lambda_grid(from: f64, to: f64, count: usize) -> Result<Vec<f64>> {
-    if !(from > 0.0 && to > 0.0 && from.is_finite() && to.is_finite()) {
-        let why = format!("{from} to {to}: both ends must be finite and above 0");
-        return Err(Error::setting("lambda", why));
-    }
+    check::<f64>("lambda", from, Range::POSITIVE)?;
+    check::<f64>("lambda", to, Range::POSITIVE)?;
     let (a, b) = (Float::ln(from), Float::ln(to));
     let at = |i: usize| Float::exp(a + (b - a) * i as f64 / (count.max(2) - 1) as f64);
     Ok((0..count).map(at).collect())

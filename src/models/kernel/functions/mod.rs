@@ -24,8 +24,8 @@ pub use polynomial::Polynomial;
 pub use rbf::Rbf;
 
 use super::median::{median_distance, median_gamma};
-pub(super) use super::options::{not_negative_in, positive_in};
 use super::samples::Samples;
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// What a kernel is a function of, besides ‖x‖² and ‖y‖².
@@ -226,29 +226,23 @@ fn manhattan_gamma<T: Float>(x: &Samples<T>, seed: u64) -> Result<KernelSettings
 }
 
 fn norm_gamma<T: Float>(x: &Samples<T>, _: u64) -> Result<KernelSettings> {
-    let mean = x.rows().norms.iter().map(|norm| norm.to_f64()).sum::<f64>() / x.len() as f64;
+    let n = x.len() as f64;
+    let mean = x.rows().norms.iter().map(|norm| norm.to_f64() / n).sum::<f64>();
     if mean == 0.0 {
-        return Err(Error::Data("all samples are 0: a polynomial kernel sees no difference".into()));
+        let zero = x.rows().values.iter().all(|v| *v == T::ZERO);
+        let what = if zero { "are 0" } else { "have squares of 0: scale the data" };
+        return Err(Error::Data(format!("all samples {what}: a polynomial kernel sees no difference")));
     }
     Ok(KernelSettings { gamma: rounded(1.0 / mean), ..Default::default() })
 }
 
 /// An error unless `T` holds ℓ, and ℓ² with all its digits: distances of that size are looked at squared.
 fn check_length_scale<T: Float>(length_scale: f64) -> Result<()> {
-    positive_in::<T>("length_scale", length_scale)?;
-    let square = length_scale * length_scale * T::EPSILON.to_f64();
-    if T::of(square) > T::ZERO {
+    check::<T>("length_scale", length_scale, Range::POSITIVE)?;
+    let last_digit = length_scale * length_scale * T::EPSILON.to_f64();
+    if T::of(last_digit) > T::ZERO {
         return Ok(());
     }
     let why = format!("{length_scale:?} has no square as {}: scale the features, or take f64", T::NAME);
     Err(Error::setting("length_scale", why))
-}
-
-/// `value` if it is finite and above 0.
-fn positive(name: &'static str, value: f64) -> Result<f64> {
-    if value.is_finite() && value > 0.0 {
-        Ok(value)
-    } else {
-        Err(Error::setting(name, format!("{value}: must be finite and above 0")))
-    }
 }
