@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use nalgebra::DMatrix;
 
 use crate::linalg::dot;
-use crate::settings::{self, Range};
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// Where an iterative fit stands when it asks its observer whether to go on.
@@ -108,14 +108,12 @@ fn finite(x: f64, iteration: usize) -> Result<f64> {
     )))
 }
 
-/// At least one iteration, and a tolerance from 0 to below 1.
+/// At least one iteration, and a tolerance from 0 to below 1, with which nothing would be solved.
 pub(super) fn check_iterations(iterations: usize, tolerance: f64) -> Result<()> {
     if iterations == 0 {
         return Err(Error::setting("iterations", "0: must be at least 1"));
     }
-    // It is a part of the residual of zero: at 1 and above, all coefficients would stay zero.
-    settings::check::<f64>("tolerance", tolerance, Range::BELOW_ONE)?;
-    Ok(())
+    check::<f64>("tolerance", tolerance, Range::BELOW_ONE).map(drop)
 }
 
 fn column_dot<T: Float>(a: &DMatrix<T>, b: &DMatrix<T>, j: usize) -> f64 {
