@@ -52,8 +52,9 @@ fn steps<T: Float>(c: &mut Criterion) {
                     let loss = tape.cross_entropy(logits, &labels);
                     tape.zero_grad();
                     tape.backward(loss);
-                    optimizer.step(&mut tape);
+                    let stepped = optimizer.step(&mut tape);
                     tape.rewind();
+                    stepped
                 });
             });
         });

@@ -33,6 +33,17 @@ pub enum Error {
         why: String,
     },
 
+    /// A table of text, such as CSV, that cannot be read, or a cell of it that cannot be used.
+    #[error("{file}: line {line}: {why}")]
+    Table {
+        /// The file, or what stands for it.
+        file: String,
+        /// The line on which the row begins; the first line of the file is 1.
+        line: u64,
+        /// The column, what was expected, what was found, and a way out.
+        why: String,
+    },
+
     /// Data that can be read but not used: labels out of range, columns that do not pair, NaN.
     #[error("{0}")]
     Data(String),
@@ -71,6 +82,14 @@ impl Error {
     pub fn io(path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.as_ref().to_path_buf();
         move |source| Error::Io { path, source }
+    }
+
+    /// The same with the place in a run in front, where a number was not finite.
+    pub(crate) fn in_run(self, place: std::fmt::Arguments<'_>) -> Error {
+        match self {
+            Error::NonFinite(why) => Error::NonFinite(format!("{place}: {why}")),
+            other => other,
+        }
     }
 
     /// An [`Error::Setting`].

@@ -22,7 +22,7 @@
 //!     let loss = tape.mse(prediction, y);
 //!     tape.zero_grad();
 //!     tape.backward(loss);
-//!     optimizer.step(&mut tape);
+//!     optimizer.step(&mut tape)?;
 //!     tape.rewind();
 //! }
 //! assert!((tape.item(w) - 2.0).abs() < 1e-6 && (tape.item(b) - 1.0).abs() < 1e-6);
@@ -36,11 +36,11 @@
 //! 1. [`error`], [`float`], [`rng`], [`mod@file`]: the one error type, the two number types, the random
 //!    streams, files written whole.
 //! 2. [`linalg`]: the seam to the linear algebra below, and the [threads](linalg::with_threads).
-//! 3. [`data`]: IDX files and generators → [`Dataset`] → batches.
+//! 3. [`data`]: IDX files, [tables](data::table) and generators → [`Dataset`] → batches.
 //! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
 //! 5. [`ops`]: the operations, one file each or one for a family.
-//! 6. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron, logistic regression
-//!    to its exact optimum, kernel ridge regression exact and at scale, [tangent kernels](models::ntk).
+//! 6. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron, [linear](models::linear)
+//!    and logistic regression to their exact optimum, kernel ridge regression exact and at scale, [tangent kernels](models::ntk).
 //! 7. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.
 //! 8. [`train`]: the training loop, what it measures, early stopping, and the
 //!    [`Trace`](train::Trace) of a run.
@@ -72,12 +72,14 @@ pub mod optim;
 #[cfg(feature = "report")]
 pub mod report;
 pub mod rng;
+mod settings;
 pub mod tape;
 pub mod train;
 
 pub use data::{Batches, Dataset};
 pub use error::{Error, Result};
 pub use float::Float;
+pub use linalg::MatrixRef;
 pub use tape::{Args, Backward, Forward, Operation, Param, Shape, Tape, Var, check_gradient};
 
 /// The README's example is compiled and run with the doc tests.

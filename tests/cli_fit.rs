@@ -79,6 +79,15 @@ fn settings_that_make_no_sense() {
         ("--early-stopping gl:5", "error: --early-stopping: it needs samples to judge by"),
         ("--schedule plateau --warmup 3", "error: --warmup: plateau follows the epochs"),
         ("--clip-norm 0", "error: --clip-norm: 0 is not positive and finite"),
+        ("--clip-value 1e-50", "error: --clip-value: 1e-50 is 0 as f32"),
+        ("--clip-norm 1e39", "error: --clip-norm: 1e39 is not positive and finite (as f32)"),
+        ("--lr 1e-50", "error: --lr: 1e-50 is 0 as f32"),
+        ("--weight-decay 1e-50", "error: --weight-decay: 1e-50 is 0 as f32"),
+        ("--l2 1e-50", "error: --l2: 1e-50 is 0 as f32"),
+        ("--ema 0.99999999999", "error: --ema: 0.99999999999 is 1 as f32"),
+        ("--label-smoothing 0.99999999999", "error: --label-smoothing: 0.99999999999 is 1 as f32"),
+        ("--dropout 1e-50", "error: --dropout: 1e-50 is 0 as f32"),
+        ("--warmup 18446744073709551615", "error: --warmup: 18446744073709551615 is more than the "),
         ("--clip-value nan", "error: --clip-value: NaN is not positive and finite"),
         ("--ema 1", "error: --ema: 1 is not in the range"),
         ("--l2=-1", "error: --l2: -1 is not finite and at least 0"),
@@ -141,4 +150,17 @@ fn gradients_that_are_not_finite() {
     let (code, message) = fails(folder.path(), "--optimizer sgd --lr 1e38 --epochs 2 --non-finite skip");
     assert_eq!(code, Some(1));
     assert!(message.contains("no step had a finite gradient"), "{message}");
+}
+
+/// A rate that is a number and moves nothing: the run goes on, and says so on stderr and in the trace.
+#[test]
+fn a_run_in_which_nothing_moves() {
+    let folder = tempfile::tempdir().unwrap();
+    let flags = "--optimizer sgd --lr 1e-30 --epochs 2 --trace run.txt";
+    let output = train(folder.path(), flags);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{message}");
+    assert!(message.contains("not moved by a single bit in the whole run: w1, w2; their grad"), "{message}");
+    let trace = std::fs::read_to_string(folder.path().join("run.txt")).unwrap();
+    assert!(trace.contains("# unmoved_parameters = 2\n"), "{trace}");
 }

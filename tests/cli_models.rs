@@ -193,6 +193,8 @@ fn settings_out_of_range_are_errors() {
         (&["cg", "--ridge", "0"], "--ridge: 0"),
         (&["cg", "--pilots", "1001"], "--pilots: 1001"),
         (&["falkon", "--tolerance=-1"], "--tolerance: -1"),
+        (&["falkon", "--tolerance", "inf"], "--tolerance: inf is not in the range 0 ≤ x < 1"),
+        (&["cg", "--tolerance", "inf"], "--tolerance: inf is not in the range 0 ≤ x < 1"),
         (&["nystrom", "--selection", "leverage", "--ridge", "0"], "--ridge: 0"),
         (&["logistic", "--weight-decay=-1"], "--weight-decay: -1"),
         (&["logistic", "--solver", "newton", "--weight-decay=-1"], "--weight-decay: -1"),

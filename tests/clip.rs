@@ -132,3 +132,51 @@ fn an_average_of_another_tape() {
     other.param_slice(1, 1, &[0.0]);
     average.update(&other);
 }
+
+#[test]
+#[should_panic(expected = "Average::update: this tape is another than at the first update")]
+fn an_average_of_another_tape_of_the_same_shapes() {
+    let mut average = Average::uniform();
+    average.update(&tape::<f64>([0.0; 4]));
+    average.update(&tape::<f64>([0.0; 4]));
+}
+
+#[test]
+#[should_panic(expected = "Average::swap: this tape is another than at the first update")]
+fn an_average_for_another_tape() {
+    let mut average = Average::uniform();
+    average.update(&tape::<f64>([0.0; 4]));
+    average.swap(&mut tape::<f64>([0.0; 4]));
+}
+
+/// Bounds that are 0 or infinite as an `f32`: an error, and the gradients as they were.
+#[test]
+fn bounds_in_the_type_of_the_tape() {
+    let cases: [(Clip, &str); 4] = [
+        (Clip::none().with_value(1e-50).unwrap(), "clip_value: 1e-50 is 0 as f32"),
+        (Clip::none().with_norm(1e-50).unwrap(), "clip_norm: 1e-50 is 0 as f32"),
+        (Clip::none().with_value(1e39).unwrap(), "clip_value: 1e39 is not positive and finite (as f32)"),
+        (Clip::none().with_norm(1e300).unwrap(), "clip_norm: 1e300 is not positive and finite (as f32)"),
+    ];
+    for (mut clip, expected) in cases {
+        let mut single = tape::<f32>([1.0, -2.0, 3.0, -4.0]);
+        let message = clip.apply(&mut single).unwrap_err().to_string();
+        assert!(message.starts_with(expected), "{message}");
+        assert_eq!(single.param_grads(), [1.0, -2.0, 3.0, -4.0]);
+        clip.apply(&mut tape::<f64>([1.0, -2.0, 3.0, -4.0])).unwrap();
+    }
+    let message = Average::<f32>::exponential(0.99999999999).unwrap_err().to_string();
+    assert!(message.starts_with("decay: 0.99999999999 is 1 as f32"), "{message}");
+    Average::<f64>::exponential(0.99999999999).unwrap();
+}
+
+/// A norm beyond `f64` of entries that are not: 1.5·10³⁰⁸·2.
+#[test]
+fn a_norm_beyond_all_numbers() {
+    let mut tape = tape::<f64>([1.5e308, -1.5e308, 1.5e308, 1.5e308]);
+    let mut clip = Clip::none().with_norm(1.0).unwrap();
+    assert_eq!(clip.apply(&mut tape).unwrap(), Clipped::Ready { norm: f64::INFINITY });
+    for (found, expected) in tape.param_grads().iter().zip([0.5, -0.5, 0.5, 0.5]) {
+        assert!((found - expected).abs() < 1e-15, "{found}");
+    }
+}

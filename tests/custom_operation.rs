@@ -123,12 +123,12 @@ impl Binary<f64> for Hypotenuse {
         Float::sqrt(a * a + b * b)
     }
 
-    fn slope_a(a: f64, b: f64) -> f64 {
-        a / Self::value(a, b)
+    fn backward_a(a: f64, b: f64, dy: f64) -> f64 {
+        a / Self::value(a, b) * dy
     }
 
-    fn slope_b(a: f64, b: f64) -> f64 {
-        b / Self::value(a, b)
+    fn backward_b(a: f64, b: f64, dy: f64) -> f64 {
+        b / Self::value(a, b) * dy
     }
 }
 

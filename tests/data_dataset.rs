@@ -46,7 +46,8 @@ fn gathering_is_exact() {
             }
         }
     }
-    for d in [1usize, 7, 31, 32, 33, 100] {
+    let widths: &[usize] = if cfg!(miri) { &[1, 7] } else { &[1, 7, 31, 32, 33, 100] };
+    for &d in widths {
         let n = 5;
         let bytes: Vec<u8> = (0..n * d).map(|i| (i * 37 % 256) as u8).collect();
         let reals: Vec<f64> = bytes.iter().map(|b| f64::from(*b) * 0.37 - 20.0).collect();

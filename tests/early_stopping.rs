@@ -147,3 +147,14 @@ fn another_tape() {
     stopping.observe(&tape(1), 1.0, 1.0).unwrap();
     stopping.restore(&mut Tape::new());
 }
+
+/// As many numbers, in other shapes.
+#[test]
+#[should_panic(expected = "EarlyStopping::restore: p0 is 1×2, but was 2×1 when it was kept")]
+fn a_tape_of_other_shapes() {
+    let mut stopping = EarlyStopping::new(Criterion::Up { times: 1, strip: 1 }).unwrap();
+    stopping.observe(&tape(1), 1.0, 1.0).unwrap();
+    let mut other = Tape::new();
+    other.param_slice(1, 2, &[0.0; 2]);
+    stopping.restore(&mut other);
+}

@@ -58,7 +58,7 @@ fn step(
     let loss = tape.cross_entropy(logits, &reference.labels);
     tape.zero_grad();
     tape.backward(loss);
-    optimizer.step(tape);
+    optimizer.step(tape).unwrap();
     tape.item(loss)
 }
 

@@ -64,7 +64,7 @@ fn allocations_of_steps<T: Float>(optimizer: &str, norm: Norm, threads: usize) -
                 tape.backward(loss);
                 clip.apply(&mut tape).unwrap();
                 optimizer.set_lr(schedule.lr(optimizer.steps())).unwrap();
-                optimizer.step(&mut tape);
+                optimizer.step(&mut tape).unwrap();
                 average.update(&tape);
                 after_first.get_or_insert_with(|| ALLOCATIONS.load(Ordering::Relaxed));
             }

@@ -23,7 +23,7 @@ fn path(mut optimizer: Optimizer<f64>, steps: usize) -> Vec<[f64; 2]> {
         let loss = tape.add(a2, b2);
         tape.zero_grad();
         tape.backward(loss);
-        optimizer.step(&mut tape);
+        optimizer.step(&mut tape).unwrap();
         points.push([tape.item(x), tape.item(y)]);
     }
     points

@@ -1,5 +1,6 @@
 //! Learning rates against figures computed elsewhere, and what bounds and averages a step.
 
+use proptest::prelude::*;
 use serde::Deserialize;
 use tapegrad::optim::schedule::{
     Constant, Cosine, Exponential, Goal, InverseSqrt, Linear, ReduceOnPlateau, Schedule, Sequence, StepDecay,
@@ -164,4 +165,76 @@ fn plateaus_of_odd_metrics() {
     assert_eq!(rates(&[f64::NAN, -1.0, -0.99995, f64::NAN]), [1.0, 1.0, 1.0, 0.1]);
     assert_eq!(rates(&[f64::INFINITY, -2.0, -2.0001]), [0.1; 3]);
     assert_eq!(schedule.best(), -2.0);
+}
+
+/// Rates of every size, among them those that people write.
+fn rates() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        1e-300..1e300f64,
+        (1..1000u32, -12..3i32).prop_map(|(digits, power)| f64::from(digits) * 10f64.powi(power)),
+        any::<u64>().prop_map(f64::from_bits).prop_filter("a rate", |x| *x >= 0.0 && x.is_finite()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// First and last rates to the bit, and none outside of the two.
+    #[test]
+    fn schedules_are_exact_at_their_ends(a in rates(), b in rates(), steps in 1..5000u64, at in 0..5000u64) {
+        let (lr, min) = (a.max(b), a.min(b));
+        let bits = |schedule: &dyn Schedule, step: u64| schedule.lr(step).to_bits();
+        let ends = |schedule: &dyn Schedule, first: f64, last: f64| {
+            prop_assert_eq!(bits(schedule, 0), first.to_bits(), "{}: {} first", schedule, schedule.lr(0));
+            prop_assert_eq!(bits(schedule, steps), last.to_bits(), "{}: {} last", schedule, schedule.lr(steps));
+            let (now, next) = (schedule.lr(at % steps), schedule.lr(at % steps + 1));
+            let range = first.min(last)..=first.max(last);
+            prop_assert!(range.contains(&now) && range.contains(&next), "{}: {} at {}", schedule, now, at);
+            Ok(())
+        };
+        let cosine = Cosine::new(lr, min, steps).unwrap();
+        ends(&cosine, lr, min)?;
+        ends(&Linear::new(lr, min, steps).unwrap(), lr, min)?;
+        ends(&Linear::new(min, lr, steps).unwrap(), min, lr)?;
+        ends(&Linear::new(lr, lr, steps).unwrap(), lr, lr)?;
+        ends(&Cosine::new(lr, lr, steps).unwrap(), lr, lr)?;
+        if min > 0.0 && min / lr > 1e-300 {
+            ends(&Exponential::over(lr, min, steps).unwrap(), lr, min)?;
+            ends(&Exponential::over(lr, lr, steps).unwrap(), lr, lr)?;
+        }
+        prop_assert_eq!(bits(&Exponential::new(lr, 0.9).unwrap(), 0), lr.to_bits());
+        prop_assert_eq!(bits(&StepDecay::new(lr, 0.9, steps).unwrap(), steps - 1), lr.to_bits());
+        prop_assert_eq!(bits(&InverseSqrt::new(lr, steps).unwrap(), 0), lr.to_bits());
+        // The rate behind a warmup, at each restart, and where another schedule follows.
+        prop_assert_eq!(bits(&Warmup::new(at, cosine), at), lr.to_bits());
+        prop_assert_eq!(bits(&Warmup::new(at, cosine), at + steps), min.to_bits());
+        let restarts = WarmRestarts::new(lr, min, steps, 2).unwrap();
+        for start in [0, steps, 3 * steps, 7 * steps] {
+            prop_assert_eq!(bits(&restarts, start), lr.to_bits());
+            prop_assert!((min..=lr).contains(&restarts.lr(start + at)));
+        }
+        let sequence = Sequence::new(cosine).then(steps, cosine).unwrap();
+        prop_assert_eq!(bits(&sequence, steps), lr.to_bits());
+        prop_assert_eq!(bits(&sequence, 2 * steps), min.to_bits());
+    }
+}
+
+/// Pairs whose first rate came out a bit off.
+#[test]
+fn a_cosine_begins_at_its_rate() {
+    for (lr, min) in [(0.02, 1e-4), (0.1, 1e-3), (0.3, 0.1), (1e-3, 1e-5), (0.7, 1e-6)] {
+        assert_eq!(Cosine::new(lr, min, 7).unwrap().lr(0), lr);
+        assert_eq!(Cosine::new(lr, min, 7).unwrap().lr(7), min);
+        assert_eq!(WarmRestarts::new(lr, min, 7, 1).unwrap().lr(70), lr);
+    }
+}
+
+#[test]
+fn steps_beyond_all_counting() {
+    let constant = || Constant::new(0.1).unwrap();
+    let sequence = Sequence::new(constant()).then(u64::MAX, constant()).unwrap();
+    let error = sequence.then(1, constant()).err().unwrap().to_string();
+    assert_eq!(error, "steps: 1 after 18446744073709551615 are more than there are numbers for");
+    let error = Exponential::over(1e300, 1e-300, 1).unwrap_err().to_string();
+    assert_eq!(error, "last: 1e-300 is too small a part of 1e300 to be reached in 1 steps");
 }

@@ -7,7 +7,7 @@ use super::{Context, Experiment, Outcome};
 use crate::optim::{Adam, Momentum, Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
 use crate::rng::{Purpose, derive, standard_normal, stream};
-use crate::{Float, Result, Tape, Var};
+use crate::{Error, Float, Result, Tape, Var};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "convergence-rates",
@@ -115,7 +115,7 @@ fn mean_excess(
             tape.zero_grad();
             tape.backward(loss);
             optimizer.set_lr(rate(t))?;
-            optimizer.step(&mut tape);
+            optimizer.step(&mut tape)?;
             if t == at[next] {
                 sums[next] += excess(problem, tape.value_slice(w));
                 next += 1;
@@ -258,7 +258,7 @@ fn steps_on_quadratic(context: &Context, kappa: f64, momentum: bool) -> Result<u
         let loss = tape.scale(sum, 0.5);
         tape.zero_grad();
         tape.backward(loss);
-        optimizer.step(&mut tape);
+        optimizer.step(&mut tape)?;
         if tape.value_slice(w).iter().map(|x| x * x).sum::<f64>() <= target {
             return Ok(t);
         }
@@ -348,7 +348,7 @@ fn polyak(context: &Context, outcome: &mut Outcome) -> Result<()> {
         tape.zero_grad();
         tape.backward(loss);
         losses.push((f64::from(t), tape.item(loss)));
-        optimizer.step(&mut tape);
+        optimizer.step(&mut tape)?;
     }
     let bound = 1.0 - mu / l;
     // Below this the loss is rounding.
@@ -399,7 +399,7 @@ fn scaled_run(
     mut optimizer: Optimizer<f64>,
     scale: f64,
     steps: usize,
-) -> (Vec<(f64, f64)>, Vec<f64>) {
+) -> Result<(Vec<(f64, f64)>, Vec<f64>)> {
     let mut rng = noise(context, 0);
     let mut tape = Tape::new();
     let w = tape.param_slice(1, D, &[1.0; D]);
@@ -409,11 +409,15 @@ fn scaled_run(
         let loss = append_loss(&mut tape, Problem::Quadratic, w, scale, &mut rng);
         tape.zero_grad();
         tape.backward(loss);
-        optimizer.step(&mut tape);
+        match optimizer.step(&mut tape) {
+            // A rate that is too large is part of what is shown.
+            Ok(()) | Err(Error::NonFinite(_)) => (),
+            Err(error) => return Err(error),
+        }
         let distance = tape.value_slice(w).iter().map(|x| x * x).sum::<f64>().sqrt();
         points.push((t as f64, distance));
     }
-    (points, tape.value_slice(w).to_vec())
+    Ok((points, tape.value_slice(w).to_vec()))
 }
 
 fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Result<()> {
@@ -439,7 +443,7 @@ fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Result<()> {
         for (i, (scale, label)) in scales.iter().zip(labels).enumerate() {
             let optimizer =
                 if adam { Optimizer::new(Adam::default(), 0.01)? } else { Optimizer::new(Sgd, 0.05)? };
-            let (points, last) = scaled_run(context, optimizer, *scale, steps);
+            let (points, last) = scaled_run(context, optimizer, *scale, steps)?;
             // The first is drawn widest, so that all three are seen where they agree.
             let width = [7.0, 3.5, 1.6][i];
             let leaves = points.iter().position(|(_, distance)| distance.is_nan() || *distance > FARTHEST);

@@ -312,10 +312,10 @@ fn descent(context: &Context, outcome: &mut Outcome) -> Result<()> {
         let loss = tape.scale(mse, 0.5);
         tape.zero_grad();
         tape.backward(loss);
-        optimizer.step(&mut tape);
+        optimizer.step(&mut tape)?;
     }
     let slowest = regression.eigen.values.min() / regression.eigen.values.max();
-    let apart = (tape.value(w) - &shortest).norm() / shortest.norm();
+    let apart = (tape.value(w).to_dmatrix() - &shortest).norm() / shortest.norm();
     outcome.claim(
         Claim::that("Gradient descent from 0 ends at the shortest of all solutions")
             .expected("the same weights")
@@ -340,7 +340,7 @@ fn features(data: &Dataset, weights: &DMatrix<f64>) -> DMatrix<f64> {
     let w = tape.constant(weights);
     let z = tape.matmul(x, w);
     let h = Activation::Relu.apply(&mut tape, z);
-    tape.value(h).into_owned()
+    tape.value(h).to_dmatrix()
 }
 
 fn random_features(context: &Context) -> Result<(usize, Vec<Random>)> {

@@ -441,7 +441,7 @@ fn decay_claim(outcome: &mut Outcome, context: &Context, train: &Dataset) -> Res
                 }
                 small.tape.zero_grad();
                 small.tape.backward(loss);
-                optimizer.step(&mut small.tape);
+                optimizer.step(&mut small.tape)?;
             }
             Ok(small.tape.param_values().to_vec())
         })

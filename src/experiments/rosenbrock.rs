@@ -40,7 +40,7 @@ fn value(x: f64, y: f64) -> f64 {
 }
 
 /// The points from the start on, one more than there are steps.
-fn path(mut optimizer: Optimizer<f64>) -> Vec<(f64, f64)> {
+fn path(mut optimizer: Optimizer<f64>) -> Result<Vec<(f64, f64)>> {
     let mut tape = Tape::new();
     let x = tape.param_slice(1, 1, &[START.0]);
     let y = tape.param_slice(1, 1, &[START.1]);
@@ -56,10 +56,10 @@ fn path(mut optimizer: Optimizer<f64>) -> Vec<(f64, f64)> {
         let loss = tape.add(a2, b2);
         tape.zero_grad();
         tape.backward(loss);
-        optimizer.step(&mut tape);
+        optimizer.step(&mut tape)?;
         points.push((tape.item(x), tape.item(y)));
     }
-    points
+    Ok(points)
 }
 
 fn distance((x, y): (f64, f64)) -> f64 {
@@ -76,7 +76,7 @@ fn run(context: &Context) -> Result<Outcome> {
     let mut runs = Vec::new();
     for (i, (name, optimizer)) in optimizers.drain(..).enumerate() {
         context.at(i, 4, name)?;
-        runs.push((name, path(optimizer)));
+        runs.push((name, path(optimizer)?));
     }
     Ok(report(&runs))
 }

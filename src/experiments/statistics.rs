@@ -1,14 +1,31 @@
 //! Means, spreads and fitted lines.
 
 use crate::Float;
+use crate::linalg::centre;
 use crate::report::fixed;
 
 /// Mean and standard deviation (with n − 1); the deviation of a single number is 0.
 pub fn mean_and_deviation(xs: &[f64]) -> (f64, f64) {
     let n = xs.len() as f64;
     let mean = xs.iter().sum::<f64>() / n;
-    let squares: f64 = xs.iter().map(|x| (x - mean) * (x - mean)).sum();
-    (mean, if xs.len() < 2 { 0.0 } else { (squares / (n - 1.0)).sqrt() })
+    if xs.len() < 2 {
+        return (mean, 0.0);
+    }
+    if !mean.is_finite() || xs.iter().all(|x| *x == xs[0]) || Float::powi(spread(xs), 2).is_infinite() {
+        let moments = centre(xs, &mut vec![0.0; xs.len()]);
+        return (moments.mean, (moments.squares / (n - 1.0)).sqrt() / moments.scale);
+    }
+    let (mut rest, mut squares) = (0.0, 0.0);
+    for x in xs {
+        (rest, squares) = (rest + (x - mean), squares + (x - mean) * (x - mean));
+    }
+    // Without what the rounding of the mean has added.
+    (mean, ((squares - rest * rest / n) / (n - 1.0)).sqrt())
+}
+
+/// The largest distance from the first number, times their number: the squares of all are below that of it.
+fn spread(xs: &[f64]) -> f64 {
+    xs.iter().fold(0.0, |m, x| Float::max(m, (x - xs[0]).abs())) * xs.len() as f64
 }
 
 /// Middle of the sorted numbers: what to take of repeated times.
@@ -51,8 +68,13 @@ impl Fit {
         let sum = |f: &dyn Fn(f64, f64) -> f64| -> f64 {
             points.iter().map(|(x, y)| f(x - x_mean, y - y_mean)).sum()
         };
-        let (xx, xy, yy) = (sum(&|x, _| x * x), sum(&|x, y| x * y), sum(&|_, y| y * y));
-        assert!(xx > 0.0, "a line needs points at two places at least");
+        let places = points.iter().any(|p| p.0 != points[0].0);
+        assert!(places, "a line needs points at two places at least");
+        // Without what the rounding of the means has added.
+        let (sx, sy) = (sum(&|x, _| x), sum(&|_, y| y));
+        let (xx, xy) = (sum(&|x, _| x * x) - sx * sx / n, sum(&|x, y| x * y) - sx * sy / n);
+        let constant = points.iter().all(|p| p.1 == points[0].1);
+        let yy = if constant { 0.0 } else { sum(&|_, y| y * y) - sy * sy / n };
         let slope = xy / xx;
         let rest = sum(&|x, y| (y - slope * x) * (y - slope * x));
         let freedom = points.len().saturating_sub(2);
@@ -133,5 +155,24 @@ mod tests {
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
         let (mean, deviation) = mean_and_deviation(&[1.0, 2.0, 3.0]);
         assert_eq!((mean, deviation), (2.0, 1.0));
+        // Σx/10 is not 0.1, and 1000 numbers 10¹⁴ and 10¹⁴ + 1 have a mean that is off by rounding.
+        assert_eq!(mean_and_deviation(&[0.1; 10]), (0.1, 0.0));
+        let large: Vec<f64> = (0..1000).map(|i| 1e14 + f64::from(i % 2)).collect();
+        let (_, deviation) = mean_and_deviation(&large);
+        assert!((deviation / (0.25f64 * 1000.0 / 999.0).sqrt() - 1.0).abs() < 1e-14, "{deviation}");
+        let (mean, deviation) = mean_and_deviation(&[1e200, -1e200, 2e200, 0.0]);
+        assert!((mean / 0.5e200 - 1.0).abs() < 1e-15);
+        assert!((deviation / 1.2909944487358056e200 - 1.0).abs() < 1e-15, "{deviation:e}");
+    }
+
+    /// Far from the origin the means are rounded: a slope of 2 all the same, and of constant numbers 0.
+    #[test]
+    fn a_line_far_from_the_origin() {
+        let points: Vec<(f64, f64)> =
+            (0..1000).map(f64::from).map(|i| (1e14 + i % 7.0, 3e14 + 2.0 * (i % 7.0))).collect();
+        let fit = Fit::line(&points);
+        assert!((fit.slope - 2.0).abs() < 1e-12 && fit.r_squared > 1.0 - 1e-12, "{fit:?}");
+        let flat: Vec<(f64, f64)> = (0..1000).map(|i| (f64::from(i), 0.1)).collect();
+        assert_eq!(Fit::line(&flat).r_squared, 1.0);
     }
 }

@@ -35,17 +35,17 @@ pub(super) fn tail_f64(r: f64) -> f64 {
 }
 
 /// x = n·ln 2 + r + c.
-struct Reduced<T> {
+pub(super) struct Reduced<T> {
     /// n + [`SHIFT`](Kernel::SHIFT).
-    shifted: T,
-    n: T,
-    r: T,
+    pub shifted: T,
+    pub n: T,
+    pub r: T,
     /// What the rounding of r dropped.
-    c: T,
+    pub c: T,
 }
 
 #[inline(always)]
-fn reduce<T: Kernel>(x: T) -> Reduced<T> {
+pub(super) fn reduce<T: Kernel>(x: T) -> Reduced<T> {
     let shifted = x * T::LOG2_E + T::SHIFT;
     let n = shifted - T::SHIFT;
     // Exact: the product by the shortness of LN2_HI, the difference because both are close.
@@ -57,14 +57,14 @@ fn reduce<T: Kernel>(x: T) -> Reduced<T> {
 
 /// x within the two bounds; NaN stays NaN.
 #[inline(always)]
-fn clamp<T: Kernel>(x: T, low: T, high: T) -> T {
+pub(super) fn clamp<T: Kernel>(x: T, low: T, high: T) -> T {
     let x = if x > high { high } else { x };
     if x < low { low } else { x }
 }
 
 /// a + r and `rest` with what that sum drops, where |a| ≥ |r| or a = 0 (Dekker's fast two-sum).
 #[inline(always)]
-fn two_sum<T: Kernel>(a: T, r: T, rest: T) -> (T, T) {
+pub(super) fn two_sum<T: Kernel>(a: T, r: T, rest: T) -> (T, T) {
     let sum = a + r;
     (sum, (r - (sum - a)) + rest)
 }

@@ -1,6 +1,6 @@
 //! What the kernels need of a number type beyond arithmetic: its bits, and the constants of its width.
 
-use super::{Float, arctangent, exponential, logarithm};
+use super::{Float, arctangent, exponential, logarithm, normal};
 
 /// `f32` and `f64` behind one face, so that every kernel is written once for both.
 ///
@@ -24,6 +24,21 @@ pub(super) trait Kernel: Float {
     const INV_PI_HI: Self;
     /// 1/π − [`INV_PI_HI`](Kernel::INV_PI_HI).
     const INV_PI_LO: Self;
+
+    /// Beyond this, the complementary error function is 0.
+    const ERFC_LIMIT: Self;
+    /// The k of q = (a − k)/(a + k), in which the complementary error function is a polynomial.
+    const ERFC_MIDDLE: Self;
+    /// Its value at q = 0, rounded.
+    const ERFC_HI: Self;
+    /// Its value at q = 0 − [`ERFC_HI`](Kernel::ERFC_HI).
+    const ERFC_LO: Self;
+
+    /// The other terms of that polynomial.
+    fn erfc_tail(q: Self) -> Self;
+
+    /// x with the lower half of its digits 0, so that the square is exact.
+    fn upper_half(self) -> Self;
 
     /// eʳ − 1 − r for |r| ≤ ½ ln 2.
     fn exp_tail(r: Self) -> Self;
@@ -52,7 +67,8 @@ pub(super) trait Kernel: Float {
 
 macro_rules! implement {
     ($t:ident, $bits:ident, ln_2: $hi:literal + $lo:literal, exp_limit: $limit:literal, inv_pi_lo: $pi_lo:literal,
-     $exp_tail:path, $ln_tail:path, $atan_tail:path) => {
+     erfc: ($erfc_limit:literal, $erfc_middle:literal, $erfc_hi:literal + $erfc_lo:literal),
+     $exp_tail:path, $ln_tail:path, $atan_tail:path, $erfc_tail:path) => {
         const _: () = {
             const FRACTION: $bits = $t::MANTISSA_DIGITS as $bits - 1;
             const FRACTION_MASK: $bits = (1 << FRACTION) - 1;
@@ -76,6 +92,20 @@ macro_rules! implement {
                 const BITS: $t = $t::MANTISSA_DIGITS as $t + 4.0;
                 const INV_PI_HI: $t = std::$t::consts::FRAC_1_PI;
                 const INV_PI_LO: $t = $pi_lo;
+                const ERFC_LIMIT: $t = $erfc_limit;
+                const ERFC_MIDDLE: $t = $erfc_middle;
+                const ERFC_HI: $t = $erfc_hi;
+                const ERFC_LO: $t = $erfc_lo;
+
+                #[inline(always)]
+                fn erfc_tail(q: $t) -> $t {
+                    $erfc_tail(q)
+                }
+                #[inline(always)]
+                fn upper_half(self) -> $t {
+                    let dropped = (1 << $t::MANTISSA_DIGITS.div_ceil(2)) - 1;
+                    $t::from_bits(self.to_bits() & !dropped)
+                }
 
                 #[inline(always)]
                 fn exp_tail(r: $t) -> $t {
@@ -133,9 +163,11 @@ macro_rules! implement {
 // ln 2 to 60 digits, cut to 15 and 42 bits; the exponents have 8 and 11.
 implement!(
     f32, u32, ln_2: 0.693_145_75 + 1.428_606_8e-6, exp_limit: 120.0, inv_pi_lo: 1.284_127_6e-8,
-    exponential::tail_f32, logarithm::tail_f32, arctangent::tail_f32
+    erfc: (10.3, 3.0, 1.253_008 + 5.130_488_6e-8),
+    exponential::tail_f32, logarithm::tail_f32, arctangent::tail_f32, normal::tail_f32
 );
 implement!(
     f64, u64, ln_2: 0.693_147_180_559_890_3 + 5.497_923_018_708_371e-14, exp_limit: 800.0, inv_pi_lo: -1.967_867_667_518_248_6e-17,
-    exponential::tail_f64, logarithm::tail_f64, arctangent::tail_f64
+    erfc: (27.4, 4.0, 1.232_995_118_625_552_6 + -4.525_487_409_380_777_5e-17),
+    exponential::tail_f64, logarithm::tail_f64, arctangent::tail_f64, normal::tail_f64
 );

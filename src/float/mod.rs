@@ -2,7 +2,7 @@
 //!
 //! No transcendental function comes from the C library of the machine, so that a run gives the same bits
 //! on another operating system. Those that training spends its time in (`exp`, `exp_m1`, `sigmoid`,
-//! `softplus`, `tanh`, `ln`, `ln_1p`) and `atan2_pi` are this module's own: without branches and tables, so
+//! `softplus`, `tanh`, `ln`, `ln_1p`, `erfc`, `normal_cdf`, `normal_pdf`) and `atan2_pi` are this module's own: without branches and tables, so
 //! that a loop over them becomes vector code. They use nothing but sums, products, quotients and selections,
 //! each rounded as IEEE 754 says, in a fixed order: vectors of any width give the bits of the single call.
 //! The others come from the `libm` crate.
@@ -24,6 +24,7 @@ mod arctangent;
 mod exponential;
 mod kernel;
 mod logarithm;
+mod normal;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]
@@ -64,13 +65,19 @@ pub trait Float:
     const ONE: Self;
     /// The distance from 1 to the next number above.
     const EPSILON: Self;
+    /// The smallest positive number with all its digits; below are the subnormal ones.
+    const MIN_POSITIVE: Self;
     /// +∞.
     const INFINITY: Self;
     /// Not a number.
     const NAN: Self;
     /// The type's name, `"f32"` or `"f64"`.
     const NAME: &'static str;
+    /// The unsigned integer of the same width.
+    type Bits: Copy + Ord;
 
+    /// The number as it is stored. Of numbers that are not negative, the larger has the larger bits.
+    fn bits(self) -> Self::Bits;
     /// The nearest number to `x` in this type.
     fn of(x: f64) -> Self;
     /// The same number as an `f64`; exact.
@@ -93,6 +100,16 @@ pub trait Float:
     fn tanh(self) -> Self;
     /// Error function 2/√π ∫₀ˣ e^(−t²) dt.
     fn erf(self) -> Self;
+    /// Complementary error function 1 − erf(x), with all its digits where that is near 0.
+    fn erfc(self) -> Self;
+    /// Φ(x) = ½·erfc(−x/√2), the share of the standard normal distribution below x, with all its digits where
+    /// that is near 0.
+    fn normal_cdf(self) -> Self;
+    /// x·Φ(x) for x < 0, with all the digits that the type has for it; Φ(x) may have fewer.
+    #[doc(hidden)]
+    fn times_normal_cdf(self) -> Self;
+    /// φ(x) = e^(−x²/2)/√(2π), the density of the standard normal distribution.
+    fn normal_pdf(self) -> Self;
     /// Sine, of radians.
     fn sin(self) -> Self;
     /// Cosine, of radians.
@@ -117,15 +134,21 @@ pub trait Float:
 }
 
 macro_rules! implement {
-    ($t:ident, $erf:ident, $sin:ident, $cos:ident, $pow:ident) => {
+    ($t:ident, $bits:ident, $erf:ident, $sin:ident, $cos:ident, $pow:ident) => {
         impl Float for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const EPSILON: Self = $t::EPSILON;
+            const MIN_POSITIVE: Self = $t::MIN_POSITIVE;
             const INFINITY: Self = $t::INFINITY;
             const NAN: Self = $t::NAN;
             const NAME: &'static str = stringify!($t);
+            type Bits = $bits;
 
+            #[inline(always)]
+            fn bits(self) -> $bits {
+                self.to_bits()
+            }
             #[inline]
             fn of(x: f64) -> Self {
                 x as $t
@@ -170,6 +193,22 @@ macro_rules! implement {
             #[inline]
             fn erf(self) -> Self {
                 libm::$erf(self)
+            }
+            #[inline(always)]
+            fn erfc(self) -> Self {
+                normal::erfc(self)
+            }
+            #[inline(always)]
+            fn normal_cdf(self) -> Self {
+                normal::normal_cdf(self)
+            }
+            #[inline]
+            fn times_normal_cdf(self) -> Self {
+                normal::times_normal_cdf(self)
+            }
+            #[inline(always)]
+            fn normal_pdf(self) -> Self {
+                normal::normal_pdf(self)
             }
             #[inline]
             fn sin(self) -> Self {
@@ -225,5 +264,5 @@ macro_rules! implement {
     };
 }
 
-implement!(f32, erff, sinf, cosf, powf);
-implement!(f64, erf, sin, cos, pow);
+implement!(f32, u32, erff, sinf, cosf, powf);
+implement!(f64, u64, erf, sin, cos, pow);

@@ -140,6 +140,59 @@ pub fn softplus(x: f64) -> Scaled {
     (Double(x.max(0.0), 0.0) + newton(ONE + e, libm::log1p(e.0)), 0)
 }
 
+const SQRT_HALF: Double = Double(std::f64::consts::FRAC_1_SQRT_2, -4.833_646_656_726_457e-17);
+const TWO_OVER_SQRT_PI: Double = Double(std::f64::consts::FRAC_2_SQRT_PI, 1.533_545_961_316_588e-17);
+
+pub fn erfc(x: f64) -> Scaled {
+    complement(Double(x, 0.0))
+}
+
+pub fn normal_cdf(x: f64) -> Scaled {
+    let (y, n) = complement(Double(-x, 0.0) * SQRT_HALF);
+    (y, n - 1)
+}
+
+pub fn normal_pdf(x: f64) -> Scaled {
+    let (y, n) = bell(Double(x, 0.0) * SQRT_HALF);
+    (y * TWO_OVER_SQRT_PI * SQRT_HALF, n - 1)
+}
+
+/// e^(−a²).
+fn bell(a: Double) -> Scaled {
+    let square = a * a;
+    let (y, n) = exp(-square.0);
+    (y * (ONE + Double(-square.1, 0.0)), n)
+}
+
+/// 1 − erf(a), by the series of the error function near 0, all of whose terms are positive, and by the
+/// continued fraction of Laplace farther out.
+fn complement(a: Double) -> Scaled {
+    let magnitude = if a.0 < 0.0 { -a } else { a };
+    let square = magnitude * magnitude;
+    if magnitude.0 < 4.0 {
+        // erf(a) = 2/√π·e^(−a²)·Σ (2a²)ᵏ·a/(1·3·…·(2k + 1))
+        let (mut term, mut sum) = (magnitude, magnitude);
+        for k in 1..160 {
+            term = term * (square + square) / Double(f64::from(2 * k + 1), 0.0);
+            sum = sum + term;
+            if term.0 < 1e-33 * sum.0 {
+                break;
+            }
+        }
+        let (bell, n) = bell(magnitude);
+        let erf = TWO_OVER_SQRT_PI * bell.scale(n) * sum;
+        return (ONE + if a.0 < 0.0 { erf } else { -erf }, 0);
+    }
+    // √π·e^(a²)·erfc(a) = 1/(a + ½/(a + 1/(a + 3/2/(a + …))))
+    let mut tail = magnitude;
+    for k in (1..80).rev() {
+        tail = magnitude + Double(0.5 * f64::from(k), 0.0) / tail;
+    }
+    let (bell, n) = bell(magnitude);
+    let y = bell * TWO_OVER_SQRT_PI * Double(0.5, 0.0) / tail;
+    if a.0 < 0.0 { (Double(2.0, 0.0) + -y.scale(n.max(-300)), 0) } else { (y, n) }
+}
+
 /// ln a from an approximation y: y + ln(1 + d) with d = a·e⁻ʸ − 1.
 fn newton(a: Double, y: f64) -> Double {
     let (m, n) = reduced_exp(-y);

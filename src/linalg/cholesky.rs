@@ -131,6 +131,20 @@ impl<T: Float> Cholesky<T> {
         out
     }
 
+    /// The columns from `start` to `end` of A⁻¹, column-major, from row `start` on.
+    pub(crate) fn inverse_columns(&self, start: usize, end: usize) -> Vec<T> {
+        let (rows, columns) = (self.size() - start, end - start);
+        let mut out = vec![T::ZERO; rows * columns];
+        for i in 0..columns {
+            out[i * rows + i] = T::ONE;
+        }
+        // Column i of L⁻¹ is zero above row i, and the rows of L⁻ᵀ·B from `start` on take none above.
+        let l = self.view().get(start.., start..);
+        solve_columns(&mut out, rows, &|b| solve_forward(l, b));
+        solve_columns(&mut out, rows, &|b| solve_backward(l, b));
+        out
+    }
+
     /// The lower triangle of Lᵀ·L; above it lies something else.
     pub(crate) fn transposed_product(&self) -> DMatrix<T> {
         let n = self.size();
@@ -332,6 +346,13 @@ mod tests {
             let Some(inverse) = a.clone().try_inverse() else { panic!("{n}") };
             let diagonal = cholesky.inverse_diagonal();
             assert!((0..n).all(|i| (diagonal[i] / inverse[(i, i)] - 1.0).abs() < 1e-11), "{n}");
+            for (start, end) in [(0, n), (n / 2, n), (n / 3, n / 2)] {
+                let columns = cholesky.inverse_columns(start, end);
+                for (j, column) in (start..end).zip(columns.chunks_exact((n - start).max(1))) {
+                    let near = |(i, v): (usize, &f64)| (v - inverse[(start + i, j)]).abs() < 1e-11;
+                    assert!(column.iter().enumerate().all(near), "{n} {start} {end}");
+                }
+            }
             let expected = cholesky.l().transpose() * cholesky.l();
             let product = cholesky.transposed_product();
             assert!(

@@ -30,6 +30,10 @@ pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
         return Err(Error::NonFinite(format!("symmetric_eigen: entry ({row}, {col}) is {}", a[at])));
     }
     let n = a.nrows();
+    if n == 0 {
+        // The library asks for scratch memory of n − 1.
+        return Ok(SymmetricEigen { values: DVector::zeros(0), vectors: DMatrix::zeros(0, 0) });
+    }
     let decomposition = MatRef::from_column_major_slice(a.as_slice(), n, n)
         .self_adjoint_eigen(faer::Side::Lower)
         .map_err(|e| Error::NonFinite(format!("symmetric_eigen: no convergence at n = {n}: {e:?}")))?;

@@ -3,6 +3,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
+use super::MatrixRef;
 use crate::Float;
 
 /// A product of more than this many multiply-adds is halved, and the halves go to two threads.
@@ -15,7 +16,7 @@ const GRAIN: usize = 2_500_000;
 /// kernels takes longer than the product.
 const TINY: usize = 64;
 
-/// A row-major matrix, or the transpose of one, borrowed from a slice.
+/// An operand of a product: a row-major matrix, or the transpose of one, borrowed from a slice.
 #[derive(Clone, Copy)]
 pub struct Mat<'a, T> {
     data: &'a [T],
@@ -67,6 +68,12 @@ impl<'a, T: Float> Mat<'a, T> {
     }
 }
 
+impl<'a, T: Float> From<MatrixRef<'a, T>> for Mat<'a, T> {
+    fn from(matrix: MatrixRef<'a, T>) -> Self {
+        Mat::new(matrix.as_slice(), matrix.nrows(), matrix.ncols())
+    }
+}
+
 /// C ← A·B, or C ← C + A·B with `accumulate`; `c` is row-major.
 ///
 /// # Panics
@@ -74,7 +81,8 @@ impl<'a, T: Float> Mat<'a, T> {
 pub fn gemm<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T>) {
     assert_eq!(a.cols(), b.rows(), "gemm: the inner dimensions differ");
     let (rows, cols, depth) = (a.rows, b.cols, a.cols);
-    if rows.saturating_mul(cols).saturating_mul(depth) <= TINY {
+    // Miri, which interprets, has no vector instructions.
+    if cfg!(miri) || rows.saturating_mul(cols).saturating_mul(depth) <= TINY {
         return tiny(c, accumulate, a, b);
     }
     let c = MatMut::from_row_major_slice_mut(c, rows, cols);

@@ -1,5 +1,5 @@
-//! The one seam to the linear algebra below: products, the Cholesky factor and the
-//! spectral decomposition.
+//! The one seam to the linear algebra below: products, the Cholesky factor, the spectral
+//! and the singular value decomposition.
 //!
 //! Everything here runs on [faer](https://docs.rs/faer), which picks the CPU's vectors at run time.
 //! No other module names it, so that it can be exchanged in this folder alone.
@@ -16,16 +16,22 @@ pub(crate) mod backend;
 mod cholesky;
 mod eigen;
 mod gemm;
+mod matrix_ref;
+mod moments;
 pub(crate) mod simd;
 mod sum;
+mod svd;
 pub(crate) mod threads;
 
 pub use cholesky::Cholesky;
 pub(crate) use cholesky::add_gram;
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use gemm::{Mat, gemm};
-pub(crate) use sum::{PIECE, column_sums, reduce, row_or_rows};
+pub use matrix_ref::MatrixRef;
+pub(crate) use moments::{Huge, Moments, centre, centre_columns};
+pub(crate) use sum::{PIECE, column_sums, dot3, reduce, row_or_rows};
 pub use sum::{dot, norm_squared, sum};
+pub use svd::{ThinSvd, thin_svd};
 pub use threads::{available_threads, try_with_threads, with_threads};
 
 pub use backend::Backend;

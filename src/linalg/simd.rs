@@ -7,6 +7,6 @@
 /// neither fuses a multiply with an add nor reorders a sum by itself.
 #[inline(always)]
 pub(crate) fn vectorize<R>(work: usize, f: impl FnOnce() -> R) -> R {
-    // Below some dozens of numbers, finding out about the CPU costs more than it saves.
-    if work < 32 { f() } else { pulp::Arch::new().dispatch(f) }
+    // Below some dozens of numbers, finding out about the CPU costs more than it saves; Miri has none.
+    if cfg!(miri) || work < 32 { f() } else { pulp::Arch::new().dispatch(f) }
 }

@@ -6,6 +6,7 @@ use nalgebra::DMatrix;
 use rand::Rng;
 
 use crate::nn::{Activation, Dropout, Init, Linear, ModuleExt, Norm, NormLayer, Sequential};
+use crate::settings::{self, Range};
 use crate::tape::{Shape, Tape};
 use crate::{Error, Float, Result};
 
@@ -57,13 +58,14 @@ impl Mlp {
     ///
     /// # Errors
     /// [`Error::Setting`] if there are fewer than two widths, one is zero, the weights are more than
-    /// memory has addresses for, or the dropout is not in [0, 1).
+    /// memory has addresses for, or the dropout is not in [0, 1) or a constant to begin with not finite, as given
+    /// or in the type of the tape.
     ///
     /// # Panics
     /// If something other than a parameter is on the tape already.
     #[track_caller]
     pub fn build<T: Float>(&self, tape: &mut Tape<T>, rng: &mut impl Rng) -> Result<Sequential<T>> {
-        self.check()?;
+        self.check::<T>()?;
         let (mut layers, mut norms) = (Vec::new(), Vec::new());
         for (k, pair) in self.widths.windows(2).enumerate() {
             let hidden = k + 2 < self.widths.len();
@@ -102,7 +104,7 @@ impl Mlp {
             widths.push(w.cols);
         }
         let form = Mlp::new(&widths, activation);
-        form.check()?;
+        form.check::<T>()?;
         let layers: Vec<Linear> =
             weights.iter().map(|(w, b)| Linear::from_values(tape, w, Some(b))).collect();
         let norms = vec![None; layers.len()];
@@ -129,7 +131,7 @@ impl Mlp {
                 net = net.push(format!("{}{k}", self.activation), self.activation);
             }
             if self.dropout > 0.0 {
-                net = net.push(format!("dropout{k}"), Dropout::new(self.dropout)?);
+                net = net.push(format!("dropout{k}"), Dropout::new::<T>(self.dropout)?);
             }
         }
         net.name_parameters(tape);
@@ -141,7 +143,7 @@ impl Mlp {
     /// # Errors
     /// As [`build`](Mlp::build).
     pub fn trainable(&self) -> Result<usize> {
-        self.check()?;
+        self.check::<f64>()?;
         let hidden = self.widths.len() - 2;
         Ok(self
             .widths
@@ -160,8 +162,8 @@ impl Mlp {
             .sum())
     }
 
-    /// At least two widths, none of them zero, and no more weights than memory could hold.
-    fn check(&self) -> Result<()> {
+    /// At least two widths, none of them zero, and no more weights than memory could hold; numbers in range.
+    fn check<T: Float>(&self) -> Result<()> {
         let widths = &self.widths;
         let wrong = |why: String| Err(Error::setting("widths", why));
         if widths.len() < 2 {
@@ -170,9 +172,9 @@ impl Mlp {
         if widths.contains(&0) {
             return wrong(format!("{widths:?} have a zero among them"));
         }
-        if !(0.0..1.0).contains(&self.dropout) {
-            return Err(Error::setting("dropout", format!("{} is not in the range 0 ≤ p < 1", self.dropout)));
-        }
+        let range = Range { text: "in the range 0 ≤ p < 1", ..Range::BELOW_ONE };
+        settings::check::<T>("dropout", self.dropout, range)?;
+        self.init.map_or(Ok(()), Init::check::<T>)?;
         let layer = |pair: &[usize]| pair[0].checked_add(1)?.checked_mul(pair[1]);
         let numbers = widths.windows(2).try_fold(0, |sum: usize, pair| sum.checked_add(layer(pair)?));
         // Values, gradients and two numbers of an optimizer, of eight bytes.

@@ -1,9 +1,10 @@
 //! The layer of batch normalisation.
 
-use super::layer_norm::{ones_and_zeros, small};
+use super::layer_norm::ones_and_zeros;
 use super::{Mode, Module};
+use crate::settings::{self, Range};
 use crate::tape::{Param, Tape, Var};
-use crate::{Error, Float, Result};
+use crate::{Float, Result};
 
 /// Batch normalisation with a scale γ and a shift β that are learnt, and running statistics for evaluation.
 ///
@@ -50,16 +51,15 @@ impl BatchNorm {
     /// For n columns, with γ = 1 and β = 0; momentum ρ = 0.1 and ε = 10⁻⁵ are usual.
     ///
     /// # Errors
-    /// [`Error::Setting`] if ρ is not in [0, 1], or ε not positive and finite.
+    /// [`Error::Setting`](crate::Error::Setting) if ρ is not in [0, 1], or ε not positive and finite, as given or
+    /// in the type of the tape.
     ///
     /// # Panics
     /// If something other than a parameter is on the tape already.
     #[track_caller]
     pub fn new<T: Float>(tape: &mut Tape<T>, columns: usize, momentum: f64, epsilon: f64) -> Result<Self> {
-        if !(0.0..=1.0).contains(&momentum) {
-            return Err(Error::setting("momentum", format!("{momentum} is not in the range 0 to 1")));
-        }
-        small::<T>(epsilon)?;
+        settings::check::<T>("momentum", momentum, Range::SHARE)?;
+        settings::check::<T>("eps", epsilon, Range::POSITIVE)?;
         let (gamma, beta) = ones_and_zeros(tape, columns);
         let running = tape.buffer_with(2, columns, |to| to[columns..].fill(T::ONE));
         Ok(BatchNorm { gamma, beta, running, momentum, epsilon, columns })
@@ -219,7 +219,7 @@ mod tests {
         );
 
         tape.zero_grad();
-        let before = tape.value(norm.running).clone_owned();
+        let before = tape.value(norm.running).to_dmatrix();
         let y = norm.forward(&mut tape, x, &mut Mode::evaluation());
         tape.backward_with(y, |dy| dy.copy_from_slice(&UPSTREAM));
         close(
@@ -269,7 +269,7 @@ mod tests {
         // Far from zero: the mean is taken away before anything is squared.
         let x = tape.constant(&filled(50, 6).map(|x| 1e6 + x));
         let y = train(&norm, &mut tape, x);
-        for column in tape.value(y).column_iter() {
+        for column in tape.value(y).to_dmatrix().column_iter() {
             assert!(column.mean().abs() < 1e-8 && (column.variance() - 1.0).abs() < 1e-9, "{column}");
         }
         // The same batch over and over: what is taken in converges to its statistics.
@@ -277,8 +277,8 @@ mod tests {
             train(&norm, &mut tape, x);
         }
         let again = norm.forward(&mut tape, x, &mut Mode::evaluation());
-        let shrunk = tape.value(y).clone_owned() * (49.0f64 / 50.0).sqrt();
-        assert!((tape.value(again) - shrunk).abs().max() < 1e-7);
+        let shrunk = tape.value(y).to_dmatrix() * (49.0f64 / 50.0).sqrt();
+        assert!((tape.value(again).to_dmatrix() - shrunk).abs().max() < 1e-7);
     }
 
     #[test]
@@ -293,8 +293,8 @@ mod tests {
         let y = tape.matmul(y, after);
         let loss = tape.mean(y);
         tape.backward(loss);
-        let before = tape.value(norm.running).clone_owned();
-        optimizer.step(&mut tape);
+        let before = tape.value(norm.running).to_dmatrix();
+        optimizer.step(&mut tape).unwrap();
         assert_eq!(tape.value(norm.running), before);
         assert_ne!(tape.value(after), dmatrix![1.0; 1.0; 1.0]);
     }

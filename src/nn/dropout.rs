@@ -2,8 +2,9 @@
 
 use super::Mode;
 use super::module::Module;
+use crate::settings::{self, Range};
 use crate::tape::{Tape, Var};
-use crate::{Error, Float, Result};
+use crate::{Float, Result};
 
 /// [`Tape::dropout`] in training, and nothing in evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,12 +16,10 @@ impl Dropout {
     /// Drops each entry with probability p.
     ///
     /// # Errors
-    /// [`Error::Setting`] if p is not in [0, 1), also when rounded to `f32`.
-    pub fn new(p: f64) -> Result<Self> {
-        if !(0.0..1.0).contains(&p) || p as f32 >= 1.0 {
-            return Err(Error::setting("dropout", format!("{p} is not in the range 0 ≤ p < 1")));
-        }
-        Ok(Dropout { p })
+    /// [`Error::Setting`](crate::Error::Setting) if p is not in [0, 1), as given or in `T`.
+    pub fn new<T: Float>(p: f64) -> Result<Self> {
+        let range = Range { text: "in the range 0 ≤ p < 1", ..Range::BELOW_ONE };
+        Ok(Dropout { p: settings::check::<T>("dropout", p, range)? })
     }
 }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use rand::{Rng, RngExt};
 
 use crate::rng::standard_normal;
+use crate::settings::{self, Range};
 use crate::{Error, Float, Result};
 
 /// How the weights of a layer are drawn, from its number of inputs and outputs.
@@ -59,11 +60,29 @@ const NAMES: [(Init, &str); 6] = [
 ];
 
 impl Init {
+    /// Whether a constant is a number of `T`.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it is not finite as a `T`, or 0 where it is not 0.
+    pub fn check<T: Float>(self) -> Result<()> {
+        match self {
+            Init::Constant(c) => settings::check::<T>("init", c, Range::FINITE).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
     /// Overwrites `weights`, those of a layer from `fan_in` to `fan_out` numbers.
     ///
     /// One draw per weight for a uniform distribution, and two for a normal one. The
     /// same stream gives the same weights in `f32` and `f64`, up to the rounding.
+    ///
+    /// # Panics
+    /// If a constant is no number of `T`: see [`check`](Init::check).
+    #[track_caller]
     pub fn fill<T: Float>(self, weights: &mut [T], fan_in: usize, fan_out: usize, rng: &mut impl Rng) {
+        if let Err(error) = self.check::<T>() {
+            panic!("{error}");
+        }
         // Without inputs there is nothing to draw for, and nothing to divide by.
         let inputs = fan_in.max(1) as f64;
         let both = (fan_in as f64 + fan_out as f64).max(1.0);

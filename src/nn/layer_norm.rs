@@ -1,8 +1,9 @@
 //! The layer of layer normalisation.
 
 use super::{Mode, Module};
+use crate::settings::{self, Range};
 use crate::tape::{Param, Tape, Var};
-use crate::{Error, Float, Result};
+use crate::{Float, Result};
 
 /// Layer normalisation with a scale γ and a shift β that are learnt: [`Tape::layer_norm`], the same in
 /// training and in evaluation.
@@ -32,13 +33,14 @@ impl LayerNorm {
     /// For n columns, with γ = 1 and β = 0; ε = 10⁻⁵ is usual.
     ///
     /// # Errors
-    /// [`Error::Setting`] if ε is not positive and finite.
+    /// [`Error::Setting`](crate::Error::Setting) if ε is not positive and finite, as given or in the type of the
+    /// tape.
     ///
     /// # Panics
     /// If something other than a parameter is on the tape already.
     #[track_caller]
     pub fn new<T: Float>(tape: &mut Tape<T>, columns: usize, epsilon: f64) -> Result<Self> {
-        small::<T>(epsilon)?;
+        settings::check::<T>("eps", epsilon, Range::POSITIVE)?;
         let (gamma, beta) = ones_and_zeros(tape, columns);
         Ok(LayerNorm { gamma, beta, epsilon, columns })
     }
@@ -68,13 +70,4 @@ impl<T: Float> Module<T> for LayerNorm {
 #[track_caller]
 pub(super) fn ones_and_zeros<T: Float>(tape: &mut Tape<T>, columns: usize) -> (Param, Param) {
     (tape.param_with(1, columns, |to| to.fill(T::ONE)), tape.param_with(1, columns, |_| ()))
-}
-
-/// Whether an ε is positive and finite, in the type of the tape.
-pub(super) fn small<T: Float>(epsilon: f64) -> Result<()> {
-    let as_t = T::of(epsilon);
-    if as_t > T::ZERO && as_t.is_finite() {
-        return Ok(());
-    }
-    Err(Error::setting("eps", format!("{epsilon} is not positive and finite (as {})", T::NAME)))
 }

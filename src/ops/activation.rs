@@ -1,9 +1,11 @@
 //! Activations of neural networks, entry by entry. Backward everywhere: dx = f'(x) ∘ dy.
 //!
-//! None of them overflows: for every finite input, value and slope are finite. At an infinite input the
-//! gelus and silu may be NaN, since they multiply it by a gate of 0.
+//! None of them overflows: for every finite input, value and slope are finite. At ±∞ both are their limits.
+//! In the tail towards 0, the values of the gelus, silu, sigmoid and softplus have all the digits that their
+//! arguments have; the slopes of `sigmoid` and `tanh` are computed from the value, y(1 − y) and 1 − y², which
+//! near |y| = 1 have an error of ε, however small they are (as in PyTorch and JAX).
 
-use super::{Elementwise, Unary};
+use super::{Elementwise, Unary, pass_if};
 use crate::Float;
 use crate::linalg::simd::vectorize;
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
@@ -97,8 +99,8 @@ impl<T: Float> Unary<T> for Relu {
         if x < T::ZERO { T::ZERO } else { x }
     }
     #[inline(always)]
-    fn slope(x: T, _: T, _: &Args<T>) -> T {
-        if x > T::ZERO { T::ONE } else { T::ZERO }
+    fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
+        pass_if(x > T::ZERO, dy)
     }
 }
 
@@ -108,11 +110,14 @@ impl<T: Float> Unary<T> for LeakyRelu {
     const SCALARS: usize = 1;
     #[inline(always)]
     fn value(x: T, args: &Args<T>) -> T {
-        if x < T::ZERO { args.scalars[0] * x } else { x }
+        // With a slope of 0 it is constant below zero, down to −∞.
+        let slope = args.scalars[0];
+        if x < T::ZERO { pass_if(slope != T::ZERO, slope * x) } else { x }
     }
     #[inline(always)]
-    fn slope(x: T, _: T, args: &Args<T>) -> T {
-        if x > T::ZERO { T::ONE } else { args.scalars[0] }
+    fn backward(x: T, _: T, dy: T, args: &Args<T>) -> T {
+        let slope = args.scalars[0];
+        if x > T::ZERO { dy } else { pass_if(slope != T::ZERO, slope * dy) }
     }
 }
 
@@ -123,8 +128,11 @@ trait Gate<T: Float>: Sync {
     /// g(x).
     fn gate(x: T) -> T;
 
-    /// x·g'(x), where g = g(x) is known already; finite, however large g'/g may be.
+    /// x·g'(x), where g = g(x) is known already; finite for finite x, however large g'/g may be.
     fn slope(x: T, g: T) -> T;
+
+    /// x·g(x) for finite x < 0 where g(x) is subnormal, or 0, and has lost digits that the product has.
+    fn tail(x: T) -> T;
 }
 
 /// y = x·g, dx = (g + x·g') ∘ dy. Saves g: to compute it again costs ten times as much as to read it.
@@ -138,16 +146,26 @@ impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
     fn forward(&self, mut cx: Forward<'_, T>) {
         let x = cx.x(0);
         let (y, gates) = cx.y_and_saved();
-        vectorize(
+        let least = vectorize(
             y.len(),
             #[inline(always)]
-            move || {
-                for ((y, gate), x) in y.iter_mut().zip(gates).zip(x) {
+            || {
+                let mut least = T::ONE;
+                for ((y, gate), x) in y.iter_mut().zip(&mut *gates).zip(x) {
                     *gate = G::gate(*x);
                     *y = *x * *gate;
+                    least = if *gate < least { *gate } else { least };
                 }
+                least
             },
         );
+        if least < T::MIN_POSITIVE {
+            for ((y, gate), x) in y.iter_mut().zip(&*gates).zip(x) {
+                if *gate < T::MIN_POSITIVE {
+                    *y = if *x == -T::INFINITY { T::ZERO } else { G::tail(*x) };
+                }
+            }
+        }
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
@@ -158,9 +176,19 @@ impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
             gates,
             dy,
             #[inline(always)]
-            |x, gate, dy| (gate + G::slope(x, gate)) * dy,
+            |x, gate, dy| {
+                // At ±∞ the other term is 0 in the limit, but ∞·0 here.
+                let slope = if x.abs() == T::INFINITY { T::ZERO } else { G::slope(x, gate) };
+                (gate + slope) * dy
+            },
         );
     }
+}
+
+/// x·e^z for z < 0, in two halves, so that nothing but the product can be subnormal.
+fn times_exp<T: Float>(x: T, z: T) -> T {
+    let half = (T::of(0.5) * z).exp();
+    x * half * half
 }
 
 struct Gelu;
@@ -175,24 +203,36 @@ impl<T: Float> Gate<T> for Gelu {
         // g·(1 − g) first: it is 0 where x is so large that 1.702x overflows.
         g * (T::ONE - g) * x * T::of(1.702)
     }
+    fn tail(x: T) -> T {
+        times_exp(x, T::of(1.702) * x)
+    }
 }
 
 /// √(2/π).
 const SQRT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
 
 struct GeluTanh;
+impl GeluTanh {
+    /// 2u with ½(1 + tanh u) = σ(2u), which keeps its digits for negative u.
+    #[inline(always)]
+    fn argument<T: Float>(x: T) -> T {
+        T::of(2.0 * SQRT_2_OVER_PI) * (x + T::of(0.044715) * x * x * x)
+    }
+}
 impl<T: Float> Gate<T> for GeluTanh {
     const NAME: &'static str = "gelu_tanh";
     #[inline(always)]
     fn gate(x: T) -> T {
-        // ½(1 + tanh u) = σ(2u), which keeps its digits for negative u.
-        (T::of(2.0 * SQRT_2_OVER_PI) * (x + T::of(0.044715) * x * x * x)).sigmoid()
+        GeluTanh::argument(x).sigmoid()
     }
     #[inline(always)]
     fn slope(x: T, g: T) -> T {
         // From the left, so that no x² overflows before it meets the 0 of g·(1 − g).
         let s = g * (T::ONE - g) * x;
         T::of(2.0 * SQRT_2_OVER_PI) * (s + T::of(3.0 * 0.044715) * s * x * x)
+    }
+    fn tail(x: T) -> T {
+        times_exp(x, GeluTanh::argument(x))
     }
 }
 
@@ -201,12 +241,14 @@ impl<T: Float> Gate<T> for GeluErf {
     const NAME: &'static str = "gelu_erf";
     #[inline(always)]
     fn gate(x: T) -> T {
-        T::of(0.5) * (T::ONE + (x * T::of(std::f64::consts::FRAC_1_SQRT_2)).erf())
+        x.normal_cdf()
     }
     #[inline(always)]
     fn slope(x: T, _: T) -> T {
-        // The density of the standard normal distribution.
-        x * T::of(0.5 * SQRT_2_OVER_PI) * (T::of(-0.5) * x * x).exp()
+        x * x.normal_pdf()
+    }
+    fn tail(x: T) -> T {
+        x.times_normal_cdf()
     }
 }
 
@@ -221,6 +263,9 @@ impl<T: Float> Gate<T> for Silu {
     fn slope(x: T, g: T) -> T {
         g * (T::ONE - g) * x
     }
+    fn tail(x: T) -> T {
+        times_exp(x, x)
+    }
 }
 
 struct Sigmoid;
@@ -231,8 +276,8 @@ impl<T: Float> Unary<T> for Sigmoid {
         x.sigmoid()
     }
     #[inline(always)]
-    fn slope(_: T, y: T, _: &Args<T>) -> T {
-        y * (T::ONE - y)
+    fn backward(_: T, y: T, dy: T, _: &Args<T>) -> T {
+        y * (T::ONE - y) * dy
     }
 }
 
@@ -244,8 +289,8 @@ impl<T: Float> Unary<T> for Tanh {
         x.tanh()
     }
     #[inline(always)]
-    fn slope(_: T, y: T, _: &Args<T>) -> T {
-        T::ONE - y * y
+    fn backward(_: T, y: T, dy: T, _: &Args<T>) -> T {
+        (T::ONE - y * y) * dy
     }
 }
 
@@ -257,8 +302,8 @@ impl<T: Float> Unary<T> for Softplus {
         x.softplus()
     }
     #[inline(always)]
-    fn slope(x: T, _: T, _: &Args<T>) -> T {
-        x.sigmoid()
+    fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
+        x.sigmoid() * dy
     }
 }
 

@@ -44,6 +44,8 @@ impl<T: Float> Tape<T> {
     /// a / b, entry by entry, broadcast as [`add`](Tape::add). Division by zero gives ±∞ or NaN, as
     /// IEEE 754 has it.
     ///
+    /// Backward: da = dy/b, db = −(dy/b)·(a/b), which is 0 for dy = 0 and every b but 0.
+    ///
     /// # Panics
     /// If the shapes do not fit, or an operand is stale.
     #[track_caller]
@@ -60,12 +62,12 @@ impl<T: Float> Binary<T> for Add {
         a + b
     }
     #[inline(always)]
-    fn slope_a(_: T, _: T) -> T {
-        T::ONE
+    fn backward_a(_: T, _: T, dy: T) -> T {
+        dy
     }
     #[inline(always)]
-    fn slope_b(_: T, _: T) -> T {
-        T::ONE
+    fn backward_b(_: T, _: T, dy: T) -> T {
+        dy
     }
 }
 
@@ -77,12 +79,12 @@ impl<T: Float> Binary<T> for Sub {
         a - b
     }
     #[inline(always)]
-    fn slope_a(_: T, _: T) -> T {
-        T::ONE
+    fn backward_a(_: T, _: T, dy: T) -> T {
+        dy
     }
     #[inline(always)]
-    fn slope_b(_: T, _: T) -> T {
-        -T::ONE
+    fn backward_b(_: T, _: T, dy: T) -> T {
+        -dy
     }
 }
 
@@ -94,12 +96,12 @@ impl<T: Float> Binary<T> for Mul {
         a * b
     }
     #[inline(always)]
-    fn slope_a(_: T, b: T) -> T {
-        b
+    fn backward_a(_: T, b: T, dy: T) -> T {
+        b * dy
     }
     #[inline(always)]
-    fn slope_b(a: T, _: T) -> T {
-        a
+    fn backward_b(a: T, _: T, dy: T) -> T {
+        a * dy
     }
 }
 
@@ -111,13 +113,16 @@ impl<T: Float> Binary<T> for Div {
         a / b
     }
     #[inline(always)]
-    fn slope_a(_: T, b: T) -> T {
-        T::ONE / b
+    fn backward_a(_: T, b: T, dy: T) -> T {
+        // Not by 1/b, which is infinite for a subnormal b, and NaN times 0.
+        dy / b
     }
     #[inline(always)]
-    fn slope_b(a: T, b: T) -> T {
-        // Not −a/b²: the square leaves the range of the type long before the quotient does.
-        -(a / b) / b
+    fn backward_b(a: T, b: T, dy: T) -> T {
+        // Not by −a/b²: the square leaves the range of the type long before the two quotients do. And a/b may
+        // be infinite, where 0 is still 0.
+        let dy = dy / b;
+        -dy * if dy == T::ZERO { a } else { a / b }
     }
 }
 

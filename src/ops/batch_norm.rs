@@ -3,6 +3,7 @@
 use super::layer_norm::{add_affine, check_epsilon, check_scale_and_shift};
 use super::reduce::column_sums;
 use crate::Float;
+use crate::linalg::{self, Huge, centre_columns};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
@@ -57,7 +58,11 @@ impl<T: Float> Tape<T> {
         );
         check_scale_and_shift(self, "batch_norm", x, gamma, beta);
         check_epsilon("batch_norm", epsilon);
-        let args = Args::scalar(epsilon).saving(shape.len() + shape.cols);
+        // The statistics of a batch are rounded, which shows where its numbers are large and close; what they
+        // are of can tell. Running statistics are what they are.
+        let of_batch = self.op_name(statistics) == Operation::<T>::name(&BatchStatistics);
+        let sizes = [if of_batch { OF_BATCH } else { 0 }, 0];
+        let args = Args { sizes, ..Args::scalar(epsilon) }.saving(shape.len() + shape.cols);
         self.apply(&BatchNorm, &[x, statistics, gamma, beta], shape, args)
     }
 }
@@ -75,14 +80,7 @@ impl<T: Float> Operation<T> for BatchStatistics {
         let m = T::of(shape.rows as f64);
         let (y, saved) = cx.y_and_saved();
         let (means, variances) = y.split_at_mut(shape.cols);
-        let deviations = saved;
-        column_sums(x, means, |x| x);
-        means.iter_mut().for_each(|sum| *sum /= m);
-        let cols = shape.cols.max(1);
-        for (d, x) in deviations.chunks_mut(cols).zip(x.chunks(cols)) {
-            d.iter_mut().zip(x.iter().zip(&*means)).for_each(|(d, (x, mean))| *d = *x - *mean);
-        }
-        column_sums(deviations, variances, |d| d * d);
+        centre_columns(x, saved, means, variances);
         variances.iter_mut().for_each(|sum| *sum /= m);
     }
 
@@ -99,6 +97,9 @@ impl<T: Float> Operation<T> for BatchStatistics {
     }
 }
 
+/// In the sizes of a node: the statistics are those of a batch.
+const OF_BATCH: usize = 1;
+
 /// Saves x̂, m×n, and behind it 1/√(σ² + ε) of every column.
 struct BatchNorm;
 
@@ -109,17 +110,26 @@ impl<T: Float> Operation<T> for BatchNorm {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let (x, statistics, gamma, beta, shape) = (cx.x(0), cx.x(1), cx.x(2), cx.x(3), cx.shape(0));
-        let epsilon = cx.args().scalars[0];
+        let (epsilon, of_batch) = (cx.args().scalars[0], cx.args().sizes[0] == OF_BATCH);
         let (means, variances) = statistics.split_at(shape.cols);
         let (y, saved) = cx.y_and_saved();
         let (normal, scales) = saved.split_at_mut(shape.len());
         scales.iter_mut().zip(variances).for_each(|(s, v)| *s = T::ONE / (*v + epsilon).sqrt());
         let cols = shape.cols.max(1);
-        for ((y, normal), x) in y.chunks_mut(cols).zip(normal.chunks_mut(cols)).zip(x.chunks(cols)) {
-            for (((d, x), mean), scale) in normal.iter_mut().zip(x).zip(means).zip(&*scales) {
-                *d = (*x - *mean) * *scale;
-            }
-            for (((y, d), gamma), beta) in y.iter_mut().zip(&*normal).zip(gamma).zip(beta) {
+        for (normal, x) in normal.chunks_mut(cols).zip(x.chunks(cols)) {
+            normal.iter_mut().zip(x.iter().zip(means)).for_each(|(d, (x, mean))| *d = *x - *mean);
+        }
+        if of_batch {
+            take_rounding(normal, means, &mut y[..shape.cols]);
+        }
+        for normal in normal.chunks_mut(cols) {
+            normal.iter_mut().zip(&*scales).for_each(|(d, scale)| *d *= *scale);
+        }
+        if of_batch && variances.contains(&T::INFINITY) {
+            normalize_huge(x, variances, normal, scales);
+        }
+        for (y, normal) in y.chunks_mut(cols).zip(normal.chunks(cols)) {
+            for (((y, d), gamma), beta) in y.iter_mut().zip(normal).zip(gamma).zip(beta) {
                 *y = *gamma * *d + *beta;
             }
         }
@@ -133,22 +143,80 @@ impl<T: Float> Operation<T> for BatchNorm {
             dx.add_zip3(&dy[i * cols..][..cols], gamma, scales, |dy, gamma, scale| gamma * dy * scale);
         });
         cx.add_at(1, |mut dstatistics| {
+            linalg::column_sums(
+                dy.len(),
+                cols,
+                #[inline(always)]
+                |start, part| part.iter_mut().zip(&dy[start..]).for_each(|(sum, dy)| *sum += *dy),
+                #[inline(always)]
+                |j, sums| {
+                    let factors = (&gamma[j..][..sums.len()], &scales[j..][..sums.len()]);
+                    dstatistics.part(j, sums.len()).add_zip3(
+                        sums,
+                        factors.0,
+                        factors.1,
+                        |sum, gamma, scale| -(gamma * sum * scale),
+                    );
+                },
+            );
             let half = T::of(0.5);
-            for (dy, normal) in dy.chunks(cols.max(1)).zip(normal.chunks(cols.max(1))) {
-                dstatistics
-                    .part(0, cols)
-                    .add_zip3(dy, gamma, scales, |dy, gamma, scale| -(gamma * dy * scale));
-                dstatistics.part(cols, cols).add_each(
-                    #[inline(always)]
-                    |j| -half * (gamma[j] * dy[j] * scales[j]) * normal[j] * scales[j],
-                );
-            }
+            linalg::column_sums(
+                dy.len(),
+                cols,
+                #[inline(always)]
+                |start, part| {
+                    let terms = dy[start..].iter().zip(&normal[start..]);
+                    part.iter_mut().zip(terms).for_each(|(sum, (dy, normal))| *sum += *dy * *normal);
+                },
+                #[inline(always)]
+                |j, sums| {
+                    let factors = (&gamma[j..][..sums.len()], &scales[j..][..sums.len()]);
+                    dstatistics.part(cols + j, sums.len()).add_zip3(
+                        sums,
+                        factors.0,
+                        factors.1,
+                        |sum, gamma, scale| -half * (gamma * sum * scale) * scale,
+                    );
+                },
+            );
         });
         add_affine(&mut cx, normal, 2, 3);
     }
 
     fn describe(&self, args: &Args<T>) -> String {
         format!(" {:e}", args.scalars[0])
+    }
+}
+
+/// Takes away from x − μ what the rounding of the means left in it: the mean of each column, which is within
+/// the last digits of μ. `corrections` is room for as many numbers as there are columns.
+fn take_rounding<T: Float>(normal: &mut [T], means: &[T], corrections: &mut [T]) {
+    column_sums(normal, corrections, |d| d);
+    let m = T::of((normal.len() / means.len().max(1)) as f64);
+    for (correction, mean) in corrections.iter_mut().zip(means) {
+        *correction /= m;
+        // Of other numbers than those that the statistics are of, it is no rounding, and stays.
+        if correction.abs() > T::of(4.0) * T::EPSILON * mean.abs() {
+            *correction = T::ZERO;
+        }
+    }
+    for normal in normal.chunks_mut(means.len().max(1)) {
+        normal.iter_mut().zip(&*corrections).for_each(|(d, correction)| *d -= *correction);
+    }
+}
+
+/// x̂ and 1/σ of the columns whose variance leaves the range of the type, though all of x is finite.
+#[cold]
+fn normalize_huge<T: Float>(x: &[T], variances: &[T], normal: &mut [T], scales: &mut [T]) {
+    let cols = variances.len();
+    for j in (0..cols).filter(|j| variances[*j] == T::INFINITY) {
+        let column = x[j..].iter().step_by(cols).copied();
+        let Some(huge) = Huge::of(column.clone()) else { continue };
+        let deviation = Float::sqrt(huge.squares / (x.len() / cols) as f64);
+        scales[j] = T::of(huge.scale / deviation);
+        for (d, x) in normal[j..].iter_mut().step_by(cols).zip(column) {
+            *d = T::of(huge.centred(x) / deviation);
+        }
     }
 }
 

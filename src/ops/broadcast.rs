@@ -9,7 +9,39 @@ use crate::linalg::simd::vectorize;
 use crate::linalg::{PIECE, column_sums, reduce, row_or_rows};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
-/// A function of two numbers and its partial derivatives; [`Broadcast`] makes an operation of it.
+/// A function of two numbers and its gradients; [`Broadcast`] makes an operation of it.
+///
+/// dy may be infinite or NaN: what [`Unary::backward`](super::Unary::backward) says of branches and
+/// quotients holds here as well.
+///
+/// ```
+/// use tapegrad::ops::{Binary, Broadcast, pass_if};
+/// use tapegrad::{Args, Tape};
+///
+/// /// a where b is positive, and 0 elsewhere.
+/// struct Masked;
+///
+/// impl Binary<f64> for Masked {
+///     const NAME: &'static str = "masked";
+///     fn value(a: f64, b: f64) -> f64 {
+///         if b > 0.0 { a } else { 0.0 }
+///     }
+///     fn backward_a(_: f64, b: f64, dy: f64) -> f64 {
+///         pass_if(b > 0.0, dy)
+///     }
+///     fn backward_b(_: f64, _: f64, _: f64) -> f64 {
+///         0.0
+///     }
+/// }
+///
+/// let mut tape = Tape::new();
+/// let a = tape.variable_slice(2, 2, &[1.0, -2.0, 3.0, -4.0]);
+/// let mask = tape.constant_slice(1, 2, &[1.0, 0.0]);
+/// let shape = tape.shape(a);
+/// let y = tape.apply(&Broadcast(Masked), &[a, mask], shape, Args::NONE);
+/// tape.backward_with(y, |dy| dy.fill(f64::INFINITY));
+/// assert_eq!(tape.grad_slice(a), [f64::INFINITY, 0.0, f64::INFINITY, 0.0]);
+/// ```
 pub trait Binary<T: Float>: Sync {
     /// The name in messages: that of the method.
     const NAME: &'static str;
@@ -17,11 +49,11 @@ pub trait Binary<T: Float>: Sync {
     /// f(a, b).
     fn value(a: T, b: T) -> T;
 
-    /// ∂f/∂a.
-    fn slope_a(a: T, b: T) -> T;
+    /// ∂f/∂a·dy.
+    fn backward_a(a: T, b: T, dy: T) -> T;
 
-    /// ∂f/∂b.
-    fn slope_b(a: T, b: T) -> T;
+    /// ∂f/∂b·dy.
+    fn backward_b(a: T, b: T, dy: T) -> T;
 }
 
 /// The operation that applies a [`Binary`] function to every pair of entries, stretching single rows
@@ -62,8 +94,8 @@ impl<T: Float, B: Binary<T>> Operation<T> for Broadcast<B> {
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
-        add_terms(&mut cx, 0, |a, b, dy| B::slope_a(a, b) * dy);
-        add_terms(&mut cx, 1, |a, b, dy| B::slope_b(a, b) * dy);
+        add_terms(&mut cx, 0, B::backward_a);
+        add_terms(&mut cx, 1, B::backward_b);
     }
 }
 

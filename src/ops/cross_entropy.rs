@@ -1,5 +1,6 @@
 //! Cross-entropy from logits and class numbers, in one node.
 
+use super::pass_if;
 use super::softmax::{RowSum, softmax_rows};
 use crate::Float;
 use crate::linalg::{reduce, sum};
@@ -9,8 +10,11 @@ impl<T: Float> Tape<T> {
     /// Mean over the rows i of −ln pᵢⱼ with p = softmax(x) and j = labelsᵢ, of m×k logits and m labels:
     /// 1×1.
     ///
-    /// Of no rows: NaN. An infinite loss (a label whose logit is −∞) still has finite gradients.
-    /// Backward: dxᵢⱼ = (pᵢⱼ − onehot(labelsᵢ)ⱼ)/m · dy; the forward pass leaves the difference behind.
+    /// Of no rows: NaN. A logit of −∞ masks its class: the others have their loss without it. A single logit
+    /// of +∞ is certainty: the loss is 0 for that label, and ∞ for the others. An infinite loss (also that of
+    /// a label whose logit is −∞) still has finite gradients.
+    /// Backward: dxᵢⱼ = (pᵢⱼ − onehot(labelsᵢ)ⱼ)/m · dy, and 0 where the difference is; the forward pass
+    /// leaves it behind.
     ///
     /// # Panics
     /// If `logits` is stale, there is not one label per row, or a label is not below k.
@@ -88,15 +92,16 @@ impl<T: Float> Operation<T> for CrossEntropy {
         let floor = smoothing / classes;
         let (y, saved) = cx.y_and_saved();
         let (deltas, losses) = saved.split_at_mut(shape.len());
-        softmax_rows(x, shape, deltas, |i, RowSum { shift, ln, top, rest }, x, delta| {
+        softmax_rows(x, shape, deltas, |i, row, x, delta| {
+            let RowSum { ln, top, rest, .. } = row;
             let label = labels[i] as usize;
-            let loss = ln - (x[label] - shift);
+            let loss = ln - row.shifted(x[label]);
             // p − 1 for the label, which loses its digits where p is near 1 and can be had without.
             let of_label = if label == top { -rest } else { delta[label] - T::ONE };
             losses[i] = if smoothing > T::ZERO {
                 delta.iter_mut().for_each(|delta| *delta -= floor);
-                let mean = reduce(x, x, |x, _| x - shift) / classes;
-                (T::ONE - smoothing) * loss + smoothing * (ln - mean)
+                let mean = reduce(x, x, |x, _| row.shifted(x)) / classes;
+                pass_if(smoothing != T::ONE, (T::ONE - smoothing) * loss) + smoothing * (ln - mean)
             } else {
                 loss
             };
@@ -109,7 +114,7 @@ impl<T: Float> Operation<T> for CrossEntropy {
         let (shape, dy) = (cx.shape(0), cx.dy());
         let deltas = &cx.saved()[..shape.len()];
         let scale = dy[0] / T::of(shape.rows as f64);
-        cx.add_map(0, deltas, |delta| delta * scale);
+        cx.add_map(0, deltas, |delta| pass_if(delta != T::ZERO, delta * scale));
     }
 
     fn describe(&self, args: &Args<T>) -> String {
@@ -143,7 +148,7 @@ mod tests {
         let x = tape.constant(&(filled(5, 4) * 3.0));
         let labels = labels(5, 4);
         let p = tape.log_softmax(x);
-        let p = tape.value(p).clone_owned();
+        let p = tape.value(p).to_dmatrix();
         let plain = labels.iter().enumerate().map(|(i, &l)| -p[(i, l)]).sum::<f64>() / 5.0;
         let uniform = -p.mean();
         let loss = tape.cross_entropy(x, &labels);

@@ -1,6 +1,6 @@
 //! Elementary functions, entry by entry. Backward everywhere: dx = f'(x) ∘ dy.
 
-use super::{Elementwise, Unary};
+use super::{Elementwise, Unary, pass_if};
 use crate::Float;
 use crate::tape::{Args, Tape, Var};
 
@@ -39,12 +39,16 @@ impl<T: Float> Tape<T> {
     }
 
     /// √x. NaN below zero; the slope at zero is ∞.
+    ///
+    /// Backward: dx = dy/2y, which is NaN at zero for dy = 0, as in PyTorch. So a length made of it,
+    /// `sqrt(sum(square(x)))`, has NaN for its gradient at the origin, where `sum` sends ∞ and `square` 0 times
+    /// that: use [`norm`](Tape::norm), whose gradient there is 0.
     #[track_caller]
     pub fn sqrt(&mut self, x: impl Into<Var>) -> Var {
         self.elementwise(&Elementwise(Sqrt), x, Args::NONE)
     }
 
-    /// x².
+    /// x². The slope is 2x, and at x = 0 under an infinite gradient 0·∞, NaN, as in PyTorch.
     #[track_caller]
     pub fn square(&mut self, x: impl Into<Var>) -> Var {
         self.elementwise(&Elementwise(Square), x, Args::NONE)
@@ -97,8 +101,8 @@ impl<T: Float> Unary<T> for Neg {
         -x
     }
     #[inline(always)]
-    fn slope(_: T, _: T, _: &Args<T>) -> T {
-        -T::ONE
+    fn backward(_: T, _: T, dy: T, _: &Args<T>) -> T {
+        -dy
     }
 }
 
@@ -111,8 +115,8 @@ impl<T: Float> Unary<T> for Scale {
         args.scalars[0] * x
     }
     #[inline(always)]
-    fn slope(_: T, _: T, args: &Args<T>) -> T {
-        args.scalars[0]
+    fn backward(_: T, _: T, dy: T, args: &Args<T>) -> T {
+        args.scalars[0] * dy
     }
 }
 
@@ -125,8 +129,8 @@ impl<T: Float> Unary<T> for Shift {
         x + args.scalars[0]
     }
     #[inline(always)]
-    fn slope(_: T, _: T, _: &Args<T>) -> T {
-        T::ONE
+    fn backward(_: T, _: T, dy: T, _: &Args<T>) -> T {
+        dy
     }
 }
 
@@ -138,8 +142,8 @@ impl<T: Float> Unary<T> for Exp {
         x.exp()
     }
     #[inline(always)]
-    fn slope(_: T, y: T, _: &Args<T>) -> T {
-        y
+    fn backward(_: T, y: T, dy: T, _: &Args<T>) -> T {
+        y * dy
     }
 }
 
@@ -151,8 +155,8 @@ impl<T: Float> Unary<T> for Ln {
         x.ln()
     }
     #[inline(always)]
-    fn slope(x: T, _: T, _: &Args<T>) -> T {
-        T::ONE / x
+    fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
+        dy / x
     }
 }
 
@@ -164,8 +168,8 @@ impl<T: Float> Unary<T> for Sqrt {
         x.sqrt()
     }
     #[inline(always)]
-    fn slope(_: T, y: T, _: &Args<T>) -> T {
-        T::of(0.5) / y
+    fn backward(_: T, y: T, dy: T, _: &Args<T>) -> T {
+        dy / (y + y)
     }
 }
 
@@ -177,8 +181,8 @@ impl<T: Float> Unary<T> for Square {
         x * x
     }
     #[inline(always)]
-    fn slope(x: T, _: T, _: &Args<T>) -> T {
-        x + x
+    fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
+        (x + x) * dy
     }
 }
 
@@ -196,13 +200,15 @@ impl<T: Float> Unary<T> for Powi {
         x.powi(Powi::exponent(args))
     }
     #[inline(always)]
-    fn slope(x: T, _: T, args: &Args<T>) -> T {
-        match Powi::exponent(args) {
-            0 => T::ZERO,
+    fn backward(x: T, y: T, dy: T, args: &Args<T>) -> T {
+        let p = Powi::exponent(args);
+        let below = match p {
+            0 => return T::ZERO,
             // p − 1 is no i32.
-            i32::MIN => T::of(i32::MIN.into()) * (x.powi(i32::MIN) / x),
-            p => T::of(p.into()) * x.powi(p - 1),
-        }
+            i32::MIN => y / x,
+            p => x.powi(p - 1),
+        };
+        power_backward(x, y, dy, T::of(p.into()), below)
     }
     fn describe(args: &Args<T>) -> String {
         format!(" {}", Powi::exponent(args))
@@ -218,11 +224,22 @@ impl<T: Float> Unary<T> for Powf {
         x.powf(args.scalars[0])
     }
     #[inline(always)]
-    fn slope(x: T, _: T, args: &Args<T>) -> T {
+    fn backward(x: T, y: T, dy: T, args: &Args<T>) -> T {
         let p = args.scalars[0];
-        // At x = 0 the formula would give 0·∞.
-        if p == T::ZERO { T::ZERO } else { p * x.powf(p - T::ONE) }
+        // Constant, although at x = 0 the formula has 0·∞.
+        if p == T::ZERO {
+            return T::ZERO;
+        }
+        power_backward(x, y, dy, p, x.powf(p - T::ONE))
     }
+}
+
+/// p·xᵖ⁻¹·dy, where y = xᵖ and `below` = xᵖ⁻¹ are known already.
+#[inline(always)]
+fn power_backward<T: Float>(x: T, y: T, dy: T, p: T, below: T) -> T {
+    let slope = p * below;
+    // Near 0, xᵖ⁻¹ may be infinite where xᵖ⁻¹·dy is not; at 0 it is.
+    if slope.is_finite() || x == T::ZERO { slope * dy } else { p * (y * dy / x) }
 }
 
 struct Erf;
@@ -233,8 +250,8 @@ impl<T: Float> Unary<T> for Erf {
         x.erf()
     }
     #[inline(always)]
-    fn slope(x: T, _: T, _: &Args<T>) -> T {
-        T::of(std::f64::consts::FRAC_2_SQRT_PI) * (-x * x).exp()
+    fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
+        T::of(std::f64::consts::FRAC_2_SQRT_PI) * (-x * x).exp() * dy
     }
 }
 
@@ -246,21 +263,15 @@ impl<T: Float> Unary<T> for Abs {
         x.abs()
     }
     #[inline(always)]
-    fn slope(x: T, _: T, _: &Args<T>) -> T {
-        sign(x)
+    fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
+        with_sign(x, dy)
     }
 }
 
-/// −1, 0 or 1.
+/// dy, 0 or −dy where x is above, at or below 0. Of NaN: 0.
 #[inline(always)]
-pub(super) fn sign<T: Float>(x: T) -> T {
-    if x > T::ZERO {
-        T::ONE
-    } else if x < T::ZERO {
-        -T::ONE
-    } else {
-        T::ZERO
-    }
+pub(super) fn with_sign<T: Float>(x: T, dy: T) -> T {
+    pass_if(x > T::ZERO || x < T::ZERO, if x < T::ZERO { -dy } else { dy })
 }
 
 struct Clamp;
@@ -279,8 +290,8 @@ impl<T: Float> Unary<T> for Clamp {
         }
     }
     #[inline(always)]
-    fn slope(x: T, _: T, args: &Args<T>) -> T {
-        if x >= args.scalars[0] && x <= args.scalars[1] { T::ONE } else { T::ZERO }
+    fn backward(x: T, _: T, dy: T, args: &Args<T>) -> T {
+        pass_if(x >= args.scalars[0] && x <= args.scalars[1], dy)
     }
 }
 

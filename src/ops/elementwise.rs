@@ -1,9 +1,14 @@
 //! What all functions of one number have in common: y = f(x), entry by entry.
+//!
+//! **A slope of 0.** Where a function is constant, its gradient is 0, whatever comes from above: `relu` at −1
+//! under a square root gets ∞, and 0·∞ would be NaN. So an operation is asked for f'(x)·dy and not for f'(x),
+//! and one with branches selects, with [`pass_if`], and never multiplies by 0. A smooth function multiplies:
+//! where its slope is 0 at a point, or too small for the type, 0·∞ is NaN, as in PyTorch and JAX.
 
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
-/// A function of one number and its derivative; [`Elementwise`] makes an operation of it.
+/// A function of one number and its gradient; [`Elementwise`] makes an operation of it.
 ///
 /// ```
 /// use tapegrad::ops::{Elementwise, Unary};
@@ -17,8 +22,8 @@ use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 ///     fn value(x: f64, _: &Args<f64>) -> f64 {
 ///         x * x * x
 ///     }
-///     fn slope(x: f64, _: f64, _: &Args<f64>) -> f64 {
-///         3.0 * x * x
+///     fn backward(x: f64, _: f64, dy: f64, _: &Args<f64>) -> f64 {
+///         3.0 * x * x * dy
 ///     }
 /// }
 ///
@@ -27,6 +32,8 @@ use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 /// let shape = tape.shape(x);
 /// let y = tape.apply(&Elementwise(Cube), &[x], shape, Args::NONE);
 /// assert_eq!(tape.value_slice(y), [8.0, -1.0]);
+/// tape.backward_with(y, |dy| dy.fill(2.0));
+/// assert_eq!(tape.grad_slice(x), [24.0, 6.0]);
 /// ```
 pub trait Unary<T: Float>: Sync {
     /// The name in messages: that of the method.
@@ -37,8 +44,11 @@ pub trait Unary<T: Float>: Sync {
     /// f(x).
     fn value(x: T, args: &Args<T>) -> T;
 
-    /// f'(x), where y = f(x) is known already.
-    fn slope(x: T, y: T, args: &Args<T>) -> T;
+    /// f'(x)·dy, where y = f(x) is known already, and dy may be infinite or NaN.
+    ///
+    /// On a branch where f is constant it is 0: select with [`pass_if`], and do not multiply by 0. Where f'
+    /// is a quotient, divide dy, and do not multiply by a reciprocal, which may be infinite.
+    fn backward(x: T, y: T, dy: T, args: &Args<T>) -> T;
 
     /// The constants as the printed tape shows them, a space before each: the scalars in use.
     fn describe(args: &Args<T>) -> String {
@@ -70,13 +80,26 @@ impl<T: Float, U: Unary<T>> Operation<T> for Elementwise<U> {
             y,
             dy,
             #[inline(always)]
-            move |x, y, dy| U::slope(x, y, &args) * dy,
+            move |x, y, dy| U::backward(x, y, dy, &args),
         );
     }
 
     fn describe(&self, args: &Args<T>) -> String {
         U::describe(args)
     }
+}
+
+/// `dy` where `condition` holds, and 0 elsewhere, also where `dy` is infinite or NaN.
+///
+/// ```
+/// use tapegrad::ops::pass_if;
+///
+/// assert_eq!(pass_if(true, 3.0), 3.0);
+/// assert_eq!(pass_if(false, f64::INFINITY), 0.0);
+/// ```
+#[inline(always)]
+pub fn pass_if<T: Float>(condition: bool, dy: T) -> T {
+    if condition { dy } else { T::ZERO }
 }
 
 impl<T: Float> Tape<T> {

@@ -1,7 +1,7 @@
 //! The larger and the smaller of two operands, and the maximum over a matrix.
 
 use super::reduce::{Over, rows_of};
-use super::{Binary, Broadcast};
+use super::{Binary, Broadcast, pass_if};
 use crate::Float;
 use crate::linalg::simd::vectorize;
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
@@ -80,16 +80,10 @@ impl<T: Float> Tape<T> {
     }
 }
 
-/// 1 for the winner, ½ for each where both are equal.
+/// All of dy for the winner, half of it for each where both are equal, nothing for the loser.
 #[inline(always)]
-fn share<T: Float>(wins: bool, ties: bool) -> T {
-    if wins {
-        T::ONE
-    } else if ties {
-        T::of(0.5)
-    } else {
-        T::ZERO
-    }
+fn share<T: Float>(wins: bool, ties: bool, dy: T) -> T {
+    pass_if(wins || ties, if ties { T::of(0.5) * dy } else { dy })
 }
 
 struct Maximum;
@@ -100,12 +94,12 @@ impl<T: Float> Binary<T> for Maximum {
         if a > b || a.is_nan() { a } else { b }
     }
     #[inline(always)]
-    fn slope_a(a: T, b: T) -> T {
-        share(a > b, a == b)
+    fn backward_a(a: T, b: T, dy: T) -> T {
+        share(a > b, a == b, dy)
     }
     #[inline(always)]
-    fn slope_b(a: T, b: T) -> T {
-        share(b > a, a == b)
+    fn backward_b(a: T, b: T, dy: T) -> T {
+        share(b > a, a == b, dy)
     }
 }
 
@@ -117,12 +111,12 @@ impl<T: Float> Binary<T> for Minimum {
         if a < b || a.is_nan() { a } else { b }
     }
     #[inline(always)]
-    fn slope_a(a: T, b: T) -> T {
-        share(a < b, a == b)
+    fn backward_a(a: T, b: T, dy: T) -> T {
+        share(a < b, a == b, dy)
     }
     #[inline(always)]
-    fn slope_b(a: T, b: T) -> T {
-        share(b < a, a == b)
+    fn backward_b(a: T, b: T, dy: T) -> T {
+        share(b < a, a == b, dy)
     }
 }
 

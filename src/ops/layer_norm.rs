@@ -2,7 +2,7 @@
 
 use super::reduce::rows_of;
 use crate::Float;
-use crate::linalg::{dot, norm_squared, sum};
+use crate::linalg::{Moments, centre, column_sums, dot, dot3};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
@@ -10,7 +10,8 @@ impl<T: Float> Tape<T> {
     /// population variance σᵢ², and γ and β of 1×n: m×n.
     ///
     /// Ba, Kiros and Hinton, *Layer Normalization*, arXiv:1607.06450. A sample is normalised on its own, in
-    /// training and in evaluation alike; ε = 10⁻⁵ is usual. A row of equal entries gives β.
+    /// training and in evaluation alike; ε = 10⁻⁵ is usual. A row of equal entries gives β, to the bit, and one of
+    /// huge entries, whose squares leave the range of the type, is normalised as any other.
     /// Backward, with g = γ ∘ dyᵢ and means over the row: dxᵢ = (g − mean g − x̂ᵢ·mean(g ∘ x̂ᵢ))/√(σᵢ² + ε),
     /// dγ = Σᵢ dyᵢ ∘ x̂ᵢ, dβ = Σᵢ dyᵢ.
     ///
@@ -75,12 +76,12 @@ impl<T: Float> Operation<T> for LayerNorm {
         for (i, (x, scale)) in rows_of(x, shape).zip(scales).enumerate() {
             let row = i * shape.cols..(i + 1) * shape.cols;
             let (y, normal) = (&mut y[row.clone()], &mut normal[row]);
-            let mean = sum(x) / n;
-            normal.iter_mut().zip(x).for_each(|(d, x)| *d = *x - mean);
-            *scale = T::ONE / (norm_squared(normal) / n + epsilon).sqrt();
+            let Moments { scale: shrunk, squares, .. } = centre(x, normal);
+            let unit = T::ONE / (squares / n + epsilon * shrunk * shrunk).sqrt();
+            *scale = shrunk * unit;
             let affine = gamma.iter().zip(beta);
             for ((y, d), (gamma, beta)) in y.iter_mut().zip(normal).zip(affine) {
-                *d *= *scale;
+                *d *= unit;
                 *y = *gamma * *d + *beta;
             }
         }
@@ -106,25 +107,30 @@ impl<T: Float> Operation<T> for LayerNorm {
 
 /// dγ += Σᵢ dyᵢ ∘ x̂ᵢ and dβ += Σᵢ dyᵢ, for those two inputs.
 pub(super) fn add_affine<T: Float>(cx: &mut Backward<'_, T>, normal: &[T], gamma: usize, beta: usize) {
-    let (dy, cols) = (cx.dy(), cx.y_shape().cols.max(1));
+    let (dy, cols) = (cx.dy(), cx.y_shape().cols);
     cx.add_at(gamma, |mut dgamma| {
-        for (dy, normal) in dy.chunks(cols).zip(normal.chunks(cols)) {
-            dgamma.add_zip(dy, normal, |dy, normal| dy * normal);
-        }
+        column_sums(
+            dy.len(),
+            cols,
+            #[inline(always)]
+            |start, part| {
+                let terms = dy[start..].iter().zip(&normal[start..]);
+                part.iter_mut().zip(terms).for_each(|(sum, (dy, normal))| *sum += *dy * *normal);
+            },
+            #[inline(always)]
+            |column, sums| dgamma.part(column, sums.len()).add_slice(sums),
+        );
     });
-    cx.add_at(beta, |mut dbeta| dy.chunks(cols).for_each(|dy| dbeta.add_slice(dy)));
-}
-
-/// Σ aᵢ·bᵢ·cᵢ in a fixed order, with partial sums side by side as in [`sum`].
-fn dot3<T: Float>(a: &[T], b: &[T], c: &[T]) -> T {
-    const LANES: usize = 16;
-    let mut lanes = [T::ZERO; LANES];
-    for ((a, b), c) in a.chunks(LANES).zip(b.chunks(LANES)).zip(c.chunks(LANES)) {
-        for (((lane, a), b), c) in lanes.iter_mut().zip(a).zip(b).zip(c) {
-            *lane += *a * *b * *c;
-        }
-    }
-    sum(&lanes)
+    cx.add_at(beta, |mut dbeta| {
+        column_sums(
+            dy.len(),
+            cols,
+            #[inline(always)]
+            |start, part| part.iter_mut().zip(&dy[start..]).for_each(|(sum, dy)| *sum += *dy),
+            #[inline(always)]
+            |column, sums| dbeta.part(column, sums.len()).add_slice(sums),
+        );
+    });
 }
 
 #[cfg(test)]
@@ -203,7 +209,7 @@ mod tests {
         let (gamma, beta) =
             (tape.constant(&DMatrix::from_element(1, 50, 1.0)), tape.constant(&DMatrix::zeros(1, 50)));
         let y = tape.layer_norm(x, gamma, beta, 1e-12);
-        for row in tape.value(y).row_iter() {
+        for row in tape.value(y).to_dmatrix().row_iter() {
             assert!(row.mean().abs() < 1e-9 && (row.variance() - 1.0).abs() < 1e-9, "{row}");
         }
     }

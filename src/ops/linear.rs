@@ -95,7 +95,7 @@ mod tests {
         let fused = tape.linear(x, w, b);
         let product = tape.matmul(x, w);
         let plain = tape.add(product, b);
-        assert!((tape.value(fused) - tape.value(plain)).abs().max() < 1e-15);
+        assert!((tape.value(fused).to_dmatrix() - tape.value(plain).to_dmatrix()).abs().max() < 1e-15);
     }
 
     #[test]

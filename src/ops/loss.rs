@@ -3,7 +3,8 @@
 //! Operands must have equal shapes. Nothing is broadcast: m×1 predictions against 1×m targets would
 //! silently become m×m differences. The mean of no entries is NaN.
 
-use super::elementary::sign;
+use super::elementary::with_sign;
+use super::pass_if;
 use crate::Float;
 use crate::linalg::reduce;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
@@ -31,7 +32,8 @@ impl<T: Float> Tape<T> {
     /// Mean over all entries of ½d² where |d| ≤ δ, and δ(|d| − ½δ) elsewhere, with d = a − b: 1×1.
     ///
     /// Huber, *Robust Estimation of a Location Parameter*, 1964; scaled as PyTorch's `HuberLoss`.
-    /// Backward, N entries: da = d clamped to [−δ, δ], /N · dy, db = −da. It is continuous at |d| = δ.
+    /// Backward, N entries: da = d clamped to [−δ, δ], /N · dy, db = −da. It is continuous at |d| = δ, and 0
+    /// where d = 0, whatever dy is.
     ///
     /// # Panics
     /// If δ is not positive, the shapes differ, or an operand is stale.
@@ -45,7 +47,8 @@ impl<T: Float> Tape<T> {
     /// all entries: 1×1.
     ///
     /// Computed as max(z, 0) − z·t + ln(1 + e^(−|z|)), which cannot overflow. Targets may be anything in
-    /// [0, 1], which is not checked. Backward, N entries: dz = (σ(z) − t)/N · dy, dt = −z/N · dy.
+    /// [0, 1], which is not checked. An infinite logit costs 0 where the target agrees with it, z = ∞ and t = 1
+    /// or z = −∞ and t = 0, and ∞ everywhere else; the slope σ(z) − t is finite. Backward, N entries: dz = (σ(z) − t)/N · dy, dt = −z/N · dy.
     ///
     /// ```
     /// let mut tape = tapegrad::Tape::new();
@@ -83,9 +86,9 @@ trait Pointwise<T: Float>: Sync {
 
     fn value(a: T, b: T, args: &Args<T>) -> T;
 
-    /// The partial derivatives for a and b.
-    fn slope_a(a: T, b: T, args: &Args<T>) -> T;
-    fn slope_b(a: T, b: T, args: &Args<T>) -> T;
+    /// The partial derivatives for a and b, times dy: what [`Unary::backward`](super::Unary::backward) says.
+    fn backward_a(a: T, b: T, dy: T, args: &Args<T>) -> T;
+    fn backward_b(a: T, b: T, dy: T, args: &Args<T>) -> T;
 }
 
 struct MeanOf<L>(L);
@@ -108,20 +111,20 @@ impl<T: Float, L: Pointwise<T>> Operation<T> for MeanOf<L> {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (a, b, args) = (cx.x(0), cx.x(1), *cx.args());
-        let scale = cx.dy()[0] / T::of(a.len() as f64);
+        let dy = cx.dy()[0] / T::of(a.len() as f64);
         cx.add_zip(
             0,
             a,
             b,
             #[inline(always)]
-            move |a, b| L::slope_a(a, b, &args) * scale,
+            move |a, b| L::backward_a(a, b, dy, &args),
         );
         cx.add_zip(
             1,
             a,
             b,
             #[inline(always)]
-            move |a, b| L::slope_b(a, b, &args) * scale,
+            move |a, b| L::backward_b(a, b, dy, &args),
         );
     }
 
@@ -138,12 +141,12 @@ impl<T: Float> Pointwise<T> for Squared {
         (a - b) * (a - b)
     }
     #[inline(always)]
-    fn slope_a(a: T, b: T, _: &Args<T>) -> T {
-        (a - b) + (a - b)
+    fn backward_a(a: T, b: T, dy: T, _: &Args<T>) -> T {
+        ((a - b) + (a - b)) * dy
     }
     #[inline(always)]
-    fn slope_b(a: T, b: T, _: &Args<T>) -> T {
-        (b - a) + (b - a)
+    fn backward_b(a: T, b: T, dy: T, _: &Args<T>) -> T {
+        ((b - a) + (b - a)) * dy
     }
 }
 
@@ -155,27 +158,28 @@ impl<T: Float> Pointwise<T> for Absolute {
         (a - b).abs()
     }
     #[inline(always)]
-    fn slope_a(a: T, b: T, _: &Args<T>) -> T {
-        sign(a - b)
+    fn backward_a(a: T, b: T, dy: T, _: &Args<T>) -> T {
+        with_sign(a - b, dy)
     }
     #[inline(always)]
-    fn slope_b(a: T, b: T, _: &Args<T>) -> T {
-        sign(b - a)
+    fn backward_b(a: T, b: T, dy: T, _: &Args<T>) -> T {
+        with_sign(b - a, dy)
     }
 }
 
 struct Huber;
 impl Huber {
     #[inline(always)]
-    fn slope<T: Float>(d: T, delta: T) -> T {
+    fn backward<T: Float>(d: T, delta: T, dy: T) -> T {
         // In this form, and not as extremes, NaN is kept.
-        if d > delta {
+        let slope = if d > delta {
             delta
         } else if d < -delta {
             -delta
         } else {
             d
-        }
+        };
+        pass_if(slope != T::ZERO, slope * dy)
     }
 }
 impl<T: Float> Pointwise<T> for Huber {
@@ -187,12 +191,12 @@ impl<T: Float> Pointwise<T> for Huber {
         if d <= delta { half * d * d } else { delta * (d - half * delta) }
     }
     #[inline(always)]
-    fn slope_a(a: T, b: T, args: &Args<T>) -> T {
-        Huber::slope(a - b, args.scalars[0])
+    fn backward_a(a: T, b: T, dy: T, args: &Args<T>) -> T {
+        Huber::backward(a - b, args.scalars[0], dy)
     }
     #[inline(always)]
-    fn slope_b(a: T, b: T, args: &Args<T>) -> T {
-        Huber::slope(b - a, args.scalars[0])
+    fn backward_b(a: T, b: T, dy: T, args: &Args<T>) -> T {
+        Huber::backward(b - a, args.scalars[0], dy)
     }
 }
 
@@ -201,16 +205,24 @@ impl<T: Float> Pointwise<T> for Bce {
     const NAME: &'static str = "bce_with_logits";
     #[inline(always)]
     fn value(z: T, t: T, _: &Args<T>) -> T {
-        (z.max(T::ZERO) - z * t) + (-z.abs()).softplus()
+        // An infinite logit that its target agrees with costs nothing, which is 0·∞ in the formula.
+        let doubt = if z > T::ZERO { T::ONE - t } else { t };
+        let linear = if z.abs() == T::INFINITY {
+            pass_if(doubt != T::ZERO, T::INFINITY * doubt)
+        } else {
+            z.max(T::ZERO) - z * t
+        };
+        linear + (-z.abs()).softplus()
     }
     #[inline(always)]
-    fn slope_a(z: T, t: T, _: &Args<T>) -> T {
+    fn backward_a(z: T, t: T, dy: T, _: &Args<T>) -> T {
         // σ(z) − t, without the loss of digits where both are near 1.
-        (T::ONE - t) * z.sigmoid() - t * (-z).sigmoid()
+        let slope = (T::ONE - t) * z.sigmoid() - t * (-z).sigmoid();
+        pass_if(slope != T::ZERO, slope * dy)
     }
     #[inline(always)]
-    fn slope_b(z: T, _: T, _: &Args<T>) -> T {
-        -z
+    fn backward_b(z: T, _: T, dy: T, _: &Args<T>) -> T {
+        -z * dy
     }
 }
 

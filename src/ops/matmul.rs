@@ -139,9 +139,9 @@ mod tests {
         let mut tape = Tape::new();
         let (va, vb) = (tape.constant(&a), tape.constant(&b));
         let y = tape.matmul_nt(va, vb);
-        assert!((tape.value(y) - &a * b.transpose()).abs().max() < 1e-15);
+        assert!((tape.value(y).to_dmatrix() - &a * b.transpose()).abs().max() < 1e-15);
         let y = tape.matmul_tn(va, va);
-        assert!((tape.value(y) - a.transpose() * &a).abs().max() < 1e-15);
+        assert!((tape.value(y).to_dmatrix() - a.transpose() * &a).abs().max() < 1e-15);
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod layout; // transpose reshape
 mod linear; // x·W + b
 mod loss; // mse mae huber bce_with_logits
 mod matmul; // A·B, A·Bᵀ, Aᵀ·B
+mod norm; // ‖x‖, over all, rows, columns
 mod penalty; // λ/2·Σ‖w‖²
 mod pick; // pick_cols: one entry of each row
 mod reduce; // sum mean, over all, rows, columns
@@ -30,4 +31,4 @@ mod elementwise;
 pub(crate) mod testing;
 
 pub use broadcast::{Binary, Broadcast};
-pub use elementwise::{Elementwise, Unary};
+pub use elementwise::{Elementwise, Unary, pass_if};

@@ -1,15 +1,18 @@
 //! Softmax, its logarithm, and log-sum-exp, per row.
 
+use super::pass_if;
 use crate::Float;
 use crate::linalg::simd::vectorize;
-use crate::linalg::{dot, sum};
+use crate::linalg::{reduce, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
     /// pᵢⱼ = e^(xᵢⱼ) / Σₗ e^(xᵢₗ) in every row i of m×n: m×n.
     ///
-    /// An entry of −∞ gets probability 0; a row of nothing but −∞ has no distribution and gives NaN.
-    /// Backward: dxᵢ = pᵢ ∘ (dyᵢ − ⟨pᵢ, dyᵢ⟩).
+    /// An entry of −∞ gets probability 0; a row of nothing but −∞ has no distribution and gives NaN. A single
+    /// entry of +∞ gets probability 1; several of them give NaN.
+    /// Backward: dxᵢ = pᵢ ∘ (dyᵢ − ⟨pᵢ, dyᵢ⟩). Where p is 0, as behind a mask, so is dx, and dy counts for
+    /// nothing, even if it is infinite.
     ///
     /// # Panics
     /// If `x` is stale; so for all methods of this file.
@@ -22,7 +25,8 @@ impl<T: Float> Tape<T> {
 
     /// ln softmax in every row of m×n: m×n, exact also where the probability is near 0 or 1.
     ///
-    /// An entry of −∞ stays −∞; a row of nothing but −∞ gives NaN.
+    /// An entry of −∞ stays −∞; a row of nothing but −∞ gives NaN. Beside a single entry of +∞, which becomes
+    /// 0, all others become −∞; several of them give NaN.
     /// Backward: dxᵢ = dyᵢ − pᵢ·Σⱼ dyᵢⱼ.
     #[track_caller]
     pub fn log_softmax(&mut self, x: impl Into<Var>) -> Var {
@@ -33,8 +37,9 @@ impl<T: Float> Tape<T> {
 
     /// ln Σⱼ e^(xᵢⱼ) of every row i of m×n: m×1.
     ///
-    /// A row without entries, or with nothing but −∞, gives −∞ and gets the gradient 0.
-    /// Backward: dxᵢ = pᵢ·dyᵢ, with the softmax p.
+    /// A row without entries, or with nothing but −∞, gives −∞ and gets the gradient 0. One with +∞ gives +∞,
+    /// and sends the gradient there; from several it is NaN.
+    /// Backward: dxᵢ = pᵢ·dyᵢ, with the softmax p; 0 where p is 0.
     ///
     /// ```
     /// let mut tape = tapegrad::Tape::new();
@@ -53,7 +58,7 @@ impl<T: Float> Tape<T> {
 /// What [`softmax_rows`] knows about a row besides its softmax.
 #[derive(Clone, Copy)]
 pub(super) struct RowSum<T> {
-    /// The largest entry, or 0 where that is not finite.
+    /// The largest entry; 0 where that is −∞ or NaN, and where it is +∞ beside NaN.
     pub shift: T,
     /// ln Σ e^(x − shift).
     pub ln: T,
@@ -61,6 +66,14 @@ pub(super) struct RowSum<T> {
     pub top: usize,
     /// Probability of all other entries together: exact, where 1 − p would not be.
     pub rest: T,
+}
+
+impl<T: Float> RowSum<T> {
+    /// x − shift for an entry x: 0 of the largest, even if that is +∞.
+    #[inline(always)]
+    pub fn shifted(&self, x: T) -> T {
+        if x == self.shift { T::ZERO } else { x - self.shift }
+    }
 }
 
 /// The most rows, and about as many entries, that are worked on at a time.
@@ -125,8 +138,27 @@ fn softmax_block<T: Float>(x: &[T], cols: usize, p: &mut [T], sums: &mut [RowSum
                 // The largest term is 1, with the logarithm 0, unless it is not finite.
                 sums[i].ln = (max[i] - sums[i].shift) + others[i];
             }
+            for (i, (x, p)) in x.chunks_exact(cols).zip(p.chunks_exact_mut(cols)).enumerate() {
+                if max[i] == T::INFINITY {
+                    sums[i] = softmax_of_infinity(x, p, sums[i].top);
+                }
+            }
         },
     );
+}
+
+/// The limit of the softmax as entry `top` goes to +∞: all for it, nothing for the others. NaN where one of
+/// those is +∞ as well, or NaN.
+#[cold]
+fn softmax_of_infinity<T: Float>(x: &[T], p: &mut [T], top: usize) -> RowSum<T> {
+    let shift = if x.iter().any(|x| x.is_nan()) { T::ZERO } else { T::INFINITY };
+    if shift == T::INFINITY && x.iter().filter(|x| **x == T::INFINITY).count() == 1 {
+        p.fill(T::ZERO);
+        p[top] = T::ONE;
+        return RowSum { shift, ln: T::ZERO, top, rest: T::ZERO };
+    }
+    p.fill(T::NAN);
+    RowSum { shift, ln: T::NAN, top, rest: T::NAN }
 }
 
 /// Where the largest entry stands, the first of several. NaN is passed over, except as the first entry.
@@ -161,8 +193,8 @@ impl<T: Float> Operation<T> for Softmax {
         let (y, dy, cols) = (cx.y(), cx.dy(), cx.y_shape().cols);
         cx.add_rows(0, |i, mut dx| {
             let (y, dy) = (&y[i * cols..][..cols], &dy[i * cols..][..cols]);
-            let mean = dot(y, dy);
-            dx.add_zip(y, dy, |y, dy| y * (dy - mean));
+            let mean = reduce(y, dy, |y, dy| pass_if(y != T::ZERO, y * dy));
+            dx.add_zip(y, dy, |y, dy| pass_if(y != T::ZERO, y * (dy - mean)));
         });
     }
 }
@@ -176,9 +208,9 @@ impl<T: Float> Operation<T> for LogSoftmax {
     fn forward(&self, mut cx: Forward<'_, T>) {
         let (x, shape) = (cx.x(0), cx.shape(0));
         let (y, p) = cx.y_and_saved();
-        softmax_rows(x, shape, p, |i, RowSum { shift, ln, .. }, x, _| {
+        softmax_rows(x, shape, p, |i, row, x, _| {
             let y = &mut y[i * shape.cols..][..shape.cols];
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = (*x - shift) - ln);
+            y.iter_mut().zip(x).for_each(|(y, x)| *y = row.shifted(*x) - row.ln);
         });
     }
 
@@ -187,7 +219,7 @@ impl<T: Float> Operation<T> for LogSoftmax {
         cx.add_rows(0, |i, mut dx| {
             let (p, dy) = (&p[i * cols..][..cols], &dy[i * cols..][..cols]);
             let total = sum(dy);
-            dx.add_zip(p, dy, |p, dy| dy - p * total);
+            dx.add_zip(p, dy, |p, dy| dy - pass_if(p != T::ZERO, p * total));
         });
     }
 }
@@ -202,7 +234,7 @@ impl<T: Float> Operation<T> for LogSumExp {
         let (x, shape) = (cx.x(0), cx.shape(0));
         let (y, p) = cx.y_and_saved();
         softmax_rows(x, shape, p, |i, RowSum { shift, ln, .. }, _, p| {
-            y[i] = shift + ln;
+            y[i] = if shift == T::INFINITY { shift } else { shift + ln };
             if y[i] == -T::INFINITY {
                 p.fill(T::ZERO);
             }
@@ -211,7 +243,7 @@ impl<T: Float> Operation<T> for LogSumExp {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (p, dy, cols) = (cx.saved(), cx.dy(), cx.shape(0).cols);
-        cx.add_rows(0, |i, mut dx| dx.add_map(&p[i * cols..][..cols], |p| p * dy[i]));
+        cx.add_rows(0, |i, mut dx| dx.add_map(&p[i * cols..][..cols], |p| pass_if(p != T::ZERO, p * dy[i])));
     }
 }
 

@@ -1,15 +1,16 @@
 //! Variances: over all entries, over the rows, over the columns.
 
-use super::reduce::{Over, column_sums};
+use super::reduce::Over;
 use crate::Float;
-use crate::linalg::{norm_squared, sum};
+use crate::linalg::{centre, centre_columns};
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
 impl<T: Float> Tape<T> {
     /// Population variance Σ(x − μ)²/N of all N entries, with their mean μ: 1×1. Of no entries: NaN.
     ///
     /// The biased estimate, as NumPy's `var` and as in normalisation layers; see
-    /// [`unbiased_variance`](Tape::unbiased_variance) for the other one.
+    /// [`unbiased_variance`](Tape::unbiased_variance) for the other one. Corrected for the rounding of μ: of
+    /// equal entries it is exactly 0.
     /// Backward: dx = 2(x − μ)/N · dy.
     ///
     /// # Panics
@@ -71,11 +72,12 @@ impl<T: Float> Tape<T> {
     fn variance_over(&mut self, op: &'static Variance, x: impl Into<Var>) -> Var {
         let x = x.into();
         let shape = self.shape_for(op.name, x);
-        self.apply(op, &[x], op.over.shape(shape), Args::NONE.saving(shape.len()))
+        let to = op.over.shape(shape);
+        self.apply(op, &[x], to, Args::NONE.saving(shape.len() + to.len()))
     }
 }
 
-/// Saves x − μ: the difference of large numbers is taken once, and before anything is squared.
+/// Saves x − μ, and behind it μ: the difference of large numbers is taken once, and before anything is squared.
 struct Variance {
     name: &'static str,
     over: Over,
@@ -90,10 +92,14 @@ impl Variance {
 }
 
 /// deviations ← x − mean; returns Σ of their squares.
-fn deviations<T: Float>(x: &[T], deviations: &mut [T]) -> T {
-    let mean = sum(x) / T::of(x.len() as f64);
-    deviations.iter_mut().zip(x).for_each(|(d, x)| *d = *x - mean);
-    norm_squared(deviations)
+fn deviations<T: Float>(x: &[T], deviations: &mut [T], mean: &mut T) -> T {
+    let moments = centre(x, deviations);
+    *mean = moments.mean;
+    if moments.scale == T::ONE {
+        return moments.squares;
+    }
+    deviations.iter_mut().for_each(|d| *d /= moments.scale);
+    moments.squares / moments.scale / moments.scale
 }
 
 impl<T: Float> Operation<T> for Variance {
@@ -105,24 +111,16 @@ impl<T: Float> Operation<T> for Variance {
         let (x, shape) = (cx.x(0), cx.shape(0));
         let count = self.over.count(shape);
         let (y, saved) = cx.y_and_saved();
+        let (saved, means) = saved.split_at_mut(shape.len());
         match self.over {
-            Over::All => y[0] = deviations(x, saved),
+            Over::All => y[0] = deviations(x, saved, &mut means[0]),
             Over::Cols => {
-                for (i, y) in y.iter_mut().enumerate() {
+                for (i, (y, mean)) in y.iter_mut().zip(means).enumerate() {
                     let row = i * shape.cols..(i + 1) * shape.cols;
-                    *y = deviations(&x[row.clone()], &mut saved[row]);
+                    *y = deviations(&x[row.clone()], &mut saved[row], mean);
                 }
             }
-            Over::Rows => {
-                column_sums(x, y, |x| x);
-                let n = T::of(count as f64);
-                y.iter_mut().for_each(|sum| *sum /= n);
-                let cols = shape.cols.max(1);
-                for (d, x) in saved.chunks_mut(cols).zip(x.chunks(cols)) {
-                    d.iter_mut().zip(x.iter().zip(&*y)).for_each(|(d, (x, mean))| *d = *x - *mean);
-                }
-                column_sums(saved, y, |d| d * d);
-            }
+            Over::Rows => centre_columns(x, saved, means, y),
         }
         let divisor = self.divisor::<T>(count);
         y.iter_mut().for_each(|y| *y /= divisor);
@@ -130,7 +128,7 @@ impl<T: Float> Operation<T> for Variance {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (shape, dy) = (cx.shape(0), cx.dy());
-        let deviations = cx.saved();
+        let deviations = &cx.saved()[..shape.len()];
         let factor = T::of(2.0) / self.divisor::<T>(self.over.count(shape));
         let row = |i: usize| &deviations[i * shape.cols..][..shape.cols];
         match self.over {
@@ -176,7 +174,7 @@ mod tests {
         let mut tape = Tape::new();
         let x = tape.constant(x);
         let y = op(&mut tape, x);
-        tape.value(y).clone_owned()
+        tape.value(y).to_dmatrix()
     }
 
     #[test]

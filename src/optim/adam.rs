@@ -1,6 +1,6 @@
 //! Adam: running means of the gradient and of its square.
 
-use super::{Rule, Step, check_beta, check_eps};
+use super::{Rule, Step, Watch, check_beta, check_eps, split};
 use crate::linalg::simd::vectorize;
 use crate::{Float, Result};
 
@@ -39,6 +39,10 @@ impl<T: Float> Rule<T> for Adam {
         self.0.settings()
     }
 
+    fn check(&self) -> Result<()> {
+        self.0.check::<T>()
+    }
+
     fn buffers(&self) -> usize {
         2
     }
@@ -48,7 +52,11 @@ impl<T: Float> Rule<T> for Adam {
     }
 
     fn update(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) {
-        self.0.update(step, step.weight_decay, 0.0, values, grads, state);
+        self.update_watched(step, values, grads, state);
+    }
+
+    fn update_watched(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) -> bool {
+        self.0.update(step, step.weight_decay, 0.0, values, grads, state)
     }
 }
 
@@ -65,10 +73,18 @@ impl Moments {
 
     pub fn new(beta1: f64, beta2: f64, eps: f64) -> Result<Self> {
         Ok(Moments {
-            beta1: check_beta("beta1", beta1)?,
-            beta2: check_beta("beta2", beta2)?,
-            eps: check_eps(eps)?,
+            beta1: check_beta::<f64>("beta1", beta1)?,
+            beta2: check_beta::<f64>("beta2", beta2)?,
+            eps: check_eps::<f64>(eps)?,
         })
+    }
+
+    /// As [`Rule::check`].
+    pub fn check<T: Float>(&self) -> Result<()> {
+        check_beta::<T>("beta1", self.beta1)?;
+        check_beta::<T>("beta2", self.beta2)?;
+        check_eps::<T>(self.eps)?;
+        Ok(())
     }
 
     pub fn settings(&self) -> Vec<(&'static str, f64)> {
@@ -81,7 +97,7 @@ impl Moments {
     }
 
     /// The step with coupled decay `l2` (g ← g + `l2`·θ) and decoupled decay `shrink`
-    /// (θ ← θ − `shrink`·θ, first).
+    /// (θ ← θ − `shrink`·θ, first), and whether v is finite.
     #[inline(always)]
     pub fn update<T: Float>(
         &self,
@@ -91,21 +107,28 @@ impl Moments {
         values: &mut [T],
         grads: &[T],
         state: &mut [T],
-    ) {
+    ) -> bool {
         let (lr, eps) = (T::of(step.lr), T::of(self.eps));
         let (l2, shrink) = (T::of(l2), T::of(shrink));
         let (beta1, rest1) = (T::of(self.beta1), T::of(1.0 - self.beta1));
-        let (beta2, rest2) = (T::of(self.beta2), T::of(1.0 - self.beta2));
-        let [correction1, correction2] = step.corrections.map(T::of);
+        let beta2 = T::of(self.beta2);
+        // (1−β₂)g² fits where g² alone may not, and √v̂ where v̂ does not.
+        let (rest2, part) = split::<T>(1.0 - self.beta2);
+        let correction1 = T::of(step.corrections[0]);
+        let (correction2, grow) = split::<T>(step.corrections[1]);
         let (m, v) = state.split_at_mut(values.len());
         vectorize(values.len(), || {
+            let mut watch = Watch::<T>::new();
             for (((x, g), m), v) in values.iter_mut().zip(grads).zip(m).zip(v) {
                 let g = *g + l2 * *x;
                 *m = beta1 * *m + rest1 * g;
-                *v = beta2 * *v + rest2 * (g * g);
+                let h = part * g;
+                *v = beta2 * *v + rest2 * (h * h);
+                watch.see(*v);
                 let (mean, square) = (correction1 * *m, correction2 * *v);
-                *x = *x - shrink * *x - lr * mean / (square.sqrt() + eps);
+                *x = *x - shrink * *x - lr * mean / (grow * square.sqrt() + eps);
             }
-        });
+            watch.all_finite()
+        })
     }
 }

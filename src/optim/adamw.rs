@@ -40,6 +40,10 @@ impl<T: Float> Rule<T> for AdamW {
         self.0.settings()
     }
 
+    fn check(&self) -> Result<()> {
+        self.0.check::<T>()
+    }
+
     fn buffers(&self) -> usize {
         2
     }
@@ -49,6 +53,10 @@ impl<T: Float> Rule<T> for AdamW {
     }
 
     fn update(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) {
-        self.0.update(step, 0.0, step.lr * step.weight_decay, values, grads, state);
+        self.update_watched(step, values, grads, state);
+    }
+
+    fn update_watched(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) -> bool {
+        self.0.update(step, 0.0, step.lr * step.weight_decay, values, grads, state)
     }
 }

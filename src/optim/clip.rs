@@ -1,6 +1,8 @@
 //! Clipping of gradients, and what is done about gradients that are not finite.
 
+use super::described;
 use crate::linalg::norm_squared;
+use crate::settings::{self, Range};
 use crate::tape::Tape;
 use crate::{Error, Float, Result};
 
@@ -37,7 +39,7 @@ pub enum NonFinite {
 /// match clip.apply(&mut tape)? {
 ///     Clipped::Ready { norm } => {
 ///         assert_eq!(norm, 50.0);
-///         optimizer.step(&mut tape);
+///         optimizer.step(&mut tape)?;
 ///     }
 ///     Clipped::Skip => (),
 /// }
@@ -57,7 +59,7 @@ pub struct Clip {
 pub enum Clipped {
     /// The gradients are finite, and within the bounds by now.
     Ready {
-        /// Their norm ‖g‖ before anything was clipped.
+        /// Their norm ‖g‖ before anything was clipped. Infinite if it is beyond `f64` though no entry is.
         norm: f64,
     },
     /// A gradient is not finite: leave out the optimizer's step. The gradients are as they were.
@@ -75,7 +77,7 @@ impl Clip {
     /// # Errors
     /// [`Error::Setting`] if it is not positive and finite.
     pub fn with_norm(self, max: f64) -> Result<Self> {
-        Ok(Clip { norm: Some(check("clip_norm", max)?), ..self })
+        Ok(Clip { norm: Some(check::<f64>("clip_norm", max)?), ..self })
     }
 
     /// The same with a bound on the magnitude of every entry.
@@ -83,7 +85,7 @@ impl Clip {
     /// # Errors
     /// [`Error::Setting`] if it is not positive and finite.
     pub fn with_value(self, max: f64) -> Result<Self> {
-        Ok(Clip { value: Some(check("clip_value", max)?), ..self })
+        Ok(Clip { value: Some(check::<f64>("clip_value", max)?), ..self })
     }
 
     /// The same with another way to deal with gradients that are not finite.
@@ -101,12 +103,26 @@ impl Clip {
         self.skipped
     }
 
+    /// Whether the bounds are in their range in `T` as well: 10⁻⁵⁰ is 0 as an `f32`, and would make every
+    /// gradient 0.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] that names the bound, its value and `T`.
+    pub fn check<T: Float>(&self) -> Result<()> {
+        for (name, bound) in [("clip_norm", self.norm), ("clip_value", self.value)] {
+            bound.map(|max| check::<T>(name, max)).transpose()?;
+        }
+        Ok(())
+    }
+
     /// Clips the gradients that stand on `tape`.
     ///
     /// # Errors
+    /// [`Error::Setting`] as [`check`](Clip::check).
     /// [`Error::NonFinite`] that names the first parameter with an entry that is NaN or infinite, unless
     /// such steps are skipped. The gradients are then as they were.
     pub fn apply<T: Float>(&mut self, tape: &mut Tape<T>) -> Result<Clipped> {
+        self.check::<T>()?;
         let Some(norm) = norm(tape.param_grads()) else {
             if self.non_finite == NonFinite::Skip {
                 self.skipped += 1;
@@ -122,20 +138,34 @@ impl Clip {
                 now = self::norm(tape.param_grads()).unwrap_or(norm);
             }
         }
-        if let Some(max) = self.norm.filter(|max| now > *max) {
+        if let Some(max) = self.norm.filter(|max| now.value() > *max) {
             scale(tape.param_grads_mut(), max, now);
         }
-        Ok(Clipped::Ready { norm })
+        Ok(Clipped::Ready { norm: norm.value() })
+    }
+}
+
+/// A norm as a product, which may be beyond `f64` where its factors are not.
+#[derive(Clone, Copy)]
+struct Norm {
+    largest: f64,
+    /// ‖g‖/largest.
+    rest: f64,
+}
+
+impl Norm {
+    fn value(self) -> f64 {
+        self.largest * self.rest
     }
 }
 
 /// ‖g‖, or `None` if an entry is not finite.
-fn norm<T: Float>(grads: &[T]) -> Option<f64> {
+fn norm<T: Float>(grads: &[T]) -> Option<Norm> {
     let squared = norm_squared(grads).to_f64();
     // Squares leave the range of T long before their roots do: then once more, slower, in f64 and scaled.
     let safe = f64::from(f32::MIN_POSITIVE) / f64::from(f32::EPSILON);
     if squared.is_finite() && squared > safe {
-        return Some(squared.sqrt());
+        return Some(Norm { largest: 1.0, rest: squared.sqrt() });
     }
     let mut largest = 0.0f64;
     for g in grads {
@@ -145,20 +175,20 @@ fn norm<T: Float>(grads: &[T]) -> Option<f64> {
         largest = largest.max(g.to_f64().abs());
     }
     if largest == 0.0 {
-        return Some(0.0);
+        return Some(Norm { largest: 0.0, rest: 1.0 });
     }
     let squared: f64 = grads.iter().map(|g| g.to_f64() / largest).map(|g| g * g).sum();
-    Some(largest * squared.sqrt())
+    Some(Norm { largest, rest: squared.sqrt() })
 }
 
 /// g ← g·max/norm.
-fn scale<T: Float>(grads: &mut [T], max: f64, norm: f64) {
-    let factor = T::of(max / norm);
+fn scale<T: Float>(grads: &mut [T], max: f64, norm: Norm) {
+    let factor = T::of(max / norm.value());
     if factor > T::of(f64::from(f32::MIN_POSITIVE)) {
         grads.iter_mut().for_each(|g| *g *= factor);
     } else {
         // The factor alone would lose its digits, or be zero.
-        grads.iter_mut().for_each(|g| *g = T::of(g.to_f64() / norm * max));
+        grads.iter_mut().for_each(|g| *g = T::of(g.to_f64() / norm.largest / norm.rest * max));
     }
 }
 
@@ -168,23 +198,19 @@ fn report<T: Float>(tape: &Tape<T>) -> Error {
     for p in tape.params().filter(|p| tape.is_trained(*p)) {
         let grads = tape.grad_slice(p);
         if let Some(at) = grads.iter().position(|g| !g.is_finite()) {
-            let (name, shape) = (tape.name(p), tape.param_shape(p));
-            let name = if name.is_empty() { p.to_string() } else { format!("{name} ({p})") };
+            let (name, cols) = (described(tape, p), tape.param_shape(p).cols);
             return Error::NonFinite(format!(
-                "the gradient of {name}, {shape}, is {} at ({}, {}); a smaller learning rate may help, and \
+                "the gradient of {name}, is {} at ({}, {}); a smaller learning rate may help, and \
                  detect_anomalies names the operation at fault",
                 grads[at],
-                at / shape.cols,
-                at % shape.cols
+                at / cols,
+                at % cols
             ));
         }
     }
     Error::NonFinite("the gradients are not finite".into())
 }
 
-fn check(name: &'static str, max: f64) -> Result<f64> {
-    if max > 0.0 && max.is_finite() {
-        return Ok(max);
-    }
-    Err(Error::setting(name, format!("{max} is not positive and finite")))
+fn check<T: Float>(name: &'static str, max: f64) -> Result<f64> {
+    settings::check::<T>(name, max, Range::POSITIVE)
 }

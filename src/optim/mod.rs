@@ -43,6 +43,8 @@ pub use optimizer::{Group, Optimizer};
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
+use crate::settings::{self, Range};
+use crate::tape::{Param, Tape};
 use crate::{Error, Float, Result};
 
 /// What distinguishes one optimizer from another.
@@ -72,7 +74,7 @@ use crate::{Error, Float, Result};
 /// let mut optimizer = Optimizer::new(SignSgd, 0.5)?;
 /// let square = tape.mul(w, w);
 /// tape.backward(square);
-/// optimizer.step(&mut tape);
+/// optimizer.step(&mut tape)?;
 /// assert_eq!(tape.item(w), 2.5);
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
@@ -83,6 +85,15 @@ pub trait Rule<T: Float>: Send + Sync {
     /// The settings by name, without rate and decay: `[("beta1", 0.9), …]`.
     fn settings(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
+    }
+
+    /// Whether the settings are in their ranges in `T` as well: as an `f32`, a β of 0.99999999 is 1. The
+    /// [`Optimizer`] asks when it is made.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] that names the setting, its value and `T`.
+    fn check(&self) -> Result<()> {
+        Ok(())
     }
 
     /// How many numbers are remembered for each trainable one.
@@ -111,6 +122,38 @@ pub trait Rule<T: Float>: Send + Sync {
     /// The blocks are the same at every step and at any number of threads. Different blocks may be
     /// updated at the same time, and a block on another thread than in the step before.
     fn update(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]);
+
+    /// [`update`](Rule::update), and whether what the block remembers is still finite, as far as the rule
+    /// looks at no cost; this is what the [`Optimizer`] calls. A rule that divides by what it remembers should
+    /// look: an infinite sum of squares is a step of zero, for ever. By default nothing is looked at here, and
+    /// [`Optimizer::check_finite`] finds it later.
+    fn update_watched(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) -> bool {
+        self.update(step, values, grads, state);
+        true
+    }
+}
+
+/// Follows sums of squares, which are never negative, for one that is infinite or NaN: the bits of such
+/// numbers are in the order of the numbers, with infinity and NaN above all others.
+///
+/// As integers, since a vectorised loop may take their maximum in any order.
+struct Watch<T: Float>(T::Bits);
+
+impl<T: Float> Watch<T> {
+    #[inline(always)]
+    fn new() -> Self {
+        Watch(T::ZERO.bits())
+    }
+
+    #[inline(always)]
+    fn see(&mut self, square: T) {
+        self.0 = self.0.max(square.bits());
+    }
+
+    #[inline(always)]
+    fn all_finite(&self) -> bool {
+        self.0 < T::INFINITY.bits()
+    }
 }
 
 /// What a [`Rule`] is told about the step it is to do.
@@ -210,28 +253,46 @@ pub fn find<T: Float>(name: &str) -> Result<&'static Entry<T>> {
     })
 }
 
+/// A parameter in a message: `w1 (p0), 784×128`, or `p0, 784×128` where it has no name.
+fn described<T: Float>(tape: &Tape<T>, p: Param) -> String {
+    let (name, shape) = (tape.name(p), tape.param_shape(p));
+    if name.is_empty() { format!("{p}, {shape}") } else { format!("{name} ({p}), {shape}") }
+}
+
 /// A decay rate of a running mean or sum: 0 ≤ x < 1.
-fn check_beta(name: &'static str, x: f64) -> Result<f64> {
-    if (0.0..1.0).contains(&x) {
-        return Ok(x);
-    }
-    Err(Error::setting(name, format!("{x:?} is not in the range 0 ≤ {name} < 1")))
+fn check_beta<T: Float>(name: &'static str, x: f64) -> Result<f64> {
+    settings::check::<T>(name, x, Range::BELOW_ONE)
 }
 
 /// An ε that keeps a denominator from zero.
-fn check_eps(x: f64) -> Result<f64> {
+fn check_eps<T: Float>(x: f64) -> Result<f64> {
     // Less would be zero, or nearly so, as an f32, and 0/0 the step of a number without gradients.
-    let least = f64::from(f32::MIN_POSITIVE);
-    if x >= least && x.is_finite() {
-        return Ok(x);
-    }
-    Err(Error::setting("eps", format!("{x:e} is not finite and at least {least:e}")))
+    let least = Range {
+        text: "finite and at least 1.1754943508222875e-38",
+        contains: |x| x >= f64::from(f32::MIN_POSITIVE) && x.is_finite(),
+    };
+    settings::check::<T>("eps", x, least)
 }
 
 /// A rate or weight decay: finite and not negative.
 fn check_factor<T: Float>(name: &'static str, x: f64) -> Result<f64> {
-    if x >= 0.0 && T::of(x).is_finite() {
-        return Ok(x);
+    settings::check::<T>(name, x, Range::NOT_NEGATIVE)
+}
+
+/// x > 0 as r·q² with q a power of two: r in [1, 4) for x < 1, in (¼, 1] for x > 1.
+///
+/// (1−β)g² may be a number of the type where g² alone is none, and so is √(cv) for c > 1 where cv is none. As
+/// r(qg)² and q√(rv) nothing on the way is larger than what comes out; and since q is a power of two, that has
+/// the bits that it has without, unless something on the way is subnormal.
+fn split<T: Float>(x: f64) -> (T, T) {
+    let (mut r, mut q) = (x, 1.0);
+    while r > 0.0 && r < 1.0 && x < 1.0 {
+        r *= 4.0;
+        q *= 0.5;
     }
-    Err(Error::setting(name, format!("{x:?} is not finite (as {}) and at least 0", T::NAME)))
+    while r > 1.0 && x > 1.0 && r.is_finite() {
+        r *= 0.25;
+        q *= 2.0;
+    }
+    (T::of(r), T::of(q))
 }

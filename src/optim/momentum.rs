@@ -20,7 +20,7 @@ impl Momentum {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) if `beta` is outside.
     pub fn new(beta: f64) -> Result<Self> {
-        Ok(Momentum { beta: check_beta("beta", beta)? })
+        Ok(Momentum { beta: check_beta::<f64>("beta", beta)? })
     }
 }
 
@@ -38,6 +38,11 @@ impl<T: Float> Rule<T> for Momentum {
 
     fn settings(&self) -> Vec<(&'static str, f64)> {
         vec![("beta", self.beta)]
+    }
+
+    fn check(&self) -> Result<()> {
+        check_beta::<T>("beta", self.beta)?;
+        Ok(())
     }
 
     fn buffers(&self) -> usize {

@@ -21,7 +21,7 @@ impl Nesterov {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) if `beta` is outside.
     pub fn new(beta: f64) -> Result<Self> {
-        Ok(Nesterov { beta: check_beta("beta", beta)? })
+        Ok(Nesterov { beta: check_beta::<f64>("beta", beta)? })
     }
 }
 
@@ -39,6 +39,11 @@ impl<T: Float> Rule<T> for Nesterov {
 
     fn settings(&self) -> Vec<(&'static str, f64)> {
         vec![("beta", self.beta)]
+    }
+
+    fn check(&self) -> Result<()> {
+        check_beta::<T>("beta", self.beta)?;
+        Ok(())
     }
 
     fn buffers(&self) -> usize {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Rule, Step, check_factor};
+use super::{Rule, Step, check_factor, described};
+use crate::linalg::sum;
 use crate::linalg::threads::join;
 use crate::tape::{Param, Shape, Tape};
 use crate::{Error, Float, Result};
@@ -23,7 +24,7 @@ use crate::{Error, Float, Result};
 ///     let loss = tape.mul(w, w);
 ///     tape.zero_grad();
 ///     tape.backward(loss);
-///     optimizer.step(&mut tape);
+///     optimizer.step(&mut tape)?;
 ///     tape.rewind();
 /// }
 /// assert!(tape.item(w).abs() < 1e-2);
@@ -38,6 +39,8 @@ pub struct Optimizer<T: Float> {
     state: Vec<T>,
     /// What the first step found on the tape: the state fits no other.
     slots: Vec<Layout>,
+    /// The first parameter of that tape, which no other tape has.
+    first: Option<Param>,
     steps: u64,
 }
 
@@ -63,7 +66,7 @@ struct Layout {
 /// let mut optimizer = Optimizer::new(Sgd, 0.5)?
 ///     .with_weight_decay(0.1)?
 ///     .with_group(Group::new([bias]).with_weight_decay(0.0)?);
-/// optimizer.step(&mut tape); // all gradients are zero
+/// optimizer.step(&mut tape)?; // all gradients are zero
 /// assert_eq!(tape.value_slice(weights), [0.95, 0.95]);
 /// assert_eq!(tape.value_slice(bias), [1.0]);
 /// # Ok::<(), tapegrad::Error>(())
@@ -125,15 +128,20 @@ impl Group {
         }
     }
 
-    /// Whether rate and decay are finite in the type of the tape: in `f32` fewer are than in `f64`.
+    /// Whether rate and decay are numbers of the type of the tape: in `f32` fewer are than in `f64`.
     fn check<T: Float>(&self, lr: f64) -> Result<()> {
-        let rate = self.lr(lr);
-        if !T::of(rate).is_finite() {
+        let rate = T::of(self.lr(lr));
+        let asked_for = match self.rate {
+            Rate::Scaled(scale) => lr != 0.0 && scale != 0.0,
+            Rate::Own(lr) => lr != 0.0,
+        };
+        if !rate.is_finite() || (rate == T::ZERO && asked_for) {
             let why = match self.rate {
                 Rate::Scaled(scale) => format!("{lr:?} times the group's lr_scale {scale:?}"),
                 Rate::Own(lr) => format!("the group's own {lr:?}"),
             };
-            return Err(Error::setting("lr", format!("{why} is not finite as {}", T::NAME)));
+            let found = if rate == T::ZERO { "0" } else { "not finite" };
+            return Err(Error::setting("lr", format!("{why} is {found} as {}", T::NAME)));
         }
         self.weight_decay.map_or(Ok(0.0), |decay| check_factor::<T>("weight_decay", decay))?;
         Ok(())
@@ -144,7 +152,8 @@ impl<T: Float> Optimizer<T> {
     /// An optimizer with rate `lr` and without weight decay, at step 0.
     ///
     /// # Errors
-    /// [`Error::Setting`] if `lr` is negative or not finite.
+    /// [`Error::Setting`] if `lr` is negative or not finite, or a setting of the rule is out of its range; also
+    /// if it is so in the type of the tape only, where it has become infinite, 0, or, for a β, 1.
     pub fn new(rule: impl Rule<T> + 'static, lr: f64) -> Result<Self> {
         Self::from_box(Box::new(rule), lr)
     }
@@ -152,8 +161,9 @@ impl<T: Float> Optimizer<T> {
     /// The same for a rule that is known at run time only.
     ///
     /// # Errors
-    /// [`Error::Setting`] if `lr` is negative or not finite.
+    /// As [`new`](Optimizer::new).
     pub fn from_box(rule: Box<dyn Rule<T>>, lr: f64) -> Result<Self> {
+        rule.check()?;
         Ok(Optimizer {
             rule,
             lr: check_factor::<T>("lr", lr)?,
@@ -161,6 +171,7 @@ impl<T: Float> Optimizer<T> {
             groups: Vec::new(),
             state: Vec::new(),
             slots: Vec::new(),
+            first: None,
             steps: 0,
         })
     }
@@ -168,7 +179,7 @@ impl<T: Float> Optimizer<T> {
     /// The same with weight decay λ for all parameters but those of groups with their own.
     ///
     /// # Errors
-    /// [`Error::Setting`] if it is negative or not finite.
+    /// [`Error::Setting`] if it is negative or not finite, or has become infinite or 0 in the type of the tape.
     pub fn with_weight_decay(self, weight_decay: f64) -> Result<Self> {
         Ok(Optimizer { weight_decay: check_factor::<T>("weight_decay", weight_decay)?, ..self })
     }
@@ -177,7 +188,7 @@ impl<T: Float> Optimizer<T> {
     ///
     /// # Panics
     /// If one of its parameters is in two groups, or a step has been done already. If its rate, of its
-    /// own or as a multiple of the optimizer's, or its decay is not finite as a `T`.
+    /// own or as a multiple of the optimizer's, or its decay is not finite as a `T`, or 0 where it is not 0.
     #[track_caller]
     pub fn with_group(mut self, group: Group) -> Self {
         assert!(self.steps == 0, "with_group: the optimizer has done a step already");
@@ -198,15 +209,22 @@ impl<T: Float> Optimizer<T> {
     ///
     /// Gradients stay as they are: call [`Tape::zero_grad`] before the next backward pass.
     ///
+    /// # Errors
+    /// [`Error::NonFinite`] that names the parameter, if what a rule divides by is no longer finite: in `f32`,
+    /// gradients above 10¹⁹ do that to a sum of squares, and with it every later step would be zero. In every
+    /// 64th step all is looked at, as by [`check_finite`](Optimizer::check_finite). The step has been done: go
+    /// back to what was saved and [`restore`](Optimizer::restore), or [`reset`](Optimizer::reset).
+    ///
     /// # Panics
-    /// If the parameters are not those of the first step: another number, or other shapes. If a group
-    /// names a parameter that the tape does not have.
+    /// If the parameters are not those of the first step: another number, other shapes, or another tape. If a
+    /// group names a parameter that the tape does not have.
     #[track_caller]
-    pub fn step(&mut self, tape: &mut Tape<T>) {
+    pub fn step(&mut self, tape: &mut Tape<T>) -> Result<()> {
         self.bind(tape);
-        self.steps += 1;
+        self.steps = self.steps.saturating_add(1);
         let corrections = self.rule.corrections(self.steps);
         let buffers = self.rule.buffers();
+        let mut finite = true;
         for slot in tape.slots() {
             let group = self.slots[slot.param.index()].group.map(|g| &self.groups[g]);
             let step = Step {
@@ -216,25 +234,91 @@ impl<T: Float> Optimizer<T> {
                 corrections,
             };
             let state = &mut self.state[buffers * slot.offset..][..buffers * slot.values.len()];
-            update(&*self.rule, &step, slot.values, slot.grads, state);
+            finite &= update(&*self.rule, &step, slot.values, slot.grads, state);
         }
+        if finite && !self.steps.is_multiple_of(LOOK) {
+            return Ok(());
+        }
+        self.check_finite(tape)
+    }
+
+    /// Whether the parameters, and what is remembered about them, are finite after the steps done so far. What
+    /// is not, stays so: it can be looked for at the end.
+    ///
+    /// # Errors
+    /// [`Error::NonFinite`] that names the first parameter that is not, or of which something that is not is
+    /// remembered.
+    ///
+    /// # Panics
+    /// As [`step`](Optimizer::step), once there was one.
+    #[track_caller]
+    pub fn check_finite(&self, tape: &Tape<T>) -> Result<()> {
+        if self.steps == 0 {
+            return Ok(());
+        }
+        self.check_tape(tape);
+        let (buffers, mut start) = (self.rule.buffers(), 0);
+        for p in tape.params() {
+            let (values, len) = (tape.value_slice(p), tape.param_shape(p).len());
+            let state = &self.state[buffers * start..][..buffers * len];
+            start += len;
+            if tape.is_trained(p) && !(all_finite(values) && all_finite(state)) {
+                return Err(self.report(tape, p, state));
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn report(&self, tape: &Tape<T>, p: Param, state: &[T]) -> Error {
+        let (rule, step, name) = (self.rule.name(), self.steps, described(tape, p));
+        let (values, grads) = (tape.value_slice(p), tape.grad_slice(p));
+        let cols = tape.param_shape(p).cols;
+        let first = |numbers: &[T]| numbers.iter().position(|x| !x.is_finite());
+        let place = |at: usize| format!("at ({}, {})", at / cols, at % cols);
+        let found = if let Some(at) = first(grads) {
+            format!("the gradient of {name} was {} {}", grads[at], place(at))
+        } else if let Some(at) = first(values) {
+            format!("{name} is {} {}", values[at], place(at))
+        } else {
+            let worst = first(state).map_or(T::NAN, |at| state[at]);
+            format!("what it remembers of {name} is {worst}, and stays so: it would not be trained any more")
+        };
+        Error::NonFinite(format!(
+            "{rule}: after step {step}, {found}; a smaller learning rate, clipped gradients or scaled features \
+             may help, or f64"
+        ))
     }
 
     /// Makes the state for the tape's parameters, or checks that it fits them.
     #[track_caller]
     fn bind(&mut self, tape: &Tape<T>) {
-        let count = tape.params().len();
         if self.steps == 0 {
-            let stranger = self.groups.iter().flat_map(|g| &g.params).find(|p| p.index() >= count);
-            if let Some(p) = stranger {
-                panic!("{}: {p} is in a group but the tape has {count} parameters only", self.rule.name());
+            let (name, count) = (self.rule.name(), tape.params().len());
+            for p in self.groups.iter().flat_map(|g| &g.params) {
+                match tape.params().nth(p.index()) {
+                    None => panic!("{name}: {p} is in a group but the tape has {count} parameters only"),
+                    Some(own) => assert!(
+                        own == *p,
+                        "{name}: the {p} that is in a group belongs to another tape than this one, whose {own} \
+                         is {}: name the parameters of the tape that is trained",
+                        described(tape, own)
+                    ),
+                }
             }
             let group = |p: Param| self.groups.iter().position(|g| g.params.contains(&p));
             self.slots =
                 tape.params().map(|p| Layout { shape: tape.param_shape(p), group: group(p) }).collect();
             self.state = vec![T::ZERO; self.rule.buffers() * tape.param_numbers()];
+            self.first = tape.params().next();
         }
-        let name = self.rule.name();
+        self.check_tape(tape);
+    }
+
+    /// Whether the tape is that of the first step.
+    #[track_caller]
+    fn check_tape(&self, tape: &Tape<T>) {
+        let (name, count) = (self.rule.name(), tape.params().len());
         assert!(
             self.slots.len() == count,
             "{name}: the tape has {count} parameters, but had {} at the first step: add all of them \
@@ -245,6 +329,12 @@ impl<T: Float> Optimizer<T> {
             let (shape, first) = (tape.param_shape(p), layout.shape);
             assert!(shape == first, "{name}: {p} is {shape}, but was {first} at the first step");
         }
+        assert!(
+            tape.params().next() == self.first,
+            "{name}: this tape is another than at the first step, whose {} steps it remembers; its parameters \
+             have the same shapes: use an optimizer on one tape only, or reset it",
+            self.steps
+        );
     }
 
     /// The rule's name, such as `adam`.
@@ -267,11 +357,22 @@ impl<T: Float> Optimizer<T> {
     ///
     /// # Errors
     /// [`Error::Setting`] if `lr` is negative or not finite, or is not finite (as a `T`) times a group's
-    /// factor. The rate is what it was before.
+    /// factor; also if one of them has become 0 as a `T`. The rate is what it was before.
     pub fn set_lr(&mut self, lr: f64) -> Result<()> {
         let lr = check_factor::<T>("lr", lr)?;
         self.groups.iter().try_for_each(|group| group.check::<T>(lr))?;
         self.lr = lr;
+        Ok(())
+    }
+
+    /// Sets the rate to what a schedule has come to: it may be smaller than any number of `T`, and is 0 then, and
+    /// so may be a group's multiple of it.
+    pub(crate) fn follow(&mut self, lr: f64) -> Result<()> {
+        let holds = |lr: f64| lr >= 0.0 && T::of(lr).is_finite();
+        if !holds(lr) || !self.groups.iter().all(|group| holds(group.lr(lr))) {
+            return self.set_lr(lr);
+        }
+        self.lr = if T::of(lr) == T::ZERO { 0.0 } else { lr };
         Ok(())
     }
 
@@ -328,10 +429,12 @@ impl<T: Float> Optimizer<T> {
         Ok(())
     }
 
-    /// Forgets everything but the settings: the next step is the first again, on any tape.
+    /// Forgets everything but the settings: the next step is the first again, on any tape. Groups are
+    /// settings, and name parameters of their tape: with them it is that one, or the next step panics.
     pub fn reset(&mut self) {
         self.state = Vec::new();
         self.slots = Vec::new();
+        self.first = None;
         self.steps = 0;
     }
 }
@@ -340,17 +443,32 @@ impl<T: Float> Optimizer<T> {
 /// worth asking, some 5 µs. Saved states are laid out by it, and it stands in the docs.
 const BLOCK: usize = 8192;
 
-/// Updates a slot block by block, on all threads there are, or at once where the rule does not split.
-fn update<T: Float>(rule: &dyn Rule<T>, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) {
+/// In every so many steps everything is looked at, which takes about a quarter of Adam's step.
+const LOOK: u64 = 64;
+
+/// Whether no number is infinite or NaN.
+fn all_finite<T: Float>(numbers: &[T]) -> bool {
+    // A sum of finite numbers may be infinite, but one with others among them is never finite.
+    sum(numbers).is_finite() || numbers.iter().all(|x| x.is_finite())
+}
+
+/// Updates a slot block by block, on all threads there are, or at once where the rule does not split; and
+/// whether the rule saw that what it remembers is finite.
+fn update<T: Float>(rule: &dyn Rule<T>, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) -> bool {
     let blocks = values.len().div_ceil(BLOCK);
     if blocks <= 1 || !rule.splits() {
-        return rule.update(step, values, grads, state);
+        return rule.update_watched(step, values, grads, state);
     }
     let middle = blocks / 2 * BLOCK;
     let (values1, values2) = values.split_at_mut(middle);
     let (grads1, grads2) = grads.split_at(middle);
     let (state1, state2) = state.split_at_mut(rule.buffers() * middle);
-    join(|| update(rule, step, values1, grads1, state1), || update(rule, step, values2, grads2, state2));
+    let (mut finite1, mut finite2) = (true, true);
+    join(
+        || finite1 = update(rule, step, values1, grads1, state1),
+        || finite2 = update(rule, step, values2, grads2, state2),
+    );
+    finite1 && finite2
 }
 
 /// Name, rate, settings, and the decay if there is any: `adam lr=0.001 beta1=0.9 …`.

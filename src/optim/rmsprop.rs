@@ -1,6 +1,6 @@
 //! RMSProp: rates by a running mean of squares.
 
-use super::{Rule, Step, check_beta, check_eps};
+use super::{Rule, Step, Watch, check_beta, check_eps, split};
 use crate::linalg::simd::vectorize;
 use crate::{Float, Result};
 
@@ -21,7 +21,7 @@ impl RmsProp {
     /// [`Error::Setting`](crate::Error::Setting) if one is outside, or `eps` so small that it is zero
     /// as an `f32`.
     pub fn new(rho: f64, eps: f64) -> Result<Self> {
-        Ok(RmsProp { rho: check_beta("rho", rho)?, eps: check_eps(eps)? })
+        Ok(RmsProp { rho: check_beta::<f64>("rho", rho)?, eps: check_eps::<f64>(eps)? })
     }
 }
 
@@ -41,19 +41,35 @@ impl<T: Float> Rule<T> for RmsProp {
         vec![("rho", self.rho), ("eps", self.eps)]
     }
 
+    fn check(&self) -> Result<()> {
+        check_beta::<T>("rho", self.rho)?;
+        check_eps::<T>(self.eps)?;
+        Ok(())
+    }
+
     fn buffers(&self) -> usize {
         1
     }
 
     fn update(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) {
+        self.update_watched(step, values, grads, state);
+    }
+
+    fn update_watched(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) -> bool {
         let (lr, decay, eps) = (T::of(step.lr), T::of(step.weight_decay), T::of(self.eps));
-        let (rho, rest) = (T::of(self.rho), T::of(1.0 - self.rho));
+        let rho = T::of(self.rho);
+        // (1−ρ)g² fits where g² alone may not.
+        let (rest, part) = split::<T>(1.0 - self.rho);
         vectorize(values.len(), || {
+            let mut watch = Watch::<T>::new();
             for ((x, g), v) in values.iter_mut().zip(grads).zip(state) {
                 let g = *g + decay * *x;
-                *v = rho * *v + rest * (g * g);
+                let h = part * g;
+                *v = rho * *v + rest * (h * h);
+                watch.see(*v);
                 *x -= lr * g / (*v + eps).sqrt();
             }
-        });
+            watch.all_finite()
+        })
     }
 }

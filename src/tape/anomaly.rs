@@ -3,6 +3,7 @@
 use std::fmt;
 use std::panic::Location;
 
+use super::backward::Holds;
 use super::{Shape, Tape, Var};
 use crate::{Error, Float};
 
@@ -133,11 +134,10 @@ impl<T: Float> Tape<T> {
             }),
             Phase::Upstream => find(index, &self.grads, not_finite),
             Phase::Backward => inputs()
-                .filter(|&i| self.nodes[i].differentiable && self.written[i])
+                .filter(|&i| self.nodes[i].differentiable && self.written[i] != Holds::Nothing)
                 .find_map(|i| find(i, &self.grads, not_finite)),
         };
         let Some((owner, at, value)) = found else { return };
-        let var = |index: usize| Var { index: index as u32, generation: self.nodes[index].generation };
         let name = |index: usize| match self.names.get(index) {
             Some(name) if !name.is_empty() => name.clone(),
             _ => format!("v{index}"),
@@ -153,8 +153,8 @@ impl<T: Float> Tape<T> {
                 true => vec![name(culprit)],
                 false => self.inputs_of(node).iter().map(|&input| name(input as usize)).collect(),
             },
-            node: var(culprit),
-            input: (phase == Phase::Backward).then(|| var(owner)),
+            node: self.var(culprit),
+            input: (phase == Phase::Backward).then(|| self.var(owner)),
             shape,
             position: (at / shape.cols, at % shape.cols),
             value: value.to_f64(),

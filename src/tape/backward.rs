@@ -24,25 +24,52 @@ impl<T: Float> Tape<T> {
             "backward: {loss} is {shape}, not a scalar: reduce it with sum or mean, or give its \
              upstream gradient with backward_with"
         );
-        self.backward_with(loss, |upstream| upstream[0] = T::ONE);
+        self.walk(loss, |_, grad, add| grad[0] = if add { grad[0] + T::ONE } else { T::ONE });
     }
 
     /// The same from a value of any shape: adds the gradient of Σ wᵢ·yᵢ, where `fill` writes the
     /// upstream gradient w, row-major, into zeros of the shape of `y`.
     ///
-    /// From a parameter itself it takes memory for the upstream gradient; from all else it takes none.
+    /// If `fill` panics, everything is as it was. A panic later on, in an operation, leaves no gradient to
+    /// read: those of the parameters, once something was added to any, are lost until they are
+    /// [set to zero](Tape::zero_grad).
     ///
     /// # Panics
     /// If `y` is stale, depends on no parameter and no variable, or was computed before the parameters
-    /// changed.
+    /// changed; if a panic broke an earlier pass off, and the gradients were not set to zero since.
     #[track_caller]
     pub fn backward_with(&mut self, y: Var, fill: impl FnOnce(&mut [T])) {
-        let root = *self.node("backward", y);
-        assert!(
-            root.differentiable,
-            "backward: {y} ({}) depends on no parameter and no variable",
-            root.name()
-        );
+        // Behind all that is in use, since `fill` may panic half-way.
+        let place = self.used..self.used + self.root(y).shape().len();
+        assert!(self.grow_values(place.end), "backward: there is no memory for an upstream gradient of {y}");
+        let upstream = &mut self.values[place.clone()];
+        upstream.fill(T::ZERO);
+        fill(upstream);
+        self.walk(y, |values, grad, add| {
+            let upstream = &values[place];
+            if add {
+                grad.iter_mut().zip(upstream).for_each(|(g, u)| *g += *u);
+            } else {
+                grad.copy_from_slice(upstream);
+            }
+        });
+    }
+
+    /// Where a pass begins, if it can.
+    #[track_caller]
+    fn root(&self, y: Var) -> &Node<T> {
+        self.check_sums("backward");
+        let root = self.node("backward", y);
+        let name = root.name();
+        assert!(root.differentiable, "backward: {y} ({name}) depends on no parameter and no variable");
+        root
+    }
+
+    /// The pass itself. `begin` gets all values and puts the upstream gradient of `y` in its place, or
+    /// adds it if told so.
+    #[track_caller]
+    fn walk(&mut self, y: Var, begin: impl FnOnce(&[T], &mut [T], bool)) {
+        let root = *self.root(y);
         if self.grads.len() < self.used {
             let more = self.used - self.grads.len();
             if reserve(&mut self.grads, more).is_err() {
@@ -55,20 +82,13 @@ impl<T: Float> Tape<T> {
         if reserve(&mut self.written, self.nodes.len()).is_err() {
             panic!("backward: there is no memory for a walk over {} nodes", self.nodes.len());
         }
-        self.written.resize(self.params, true);
-        self.written.resize(self.nodes.len(), false);
+        self.written.resize(self.params, Holds::Earlier);
+        self.written.resize(self.nodes.len(), Holds::Nothing);
+        self.passed = 0;
+        self.walking = true;
 
-        let root_is_param = y.index() < self.params;
-        if root_is_param {
-            let mut upstream = vec![T::ZERO; root.shape().len()];
-            fill(&mut upstream);
-            self.grads[root.range()].iter_mut().zip(&upstream).for_each(|(g, u)| *g += *u);
-        } else {
-            let upstream = &mut self.grads[root.range()];
-            upstream.fill(T::ZERO);
-            fill(upstream);
-            self.written[y.index()] = true;
-        }
+        begin(&self.values, &mut self.grads[root.range()], y.index() < self.params);
+        self.written[y.index()] = Holds::Sum;
 
         if self.anomalies.is_some() {
             self.look_for_anomaly(y.index(), Phase::Upstream);
@@ -76,11 +96,11 @@ impl<T: Float> Tape<T> {
 
         // The engine: inputs lie before outputs, so one walk in reverse meets every node after all
         // that it feeds.
-        let mut links = self.links.len();
+        let mut links = self.linked;
         for index in (self.params..self.nodes.len()).rev() {
             let node = &self.nodes[index];
             let next_links = std::mem::replace(&mut links, node.links as usize);
-            if !self.written[index] {
+            if self.written[index] == Holds::Nothing {
                 if node.differentiable {
                     self.grads[node.range()].fill(T::ZERO);
                 }
@@ -108,7 +128,34 @@ impl<T: Float> Tape<T> {
             }
         }
         self.passed = self.nodes.len();
+        self.walking = false;
     }
+
+    /// # Panics
+    /// If a backward pass was broken off after it had added something to a parameter's gradient.
+    #[inline]
+    #[track_caller]
+    pub(super) fn check_sums(&self, op: &str) {
+        if self.walking {
+            let params = &self.written[..self.params.min(self.written.len())];
+            assert!(
+                !params.contains(&Holds::Sum),
+                "{op}: a panic broke the last backward pass off, and the parameters' gradients hold a part \
+                 of their sums: set them to zero with zero_grad first"
+            );
+        }
+    }
+}
+
+/// What a node's gradient holds during a backward pass.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Old numbers: the first term overwrites them.
+    Nothing,
+    /// A parameter's: the sum of earlier passes.
+    Earlier,
+    /// Something of this pass.
+    Sum,
 }
 
 /// The value, its gradient and the inputs, for [`Operation::backward`](super::Operation::backward).
@@ -130,7 +177,7 @@ pub struct Backward<'a, T: Float> {
     args: &'a Args<T>,
     dy: &'a [T],
     grads: &'a mut [T],
-    written: &'a mut [bool],
+    written: &'a mut [Holds],
 }
 
 impl<'a, T: Float> Backward<'a, T> {
@@ -284,8 +331,8 @@ impl<'a, T: Float> Backward<'a, T> {
         let index = self.node.input(self.links, k);
         let input = &self.nodes[index];
         input.differentiable.then(|| {
-            let written = std::mem::replace(&mut self.written[index], true);
-            (&mut self.grads[input.range()], written)
+            let held = std::mem::replace(&mut self.written[index], Holds::Sum);
+            (&mut self.grads[input.range()], held != Holds::Nothing)
         })
     }
 

@@ -8,7 +8,8 @@ use crate::linalg::{Mat, gemm};
 
 /// The inputs and the place of the value, for [`Operation::forward`](super::Operation::forward).
 ///
-/// The place holds old numbers when the operation begins: **every entry must be written**.
+/// The place holds old numbers when the operation begins, and NaN in debug builds: **every entry must be
+/// written**, and all that is saved.
 pub struct Forward<'a, T: Float> {
     pub(super) nodes: &'a [Node<T>],
     pub(super) values: &'a [T],

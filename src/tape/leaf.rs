@@ -1,11 +1,13 @@
 //! Leaves: what brings numbers onto the tape.
 //!
 //! Each of the three kinds comes from an nalgebra matrix, from a row-major slice, or from a closure
-//! that writes straight into the arena, so that a batch need not be built elsewhere first.
+//! that writes straight into the arena, so that a batch need not be built elsewhere first. Where such a
+//! closure panics, the tape is as it was before.
 
 use nalgebra::DMatrix;
 
-use super::node::{Leaf, Node, Operation, Param, Shape, Var};
+use super::memory::reserve;
+use super::node::{Leaf, Operation, Param, Shape, Var};
 use super::{Phase, Tape};
 use crate::Float;
 
@@ -62,12 +64,20 @@ impl<T: Float> Tape<T> {
             self.params,
             self.nodes[self.params].name(),
         );
-        let var = self.leaf(kind, rows, cols, fill);
+        let no_memory =
+            || -> ! { panic!("{}: there is no memory for its gradient", Operation::<T>::name(kind)) };
+        let end = self.used.checked_add(Shape::new(rows, cols).len()).unwrap_or_else(|| no_memory());
+        let more = end.saturating_sub(self.grads.len());
+        if reserve(&mut self.grads, more).is_err() || reserve(&mut self.names, 1).is_err() {
+            no_memory();
+        }
+        self.leaf(kind, rows, cols, fill);
+        let param = self.param_at(self.params);
         self.params += 1;
         self.names.push(String::new());
-        self.grads.truncate(self.used - rows * cols);
-        self.grads.resize(self.used, T::ZERO);
-        Param { index: var.index, tape: self.id }
+        self.grads.truncate(end - rows * cols);
+        self.grads.resize(end, T::ZERO);
+        param
     }
 
     /// A constant: no gradient is computed for it.
@@ -139,18 +149,14 @@ impl<T: Float> Tape<T> {
 
     #[track_caller]
     fn leaf(&mut self, kind: &'static Leaf, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
-        let stays = matches!(kind, Leaf::Param | Leaf::Buffer);
-        let generation = if stays { self.id } else { self.generation };
-        let shape = Shape::new(rows, cols);
-        let mut node = Node::new(kind, shape, self.used, self.links.len(), generation);
+        let mut node = self.prepare(kind, Shape::new(rows, cols));
         node.differentiable = matches!(kind, Leaf::Param | Leaf::Variable);
         self.make_room(&node, 0);
         // Zeros, so that a closure that forgets an entry does not leave one of an earlier step there.
         let value = &mut self.values[node.range()];
         value.fill(T::ZERO);
         fill(value);
-        self.used = node.range().end;
-        self.push(node)
+        self.commit(node, 0)
     }
 }
 

@@ -19,11 +19,14 @@ mod check;
 mod display;
 mod forward;
 mod inspect;
+mod generation;
 mod leaf;
 mod memory;
 mod node;
 mod reach;
 mod slots;
+#[cfg(test)]
+mod tests;
 
 pub use anomaly::{Anomaly, Phase};
 pub use backward::{Backward, Sum};
@@ -33,16 +36,14 @@ pub use forward::Forward;
 pub use node::{Args, Operation, Param, Shape, Var};
 pub use slots::{Slot, Slots};
 
-use std::hash::{BuildHasher, RandomState};
 use std::panic::Location;
 
+use generation::{Generations, Identity};
 use memory::reserve;
 use node::Node;
 
 use crate::Float;
-
-/// A view of a value or gradient in the arena as an nalgebra matrix.
-pub type MatrixView<'a, T> = nalgebra::DMatrixView<'a, T, nalgebra::Dyn, nalgebra::Dyn>;
+use crate::linalg::MatrixRef;
 
 /// The arena: a list of operations with their values and gradients.
 ///
@@ -64,21 +65,22 @@ pub struct Tape<T: Float = f64> {
     values: Vec<T>,
     grads: Vec<T>,
     used: usize,
-    /// Inputs of every node, and behind them its index list.
+    /// Inputs of every node, and behind them its index list; the first `linked` of them are in use.
     links: Vec<u32>,
+    linked: usize,
     /// Constants of the operations that have any; the first stands for none.
     args: Vec<Args<T>>,
     /// How many of the nodes, at the front, are parameters.
     params: usize,
     names: Vec<String>,
-    /// The generation of the parameters, drawn at random: tells this tape from others.
-    id: u32,
-    /// Changes with every rewind: tells a stale `Var` from a good one.
-    generation: u32,
+    /// Tells a good `Var` from a stale one, and from those of other tapes.
+    generations: Generations,
     /// How many nodes there were when the parameters' values were last handed out to be changed.
     changed_at: usize,
-    /// During a backward pass: whether something has been added to the node's gradient.
-    written: Vec<bool>,
+    /// During a backward pass: what the gradient of each node holds.
+    written: Vec<backward::Holds>,
+    /// Whether a backward pass has begun and not ended: after a panic in the middle of one.
+    walking: bool,
     /// How many nodes the last backward pass saw: these have gradients to read.
     passed: usize,
     anomalies: Option<anomaly::Watch>,
@@ -93,22 +95,20 @@ impl Tape<f64> {
 
 impl<T: Float> Default for Tape<T> {
     fn default() -> Self {
-        // Random keys of the standard library: no counter shared by all tapes is needed, and no number
-        // that is computed depends on it.
-        let id = RandomState::new().hash_one(()) as u32;
         Tape {
             nodes: Vec::new(),
             values: Vec::new(),
             grads: Vec::new(),
             used: 0,
             links: Vec::new(),
+            linked: 0,
             args: vec![Args::NONE],
             params: 0,
             names: Vec::new(),
-            id,
-            generation: id.wrapping_add(1),
+            generations: Generations::new(),
             changed_at: 0,
             written: Vec::new(),
+            walking: false,
             passed: 0,
             anomalies: None,
         }
@@ -118,6 +118,7 @@ impl<T: Float> Default for Tape<T> {
 /// A point on the tape to come back to: see [`Tape::mark`].
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
+    tape: Identity,
     nodes: usize,
     args: usize,
     last: Option<Var>,
@@ -128,6 +129,8 @@ impl<T: Float> Tape<T> {
     ///
     /// The methods of the built-in operations end here, and so does an [`Operation`] of your own. The
     /// shape is the caller's to work out, and to check: an operation sees its inputs only afterwards.
+    ///
+    /// All or nothing: where this panics, or the operation does, the tape is as it was before.
     ///
     /// # Panics
     /// If an input is stale.
@@ -154,38 +157,46 @@ impl<T: Float> Tape<T> {
     ) -> Var {
         let mut differentiable = false;
         for input in inputs {
-            differentiable |= self.node(op.name(), *input).differentiable;
+            match self.find(*input) {
+                Some(node) => differentiable |= node.differentiable,
+                None => stale(op.name(), *input),
+            }
         }
-        let (links, indices) = (self.links.len(), indices.into_iter());
-        if reserve(&mut self.links, inputs.len() + indices.size_hint().0).is_err() {
-            panic!("{}: there is no memory for its inputs", op.name());
-        }
-        self.links.extend(inputs.iter().map(|v| v.index));
-        self.links.extend(indices);
-        let mut node = Node::new(op, shape, self.used, links, self.generation);
+        let mut node = self.prepare(op, shape);
         node.differentiable = differentiable;
         node.inputs = count(inputs.len(), op.name(), "inputs");
+        self.link(op.name(), inputs, indices);
+        let mut new_args = false;
         if !args.same_bits(&Args::NONE) {
             // A loop of one operation, which is what makes long tapes, stores its constants once.
-            if !self.args.last().is_some_and(|last| last.same_bits(&args)) {
-                self.args.push(args);
+            new_args = !self.args.last().is_some_and(|last| last.same_bits(&args));
+            let place = if new_args { self.args.len() } else { self.args.len() - 1 };
+            node.args = count(place, op.name(), "sets of constants");
+            if reserve(&mut self.args, 1).is_err() {
+                no_memory(&node);
             }
-            node.args = count(self.args.len() - 1, op.name(), "sets of constants");
         }
         self.make_room(&node, args.saved);
         let (before, own) = self.values.split_at_mut(node.offset);
-        let (y, saved) = own[..shape.len() + args.saved].split_at_mut(shape.len());
+        let own = &mut own[..shape.len() + args.saved];
+        if cfg!(debug_assertions) {
+            // Old numbers would pass for right ones where an operation forgets an entry.
+            own.fill(T::NAN);
+        }
+        let (y, saved) = own.split_at_mut(shape.len());
         op.forward(Forward {
             nodes: &self.nodes,
             values: before,
             y,
             saved,
-            links: &self.links[links..],
+            links: &self.links[self.linked..],
             node: &node,
             args: &args,
         });
-        self.used = node.offset + shape.len() + args.saved;
-        self.push(node)
+        if new_args {
+            self.args.push(args);
+        }
+        self.commit(node, args.saved)
     }
 
     /// Shape of a value.
@@ -218,9 +229,10 @@ impl<T: Float> Tape<T> {
     /// # Panics
     /// If `v` is stale.
     #[track_caller]
-    pub fn value(&self, v: impl Into<Var>) -> MatrixView<'_, T> {
+    pub fn value(&self, v: impl Into<Var>) -> MatrixRef<'_, T> {
         let node = self.node("value", v.into());
-        view(&self.values[node.range()], node.shape())
+        let Shape { rows, cols } = node.shape();
+        MatrixRef::new(&self.values[node.range()], rows, cols)
     }
 
     /// A value as a slice, row-major.
@@ -248,11 +260,12 @@ impl<T: Float> Tape<T> {
     ///
     /// # Panics
     /// If `v` is stale, has no gradient because it depends on no parameter and no variable, or was
-    /// made after the last backward pass.
+    /// made after the last backward pass; if a panic broke that pass off.
     #[track_caller]
-    pub fn grad(&self, v: impl Into<Var>) -> MatrixView<'_, T> {
+    pub fn grad(&self, v: impl Into<Var>) -> MatrixRef<'_, T> {
         let v = v.into();
-        view(self.grad_slice(v), self.node("grad", v).shape())
+        let Shape { rows, cols } = self.node("grad", v).shape();
+        MatrixRef::new(self.grad_slice(v), rows, cols)
     }
 
     /// The gradient of a value as a slice, row-major. Panics as [`grad`](Tape::grad) does.
@@ -261,11 +274,13 @@ impl<T: Float> Tape<T> {
         let v = v.into();
         let node = self.node("grad", v);
         assert!(node.differentiable, "grad: {v} ({}) depends on no parameter and no variable", node.name());
-        assert!(
-            v.index() < self.params || v.index() < self.passed,
-            "grad: {v} ({}) was made after the last backward pass, if there was one",
-            node.name()
-        );
+        if v.index() < self.params {
+            self.check_sums("grad");
+        } else if v.index() >= self.passed {
+            let name = node.name();
+            assert!(!self.walking, "grad: {v} ({name}) has none: a panic broke the last backward pass off");
+            panic!("grad: {v} ({name}) was made after the last backward pass, if there was one");
+        }
         &self.grads[node.range()]
     }
 
@@ -286,7 +301,7 @@ impl<T: Float> Tape<T> {
             + (self.values.capacity() + self.grads.capacity()) * size_of::<T>()
             + self.links.capacity() * size_of::<u32>()
             + self.args.capacity() * size_of::<Args<T>>()
-            + self.written.capacity()
+            + self.written.capacity() * size_of::<backward::Holds>()
     }
 
     /// Numbers (not bytes) in use by the values of all nodes; the gradients take as many.
@@ -304,20 +319,22 @@ impl<T: Float> Tape<T> {
     /// This point on the tape, to come back to with [`rewind_to`](Tape::rewind_to): what stands before
     /// it, such as a data set that every step uses, then outlives the rewind.
     pub fn mark(&self) -> Mark {
-        let last = self.nodes.len().checked_sub(1);
         Mark {
+            tape: self.generations.identity(),
             nodes: self.nodes.len(),
             args: self.args.len(),
-            last: last.map(|i| Var { index: i as u32, generation: self.nodes[i].generation }),
+            last: self.nodes.len().checked_sub(1).map(|last| self.var(last)),
         }
     }
 
     /// Drops all nodes behind `mark`, and keeps the memory.
     ///
     /// # Panics
-    /// If the tape was rewound to a point before the mark since, or parameters were added behind it.
+    /// If the mark was made on another tape, the tape was rewound to a point before the mark since, or
+    /// parameters were added behind it.
     #[track_caller]
     pub fn rewind_to(&mut self, mark: Mark) {
+        assert!(mark.tape == self.generations.identity(), "rewind_to: the mark was made on another tape");
         if let Some(last) = mark.last {
             self.node("rewind_to: the last node before the mark", last);
         }
@@ -328,28 +345,81 @@ impl<T: Float> Tape<T> {
     /// Keeps that many nodes and sets of constants, of which the first stands for none.
     fn truncate(&mut self, nodes: usize, args: usize) {
         if let Some(first) = self.nodes.get(nodes) {
-            self.links.truncate(first.links as usize);
+            self.linked = first.links as usize;
         }
+        self.links.truncate(self.linked);
         self.nodes.truncate(nodes);
         self.used =
             self.nodes.last().map_or(0, |last| last.range().end + self.args[last.args as usize].saved);
         self.args.truncate(args);
         self.changed_at = self.changed_at.min(nodes);
         self.passed = self.passed.min(nodes);
-        // After 2³² rewinds a Var of the first one would pass for a good one; none lives that long.
-        self.generation = self.generation.wrapping_add(1);
-        if self.generation == self.id {
-            self.generation = self.generation.wrapping_add(1);
-        }
+        self.written.truncate(nodes);
+        self.generations.rewind(nodes, self.params);
     }
 
     /// The node of a `Var`, for the operation `op`, which the message names.
     #[inline]
     #[track_caller]
     fn node(&self, op: &str, v: Var) -> &Node<T> {
-        match self.nodes.get(v.index()) {
-            Some(node) if node.generation == v.generation => node,
-            _ => stale(op, v),
+        match self.find(v) {
+            Some(node) => node,
+            None => stale(op, v),
+        }
+    }
+
+    /// The node of a `Var`; `None` if that is stale.
+    #[inline]
+    fn find(&self, v: Var) -> Option<&Node<T>> {
+        let node = self.nodes.get(v.index())?;
+        let made = self.generations.of(v.index(), self.params);
+        (v.generation == made && v.tape == self.generations.identity().tape).then_some(node)
+    }
+
+    /// The handle of the node at `index`.
+    #[inline]
+    fn var(&self, index: usize) -> Var {
+        let generation = self.generations.of(index, self.params);
+        Var { index: index as u32, tape: self.generations.identity().tape, generation }
+    }
+
+    /// The handle of the parameter at `index`.
+    fn param_at(&self, index: usize) -> Param {
+        Param { index: index as u32, tape: self.generations.identity() }
+    }
+
+    /// A node behind the last one, which nothing is part of before [`commit`](Tape::commit). Between the
+    /// two a panic may come from anywhere: nothing that is in use may change there.
+    #[inline]
+    #[track_caller]
+    fn prepare(&mut self, op: &'static dyn Operation<T>, shape: Shape) -> Node<T> {
+        u32::try_from(self.nodes.len()).expect("a tape holds at most 2³² nodes");
+        // What an append that panicked left there belongs to no node.
+        self.links.truncate(self.linked);
+        let node = Node::new(op, shape, self.used, self.linked);
+        if reserve(&mut self.nodes, 1).is_err() {
+            no_memory(&node);
+        }
+        node
+    }
+
+    /// Appends inputs and index list to the list of links.
+    #[inline]
+    #[track_caller]
+    fn link(&mut self, op: &str, inputs: &[Var], indices: impl IntoIterator<Item = u32>) {
+        let no_memory = || -> ! { panic!("{op}: there is no memory for its inputs") };
+        if reserve(&mut self.links, inputs.len()).is_err() {
+            no_memory();
+        }
+        self.links.extend(inputs.iter().map(|v| v.index));
+        let indices = indices.into_iter();
+        // The hint may be wrong, either way: no more than this is taken on its word.
+        let _ = reserve(&mut self.links, indices.size_hint().0.min(1 << 16));
+        for index in indices {
+            if reserve(&mut self.links, 1).is_err() {
+                no_memory();
+            }
+            self.links.push(index);
         }
     }
 
@@ -360,29 +430,40 @@ impl<T: Float> Tape<T> {
     #[inline]
     #[track_caller]
     fn make_room(&mut self, node: &Node<T>, saved: usize) {
-        let Some(end) = node.range().end.checked_add(saved) else { no_memory(node) };
-        if self.values.len() < end {
-            let more = end - self.values.len();
-            if reserve(&mut self.values, more).is_err() {
-                no_memory(node);
-            }
-            self.values.resize(end, T::ZERO);
+        let end = node.range().end.checked_add(saved);
+        if !end.is_some_and(|end| self.grow_values(end)) {
+            no_memory(node);
         }
     }
 
-    /// Appends a node whose value stands in the buffer.
+    /// Whether the buffer of values holds `end` numbers now.
+    #[inline]
+    fn grow_values(&mut self, end: usize) -> bool {
+        if self.values.len() < end {
+            let more = end - self.values.len();
+            if reserve(&mut self.values, more).is_err() {
+                return false;
+            }
+            self.values.resize(end, T::ZERO);
+        }
+        true
+    }
+
+    /// Appends a node that was [prepared](Tape::prepare), and whose value stands in the buffer with the
+    /// numbers that it saved behind it.
+    #[inline]
     #[track_caller]
-    fn push(&mut self, node: Node<T>) -> Var {
-        let index = u32::try_from(self.nodes.len()).expect("a tape holds at most 2³² nodes");
-        if reserve(&mut self.nodes, 1).is_err() {
-            no_memory(&node);
-        }
+    fn commit(&mut self, node: Node<T>, saved: usize) -> Var {
+        let index = self.nodes.len();
+        self.used = node.range().end + saved;
+        self.linked = self.links.len();
         self.nodes.push(node);
+        let var = self.var(index);
         if let Some(watch) = &mut self.anomalies {
-            watch.called(index as usize, Location::caller());
-            self.look_for_anomaly(index as usize, Phase::Forward);
+            watch.called(index, Location::caller());
+            self.look_for_anomaly(index, Phase::Forward);
         }
-        Var { index, generation: node.generation }
+        var
     }
 }
 
@@ -403,9 +484,4 @@ fn no_memory<T: Float>(node: &Node<T>) -> ! {
     let shape = node.shape();
     let bytes = shape.rows as f64 * shape.cols as f64 * size_of::<T>() as f64;
     panic!("{}: there is no memory for a value of {shape}, {bytes:.0} bytes", node.name())
-}
-
-/// A row-major slice as an nalgebra view.
-fn view<T: Float>(data: &[T], shape: Shape) -> MatrixView<'_, T> {
-    MatrixView::from_slice_with_strides(data, shape.rows, shape.cols, shape.cols, 1)
 }

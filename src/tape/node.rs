@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::generation::Identity;
 use super::{Backward, Forward};
 use crate::Float;
 
@@ -12,8 +13,12 @@ use crate::Float;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Var {
     pub(super) index: u32,
-    pub(super) generation: u32,
+    /// With the generation, which differs from tape to tape, the tape's identity.
+    pub(super) tape: u32,
+    pub(super) generation: u64,
 }
+
+const _: () = assert!(size_of::<Var>() == 16);
 
 /// Place of [`Args::NONE`] in every tape's list of constants.
 pub(super) const NO_ARGS: u32 = 0;
@@ -43,8 +48,7 @@ impl fmt::Debug for Var {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Param {
     pub(super) index: u32,
-    /// The tape's first generation, which no rewind ends.
-    pub(super) tape: u32,
+    pub(super) tape: Identity,
 }
 
 impl Param {
@@ -55,7 +59,7 @@ impl Param {
 
     /// The parameter's value as an operand.
     pub fn var(self) -> Var {
-        Var { index: self.index, generation: self.tape }
+        Var { index: self.index, tape: self.tape.tape, generation: self.tape.first }
     }
 }
 
@@ -239,13 +243,13 @@ pub(super) struct Node<T: Float> {
     cols: u32,
     /// Place of the constants in the tape's list.
     pub args: u32,
-    pub generation: u32,
     pub inputs: u16,
     /// Whether a parameter or a variable stands above: whether it has a gradient.
     pub differentiable: bool,
 }
 
-const _: () = assert!(size_of::<Node<f64>>() == 48);
+/// Less where a pointer takes four bytes.
+const _: () = assert!(size_of::<Node<f64>>() <= 48);
 
 /// The operation of a leaf: it has no inputs, and its value is written by whoever makes it.
 pub(super) enum Leaf {
@@ -274,13 +278,7 @@ impl<T: Float> Node<T> {
     /// A node without inputs; the caller fills in what it has more.
     #[inline]
     #[track_caller]
-    pub fn new(
-        op: &'static dyn Operation<T>,
-        shape: Shape,
-        offset: usize,
-        links: usize,
-        generation: u32,
-    ) -> Self {
+    pub fn new(op: &'static dyn Operation<T>, shape: Shape, offset: usize, links: usize) -> Self {
         let side = |n: usize| {
             u32::try_from(n).unwrap_or_else(|_| panic!("a value of {shape}: a side is longer than 2³² − 1"))
         };
@@ -291,7 +289,6 @@ impl<T: Float> Node<T> {
             rows: side(shape.rows),
             cols: side(shape.cols),
             args: NO_ARGS,
-            generation,
             inputs: 0,
             differentiable: false,
         }

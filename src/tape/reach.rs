@@ -34,7 +34,7 @@ impl<T: Float> Tape<T> {
 
     /// All values on the tape in order, parameters first.
     pub fn vars(&self) -> impl ExactSizeIterator<Item = Var> + '_ {
-        self.nodes.iter().enumerate().map(|(i, node)| Var { index: i as u32, generation: node.generation })
+        (0..self.nodes.len()).map(|index| self.var(index))
     }
 }
 

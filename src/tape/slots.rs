@@ -1,5 +1,6 @@
 //! Parameters as an optimizer sees them: slots of values and gradients at the front of the arena.
 
+use super::generation::Identity;
 use super::node::Node;
 use super::{Param, Shape, Tape, Var};
 use crate::Float;
@@ -22,7 +23,7 @@ pub struct Slots<'a, T: Float> {
     nodes: std::iter::Enumerate<std::slice::Iter<'a, Node<T>>>,
     values: &'a mut [T],
     grads: &'a mut [T],
-    tape: u32,
+    tape: Identity,
 }
 
 impl<'a, T: Float> Iterator for Slots<'a, T> {
@@ -45,7 +46,7 @@ impl<'a, T: Float> Iterator for Slots<'a, T> {
 impl<T: Float> Tape<T> {
     /// All parameters, buffers included, in the order in which they were made.
     pub fn params(&self) -> impl ExactSizeIterator<Item = Param> + use<T> {
-        let tape = self.id;
+        let tape = self.generations.identity();
         (0..self.params as u32).map(move |index| Param { index, tape })
     }
 
@@ -54,14 +55,20 @@ impl<T: Float> Tape<T> {
     ///
     /// The values count as changed from here on: a backward pass through what was computed from the old
     /// ones panics. Rewind first.
+    ///
+    /// # Panics
+    /// If a panic broke the last backward pass off: the gradients are not whole before
+    /// [`zero_grad`](Tape::zero_grad). So for the two methods below that hand out gradients.
+    #[track_caller]
     pub fn slots(&mut self) -> Slots<'_, T> {
+        self.check_sums("slots");
         let n = self.param_numbers();
         self.changed_at = self.nodes.len();
         Slots {
             nodes: self.nodes[..self.params].iter().enumerate(),
             values: &mut self.values[..n],
             grads: &mut self.grads[..n],
-            tape: self.id,
+            tape: self.generations.identity(),
         }
     }
 
@@ -78,7 +85,8 @@ impl<T: Float> Tape<T> {
     /// the backward pass as well.
     ///
     /// What was computed from the buffer keeps the value that it was computed from. An operation whose
-    /// derivative reads the buffer, instead of what it saved, would read the new one.
+    /// derivative reads the buffer, instead of what it saved, would read the new one. If `f` panics, the
+    /// buffer is as it was.
     ///
     /// # Panics
     /// If `p` is a parameter that is trained, or belongs to another tape; if `v` is stale or a parameter.
@@ -89,8 +97,13 @@ impl<T: Float> Tape<T> {
         assert!(!buffer.differentiable, "update_buffer: {p} is trained: only an optimizer changes it");
         assert!(v.index() >= self.params, "update_buffer: {v} is a parameter, not a value behind them");
         let (to, from) = (buffer.range(), node.range());
-        let (before, behind) = self.values.split_at_mut(from.start);
-        f(&mut before[to], &behind[..from.len()]);
+        // On a copy behind all that is in use, since `f` may panic half-way.
+        let copy = self.used..self.used + to.len();
+        assert!(self.grow_values(copy.end), "update_buffer: there is no memory for a copy of {p}");
+        self.values.copy_within(to.clone(), copy.start);
+        let (used, copied) = self.values.split_at_mut(copy.start);
+        f(&mut copied[..to.len()], &used[from]);
+        self.values.copy_within(copy, to.start);
     }
 
     /// Numbers in all parameters together, buffers included.
@@ -112,19 +125,26 @@ impl<T: Float> Tape<T> {
     }
 
     /// Gradients of all parameters, one behind the other.
+    #[track_caller]
     pub fn param_grads(&self) -> &[T] {
+        self.check_sums("param_grads");
         &self.grads[..self.param_numbers()]
     }
 
     /// The same, to change: to clip them, for instance.
+    #[track_caller]
     pub fn param_grads_mut(&mut self) -> &mut [T] {
+        self.check_sums("param_grads_mut");
         let n = self.param_numbers();
         &mut self.grads[..n]
     }
 
     /// Sets the gradients of all parameters to zero.
     pub fn zero_grad(&mut self) {
-        self.param_grads_mut().fill(T::ZERO);
+        let n = self.param_numbers();
+        self.grads[..n].fill(T::ZERO);
+        // What a pass that broke off has left there is gone.
+        self.walking = false;
     }
 
     /// Names a parameter where the tape is printed or drawn, and where an anomaly is reported.

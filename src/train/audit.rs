@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::linalg::norm_squared;
-use crate::tape::{Tape, Var};
+use crate::tape::{Param, Tape, Var};
 use crate::{Error, Float, Result};
 
 /// A saturated entry has less than this share of the activation's steepest slope.
@@ -29,7 +28,7 @@ const FLAT: f64 = 0.01;
 /// tape.zero_grad();
 /// tape.backward(loss);
 /// let mut audit = Audit::before_step(&tape, loss);
-/// optimizer.step(&mut tape);
+/// optimizer.step(&mut tape)?;
 /// audit.after_step(&tape)?;
 /// assert_eq!(audit.params[0].gradient_norm, 1.0);
 /// assert!((audit.params[0].update_ratio - 0.1 / 5.0).abs() < 1e-12);
@@ -46,6 +45,8 @@ pub struct Audit {
     pub without_path: Vec<String>,
     /// Values before the step.
     before: Vec<f64>,
+    /// The first parameter of the tape that was looked at, which no other tape has.
+    first: Option<Param>,
 }
 
 /// One parameter in an [`Audit`].
@@ -109,6 +110,7 @@ impl Audit {
             activations,
             without_path: tape.params_without_path(loss).into_iter().map(name).collect(),
             before: tape.param_values().iter().map(|x| x.to_f64()).collect(),
+            first: tape.params().next(),
         }
     }
 
@@ -118,7 +120,8 @@ impl Audit {
     /// [`Error::Data`] if the parameters are not those of [`before_step`](Audit::before_step).
     pub fn after_step<T: Float>(&mut self, tape: &Tape<T>) -> Result<()> {
         let trained: Vec<_> = tape.params().filter(|p| tape.is_trained(*p)).collect();
-        if trained.len() != self.params.len() || tape.param_numbers() != self.before.len() {
+        let same = tape.params().next() == self.first && tape.param_numbers() == self.before.len();
+        if trained.len() != self.params.len() || !same {
             return Err(Error::Data("audit: the parameters are not those of before the step".into()));
         }
         let mut offset = 0;
@@ -130,9 +133,11 @@ impl Audit {
             if !tape.is_trained(p) {
                 continue;
             }
-            let moved: f64 = now.iter().zip(before).map(|(x, b)| (x.to_f64() - b) * (x.to_f64() - b)).sum();
+            let moved = || now.iter().zip(before).map(|(x, b)| x.to_f64() - b);
+            let squares: f64 = moved().map(|d| d * d).sum();
+            let moved = if squares.is_normal() { squares.sqrt() } else { scaled_norm(moved) };
             if let Some(flow) = flows.next() {
-                flow.update_ratio = if moved == 0.0 { 0.0 } else { moved.sqrt() / flow.weight_norm };
+                flow.update_ratio = if moved == 0.0 { 0.0 } else { moved / flow.weight_norm };
             }
         }
         self.before = Vec::new();
@@ -158,12 +163,16 @@ impl Audit {
 
 /// In f64 and by its largest entry, so that gradients that all but vanish still have a norm.
 fn norm<T: Float>(x: &[T]) -> f64 {
-    let largest = x.iter().fold(0.0f64, |largest, x| largest.max(x.to_f64().abs()));
+    scaled_norm(|| x.iter().map(|x| x.to_f64()))
+}
+
+/// The root of the sum of squares, where the squares may be no numbers.
+fn scaled_norm<I: Iterator<Item = f64>>(numbers: impl Fn() -> I) -> f64 {
+    let largest = numbers().fold(0.0f64, |largest, x| largest.max(x.abs()));
     if largest == 0.0 || !largest.is_finite() {
-        return norm_squared(x).to_f64().sqrt();
+        return numbers().map(|x| x * x).sum::<f64>().sqrt();
     }
-    let squares: f64 = x.iter().map(|x| (x.to_f64() / largest) * (x.to_f64() / largest)).sum();
-    largest * squares.sqrt()
+    largest * numbers().map(|x| (x / largest) * (x / largest)).sum::<f64>().sqrt()
 }
 
 /// Share of the columns that are 0 in every row; 0 where there are none.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::tape::Tape;
+use crate::settings::{self, Range};
+use crate::tape::{Shape, Tape};
 use crate::{Error, Float, Result};
 
 /// When to end a training, judged by the error on a validation set.
@@ -48,7 +49,8 @@ pub enum Criterion {
 /// Follows a training, keeps the best parameters, and says when to stop.
 ///
 /// The best are those of the least validation error, the first of equal ones, whatever the criterion.
-/// What is kept is [`Tape::param_values`], and with it the buffers: the running statistics of batch
+/// What is kept are whole parameters, [`Tape::param_values`], which fit every tape of the same shapes; nothing
+/// of one epoch is mixed with another's. With them go the buffers: the running statistics of batch
 /// normalisation. State elsewhere is the caller's to keep when [`Verdict::improved`] says so.
 ///
 /// ```
@@ -80,6 +82,8 @@ pub struct EarlyStopping<T> {
     best: f64,
     best_epoch: usize,
     parameters: Vec<T>,
+    /// Their shapes, so that they go back to none of other shapes.
+    shapes: Vec<Shape>,
     /// Training errors of the strip that is not finished: their sum, and the least.
     strip_sum: f64,
     strip_least: f64,
@@ -106,14 +110,12 @@ impl Criterion {
             0 => Err(Error::setting(name, "0 is not at least 1")),
             _ => Ok(()),
         };
-        let not_negative = |name: &'static str, x: f64| {
-            if x >= 0.0 && x.is_finite() {
-                return Ok(());
-            }
-            Err(Error::setting(name, format!("{x} is not finite and at least 0")))
-        };
+        // Errors are kept and compared in f64, whatever the tape is of.
+        let not_negative = |name: &'static str, x: f64| settings::check::<f64>(name, x, Range::NOT_NEGATIVE);
         match self {
-            Criterion::GeneralizationLoss { alpha } => not_negative("alpha", alpha)?,
+            Criterion::GeneralizationLoss { alpha } => {
+                not_negative("alpha", alpha)?;
+            }
             Criterion::ProgressQuotient { alpha, strip } => {
                 not_negative("alpha", alpha)?;
                 positive("strip", strip)?;
@@ -155,6 +157,7 @@ impl<T: Float> EarlyStopping<T> {
             best: f64::INFINITY,
             best_epoch: 0,
             parameters: Vec::new(),
+            shapes: Vec::new(),
             strip_sum: 0.0,
             strip_least: f64::INFINITY,
             before: None,
@@ -191,6 +194,8 @@ impl<T: Float> EarlyStopping<T> {
             self.best_epoch = epoch;
             self.parameters.clear();
             self.parameters.extend_from_slice(tape.param_values());
+            self.shapes.clear();
+            self.shapes.extend(tape.params().map(|p| tape.param_shape(p)));
         }
         let generalization_loss =
             if validation == self.best { 0.0 } else { 100.0 * (validation / self.best - 1.0) };
@@ -235,7 +240,7 @@ impl<T: Float> EarlyStopping<T> {
     /// changes, before the first epoch.
     ///
     /// # Panics
-    /// If the tape has more or fewer parameters than it had then.
+    /// If the tape has more or fewer parameters than it had then, or they have other shapes.
     #[track_caller]
     pub fn restore(&self, tape: &mut Tape<T>) -> Option<usize> {
         let epoch = self.best_epoch()?;
@@ -244,6 +249,16 @@ impl<T: Float> EarlyStopping<T> {
             kept == there,
             "EarlyStopping::restore: {kept} numbers were kept, but the parameters hold {there}"
         );
+        let shapes = || tape.params().map(|p| (p, tape.param_shape(p)));
+        assert!(
+            shapes().len() == self.shapes.len(),
+            "EarlyStopping::restore: {} parameters were kept, but the tape has {}",
+            self.shapes.len(),
+            shapes().len()
+        );
+        for ((p, now), then) in shapes().zip(&self.shapes) {
+            assert!(now == *then, "EarlyStopping::restore: {p} is {now}, but was {then} when it was kept");
+        }
         tape.param_values_mut().copy_from_slice(&self.parameters);
         Some(epoch)
     }

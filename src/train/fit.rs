@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::motion::Motion;
 use super::observers::of_options;
 use super::{Epoch, Evaluation, FitOptions, History, Observer, Penalty, Progress, Run, evaluate};
 use crate::data::{Batches, Dataset};
@@ -9,6 +10,7 @@ use crate::nn::buffers::Buffers;
 use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
 use crate::optim::Optimizer;
 use crate::rng::Place;
+use crate::settings::{self, Range};
 use crate::tape::Tape;
 use crate::{Error, Float, Result};
 
@@ -51,9 +53,10 @@ use crate::{Error, Float, Result};
 /// # Errors
 /// [`Error::Data`] if the data does not fit the module or the loss, or a feature is
 /// [beyond `T`](Dataset::check_range); [`Error::Setting`] for a batch size of 0 or below what the module can
-/// train on, early stopping without a validation set, or a setting out of its range; [`Error::NonFinite`] if
-/// the loss or a gradient leaves the finite numbers, unless such steps are left out, and if all steps of an
-/// epoch were. The tape then holds what the run had come to; an observer sees every epoch before.
+/// train on, early stopping without a validation set, or a setting out of its range, as given or as a `T`;
+/// [`Error::NonFinite`] if the loss or a gradient leaves the finite numbers, unless such steps are left out, and
+/// if all steps of an epoch were; also if a parameter does, or what the optimizer remembers of one, which no
+/// later step would mend. The tape then holds what the run had come to; an observer sees every epoch before.
 #[allow(clippy::too_many_arguments)] // Each is one thing a run consists of; a struct would only rename them.
 pub fn fit<T: Float>(
     module: &dyn Module<T>,
@@ -86,6 +89,7 @@ pub fn fit<T: Float>(
     let result = epochs(&mut run, &mut all, &mut steps, validation);
     run.tape.rewind();
     all.reversed(|observer| observer.end(&mut run))?;
+    (run.history.unmoved, run.history.idle_epochs) = (steps.motion.unmoved(run.tape), steps.motion.idle);
     result?;
     Ok(history)
 }
@@ -106,6 +110,8 @@ fn epochs<T: Float>(
             return Ok(());
         }
         let (seconds, lr) = (start.elapsed().as_secs_f64(), run.optimizer.lr());
+        run.optimizer.check_finite(run.tape).map_err(|error| error.in_run(format_args!("epoch {epoch}")))?;
+        steps.motion.look(run.tape, sums.steps, epoch == steps.options.epochs);
         let (samples, train_loss) = (sums.samples as f64, sums.loss / sums.weight);
         let validated = match validation {
             Some(data) => validate(run, all, data, train_loss).map(Some),
@@ -175,6 +181,7 @@ struct Steps<'a, T: Float> {
     labels: Vec<usize>,
     /// Where steps may be left out.
     buffers: Option<Buffers<T>>,
+    motion: Motion<T>,
     /// Steps in an epoch.
     count: usize,
     progress: Progress,
@@ -220,12 +227,10 @@ impl<'a, T: Float> Steps<'a, T> {
         if options.early_stopping.is_some() && validation.is_none() {
             return Err(Error::setting("early_stopping", "it needs a validation set to judge by"));
         }
-        if let Some(Penalty { lambda, .. }) = &options.penalty
-            && !(*lambda >= 0.0 && T::of(*lambda).is_finite())
-        {
-            let why = format!("{lambda} is not finite and at least 0 (as {})", T::NAME);
-            return Err(Error::setting("l2", why));
+        if let Some(Penalty { lambda, .. }) = &options.penalty {
+            settings::check::<T>("l2", *lambda, Range::NOT_NEGATIVE)?;
         }
+        options.clip.check::<T>()?;
         // All batches are full but the last, which may be too short to train on.
         let short = train.len() % batch;
         let count = batches.per_epoch() - usize::from((1..least).contains(&short));
@@ -235,6 +240,7 @@ impl<'a, T: Float> Steps<'a, T> {
             batches,
             labels: Vec::with_capacity(batch.min(train.len())),
             buffers: options.clip.skips().then(|| Buffers::of(tape)),
+            motion: Motion::of(tape),
             count,
             progress: Progress {
                 epoch: 1,
@@ -300,7 +306,9 @@ impl<'a, T: Float> Steps<'a, T> {
                     let pairs = scores.zip(batch.labels());
                     sums.right += pairs.filter(|(row, label)| link.class(row) == **label).count();
                 }
-                run.optimizer.step(run.tape);
+                run.optimizer
+                    .step(run.tape)
+                    .map_err(|error| error.in_run(format_args!("epoch {epoch}, step {}", step + 1)))?;
             }
             all.in_order(|observer| observer.step(run))?;
             if run.stop.is_some() {

@@ -1,6 +1,7 @@
 //! What a run brought.
 
 use super::Epoch;
+use crate::tape::Param;
 
 /// What [`fit`](super::fit) returns: every epoch's figures, and how the run ended.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,6 +15,12 @@ pub struct History {
     pub best_epoch: Option<usize>,
     /// Steps left out because their loss or gradient was not finite.
     pub skipped: u64,
+    /// Trained parameters that have not moved by a single bit in all finished epochs: their gradient is zero, or
+    /// rate times gradient is too small a part of every number to be seen in it.
+    pub unmoved: Vec<Param>,
+    /// Finished epochs in which no trained parameter moved at all. Short epochs are looked at together, 16 steps
+    /// and more at a time.
+    pub idle_epochs: usize,
 }
 
 /// How a run came to its end.

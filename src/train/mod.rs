@@ -7,6 +7,7 @@ mod fit;
 mod history;
 mod metrics;
 mod observers;
+mod motion;
 mod options;
 mod run;
 mod trace;

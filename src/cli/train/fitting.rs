@@ -12,7 +12,7 @@ use tapegrad::optim::schedule::{self, Goal, ReduceOnPlateau, Warmup};
 use tapegrad::optim::{Average, Clip, NonFinite};
 use tapegrad::tape::Param;
 use tapegrad::train::{Criterion, EarlyStopping, FitOptions, History, Penalty, Rate, Stop, Trace};
-use tapegrad::{Error, Float, Result};
+use tapegrad::{Error, Float, Result, Tape};
 
 use super::super::{Failure, output};
 use super::mlp::{Classes, StepArgs};
@@ -140,7 +140,7 @@ impl FitArgs {
     /// What the run is told, for a first rate `lr`; what is set stands in the trace. `weights` are what the
     /// penalty is on.
     #[allow(clippy::too_many_arguments)] // Each is one thing that a fit is told.
-    pub fn options(
+    pub fn options<T: Float>(
         &self,
         steps: &StepArgs,
         seed: u64,
@@ -154,7 +154,7 @@ impl FitArgs {
             EarlyStopping::<f64>::new(criterion).map_err(|error| named("early_stopping", error))?;
         }
         if let Some(decay) = self.ema {
-            Average::<f64>::exponential(decay).map_err(|error| renamed("ema", error))?;
+            Average::<T>::exponential(decay).map_err(|error| renamed("ema", error))?;
         }
         // What an hour of training would end in is better said now.
         let batches = Batches::shuffled(samples, steps.batch, seed)?;
@@ -170,10 +170,18 @@ impl FitArgs {
         if let Some(max) = self.clip_value {
             clip = clip.with_value(max)?;
         }
+        clip.check::<T>()?;
         if self.early_stopping.is_some() && !validated {
             let why = "it needs samples to judge by: keep some apart, with --validation 0.1";
             return Err(Error::setting("early_stopping", why));
         }
+        let loss = match loss {
+            Loss::CrossEntropy { .. } => smoothed,
+            _ if self.label_smoothing != 0.0 => {
+                return Err(Error::setting("label_smoothing", "only the softmax over all classes has it"));
+            }
+            other => other,
+        };
         Ok(FitOptions {
             rate: self.rate(lr, per_epoch.saturating_mul(steps.epochs as u64))?,
             clip,
@@ -197,6 +205,12 @@ impl FitArgs {
                     "warmup",
                     "plateau follows the epochs and has no steps to warm up in",
                 ));
+            }
+            (_, warmup) if warmup > steps => {
+                let why = format!(
+                    "{warmup} is more than the {steps} steps of the run, which would end below the rate"
+                );
+                return Err(Error::setting("warmup", why));
             }
             (name, _) => name.unwrap_or("constant"),
         };
@@ -272,6 +286,19 @@ impl FitArgs {
                     fitted.skipped
                 ))?;
             }
+        }
+        let why = "their gradients are zero, or the rate is too small for them";
+        if !fitted.unmoved.is_empty() {
+            let names: Vec<&str> = fitted.unmoved.iter().map(|p| tape.name(*p)).collect();
+            trace.result("unmoved_parameters", names.len() as f64);
+            output::note(format_args!(
+                "not moved by a single bit in the whole run: {}; {why}",
+                names.join(", ")
+            ));
+        }
+        if fitted.idle_epochs > 0 {
+            trace.result("idle_epochs", fitted.idle_epochs as f64);
+            output::note(format_args!("no weight moved in {} of the epochs; {why}", fitted.idle_epochs));
         }
         if self.audit
             && !quiet

@@ -159,7 +159,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
 
     let (weights, lr) = (model.weights(), optimizer.lr());
     let samples = train.len();
-    let mut options = args.fitting.options(
+    let mut options = args.fitting.options::<T>(
         &args.steps,
         args.seed,
         lr,
@@ -219,7 +219,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
         trace.result(INTERRUPTED, 1.0);
         trace.result("steps_done", optimizer.steps() as f64);
     } else {
-        args.fitting.conclude(&fitted, &mut trace, args.quiet)?;
+        args.fitting.conclude(&fitted, &tape, &mut trace, args.quiet)?;
         trace.result("test_loss", evaluation.loss);
         trace.result("test_accuracy", accuracy);
     }

@@ -138,6 +138,9 @@ fn elements(shape: &[usize]) -> Option<usize> {
 }
 
 #[cfg(test)]
+mod parsing;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

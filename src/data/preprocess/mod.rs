@@ -5,6 +5,7 @@
 //! rows, so that a mapped file of bytes never lies in memory as numbers. [`smooth_images`] and
 //! [`normalize_rows`] are fitted to nothing and work on numbers in place.
 
+mod centre;
 mod pca;
 mod projection;
 mod rows;

@@ -1,25 +1,26 @@
 //! Principal component analysis.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
-use super::scale::column_means;
+use super::centre::{Centre, add_rows};
 use super::{check_k, check_rows, for_blocks, project};
 use crate::data::Dataset;
 use crate::linalg::{Mat, gemm, symmetric_eigen};
-use crate::{Float, Result};
+use crate::{Error, Float, Result};
 
 /// The `k` directions of largest variance: Z = (X − 1μᵀ)·Wᵀ, W k×d with orthonormal rows.
 ///
 /// W holds the leading eigenvectors of the covariance C = (X − 1μᵀ)ᵀ(X − 1μᵀ)/(n − 1), the eigenvalues
 /// are the variances of the columns of Z, and W's rows have a fixed sign: the entry of largest magnitude
-/// is positive.
+/// is positive. The means lose nothing to their rounding: a feature of one value has no variance at all.
 #[derive(Clone, Debug)]
 pub struct Pca {
     mean: Vec<f64>,
     /// k×d, row-major.
     components: Vec<f64>,
     variance: Vec<f64>,
-    total_variance: f64,
+    /// Of the variance of all features.
+    ratio: Vec<f64>,
 }
 
 impl Pca {
@@ -28,30 +29,40 @@ impl Pca {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) if `k` is not between 1 and the number of features;
     /// [`Error::Data`](crate::Error::Data) if there are fewer than two rows;
-    /// [`Error::NonFinite`](crate::Error::NonFinite) if the covariance leaves the range of `f64`.
+    /// [`Error::NonFinite`](crate::Error::NonFinite) if a variance leaves the range of `f64`.
     pub fn fit(train: &Dataset, k: usize) -> Result<Pca> {
         let (n, d) = (train.len(), train.features());
         check_k(k, d)?;
         check_rows("principal component analysis", train, 2)?;
-        let mean = column_means(train);
-        let mut covariance = DMatrix::<f64>::zeros(d, d);
+        let mut centre = Centre::of(train).with_common_scale();
+        let (mut covariance, mut sums) = (DMatrix::<f64>::zeros(d, d), vec![0.0; d]);
         for_blocks(train, |block| {
             // Centered before the product: Σxxᵀ − nμμᵀ would cancel.
-            for row in block.chunks_exact_mut(d) {
-                row.iter_mut().zip(&mean).for_each(|(x, m)| *x -= m);
-            }
+            centre.subtract(block);
+            add_rows(block, &mut sums);
             let block = Mat::new(block, block.len() / d, d);
             // Symmetric, so that row-major and column-major are the same.
             gemm(covariance.as_mut_slice(), true, block.t(), block);
         });
+        // What the rounding of the mean has added.
+        let sums = DVector::from_vec(sums);
+        covariance.ger(-1.0 / n as f64, &sums, &sums, 1.0);
+        centre.correct(sums.as_slice(), n);
         covariance /= (n - 1) as f64;
-        let total_variance = covariance.trace();
+        let total: f64 = covariance.trace();
         let eigen = symmetric_eigen(&covariance)?;
         // Ascending there, descending here. Rounding may leave a zero slightly below zero.
-        let variance = (0..k).map(|i| Float::max(eigen.values[d - 1 - i], 0.0)).collect();
+        let scaled: Vec<f64> = (0..k).map(|i| Float::max(eigen.values[d - 1 - i], 0.0)).collect();
+        let exponent = 2 * centre.exponents()[0];
+        let variance: Vec<f64> = scaled.iter().map(|v| libm::scalbn(*v, exponent)).collect();
+        if !variance[0].is_finite() {
+            let why = "principal component analysis: a variance leaves the range of f64; scale the features";
+            return Err(Error::NonFinite(why.into()));
+        }
+        let ratio = scaled.iter().map(|v| if total > 0.0 { v / total } else { 0.0 }).collect();
         let components =
             (0..k).flat_map(|i| eigen.vectors.column(d - 1 - i).iter().copied().collect::<Vec<_>>());
-        Ok(Pca { mean, components: components.collect(), variance, total_variance })
+        Ok(Pca { mean: centre.mean().to_vec(), components: components.collect(), variance, ratio })
     }
 
     /// μ, the mean of every feature.
@@ -71,8 +82,7 @@ impl Pca {
 
     /// The share of each component in the variance of all features; 0 if they are all constant.
     pub fn explained_variance_ratio(&self) -> Vec<f64> {
-        let total = self.total_variance;
-        self.variance.iter().map(|v| if total > 0.0 { v / total } else { 0.0 }).collect()
+        self.ratio.clone()
     }
 
     /// The same rows and labels with the `k` coordinates Z as features.

@@ -1,5 +1,6 @@
 //! Standardisation and scaling to the unit interval.
 
+use super::centre::{Centre, add_rows, ranges};
 use super::{check_rows, for_blocks};
 use crate::data::{Affine, Dataset};
 use crate::{Float, Result};
@@ -25,34 +26,29 @@ pub struct Standardize {
 }
 
 impl Standardize {
-    /// μ and σ of every feature of `train`: the squares are summed after the mean is known.
+    /// μ and σ of every feature of `train`: the squares are summed after the mean is known, without what its
+    /// rounding adds to them. Constant is what has one value.
     ///
     /// # Errors
-    /// [`Error::Data`](crate::Error::Data) if there are no rows, or the squares leave the range of
-    /// `f64`.
+    /// [`Error::Data`](crate::Error::Data) if there are no rows.
     pub fn fit(train: &Dataset) -> Result<Standardize> {
         check_rows("standardisation", train, 1)?;
         let (n, d) = (train.len() as f64, train.features());
-        let mut mean = column_means(train);
-        // Constant is what has one value; the rounding of its mean would leave a tiny σ to divide by.
-        let range = MinMax::fit(train)?;
-        for ((m, a), b) in mean.iter_mut().zip(&range.min).zip(&range.max) {
-            if a == b {
-                *m = *a;
-            }
-        }
-        let mut squares = vec![0.0; d];
+        let mut centre = Centre::of(train);
+        let (mut sums, mut squares) = (vec![0.0; d], vec![0.0; d]);
         for_blocks(train, |block| {
-            let mut of_block = vec![0.0; d];
-            for row in block.chunks_exact(d) {
-                for ((s, x), m) in of_block.iter_mut().zip(row).zip(&mean) {
-                    *s += (x - m) * (x - m);
-                }
-            }
-            squares.iter_mut().zip(of_block).for_each(|(s, b)| *s += b);
+            centre.subtract(block);
+            add_rows(block, &mut sums);
+            block.iter_mut().for_each(|x| *x *= *x);
+            add_rows(block, &mut squares);
         });
-        let std: Vec<f64> = squares.iter().map(|s| Float::sqrt(s / n)).collect();
-        let fitted = Standardize { mean, std };
+        centre.correct(&sums, train.len());
+        let deviation = |((square, sum), e): ((&f64, &f64), &i32)| {
+            let variance = (square - sum * sum / n) / n;
+            libm::scalbn(Float::sqrt(variance), *e)
+        };
+        let std = squares.iter().zip(&sums).zip(centre.exponents()).map(deviation).collect();
+        let fitted = Standardize { mean: centre.mean().to_vec(), std };
         fitted.map()?;
         Ok(fitted)
     }
@@ -105,16 +101,7 @@ impl MinMax {
     /// [`Error::Data`](crate::Error::Data) if there are no rows, or max − min leaves the range of `f64`.
     pub fn fit(train: &Dataset) -> Result<MinMax> {
         check_rows("scaling to the unit interval", train, 1)?;
-        let d = train.features();
-        let (mut min, mut max) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
-        for_blocks(train, |block| {
-            for row in block.chunks_exact(d) {
-                for (j, x) in row.iter().enumerate() {
-                    min[j] = Float::min(min[j], *x);
-                    max[j] = Float::max(max[j], *x);
-                }
-            }
-        });
+        let (min, max) = ranges(train);
         let fitted = MinMax { min, max };
         fitted.map()?;
         Ok(fitted)
@@ -150,18 +137,4 @@ impl MinMax {
     pub fn apply(&self, data: &Dataset) -> Result<Dataset> {
         data.mapped(&self.map()?)
     }
-}
-
-/// Σᵢ xᵢⱼ/n for every column j; the sums of blocks first, so that rounding grows with their number.
-pub(super) fn column_means(data: &Dataset) -> Vec<f64> {
-    let d = data.features();
-    let mut sums = vec![0.0; d];
-    for_blocks(data, |block| {
-        let mut of_block = vec![0.0; d];
-        for row in block.chunks_exact(d) {
-            of_block.iter_mut().zip(row).for_each(|(s, x)| *s += x);
-        }
-        sums.iter_mut().zip(of_block).for_each(|(s, b)| *s += b);
-    });
-    sums.into_iter().map(|s| s / data.len() as f64).collect()
 }

@@ -142,7 +142,7 @@ pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64
             let loss = tape.mse(y, target);
             tape.zero_grad();
             tape.backward(loss);
-            optimizer.step(&mut tape);
+            optimizer.step(&mut tape)
         }))
     })?;
     Ok(step / BATCH as f64)

@@ -80,7 +80,7 @@ fn descend(
         }
         tape.zero_grad();
         tape.backward(loss);
-        optimizer.step(&mut tape);
+        optimizer.step(&mut tape)?;
     }
     let loss = append_network(&mut tape, params, x, labels);
     tape.zero_grad();

@@ -146,7 +146,7 @@ fn descend(x: &DMatrix<f64>, labels: &[usize], start: [f64; 3], steps: usize) ->
         losses.push(tape.item(loss));
         tape.zero_grad();
         tape.backward(loss);
-        optimizer.step(&mut tape);
+        optimizer.step(&mut tape)?;
     }
     Ok(Descent { points, losses })
 }

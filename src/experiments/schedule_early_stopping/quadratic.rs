@@ -66,10 +66,10 @@ pub fn measure(context: &Context, outcome: &mut Outcome) -> Result<()> {
             let loss = tape.scale(mse, 0.5 * DRAWS as f64);
             tape.zero_grad();
             tape.backward(loss);
-            optimizer.step(&mut tape);
+            optimizer.step(&mut tape)?;
             done += 1;
         }
-        let descent = tape.value(w).into_owned();
+        let descent = tape.value(w).to_dmatrix();
         let tau = f64::from(done);
         let alpha = 1.0 / (rate * tau);
         let ridge = |penalty: DMatrix<f64>| -> Result<DMatrix<f64>> {

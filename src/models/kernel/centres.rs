@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::seq::index;
 
 use super::functions::Kernel;
-use super::gram::{cross_block, gram_diagonal, gram_lower};
+use super::gram::{check_kernel, cross_block, gram_diagonal, gram_lower};
 use super::machine::block_rows;
 use super::options::check_lambda;
 use super::samples::Samples;
@@ -87,12 +87,13 @@ fn weighted(weights: &[f64], count: usize, seed: u64) -> Vec<usize> {
 /// Approximate ridge leverage scores ℓᵢ = (K(K + nλI)⁻¹)ᵢᵢ, whose sum is the effective dimension:
 /// ℓ̃ᵢ = (k(xᵢ, xᵢ) − kᵢᵀ(K_SS + |S|λI)⁻¹kᵢ)/(nλ), from uniformly drawn pilot samples S.
 ///
-/// Never below the true score (up to the chance of the draw), and equal to it where S is all samples
+/// A score below ε·k(xᵢ, xᵢ)/(nλ) is rounding. Never below the true score (up to the chance of the draw), and equal to it where S is all samples
 /// (Alaoui and Mahoney, "Fast randomized kernel ridge regression with statistical guarantees", 2015; Musco
 /// and Musco, "Recursive sampling for the Nyström method", 2017).
 ///
 /// # Errors
-/// [`Error::Setting`] if λ is not above 0 or not finite, or `pilots` is 0 or more than there are samples;
+/// [`Error::Setting`] if λ is not above 0 or not finite, nλ or a setting of the kernel is beyond `T`, or
+/// `pilots` is 0 or more than there are samples; [`Error::NonFinite`] if k(x, x) of a sample is beyond `T`;
 /// [`Error::NotPositiveDefinite`] if λ is too small for the pilots.
 pub fn leverage_scores<T: Float>(
     kernel: &dyn Kernel<T>,
@@ -101,12 +102,14 @@ pub fn leverage_scores<T: Float>(
     pilots: usize,
     seed: u64,
 ) -> Result<Vec<f64>> {
-    check_lambda(lambda)?;
+    check_lambda::<T>(lambda, x.len())?;
     if lambda == 0.0 {
         return Err(Error::setting("lambda", "0: leverage scores need a ridge above 0"));
     }
     let n = x.len();
     check_count("pilots", pilots, n)?;
+    check_lambda::<T>(lambda, pilots)?;
+    check_kernel(kernel, x)?;
     let chosen = if pilots == n { (0..n).collect() } else { uniform(n, pilots, seed) };
     let pilot = x.subset(&chosen);
     let mut k = gram_lower(kernel, &pilot);

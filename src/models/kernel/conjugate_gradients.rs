@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use nalgebra::DMatrix;
 
 use crate::linalg::dot;
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// Where an iterative fit stands when it asks its observer whether to go on.
@@ -107,15 +108,12 @@ fn finite(x: f64, iteration: usize) -> Result<f64> {
     )))
 }
 
-/// At least one iteration, and a tolerance that is a number not below 0.
+/// At least one iteration, and a tolerance from 0 to below 1, with which nothing would be solved.
 pub(super) fn check_iterations(iterations: usize, tolerance: f64) -> Result<()> {
     if iterations == 0 {
         return Err(Error::setting("iterations", "0: must be at least 1"));
     }
-    if tolerance.is_nan() || tolerance < 0.0 {
-        return Err(Error::setting("tolerance", format!("{tolerance}: must not be below 0")));
-    }
-    Ok(())
+    check::<f64>("tolerance", tolerance, Range::BELOW_ONE).map(drop)
 }
 
 fn column_dot<T: Float>(a: &DMatrix<T>, b: &DMatrix<T>, j: usize) -> f64 {

@@ -9,10 +9,11 @@ use super::centres::{Centres, check_count, factor_centres};
 use super::conjugate_gradients::{IterativeProgress, check_iterations, conjugate_gradients, working};
 use super::expansion::Expansion;
 use super::functions::Kernel;
-use super::gram::cross_block;
+use super::gram::{check_kernel, cross_block};
 use super::machine::block_rows;
-use super::options::{RidgeOptions, check_targets};
+use super::options::RidgeOptions;
 use super::samples::Samples;
+use super::targets::{Scales, check_targets};
 use crate::linalg::{Cholesky, Mat, gemm};
 use crate::{Error, Float, Result};
 
@@ -56,9 +57,10 @@ pub struct Falkon<T: Float> {
 /// Held or made anew, the numbers are the same: the memory does not change a bit.
 ///
 /// # Errors
-/// [`Error::Setting`] if λ is not above 0, M is 0 or more than n, `iterations` is 0, `tolerance` is negative
-/// or NaN, or the memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if λ
-/// is too small for the precision.
+/// [`Error::Setting`] if λ is not above 0, nλ or a setting of the kernel is beyond `T`, M is 0 or more than n,
+/// `iterations` is 0, `tolerance` is not from 0 to below 1, or the memory is not enough; [`Error::Data`] for
+/// bad targets; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
+/// [`Error::NotPositiveDefinite`] if λ is too small for the precision.
 pub fn falkon<T: Float>(
     kernel: Arc<dyn Kernel<T>>,
     x: &Samples<T>,
@@ -82,7 +84,7 @@ pub fn falkon_observed<T: Float>(
     observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
 ) -> Result<Falkon<T>> {
     let FalkonOptions { ridge, centres: m, selection, seed, .. } = options;
-    check(&options)?;
+    check::<T>(&options, x.len())?;
     check_targets(x, y)?;
     let (n, d, c) = (x.len(), x.features(), y.ncols());
     check_count("centres", m, n)?;
@@ -93,6 +95,7 @@ pub fn falkon_observed<T: Float>(
     let left = u128::from(ridge.memory) / size_of::<T>() as u128 - numbers;
     let held = (left / (block as u128 * m as u128)).min(n.div_ceil(block) as u128) as usize;
 
+    check_kernel(kernel.as_ref(), x)?;
     let centres = x.subset(&selection.choose(&kernel, x, m, ridge.lambda, seed)?);
     let first = factor_centres(kernel.as_ref(), &centres)?;
     working(observe)?;
@@ -103,7 +106,8 @@ pub fn falkon_observed<T: Float>(
     let second = Cholesky::new(inner)?;
 
     let mut blocks = Blocks { kernel: kernel.as_ref(), x, centres: &centres, block, held: Vec::new() };
-    let targets = y.transpose();
+    let scales = Scales::of(y);
+    let targets = scales.divide(y).transpose();
     let mut right = DMatrix::<T>::zeros(m, c);
     blocks.visit(held, observe, |start, k| {
         let rows = k.len() / m;
@@ -136,13 +140,14 @@ pub fn falkon_observed<T: Float>(
         conjugate_gradients(right, iterations, tolerance, apply, DMatrix::clone, observe)?;
     second.solve_upper_in_place(&mut alpha);
     first.solve_upper_in_place(&mut alpha);
+    scales.multiply("the coefficients α", &mut alpha)?;
     let name = format!("FALKON, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
     let rows_held = (held * block).min(n);
     Ok(Falkon { machine: Expansion::new(name, kernel, centres, alpha), residuals, rows_held })
 }
 
-fn check(options: &FalkonOptions) -> Result<()> {
-    options.ridge.check_lambda()?;
+fn check<T: Float>(options: &FalkonOptions, n: usize) -> Result<()> {
+    options.ridge.check_lambda::<T>(n)?;
     if options.ridge.lambda == 0.0 {
         return Err(Error::setting("lambda", "0: FALKON needs a ridge above 0"));
     }

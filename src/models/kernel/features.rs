@@ -5,21 +5,23 @@ use nalgebra::DMatrix;
 use super::exact::name_lambda;
 use super::machine::block_rows;
 use super::samples::{Rows, Samples};
+use super::targets::Scales;
 use crate::linalg::{Cholesky, Mat, add_gram, gemm};
 use crate::{Float, Result};
 
 /// W with (ΦᵀΦ + nλI)·W = ΦᵀY, W width×c, where `features` writes the rows of Φ for some samples.
 ///
-/// ΦᵀΦ is summed block by block in a fixed order. Holds width² numbers and a block.
+/// The columns of W are still divided by the scales that come with it. ΦᵀΦ is summed block by block in a fixed order. Holds width² numbers and a block.
 pub(super) fn ridge<T: Float>(
     x: &Samples<T>,
     y: &DMatrix<T>,
     width: usize,
     lambda: f64,
     features: impl Fn(Rows<'_, T>, &mut [T]),
-) -> Result<DMatrix<T>> {
+) -> Result<(DMatrix<T>, Scales)> {
     let (n, c) = (x.len(), y.ncols());
-    let targets = y.transpose();
+    let scales = Scales::of(y);
+    let targets = scales.divide(y).transpose();
     let mut product = DMatrix::<T>::zeros(width, width);
     let mut weights = DMatrix::<T>::zeros(width, c);
     let block = block_rows(width).min(n);
@@ -38,12 +40,14 @@ pub(super) fn ridge<T: Float>(
     (0..width).for_each(|i| product[(i, i)] += ridge);
     let factor = Cholesky::new(product).map_err(|e| name_lambda(e, lambda, n))?;
     factor.solve_in_place(&mut weights);
-    Ok(weights)
+    Ok((weights, scales))
 }
 
 /// How many numbers [`ridge`] holds at once, and samples and targets.
 pub(super) fn numbers(n: usize, d: usize, c: usize, width: usize) -> u128 {
     let (block, n, d, c) = (block_rows(width).min(n) as u128, n as u128, d as u128, c as u128);
     let width = width as u128;
-    width * width + block * width + n * (d + 1) + 2 * n * c + width * c
+    // As many features as one may ask for are more than this type holds the square of.
+    let own = width.saturating_mul(width.saturating_add(block + c));
+    own.saturating_add(n * (d + 1) + 2 * n * c)
 }

@@ -4,12 +4,14 @@ use nalgebra::DMatrix;
 
 use super::features;
 use super::functions::Kernel;
-use super::gram::for_rows;
+use super::gram::{check_kernel, for_rows};
 use super::machine::KernelMachine;
-use super::options::{RidgeOptions, check_targets};
+use super::options::RidgeOptions;
 use super::samples::{Rows, Samples};
-use crate::linalg::{Mat, gemm};
+use super::targets::check_targets;
+use crate::linalg::{Mat, gemm, norm_squared};
 use crate::rng::{Purpose, standard_normal, stream};
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// Ridge regression on z(x) = √(1/F)·[cos ω₁ᵀx, …, cos ω_Fᵀx, sin ω₁ᵀx, …, sin ω_Fᵀx] with ωⱼ ~ N(0, 2γI).
@@ -17,11 +19,17 @@ use crate::{Error, Float, Result};
 /// E⟨z(x), z(y)⟩ = exp(−γ‖x − y‖²), with an error like 1/√F (Rahimi and Recht, "Random features for
 /// large-scale kernel machines", 2007; pairs of cosine and sine have the lower variance: Sutherland and
 /// Schneider, "On the error of random Fourier features", 2015).
+///
+/// An angle of many turns has few digits left of its place in the last. Where the mean of the samples is that
+/// far from the origin, 2γ‖mean‖² > 256, it is subtracted from all samples, here and in a prediction: the
+/// kernel depends on differences only.
 #[derive(Clone, Debug)]
 pub struct FourierRidge<T: Float> {
     name: String,
     /// F×d, row-major.
     frequencies: Vec<T>,
+    /// What is subtracted from each sample; nothing if it is empty.
+    centre: Vec<T>,
     inputs: usize,
     /// 2F×c.
     weights: DMatrix<T>,
@@ -31,8 +39,9 @@ impl<T: Float> FourierRidge<T> {
     /// Fits with `frequencies` = F pairs of features. Takes 2·nF² multiply-adds and 4F² numbers of memory.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the kernel is not Gaussian, λ is negative, F is 0, or the memory is not
-    /// enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if λ is too small.
+    /// [`Error::Setting`] if the kernel is not Gaussian, λ is negative, nλ or γ is beyond `T`, F is 0, or the
+    /// memory is not enough; [`Error::Data`] for bad targets; [`Error::NonFinite`] if the weights leave the
+    /// range of `T`; [`Error::NotPositiveDefinite`] if λ is too small.
     pub fn fit(
         kernel: &dyn Kernel<T>,
         x: &Samples<T>,
@@ -41,8 +50,9 @@ impl<T: Float> FourierRidge<T> {
         seed: u64,
         options: RidgeOptions,
     ) -> Result<Self> {
-        options.check_lambda()?;
+        options.check_lambda::<T>(x.len())?;
         check_targets(x, y)?;
+        check_kernel(kernel, x)?;
         let Some(gamma) = kernel.gaussian_gamma() else {
             let why = format!("{}: random Fourier features are drawn for the rbf kernel only", kernel.name());
             return Err(Error::setting("kernel", why));
@@ -52,22 +62,27 @@ impl<T: Float> FourierRidge<T> {
         if frequencies == 0 {
             return Err(Error::setting("frequencies", "0: must be at least 1"));
         }
-        // The angles of a block are half of its features.
-        let extra = frequencies as u128 * d as u128 + width as u128 * 4096 / 2;
+        // The angles of a block are half of its features; and it may be copied to be centred.
+        let extra = (frequencies as u128 + 4096.min(n) as u128) * d as u128 + width as u128 * 4096 / 2;
         let what = format!("ridge regression on {width} random features in {}", T::NAME);
-        let numbers = features::numbers(n, d, c, width) + extra;
+        let numbers = features::numbers(n, d, c, width).saturating_add(extra);
         options.check_memory::<T>(&what, numbers, "take fewer frequencies")?;
         let mut rng = stream(seed, Purpose::Projection);
         let deviation = (2.0 * gamma).sqrt();
+        check::<T>("gamma", deviation, Range::POSITIVE)?;
         let omega: Vec<T> =
             (0..frequencies * d).map(|_| T::of(deviation * standard_normal(&mut rng))).collect();
-        let weights = features::ridge(x, y, width, options.lambda, |rows, phi| fourier(&omega, rows, phi))?;
+        let centre = centre(x, gamma);
+        let (mut weights, scales) = features::ridge(x, y, width, options.lambda, |rows, phi| {
+            fourier(&omega, &centre, rows, phi);
+        })?;
+        scales.multiply("the weights", &mut weights)?;
         let name = format!(
             "random Fourier features, {}, {frequencies} frequencies, λ={:e}",
             kernel.name(),
             options.lambda
         );
-        Ok(FourierRidge { name, frequencies: omega, inputs: d, weights })
+        Ok(FourierRidge { name, frequencies: omega, centre, inputs: d, weights })
     }
 
     /// z(x) of every sample, n×2F.
@@ -79,7 +94,7 @@ impl<T: Float> FourierRidge<T> {
         let (d, found) = (self.inputs, x.features());
         assert!(d == found, "FourierRidge: fitted to {d} features, found {found}");
         let mut phi = vec![T::ZERO; x.len() * self.width()];
-        fourier(&self.frequencies, x.rows(), &mut phi);
+        fourier(&self.frequencies, &self.centre, x.rows(), &mut phi);
         DMatrix::from_row_slice(x.len(), self.width(), &phi)
     }
 
@@ -89,11 +104,38 @@ impl<T: Float> FourierRidge<T> {
     }
 }
 
+/// Squared angles, typical of the mean sample, from which on the samples are centred.
+const FAR: f64 = 256.0;
+
+/// The mean of the samples if it is far from the origin for the frequencies, or else nothing.
+fn centre<T: Float>(x: &Samples<T>, gamma: f64) -> Vec<T> {
+    let (n, d) = (x.len() as f64, x.features());
+    let mut mean = vec![0.0; d];
+    for block in x.rows().values.chunks(64 * d) {
+        let mut of_block = vec![0.0; d];
+        for row in block.chunks_exact(d) {
+            of_block.iter_mut().zip(row).for_each(|(sum, x)| *sum += x.to_f64());
+        }
+        mean.iter_mut().zip(of_block).for_each(|(sum, b)| *sum += b);
+    }
+    mean.iter_mut().for_each(|sum| *sum /= n);
+    let far = 2.0 * gamma * norm_squared(&mean) > FAR;
+    if far { mean.into_iter().map(T::of).collect() } else { Vec::new() }
+}
+
 /// Writes z(x) for some rows.
-fn fourier<T: Float>(omega: &[T], x: Rows<'_, T>, phi: &mut [T]) {
-    let f = omega.len() / x.features;
+fn fourier<T: Float>(omega: &[T], centre: &[T], x: Rows<'_, T>, phi: &mut [T]) {
+    let (f, d) = (omega.len() / x.features, x.features);
     let mut angles = vec![T::ZERO; x.len() * f];
-    gemm(&mut angles, false, Mat::new(x.values, x.len(), x.features), Mat::new(omega, f, x.features).t());
+    let mut centred = Vec::new();
+    if !centre.is_empty() {
+        centred.extend_from_slice(x.values);
+        for row in centred.chunks_exact_mut(d) {
+            row.iter_mut().zip(centre).for_each(|(x, c)| *x -= *c);
+        }
+    }
+    let values = if centre.is_empty() { x.values } else { &centred };
+    gemm(&mut angles, false, Mat::new(values, x.len(), d), Mat::new(omega, f, d).t());
     let scale = T::of((1.0 / f as f64).sqrt());
     for_rows(phi, 2 * f, 0, &|i, row: &mut [T]| {
         let (cosines, sines) = row.split_at_mut(f);
@@ -124,7 +166,7 @@ impl<T: Float> KernelMachine<T> for FourierRidge<T> {
 
     fn predict_block(&self, x: Rows<'_, T>, out: &mut [T]) {
         let mut phi = vec![T::ZERO; x.len() * self.width()];
-        fourier(&self.frequencies, x, &mut phi);
+        fourier(&self.frequencies, &self.centre, x, &mut phi);
         // Column-major weights are their transpose, row-major.
         let weights = Mat::new(self.weights.as_slice(), self.outputs(), self.width()).t();
         gemm(out, false, Mat::new(&phi, x.len(), self.width()), weights);

@@ -10,7 +10,8 @@ use crate::linalg::norm_squared;
 impl<T: Float> KernelRidge<T> {
     /// Var f(x) given the training targets: k(x, x) − kₓᵀ(K + nλI)⁻¹kₓ, without the noise; not below 0.
     ///
-    /// It does not depend on the targets. Rasmussen and Williams, "Gaussian Processes for Machine
+    /// It does not depend on the targets. What is left of the difference has an error of some ε·k(x, x): a
+    /// variance below that is rounding, and where it would be negative it is 0. Rasmussen and Williams, "Gaussian Processes for Machine
     /// Learning", 2006, algorithm 2.1.
     ///
     /// # Panics

@@ -9,9 +9,10 @@ use super::centres::{Centres, check_count, factor_centres};
 use super::conjugate_gradients::{IterativeProgress, check_iterations, conjugate_gradients, working};
 use super::expansion::Expansion;
 use super::functions::Kernel;
-use super::gram::{cross_block, gram, gram_diagonal};
-use super::options::{RidgeOptions, check_targets};
+use super::gram::{check_kernel, cross_block, gram, gram_diagonal};
+use super::options::RidgeOptions;
 use super::samples::Samples;
+use super::targets::{Scales, check_targets};
 use crate::linalg::{Cholesky, Mat, add_gram, gemm, norm_squared};
 use crate::{Error, Float, Result};
 
@@ -56,10 +57,11 @@ pub struct IterativeRidge<T: Float> {
 /// Held or made anew, the numbers are the same: the memory does not change a bit.
 ///
 /// # Errors
-/// [`Error::Setting`] if λ is not above 0, s is 0 or more than n, `iterations` is 0, `tolerance` is negative
-/// or NaN, or the memory is not enough; [`Error::Data`] for bad targets; [`Error::NotPositiveDefinite`] if
-/// the kernel matrix of S is beyond the precision; [`Error::Interrupted`] if `observe` breaks before the
-/// first iteration is finished.
+/// [`Error::Setting`] if λ is not above 0, nλ or a setting of the kernel is beyond `T`, s is 0 or more than n,
+/// `iterations` is 0, `tolerance` is not from 0 to below 1, or the memory is not enough; [`Error::Data`] for
+/// bad targets; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
+/// [`Error::NotPositiveDefinite`] if the kernel matrix of S is beyond the precision; [`Error::Interrupted`]
+/// if `observe` breaks before the first iteration is finished.
 pub fn iterative_ridge<T: Float>(
     kernel: Arc<dyn Kernel<T>>,
     x: &Samples<T>,
@@ -68,7 +70,7 @@ pub fn iterative_ridge<T: Float>(
     observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
 ) -> Result<IterativeRidge<T>> {
     let IterativeOptions { ridge, pilots, iterations, tolerance, .. } = options;
-    ridge.check_lambda()?;
+    ridge.check_lambda::<T>(x.len())?;
     if ridge.lambda == 0.0 {
         return Err(Error::setting("lambda", "0: an iterative fit needs a ridge above 0"));
     }
@@ -81,6 +83,7 @@ pub fn iterative_ridge<T: Float>(
     ridge.check_memory::<T>(&what, numbers, "take fewer pilots, or Nyström or FALKON")?;
     let left = u128::from(ridge.memory) / size_of::<T>() as u128 - numbers;
 
+    check_kernel(kernel.as_ref(), x)?;
     let n_lambda = ridge.ridge(n);
     let preconditioner = Preconditioner::new(&kernel, x, &options, observe)?;
     let mut triangle = Triangle { kernel: kernel.as_ref(), x, left, held: Vec::new() };
@@ -90,8 +93,10 @@ pub fn iterative_ridge<T: Float>(
         Ok(out)
     };
     let precondition = |r: &DMatrix<T>| preconditioner.solve(r);
-    let (alpha, residuals) =
-        conjugate_gradients(y.clone(), iterations, tolerance, apply, precondition, observe)?;
+    let scales = Scales::of(y);
+    let (mut alpha, residuals) =
+        conjugate_gradients(scales.divide(y), iterations, tolerance, apply, precondition, observe)?;
+    scales.multiply("the coefficients α", &mut alpha)?;
     let rows_held = (triangle.held.len() * ROWS).min(n);
     let name = format!("iterative kernel ridge, {}, n={n}, λ={:e}", kernel.name(), ridge.lambda);
     Ok(IterativeRidge { machine: Expansion::new(name, kernel, x.clone(), alpha), residuals, rows_held })

@@ -18,7 +18,8 @@ const MOST: usize = 1000;
 /// It is a start and seldom the best value: classification mostly wants a larger γ.
 ///
 /// # Errors
-/// [`Error::Data`] if there is a single sample, or more than half of the pairs are duplicates.
+/// [`Error::Data`] if there is a single sample, more than half of the pairs are duplicates, or the squares of
+/// the differences leave the range of `f64`.
 pub fn median_gamma<T: Float>(x: &Samples<T>, seed: u64) -> Result<f64> {
     Ok(0.5 / median_distance(x, Pairwise::SquaredDistance, seed)?)
 }
@@ -42,11 +43,17 @@ pub(super) fn median_distance<T: Float>(x: &Samples<T>, kind: Pairwise, seed: u6
         for j in &chosen[..k] {
             let (a, b) = (rows.row(*i), rows.row(*j));
             let distance = if kind == Pairwise::ManhattanDistance {
-                reduce(a, b, |a: T, b: T| (a - b).abs())
+                reduce(a, b, |a: T, b: T| (a - b).abs()).to_f64()
             } else {
-                reduce(a, b, |a: T, b: T| (a - b) * (a - b))
+                let distance = reduce(a, b, |a: T, b: T| (a - b) * (a - b));
+                // The squares may be out of range in T, which the differences are not.
+                if distance.is_finite() && distance * T::EPSILON > T::ZERO {
+                    distance.to_f64()
+                } else {
+                    a.iter().zip(b).map(|(a, b)| Float::powi(a.to_f64() - b.to_f64(), 2)).sum()
+                }
             };
-            distances.push(distance.to_f64());
+            distances.push(distance);
         }
     }
     let middle = distances.len() / 2;
@@ -58,8 +65,9 @@ pub(super) fn median_distance<T: Float>(x: &Samples<T>, kind: Pairwise, seed: u6
     if median > 0.0 && median.is_finite() {
         Ok(median)
     } else {
-        let why =
-            format!("the median distance is {median}: set the kernel's width, or remove duplicated rows");
+        let why = format!(
+            "the median distance is {median}: set the kernel's width, remove duplicated rows or scale the data"
+        );
         Err(Error::Data(why))
     }
 }

@@ -28,6 +28,7 @@ mod nystrom;
 mod options;
 mod path;
 mod samples;
+mod targets;
 
 pub use centres::{Centres, leverage_scores};
 pub use conjugate_gradients::IterativeProgress;
@@ -45,5 +46,6 @@ pub use machine::KernelMachine;
 pub use median::median_gamma;
 pub use nystrom::{NystromOptions, nystrom};
 pub use options::RidgeOptions;
+
 pub use path::{PathPoint, RidgePath, lambda_grid};
 pub use samples::{Rows, Samples, one_vs_rest};

@@ -8,9 +8,10 @@ use super::centres::{Centres, check_count, factor_centres};
 use super::expansion::Expansion;
 use super::features;
 use super::functions::Kernel;
-use super::gram::cross_block;
-use super::options::{RidgeOptions, check_targets};
+use super::gram::{check_kernel, cross_block};
+use super::options::RidgeOptions;
 use super::samples::Samples;
+use super::targets::check_targets;
 use crate::{Float, Result};
 
 /// What a Nyström fit is told.
@@ -36,8 +37,9 @@ pub struct NystromOptions {
 /// regularization", 2015).
 ///
 /// # Errors
-/// [`Error::Setting`](crate::Error::Setting) if λ is negative, M is 0 or more than n, or the memory is not
-/// enough; [`Error::Data`](crate::Error::Data) for bad targets;
+/// [`Error::Setting`](crate::Error::Setting) if λ is negative, nλ or a setting of the kernel is beyond `T`, M
+/// is 0 or more than n, or the memory is not enough; [`Error::Data`](crate::Error::Data) for bad targets;
+/// [`Error::NonFinite`](crate::Error::NonFinite) if a kernel value or α leaves the range of `T`;
 /// [`Error::NotPositiveDefinite`](crate::Error::NotPositiveDefinite) if λ is too small.
 pub fn nystrom<T: Float>(
     kernel: Arc<dyn Kernel<T>>,
@@ -46,21 +48,23 @@ pub fn nystrom<T: Float>(
     options: NystromOptions,
 ) -> Result<Expansion<T>> {
     let NystromOptions { ridge, centres: m, selection, seed } = options;
-    ridge.check_lambda()?;
+    ridge.check_lambda::<T>(x.len())?;
     check_targets(x, y)?;
     let (n, d, c) = (x.len(), x.features(), y.ncols());
     check_count("centres", m, n)?;
     let numbers = features::numbers(n, d, c, m) + (m as u128) * (m as u128 + d as u128 + 1);
     let what = format!("Nyström with {m} centres in {}", T::NAME);
     ridge.check_memory::<T>(&what, numbers, "take fewer centres")?;
+    check_kernel(kernel.as_ref(), x)?;
     let centres = x.subset(&selection.choose(&kernel, x, m, ridge.lambda, seed)?);
     let factor = factor_centres(kernel.as_ref(), &centres)?;
-    let mut alpha = features::ridge(x, y, m, ridge.lambda, |rows, phi| {
+    let (mut alpha, scales) = features::ridge(x, y, m, ridge.lambda, |rows, phi| {
         cross_block(kernel.as_ref(), rows, centres.rows(), phi);
         // Row-major K_bM is column-major K_Mb: L⁻¹·K_Mb is Φᵀ.
         factor.forward(phi);
     })?;
     factor.solve_upper_in_place(&mut alpha);
+    scales.multiply("the coefficients α", &mut alpha)?;
     let name = format!("Nyström, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
     Ok(Expansion::new(name, kernel, centres, alpha))
 }

@@ -1,6 +1,6 @@
 //! What all fits are told, and the memory they may take.
 
-use super::samples::Samples;
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// λ and the memory that a fit may take.
@@ -28,8 +28,8 @@ impl RidgeOptions {
         self.lambda * n as f64
     }
 
-    pub(super) fn check_lambda(&self) -> Result<()> {
-        check_lambda(self.lambda)
+    pub(super) fn check_lambda<T: Float>(&self, n: usize) -> Result<()> {
+        check_lambda::<T>(self.lambda, n)
     }
 
     /// An error if `numbers` of type `T` are more than the memory allows.
@@ -45,24 +45,14 @@ impl RidgeOptions {
     }
 }
 
-pub(super) fn check_lambda(lambda: f64) -> Result<()> {
-    if lambda.is_finite() && lambda >= 0.0 {
-        return Ok(());
-    }
-    Err(Error::setting("lambda", format!("{lambda}: must be finite and not below 0")))
-}
-
-/// An error unless there is a finite row of targets for each sample, and one column at least.
-pub(super) fn check_targets<T: Float>(x: &Samples<T>, y: &nalgebra::DMatrix<T>) -> Result<()> {
-    if y.nrows() != x.len() {
-        return Err(Error::Data(format!("{} rows of targets for {} samples", y.nrows(), x.len())));
-    }
-    if y.ncols() == 0 {
-        return Err(Error::Data("there are no targets".into()));
-    }
-    if let Some(at) = y.iter().position(|v| !v.is_finite()) {
-        let (row, column) = (at % y.nrows(), at / y.nrows());
-        return Err(Error::Data(format!("row {row}, column {column}: the target is {}", y[at])));
-    }
-    Ok(())
+/// An error unless λ ≥ 0 and `T` holds nλ.
+pub(super) fn check_lambda<T: Float>(lambda: f64, n: usize) -> Result<()> {
+    check::<f64>("lambda", lambda, Range::NOT_NEGATIVE)?;
+    check::<T>("lambda", lambda * n as f64, Range::NOT_NEGATIVE).map(drop).map_err(|error| match error {
+        Error::Setting { name, why } => Error::setting(
+            name,
+            format!("{lambda:e} for {n} samples makes a ridge nλ that is out of range: {why}"),
+        ),
+        other => other,
+    })
 }

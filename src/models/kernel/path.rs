@@ -5,10 +5,12 @@ use std::sync::Arc;
 use nalgebra::{DMatrix, DVector};
 
 use super::functions::Kernel;
-use super::gram::gram_lower;
-use super::options::{RidgeOptions, check_lambda, check_targets};
+use super::gram::{check_kernel, gram_lower};
+use super::options::{RidgeOptions, check_lambda};
 use super::samples::Samples;
+use super::targets::{Scales, check_targets};
 use crate::linalg::{SymmetricEigen, symmetric_eigen};
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// K = Q·diag(d)·Qᵀ, from which the fit for any λ follows in O(n²c).
@@ -17,8 +19,11 @@ use crate::{Error, Float, Result};
 #[derive(Clone, Debug)]
 pub struct RidgePath<T: Float> {
     eigen: SymmetricEigen<T>,
-    /// QᵀY, n×c.
+    /// QᵀY, n×c, its columns divided by their scales.
     projected: DMatrix<T>,
+    scales: Scales,
+    /// The exponent of the largest scale.
+    largest: i32,
 }
 
 /// A point of the path.
@@ -32,7 +37,8 @@ pub struct PathPoint<T: Float> {
     pub leave_one_out_residuals: DMatrix<T>,
     /// Σ dᵢ/(dᵢ + nλ).
     pub effective_dimension: f64,
-    /// Mean of the squared leave-one-out residuals over all samples and columns.
+    /// Mean of the squared leave-one-out residuals over all samples and columns; ∞ or 0 where it leaves the
+    /// range of `f64`, which [`best`](RidgePath::best) does not depend on.
     pub leave_one_out_error: f64,
 }
 
@@ -41,8 +47,9 @@ impl<T: Float> RidgePath<T> {
     /// in bytes.
     ///
     /// # Errors
-    /// [`Error::Setting`] if it takes more memory than allowed; [`Error::Data`] as
-    /// [`KernelRidge::fit`](super::KernelRidge::fit); [`Error::NonFinite`] if a kernel value is not finite.
+    /// [`Error::Setting`] if a setting of the kernel is beyond `T`, or it takes more memory than allowed;
+    /// [`Error::Data`] as [`KernelRidge::fit`](super::KernelRidge::fit); [`Error::NonFinite`] if a kernel
+    /// value is not finite.
     pub fn new(kernel: &dyn Kernel<T>, x: &Samples<T>, y: &DMatrix<T>, memory: u64) -> Result<Self> {
         check_targets(x, y)?;
         let (n, d, c) = (x.len() as u128, x.features() as u128, y.ncols() as u128);
@@ -50,11 +57,14 @@ impl<T: Float> RidgePath<T> {
         let way_out = "choose λ on fewer samples, or fit one λ by KernelRidge";
         let options = RidgeOptions::new(0.0).with_memory(memory);
         options.check_memory::<T>(&what, 4 * n * n + n * (d + 1) + 2 * n * c, way_out)?;
+        check_kernel(kernel, x)?;
         let mut eigen = symmetric_eigen(&gram_lower(kernel, x))?;
         // K is positive semi-definite: what is below zero is rounding.
         eigen.values.iter_mut().for_each(|v| *v = v.max(T::ZERO));
-        let projected = eigen.vectors.tr_mul(y);
-        Ok(RidgePath { eigen, projected })
+        let scales = Scales::of(y);
+        let projected = eigen.vectors.tr_mul(&scales.divide(y));
+        let largest = scales.largest(y);
+        Ok(RidgePath { eigen, projected, scales, largest })
     }
 
     /// d, ascending, and Q.
@@ -65,7 +75,7 @@ impl<T: Float> RidgePath<T> {
     /// dᵢ/(dᵢ + nλ), in the order of the eigenvalues.
     ///
     /// # Errors
-    /// [`Error::Setting`] if λ is negative or not finite, or λ is 0 and K singular.
+    /// [`Error::Setting`] if λ is negative or not finite, nλ is beyond `T`, or λ is 0 and K singular.
     pub fn shrinkage(&self, lambda: f64) -> Result<DVector<T>> {
         let denominators = self.denominators(lambda)?;
         Ok(self.eigen.values.component_div(&denominators))
@@ -74,29 +84,44 @@ impl<T: Float> RidgePath<T> {
     /// The fit at λ.
     ///
     /// # Errors
-    /// As [`shrinkage`](Self::shrinkage).
+    /// As [`shrinkage`](Self::shrinkage); [`Error::NonFinite`] if α leaves the range of `T`.
     pub fn at(&self, lambda: f64) -> Result<PathPoint<T>> {
+        Ok(self.measured(lambda)?.0)
+    }
+
+    /// The fit at λ, and its leave-one-out error over the square of the largest scale.
+    fn measured(&self, lambda: f64) -> Result<(PathPoint<T>, f64)> {
         let denominators = self.denominators(lambda)?;
         let (n, q) = (denominators.len(), &self.eigen.vectors);
         let mut scaled = self.projected.clone();
         for mut column in scaled.column_iter_mut() {
             column.component_div_assign(&denominators);
         }
-        let alpha = q * scaled;
+        let mut alpha = q * scaled;
         let mut inverse = DVector::<T>::zeros(n);
         for (column, denominator) in q.column_iter().zip(&denominators) {
             inverse.zip_apply(&column, |sum, v| *sum += v * v / *denominator);
         }
-        let residuals = DMatrix::from_fn(n, alpha.ncols(), |i, j| alpha[(i, j)] / inverse[i]);
-        let squares: f64 = residuals.iter().map(|r| r.to_f64() * r.to_f64()).sum();
+        let mut residuals = DMatrix::from_fn(n, alpha.ncols(), |i, j| alpha[(i, j)] / inverse[i]);
+        let mut squares = 0.0;
+        for (column, exponent) in residuals.column_iter().zip(self.scales.exponents()) {
+            for r in &column {
+                let r = libm::scalbn(r.to_f64(), exponent - self.largest);
+                squares += r * r;
+            }
+        }
+        let error = squares / residuals.len() as f64;
+        self.scales.multiply("the coefficients α", &mut alpha)?;
+        self.scales.multiply("the leave-one-out residuals", &mut residuals)?;
         let shrinkage = self.eigen.values.component_div(&denominators);
-        Ok(PathPoint {
+        let point = PathPoint {
             lambda,
             alpha,
             effective_dimension: shrinkage.iter().map(|s| s.to_f64()).sum(),
-            leave_one_out_error: squares / residuals.len() as f64,
+            leave_one_out_error: libm::scalbn(error, 2 * self.largest),
             leave_one_out_residuals: residuals,
-        })
+        };
+        Ok((point, error))
     }
 
     /// The point of least leave-one-out error among `lambdas`; the first of equals.
@@ -104,20 +129,21 @@ impl<T: Float> RidgePath<T> {
     /// # Errors
     /// [`Error::Setting`] if there are none; as [`shrinkage`](Self::shrinkage).
     pub fn best(&self, lambdas: &[f64]) -> Result<PathPoint<T>> {
-        let mut best: Option<PathPoint<T>> = None;
+        let mut best: Option<(PathPoint<T>, f64)> = None;
         for lambda in lambdas {
-            let point = self.at(*lambda)?;
-            if best.as_ref().is_none_or(|b| point.leave_one_out_error < b.leave_one_out_error) {
-                best = Some(point);
+            let found = self.measured(*lambda)?;
+            if best.as_ref().is_none_or(|(_, error)| found.1 < *error) {
+                best = Some(found);
             }
         }
-        best.ok_or_else(|| Error::setting("lambda", "there is no value to choose from"))
+        best.map(|(point, _)| point)
+            .ok_or_else(|| Error::setting("lambda", "there is no value to choose from"))
     }
 
     /// dᵢ + nλ.
     fn denominators(&self, lambda: f64) -> Result<DVector<T>> {
-        check_lambda(lambda)?;
         let n = self.eigen.values.len();
+        check_lambda::<T>(lambda, n)?;
         let largest = self.eigen.values[n - 1];
         let sums = self.eigen.values.add_scalar(T::of(lambda * n as f64));
         let noise = T::of(n as f64) * T::EPSILON * largest;
@@ -136,10 +162,8 @@ impl<T: Float> RidgePath<T> {
 /// # Errors
 /// [`Error::Setting`] unless both are finite and above 0.
 pub fn lambda_grid(from: f64, to: f64, count: usize) -> Result<Vec<f64>> {
-    if !(from > 0.0 && to > 0.0 && from.is_finite() && to.is_finite()) {
-        let why = format!("{from} to {to}: both ends must be finite and above 0");
-        return Err(Error::setting("lambda", why));
-    }
+    check::<f64>("lambda", from, Range::POSITIVE)?;
+    check::<f64>("lambda", to, Range::POSITIVE)?;
     let (a, b) = (Float::ln(from), Float::ln(to));
     let at = |i: usize| Float::exp(a + (b - a) * i as f64 / (count.max(2) - 1) as f64);
     Ok((0..count).map(at).collect())

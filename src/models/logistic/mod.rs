@@ -11,6 +11,7 @@ use nalgebra::DMatrix;
 
 use crate::data::Dataset;
 use crate::linalg::{Mat, gemm};
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 use problem::Problem;
 
@@ -109,7 +110,7 @@ impl LogisticRegression {
     /// where near is good enough, train on the tape.
     ///
     /// # Errors
-    /// [`Error::Setting`] if λ is negative or not finite, or the scheme is binary and there are not two
+    /// [`Error::Setting`] if λ is negative or not finite, `max_steps` is 0, or the scheme is binary and there are not two
     /// classes. [`Error::Data`] if there are no samples or fewer than two classes; a label is out of range
     /// or missing, or a class without samples; a feature is NaN or infinite. The same where no finite
     /// optimum exists, because λ = 0 and the classes are separable, or where there is no convergence.
@@ -357,6 +358,27 @@ impl Rows {
         Rows::new(&row_major(x), x.nrows(), x.ncols(), intercept)
     }
 
+    /// An error where the square of a feature that is not 0 is: without a penalty that counters it, its weight
+    /// is as large as the feature is small, and what the fit looks at are products.
+    fn check_scale(&self, lambda: f64) -> Result<()> {
+        let mut largest = vec![0.0f64; self.d];
+        for row in self.x.chunks_exact(self.p.max(1)) {
+            largest.iter_mut().zip(row).for_each(|(m, x)| *m = m.max(x.abs()));
+        }
+        let least = f64::MIN_POSITIVE / f64::EPSILON;
+        if lambda >= least {
+            return Ok(());
+        }
+        match largest.iter().position(|m| *m > 0.0 && m * m < least) {
+            None => Ok(()),
+            Some(column) => Err(Error::Data(format!(
+                "column {column}: no feature is above {:e}, and products of them leave the range of f64: scale \
+                 the features, or give a lambda above 0",
+                largest[column]
+            ))),
+        }
+    }
+
     fn matrix(&self) -> Mat<'_, f64> {
         Mat::new(&self.x, self.n, self.p)
     }
@@ -364,6 +386,10 @@ impl Rows {
     fn fit(&self, labels: &[usize], classes: usize, options: &LogisticOptions) -> Result<LogisticRegression> {
         let LogisticOptions { scheme, lambda, max_steps, .. } = *options;
         check_lambda(lambda)?;
+        if max_steps == 0 {
+            return Err(Error::setting("max_steps", "0 is not at least 1"));
+        }
+        self.check_scale(lambda)?;
         if scheme == Scheme::Binary && classes != 2 {
             let why = format!("the binary scheme is for 2 classes, not {classes}: take another");
             return Err(Error::setting("scheme", why));
@@ -420,10 +446,7 @@ fn row_major(x: &DMatrix<f64>) -> Vec<f64> {
 }
 
 fn check_lambda(lambda: f64) -> Result<()> {
-    if lambda >= 0.0 && lambda.is_finite() {
-        return Ok(());
-    }
-    Err(Error::setting("lambda", format!("{lambda} is not finite and at least 0")))
+    check::<f64>("lambda", lambda, Range::NOT_NEGATIVE).map(drop)
 }
 
 fn check_labels(labels: &[usize], n: usize, classes: usize) -> Result<()> {

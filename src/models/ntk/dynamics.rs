@@ -3,6 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use crate::linalg::{SymmetricEigen, symmetric_eigen};
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// The outputs of a model with a constant tangent kernel Θ while it is trained.
@@ -99,9 +100,10 @@ impl<T: Float> Dynamics<T> {
     /// f_t on the training samples, n×k, after `steps` of gradient descent with rate η.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the rate is negative or not finite; so for the methods below.
+    /// [`Error::Setting`] if the rate, or its product with the steps, is negative or not finite;
+    /// [`Error::NonFinite`] if an output is beyond `T`; so for the methods below.
     pub fn descent(&self, rate: f64, steps: u64) -> Result<DMatrix<T>> {
-        Ok(self.trained(descent(rate, steps)?))
+        finite(self.trained(descent(rate, steps)?))
     }
 
     /// f_t on the training samples, n×k, at time t of gradient flow.
@@ -109,7 +111,7 @@ impl<T: Float> Dynamics<T> {
     /// # Errors
     /// [`Error::Setting`] if the time is negative or not finite; so for the methods below.
     pub fn flow(&self, time: f64) -> Result<DMatrix<T>> {
-        Ok(self.trained(flow(time)?))
+        finite(self.trained(flow(time)?))
     }
 
     /// f_t on m other samples (there may be none), m×k, after `steps` of gradient descent, from the outputs
@@ -128,7 +130,7 @@ impl<T: Float> Dynamics<T> {
         rate: f64,
         steps: u64,
     ) -> Result<DMatrix<T>> {
-        Ok(self.elsewhere(cross, start, descent(rate, steps)?))
+        finite(self.elsewhere(cross, start, descent(rate, steps)?))
     }
 
     /// f_t on m other samples at time t of gradient flow: see [`descent_at`](Self::descent_at).
@@ -140,7 +142,7 @@ impl<T: Float> Dynamics<T> {
     /// If the shapes do not fit.
     #[track_caller]
     pub fn flow_at(&self, cross: &DMatrix<T>, start: &DMatrix<T>, time: f64) -> Result<DMatrix<T>> {
-        Ok(self.elsewhere(cross, start, flow(time)?))
+        finite(self.elsewhere(cross, start, flow(time)?))
     }
 
     /// ‖θ_t − θ₀‖ after `steps` of gradient descent: with g = Θ⁻¹·(I − S_t)·r₀ it is √(gᵀΘg), since
@@ -212,20 +214,25 @@ impl<T: Float> Dynamics<T> {
 }
 
 fn descent(rate: f64, steps: u64) -> Result<Training> {
-    not_negative("rate", rate)?;
+    check::<f64>("rate", rate, Range::NOT_NEGATIVE)?;
+    if !(rate * steps as f64).is_finite() {
+        return Err(Error::setting("rate", format!("{rate:e} times {steps} steps is not finite")));
+    }
     Ok(Training::Descent { rate, steps })
 }
 
 fn flow(time: f64) -> Result<Training> {
-    not_negative("time", time)?;
+    check::<f64>("time", time, Range::NOT_NEGATIVE)?;
     Ok(Training::Flow { time })
 }
 
-fn not_negative(name: &'static str, value: f64) -> Result<()> {
-    if value.is_finite() && value >= 0.0 {
-        return Ok(());
+/// An error where training has left the range of the numbers.
+fn finite<T: Float>(outputs: DMatrix<T>) -> Result<DMatrix<T>> {
+    if outputs.iter().all(|v| v.is_finite()) {
+        return Ok(outputs);
     }
-    Err(Error::setting(name, format!("{value}: must be finite and not below 0")))
+    let why = format!("dynamics: an output leaves the range of {}: the rate is above largest_rate", T::NAME);
+    Err(Error::NonFinite(why))
 }
 
 /// The share of a residual that is left, for the eigenvalue x of Θ/n.

@@ -5,6 +5,7 @@ use rand::Rng;
 use crate::models::kernel::InfiniteNetwork;
 use crate::nn::{Mode, Module, ModuleExt};
 use crate::rng::standard_normal;
+use crate::settings::{self, Range};
 use crate::tape::{Param, Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -48,7 +49,8 @@ impl NtkMlp {
     /// A network with hidden layers of `width` numbers, its parameters drawn from `rng`.
     ///
     /// # Errors
-    /// [`Error::Setting`] if a width is 0, or the weights are more than memory has addresses for.
+    /// [`Error::Setting`] if a width is 0, the factor that a setting of the network makes of it is beyond `T`,
+    /// or the weights are more than memory has addresses for.
     ///
     /// # Panics
     /// If something other than a parameter is on the tape already.
@@ -64,6 +66,13 @@ impl NtkMlp {
         let hidden = vec![width; network.depth()];
         let widths = [&[inputs], &hidden[..], &[outputs]].concat();
         check(&widths)?;
+        for (name, factor) in [
+            ("gamma", network.input_scale().sqrt()),
+            ("weight_variance", (network.weight_variance() / width as f64).sqrt()),
+        ] {
+            settings::check::<T>(name, factor, Range::POSITIVE)?;
+        }
+        settings::check::<T>("bias_variance", network.bias_variance().sqrt(), Range::NOT_NEGATIVE)?;
         let mut layers = Vec::new();
         for pair in widths.windows(2) {
             let mut draw =

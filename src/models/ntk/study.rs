@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::{Dynamics, NtkMlp, NtkOptions, Outputs, empirical_cross_ntk, empirical_ntk};
-use crate::linalg::norm_squared;
+use crate::linalg::{centre, norm_squared};
 use crate::models::kernel::{InfiniteNetwork, Ntk, Samples, gram};
 use crate::nn::{Mode, Module};
 use crate::optim::{Optimizer, Sgd};
@@ -54,7 +54,7 @@ pub fn kernel_convergence(
             (0..seeds).map(|seed| distance_to(&limit, network, x, *width, seed)).collect::<Result<_>>()?;
         let n = seeds as f64;
         let mean = distances.iter().sum::<f64>() / n;
-        let squares = distances.iter().map(|d| (d - mean) * (d - mean)).sum::<f64>();
+        let squares = centre(&distances, &mut vec![0.0; distances.len()]).squares;
         Ok(KernelDistance { width: *width, mean, deviation: (squares / Float::max(n - 1.0, 1.0)).sqrt() })
     };
     widths.iter().map(at).collect()
@@ -85,12 +85,13 @@ pub fn log_log_slope(points: &[(f64, f64)]) -> f64 {
     let logs: Vec<_> = points.iter().map(|(x, y)| (Float::ln(*x), Float::ln(*y))).collect();
     let n = logs.len() as f64;
     let (mx, my) = logs.iter().fold((0.0, 0.0), |(a, b), (x, y)| (a + x / n, b + y / n));
-    let (mut xx, mut xy) = (0.0, 0.0);
+    let (mut sx, mut sy, mut xx, mut xy) = (0.0, 0.0, 0.0, 0.0);
     for (x, y) in logs {
-        xx += (x - mx) * (x - mx);
-        xy += (x - mx) * (y - my);
+        let (dx, dy) = (x - mx, y - my);
+        (sx, sy, xx, xy) = (sx + dx, sy + dy, xx + dx * dx, xy + dx * dy);
     }
-    xy / xx
+    // Without what the rounding of the means has added.
+    (xy - sx * sy / n) / (xx - sx * sx / n)
 }
 
 /// How a network is trained beside its linearization.
@@ -203,7 +204,7 @@ pub fn lazy_training(
     let (mut points, mut done) = (Vec::new(), 0);
     for step in steps {
         while done < *step {
-            descend(&mlp, &mut tape, &mut optimizer, x, y);
+            descend(&mlp, &mut tape, &mut optimizer, x, y)?;
             done += 1;
         }
         let (f, g) = (outputs(&mlp, &mut tape, x), outputs(&mlp, &mut tape, test));
@@ -238,15 +239,19 @@ fn descend(
     optimizer: &mut Optimizer<f64>,
     x: &Samples<f64>,
     y: &DMatrix<f64>,
-) {
+) -> Result<()> {
     tape.rewind();
     let input = tape.constant_slice(x.len(), x.features(), x.rows().values);
     let output = mlp.forward(tape, input, &mut Mode::evaluation());
-    let residual = (tape.value(output) - y) / x.len() as f64;
+    let residual = (tape.value(output).to_dmatrix() - y) / x.len() as f64;
     tape.zero_grad();
     // Row-major, as the columns of the transpose are.
     tape.backward_with(output, |upstream| upstream.copy_from_slice(residual.transpose().as_slice()));
-    optimizer.step(tape);
+    match optimizer.step(tape) {
+        // The outputs are not finite either, and whoever looks at them knows the largest rate.
+        Err(Error::NonFinite(_)) => Ok(()),
+        other => other,
+    }
 }
 
 /// f(X), a sample a row.
@@ -254,7 +259,7 @@ fn outputs(mlp: &NtkMlp, tape: &mut Tape<f64>, x: &Samples<f64>) -> DMatrix<f64>
     tape.rewind();
     let input = tape.constant_slice(x.len(), x.features(), x.rows().values);
     let output = mlp.forward(tape, input, &mut Mode::evaluation());
-    let f = tape.value(output).into_owned();
+    let f = tape.value(output).to_dmatrix();
     tape.rewind();
     f
 }

@@ -2,8 +2,11 @@
 
 use super::{Batch, Link, Loss, class_labels};
 use crate::data::Dataset;
+use crate::settings::{self, Range};
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
+
+const SMOOTHING: Range = Range { text: "in [0, 1)", ..Range::BELOW_ONE };
 
 /// Mean of −ln p of the true class, with p the softmax of the outputs: [`Tape::cross_entropy`].
 ///
@@ -28,9 +31,7 @@ impl CrossEntropy {
     /// # Errors
     /// [`Error::Setting`] if ε is not in [0, 1).
     pub fn with_smoothing(self, smoothing: f64) -> Result<Self> {
-        if !(0.0..1.0).contains(&smoothing) {
-            return Err(Error::setting("smoothing", format!("{smoothing} is not in [0, 1)")));
-        }
+        settings::check::<f64>("smoothing", smoothing, SMOOTHING)?;
         Ok(CrossEntropy { smoothing, ..self }.renamed())
     }
 
@@ -66,6 +67,7 @@ impl<T: Float> Loss<T> for CrossEntropy {
     }
 
     fn outputs(&self, data: &Dataset) -> Result<usize> {
+        settings::check::<T>("smoothing", self.smoothing, SMOOTHING)?;
         let classes = class_labels("cross-entropy", data)?;
         match &self.class_weights {
             Some(weights) if weights.len() != classes => Err(Error::setting(

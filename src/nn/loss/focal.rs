@@ -2,8 +2,12 @@
 
 use super::{Batch, Link, Loss, class_labels};
 use crate::data::Dataset;
+use crate::settings::{self, Range};
 use crate::tape::{Tape, Var};
-use crate::{Error, Float, Result};
+use crate::{Float, Result};
+
+const GAMMA: Range =
+    Range { text: "0, or finite and at least 1", contains: |x| x == 0.0 || (x >= 1.0 && x.is_finite()) };
 
 /// Mean of −(1 − p)^γ·ln p of the true class, with p from the softmax of the outputs: samples that are
 /// classified well count less than in the cross-entropy, which it is for γ = 0.
@@ -20,12 +24,10 @@ impl Focal {
     /// With the exponent γ; the paper's best is 2.
     ///
     /// # Errors
-    /// [`Error::Setting`] if γ is neither 0 nor at least 1 and finite: between, the slope of (1 − p)^γ at
+    /// [`Error::Setting`](crate::Error::Setting) if γ is neither 0 nor at least 1 and finite: between, the slope of (1 − p)^γ at
     /// p = 1 is infinite.
     pub fn new(gamma: f64) -> Result<Self> {
-        if !(gamma == 0.0 || (gamma >= 1.0 && (gamma as f32).is_finite())) {
-            return Err(Error::setting("gamma", format!("{gamma} is neither 0 nor finite and at least 1")));
-        }
+        settings::check::<f64>("gamma", gamma, GAMMA)?;
         Ok(Focal { gamma, name: format!("focal, gamma {gamma}") })
     }
 }
@@ -36,6 +38,7 @@ impl<T: Float> Loss<T> for Focal {
     }
 
     fn outputs(&self, data: &Dataset) -> Result<usize> {
+        settings::check::<T>("gamma", self.gamma, GAMMA)?;
         class_labels("the focal loss", data)
     }
 

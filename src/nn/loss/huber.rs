@@ -2,8 +2,9 @@
 
 use super::{Batch, Link, Loss, real_targets};
 use crate::data::Dataset;
+use crate::settings::{self, Range};
 use crate::tape::{Tape, Var};
-use crate::{Error, Float, Result};
+use crate::{Float, Result};
 
 /// ½d² up to a distance |d| = δ, and δ(|d| − ½δ) beyond, with d = f(x) − y: [`Tape::huber`].
 #[derive(Clone, Debug, PartialEq)]
@@ -16,11 +17,9 @@ impl Huber {
     /// With the distance δ from which on the loss is linear; 1 is usual.
     ///
     /// # Errors
-    /// [`Error::Setting`] if δ is not positive and finite, also when rounded to `f32`.
+    /// [`Error::Setting`](crate::Error::Setting) if δ is not positive and finite.
     pub fn new(delta: f64) -> Result<Self> {
-        if !(delta as f32 > 0.0 && (delta as f32).is_finite()) {
-            return Err(Error::setting("delta", format!("{delta} is not positive and finite (as f32)")));
-        }
+        settings::check::<f64>("delta", delta, Range::POSITIVE)?;
         Ok(Huber { delta, name: format!("huber, delta {delta}") })
     }
 }
@@ -31,6 +30,7 @@ impl<T: Float> Loss<T> for Huber {
     }
 
     fn outputs(&self, data: &Dataset) -> Result<usize> {
+        settings::check::<T>("delta", self.delta, Range::POSITIVE)?;
         real_targets("Huber's loss", data)
     }
 

@@ -34,8 +34,12 @@ impl Schedule for Cosine {
 
 /// The rate after `step` of `steps` steps from `lr` to `min`.
 pub(super) fn half_cosine(lr: f64, min: f64, step: u64, steps: u64) -> f64 {
+    // min + (lr − min) need not be lr.
+    if step == 0 {
+        return lr;
+    }
     let angle = std::f64::consts::PI * (step as f64 / steps as f64);
-    min + 0.5 * (lr - min) * (1.0 + Float::cos(angle))
+    (min + 0.5 * (lr - min) * (1.0 + Float::cos(angle))).min(lr)
 }
 
 impl fmt::Display for Cosine {

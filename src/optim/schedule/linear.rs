@@ -28,8 +28,9 @@ impl Linear {
 impl Schedule for Linear {
     fn lr(&self, step: u64) -> f64 {
         let t = step.min(self.steps) as f64 / self.steps as f64;
-        // Weighted, not lr + (last − lr)·t: both ends are hit exactly, and none is overshot.
-        self.lr * (1.0 - t) + self.last * t
+        // Weighted, not lr + (last − lr)·t: both ends are hit exactly. Rounding may step over them in between.
+        let (low, high) = (self.lr.min(self.last), self.lr.max(self.last));
+        (self.lr * (1.0 - t) + self.last * t).clamp(low, high)
     }
 }
 

@@ -13,6 +13,9 @@
 //! | [`Warmup`] | rising in a line to the first rate of any of these, which follows |
 //! | [`Sequence`] | one after the other |
 //!
+//! At their ends they are exact: the first rate has the bits of the one that was asked for, and so has the
+//! last; no rate between is outside of the two.
+//!
 //! These are pure functions of the step. [`ReduceOnPlateau`] is not: it follows a metric.
 //!
 //! ```
@@ -29,7 +32,7 @@
 //!     let loss = tape.mul(w, w);
 //!     tape.zero_grad();
 //!     tape.backward(loss);
-//!     optimizer.step(&mut tape);
+//!     optimizer.step(&mut tape)?;
 //!     tape.rewind();
 //! }
 //! assert_eq!(schedule.to_string(), "warmup steps=4, then cosine lr=0.1 min=0.0 steps=20");
@@ -62,6 +65,7 @@ pub use warmup::Warmup;
 
 use std::fmt::Display;
 
+use crate::settings::{self, Range};
 use crate::{Error, Result};
 
 /// A learning rate that depends on the number of the step only.
@@ -166,10 +170,7 @@ fn check_steps(name: &'static str, steps: u64) -> Result<u64> {
 
 /// What a rate is multiplied with to make it smaller: 0 < γ ≤ 1.
 fn check_decay(name: &'static str, x: f64) -> Result<f64> {
-    if x > 0.0 && x <= 1.0 {
-        return Ok(x);
-    }
-    Err(Error::setting(name, format!("{x} is not in the range 0 < {name} ≤ 1")))
+    settings::check::<f64>(name, x, Range::FACTOR)
 }
 
 /// A final or least rate: a rate, and not above the first one.
@@ -177,5 +178,5 @@ fn check_min(min: f64, lr: f64) -> Result<f64> {
     if check_lr("min", min)? <= lr {
         return Ok(min);
     }
-    Err(Error::setting("min", format!("{min} is above the first rate, {lr}")))
+    Err(Error::setting("min", format!("{min:?} is above the first rate, {lr:?}")))
 }

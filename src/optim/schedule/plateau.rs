@@ -1,7 +1,8 @@
 use std::fmt;
 
 use super::{check_decay, check_lr, check_min};
-use crate::{Error, Result};
+use crate::Result;
+use crate::settings::{self, Range};
 
 /// Which metrics are good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ impl ReduceOnPlateau {
     /// From `lr`, with factor 0.1, patience 10, threshold 10⁻⁴, no cooldown, and least rate 0.
     ///
     /// # Errors
-    /// [`Error::Setting`] if `lr` is negative or not finite.
+    /// [`Error::Setting`](crate::Error::Setting) if `lr` is negative or not finite.
     pub fn new(lr: f64, goal: Goal) -> Result<Self> {
         Ok(ReduceOnPlateau {
             lr: check_lr("lr", lr)?,
@@ -68,7 +69,7 @@ impl ReduceOnPlateau {
     /// The same with another factor.
     ///
     /// # Errors
-    /// [`Error::Setting`] if it is not in (0, 1].
+    /// [`Error::Setting`](crate::Error::Setting) if it is not in (0, 1].
     pub fn with_factor(self, factor: f64) -> Result<Self> {
         Ok(ReduceOnPlateau { factor: check_decay("factor", factor)?, ..self })
     }
@@ -81,12 +82,10 @@ impl ReduceOnPlateau {
     /// The same with another threshold ε.
     ///
     /// # Errors
-    /// [`Error::Setting`] if it is not in [0, 1).
+    /// [`Error::Setting`](crate::Error::Setting) if it is not in [0, 1).
     pub fn with_threshold(self, threshold: f64) -> Result<Self> {
-        if (0.0..1.0).contains(&threshold) {
-            return Ok(ReduceOnPlateau { threshold, ..self });
-        }
-        Err(Error::setting("threshold", format!("{threshold} is not in the range 0 ≤ threshold < 1")))
+        let threshold = settings::check::<f64>("threshold", threshold, Range::BELOW_ONE)?;
+        Ok(ReduceOnPlateau { threshold, ..self })
     }
 
     /// The same with another cooldown.
@@ -97,7 +96,7 @@ impl ReduceOnPlateau {
     /// The same with a rate below which it does not fall.
     ///
     /// # Errors
-    /// [`Error::Setting`] if it is negative, not finite, or above the first rate.
+    /// [`Error::Setting`](crate::Error::Setting) if it is negative, not finite, or above the first rate.
     pub fn with_min(self, min: f64) -> Result<Self> {
         Ok(ReduceOnPlateau { min: check_min(min, self.lr)?, ..self })
     }

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::{Schedule, check_steps};
-use crate::Result;
+use crate::{Error, Result};
 
 /// One schedule after the other: each for its number of steps, counted from 0 of its own, and the last
 /// for as long as it takes.
@@ -28,10 +28,14 @@ impl Sequence {
     /// After `steps` steps of the schedule that was last so far, `next` follows.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) if `steps` is 0: that schedule would never be used.
+    /// [`Error::Setting`] if `steps` is 0, so that the schedule before would never be used, or if there are more
+    /// than 2⁶⁴ − 1 steps before `next`, which would never be.
     pub fn then(mut self, steps: u64, next: impl Schedule + 'static) -> Result<Self> {
         let begun = self.parts.last().map_or(0, |(begin, _)| *begin);
-        self.parts.push((begun.saturating_add(check_steps("steps", steps)?), Box::new(next)));
+        let begin = begun.checked_add(check_steps("steps", steps)?).ok_or_else(|| {
+            Error::setting("steps", format!("{steps} after {begun} are more than there are numbers for"))
+        })?;
+        self.parts.push((begin, Box::new(next)));
         Ok(self)
     }
 }

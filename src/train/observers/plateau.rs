@@ -14,6 +14,6 @@ impl<T: Float> Observer<T> for OnPlateau {
     fn epoch(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         let Some(epoch) = run.history.epochs.last() else { return Ok(()) };
         let loss = epoch.validation_loss.unwrap_or(epoch.train_loss);
-        run.optimizer.set_lr(self.0.observe(loss))
+        run.optimizer.follow(self.0.observe(loss))
     }
 }

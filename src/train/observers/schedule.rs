@@ -9,9 +9,14 @@ use crate::{Float, Result};
 pub(super) struct Scheduled(pub Arc<dyn Schedule>);
 
 impl<T: Float> Observer<T> for Scheduled {
+    fn start(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        // The first rate was asked for; those that follow from it may become smaller than any number.
+        run.optimizer.set_lr(self.0.lr(run.optimizer.steps()))
+    }
+
     fn gradient(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         if !run.skip {
-            run.optimizer.set_lr(self.0.lr(run.optimizer.steps()))?;
+            run.optimizer.follow(self.0.lr(run.optimizer.steps()))?;
         }
         Ok(())
     }

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::positive;
 use crate::linalg::simd::vectorize;
+use crate::settings::{Range, check};
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -101,7 +101,7 @@ impl InfiniteNetwork {
             let why = format!("{depth}: must be from 1 to {MOST_LAYERS} hidden layers");
             return Err(Error::setting("depth", why));
         }
-        let input_scale = positive("gamma", input_scale)?;
+        let input_scale = check::<f64>("gamma", input_scale, Range::POSITIVE)?;
         Ok(InfiniteNetwork { depth, nonlinearity, input_scale, weight_variance: 2.0, bias_variance: 0.0 })
     }
 
@@ -110,12 +110,19 @@ impl InfiniteNetwork {
     /// # Errors
     /// [`Error::Setting`] if one is outside its range or not finite.
     pub fn with_variances(self, weight_variance: f64, bias_variance: f64) -> Result<Self> {
-        if !(bias_variance.is_finite() && bias_variance >= 0.0) {
-            let why = format!("{bias_variance}: must be finite and not below 0");
-            return Err(Error::setting("bias_variance", why));
-        }
-        let weight_variance = positive("weight_variance", weight_variance)?;
+        check::<f64>("bias_variance", bias_variance, Range::NOT_NEGATIVE)?;
+        let weight_variance = check::<f64>("weight_variance", weight_variance, Range::POSITIVE)?;
         Ok(InfiniteNetwork { weight_variance, bias_variance, ..self })
+    }
+
+    /// An error if a setting is beyond `T`: not finite there, or 0 where it is not.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the setting, its value and the type.
+    pub fn check<T: Float>(&self) -> Result<()> {
+        check::<T>("gamma", self.input_scale, Range::POSITIVE)?;
+        check::<T>("weight_variance", self.weight_variance, Range::POSITIVE)?;
+        check::<T>("bias_variance", self.bias_variance, Range::NOT_NEGATIVE).map(drop)
     }
 
     /// Hidden layers.

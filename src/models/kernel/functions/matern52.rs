@@ -1,6 +1,7 @@
 //! The Matérn kernel of smoothness 5/2.
 
-use super::{Kernel, Pairwise, positive};
+use super::{Kernel, Pairwise, check_length_scale};
+use crate::settings::{Range, check};
 use crate::{Float, Result};
 
 /// k(x, y) = (1 + √5·r/ℓ + 5r²/(3ℓ²))·exp(−√5·r/ℓ) with r = ‖x − y‖.
@@ -17,7 +18,7 @@ impl Matern52 {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) if it is not finite and above 0.
     pub fn new(length_scale: f64) -> Result<Self> {
-        Ok(Matern52 { length_scale: positive("length_scale", length_scale)? })
+        Ok(Matern52 { length_scale: check::<f64>("length_scale", length_scale, Range::POSITIVE)? })
     }
 
     /// ℓ.
@@ -35,12 +36,18 @@ impl<T: Float> Kernel<T> for Matern52 {
         Pairwise::SquaredDistance
     }
 
+    fn check(&self) -> Result<()> {
+        check_length_scale::<T>(self.length_scale)
+    }
+
     fn apply(&self, values: &mut [T], _: T, _: &[T]) {
         let scale = T::of(5f64.sqrt() / self.length_scale);
         let third = T::of(1.0 / 3.0);
         for v in values {
             let s = scale * v.sqrt();
-            *v = (T::ONE + s + third * s * s) * (-s).exp();
+            // Selected: far away this is ∞·0.
+            let fall = (-s).exp();
+            *v = if fall == T::ZERO { T::ZERO } else { (T::ONE + s + third * s * s) * fall };
         }
     }
 }

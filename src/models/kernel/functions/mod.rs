@@ -25,6 +25,7 @@ pub use rbf::Rbf;
 
 use super::median::{median_distance, median_gamma};
 use super::samples::Samples;
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// What a kernel is a function of, besides ‖x‖² and ‖y‖².
@@ -49,6 +50,14 @@ pub trait Kernel<T: Float>: Debug + Send + Sync {
     /// One row of a Gram matrix: replaces the pairwise quantity of x and yⱼ in `values[j]` by k(x, yⱼ),
     /// given ‖x‖² and ‖yⱼ‖².
     fn apply(&self, values: &mut [T], x_norm: T, y_norms: &[T]);
+
+    /// An error if a setting is beyond `T`: not finite there, or 0 where it is not. All fits ask.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] with the setting, its value and the type.
+    fn check(&self) -> Result<()> {
+        Ok(())
+    }
 
     /// For [`Rbf`], its γ: k(x − y) = exp(−γ‖x − y‖²) is the Fourier transform of the normal distribution
     /// N(0, 2γI), which random features are drawn from. `None` for others.
@@ -127,7 +136,7 @@ pub struct KernelEntry<T: Float> {
     ///
     /// Errors as [`median_gamma`], and [`Error::Data`] if all samples are 0 for the polynomial.
     pub suited: SuitedSettings<T>,
-    /// Makes one.
+    /// Makes one, its settings checked as those of `T`.
     pub build: BuildKernel<T>,
 }
 
@@ -159,14 +168,14 @@ pub fn kernels<T: Float>() -> [KernelEntry<T>; 8] {
         ..with_gamma(name, formula, norm_gamma, build)
     };
     [
-        with_gamma("rbf", "exp(−γ‖x−y‖²)", narrow_gamma, |s| Ok(Arc::new(Rbf::new(s.gamma)?))),
+        with_gamma("rbf", "exp(−γ‖x−y‖²)", narrow_gamma, |s| checked(Rbf::new(s.gamma)?)),
         with_gamma("laplacian", "exp(−γ‖x−y‖₁)", manhattan_gamma, |s| {
-            Ok(Arc::new(Laplacian::new(s.gamma)?))
+            checked(Laplacian::new(s.gamma)?)
         }),
         KernelEntry {
             settings: &["gamma", "degree", "offset"],
             ..with_gamma("polynomial", "(γ⟨x,y⟩+c₀)^d", norm_gamma, |s| {
-                Ok(Arc::new(Polynomial::new(s.degree, s.gamma, s.offset)?))
+                checked(Polynomial::new(s.degree, s.gamma, s.offset)?)
             })
         },
         KernelEntry {
@@ -175,18 +184,23 @@ pub fn kernels<T: Float>() -> [KernelEntry<T>; 8] {
             ..base("linear", "⟨x,y⟩", |_| Ok(Arc::new(LinearKernel)))
         },
         base("matern32", "(1+√3r/ℓ)·exp(−√3r/ℓ), r = ‖x−y‖", |s| {
-            Ok(Arc::new(Matern32::new(s.length_scale)?))
+            checked(Matern32::new(s.length_scale)?)
         }),
         base("matern52", "(1+√5r/ℓ+5r²/3ℓ²)·exp(−√5r/ℓ), r = ‖x−y‖", |s| {
-            Ok(Arc::new(Matern52::new(s.length_scale)?))
+            checked(Matern52::new(s.length_scale)?)
         }),
         network("nngp", "K_L(γ⟨x,y⟩+σ_b²), an infinite network's covariance", |s| {
-            Ok(Arc::new(Nngp(s.network()?)))
+            checked(Nngp(s.network()?))
         }),
         network("ntk", "Θ_L(γ⟨x,y⟩+σ_b²), an infinite network's tangent kernel", |s| {
-            Ok(Arc::new(Ntk(s.network()?)))
+            checked(Ntk(s.network()?))
         }),
     ]
+}
+
+fn checked<T: Float>(kernel: impl Kernel<T> + 'static) -> Result<Arc<dyn Kernel<T>>> {
+    kernel.check()?;
+    Ok(Arc::new(kernel))
 }
 
 /// How much narrower than the median heuristic the Gaussian kernel is to start with.
@@ -212,18 +226,23 @@ fn manhattan_gamma<T: Float>(x: &Samples<T>, seed: u64) -> Result<KernelSettings
 }
 
 fn norm_gamma<T: Float>(x: &Samples<T>, _: u64) -> Result<KernelSettings> {
-    let mean = x.rows().norms.iter().map(|norm| norm.to_f64()).sum::<f64>() / x.len() as f64;
+    let n = x.len() as f64;
+    let mean = x.rows().norms.iter().map(|norm| norm.to_f64() / n).sum::<f64>();
     if mean == 0.0 {
-        return Err(Error::Data("all samples are 0: a polynomial kernel sees no difference".into()));
+        let zero = x.rows().values.iter().all(|v| *v == T::ZERO);
+        let what = if zero { "are 0" } else { "have squares of 0: scale the data" };
+        return Err(Error::Data(format!("all samples {what}: a polynomial kernel sees no difference")));
     }
     Ok(KernelSettings { gamma: rounded(1.0 / mean), ..Default::default() })
 }
 
-/// `value` if it is finite and above 0.
-fn positive(name: &'static str, value: f64) -> Result<f64> {
-    if value.is_finite() && value > 0.0 {
-        Ok(value)
-    } else {
-        Err(Error::setting(name, format!("{value}: must be finite and above 0")))
+/// An error unless `T` holds ℓ, and ℓ² with all its digits: distances of that size are looked at squared.
+fn check_length_scale<T: Float>(length_scale: f64) -> Result<()> {
+    check::<T>("length_scale", length_scale, Range::POSITIVE)?;
+    let last_digit = length_scale * length_scale * T::EPSILON.to_f64();
+    if T::of(last_digit) > T::ZERO {
+        return Ok(());
     }
+    let why = format!("{length_scale:?} has no square as {}: scale the features, or take f64", T::NAME);
+    Err(Error::setting("length_scale", why))
 }

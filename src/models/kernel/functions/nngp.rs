@@ -1,7 +1,7 @@
 //! The kernel of an infinite network at initialization.
 
 use super::{InfiniteNetwork, Kernel, Pairwise};
-use crate::Float;
+use crate::{Float, Result};
 
 /// k(x, y) = K_L, the covariance of the outputs of an [`InfiniteNetwork`] over its random weights: the
 /// network is a Gaussian process with this kernel (Lee et al., "Deep neural networks as Gaussian
@@ -18,6 +18,10 @@ impl<T: Float> Kernel<T> for Nngp {
 
     fn pairwise(&self) -> Pairwise {
         Pairwise::InnerProduct
+    }
+
+    fn check(&self) -> Result<()> {
+        self.0.check::<T>()
     }
 
     fn apply(&self, values: &mut [T], x_norm: T, y_norms: &[T]) {

@@ -1,7 +1,7 @@
 //! The neural tangent kernel of an infinite network.
 
 use super::{InfiniteNetwork, Kernel, Pairwise};
-use crate::Float;
+use crate::{Float, Result};
 
 /// k(x, y) = Θ_L, the limit of Σ_p ∂f(x)/∂θ_p·∂f(y)/∂θ_p for an [`InfiniteNetwork`]: gradient descent on the
 /// squared error moves its outputs as ridgeless regression with this kernel does (Jacot et al., "Neural
@@ -20,6 +20,10 @@ impl<T: Float> Kernel<T> for Ntk {
 
     fn pairwise(&self) -> Pairwise {
         Pairwise::InnerProduct
+    }
+
+    fn check(&self) -> Result<()> {
+        self.0.check::<T>()
     }
 
     fn apply(&self, values: &mut [T], x_norm: T, y_norms: &[T]) {

@@ -1,6 +1,7 @@
 //! The polynomial kernel.
 
-use super::{Kernel, Pairwise, positive};
+use super::{Kernel, Pairwise};
+use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// k(x, y) = (γ⟨x, y⟩ + c₀)^d: all products of up to d features (exactly d where c₀ = 0).
@@ -21,10 +22,8 @@ impl Polynomial {
         if degree == 0 || degree > 64 {
             return Err(Error::setting("degree", format!("{degree}: must be from 1 to 64")));
         }
-        if !(offset.is_finite() && offset >= 0.0) {
-            return Err(Error::setting("offset", format!("{offset}: must be finite and not below 0")));
-        }
-        Ok(Polynomial { degree, gamma: positive("gamma", gamma)?, offset })
+        check::<f64>("offset", offset, Range::NOT_NEGATIVE)?;
+        Ok(Polynomial { degree, gamma: check::<f64>("gamma", gamma, Range::POSITIVE)?, offset })
     }
 }
 
@@ -35,6 +34,11 @@ impl<T: Float> Kernel<T> for Polynomial {
 
     fn pairwise(&self) -> Pairwise {
         Pairwise::InnerProduct
+    }
+
+    fn check(&self) -> Result<()> {
+        check::<T>("gamma", self.gamma, Range::POSITIVE)?;
+        check::<T>("offset", self.offset, Range::NOT_NEGATIVE).map(drop)
     }
 
     fn apply(&self, values: &mut [T], _: T, _: &[T]) {

@@ -1,6 +1,7 @@
 //! The Gaussian kernel.
 
-use super::{Kernel, Pairwise, positive};
+use super::{Kernel, Pairwise};
+use crate::settings::{Range, check};
 use crate::{Float, Result};
 
 /// k(x, y) = exp(−γ‖x − y‖²).
@@ -17,7 +18,7 @@ impl Rbf {
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) if it is not finite and above 0.
     pub fn new(gamma: f64) -> Result<Self> {
-        Ok(Rbf { gamma: positive("gamma", gamma)? })
+        Ok(Rbf { gamma: check::<f64>("gamma", gamma, Range::POSITIVE)? })
     }
 
     /// γ.
@@ -33,6 +34,10 @@ impl<T: Float> Kernel<T> for Rbf {
 
     fn pairwise(&self) -> Pairwise {
         Pairwise::SquaredDistance
+    }
+
+    fn check(&self) -> Result<()> {
+        check::<T>("gamma", self.gamma, Range::POSITIVE).map(drop)
     }
 
     fn apply(&self, values: &mut [T], _: T, _: &[T]) {

@@ -1,0 +1,105 @@
+//! What is left of the columns when their means are taken away, block of rows by block of rows.
+//!
+//! The corrected two-pass algorithm (Chan, Golub and LeVeque, "Algorithms for Computing the Sample Variance",
+//! The American Statistician 37, 1983): a mean is rounded, and squares of what is left of numbers that are
+//! large and close hold the square of its error. The sums of what is left tell that error. What is left is
+//! scaled by a power of two to be about 1, so that no square leaves the range of `f64`.
+
+use super::for_blocks;
+use crate::Float;
+use crate::data::Dataset;
+
+/// Exponents below this would need a factor beyond the range of `f64`.
+const LEAST: i32 = -1000;
+
+/// The means of the columns but for their rounding, and the scales of what they leave.
+pub(super) struct Centre {
+    mean: Vec<f64>,
+    /// e, with |x − mean| ≤ 2ᵉ⁺¹; the least for a column of equal numbers, which leave 0.
+    exponents: Vec<i32>,
+    /// 2⁻ᵉ.
+    factors: Vec<f64>,
+}
+
+impl Centre {
+    /// Of at least one row, in two passes. The mean of equal numbers is exactly theirs.
+    pub fn of(data: &Dataset) -> Centre {
+        let (min, max) = ranges(data);
+        let exponent = |(a, b): (&f64, &f64)| {
+            // Halves: the difference of finite numbers may not be finite.
+            let half = 0.5 * b - 0.5 * a;
+            if a == b { LEAST } else { (libm::ilogb(Float::max(half, f64::MIN_POSITIVE)) + 1).max(LEAST) }
+        };
+        let exponents: Vec<i32> = min.iter().zip(&max).map(exponent).collect();
+        // From the middle: no difference is out of range. Equal numbers are theirs exactly.
+        let middle = |(a, b): (f64, &f64)| if a == *b { a } else { 0.5 * a + 0.5 * b };
+        let mean = min.into_iter().zip(&max).map(middle).collect();
+        let factors = exponents.iter().map(|e| libm::scalbn(1.0, -e)).collect();
+        let mut centre = Centre { mean, exponents, factors };
+        let mut sums = vec![0.0; data.features()];
+        for_blocks(data, |block| {
+            centre.subtract(block);
+            add_rows(block, &mut sums);
+        });
+        centre.correct(&sums, data.len());
+        centre
+    }
+
+    /// The largest of all scales for every column.
+    pub fn with_common_scale(mut self) -> Centre {
+        let largest = self.exponents.iter().copied().max().unwrap_or(0);
+        self.exponents.fill(largest);
+        self.factors.fill(libm::scalbn(1.0, -largest));
+        self
+    }
+
+    /// x ← (x − mean)/2ᵉ in all rows of a block.
+    pub fn subtract(&self, block: &mut [f64]) {
+        for row in block.chunks_exact_mut(self.mean.len()) {
+            for ((x, m), factor) in row.iter_mut().zip(&self.mean).zip(&self.factors) {
+                *x = (*x - m) * factor;
+            }
+        }
+    }
+
+    /// Adds to the means what the sums of what they have left in `n` rows say that they are off.
+    pub fn correct(&mut self, sums: &[f64], n: usize) {
+        for ((m, e), sum) in self.mean.iter_mut().zip(&self.exponents).zip(sums) {
+            *m += libm::scalbn(sum / n as f64, *e);
+        }
+    }
+
+    /// The mean of every column.
+    pub fn mean(&self) -> &[f64] {
+        &self.mean
+    }
+
+    /// e of every column.
+    pub fn exponents(&self) -> &[i32] {
+        &self.exponents
+    }
+}
+
+/// Smallest and largest value of every column; ∞ and −∞ of no rows.
+pub(super) fn ranges(data: &Dataset) -> (Vec<f64>, Vec<f64>) {
+    let d = data.features();
+    let (mut min, mut max) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
+    for_blocks(data, |block| {
+        for row in block.chunks_exact(d) {
+            for (j, x) in row.iter().enumerate() {
+                min[j] = Float::min(min[j], *x);
+                max[j] = Float::max(max[j], *x);
+            }
+        }
+    });
+    (min, max)
+}
+
+/// Adds the rows of a block to `sums`: to each other first, so that rounding grows with the number of blocks.
+pub(super) fn add_rows(block: &[f64], sums: &mut [f64]) {
+    let mut of_block = vec![0.0; sums.len()];
+    for row in block.chunks_exact(sums.len()) {
+        of_block.iter_mut().zip(row).for_each(|(s, x)| *s += x);
+    }
+    sums.iter_mut().zip(of_block).for_each(|(s, b)| *s += b);
+}

@@ -1,0 +1,191 @@
+//! A table made into a data set, by a schema.
+
+use std::path::Path;
+
+use super::names::quoted;
+use super::read::read_file;
+use super::schema::{Code, Feature, Target, TargetKind, used_rows};
+use super::{Column, MISSING, ReadOptions, Schema, Table, Values};
+use crate::data::Dataset;
+use crate::{Error, Result};
+
+/// A table as numbers.
+#[derive(Clone, Debug)]
+pub struct Encoded {
+    /// Features with their names; labels with the classes' names, or targets, where the table has the target.
+    pub data: Dataset,
+    /// The table's row that each row of the data was made of: all, unless rows were dropped.
+    pub rows: Vec<usize>,
+}
+
+impl Schema {
+    /// Reads a file with the types of the columns that this schema knows, and encodes it.
+    ///
+    /// # Errors
+    /// As [`Table::read`] and [`encode`](Self::encode).
+    pub fn read(&self, path: impl AsRef<Path>, options: &ReadOptions) -> Result<Encoded> {
+        let texts = self.features.iter().filter(|feature| matches!(feature.code, Code::Texts { .. }));
+        let mut texts: Vec<&str> = texts.map(|feature| feature.column.as_str()).collect();
+        if let Some(Target { column, kind: TargetKind::Texts(_) }) = &self.target {
+            texts.push(column);
+        }
+        self.encode(&read_file(path.as_ref(), options, &texts, || ())?)
+    }
+
+    /// Makes numbers of a table, the one it was fitted to or another.
+    ///
+    /// Columns are found by name: their order does not matter, and others are passed over. The target's
+    /// column may be absent, or missing in every row; then the data has no labels.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a column is absent, or is text where numbers are expected or the other way round.
+    /// [`Error::Table`], with the line, if a cell is missing and may not be, a text of a text column was not
+    /// there when the schema was fitted, or a class was not. [`Error::Data`] if the memory does not suffice.
+    pub fn encode(&self, table: &Table) -> Result<Encoded> {
+        let columns: Vec<&Column> =
+            self.features.iter().map(|feature| table.column(&feature.column)).collect::<Result<_>>()?;
+        let target = self.target.as_ref().and_then(|target| {
+            let column = table.columns.iter().find(|column| column.name == target.column)?;
+            (column.missing() < table.rows).then_some((target, column))
+        });
+        let rows = used_rows(table, &columns, target.map(|(_, column)| column), self.missing)?;
+        let width: usize = self.features.iter().map(Feature::width).sum();
+        let numbers = rows.len().checked_mul(width);
+        let mut values: Vec<f64> = Vec::new();
+        let reserved = numbers.is_some_and(|numbers| values.try_reserve_exact(numbers).is_ok());
+        let Some(numbers) = numbers.filter(|_| reserved) else {
+            let why = format!("{} rows of {width} features do not fit into memory", rows.len());
+            return Err(Error::Data(format!("{}: {why}", table.file)));
+        };
+        values.resize(numbers, 0.0);
+        let mut start = 0;
+        for (feature, column) in self.features.iter().zip(columns) {
+            write_feature(table, feature, column, &rows, &mut values[start..], width)?;
+            start += feature.width();
+        }
+        let data = Dataset::new(values, width)?.with_feature_names(self.feature_names().iter().cloned())?;
+        let data = match target {
+            None => data,
+            Some((target, column)) => self.with_target(data, table, target, column, &rows)?,
+        };
+        Ok(Encoded { data, rows })
+    }
+
+    fn with_target(
+        &self,
+        data: Dataset,
+        table: &Table,
+        target: &Target,
+        column: &Column,
+        rows: &[usize],
+    ) -> Result<Dataset> {
+        let name = quoted(&column.name);
+        let unknown = |row, class: String| {
+            let names = self.class_names();
+            let some = names.iter().take(10).map(|name| quoted(name)).collect::<Vec<_>>().join(", ");
+            let more = if names.len() > 10 { ", …" } else { "" };
+            table.at(row, format!("column {name}: class {class} is unknown; the classes are {some}{more}"))
+        };
+        let labels: Vec<usize> = match (&target.kind, &column.values) {
+            (TargetKind::Number, Values::Numbers(numbers)) => {
+                return data.with_targets(rows.iter().map(|row| numbers[*row]).collect(), 1);
+            }
+            (TargetKind::ClassNumbers(classes), Values::Numbers(numbers)) => {
+                let class = |row: &usize| {
+                    let x = numbers[*row];
+                    let found = classes.iter().position(|class| *class == x);
+                    found.ok_or_else(|| unknown(*row, x.to_string()))
+                };
+                rows.iter().map(class).collect::<Result<_>>()?
+            }
+            (TargetKind::Texts(classes), Values::Text { codes, texts }) => {
+                let of_code: Vec<Option<usize>> = texts.iter().map(|text| find(classes, text)).collect();
+                let class = |row: &usize| {
+                    let code = codes[*row] as usize;
+                    of_code[code].ok_or_else(|| unknown(*row, quoted(&texts[code])))
+                };
+                rows.iter().map(class).collect::<Result<_>>()?
+            }
+            (TargetKind::Texts(_), Values::Numbers(_)) => return Err(expected_text(table, &name)),
+            (_, Values::Text { codes, texts }) => {
+                return Err(expected_number(table, &name, codes, texts, rows));
+            }
+        };
+        let names = self.class_names();
+        data.with_labels(&labels, names.len())?.with_class_names(names)
+    }
+}
+
+/// Writes a column into its place in each row of `width` numbers, of which `out` begins with the first.
+fn write_feature(
+    table: &Table,
+    feature: &Feature,
+    column: &Column,
+    rows: &[usize],
+    out: &mut [f64],
+    width: usize,
+) -> Result<()> {
+    let name = quoted(&column.name);
+    let out = out.chunks_mut(width).zip(rows);
+    // That no cell without a substitute is missing has been checked, unless the schema was fitted elsewhere.
+    match (&feature.code, &column.values) {
+        (Code::Number { fill }, Values::Numbers(numbers)) => {
+            for (out, row) in out {
+                let x = numbers[*row];
+                out[0] = if x.is_nan() { fill.unwrap_or(x) } else { x };
+            }
+        }
+        (Code::Texts { texts: known, fill }, Values::Text { codes, texts }) => {
+            let of_code: Vec<Option<usize>> = texts.iter().map(|text| find(known, text)).collect();
+            for (out, row) in out {
+                let code = codes[*row];
+                let at = if code == MISSING { *fill } else { of_code[code as usize] };
+                let Some(at) = at else {
+                    let text = texts.get(code as usize).map_or_else(String::new, |text| quoted(text));
+                    let why = format!("column {name}: {text} is unknown: the training data does not have it");
+                    return Err(table.at(*row, why));
+                };
+                out[at] = 1.0;
+            }
+        }
+        (Code::Texts { fill, .. }, Values::Numbers(numbers)) => {
+            if numbers.iter().any(|x| !x.is_nan()) {
+                return Err(expected_text(table, &name));
+            }
+            if let Some(at) = fill {
+                out.for_each(|(out, _)| out[*at] = 1.0);
+            }
+        }
+        (Code::Number { .. }, Values::Text { codes, texts }) => {
+            return Err(expected_number(table, &name, codes, texts, rows));
+        }
+    }
+    Ok(())
+}
+
+/// The place of `text` in ascending texts.
+fn find(texts: &[String], text: &str) -> Option<usize> {
+    texts.binary_search_by(|known| known.as_str().cmp(text)).ok()
+}
+
+fn expected_text(table: &Table, name: &str) -> Error {
+    let why = format!("column {name} is numbers here and was text in training; read it as text");
+    Error::Data(format!("{}: {why}", table.file))
+}
+
+/// The error at the first cell that is no number.
+fn expected_number(
+    table: &Table,
+    name: &str,
+    codes: &[u32],
+    texts: &[std::sync::Arc<str>],
+    rows: &[usize],
+) -> Error {
+    let text = |row: &usize| texts.get(codes[*row] as usize).filter(|text| text.parse::<f64>().is_err());
+    let first = rows.iter().find_map(|row| text(row).map(|text| (*row, quoted(text))));
+    let Some((row, text)) = first else {
+        let why = format!("column {name} was numbers in training and is read as text here");
+        return Error::Data(format!("{}: {why}", table.file));
+    };
+    table.at(row, format!("column {name}: {text} is not a number; the column was numbers in training"))
+}

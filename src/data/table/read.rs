@@ -1,0 +1,312 @@
+//! Reading a file or a stream into a table.
+
+use std::collections::HashMap;
+use std::fs::{self, File, Metadata};
+use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+use super::columns::{Growing, is_missing};
+use super::names::quoted;
+use super::records::{Record, Records, unreadable};
+use super::{Header, Lines, ReadOptions, Table};
+use crate::{Error, Result};
+
+/// Bytes at the start of a text from which its form is found out.
+const SNIFFED: usize = 1 << 16;
+
+/// What may divide cells. Comma comes last: it is also in text and in numbers.
+const DELIMITERS: [u8; 4] = [b'\t', b';', b'|', b','];
+
+impl Table {
+    /// Reads a file of rows and cells: CSV, TSV and their kin, perhaps gzipped.
+    ///
+    /// Cells may be quoted with `"`, and then hold delimiters, line ends and doubled quotes. Blanks around a
+    /// cell, a byte order mark and blank lines are passed over. Lines end in LF, CRLF or CR.
+    ///
+    /// A column is numbers if at least half of its first 1,000 filled cells are; then every other one must
+    /// be, too. Otherwise it is text.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if there is no such regular file, it cannot be read, or it changes meanwhile.
+    /// [`Error::Table`], with the line, if a row has more or fewer cells than the first, a column of numbers
+    /// holds something else, a number is infinite, a name is missing or comes twice, a quote is never closed,
+    /// or a byte is not UTF-8. [`Error::Data`] if there are no rows, no text, or `options` name an unknown
+    /// column; [`Error::Setting`] if the delimiter cannot be one.
+    pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Table> {
+        read_file(path.as_ref(), options, &[], || ())
+    }
+
+    /// The same from a stream; `name` stands for it in messages. A name that ends in `.tsv` is told apart as
+    /// for files.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn from_reader(reader: impl Read, name: &str, options: &ReadOptions) -> Result<Table> {
+        read_stream(reader, name, options, &[])
+    }
+}
+
+/// `also_text` are columns to read as text where they are; `meanwhile` happens between opening and reading.
+pub(super) fn read_file(
+    path: &Path,
+    options: &ReadOptions,
+    also_text: &[&str],
+    meanwhile: impl FnOnce(),
+) -> Result<Table> {
+    // Before opening: to open a named pipe would wait for a writer, perhaps forever.
+    let meta = fs::metadata(path).map_err(Error::io(path))?;
+    if !meta.is_file() {
+        let what = if meta.is_dir() { "a folder" } else { "a device or pipe" };
+        return Err(Error::io(path)(io::Error::other(format!("expected a file, found {what}"))));
+    }
+    let mut file = File::open(path).map_err(Error::io(path))?;
+    let before = file.metadata().map_err(Error::io(path))?;
+    meanwhile();
+    let mut first = [0; 2];
+    let gzip = file.read_exact(&mut first).is_ok() && first == [0x1f, 0x8b];
+    file.rewind().map_err(Error::io(path))?;
+    let name = path.display().to_string();
+    let table = if gzip {
+        let inner = name.strip_suffix(".gz").unwrap_or(&name);
+        read_stream(MultiGzDecoder::new(BufReader::new(&file)), inner, options, also_text)
+    } else {
+        read_stream(&file, &name, options, also_text)
+    };
+    // What a change has torn is no error of the rows.
+    let after = file.metadata().map_err(Error::io(path))?;
+    if changed(&before, &after) {
+        let why = "the file was changed while it was read; read it again when it is whole";
+        return Err(Error::io(path)(io::Error::other(why)));
+    }
+    Ok(Table { file: name, ..table? })
+}
+
+fn changed(before: &Metadata, after: &Metadata) -> bool {
+    let modified = |meta: &Metadata| meta.modified().ok();
+    before.len() != after.len() || modified(before) != modified(after)
+}
+
+fn read_stream(
+    mut reader: impl Read,
+    name: &str,
+    options: &ReadOptions,
+    also_text: &[&str],
+) -> Result<Table> {
+    let mut start = Vec::new();
+    let sniff = (&mut reader).take(SNIFFED as u64).read_to_end(&mut start);
+    sniff.map_err(|e| unreadable(name, 1, &e))?;
+    check_start(name, &start)?;
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start);
+    let delimiter = match options.delimiter {
+        Some(b @ (b'"' | b'\r' | b'\n')) => {
+            let why = format!("{:?} cannot divide cells", char::from(b));
+            return Err(Error::setting("delimiter", why));
+        }
+        Some(delimiter) => delimiter,
+        None if [".tsv", ".tab"].iter().any(|end| name.to_lowercase().ends_with(end)) => b'\t',
+        None => find_delimiter(text),
+    };
+    let newline = if text.contains(&b'\r') && !text.contains(&b'\n') { b'\r' } else { b'\n' };
+    let input = BufReader::with_capacity(SNIFFED, text.chain(reader));
+    let mut records = Records::new(name, input, delimiter, newline);
+    read_table(name, &mut records, options, also_text)
+}
+
+/// An error for what begins as no text does.
+fn check_start(name: &str, start: &[u8]) -> Result<()> {
+    let refuse = |what: &str| Err(Error::Data(format!("{name}: {what}")));
+    if start.starts_with(b"\xff\xfe") || start.starts_with(b"\xfe\xff") {
+        return refuse("the file is in UTF-16; save it in UTF-8");
+    }
+    if start.starts_with(b"PK\x03\x04") {
+        return refuse("the file is a zip archive, perhaps of a spreadsheet; save the sheet as CSV");
+    }
+    if start.contains(&0) {
+        return refuse("the file is binary: it holds a zero byte; expected rows of text");
+    }
+    Ok(())
+}
+
+/// The first delimiter that is in each of the first ten lines as often as in the others; without one, the
+/// most frequent in the first line; a comma where there is none.
+fn find_delimiter(text: &[u8]) -> u8 {
+    let lines = first_lines(text);
+    let Some(first) = lines.first() else { return b',' };
+    let alike = |at: &usize| first[*at] > 0 && lines.iter().all(|line| line[*at] == first[*at]);
+    let best = (0..DELIMITERS.len()).find(alike);
+    let best = best.or_else(|| (0..DELIMITERS.len()).filter(|at| first[*at] > 0).max_by_key(|at| first[*at]));
+    best.map_or(b',', |at| DELIMITERS[at])
+}
+
+/// How often each delimiter is in the first lines, outside of quotes. A last line that may be cut is left
+/// out, unless it is the only one.
+fn first_lines(text: &[u8]) -> Vec<[usize; 4]> {
+    let mut lines = Vec::new();
+    let (mut line, mut quoted, mut blank) = ([0; 4], false, true);
+    for byte in text {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\r' | b'\n' if !quoted => {
+                if !blank {
+                    lines.push(line);
+                }
+                (line, blank) = ([0; 4], true);
+                if lines.len() == 10 {
+                    return lines;
+                }
+                continue;
+            }
+            _ if !quoted => {
+                if let Some(at) = DELIMITERS.iter().position(|d| d == byte) {
+                    line[at] += 1;
+                }
+            }
+            _ => {}
+        }
+        blank = false;
+    }
+    if !blank && (lines.is_empty() || text.len() < SNIFFED - 3) {
+        lines.push(line);
+    }
+    lines
+}
+
+fn read_table<R: BufRead>(
+    file: &str,
+    records: &mut Records<'_, R>,
+    options: &ReadOptions,
+    also_text: &[&str],
+) -> Result<Table> {
+    let Some(first) = records.next()? else {
+        return Err(Error::Data(format!("{file}: the file is empty; expected rows of cells")));
+    };
+    let cells: Vec<String> =
+        (0..first.cells).map(|i| records.cell(first, i).map(String::from)).collect::<Result<_>>()?;
+    let header = match options.header {
+        Header::Present => true,
+        Header::Absent => false,
+        Header::Auto => !cells.iter().any(|cell| !is_missing(cell) && cell.parse::<f64>().is_ok()),
+    };
+    let names: Vec<String> =
+        if header { cells.clone() } else { (1..=cells.len()).map(|i| format!("column_{i}")).collect() };
+    let guessed = options.header == Header::Auto && !header;
+    check_names(file, first.line, &names)?;
+    let is_text = |name: &String| options.text.contains(name) || also_text.contains(&name.as_str());
+    let mut columns: Vec<Growing> =
+        names.iter().map(|name| Growing::new(name.clone(), is_text(name))).collect();
+    let mut lines = Lines::default();
+    let mut rows = 0;
+    let refuse = |lines: &Lines, refused: super::columns::Refused| {
+        let line = lines.of(refused.row);
+        let hint =
+            if guessed && refused.row == 0 { " (or, if this line names the columns, say so)" } else { "" };
+        Error::Table { file: file.into(), line, why: refused.why + hint }
+    };
+    if !header {
+        lines.push(0, first.line);
+        for (column, cell) in columns.iter_mut().zip(&cells) {
+            column.push(0, cell).map_err(|r| refuse(&lines, r))?;
+        }
+        rows = 1;
+    }
+    while let Some(record) = records.next()? {
+        if record.cells != columns.len() {
+            if record.cells == 1 && records.cell(record, 0)?.is_empty() {
+                // A line of blanks.
+                continue;
+            }
+            return Err(ragged(file, record, columns.len(), header));
+        }
+        lines.push(rows, record.line);
+        for (i, column) in columns.iter_mut().enumerate() {
+            column.push(rows, records.cell(record, i)?).map_err(|r| refuse(&lines, r))?;
+        }
+        rows += 1;
+    }
+    if rows == 0 {
+        return Err(Error::Data(format!("{file}: there is a header and no row below it")));
+    }
+    let columns = columns.into_iter().map(|column| column.finish(rows).map_err(|r| refuse(&lines, r)));
+    let table = Table { file: file.into(), columns: columns.collect::<Result<_>>()?, rows, lines };
+    options.text.iter().try_for_each(|name| table.column(name).map(drop))?;
+    Ok(table)
+}
+
+/// An error unless all names are there and differ.
+fn check_names(file: &str, line: u64, names: &[String]) -> Result<()> {
+    let mut places = HashMap::new();
+    for (i, name) in names.iter().enumerate() {
+        let at = i + 1;
+        let refuse = |why| Err(Error::Table { file: file.into(), line, why });
+        if name.is_empty() {
+            return refuse(format!(
+                "column {at} has no name; name it, or leave it out if it only counts the rows"
+            ));
+        }
+        if let Some(before) = places.insert(name, at) {
+            return refuse(format!("columns {before} and {at} are both named {}; rename one", quoted(name)));
+        }
+    }
+    Ok(())
+}
+
+fn ragged(file: &str, record: Record, expected: usize, header: bool) -> Error {
+    let (cells, first) = (record.cells, if header { "the header" } else { "the first row" });
+    let plural = if cells == 1 { "" } else { "s" };
+    let why = format!("the row has {cells} cell{plural}, {first} has {expected}");
+    Error::Table { file: file.into(), line: record.line, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delimiters() {
+        let cases: [(&str, u8); 12] = [
+            ("a,b\n1,2\n", b','),
+            ("a;b\n1,5;2\n", b';'),
+            ("1,5;2,5\n3,5;4,5\n", b';'),
+            ("a\tb\n1\t2\n", b'\t'),
+            ("a|b|c\n1|2|3", b'|'),
+            ("a\n1\n2\n", b','),
+            ("", b','),
+            ("\n\n", b','),
+            ("a,b\n\"x;y\",1\n\"z;\"\"\n;\",2\n", b','),
+            ("name,note\nx,one; two\ny,three\n", b','),
+            ("a,b,c\n1,2\n", b','),
+            ("a;b;c", b';'),
+        ];
+        for (text, delimiter) in cases {
+            assert_eq!(find_delimiter(text.as_bytes()), delimiter, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_changes_is_an_error() {
+        use std::io::Write;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.csv");
+        let change = |change: &dyn Fn(&Path)| {
+            fs::write(&path, "a,b\n1,2\n3,4\n").unwrap();
+            read_file(&path, &ReadOptions::default(), &[], || change(&path))
+        };
+        assert_eq!(change(&|_| ()).unwrap().len(), 2);
+        let grow = |path: &Path| {
+            let mut file = File::options().append(true).open(path).unwrap();
+            file.write_all(b"5,6\n").unwrap();
+        };
+        let shrink = |path: &Path| File::options().write(true).open(path).unwrap().set_len(9).unwrap();
+        let rewrite = |path: &Path| {
+            let mut file = File::options().write(true).open(path).unwrap();
+            file.write_all(b"a,b\n9,9\n9,9\n").unwrap();
+            file.set_modified(std::time::SystemTime::now() + std::time::Duration::from_secs(5)).unwrap();
+        };
+        for changer in [&grow as &dyn Fn(&Path), &shrink, &rewrite] {
+            let error = change(changer).unwrap_err().to_string();
+            assert!(error.contains("t.csv: the file was changed while it was read"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Whether training moves anything at all.
+
+use crate::Float;
+use crate::tape::{Param, Tape};
+
+/// Steps that are looked at together: beside as many, a copy of the parameters costs next to nothing.
+const STEPS: usize = 16;
+
+/// Finds parameters that stay where they are to the last bit, and epochs in which all of them do.
+///
+/// With a rate that is far too small for the type, gradients that are zero, or sums of squares that dwarf them, a
+/// run would otherwise pass for one that has trained.
+pub(super) struct Motion<T> {
+    /// The parameters as they were `epochs` epochs and `steps` steps ago.
+    before: Vec<T>,
+    /// Those that have moved, by their place.
+    moved: Vec<bool>,
+    epochs: usize,
+    steps: usize,
+    /// Epochs in which nothing moved, of those that were looked at.
+    pub idle: usize,
+    looked: bool,
+}
+
+impl<T: Float> Motion<T> {
+    pub fn of(tape: &Tape<T>) -> Self {
+        let (before, moved) = (tape.param_values().to_vec(), vec![false; tape.params().len()]);
+        Motion { before, moved, epochs: 0, steps: 0, idle: 0, looked: false }
+    }
+
+    /// Takes in an epoch of so many steps, which may be the last. Allocates nothing.
+    pub fn look(&mut self, tape: &Tape<T>, steps: usize, last: bool) {
+        self.epochs += 1;
+        self.steps += steps;
+        if self.steps < STEPS && !last {
+            return;
+        }
+        let (mut start, mut any) = (0, false);
+        for p in tape.params() {
+            let now = tape.value_slice(p);
+            // Mostly the first number is another, and the look a short one.
+            let moved = *now != self.before[start..][..now.len()];
+            start += now.len();
+            self.moved[p.index()] |= moved;
+            // Buffers move without training.
+            any |= moved && tape.is_trained(p);
+        }
+        if !any {
+            self.idle += self.epochs;
+        }
+        self.before.copy_from_slice(tape.param_values());
+        (self.epochs, self.steps, self.looked) = (0, 0, true);
+    }
+
+    /// Trained parameters with any numbers, none of which has moved.
+    pub fn unmoved(&self, tape: &Tape<T>) -> Vec<Param> {
+        let stays =
+            |p: &Param| tape.is_trained(*p) && !tape.param_shape(*p).is_empty() && !self.moved[p.index()];
+        tape.params().filter(|p| self.looked && stays(p)).collect()
+    }
+}

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Miri over the arena, the operations at small sizes, gathering and IDX parsing: no undefined behaviour.
+#
+# Plain loops stand in for vector instructions, and tests that take minutes here are marked. Arguments are
+# names of the library's tests, instead of all below.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! cargo +nightly miri --version >/dev/null 2>&1; then
+    echo "skipped: Miri is not installed (rustup +nightly component add miri rust-src)"
+    exit 0
+fi
+# A folder of its own: what is compiled here is for the interpreter. IDX files are read from the disk.
+export CARGO_TARGET_DIR=target/miri
+export MIRIFLAGS="${MIRIFLAGS:-} -Zmiri-disable-isolation"
+miri() { cargo +nightly miri test --locked --no-default-features "$@"; }
+
+if [ $# -gt 0 ]; then
+    miri --lib -- "$@"
+    exit
+fi
+miri --lib -- tape:: ops:: data::idx linalg::matrix_ref linalg::gemm linalg::sum
+miri --test data_dataset -- gathering_is_exact views_of_views targets_go_with_their_rows
