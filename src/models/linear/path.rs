@@ -6,7 +6,7 @@ use super::problem::{Problem, power_below};
 use super::{LinearRegression, product, view};
 use crate::data::Dataset;
 use crate::linalg::{dot, norm_squared, sum, thin_svd};
-use crate::models::kernel::check_lambda;
+use crate::settings::{self, Range};
 use crate::{Error, Float, Result};
 
 /// Linear regression for every λ: one decomposition, and then O((n + d)·min(n, d)·t) for each.
@@ -215,7 +215,7 @@ impl RidgePath {
 
     /// The factor to use for λ, and nλ in the scale of the decomposed matrix.
     fn factor_at(&self, lambda: f64) -> Result<(&Factor, f64)> {
-        check_lambda(lambda)?;
+        settings::check::<f64>("lambda", lambda, Range::NOT_NEGATIVE)?;
         // Beyond the numbers the weights are 0 as well.
         let alpha = (lambda * self.shape.0 as f64 * self.scale * self.scale).min(f64::MAX / 4.0);
         // A ridge as small as the squares of what was cut off would act on them.
