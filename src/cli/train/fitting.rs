@@ -175,13 +175,6 @@ impl FitArgs {
             let why = "it needs samples to judge by: keep some apart, with --validation 0.1";
             return Err(Error::setting("early_stopping", why));
         }
-        let loss = match loss {
-            Loss::CrossEntropy { .. } => smoothed,
-            _ if self.label_smoothing != 0.0 => {
-                return Err(Error::setting("label_smoothing", "only the softmax over all classes has it"));
-            }
-            other => other,
-        };
         Ok(FitOptions {
             rate: self.rate(lr, per_epoch.saturating_mul(steps.epochs as u64))?,
             clip,
@@ -267,7 +260,13 @@ impl FitArgs {
     }
 
     /// What came of it, for people and for the trace.
-    pub fn conclude(&self, fitted: &History, trace: &mut Trace, quiet: bool) -> Result<(), Failure> {
+    pub fn conclude<T: Float>(
+        &self,
+        fitted: &History,
+        tape: &Tape<T>,
+        trace: &mut Trace,
+        quiet: bool,
+    ) -> Result<(), Failure> {
         if let Some(best) = fitted.best_epoch {
             trace.result("best_epoch", best as f64);
             if !quiet {
