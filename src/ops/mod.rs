@@ -27,6 +27,8 @@ mod broadcast;
 mod elementwise;
 
 #[cfg(test)]
+mod edges;
+#[cfg(test)]
 pub(crate) mod testing;
 
 pub use broadcast::{Binary, Broadcast};
