@@ -366,6 +366,30 @@ mod tests {
     }
 
     #[test]
+    fn of_nothing_and_of_one_number() {
+        for n in [0, 1] {
+            let cholesky = Cholesky::new(DMatrix::from_element(n, n, 4.0)).unwrap();
+            assert_eq!((cholesky.size(), cholesky.log_determinant()), (n, n as f64 * Float::ln(4.0)));
+            for columns in [0, 1, 3] {
+                let mut b = DMatrix::from_element(n, columns, 8.0);
+                cholesky.solve_lower_in_place(&mut b);
+                cholesky.solve_upper_in_place(&mut b);
+                assert_eq!(b, DMatrix::from_element(n, columns, 2.0));
+                cholesky.solve_in_place(&mut b);
+                assert_eq!(b, DMatrix::from_element(n, columns, 0.5));
+            }
+            assert_eq!(cholesky.inverse_diagonal(), DVector::from_element(n, 0.25));
+            assert_eq!(cholesky.inverse_columns(0, n), vec![0.25; n]);
+            assert_eq!(cholesky.transposed_product(), DMatrix::from_element(n, n, 4.0));
+            for rows in [0, 1, 2] {
+                let mut c = DMatrix::from_element(n, n, 1.0);
+                add_gram(&mut c, &vec![3.0; rows * n]);
+                assert_eq!(c, DMatrix::from_element(n, n, 1.0 + 9.0 * rows as f64));
+            }
+        }
+    }
+
+    #[test]
     fn names_the_pivot() {
         let mut a = positive_definite(100);
         let last = 70;

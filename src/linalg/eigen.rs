@@ -67,6 +67,18 @@ mod tests {
     }
 
     #[test]
+    fn huge_and_tiny_numbers() {
+        for scale in [1e-200, 1e200] {
+            let a = DMatrix::from_row_slice(2, 2, &[2.0 * scale, scale, scale, 2.0 * scale]);
+            let SymmetricEigen { values, vectors } = symmetric_eigen(&a).unwrap();
+            assert!((values[0] / scale - 1.0).abs() < 1e-14 && (values[1] / scale / 3.0 - 1.0).abs() < 1e-14);
+            assert!((vectors[(0, 1)] - 0.5f64.sqrt()).abs() < 1e-14, "{vectors}");
+        }
+        let SymmetricEigen { values, vectors } = symmetric_eigen(&DMatrix::from_element(1, 1, -3.0)).unwrap();
+        assert_eq!((values[0], vectors[0]), (-3.0, 1.0));
+    }
+
+    #[test]
     fn a_nan_is_an_error() {
         let a = DMatrix::from_element(2, 2, f64::NAN);
         assert!(matches!(symmetric_eigen(&a), Err(Error::NonFinite(_))));

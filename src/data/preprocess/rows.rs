@@ -1,6 +1,7 @@
 //! What is done to each row by itself: smoothing of images, and scaling to unit length.
 
-use crate::{Error, Float, Result};
+use crate::settings::{Range, check};
+use crate::{Float, Result};
 
 /// Replaces every image by its convolution with a Gaussian bell of standard deviation `sigma` pixels, in
 /// place. `images` holds images of `height`×`width` numbers, row-major, one behind the other.
@@ -20,15 +21,14 @@ use crate::{Error, Float, Result};
 /// ```
 ///
 /// # Errors
-/// [`Error::Setting`] if σ is not finite and above 0.
+/// [`Error::Setting`](crate::Error::Setting) if σ is not above 0 and at most 10⁶: beyond, the weights of the bell leave `f32`.
 ///
 /// # Panics
 /// If the numbers are not whole images.
 #[track_caller]
 pub fn smooth_images<T: Float>(images: &mut [T], height: usize, width: usize, sigma: f64) -> Result<()> {
-    if !(sigma.is_finite() && sigma > 0.0) {
-        return Err(Error::setting("smooth", format!("{sigma}: must be finite and above 0")));
-    }
+    let widths = Range { text: "in the range 0 < σ ≤ 1e6", contains: |x| x > 0.0 && x <= 1e6 };
+    check::<f64>("smooth", sigma, widths)?;
     let pixels = height * width;
     assert!(
         pixels > 0 && images.len().is_multiple_of(pixels),
@@ -56,7 +56,7 @@ pub fn smooth_images<T: Float>(images: &mut [T], height: usize, width: usize, si
 /// The bell from its middle outwards.
 fn bell<T: Float>(sigma: f64, size: usize) -> Vec<T> {
     let weight = |i: usize| Float::exp(-0.5 * (i as f64 / sigma) * (i as f64 / sigma));
-    let reach = (4.0 * sigma).ceil().min(1e6) as usize;
+    let reach = (4.0 * sigma).ceil() as usize;
     let total = 1.0 + 2.0 * (1..=reach).map(weight).sum::<f64>();
     (0..=reach.min(size)).map(|i| T::of(weight(i) / total)).collect()
 }
