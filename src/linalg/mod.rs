@@ -14,8 +14,10 @@
 
 pub(crate) mod backend;
 mod cholesky;
+mod cpu;
 mod eigen;
 mod gemm;
+mod portable;
 pub(crate) mod simd;
 mod sum;
 pub(crate) mod threads;
