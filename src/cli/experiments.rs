@@ -89,17 +89,31 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
             folder.check(experiment.name)?;
         }
         let mut failed = Vec::new();
-        for experiment in chosen {
+        for experiment in &chosen {
             if let Some(code) = interrupt::check(&asked) {
                 return Ok(code);
             }
             let settings = Settings::new(experiment, args.quick, args.seed, &data);
-            if let Some(finished) = folder.finished(experiment.name)
-                && finished.settings == settings
-            {
-                folder.restore(&finished)?;
-                output::line(summary(&finished) + ", kept from an earlier run")?;
-                continue;
+            let kept = folder.finished(experiment.name).unwrap_or_else(|error| {
+                output::note(format_args!(
+                    "note: the kept result of {} cannot be used, so it is run again: {error}",
+                    experiment.name
+                ));
+                None
+            });
+            if let Some(finished) = kept {
+                if finished.settings == settings {
+                    folder.restore(&finished)?;
+                    output::line(summary(&finished) + ", kept from an earlier run")?;
+                    continue;
+                }
+                // Other settings the user has asked for; another program may come as a surprise.
+                if finished.settings.version != settings.version {
+                    output::note(format_args!(
+                        "note: the kept result of {} is of another version, so it is run again",
+                        experiment.name
+                    ));
+                }
             }
             let bar = progress_bar(experiment.name);
             let progress = |share: f64, what: &str| {
@@ -129,6 +143,12 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
             output::line(summary(&finished))?;
         }
         folder.write_page()?;
+        for other in EXPERIMENTS.iter().filter(|other| chosen.iter().all(|c| c.name != other.name)) {
+            if let Err(error) = folder.finished(other.name) {
+                let name = other.name;
+                output::note(format_args!("note: {name} is left out of the page: {error}"));
+            }
+        }
         output::line(folder.page().display())?;
         if failed.is_empty() {
             return Ok(ExitCode::SUCCESS);

@@ -3,6 +3,8 @@
 use faer::MatRef;
 use nalgebra::{DMatrix, DVector};
 
+use super::cpu::kernels_are_safe;
+use super::portable;
 use crate::{Error, Float, Result};
 
 /// A = V·diag(λ)·Vᵀ of a symmetric matrix.
@@ -34,12 +36,16 @@ pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
         // The library asks for scratch memory of n − 1.
         return Ok(SymmetricEigen { values: DVector::zeros(0), vectors: DMatrix::zeros(0, 0) });
     }
-    let decomposition = MatRef::from_column_major_slice(a.as_slice(), n, n)
-        .self_adjoint_eigen(faer::Side::Lower)
-        .map_err(|e| Error::NonFinite(format!("symmetric_eigen: no convergence at n = {n}: {e:?}")))?;
-    let (values, vectors) = (decomposition.S(), decomposition.U());
-    let values = DVector::from_fn(n, |i, _| values[i]);
-    let mut vectors = DMatrix::from_fn(n, n, |i, j| vectors[(i, j)]);
+    let failed = |why: String| Error::NonFinite(format!("symmetric_eigen: no convergence at n = {n}{why}"));
+    let (values, mut vectors) = if kernels_are_safe() {
+        let decomposition = MatRef::from_column_major_slice(a.as_slice(), n, n)
+            .self_adjoint_eigen(faer::Side::Lower)
+            .map_err(|e| failed(format!(": {e:?}")))?;
+        let (values, vectors) = (decomposition.S(), decomposition.U());
+        (DVector::from_fn(n, |i, _| values[i]), DMatrix::from_fn(n, n, |i, j| vectors[(i, j)]))
+    } else {
+        portable::symmetric_eigen(a).ok_or_else(|| failed(String::new()))?
+    };
     for mut column in vectors.column_iter_mut() {
         let largest = column.iter().fold(T::ZERO, |m, x| if x.abs() > m.abs() { *x } else { m });
         if largest < T::ZERO {

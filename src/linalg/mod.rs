@@ -14,10 +14,12 @@
 
 pub(crate) mod backend;
 mod cholesky;
+mod cpu;
 mod eigen;
 mod gemm;
 mod matrix_ref;
 mod moments;
+mod portable;
 pub(crate) mod simd;
 mod sum;
 mod svd;

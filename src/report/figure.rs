@@ -1,5 +1,6 @@
 //! Figures as data: what is drawn, not how.
 
+use super::name::Name;
 use super::{Axis, Color, Image};
 
 /// A figure: its panels stand side by side where there is room, and below each other where there is not.
@@ -14,7 +15,7 @@ use super::{Axis, Color, Image};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Figure {
-    pub(super) name: String,
+    pub(super) name: Name,
     pub(super) title: String,
     pub(super) caption: String,
     pub(super) panels: Vec<Drawing>,
@@ -37,8 +38,7 @@ impl Figure {
     /// If the name has other characters or none.
     #[track_caller]
     pub fn new(name: &str, title: impl Into<String>, caption: impl Into<String>) -> Figure {
-        check_name(name);
-        Figure { name: name.into(), title: title.into(), caption: caption.into(), panels: Vec::new() }
+        Figure { name: Name::new(name), title: title.into(), caption: caption.into(), panels: Vec::new() }
     }
 
     /// The same with one more panel: a [`Chart`] or [`Images`].
@@ -46,13 +46,6 @@ impl Figure {
         self.panels.push(panel.into());
         self
     }
-}
-
-/// Names become those of files.
-#[track_caller]
-pub(super) fn check_name(name: &str) {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    assert!(!name.is_empty() && name.chars().all(good), "`{name}` is not of small letters, digits, hyphens");
 }
 
 impl From<Chart> for Drawing {
