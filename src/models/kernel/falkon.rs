@@ -12,7 +12,7 @@ use super::functions::Kernel;
 use super::gram::cross_block;
 use super::machine::block_rows;
 use super::options::{RidgeOptions, check_targets};
-use super::samples::Samples;
+use super::samples::{Samples, seen_classes};
 use crate::linalg::{Cholesky, Mat, gemm};
 use crate::{Error, Float, Result};
 
@@ -138,7 +138,8 @@ pub fn falkon_observed<T: Float>(
     first.solve_upper_in_place(&mut alpha);
     let name = format!("FALKON, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
     let rows_held = (held * block).min(n);
-    Ok(Falkon { machine: Expansion::new(name, kernel, centres, alpha), residuals, rows_held })
+    let machine = Expansion::new(name, kernel, centres, alpha).with_seen(seen_classes(y));
+    Ok(Falkon { machine, residuals, rows_held })
 }
 
 fn check(options: &FalkonOptions) -> Result<()> {

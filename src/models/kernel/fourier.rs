@@ -7,8 +7,9 @@ use super::functions::Kernel;
 use super::gram::for_rows;
 use super::machine::KernelMachine;
 use super::options::{RidgeOptions, check_targets};
-use super::samples::{Rows, Samples};
+use super::samples::{Rows, Samples, seen_classes};
 use crate::linalg::{Mat, gemm};
+use crate::metrics::SeenClasses;
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::{Error, Float, Result};
 
@@ -25,6 +26,7 @@ pub struct FourierRidge<T: Float> {
     inputs: usize,
     /// 2F×c.
     weights: DMatrix<T>,
+    seen: SeenClasses,
 }
 
 impl<T: Float> FourierRidge<T> {
@@ -67,7 +69,7 @@ impl<T: Float> FourierRidge<T> {
             kernel.name(),
             options.lambda
         );
-        Ok(FourierRidge { name, frequencies: omega, inputs: d, weights })
+        Ok(FourierRidge { name, frequencies: omega, inputs: d, weights, seen: seen_classes(y) })
     }
 
     /// z(x) of every sample, n×2F.
@@ -116,6 +118,10 @@ impl<T: Float> KernelMachine<T> for FourierRidge<T> {
 
     fn outputs(&self) -> usize {
         self.weights.ncols()
+    }
+
+    fn seen(&self) -> &SeenClasses {
+        &self.seen
     }
 
     fn width(&self) -> usize {

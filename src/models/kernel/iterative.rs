@@ -11,7 +11,7 @@ use super::expansion::Expansion;
 use super::functions::Kernel;
 use super::gram::{cross_block, gram, gram_diagonal};
 use super::options::{RidgeOptions, check_targets};
-use super::samples::Samples;
+use super::samples::{Samples, seen_classes};
 use crate::linalg::{Cholesky, Mat, add_gram, gemm, norm_squared};
 use crate::{Error, Float, Result};
 
@@ -94,7 +94,8 @@ pub fn iterative_ridge<T: Float>(
         conjugate_gradients(y.clone(), iterations, tolerance, apply, precondition, observe)?;
     let rows_held = (triangle.held.len() * ROWS).min(n);
     let name = format!("iterative kernel ridge, {}, n={n}, λ={:e}", kernel.name(), ridge.lambda);
-    Ok(IterativeRidge { machine: Expansion::new(name, kernel, x.clone(), alpha), residuals, rows_held })
+    let machine = Expansion::new(name, kernel, x.clone(), alpha).with_seen(seen_classes(y));
+    Ok(IterativeRidge { machine, residuals, rows_held })
 }
 
 /// Rows of a block.

@@ -10,7 +10,7 @@ use super::features;
 use super::functions::Kernel;
 use super::gram::cross_block;
 use super::options::{RidgeOptions, check_targets};
-use super::samples::Samples;
+use super::samples::{Samples, seen_classes};
 use crate::{Float, Result};
 
 /// What a Nyström fit is told.
@@ -62,5 +62,5 @@ pub fn nystrom<T: Float>(
     })?;
     factor.solve_upper_in_place(&mut alpha);
     let name = format!("Nyström, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
-    Ok(Expansion::new(name, kernel, centres, alpha))
+    Ok(Expansion::new(name, kernel, centres, alpha).with_seen(seen_classes(y)))
 }

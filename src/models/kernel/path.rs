@@ -7,8 +7,9 @@ use nalgebra::{DMatrix, DVector};
 use super::functions::Kernel;
 use super::gram::gram_lower;
 use super::options::{RidgeOptions, check_lambda, check_targets};
-use super::samples::Samples;
+use super::samples::{Samples, seen_classes};
 use crate::linalg::{SymmetricEigen, symmetric_eigen};
+use crate::metrics::SeenClasses;
 use crate::{Error, Float, Result};
 
 /// K = Q·diag(d)·Qᵀ, from which the fit for any λ follows in O(n²c).
@@ -19,6 +20,7 @@ pub struct RidgePath<T: Float> {
     eigen: SymmetricEigen<T>,
     /// QᵀY, n×c.
     projected: DMatrix<T>,
+    seen: SeenClasses,
 }
 
 /// A point of the path.
@@ -34,6 +36,7 @@ pub struct PathPoint<T: Float> {
     pub effective_dimension: f64,
     /// Mean of the squared leave-one-out residuals over all samples and columns.
     pub leave_one_out_error: f64,
+    seen: SeenClasses,
 }
 
 impl<T: Float> RidgePath<T> {
@@ -54,7 +57,7 @@ impl<T: Float> RidgePath<T> {
         // K is positive semi-definite: what is below zero is rounding.
         eigen.values.iter_mut().for_each(|v| *v = v.max(T::ZERO));
         let projected = eigen.vectors.tr_mul(y);
-        Ok(RidgePath { eigen, projected })
+        Ok(RidgePath { eigen, projected, seen: seen_classes(y) })
     }
 
     /// d, ascending, and Q.
@@ -96,6 +99,7 @@ impl<T: Float> RidgePath<T> {
             effective_dimension: shrinkage.iter().map(|s| s.to_f64()).sum(),
             leave_one_out_error: squares / residuals.len() as f64,
             leave_one_out_residuals: residuals,
+            seen: self.seen.clone(),
         })
     }
 
@@ -158,5 +162,6 @@ impl<T: Float> PathPoint<T> {
             x.clone(),
             self.alpha.clone(),
         )
+        .with_seen(self.seen.clone())
     }
 }
