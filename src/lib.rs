@@ -39,13 +39,15 @@
 //! 3. [`data`]: IDX files, [tables](data::table) and generators → [`Dataset`] → batches.
 //! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
 //! 5. [`ops`]: the operations, one file each or one for a family.
-//! 6. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron, [linear](models::linear)
-//!    and logistic regression to their exact optimum, kernel ridge regression exact and at scale, [tangent kernels](models::ntk).
-//! 7. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.
-//! 8. [`train`]: the training loop, what it measures, early stopping, and the
+//! 6. [`metrics`]: from scores to a class, and how good predictions are.
+//! 7. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron, [linear](models::linear)
+//!    and logistic regression to their exact optimum, kernel ridge regression exact and at scale,
+//!    [tangent kernels](models::ntk).
+//! 8. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.
+//! 9. [`train`]: the training loop, evaluation, early stopping, and the
 //!    [`Trace`](train::Trace) of a run.
-//! 9. `report` and `experiments`, with the feature `report`: figures as SVG, the page that shows them,
-//!    and what the theory claims beside what comes out.
+//! 10. `report` and `experiments`, with the feature `report`: figures as SVG, the page that shows them,
+//!     and what the theory claims beside what comes out.
 //!
 //! # What panics and what returns an error
 //!
@@ -65,6 +67,7 @@ pub mod experiments;
 pub mod file;
 pub mod float;
 pub mod linalg;
+pub mod metrics;
 pub mod models;
 pub mod nn;
 pub mod ops;

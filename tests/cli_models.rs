@@ -263,13 +263,25 @@ fn data_that_says_little_is_told_or_fitted() {
     assert_eq!(std::fs::read_to_string(folder.join("old.csv")).unwrap(), "precious");
     assert_eq!(accuracy(folder, &["--model", "krr", "--kernel", "laplacian"]), 1.0);
 
-    // The same sample throughout has no scale.
+    // The same sample throughout has no scale, and nothing tells the ten classes apart: no sample has a class,
+    // where each would be taken for a 0 if the first of equal scores were chosen.
+    let undecided = |args: &[&str]| {
+        let output = train(folder, args);
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        stdout(&output)
+    };
+    let last = "test accuracy 0.0000 (20 samples, 20 of them undecided)";
     write_set(folder, IdxData::U8(vec![9; 80].into()), &labels);
     assert!(error(folder, &["--model", "krr"]).contains("remove duplicated rows"));
-    assert_eq!(accuracy(folder, &["--model", "krr", "--gamma", "1"]), 0.1);
+    let args = ["--model", "krr", "--gamma", "1", "--trace", "run.csv", "--report", "run.html"];
+    let text = undecided(&args);
+    assert!(text.ends_with(&format!("undecided: 20 of 20 samples, counted as wrong\n{last}\n")), "{text}");
+    let trace = std::fs::read_to_string(folder.join("run.csv")).unwrap();
+    assert!(trace.contains("test_accuracy = 0\n") && trace.contains("test_undecided = 20\n"), "{trace}");
+    assert!(std::fs::read_to_string(folder.join("run.html")).unwrap().contains(">undecided</th>"));
     // Nor have zeros a direction, which is no trouble to the scaling of rows.
     write_set(folder, IdxData::U8(vec![0; 80].into()), &labels);
-    assert_eq!(accuracy(folder, &["--model", "krr", "--gamma", "1"]), 0.1);
+    assert!(undecided(&["--model", "krr", "--gamma", "1"]).ends_with(&format!("{last}\n")));
 }
 
 #[test]

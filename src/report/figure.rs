@@ -281,19 +281,20 @@ impl Chart {
         y: (f64, f64),
         class: impl Fn(f64, f64) -> usize,
     ) -> Chart {
-        let classes: Vec<usize> = grid(cells, x, y).iter().map(|[x, y]| class(*x, *y)).collect();
+        let classes: Vec<_> = grid(cells, x, y).iter().map(|[x, y]| Some(class(*x, *y))).collect();
         self.class_map(cells, x, y, &classes)
     }
 
-    /// The same from the classes of the points of [`grid`], for a model that takes them all at once.
+    /// The same from the classes of the points of [`grid`], for a model that takes them all at once. Where a
+    /// class is `None`, undecided, the cell is grey.
     ///
     /// # Panics
     /// If there are not `cells`² classes.
     #[track_caller]
-    pub fn class_map(self, cells: usize, x: (f64, f64), y: (f64, f64), classes: &[usize]) -> Chart {
+    pub fn class_map(self, cells: usize, x: (f64, f64), y: (f64, f64), classes: &[Option<usize>]) -> Chart {
         assert!(classes.len() == cells * cells, "{} classes for a grid of {cells}×{cells}", classes.len());
         let image = Image::from_fn(cells, cells, |column, row| {
-            Color::series(classes[row * cells + column]).pixel(0.28)
+            classes[row * cells + column].map_or(Color::Muted, Color::series).pixel(0.28)
         });
         self.raster(image, x, y, false)
     }

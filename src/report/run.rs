@@ -2,7 +2,8 @@
 
 use super::{Axis, Cell, Chart, Color, Figure, Image, Images, Line, Marker, Page, Section, Table};
 use crate::data::Dataset;
-use crate::train::{ConfusionMatrix, Epoch, Trace, argmax};
+use crate::metrics::ConfusionMatrix;
+use crate::train::{Epoch, Trace};
 
 /// What the page of a run shows.
 #[derive(Clone, Copy, Debug)]
@@ -11,8 +12,10 @@ pub struct RunReport<'a> {
     pub trace: &'a Trace,
     /// What the model was measured on.
     pub test: &'a Dataset,
-    /// Its outputs for the test samples, row-major: one number for each class. The largest is the choice.
+    /// Its outputs for the test samples, row-major: one number for each class.
     pub scores: &'a [f64],
+    /// The class that it gives to each test sample; `None` where it is undecided.
+    pub predicted: &'a [Option<usize>],
     /// What a score is: `probability`, or `score` where it is none.
     pub unit: &'a str,
 }
@@ -28,7 +31,8 @@ impl RunReport<'_> {
     /// highest scores, and the flow of gradients.
     ///
     /// # Panics
-    /// If the scores are not one for each class of each test sample.
+    /// If the scores are not one for each class of each test sample, the predicted classes are not one for
+    /// each sample, or one of them is no class of the data.
     pub fn page(&self) -> Page {
         let classes = self.test.classes();
         assert!(
@@ -37,6 +41,8 @@ impl RunReport<'_> {
             self.scores.len(),
             self.test.len()
         );
+        let (found, samples) = (self.predicted.len(), self.test.len());
+        assert!(found == samples, "run report: {found} predicted classes for {samples} samples");
         let mut section = Section::default();
         section.name = "result".into();
         section.question = self.title();
@@ -74,9 +80,8 @@ impl RunReport<'_> {
     fn matrix(&self) -> ConfusionMatrix {
         let classes = self.test.classes();
         let mut matrix = ConfusionMatrix::new(classes);
-        for (i, scores) in self.scores.chunks(classes.max(1)).enumerate() {
-            matrix.add(self.test.label(i), argmax(scores));
-        }
+        let predicted = self.predicted.iter().enumerate();
+        predicted.for_each(|(i, class)| matrix.add(self.test.label(i), *class));
         matrix
     }
 
@@ -169,8 +174,8 @@ impl RunReport<'_> {
         let Some((height, width)) = self.test.image_shape() else { return Vec::new() };
         let mut wrong: Vec<(usize, usize, f64)> = Vec::new();
         for (i, scores) in self.scores.chunks(self.test.classes().max(1)).enumerate() {
-            let chosen = argmax(scores);
-            if chosen != self.test.label(i) {
+            // An undecided sample is taken for no class.
+            if let Some(chosen) = self.predicted[i].filter(|class| *class != self.test.label(i)) {
                 wrong.push((i, chosen, scores[chosen]));
             }
         }
@@ -236,11 +241,14 @@ impl RunReport<'_> {
     fn counts(&self) -> Table {
         let (matrix, classes) = (self.matrix(), self.test.classes());
         let name = |class: usize| self.test.class_name(class).into_owned();
+        let undecided = matrix.undecided() > 0;
         let columns = std::iter::once("true class".to_string()).chain((0..classes).map(name));
+        let columns = columns.chain(undecided.then(|| "undecided".to_string()));
         let mut table = Table::new("confusion", "Confusion matrix: samples, by predicted class", columns);
         for truth in 0..classes {
             let counts = (0..classes).map(|predicted| (matrix.count(truth, predicted) as usize).into());
-            table.row(std::iter::once(name(truth).into()).chain(counts));
+            let none = undecided.then(|| (matrix.undecided_of(truth) as usize).into());
+            table.row(std::iter::once(name(truth).into()).chain(counts).chain(none));
         }
         table
     }
@@ -295,13 +303,15 @@ fn pairs<X: Clone + Into<Cell>>(name: &str, caption: &str, entries: &[(String, X
 mod tests {
     use super::RunReport;
     use crate::data::Dataset;
+    use crate::metrics::SeenClasses;
     use crate::train::Trace;
 
     fn page(scores: &[f64]) -> String {
         let labels = [0, 1, 2, 2];
         let test = Dataset::new(vec![0.0; 8], 2).unwrap().with_labels(&labels, 3).unwrap();
         let trace = Trace::default();
-        RunReport { trace: &trace, test: &test, scores, unit: "score" }.page().html()
+        let predicted = SeenClasses::all(3).decide(scores);
+        RunReport { trace: &trace, test: &test, scores, predicted: &predicted, unit: "score" }.page().html()
     }
 
     /// Counts stand in the row of their true class: another class mistaken, another page.
@@ -316,6 +326,16 @@ mod tests {
         assert_ne!(pages[0], pages[1]);
         assert_ne!(pages[1], pages[2]);
         assert!(pages.iter().all(|page| page.contains("Confusion matrix") && !page.contains("<script")));
+    }
+
+    /// An undecided sample is neither right nor taken for another class.
+    #[test]
+    fn undecided_samples_have_a_column() {
+        let mut scores = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0];
+        assert!(!page(&scores).contains("undecided"));
+        scores[2] = 1.0;
+        let page = page(&scores);
+        assert!(page.contains(">undecided</th>"), "{page}");
     }
 
     #[test]

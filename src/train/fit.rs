@@ -7,10 +7,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::buffers::Buffers;
 use super::motion::Motion;
-use super::{
-    Audit, EarlyStopping, Epoch, Evaluation, FitOptions, Loss, Penalty, Rate, Trace, argmax, evaluate,
-};
+use super::{Audit, EarlyStopping, Epoch, Evaluation, FitOptions, Loss, Penalty, Rate, Trace, evaluate_seen};
 use crate::data::{Batches, Dataset};
+use crate::metrics::SeenClasses;
 use crate::models::Model;
 use crate::nn::Mode;
 use crate::optim::{Average, Clip, Clipped, Optimizer};
@@ -129,6 +128,9 @@ pub struct Fitted {
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
 ///
+/// A class that does not occur in `train` is never the answer, neither in the accuracies of training nor in
+/// those of validation; a sample whose largest score stands there twice is not right.
+///
 /// A batch with fewer samples than the model [can train on](Model::least_batch), as the last of an epoch may
 /// be, is left out.
 ///
@@ -172,6 +174,8 @@ struct Run<'a, T: Float> {
     options: &'a FitOptions,
     batches: Batches,
     labels: Vec<usize>,
+    /// The classes among the training samples: no other is an answer.
+    seen: SeenClasses,
     rng: ChaCha8Rng,
     rate: Rate,
     clip: Clip,
@@ -231,6 +235,7 @@ impl<'a, T: Float> Run<'a, T> {
             options,
             batches,
             labels: Vec::with_capacity(batch.min(train.len())),
+            seen: SeenClasses::of_labels(train.labels().unwrap_or_default(), model.outputs())?,
             rng: stream(seed, Purpose::Dropout),
             rate: options.rate.clone(),
             clip: options.clip,
@@ -347,8 +352,10 @@ impl<'a, T: Float> Run<'a, T> {
                 sums.loss += value * indices.len() as f64;
                 if loss.classifies() {
                     let scores = tape.value_slice(output).chunks(model.outputs());
-                    sums.right +=
-                        scores.zip(&self.labels).filter(|(row, label)| argmax(row) == **label).count();
+                    sums.right += scores
+                        .zip(&self.labels)
+                        .filter(|(row, label)| self.seen.argmax(row) == Some(**label))
+                        .count();
                 }
                 if let Rate::Schedule(schedule) = &self.rate {
                     optimizer.follow(schedule.lr(optimizer.steps()))?;
@@ -395,14 +402,14 @@ impl<'a, T: Float> Run<'a, T> {
         if let Some(average) = &mut average {
             average.swap(tape);
         }
-        let evaluated = evaluate(self.model, tape, validation, self.options.loss.for_evaluation()).and_then(
-            |evaluation| {
+        let loss = self.options.loss.for_evaluation();
+        let evaluated =
+            evaluate_seen(self.model, tape, validation, loss, &self.seen).and_then(|evaluation| {
                 let early = self.early_stopping.as_mut();
                 let verdict =
                     early.map(|early| early.observe(tape, train_loss, evaluation.loss)).transpose()?;
                 Ok((Some(evaluation), verdict.is_some_and(|verdict| verdict.stop)))
-            },
-        );
+            });
         if let Some(average) = average {
             average.swap(tape);
         }

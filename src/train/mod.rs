@@ -6,16 +6,15 @@ mod early_stopping;
 mod evaluate;
 mod fit;
 mod loss;
-mod metrics;
 mod motion;
 mod options;
 mod trace;
 
+pub use crate::metrics::ConfusionMatrix;
 pub use audit::{ActivationFlow, Audit, ParamFlow};
 pub use early_stopping::{Criterion, EarlyStopping, Verdict};
-pub use evaluate::{EVALUATION_ROWS, Evaluation, evaluate, predict};
+pub use evaluate::{EVALUATION_ROWS, Evaluation, evaluate, evaluate_seen, predict};
 pub use fit::{Fitted, Observer, Progress, Silent, Stop, fit};
 pub use loss::Loss;
-pub use metrics::{ConfusionMatrix, argmax};
 pub use options::{FitOptions, Penalty, Rate};
 pub use trace::{Epoch, Trace, TraceFormat};

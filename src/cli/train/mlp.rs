@@ -11,16 +11,18 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use tapegrad::metrics::SeenClasses;
 use tapegrad::models::{MlpOptions, Model, Summary};
 use tapegrad::nn::{Activation, Norm};
 use tapegrad::optim::{self, Group};
 use tapegrad::rng::{Purpose, stream};
-use tapegrad::train::{EVALUATION_ROWS, Loss, Observer, Progress, Stop, Trace, evaluate, fit, predict};
+use tapegrad::train::{EVALUATION_ROWS, Loss, Observer, Progress, Stop, Trace, evaluate_seen, fit, predict};
 use tapegrad::{Error, Float, Result, Tape};
 
 use super::super::source::Source;
 use super::super::{Failure, Outcome, interrupt, memory, output};
-use super::{INTERRUPTED, Precision, TrainArgs, Uses, check_range, hold_out, last_line, save, write_report};
+use super::{Answers, INTERRUPTED, Precision, TrainArgs, Uses};
+use super::{accuracy_line, check_range, hold_out, record_undecided, save, write_report};
 
 /// How a model is trained by steps.
 #[derive(Args)]
@@ -208,7 +210,8 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
             "interrupted in epoch {epoch} after step {steps}; measuring what there is"
         ));
     }
-    let evaluation = evaluate(&model, &mut tape, &source.test, network.loss)?;
+    let seen = SeenClasses::of_labels(train.labels().unwrap_or_default(), train.classes())?;
+    let evaluation = evaluate_seen(&model, &mut tape, &source.test, network.loss, &seen)?;
     let accuracy = evaluation.accuracy().unwrap_or(f64::NAN);
     // The weights of an interrupted epoch are no epoch's: the trace ends with what is finished.
     if matches!(stop, Stop::Interrupted { .. }) {
@@ -218,12 +221,14 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
         args.fitting.conclude(&fitted, &tape, &mut trace, args.quiet)?;
         trace.result("test_loss", evaluation.loss);
         trace.result("test_accuracy", accuracy);
+        record_undecided(&mut trace, "test_undecided", evaluation.undecided());
     }
     save_finished(&trace)?;
     if args.report.is_some() {
-        let scores =
-            probabilities(&predict(&model, &mut tape, &source.test)?, network.loss, source.test.classes());
-        write_report(args, &trace, &source.test, &scores, "probability")?;
+        let outputs = predict(&model, &mut tape, &source.test)?;
+        let scores = probabilities(&outputs, network.loss, source.test.classes());
+        let answers = Answers { scores, unit: "probability", predicted: seen.decide(&outputs) };
+        write_report(args, &trace, &source.test, &answers)?;
     }
     if !args.quiet
         && let Some(confusion) = &evaluation.confusion
@@ -231,7 +236,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
         let loss = output::number(evaluation.loss);
         output::line(format_args!("\ntest set, loss {loss}:\n{confusion}"))?;
     }
-    last_line(accuracy, evaluation.samples)?;
+    accuracy_line("test", accuracy, evaluation.samples, evaluation.undecided())?;
     Ok(match stop {
         Stop::Finished | Stop::Early { .. } => ExitCode::SUCCESS,
         Stop::Interrupted { .. } => ExitCode::from(interrupt::EXIT_CODE),

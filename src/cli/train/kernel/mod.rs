@@ -14,17 +14,18 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use nalgebra::DMatrix;
+use tapegrad::data::Dataset;
 use tapegrad::models::kernel::{
     Centres, FalkonOptions, FourierRidge, IterativeOptions, IterativeProgress, Kernel, KernelMachine,
     KernelRidge, Nonlinearity, NystromOptions, RidgeOptions, Samples, falkon_observed, iterative_ridge,
     kernels, nystrom as fit_nystrom, one_vs_rest,
 };
-use tapegrad::train::{Trace, argmax};
+use tapegrad::train::Trace;
 use tapegrad::{Error, Float, Result};
 
 use super::super::source::Source;
 use super::super::{Failure, Outcome, interrupt, output};
-use super::{Precision, TrainArgs, check_range, conclude, confusion, hold_out};
+use super::{Answers, Precision, TrainArgs, check_range, conclude, hold_out, validate};
 use prepare::Budget;
 
 /// Preparation of the samples, kernel, ridge and memory.
@@ -243,16 +244,21 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
         output::line(format_args!("{}: fitted in {seconds:.1} s", fitted.machine.name()))?;
     }
     if let Some(validation) = validation.as_ref().filter(|_| !fitted.interrupted) {
-        let scores = prepare::predict(args, fitted.machine.as_ref(), validation)?;
-        let predicted: Vec<usize> = scores.chunks(validation.classes().max(1)).map(argmax).collect();
-        let accuracy = confusion(validation, &predicted).accuracy();
-        trace.result("validation_accuracy", accuracy);
-        if !args.quiet {
-            output::line(format_args!("validation accuracy {accuracy:.4} ({} samples)", validation.len()))?;
-        }
+        validate(
+            args,
+            &mut trace,
+            validation,
+            &answers(args, fitted.machine.as_ref(), validation)?.predicted,
+        )?;
     }
-    let scores = prepare::predict(args, fitted.machine.as_ref(), &source.test)?;
-    conclude(args, trace, &source.test, &scores, "score", fitted.interrupted)
+    let answers = answers(args, fitted.machine.as_ref(), &source.test)?;
+    conclude(args, trace, &source.test, &answers, fitted.interrupted)
+}
+
+fn answers<T: Float>(args: &TrainArgs, machine: &dyn KernelMachine<T>, data: &Dataset) -> Result<Answers> {
+    let scores = prepare::predict(args, machine, data)?;
+    let predicted = machine.seen().decide(&scores);
+    Ok(Answers { scores, unit: "score", predicted })
 }
 
 struct Fitted<T: Float> {
