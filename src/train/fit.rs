@@ -269,6 +269,7 @@ impl<'a, T: Float> Run<'a, T> {
             if let Rate::Plateau(plateau) = &mut self.rate {
                 optimizer.set_lr(plateau.observe(after.map_or(train_loss, |e| e.loss)))?;
             }
+            self.train.check_unchanged()?;
             observer.epoch(trace)?;
             if stop {
                 return Ok(Stop::Early { epoch });

@@ -17,4 +17,4 @@ pub use fit::{Fitted, Observer, Progress, Silent, Stop, fit};
 pub use loss::Loss;
 pub use metrics::{ConfusionMatrix, argmax};
 pub use options::{FitOptions, Penalty, Rate};
-pub use trace::{Epoch, Trace, TraceFormat};
+pub use trace::{Epoch, Trace, TraceFormat, Value};

@@ -20,7 +20,7 @@ use clap::{ArgMatches, Args, ValueEnum};
 use tapegrad::data::Dataset;
 use tapegrad::report::RunReport;
 use tapegrad::train::{ConfusionMatrix, Trace, argmax};
-use tapegrad::{Error, Float, Result, file, linalg};
+use tapegrad::{Error, Float, Result, file, linalg, text};
 
 use super::source::Source;
 use super::{Failure, Outcome, interrupt, output};
@@ -207,7 +207,9 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
         if let (Some(trace), Some(report)) = (&args.trace, &args.report)
             && target(trace) == target(report)
         {
-            return Err(Error::setting("report", format!("{} is the trace already", report.display())).into());
+            return Err(
+                Error::setting("report", format!("{} is the trace already", text::path(report))).into()
+            );
         }
         (entry.run)(args, &source, asked)
     })?

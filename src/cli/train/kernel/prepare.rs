@@ -73,7 +73,7 @@ pub fn samples<T: Float>(args: &TrainArgs, data: &Dataset) -> Result<Samples<T>>
     if !(smooth.is_finite() && smooth >= 0.0) {
         return Err(Error::setting("smooth", format!("{smooth}: must be finite and not below 0")));
     }
-    let mut values = data.to_rows::<T>();
+    let mut values = data.try_to_rows::<T>()?;
     if let Some((height, width)) = data.image_shape()
         && smooth != 0.0
         && height * width > 0
@@ -96,7 +96,7 @@ pub fn predict<T: Float>(
     let mut scores = Vec::with_capacity(data.len().saturating_mul(machine.outputs()));
     let indices: Vec<usize> = (0..data.len()).collect();
     for block in indices.chunks(machine.block()) {
-        let seen = samples(args, &data.subset(block)).map_err(|error| match error {
+        let seen = samples(args, &data.try_subset(block)?).map_err(|error| match error {
             Error::Data(why) => Error::Data(format!("counted from row {}: {why}", block[0])),
             other => other,
         })?;
