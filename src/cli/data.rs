@@ -87,13 +87,24 @@ pub fn run(args: &DataArgs) -> Outcome {
 fn synth(args: &SynthArgs) -> Outcome {
     let set = synthetic::find(&args.name)?;
     let noise = args.noise.unwrap_or(set.noise);
-    let rows = args.samples.checked_add(args.test).ok_or_else(|| Error::setting("samples", "too many"))?;
     for (name, n) in [("samples", args.samples), ("test", args.test)] {
         if n > MOST_SAMPLES {
             return Err(Error::setting(name, format!("{n} is above {MOST_SAMPLES}")).into());
         }
     }
-    check_memory(set, rows, args)?;
+    // What such a sample is, and whether the noise is right.
+    let one = (set.generate)(1, noise, args.seed)?;
+    let images = one.image_shape().is_some();
+    if args.samples == 0 || (images && args.test == 0) {
+        let why = if images {
+            "images are written as a training and a test set, and neither may be empty"
+        } else {
+            "0 is not a number of samples; it must be at least 1"
+        };
+        return Err(Error::setting(if args.samples == 0 { "samples" } else { "test" }, why).into());
+    }
+    let rows = args.samples + args.test;
+    check_memory(&one, rows, args)?;
     let asked = interrupt::watch();
     // One draw cut in two: no test sample is a training sample.
     let all = (set.generate)(rows, noise, args.seed)?;
@@ -102,13 +113,10 @@ fn synth(args: &SynthArgs) -> Outcome {
     if let Some(code) = interrupt::check(&asked) {
         return Ok(code);
     }
-    let paths = if all.image_shape().is_none() {
-        write_columns(&train, &args.out)?
-    } else if args.samples == 0 || args.test == 0 {
-        let why = "images are written as a training and a test set, and neither may be empty";
-        return Err(Error::setting(if args.test == 0 { "test" } else { "samples" }, why).into());
-    } else {
+    let paths = if images {
         write_mnist(&train, &test, &args.out)?.to_vec()
+    } else {
+        write_columns(&train, &args.out)?
     };
     if let Some(code) = interrupt::check(&asked) {
         return Ok(code);
@@ -122,13 +130,9 @@ fn synth(args: &SynthArgs) -> Outcome {
 /// As many samples as a synthetic set may have; 10 million digits are 8 GB.
 const MOST_SAMPLES: usize = 10_000_000;
 
-/// An error if the samples take more memory than there is: a machine that gives out more than it has kills the
-/// program later.
-fn check_memory(set: &synthetic::Synthetic, rows: usize, args: &SynthArgs) -> Result<()> {
-    if rows == 0 {
-        return Ok(());
-    }
-    let one = (set.generate)(1, set.noise, args.seed)?;
+/// An error if `rows` samples such as `one` take more memory than there is: a machine that gives out more than
+/// it has kills the program later.
+fn check_memory(one: &Dataset, rows: usize, args: &SynthArgs) -> Result<()> {
     // Numbers are copied for their file, bytes are not; then there are labels or targets, and row numbers.
     let row = if let Features::U8(_) = one.stored() { 1 } else { 2 * size_of::<f64>() } * one.features() + 32;
     let needed = (row as u64).saturating_mul(rows as u64);

@@ -14,7 +14,6 @@ mod source;
 mod train;
 
 use std::any::TypeId;
-use std::borrow::Cow;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -86,12 +85,16 @@ fn is_number(arg: &clap::Arg) -> bool {
 }
 
 /// Ends the program with what clap has to say: help and version, or that the usage is wrong. That quotes the
-/// arguments, which a terminal must not act on; then it goes without clap's colours.
+/// arguments: if a terminal would act on one, clap is asked again with all of them as they may be shown.
 fn refuse(error: &clap::Error) -> ! {
-    let acts = |argument: OsString| matches!(text::printable(&argument.to_string_lossy()), Cow::Owned(_));
-    if error.use_stderr() && std::env::args_os().any(acts) {
-        output::note(error.render().to_string().trim_end());
-        std::process::exit(error.exit_code());
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let shown: Vec<OsString> =
+        args.iter().map(|arg| text::printable(&arg.to_string_lossy()).into_owned().into()).collect();
+    if error.use_stderr()
+        && args != shown
+        && let Err(error) = with_negative_numbers(Cli::command()).try_get_matches_from(shown)
+    {
+        error.exit();
     }
     error.exit()
 }

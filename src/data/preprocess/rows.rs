@@ -1,5 +1,6 @@
 //! What is done to each row by itself: smoothing of images, and scaling to unit length.
 
+use crate::data::memory::filled;
 use crate::{Error, Float, Result};
 
 /// Replaces every image by its convolution with a Gaussian bell of standard deviation `sigma` pixels, in
@@ -20,7 +21,7 @@ use crate::{Error, Float, Result};
 /// ```
 ///
 /// # Errors
-/// [`Error::Setting`] if σ is not finite and above 0.
+/// [`Error::Setting`] if σ is not finite and above 0; [`Error::Memory`] if there is not enough of it for an image.
 ///
 /// # Panics
 /// If the numbers are not whole images.
@@ -29,14 +30,14 @@ pub fn smooth_images<T: Float>(images: &mut [T], height: usize, width: usize, si
     if !(sigma.is_finite() && sigma > 0.0) {
         return Err(Error::setting("smooth", format!("{sigma}: must be finite and above 0")));
     }
-    let pixels = height * width;
+    let pixels = height.saturating_mul(width);
     assert!(
         pixels > 0 && images.len().is_multiple_of(pixels),
         "smooth_images: {} numbers are not whole images of {height}×{width}",
         images.len()
     );
     let bell = bell::<T>(sigma, height.max(width));
-    let mut between = vec![T::ZERO; pixels];
+    let mut between = filled(pixels, T::ZERO, "an image")?;
     for image in images.chunks_exact_mut(pixels) {
         // Along the rows, then along the columns: row r of the result is a sum of whole rows.
         between.fill(T::ZERO);
