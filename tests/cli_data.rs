@@ -172,7 +172,11 @@ fn too_little_memory_is_an_error() {
         }
     }
     sparse(&folder.path().join("a.idx"), 0x08, &[1_000_000, 25, 40], 1_000_000_000);
-    assert!(limited(800_000, "data info a.idx").contains("a.idx"));
+    let message = limited(800_000, "data info a.idx");
+    assert!(
+        message.contains("a.idx: 1.00 GB of memory are needed") && message.contains("ulimit"),
+        "{message}"
+    );
     sparse(&folder.path().join("b.idx"), 0x0E, &[125_000_000], 1_000_000_000);
     let message = limited(800_000, "data info b.idx");
     assert!(

@@ -52,7 +52,7 @@ mod tests {
         let error = with_room::<u64>(1 << 50, "labels").unwrap_err().to_string();
         assert!(error.starts_with("labels: 9007 TB of memory are needed"), "{error}");
         assert!(matches!(filled(usize::MAX, 0u8, "x"), Err(Error::Memory { needed: u64::MAX, .. })));
-        assert!(matches!(collected((0..usize::MAX).map(|i| i), "x"), Err(Error::Memory { .. })));
+        assert!(matches!(collected(0..usize::MAX, "x"), Err(Error::Memory { .. })));
         assert_eq!(collected(0..3, "x").unwrap(), [0, 1, 2]);
         assert!(try_collected([Ok(1), Err(Error::Interrupted)].into_iter(), "x").is_err());
     }

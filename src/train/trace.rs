@@ -434,7 +434,8 @@ mod tests {
             weight_norm: 2.0,
             update_ratio: 0.5,
         };
-        let audit = Audit { params: names.iter().map(flow).collect(), ..Audit::default() };
+        let mut audit = Audit::default();
+        audit.params = names.iter().map(flow).collect();
         trace.epochs.iter_mut().for_each(|epoch| epoch.audit = Some(audit.clone()));
         trace.set("note", "first\nsecond,\"third\"\r\u{1b}[2J");
         trace.set("two\nlines", "\"quoted\"");

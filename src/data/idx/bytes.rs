@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use memmap2::Mmap;
 
-use crate::{Error, Result};
+use crate::{Error, Result, text};
 
 /// Read-only bytes behind an `Arc`; cloning copies nothing, and a memory map lives as long as its last
 /// clone.
@@ -46,7 +46,11 @@ impl Mapped {
     /// As long as the result lives, nobody may change the file in place.
     pub(super) unsafe fn new(path: &Path, file: File, stamp: Stamp) -> Result<Mapped> {
         // SAFETY: the caller's.
-        let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
+        let map = unsafe { Mmap::map(&file) }.map_err(|error| match error.kind() {
+            // Addresses count as memory where a limit of the process is on them.
+            io::ErrorKind::OutOfMemory => Error::Memory { what: text::path(path), needed: stamp.len },
+            _ => Error::io(path)(error),
+        })?;
         Ok(Mapped { map, file, path: path.to_path_buf(), stamp })
     }
 
