@@ -33,8 +33,8 @@
 //!
 //! The modules stand in the order in which data flows, and each knows only those before it.
 //!
-//! 1. [`error`], [`float`], [`rng`], [`mod@file`]: the one error type, the two number types, the random
-//!    streams, files written whole.
+//! 1. [`error`], [`float`], [`rng`], [`mod@file`], [`text`]: the one error type, the two number types, the
+//!    random streams, files written whole, text from outside as it may be shown.
 //! 2. [`linalg`]: the seam to the linear algebra below, and the [threads](linalg::with_threads).
 //! 3. [`data`]: IDX files, [tables](data::table) and generators → [`Dataset`] → batches.
 //! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
@@ -77,6 +77,7 @@ pub mod report;
 pub mod rng;
 mod settings;
 pub mod tape;
+pub mod text;
 pub mod train;
 
 pub use data::{Batches, Dataset};

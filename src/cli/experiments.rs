@@ -12,9 +12,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tapegrad::experiments::{
     Context, EXPERIMENTS, Experiment, ExperimentData, Finished, ReportFolder, Settings, find,
 };
-use tapegrad::{Error, Result, linalg};
+use tapegrad::{Error, Result, linalg, text};
 
-use super::source::{TEST_DIGITS, TRAINING_DIGITS, USUAL_FOLDER};
+use super::source::{TEST_DIGITS, TRAINING_DIGITS, USUAL_FOLDER, usual_folder};
 use super::{Outcome, interrupt, output};
 
 /// Try out what the theory claims, and write a page about it
@@ -78,11 +78,14 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
         args.names.iter().map(|name| find(&name.to_lowercase())).collect::<Result<_>>()?
     };
     linalg::try_with_threads(linalg::available_threads(), || -> Outcome {
-        let images = args.images();
+        let images = args.images()?;
         let data = open_data(images, args.quick)?;
         if images.is_none() && !args.quick {
             let why = format!("no folder was named with --data and {USUAL_FOLDER} is not there");
             output::note(format_args!("note: the images are synthetic digits, as {why}"));
+        }
+        for difference in data.train.differences(&data.test) {
+            output::warning(difference);
         }
         let folder = ReportFolder::open(&args.out)?;
         for experiment in &chosen {
@@ -137,7 +140,7 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
                     continue;
                 }
             };
-            let (command, seconds) = (args.command(experiment), start.elapsed().as_secs_f64());
+            let (command, seconds) = (args.command(experiment, images), start.elapsed().as_secs_f64());
             let finished = Finished { settings, command, seconds, outcome };
             folder.keep(&finished)?;
             output::line(summary(&finished))?;
@@ -149,7 +152,7 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
                 output::note(format_args!("note: {name} is left out of the page: {error}"));
             }
         }
-        output::line(folder.page().display())?;
+        output::line(text::path(&folder.page()))?;
         if failed.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }
@@ -160,16 +163,18 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
 
 impl ExperimentsArgs {
     /// The folder with the images: that of `--data`, else the usual one, which a quick run does not look for.
-    fn images(&self) -> Option<&Path> {
-        let usual = Path::new(USUAL_FOLDER);
-        self.data.as_deref().or((!self.quick && usual.is_dir()).then_some(usual))
+    fn images(&self) -> Result<Option<&Path>> {
+        match &self.data {
+            Some(folder) => Ok(Some(folder)),
+            None if self.quick => Ok(None),
+            None => usual_folder(),
+        }
     }
 
     /// The command that runs this one experiment in the same way.
-    fn command(&self, experiment: &Experiment) -> String {
+    fn command(&self, experiment: &Experiment, images: Option<&Path>) -> String {
         let quick = if self.quick { " --quick" } else { "" };
-        let data = self
-            .images()
+        let data = images
             .map_or(String::new(), |folder| format!(" --data {}", quoted(&folder.display().to_string())));
         format!("tapegrad experiments {}{quick}{data} --seed {}", experiment.name, self.seed)
     }

@@ -90,7 +90,7 @@ impl ReportFolder {
                     return Err(Error::Data(format!(
                         "{}: there are files that are not a report of this program; name another folder \
                          with --out",
-                        path.display()
+                        crate::text::path(path)
                     )));
                 }
             }

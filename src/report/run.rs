@@ -59,7 +59,9 @@ impl RunReport<'_> {
         if self.trace.epochs.iter().any(|epoch| epoch.audit.is_some()) {
             section.figure(&self.gradient_flow());
         }
-        section.table(pairs("settings", "Settings", &self.trace.settings));
+        let settings: Vec<(String, String)> =
+            self.trace.settings.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
+        section.table(pairs("settings", "Settings", &settings));
         section.table(pairs("results", "Results", &self.trace.results));
         section.table(self.by_class());
         if (1..=MOST_CLASSES).contains(&classes) {
@@ -70,7 +72,8 @@ impl RunReport<'_> {
 
     fn title(&self) -> String {
         let setting = |name: &str| {
-            self.trace.settings.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
+            let found = self.trace.settings.iter().find(|(key, _)| key == name);
+            found.map_or(String::new(), |(_, value)| value.to_string())
         };
         let accuracy = self.trace.results.iter().find(|(name, _)| name == "test_accuracy");
         let accuracy = accuracy.map_or(String::new(), |(_, x)| format!(": test accuracy {x:.4}"));

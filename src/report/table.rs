@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::{escape, fixed, name::Name, rounded};
+use crate::text::csv_field;
 
 /// A table with named columns.
 ///
@@ -88,10 +89,7 @@ impl Table {
 
     /// The table as CSV (RFC 4180, with single line feeds): a header line, then the rows.
     pub fn csv(&self) -> String {
-        let field = |text: &str| match text.contains([',', '"', '\n', '\r']) {
-            true => format!("\"{}\"", text.replace('"', "\"\"")),
-            false => text.to_string(),
-        };
+        let field = |text: &str| csv_field(text).into_owned();
         let line = |fields: Vec<String>| fields.join(",") + "\n";
         let mut csv = line(self.columns.iter().map(|c| field(c)).collect());
         for row in &self.rows {

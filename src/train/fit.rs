@@ -290,6 +290,7 @@ impl<'a, T: Float> Run<'a, T> {
             if let Rate::Plateau(plateau) = &mut self.rate {
                 optimizer.follow(plateau.observe(after.map_or(train_loss, |e| e.loss)))?;
             }
+            self.train.check_unchanged()?;
             observer.epoch(trace)?;
             if stop {
                 return Ok(Stop::Early { epoch });

@@ -17,4 +17,4 @@ pub use evaluate::{EVALUATION_ROWS, Evaluation, evaluate, evaluate_seen, predict
 pub use fit::{Fitted, Observer, Progress, Silent, Stop, fit};
 pub use loss::Loss;
 pub use options::{FitOptions, Penalty, Rate};
-pub use trace::{Epoch, Trace, TraceFormat};
+pub use trace::{Epoch, Trace, TraceFormat, Value};

@@ -104,8 +104,8 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
     trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
     trace.set("seed", args.seed);
     trace.set("precision", "f64");
+    source.announce(args.quiet)?;
     if !args.quiet {
-        output::line(source.summary())?;
         output::line(format_args!(
             "model: logistic regression, {scheme}, by Newton's method, λ={:e}",
             options.lambda
@@ -128,5 +128,6 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
     // By the logits: probabilities of 1 are equal where those are not.
     let predicted = model.predict_dataset(test)?;
     let answers = Answers { scores: model.probabilities_dataset(test)?, unit: "probability", predicted };
+    source.check_unchanged()?;
     conclude(args, trace, test, &answers, false)
 }

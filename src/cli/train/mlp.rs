@@ -165,7 +165,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
 
     let mut trace = Trace::default();
     trace.set("model", name);
-    trace.set("optimizer", &optimizer);
+    trace.set("optimizer", optimizer.to_string());
     trace.set("data", source.name);
     trace.set("training_samples", train.len());
     trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
@@ -175,8 +175,8 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     trace.set("precision", T::NAME);
     args.fitting.record(&options, &mut trace);
 
+    source.announce(args.quiet)?;
     if !args.quiet {
-        output::line(source.summary())?;
         let summary = Summary { model: name.to_string(), ..Model::<T>::summary(&model, batch) };
         output::write(format_args!("\n{summary}precision: {}\n\n", T::NAME))?;
         output::line(format_args!("optimizer: {optimizer}"))?;
@@ -212,6 +212,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     }
     let seen = SeenClasses::of_labels(train.labels().unwrap_or_default(), train.classes())?;
     let evaluation = evaluate_seen(&model, &mut tape, &source.test, network.loss, &seen)?;
+    source.check_unchanged()?;
     let accuracy = evaluation.accuracy().unwrap_or(f64::NAN);
     // The weights of an interrupted epoch are no epoch's: the trace ends with what is finished.
     if matches!(stop, Stop::Interrupted { .. }) {
@@ -270,7 +271,8 @@ pub fn plan<T: Float>(options: &MlpOptions, batch: usize) -> Result<Summary> {
     if needed <= room.bytes {
         return Ok(summary);
     }
-    let name = if widths.len() > 2 { "hidden" } else { "batch" };
+    let widest = widths[1..widths.len() - 1].iter().copied().max().unwrap_or(0);
+    let name = if widest >= batch { "hidden" } else { "batch" };
     let needed = output::bytes(needed);
     let why = format!("widths {widths:?} at batch {batch} take about {needed}, and {room}: use smaller ones");
     Err(Error::setting(name, why))

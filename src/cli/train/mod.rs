@@ -21,7 +21,7 @@ use tapegrad::data::Dataset;
 use tapegrad::metrics::ConfusionMatrix;
 use tapegrad::report::RunReport;
 use tapegrad::train::Trace;
-use tapegrad::{Error, Float, Result, file, linalg};
+use tapegrad::{Error, Float, Result, file, linalg, text};
 
 use super::source::Source;
 use super::{Failure, Outcome, interrupt, output};
@@ -208,7 +208,9 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
         if let (Some(trace), Some(report)) = (&args.trace, &args.report)
             && target(trace) == target(report)
         {
-            return Err(Error::setting("report", format!("{} is the trace already", report.display())).into());
+            return Err(
+                Error::setting("report", format!("{} is the trace already", text::path(report))).into()
+            );
         }
         (entry.run)(args, &source, asked)
     })?

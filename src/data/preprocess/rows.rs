@@ -1,5 +1,6 @@
 //! What is done to each row by itself: smoothing of images, and scaling to unit length.
 
+use crate::data::memory::filled;
 use crate::settings::{Range, check};
 use crate::{Float, Result};
 
@@ -21,7 +22,8 @@ use crate::{Float, Result};
 /// ```
 ///
 /// # Errors
-/// [`Error::Setting`](crate::Error::Setting) if σ is not above 0 and at most 10⁶: beyond, the weights of the bell leave `f32`.
+/// [`Error::Setting`](crate::Error::Setting) if σ is not above 0 and at most 10⁶: beyond, the weights of the
+/// bell leave `f32`; [`Error::Memory`](crate::Error::Memory) if there is not enough of it for an image.
 ///
 /// # Panics
 /// If the numbers are not whole images.
@@ -29,14 +31,14 @@ use crate::{Float, Result};
 pub fn smooth_images<T: Float>(images: &mut [T], height: usize, width: usize, sigma: f64) -> Result<()> {
     let widths = Range { text: "in the range 0 < σ ≤ 1e6", contains: |x| x > 0.0 && x <= 1e6 };
     check::<f64>("smooth", sigma, widths)?;
-    let pixels = height * width;
+    let pixels = height.saturating_mul(width);
     assert!(
         pixels > 0 && images.len().is_multiple_of(pixels),
         "smooth_images: {} numbers are not whole images of {height}×{width}",
         images.len()
     );
     let bell = bell::<T>(sigma, height.max(width));
-    let mut between = vec![T::ZERO; pixels];
+    let mut between = filled(pixels, T::ZERO, "an image")?;
     for image in images.chunks_exact_mut(pixels) {
         // Along the rows, then along the columns: row r of the result is a sum of whole rows.
         between.fill(T::ZERO);

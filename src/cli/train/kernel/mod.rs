@@ -20,7 +20,7 @@ use tapegrad::models::kernel::{
     KernelRidge, Nonlinearity, NystromOptions, RidgeOptions, Samples, falkon_observed, iterative_ridge,
     kernels, nystrom as fit_nystrom, one_vs_rest,
 };
-use tapegrad::train::Trace;
+use tapegrad::train::{Trace, Value};
 use tapegrad::{Error, Float, Result};
 
 use super::super::source::Source;
@@ -213,14 +213,14 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
     trace.set("smooth", args.kernel.smooth);
     trace.set("normalize", args.kernel.normalize == YesNo::Yes);
     trace.set("kernel", kernel.name());
-    trace.set("ridge", format!("{lambda:e}"));
+    trace.set("ridge", Value::Scientific(lambda));
     trace.set("data", source.name);
     trace.set("training_samples", train.len());
     trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
     trace.set("seed", args.seed);
     trace.set("precision", T::NAME);
+    source.announce(args.quiet)?;
     if !args.quiet {
-        output::line(source.summary())?;
         output::line(format_args!("kernel: {}, λ={lambda:e}, precision: {}", kernel.name(), T::NAME))?;
         if let Some(note) = budget.note(args) {
             output::line(note)?;
@@ -252,6 +252,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
         )?;
     }
     let answers = answers(args, fitted.machine.as_ref(), &source.test)?;
+    source.check_unchanged()?;
     conclude(args, trace, &source.test, &answers, fitted.interrupted)
 }
 
@@ -320,7 +321,7 @@ fn fit<T: Float>(
                 trace.set("pilots", pilots);
             }
             trace.set("iterations", iterations);
-            trace.set("tolerance", format!("{tolerance:e}"));
+            trace.set("tolerance", Value::Scientific(tolerance));
             let bar = waiting(args, iterations as u64);
             let mut interrupted = false;
             let mut observe = |progress| {
