@@ -341,6 +341,22 @@ mod tests {
         assert!(page.contains(">undecided</th>"), "{page}");
     }
 
+    /// Paths, names of parameters and classes come from files and from the command line.
+    #[test]
+    fn texts_are_shown_as_they_are() {
+        const EVIL: &str = "</td></svg><script>alert(1)</script>\"'&";
+        let test = Dataset::new(vec![0.0; 4], 2).unwrap().with_labels(&[0, 1], 2).unwrap();
+        let test = test.with_class_names([EVIL, "b"]).unwrap();
+        let evil = |name: &str| (name.to_string(), EVIL.to_string());
+        let trace = Trace {
+            settings: vec![evil("model"), evil("data"), evil(EVIL)],
+            results: vec![(EVIL.to_string(), 1.0)],
+            ..Trace::default()
+        };
+        let html = RunReport { trace: &trace, test: &test, scores: &[0.0; 4], unit: EVIL }.page().html();
+        assert!(!html.contains("<script") && html.matches("&lt;script&gt;").count() >= 6, "{html}");
+    }
+
     #[test]
     #[should_panic(expected = "run report: 3 scores for 4 samples of 3 classes")]
     fn scores_that_do_not_pair() {
