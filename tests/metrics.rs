@@ -342,7 +342,7 @@ fn machines(labels: &[u32; 2], classes: usize) -> Vec<Box<dyn KernelMachine<f64>
     let rbf = Rbf::new(0.1).unwrap();
     vec![
         Box::new(KernelRidge::fit(linear.clone(), &x, &y, ridge).unwrap()),
-        Box::new(KernelRidge::fit(Arc::new(Ntk(limit.clone())), &x, &y, ridge).unwrap()),
+        Box::new(KernelRidge::fit(Arc::new(Ntk(limit)), &x, &y, ridge).unwrap()),
         Box::new(KernelRidge::fit(Arc::new(Nngp(limit)), &x, &y, ridge).unwrap()),
         Box::new(
             nystrom(linear.clone(), &x, &y, NystromOptions { ridge, centres: 1, selection, seed }).unwrap(),

@@ -6,7 +6,7 @@ use super::input::{Weights, check_labels, check_pairs, check_scores, wrong};
 use super::sum::{Sum, total};
 use crate::{Error, Result};
 
-/// The share of samples whose class was found: Σ wᵢ·[yᵢ = ŷᵢ]/Σ wᵢ, from 0 to 1.
+/// The share of samples whose class was found: Σ wᵢ·hᵢ/Σ wᵢ with hᵢ = 1 where ŷᵢ = yᵢ and else 0; from 0 to 1.
 ///
 /// # Errors
 /// See [the module](super#errors).

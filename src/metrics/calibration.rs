@@ -9,10 +9,10 @@ use crate::{Error, Result};
 
 /// The mean squared distance of the probabilities to the truth.
 ///
-/// With three classes and more, the mean over the samples of Σₖ (pₖ − [k = y])², from 0 to 2 (Brier,
-/// "Verification of forecasts expressed in terms of probability", 1950). With two it is half of that,
-/// (p₁ − y)², from 0 to 1. So does scikit-learn's `brier_score_loss` by default. A row's probabilities are to
-/// sum to 1, as in [`log_loss`](super::log_loss).
+/// With three classes and more, the mean over the samples of Σₖ (pₖ − tₖ)², where t is 1 for the true class
+/// and else 0; from 0 to 2 (Brier, "Verification of forecasts expressed in terms of probability", 1950). With
+/// two it is half of that, (p₁ − y)², from 0 to 1. So does scikit-learn's `brier_score_loss` by default. A
+/// row's probabilities are to sum to 1, as in [`log_loss`](super::log_loss).
 ///
 /// # Errors
 /// See [the module](super#errors).

@@ -16,10 +16,10 @@ pub enum Average {
 /// The area under the ROC curve: the probability that a sample of class 1 has a higher score than one of
 /// class 0, a tie counting as half.
 ///
-/// Σ wᵢ·wⱼ·([sᵢ > sⱼ] + ½[sᵢ = sⱼ])/(W₁·W₀) over all pairs of a positive i and a negative j, found by
-/// sorting (Hanley and McNeil, "The meaning and use of the area under a receiver operating characteristic
-/// (ROC) curve", 1982). `labels` are 0 and 1; `scores` has one number a sample, the higher the more it speaks
-/// for class 1: a logit, a probability, or any other; it may be infinite.
+/// Σ wᵢ·wⱼ·hᵢⱼ/(W₁·W₀) over all pairs of a positive i and a negative j, where hᵢⱼ is 1 for sᵢ > sⱼ, ½ for
+/// sᵢ = sⱼ, and else 0. It is found by sorting (Hanley and McNeil, "The meaning and use of the area under a
+/// receiver operating characteristic (ROC) curve", 1982). `labels` are 0 and 1; `scores` has one number a
+/// sample, the higher the more it speaks for class 1: a logit, a probability, or any other; it may be infinite.
 ///
 /// ```
 /// use tapegrad::metrics::roc_auc;
