@@ -307,7 +307,7 @@ mod tests {
     use super::RunReport;
     use crate::data::Dataset;
     use crate::metrics::SeenClasses;
-    use crate::train::Trace;
+    use crate::train::{Trace, Value};
 
     fn page(scores: &[f64]) -> String {
         let labels = [0, 1, 2, 2];
@@ -347,13 +347,13 @@ mod tests {
         const EVIL: &str = "</td></svg><script>alert(1)</script>\"'&";
         let test = Dataset::new(vec![0.0; 4], 2).unwrap().with_labels(&[0, 1], 2).unwrap();
         let test = test.with_class_names([EVIL, "b"]).unwrap();
-        let evil = |name: &str| (name.to_string(), EVIL.to_string());
+        let evil = |name: &str| (name.to_string(), Value::Text(EVIL.to_string()));
         let trace = Trace {
             settings: vec![evil("model"), evil("data"), evil(EVIL)],
             results: vec![(EVIL.to_string(), 1.0)],
             ..Trace::default()
         };
-        let html = RunReport { trace: &trace, test: &test, scores: &[0.0; 4], unit: EVIL }.page().html();
+        let html = RunReport { trace: &trace, test: &test, scores: &[0.0; 4], unit: EVIL, predicted: &[Some(0); 2] }.page().html();
         assert!(!html.contains("<script") && html.matches("&lt;script&gt;").count() >= 6, "{html}");
     }
 
