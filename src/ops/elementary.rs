@@ -275,7 +275,7 @@ impl<T: Float> Unary<T> for Abs {
 /// dy, 0 or −dy where x is above, at or below 0. Of NaN: 0.
 #[inline(always)]
 pub(super) fn with_sign<T: Float>(x: T, dy: T) -> T {
-    pass_if(x > T::ZERO || x < T::ZERO, if x < T::ZERO { -dy } else { dy })
+    pass_if(x.abs() > T::ZERO, if x < T::ZERO { -dy } else { dy })
 }
 
 struct Clamp;

@@ -235,7 +235,7 @@ mod tests {
         let row = tape.constant_with(1, MANY, |x| x.fill(0.1));
         for (op, right) in sums.into_iter().chain(losses) {
             let y = op(&mut tape, row);
-            check(tape.item(y), right, &tape.op_name(y).to_string());
+            check(tape.item(y), right, tape.op_name(y));
         }
         let zero = zeros(&mut tape, row);
         let one_half = tape.constant_with(1, MANY, |x| x.fill(0.5));
@@ -245,14 +245,14 @@ mod tests {
             (tape.huber(row, zero, 1.0), 0.5 * x * x),
             (tape.bce_with_logits(zero, one_half), std::f64::consts::LN_2),
         ] {
-            check(tape.item(y), right, &tape.op_name(y).to_string());
+            check(tape.item(y), right, tape.op_name(y));
         }
         tape.rewind();
         let column = tape.constant_with(MANY, 1, |x| x.fill(0.1));
         for (op, right) in sums {
             let y = op(&mut tape, column);
             if tape.shape(y).rows == 1 {
-                check(tape.item(y), right, &tape.op_name(y).to_string());
+                check(tape.item(y), right, tape.op_name(y));
             }
         }
         for (y, right) in [
@@ -260,7 +260,7 @@ mod tests {
             (tape.mean_rows(column), x),
             (tape.norm_rows(column), x * libm::sqrt(MANY as f64)),
         ] {
-            check(tape.item(y), right, &tape.op_name(y).to_string());
+            check(tape.item(y), right, tape.op_name(y));
         }
         let y = tape.cross_entropy(column, &vec![0; MANY]);
         check(tape.item(y), 0.0, "cross_entropy");
