@@ -6,7 +6,7 @@
 
 use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Accum, MatMut, MatRef};
-use nalgebra::{DMatrix, DVector, SymmetricEigen};
+use nalgebra::{DMatrix, DVector, SVD, SymmetricEigen};
 
 use crate::Float;
 
@@ -125,6 +125,24 @@ pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Option<(DVector<T>, DMatrix<
     Some((values, vectors))
 }
 
+/// Singular values in descending order with U and V of the thin decomposition, computed in `f64`. `None` if the
+/// iteration does not converge.
+pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Option<(DMatrix<T>, DVector<T>, DMatrix<T>)> {
+    let (m, n) = a.shape();
+    let k = m.min(n);
+    if k == 0 {
+        return Some((DMatrix::zeros(m, 0), DVector::zeros(0), DMatrix::zeros(n, 0)));
+    }
+    let full = a.map(|x| x.to_f64());
+    let found = SVD::try_new(full, true, true, f64::EPSILON, STEPS.saturating_mul(k))?;
+    let (u, v) = (found.u?, found.v_t?.transpose());
+    let mut order: Vec<usize> = (0..k).collect();
+    order.sort_by(|i, j| found.singular_values[*j].total_cmp(&found.singular_values[*i]));
+    let column = |from: &DMatrix<f64>, rows| DMatrix::from_fn(rows, k, |i, j| T::of(from[(i, order[j])]));
+    let values = DVector::from_fn(k, |i, _| T::of(found.singular_values[order[i]]));
+    Some((column(&u, m), values, column(&v, n)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -225,6 +243,22 @@ mod tests {
             assert!(error(rebuilt - a.map(|x| x / size)) < 1e-12 * (n + 1) as f64, "{n}");
             assert!(error(vectors.transpose() * &vectors - DMatrix::identity(n, n)) < 1e-12, "{n}");
             assert!(values.as_slice().is_sorted());
+        }
+    }
+
+    #[test]
+    fn the_singular_values_rebuild_the_matrix() {
+        for (m, n) in [(0, 3), (1, 1), (1, 5), (5, 1), (7, 7), (40, 6), (6, 40)] {
+            let a = whole(m, n, 7);
+            let (u, values, v) = thin_svd(&a).unwrap();
+            let k = m.min(n);
+            assert_eq!((u.shape(), values.len(), v.shape()), ((m, k), k, (n, k)));
+            assert!(values.iter().rev().is_sorted());
+            if k > 0 {
+                let identity = DMatrix::identity(k, k);
+                assert!((&u * DMatrix::from_diagonal(&values) * v.transpose() - &a).abs().max() < 1e-11);
+                assert!((v.transpose() * &v - &identity).abs().max() < 1e-12);
+            }
         }
     }
 }

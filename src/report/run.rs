@@ -353,7 +353,10 @@ mod tests {
             results: vec![(EVIL.to_string(), 1.0)],
             ..Trace::default()
         };
-        let html = RunReport { trace: &trace, test: &test, scores: &[0.0; 4], unit: EVIL, predicted: &[Some(0); 2] }.page().html();
+        let html =
+            RunReport { trace: &trace, test: &test, scores: &[0.0; 4], unit: EVIL, predicted: &[Some(0); 2] }
+                .page()
+                .html();
         assert!(!html.contains("<script") && html.matches("&lt;script&gt;").count() >= 6, "{html}");
     }
 
