@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::text;
+
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -14,7 +16,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused to read or write a file.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", text::path(path))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -23,7 +25,7 @@ pub enum Error {
     },
 
     /// A file is not the IDX file it should be.
-    #[error("{}: byte {offset}: {why}", path.display())]
+    #[error("{}: byte {offset}: {why}", text::path(path))]
     Idx {
         /// The file.
         path: PathBuf,
@@ -47,6 +49,15 @@ pub enum Error {
     /// Data that can be read but not used: labels out of range, columns that do not pair, NaN.
     #[error("{0}")]
     Data(String),
+
+    /// Memory that data asks for and that cannot be had.
+    #[error("{what}: {} of memory are needed, and cannot be had: use less data, or allow more", text::bytes(*needed))]
+    Memory {
+        /// What it is for.
+        what: String,
+        /// How much, in bytes, of this one block.
+        needed: u64,
+    },
 
     /// A setting outside its range.
     #[error("{name}: {why}")]

@@ -1,8 +1,12 @@
 //! Files that are there as a whole or not at all.
+//!
+//! A program that is killed in the middle of writing leaves its temporary file behind, `.tapegrad-` and
+//! some letters and `.tmp`. Whoever writes into that folder later removes what is old and nobody's any more.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
 
@@ -25,7 +29,8 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Io`] if the folder does not exist or cannot be written to, an old file is write-protected,
-/// `path` is a folder, a device, a pipe or a link that leads nowhere, or `fill` fails.
+/// `path` is empty, a folder, a device, a pipe, a link that leads nowhere or no name that a file can have, or
+/// `fill` fails.
 pub fn write(path: impl AsRef<Path>, fill: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
     Staged::new(path, fill)?.commit()
 }
@@ -84,10 +89,23 @@ fn prepare(path: &Path) -> io::Result<(PathBuf, NamedTempFile)> {
     if ["/dev", "/proc"].iter().any(|special| path.starts_with(special)) {
         return refuse("not a regular file: name one to write to");
     }
-    let link = fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink());
+    if path.as_os_str().is_empty() {
+        return refuse("an empty path names no file");
+    }
+    // `a/` and `a/.` would be renamed to in the end only, and that fails.
+    let whole = path.as_os_str().as_encoded_bytes();
+    if !path.file_name().is_some_and(|name| whole.ends_with(name.as_encoded_bytes())) {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    // A missing file is to be made. One whose name is too long, or whose folder may not be looked into, is not.
+    let there = |found: io::Result<fs::Metadata>| match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        found => found.map(Some),
+    };
+    let link = there(fs::symlink_metadata(path))?.is_some_and(|found| found.is_symlink());
     let target = if link { fs::canonicalize(path)? } else { path.to_path_buf() };
     let mut mode = 0o666;
-    if let Ok(old) = fs::metadata(&target) {
+    if let Some(old) = there(fs::metadata(&target))? {
         if old.is_dir() {
             return Err(io::ErrorKind::IsADirectory.into());
         }
@@ -105,12 +123,69 @@ fn prepare(path: &Path) -> io::Result<(PathBuf, NamedTempFile)> {
     let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::metadata(folder)?;
     let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(LETTERS);
     // Temporary files are private by default; the result should be as readable as any new file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     // The error's own text would name the temporary file.
     let file = builder.tempfile_in(folder).map_err(|e| io::Error::from(e.kind()))?;
+    // Held until the file is closed, however this process ends: see `clean`. Where a file system has no locks,
+    // age alone decides.
+    let _ = file.as_file().try_lock();
+    clean(folder, &file);
     Ok((target, file))
+}
+
+/// The name of a temporary file: these two, and letters and digits between them.
+const PREFIX: &str = ".tapegrad-";
+const SUFFIX: &str = ".tmp";
+const LETTERS: usize = 10;
+
+/// From this age on a temporary file that nobody holds a lock on is taken for left behind. A new one may not be
+/// locked yet.
+const OLD: Duration = Duration::from_secs(600);
+
+/// The same where the file system has no locks.
+const VERY_OLD: Duration = Duration::from_secs(24 * 3600);
+
+/// Removes what programs that were killed have left in the folder: temporary files with a name of ours, of the
+/// same user, that are old and that no process holds. What cannot be removed stays.
+fn clean(folder: &Path, own: &NamedTempFile) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if is_ours(&entry.file_name()) && entry.file_name() != own.path().file_name().unwrap_or_default() {
+            let _ = remove_if_left(&entry.path(), own.as_file());
+        }
+    }
+}
+
+fn is_ours(name: &std::ffi::OsStr) -> bool {
+    let letters = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+    letters.is_some_and(|letters| {
+        letters.len() == LETTERS && letters.bytes().all(|letter| letter.is_ascii_alphanumeric())
+    })
+}
+
+fn remove_if_left(path: &Path, own: &File) -> io::Result<()> {
+    let found = fs::symlink_metadata(path)?;
+    // A time in the future is no age.
+    let age = SystemTime::now().duration_since(found.modified()?).unwrap_or_default();
+    #[cfg(unix)]
+    let same_user = {
+        use std::os::unix::fs::MetadataExt;
+        found.uid() == own.metadata()?.uid()
+    };
+    #[cfg(not(unix))]
+    let same_user = own.metadata().is_ok();
+    if !found.is_file() || !same_user || age < OLD {
+        return Ok(());
+    }
+    let left = match File::options().write(true).open(path)?.try_lock() {
+        Ok(()) => true,
+        Err(TryLockError::WouldBlock) => false,
+        Err(TryLockError::Error(_)) => age > VERY_OLD,
+    };
+    if left { fs::remove_file(path) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -183,6 +258,74 @@ mod tests {
             let error = write(path, |_| Ok(())).unwrap_err().to_string();
             assert!(error.ends_with("not a regular file: name one to write to"), "{error}");
             assert!(check_writable(path).is_err());
+        }
+    }
+
+    /// Makes a file look older than it is.
+    fn age(path: &Path, age: Duration) {
+        File::options().write(true).open(path).unwrap().set_modified(SystemTime::now() - age).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_program_left_is_removed_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let left = path(".tapegrad-0123456789.tmp");
+        let others = [
+            ".tapegrad-012345678.tmp",
+            ".tapegrad-01234567-9.tmp",
+            ".tapegrad-report",
+            ".tmpAbCdEf",
+            "tapegrad-0123456789.tmp",
+            ".tapegrad-0123456789.tmp.old",
+        ];
+        for name in others.iter().map(|name| path(name)).chain([left.clone()]) {
+            fs::write(&name, b"half").unwrap();
+            age(&name, OLD + Duration::from_secs(60));
+        }
+        fs::create_dir(path(".tapegrad-abcdefghij.tmp")).unwrap();
+        let new = path(".tapegrad-9876543210.tmp");
+        fs::write(&new, b"of a program that has just begun").unwrap();
+        // As old, and another process is at work on it: locks are of open files, not of processes.
+        let held = path(".tapegrad-ABCDEFGHIJ.tmp");
+        let holder = File::create(&held).unwrap();
+        holder.lock().unwrap();
+        age(&held, OLD + Duration::from_secs(60));
+        write(path("file"), |out| out.write_all(b"new")).unwrap();
+        assert!(!left.exists());
+        assert!(new.exists() && held.exists() && path(".tapegrad-abcdefghij.tmp").is_dir());
+        assert!(others.iter().all(|name| path(name).exists()));
+        drop(holder);
+        check_writable(path("file")).unwrap();
+        assert!(!held.exists());
+    }
+
+    #[test]
+    fn a_staged_file_is_nobody_elses_to_remove() {
+        let folder = tempfile::tempdir().unwrap();
+        let staged = Staged::new(folder.path().join("a"), |out| out.write_all(b"a")).unwrap();
+        age(staged.file.path(), OLD * 2);
+        assert!(is_ours(staged.file.path().file_name().unwrap()));
+        write(folder.path().join("b"), |out| out.write_all(b"b")).unwrap();
+        staged.commit().unwrap();
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"a");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn names_that_no_file_can_have_are_refused_before_anything_is_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = |path: PathBuf| check_writable(path).unwrap_err().to_string();
+        assert_eq!(error(PathBuf::new()), "\"\": an empty path names no file");
+        assert!(error(folder.path().join("a/")).contains("is a directory"));
+        assert!(error(folder.path().join("a/.")).contains("is a directory"));
+        assert!(error(folder.path().join("a".repeat(300))).contains("too long"));
+        assert!(error(folder.path().join("..")).contains("is a directory"));
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink("loop", folder.path().join("loop")).unwrap();
+            assert!(error(folder.path().join("loop")).contains("symbolic links"));
+            assert!(error(folder.path().join("loop/file")).contains("symbolic links"));
         }
     }
 

@@ -33,19 +33,21 @@
 //!
 //! The modules stand in the order in which data flows, and each knows only those before it.
 //!
-//! 1. [`error`], [`float`], [`rng`], [`mod@file`]: the one error type, the two number types, the random
-//!    streams, files written whole.
+//! 1. [`error`], [`float`], [`rng`], [`mod@file`], [`text`]: the one error type, the two number types, the
+//!    random streams, files written whole, text from outside as it may be shown.
 //! 2. [`linalg`]: the seam to the linear algebra below, and the [threads](linalg::with_threads).
 //! 3. [`data`]: IDX files, [tables](data::table) and generators → [`Dataset`] → batches.
 //! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
 //! 5. [`ops`]: the operations, one file each or one for a family.
-//! 6. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron, [linear](models::linear)
-//!    and logistic regression to their exact optimum, kernel ridge regression exact and at scale, [tangent kernels](models::ntk).
-//! 7. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.
-//! 8. [`train`]: the training loop, what it measures, early stopping, and the
+//! 6. [`metrics`]: from scores to a class, and how good predictions are.
+//! 7. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron, [linear](models::linear)
+//!    and logistic regression to their exact optimum, kernel ridge regression exact and at scale,
+//!    [tangent kernels](models::ntk).
+//! 8. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.
+//! 9. [`train`]: the training loop, evaluation, early stopping, and the
 //!    [`Trace`](train::Trace) of a run.
-//! 9. `report` and `experiments`, with the feature `report`: figures as SVG, the page that shows them,
-//!    and what the theory claims beside what comes out.
+//! 10. `report` and `experiments`, with the feature `report`: figures as SVG, the page that shows them,
+//!     and what the theory claims beside what comes out.
 //!
 //! # What panics and what returns an error
 //!
@@ -65,6 +67,7 @@ pub mod experiments;
 pub mod file;
 pub mod float;
 pub mod linalg;
+pub mod metrics;
 pub mod models;
 pub mod nn;
 pub mod ops;
@@ -74,6 +77,7 @@ pub mod report;
 pub mod rng;
 mod settings;
 pub mod tape;
+pub mod text;
 pub mod train;
 
 pub use data::{Batches, Dataset};

@@ -509,6 +509,60 @@ fn a_report_that_cannot_be_written_is_refused_before_anything_is_done() {
     assert!(!folder.path().join("report").exists());
 }
 
+/// A folder from somebody else: what it says is read as data, and nothing outside of it is touched.
+#[test]
+fn a_crafted_report_writes_nothing_outside_and_puts_no_markup_into_the_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["experiments", "rosenbrock", "--quick", "--out", "a/report"];
+    assert!(run_in(folder.path(), &args).status.success());
+    std::fs::write(folder.path().join("a/victim.csv"), "precious").unwrap();
+    let report = folder.path().join("a/report");
+    let path = report.join("rosenbrock/result.json");
+    let json = std::fs::read_to_string(&path).unwrap();
+    let evil = "</table></section><script>alert(1)</script>";
+    let edits = [
+        ("\"name\":\"paths\"", "\"name\":\"../../evil\""),
+        ("\"name\":\"paths\"", "\"name\":\"/tmp/evil\""),
+        ("\"name\":\"ends\"", "\"name\":\"../../victim\""),
+        ("\"elements\":[", &format!("\"elements\":[\"{evil}\",")),
+    ];
+    for (old, new) in edits {
+        assert!(json.contains(old), "{old}");
+        std::fs::write(&path, json.replace(old, new)).unwrap();
+        let output = run_in(folder.path(), &args);
+        let message = stderr(&output);
+        assert!(output.status.success(), "{message}");
+        assert!(
+            message.starts_with("note: the kept result of rosenbrock cannot be used, so it is run again: ")
+                && message.contains("result.json: ")
+                && message.lines().count() == 1,
+            "{message}"
+        );
+        assert!(!stdout(&output).contains("kept"));
+    }
+    // Texts are shown as they are, in a result that is otherwise sound.
+    std::fs::write(&path, json.replace("\"command\":\"", &format!("\"command\":\"{evil}"))).unwrap();
+    assert!(stdout(&run_in(folder.path(), &args)).contains("kept from an earlier run"));
+    let page = std::fs::read_to_string(report.join("index.html")).unwrap();
+    assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
+    // Another one of the folder that cannot be used is named, and is not in the page.
+    std::fs::create_dir(report.join("spiral")).unwrap();
+    std::fs::copy(&path, report.join("spiral/result.json")).unwrap();
+    let message = stderr(&run_in(folder.path(), &args));
+    assert!(message.starts_with("note: spiral is left out of the page: "), "{message}");
+    assert!(message.contains("the result of another experiment"), "{message}");
+    // Another version of the program may keep other figures.
+    let version = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
+    std::fs::write(&path, json.replace(&version, "\"version\":\"0.0.1\"")).unwrap();
+    let output = run_in(folder.path(), &args);
+    assert!(stderr(&output).contains("rosenbrock is of another version, so it is run again"));
+    assert!(!stdout(&output).contains("kept"));
+
+    assert_eq!(std::fs::read_to_string(folder.path().join("a/victim.csv")).unwrap(), "precious");
+    assert_eq!(std::fs::read_dir(folder.path().join("a")).unwrap().count(), 2);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
 #[test]
 fn an_unknown_experiment_is_answered_with_the_nearest() {
     let output = tapegrad(&["experiments", "rosenbrok"]).output().unwrap();

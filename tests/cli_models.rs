@@ -239,6 +239,17 @@ fn data_that_says_little_is_told_or_fitted() {
         let found = accuracy(folder, if steps { &args } else { &args[4..] });
         assert_eq!(found, 1.0, "{model:?}");
     }
+    // Two samples of one class of ten to learn from: whatever the scores of the others are, it is the answer.
+    let mut mixed: Vec<u8> = (0..20).map(|i| i % 10).collect();
+    (mixed[0], mixed[1]) = (3, 3);
+    write_set(folder, IdxData::U8(pixels.clone().into()), &mixed);
+    for model in ["mlp", "logistic", "krr", "nystrom", "falkon", "rff", "cg"] {
+        let kernel = !matches!(model, "mlp" | "logistic" | "rff");
+        let more: &[&str] = if kernel { &["--kernel", "linear"] } else { &[] };
+        let found = accuracy(folder, &[&["--limit", "2", "--model", model], more].concat());
+        assert_eq!(found, 0.2, "{model}");
+    }
+    write_set(folder, IdxData::U8(pixels.clone().into()), &[3; 20]);
     std::fs::write(folder.join("old.csv"), "precious").unwrap();
     let newton = ["--model", "logistic", "--solver", "newton", "--trace", "old.csv"];
     assert!(error(folder, &newton).contains("class 0 has no samples"));
@@ -270,6 +281,16 @@ fn data_that_says_little_is_told_or_fitted() {
     // Nor have zeros a direction, which is no trouble to the scaling of rows.
     write_set(folder, IdxData::U8(vec![0; 80].into()), &labels);
     assert_eq!(accuracy(folder, &["--model", "krr", "--gamma", "1"]), 0.1);
+    // To the linear kernel all scores of zeros are 0: no sample has a class, and none is taken for a 0.
+    let args = ["--model", "krr", "--kernel", "linear", "--trace", "run.csv", "--report", "run.html"];
+    let output = train(folder, &args);
+    let text = stdout(&output);
+    let last = "undecided: 20 of 20 samples, counted as wrong\n\
+                test accuracy 0.0000 (20 samples, 20 of them undecided)\n";
+    assert!(text.ends_with(last), "{text}{}", stderr(&output));
+    let trace = std::fs::read_to_string(folder.join("run.csv")).unwrap();
+    assert!(trace.contains("# test_accuracy = 0\n# test_undecided = 20\n"), "{trace}");
+    assert!(std::fs::read_to_string(folder.join("run.html")).unwrap().contains(">undecided</th>"));
 }
 
 #[test]

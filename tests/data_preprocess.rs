@@ -159,12 +159,94 @@ fn wrong_settings_and_data() {
     assert!(matches!(Pca::fit(&data.take(1), 1), Err(Error::Data(_))));
     assert!(matches!(Standardize::fit(&data.take(0)), Err(Error::Data(_))));
     assert!(matches!(MinMax::fit(&data.take(0)), Err(Error::Data(_))));
+    // σ is in range, and the variance is not.
     let huge = Dataset::new(vec![1e300, -1e300], 1).unwrap();
-    assert!(matches!(Standardize::fit(&huge), Err(Error::Data(_))));
+    assert_eq!(Standardize::fit(&huge).unwrap().std(), [1e300]);
     assert!(matches!(Pca::fit(&huge, 1), Err(Error::NonFinite(_))));
     // All rows the same: no variance, and no division by it.
     let same = Dataset::new(vec![2.0; 10], 2).unwrap();
     assert_eq!(Pca::fit(&same, 2).unwrap().explained_variance_ratio(), [0.0, 0.0]);
+}
+
+/// Right values by exact rational arithmetic.
+#[test]
+fn moments_lose_nothing_to_the_rounding_of_the_mean() {
+    // In each column the numbers a and a + b alternate: the mean is a + b/2, σ is b/2.
+    for rows in [2, 1000, 1300] {
+        let columns = [(1e14, 1.0), (525_029.94, 1e-6), (1e200, 1e190), (1e-200, 1e-200), (-1e308, 2e307)];
+        let values: Vec<f64> =
+            (0..rows).flat_map(|i| columns.map(|(a, b)| if i % 2 == 0 { a } else { a + b })).collect();
+        let data = Dataset::new(values, columns.len()).unwrap();
+        let fitted = Standardize::fit(&data).unwrap();
+        for (j, (a, b)) in columns.into_iter().enumerate() {
+            // b as it is left after rounding.
+            let b = a + b - a;
+            let (mean, std) = (fitted.mean()[j], fitted.std()[j]);
+            assert!((mean / (a + 0.5 * b) - 1.0).abs() < 1e-15, "{rows} {a:e}: {mean:e}");
+            assert!((std / (0.5 * b) - 1.0).abs() < 1e-14, "{rows} {a:e} + {b:e}: {std:e}");
+        }
+        let z = fitted.apply(&data).unwrap().to_matrix::<f64>();
+        assert!(z.iter().all(|z| (z.abs() - 1.0).abs() < 0.05), "{}", z.rows(0, 2));
+    }
+    // One of 1000 numbers is off by one unit in the last place: σ = √0.000999·2⁻³³.
+    let mut values = vec![525_029.937_5; 1000];
+    values[700] += f64::powi(2.0, -33);
+    let std = Standardize::fit(&Dataset::new(values, 1).unwrap()).unwrap().std()[0];
+    assert!((std / (0.031_606_961_258_558_22 * f64::powi(2.0, -33)) - 1.0).abs() < 1e-12, "{std:e}");
+    // Single precision: stored as it is, and looked at in f64.
+    let values: Vec<f32> = (0..900).map(|i| [54_321.12f32, 54_321.13, 54_321.14][i % 3]).collect();
+    let fitted = Standardize::fit(&Dataset::new(values, 1).unwrap()).unwrap();
+    let variance = fitted.std()[0] * fitted.std()[0];
+    assert!((variance / (0.000_193_277_994_791_666_66 / 3.0) - 1.0).abs() < 1e-9, "{variance:e}");
+    let large: Vec<f32> = vec![1e20, -1e20, 2e20, 0.0];
+    let fitted = Standardize::fit(&Dataset::new(large, 1).unwrap()).unwrap();
+    assert!((fitted.std()[0] / 1.118_033_988_749_895e20 - 1.0).abs() < 1e-6);
+}
+
+#[test]
+fn a_column_of_one_value_has_no_variance_at_all() {
+    for value in [0.1, 1e14 + 0.3, 525_029.94, 1e200, 1e308, 1e-300, 54_321.123, -0.7] {
+        for rows in [1, 3, 1000] {
+            let data = Dataset::new(vec![value; rows], 1).unwrap();
+            let fitted = Standardize::fit(&data).unwrap();
+            assert_eq!((fitted.mean()[0], fitted.std()[0]), (value, 0.0), "{value:e} {rows}");
+            assert!(fitted.apply(&data).unwrap().to_rows::<f64>().iter().all(|z| *z == 0.0));
+            if rows > 1 {
+                let pca = Pca::fit(&data, 1).unwrap();
+                let found = (pca.mean()[0], pca.explained_variance()[0], pca.explained_variance_ratio()[0]);
+                assert_eq!(found, (value, 0.0, 0.0), "{value:e} {rows}");
+            }
+        }
+    }
+}
+
+/// Beside a constant column, one that varies by very little, or far from the origin, is all there is.
+#[test]
+fn components_do_not_follow_constant_columns() {
+    for (offset, scale) in [(0.0, 1e-14), (0.0, 1e-200), (1e14, 1.0), (1e200, 1e190)] {
+        let values: Vec<f64> =
+            (0..1000).flat_map(|i| [0.1, offset + if i % 2 == 0 { 0.0 } else { scale }, 1e5]).collect();
+        let data = Dataset::new(values, 3).unwrap();
+        let fitted = Pca::fit(&data, 3);
+        if offset == 1e200 {
+            assert!(matches!(fitted, Err(Error::NonFinite(_))));
+            continue;
+        }
+        let pca = fitted.unwrap();
+        assert_eq!(pca.components()[..3], [0.0, 1.0, 0.0], "{scale:e}");
+        let ratio = pca.explained_variance_ratio();
+        assert!((ratio[0] - 1.0).abs() < 1e-15 && ratio[1..] == [0.0, 0.0], "{ratio:?}");
+        // n/(n − 1)·(scale/2)².
+        let expected = 1000.0 / 999.0 * 0.25 * scale * scale;
+        let found = pca.explained_variance()[0];
+        assert!(found == expected || (found / expected - 1.0).abs() < 1e-12, "{found:e} {expected:e}");
+        assert_eq!((pca.mean()[0], pca.mean()[2]), (0.1, 1e5));
+    }
+    // Two columns that vary together by 10⁻²⁰⁰: their variance is 0 in f64, and its share is not.
+    let values: Vec<f64> = (0..6).flat_map(|i| [1e-200 * f64::from(i), 2e-200 * f64::from(i)]).collect();
+    let pca = Pca::fit(&Dataset::new(values, 2).unwrap(), 2).unwrap();
+    assert!((pca.explained_variance_ratio()[0] - 1.0).abs() < 1e-15);
+    assert!((pca.components()[1] / pca.components()[0] - 2.0).abs() < 1e-14);
 }
 
 #[test]
@@ -211,7 +293,12 @@ fn smoothing_is_a_convolution_with_a_gaussian() {
     let mut image = [1.0f32];
     smooth_images(&mut image, 1, 1, 50.0).unwrap();
     assert!(image[0] > 0.0 && image[0] < 0.01);
-    for sigma in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+    // The middle of a bell is 1/(σ·√2π) of it, less what is cut off.
+    let mut image = [1.0f64];
+    smooth_images(&mut image, 1, 1, 1e6).unwrap();
+    let expected = 1.0 / (std::f64::consts::TAU * 1e12);
+    assert!((image[0] / expected - 1.0).abs() < 2e-4, "{:e}", image[0]);
+    for sigma in [0.0, -1.0, f64::NAN, f64::INFINITY, 2e6] {
         assert!(matches!(smooth_images(&mut image, 1, 1, sigma), Err(Error::Setting { .. })));
     }
 }

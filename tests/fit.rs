@@ -431,51 +431,6 @@ fn gradients_vanish_through_sigmoids_and_normalisation_cures_it() {
     assert!(ratio(Activation::Relu, 30, Norm::None) > 1e-2);
 }
 
-/// A line through features of size `scale`, in `f32`: how the run ends, its trace, and whether it moved.
-fn large_features(scale: f64, optimizer: &str, options: &FitOptions) -> (Result<Fitted>, Trace, bool) {
-    let x: Vec<f64> = (0..80).map(|i| scale * (f64::from(i % 7) - 3.0)).collect();
-    let labels: Vec<usize> = (0..40).map(|i| usize::from(x[2 * i] > x[2 * i + 1])).collect();
-    let data = Dataset::new(x, 2).unwrap().with_labels(&labels, 2).unwrap();
-    let mut tape = Tape::<f32>::default();
-    let form = MlpOptions { init: Some(Init::Zeros), ..MlpOptions::new(&[2, 2], Activation::Relu) };
-    let model = form.build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
-    let before = tape.value_slice(model.weights()[0]).to_vec();
-    let mut optimizer = tapegrad::optim::find::<f32>(optimizer).unwrap().optimizer(None).unwrap();
-    let mut trace = Trace::default();
-    let fitted = fit(&model, &mut tape, &mut optimizer, &data, None, options, &mut Silent, &mut trace);
-    let moved = tape.value_slice(model.weights()[0]) != before;
-    (fitted, trace, moved)
-}
-
-/// Squares of 10²⁰ are no `f32`: Adam trains all the same, and whatever cannot says so.
-#[test]
-fn features_whose_squares_are_no_numbers() {
-    let options = FitOptions::new(20, 10, 0, CROSS_ENTROPY);
-    for name in ["adam", "adamw"] {
-        let (fitted, trace, moved) = large_features(1e20, name, &options);
-        assert_eq!(fitted.unwrap().stop, Stop::Finished, "{name}");
-        assert!(moved, "{name}");
-        assert!(trace.epochs.last().unwrap().train_accuracy.unwrap() > 0.9, "{name}");
-    }
-    for (scale, name) in [(1e20, "adagrad"), (1e20, "rmsprop"), (1e25, "adam"), (1e25, "adamw")] {
-        let (fitted, trace, _) = large_features(scale, name, &options);
-        let message = fitted.unwrap_err().to_string();
-        let expected =
-            format!("epoch 1, step 1: {name}: after step 1, what it remembers of w1 (p0), 2×2, is inf");
-        assert!(message.starts_with(&expected), "{message}");
-        assert!(trace.epochs.is_empty());
-        // Skipping steps does not mend what is remembered.
-        let clip = Clip::none().with_non_finite(NonFinite::Skip);
-        let skipping = FitOptions { clip, ..FitOptions::new(20, 10, 0, CROSS_ENTROPY) };
-        assert!(large_features(scale, name, &skipping).0.is_err());
-        // Clipping does: its norm is worked out where it is a number.
-        let clip = Clip::none().with_norm(1.0).unwrap();
-        let clipped = FitOptions { clip, ..FitOptions::new(20, 10, 0, CROSS_ENTROPY) };
-        let (fitted, _, moved) = large_features(scale, name, &clipped);
-        assert!(fitted.is_ok() && moved, "{name}");
-    }
-}
-
 /// Weights that the very last step throws out have no loss to show it any more.
 #[test]
 fn weights_that_are_infinite_in_the_end() {
@@ -508,28 +463,6 @@ fn what_does_not_move() {
     // 30 steps an epoch: the first with a rate, the others without.
     let linear = tapegrad::optim::schedule::Linear::new(0.1, 0.0, 30).unwrap();
     assert_eq!(unmoved(0.1, 4, 2, Rate::Schedule(Arc::new(linear))), (String::new(), 3));
-}
-
-/// A rate that was asked for and is 0 as an `f32` is an error; one that a schedule comes to is 0.
-#[test]
-fn rates_that_are_too_small_for_the_type() {
-    let data = digits(20);
-    let fitted = |schedule: Arc<dyn Schedule>| {
-        let mut tape = Tape::<f32>::default();
-        let model = small().build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
-        let mut optimizer = Optimizer::<f32>::new(Sgd, 0.1).unwrap();
-        let options =
-            FitOptions { rate: Rate::Schedule(schedule), ..FitOptions::new(2, 1, 0, CROSS_ENTROPY) };
-        let mut trace = Trace::default();
-        let fitted = fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace);
-        (fitted, trace)
-    };
-    use tapegrad::optim::schedule::{Constant, StepDecay};
-    let message = fitted(Arc::new(Constant::new(1e-50).unwrap())).0.unwrap_err().to_string();
-    assert!(message.starts_with("lr: 1e-50 is 0 as f32"), "{message}");
-    let (fitted, trace) = fitted(Arc::new(StepDecay::new(0.1, 1e-3, 1).unwrap()));
-    assert_eq!(fitted.unwrap().idle_epochs, 1);
-    assert_eq!(trace.epochs[0].lr, 0.0);
 }
 
 /// Settings of a run that are numbers of `f64` and none of `f32`, before the first step.

@@ -49,19 +49,83 @@ fn known_bytes() {
 }
 
 #[test]
-fn plain_bytes_are_mapped_and_outlive_the_file() {
+fn what_was_read_stays_whatever_becomes_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.idx");
     let array = IdxArray::new(vec![3], IdxData::U8(vec![7, 8, 9].into()));
     idx::write(&path, &array).unwrap();
     let back = idx::read(&path).unwrap();
     let IdxData::U8(bytes) = back.data() else { panic!() };
+    assert!(!bytes.is_mapped());
+    // In place: a map would show the new byte, and then kill the process.
+    fs::OpenOptions::new().write(true).open(&path).unwrap().write_all(&[0, 0, 8, 1, 0, 0, 0, 3, 1]).unwrap();
+    assert_eq!(back, array);
+    fs::File::create(&path).unwrap();
+    assert_eq!(back, array);
+    bytes.check_unchanged().unwrap();
+}
+
+#[test]
+fn a_mapped_file_outlives_its_name_and_a_change_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.idx");
+    let array = IdxArray::new(vec![3], IdxData::U8(vec![7, 8, 9].into()));
+    idx::write(&path, &array).unwrap();
+    // SAFETY: the file is changed in place at the end only, and nothing is read from the map after that.
+    let back = unsafe { idx::read_mapped(&path).unwrap() };
+    let IdxData::U8(bytes) = back.data() else { panic!() };
     assert!(bytes.is_mapped());
+    // Above a bound means above it.
+    // SAFETY: as before.
+    for (bound, mapped) in [(2, true), (3, false)] {
+        let options = unsafe { idx::ReadOptions::default().map_above(bound) };
+        let read = idx::read_with(&path, &options).unwrap();
+        assert!(matches!(read.data(), IdxData::U8(bytes) if bytes.is_mapped() == mapped));
+    }
     // Writing again replaces the name and leaves the mapped contents alone.
     idx::write(&path, &IdxArray::new(vec![1], IdxData::U8(vec![0].into()))).unwrap();
     assert_eq!(back, array);
     assert_eq!(idx::read(&path).unwrap().shape(), [1]);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "a temporary file stayed");
+    bytes.check_unchanged().unwrap();
+
+    // SAFETY: as before.
+    let changed = unsafe { idx::read_mapped(&path).unwrap() };
+    let IdxData::U8(bytes) = changed.data() else { panic!() };
+    let data = tapegrad::Dataset::new(bytes.clone(), 1).unwrap();
+    data.check_unchanged().unwrap();
+    fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(&[1]).unwrap();
+    let error = data.take(1).check_unchanged().unwrap_err().to_string();
+    assert!(error.contains("a.idx: the file was changed") && error.contains("9 bytes and has 10"), "{error}");
+}
+
+/// A file that grows or shrinks while it is read is told as such, whatever looks wrong about its contents.
+#[test]
+fn a_file_that_changes_while_it_is_read_is_an_error() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.idx");
+    let n = 4_000_000;
+    let plain = [&[0, 0, 8, 1][..], &(n as u32).to_be_bytes(), &vec![1; n]].concat();
+    fs::write(&path, &plain).unwrap();
+    let done = AtomicBool::new(false);
+    let noticed = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+            while !done.load(Ordering::Relaxed) {
+                file.set_len(n as u64 / 2).unwrap();
+                file.set_len(n as u64 + 8).unwrap();
+            }
+        });
+        let noticed = (0..1000).find_map(|_| match idx::read(&path) {
+            Err(Error::Io { source, .. }) => Some(source.to_string()),
+            _ => None,
+        });
+        done.store(true, Ordering::Relaxed);
+        noticed
+    });
+    let text = noticed.unwrap();
+    assert!(text.contains("the file was changed while it was read"), "{text}");
 }
 
 #[test]
@@ -109,7 +173,57 @@ fn gzip_errors_say_where_and_what() {
     let checksum = wrong.len() - 8;
     wrong[checksum] ^= 1;
     check_error(&wrong, 11, "corrupt");
-    check_error(&[&packed[..], b"this is no gzip"].concat(), 11, "corrupt");
+    let garbage = "corrupt: what follows is neither another gzip member nor zeros";
+    check_error(&[&packed[..], b"this is no gzip"].concat(), 11, garbage);
+    check_error(&[&packed[..], &[0; 1000], b"this is no gzip"].concat(), 11, garbage);
+    // The beginning of another member, and no more.
+    check_error(&[&packed[..], &[0; 3], &[0x1f]].concat(), 11, "cut short");
+}
+
+/// As `gzip` and Python have it, which a tape's last block has made common.
+#[test]
+fn zeros_behind_a_gzip_member_are_passed_over() {
+    let plain = [0, 0, 8, 1, 0, 0, 0, 3, 1, 2, 3];
+    let expected = IdxArray::new(vec![3], IdxData::U8(vec![1, 2, 3].into()));
+    let (first, second, none) = (gzip(&plain[..6]), gzip(&plain[6..]), gzip(b""));
+    for zeros in [0, 1, 2, 511, 512, 8192, 100_000] {
+        let zeros = vec![0; zeros];
+        for parts in [
+            &[&gzip(&plain), &zeros][..],
+            &[&first, &second, &zeros],
+            &[&first, &zeros, &second],
+            &[&first, &zeros, &second, &zeros, &none, &zeros],
+            &[&none, &zeros, &first, &none, &none, &second, &none],
+        ] {
+            assert_eq!(
+                read(&parts.iter().flat_map(|part| part.to_vec()).collect::<Vec<u8>>()).unwrap(),
+                expected,
+                "{} zeros, {} parts",
+                zeros.len(),
+                parts.len()
+            );
+        }
+    }
+    // More of the array behind the zeros is too much, like anything else.
+    check_error(&[&gzip(&plain), &[0; 9][..], &gzip(&[1])].concat(), 11, "expected the end");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_circle_of_links_is_no_missing_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("train-images-idx3-ubyte");
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    for error in [idx::read(&path).unwrap_err(), tapegrad::Dataset::mnist(folder.path()).unwrap_err()] {
+        let text = error.to_string();
+        assert!(text.contains("train-images-idx3-ubyte: ") && text.contains("symbolic links"), "{text}");
+    }
+    let error = tapegrad::Dataset::mnist(&path).unwrap_err().to_string();
+    assert!(error.contains("symbolic links"), "{error}");
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("gone", &path).unwrap();
+    let error = tapegrad::Dataset::mnist(folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("train-images-idx3-ubyte is a link that leads nowhere"), "{error}");
 }
 
 #[test]

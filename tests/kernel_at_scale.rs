@@ -252,8 +252,7 @@ fn bad_settings_are_errors() {
     assert_eq!(name(huge.unwrap_err()), "memory");
 }
 
-/// Centres far from the origin for their spread: the distances in f32 have errors far above ε, which the
-/// first jitter does not make up for.
+/// Centres far from the origin for their spread, most of them twice.
 #[test]
 fn rounded_distances_do_not_stop_an_approximation() {
     let x = Samples::new((0..300).map(|i| 10.0 + (i % 61) as f32 / 1e3).collect(), 1).unwrap();

@@ -237,11 +237,11 @@ fn single_samples_and_single_classes() {
     let x = random(6, 2, 17);
     let y = one_vs_rest(&[1; 6], 3).unwrap();
     let fit = KernelRidge::fit(rbf(1.0), &x, &y, RidgeOptions::new(1e-6)).unwrap();
-    assert_eq!(fit.classify(&x), [1; 6]);
+    assert_eq!(fit.classify(&x), [Some(1); 6]);
     assert_eq!(fit.accuracy(&x, &[1, 1, 1, 0, 0, 0]), 0.5);
     let y = one_vs_rest(&[0; 6], 1).unwrap();
     let fit = KernelRidge::fit(rbf(1.0), &x, &y, RidgeOptions::new(1e-6)).unwrap();
-    assert_eq!(fit.classify(&random(4, 2, 18)), [0; 4]);
+    assert_eq!(fit.classify(&random(4, 2, 18)), [Some(0); 4]);
     assert!(matches!(one_vs_rest::<f64>(&[0, 3], 3), Err(Error::Data(why)) if why.contains("row 1")));
 }
 

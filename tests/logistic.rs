@@ -117,7 +117,7 @@ fn two_classes_three_ways() {
     for (i, class) in binary.predict(&x).unwrap().into_iter().enumerate() {
         assert!((p[(i, 0)] + p[(i, 1)] - 1.0).abs() < 1e-15);
         assert!((p[(i, 1)] - 1.0 / (1.0 + Float::exp(-z[(i, 0)]))).abs() < 1e-15);
-        assert_eq!(class, usize::from(z[(i, 0)] > 0.0));
+        assert_eq!(class, Some(usize::from(z[(i, 0)] > 0.0)));
     }
 }
 
@@ -284,7 +284,8 @@ fn images() {
     tape.backward(loss);
     let largest = tape.param_grads().iter().fold(0.0f64, |a, b| a.max(b.abs()));
     assert!(largest < 1e-9, "{largest:e} after {} steps", model.steps());
-    let right = model.predict_dataset(&data).unwrap().iter().zip(&labels).filter(|(a, b)| a == b).count();
+    let right =
+        model.predict_dataset(&data).unwrap().iter().zip(&labels).filter(|(a, b)| **a == Some(**b)).count();
     assert!(right > 390, "{right} of 400");
 }
 
@@ -413,7 +414,7 @@ fn no_features() {
         let model = LogisticRegression::fit(&none, &labels, 3, &options(scheme, 0.1)).unwrap();
         let p = model.probabilities(&none).unwrap();
         close(&p.rows(0, 1).into_owned(), &dmatrix![1.0 / 6.0, 2.0 / 6.0, 3.0 / 6.0], 1e-12);
-        assert_eq!(model.predict(&none).unwrap(), [2; 6]);
+        assert_eq!(model.predict(&none).unwrap(), [Some(2); 6]);
     }
     let nothing = LogisticOptions { intercept: false, ..options(Scheme::Multinomial, 0.1) };
     let model = LogisticRegression::fit(&none, &labels, 3, &nothing).unwrap();
@@ -430,5 +431,39 @@ fn features_beyond_the_numbers_are_an_error() {
         let options = LogisticOptions { scheme, ..LogisticOptions::default() };
         let found = LogisticRegression::fit(&x, &labels, 3, &options);
         assert!(found.is_err(), "{scheme:?}: {found:?}");
+    }
+}
+
+/// The same scores at features of any size, or an error that names the column.
+#[test]
+fn features_at_every_scale() {
+    let labels: Vec<usize> = (0..40).map(|i| usize::from(i * 7 % 11 > 4)).collect();
+    let x = |scale: f64| DMatrix::from_fn(40, 2, |i, j| scale * ((i * 5 + j * 3) % 13) as f64);
+    let options = LogisticOptions { scheme: Scheme::Binary, lambda: 0.0, ..Default::default() };
+    let fit = |scale| LogisticRegression::fit(&x(scale), &labels, 2, &options);
+    let expected = fit(1.0).unwrap().logits(&x(1.0)).unwrap();
+    for scale in [1e-100, 1e-25, 1e25, 1e100] {
+        let found = fit(scale).unwrap().logits(&x(scale)).unwrap();
+        assert!((found - &expected).amax() < 1e-7, "{scale:e}");
+    }
+    let error = fit(1e-200).unwrap_err();
+    assert!(matches!(error, Error::Data(_)) && error.to_string().contains("column 0"), "{error}");
+    assert!(matches!(fit(1e200), Err(Error::NonFinite(_))));
+    // With a penalty such features have no say, and the biases are those of none.
+    let options = LogisticOptions { lambda: 1e-3, ..options };
+    let model = LogisticRegression::fit(&x(1e-200), &labels, 2, &options).unwrap();
+    let ones = labels.iter().sum::<usize>() as f64;
+    assert!((model.bias()[0] - (ones / (40.0 - ones)).ln()).abs() < 1e-12);
+    for (name, options) in [
+        ("lambda", LogisticOptions { lambda: f64::INFINITY, ..options }),
+        ("lambda", LogisticOptions { lambda: f64::NAN, ..options }),
+        ("lambda", LogisticOptions { lambda: -1.0, ..options }),
+        ("max_steps", LogisticOptions { max_steps: 0, ..options }),
+    ] {
+        let Err(Error::Setting { name: found, .. }) = LogisticRegression::fit(&x(1.0), &labels, 2, &options)
+        else {
+            panic!("{name}")
+        };
+        assert_eq!(found, name);
     }
 }

@@ -13,6 +13,8 @@ fi
 # A folder of its own: what is compiled here is for the interpreter. IDX files are read from the disk.
 export CARGO_TARGET_DIR=target/miri
 export MIRIFLAGS="${MIRIFLAGS:-} -Zmiri-disable-isolation"
+# Interpreted, a backtrace takes longer than the test that panics as it should.
+export RUST_BACKTRACE=0
 miri() { cargo +nightly miri test --locked --no-default-features "$@"; }
 
 if [ $# -gt 0 ]; then

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use tapegrad::data::idx::{self, IdxArray, IdxData};
-use tapegrad::data::{Dataset, ascii_image, synthetic, write_mnist};
-use tapegrad::{Error, Result};
+use tapegrad::data::idx::{self, Bytes, IdxArray, IdxData};
+use tapegrad::data::{Dataset, Features, ascii_image, synthetic, write_mnist};
+use tapegrad::{Error, Result, text};
 
-use super::{Outcome, interrupt, output};
+use super::source::{explain, read_options, warn_if_mapped};
+use super::{Outcome, interrupt, memory, output};
 
 /// Make synthetic data, and look into IDX files
 #[derive(Args)]
@@ -86,39 +87,63 @@ pub fn run(args: &DataArgs) -> Outcome {
 fn synth(args: &SynthArgs) -> Outcome {
     let set = synthetic::find(&args.name)?;
     let noise = args.noise.unwrap_or(set.noise);
-    let rows = args.samples.checked_add(args.test).ok_or_else(|| Error::setting("samples", "too many"))?;
     for (name, n) in [("samples", args.samples), ("test", args.test)] {
         if n > MOST_SAMPLES {
             return Err(Error::setting(name, format!("{n} is above {MOST_SAMPLES}")).into());
         }
     }
+    // What such a sample is, and whether the noise is right.
+    let one = (set.generate)(1, noise, args.seed)?;
+    let images = one.image_shape().is_some();
+    if args.samples == 0 || (images && args.test == 0) {
+        let why = if images {
+            "images are written as a training and a test set, and neither may be empty"
+        } else {
+            "0 is not a number of samples; it must be at least 1"
+        };
+        return Err(Error::setting(if args.samples == 0 { "samples" } else { "test" }, why).into());
+    }
+    let rows = args.samples + args.test;
+    check_memory(&one, rows, args)?;
     let asked = interrupt::watch();
     // One draw cut in two: no test sample is a training sample.
     let all = (set.generate)(rows, noise, args.seed)?;
     let test: Vec<usize> = (args.samples..rows).collect();
-    let (train, test) = (all.take(args.samples), all.subset(&test));
+    let (train, test) = (all.try_take(args.samples)?, all.try_subset(&test)?);
     if let Some(code) = interrupt::check(&asked) {
         return Ok(code);
     }
-    let paths = if all.image_shape().is_none() {
-        write_columns(&train, &args.out)?
-    } else if args.samples == 0 || args.test == 0 {
-        let why = "images are written as a training and a test set, and neither may be empty";
-        return Err(Error::setting(if args.test == 0 { "test" } else { "samples" }, why).into());
-    } else {
+    let paths = if images {
         write_mnist(&train, &test, &args.out)?.to_vec()
+    } else {
+        write_columns(&train, &args.out)?
     };
     if let Some(code) = interrupt::check(&asked) {
         return Ok(code);
     }
     for path in paths {
-        output::line(path.display())?;
+        output::line(text::path(&path))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// As many samples as a synthetic set may have; 10 million digits are 8 GB.
 const MOST_SAMPLES: usize = 10_000_000;
+
+/// An error if `rows` samples such as `one` take more memory than there is: a machine that gives out more than
+/// it has kills the program later.
+fn check_memory(one: &Dataset, rows: usize, args: &SynthArgs) -> Result<()> {
+    // Numbers are copied for their file, bytes are not; then there are labels or targets, and row numbers.
+    let row = if let Features::U8(_) = one.stored() { 1 } else { 2 * size_of::<f64>() } * one.features() + 32;
+    let needed = (row as u64).saturating_mul(rows as u64);
+    let room = memory::available();
+    if needed <= room.bytes {
+        return Ok(());
+    }
+    let name = if args.test > args.samples { "test" } else { "samples" };
+    let why = format!("{rows} samples take about {}, and {room}: use fewer", output::bytes(needed));
+    Err(Error::setting(name, why))
+}
 
 /// Features, and labels or targets, as IDX files of their own.
 fn write_columns(data: &Dataset, folder: &Path) -> Result<Vec<PathBuf>> {
@@ -129,21 +154,26 @@ fn write_columns(data: &Dataset, folder: &Path) -> Result<Vec<PathBuf>> {
     };
     let n = data.len();
     let mut paths =
-        vec![write("features.idx", vec![n, data.features()], IdxData::F64(data.to_rows::<f64>()))?];
+        vec![write("features.idx", vec![n, data.features()], IdxData::F64(data.try_to_rows::<f64>()?))?];
     if data.labels().is_some() {
-        let labels = (0..n).map(|i| data.label(i) as i32).collect();
+        let labels = data.labels().unwrap_or_default().iter().map(|label| *label as i32).collect();
         paths.push(write("labels.idx", vec![n], IdxData::I32(labels))?);
     }
     if data.targets().is_some() {
-        let targets = data.targets_matrix::<f64>().transpose().as_slice().to_vec();
+        let targets = data.targets().unwrap_or_default().to_vec();
         paths.push(write("targets.idx", vec![n, data.target_width()], IdxData::F64(targets))?);
     }
     Ok(paths)
 }
 
 fn info(args: &InfoArgs) -> Outcome {
-    let array = idx::read(&args.path)?;
-    output::write(describe(&array, args.images))?;
+    let (options, room) = read_options();
+    let array = idx::read_with(&args.path, &options).map_err(|error| explain(error, &room))?;
+    let mapped = if let IdxData::U8(bytes) = array.data() { Some(bytes.clone()) } else { None };
+    warn_if_mapped("the elements", mapped.as_ref().is_some_and(Bytes::is_mapped));
+    let text = describe(&array, args.images);
+    mapped.map_or(Ok(()), |bytes| bytes.check_unchanged())?;
+    output::write(text)?;
     Ok(ExitCode::SUCCESS)
 }
 

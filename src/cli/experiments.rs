@@ -12,9 +12,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tapegrad::experiments::{
     Context, EXPERIMENTS, Experiment, ExperimentData, Finished, ReportFolder, Settings, find,
 };
-use tapegrad::{Error, Result, linalg};
+use tapegrad::{Error, Result, linalg, text};
 
-use super::source::{TEST_DIGITS, TRAINING_DIGITS, USUAL_FOLDER};
+use super::source::{TEST_DIGITS, TRAINING_DIGITS, USUAL_FOLDER, usual_folder};
 use super::{Outcome, interrupt, output};
 
 /// Try out what the theory claims, and write a page about it
@@ -78,28 +78,45 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
         args.names.iter().map(|name| find(&name.to_lowercase())).collect::<Result<_>>()?
     };
     linalg::try_with_threads(linalg::available_threads(), || -> Outcome {
-        let images = args.images();
+        let images = args.images()?;
         let data = open_data(images, args.quick)?;
         if images.is_none() && !args.quick {
             let why = format!("no folder was named with --data and {USUAL_FOLDER} is not there");
             output::note(format_args!("note: the images are synthetic digits, as {why}"));
+        }
+        for difference in data.train.differences(&data.test) {
+            output::warning(difference);
         }
         let folder = ReportFolder::open(&args.out)?;
         for experiment in &chosen {
             folder.check(experiment.name)?;
         }
         let mut failed = Vec::new();
-        for experiment in chosen {
+        for experiment in &chosen {
             if let Some(code) = interrupt::check(&asked) {
                 return Ok(code);
             }
             let settings = Settings::new(experiment, args.quick, args.seed, &data);
-            if let Some(finished) = folder.finished(experiment.name)
-                && finished.settings == settings
-            {
-                folder.restore(&finished)?;
-                output::line(summary(&finished) + ", kept from an earlier run")?;
-                continue;
+            let kept = folder.finished(experiment.name).unwrap_or_else(|error| {
+                output::note(format_args!(
+                    "note: the kept result of {} cannot be used, so it is run again: {error}",
+                    experiment.name
+                ));
+                None
+            });
+            if let Some(finished) = kept {
+                if finished.settings == settings {
+                    folder.restore(&finished)?;
+                    output::line(summary(&finished) + ", kept from an earlier run")?;
+                    continue;
+                }
+                // Other settings the user has asked for; another program may come as a surprise.
+                if finished.settings.version != settings.version {
+                    output::note(format_args!(
+                        "note: the kept result of {} is of another version, so it is run again",
+                        experiment.name
+                    ));
+                }
             }
             let bar = progress_bar(experiment.name);
             let progress = |share: f64, what: &str| {
@@ -123,13 +140,19 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
                     continue;
                 }
             };
-            let (command, seconds) = (args.command(experiment), start.elapsed().as_secs_f64());
+            let (command, seconds) = (args.command(experiment, images), start.elapsed().as_secs_f64());
             let finished = Finished { settings, command, seconds, outcome };
             folder.keep(&finished)?;
             output::line(summary(&finished))?;
         }
         folder.write_page()?;
-        output::line(folder.page().display())?;
+        for other in EXPERIMENTS.iter().filter(|other| chosen.iter().all(|c| c.name != other.name)) {
+            if let Err(error) = folder.finished(other.name) {
+                let name = other.name;
+                output::note(format_args!("note: {name} is left out of the page: {error}"));
+            }
+        }
+        output::line(text::path(&folder.page()))?;
         if failed.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }
@@ -140,16 +163,18 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
 
 impl ExperimentsArgs {
     /// The folder with the images: that of `--data`, else the usual one, which a quick run does not look for.
-    fn images(&self) -> Option<&Path> {
-        let usual = Path::new(USUAL_FOLDER);
-        self.data.as_deref().or((!self.quick && usual.is_dir()).then_some(usual))
+    fn images(&self) -> Result<Option<&Path>> {
+        match &self.data {
+            Some(folder) => Ok(Some(folder)),
+            None if self.quick => Ok(None),
+            None => usual_folder(),
+        }
     }
 
     /// The command that runs this one experiment in the same way.
-    fn command(&self, experiment: &Experiment) -> String {
+    fn command(&self, experiment: &Experiment, images: Option<&Path>) -> String {
         let quick = if self.quick { " --quick" } else { "" };
-        let data = self
-            .images()
+        let data = images
             .map_or(String::new(), |folder| format!(" --data {}", quoted(&folder.display().to_string())));
         format!("tapegrad experiments {}{quick}{data} --seed {}", experiment.name, self.seed)
     }

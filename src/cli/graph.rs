@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
+use tapegrad::models::Mlp;
 use tapegrad::nn::{Mode, Module};
 use tapegrad::rng::{Place, Purpose, stream};
 use tapegrad::{Error, Tape, file};
@@ -43,13 +44,39 @@ enum Format {
     Dot,
 }
 
+/// An error about the size of the network, under the name of the flag that has the largest share in it.
+fn blame(args: &GraphArgs, form: &Mlp, error: Error) -> Error {
+    let hidden = &form.widths[1..form.widths.len() - 1];
+    match error {
+        // A width of 0 is not too large.
+        Error::Setting { why, name: "widths" | "hidden" | "batch" } if !hidden.contains(&0) => {
+            let widest = hidden.iter().copied().max().unwrap_or(0);
+            let sizes = [
+                ("hidden", widest),
+                ("inputs", args.inputs),
+                ("outputs", args.outputs),
+                ("batch", args.batch),
+            ];
+            // The first of equal ones.
+            let (name, _) = sizes.into_iter().rev().max_by_key(|(_, size)| *size).unwrap_or(sizes[0]);
+            Error::setting(name, why)
+        }
+        other => other,
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &GraphArgs) -> Outcome {
     if args.batch == 0 {
         return Err(Error::setting("batch", "0 is no batch; it must be at least 1").into());
     }
+    for (name, width) in [("inputs", args.inputs), ("outputs", args.outputs)] {
+        if width == 0 {
+            return Err(Error::setting(name, "0 is no width; it must be at least 1").into());
+        }
+    }
     let form = args.shape.options(args.inputs, args.outputs);
-    super::train::check_memory::<f32>(&form, args.batch)?;
+    super::train::check_memory::<f32>(&form, args.batch).map_err(|error| blame(args, &form, error))?;
     let mut tape = Tape::<f32>::default();
     let mut rng = stream(0, Purpose::Init);
     let model = form.build(&mut tape, &mut rng)?;

@@ -14,9 +14,11 @@ mod source;
 mod train;
 
 use std::any::TypeId;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use tapegrad::text;
 
 /// Machine learning on the CPU, reproducible to the last bit.
 #[derive(Parser)]
@@ -82,6 +84,21 @@ fn is_number(arg: &clap::Arg) -> bool {
     numbers.iter().any(|number| arg.get_value_parser().type_id() == *number)
 }
 
+/// Ends the program with what clap has to say: help and version, or that the usage is wrong. That quotes the
+/// arguments: if a terminal would act on one, clap is asked again with all of them as they may be shown.
+fn refuse(error: &clap::Error) -> ! {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let shown: Vec<OsString> =
+        args.iter().map(|arg| text::printable(&arg.to_string_lossy()).into_owned().into()).collect();
+    if error.use_stderr()
+        && args != shown
+        && let Err(error) = with_negative_numbers(Cli::command()).try_get_matches_from(shown)
+    {
+        error.exit();
+    }
+    error.exit()
+}
+
 /// Parses the command line, runs the command, and turns whatever happens into an exit code.
 pub fn run() -> ExitCode {
     // A defect must not greet the user with a backtrace either.
@@ -89,8 +106,8 @@ pub fn run() -> ExitCode {
         output::note(format_args!("error: internal error, please report it: {panic}"));
     }));
     let outcome = std::panic::catch_unwind(|| {
-        let matches = with_negative_numbers(Cli::command()).get_matches();
-        let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let matches = with_negative_numbers(Cli::command()).try_get_matches().unwrap_or_else(|e| refuse(&e));
+        let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| refuse(&e));
         match cli.command {
             Command::Train(args) => {
                 train::run(&args, matches.subcommand_matches("train").unwrap_or(&matches))

@@ -1,9 +1,13 @@
 //! Where the data comes from: a folder that was named, the usual folder, or the generator.
 
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
-use tapegrad::data::{Dataset, synthetic};
-use tapegrad::{Error, Result};
+use tapegrad::data::idx::ReadOptions;
+use tapegrad::data::{Dataset, Features, synthetic};
+use tapegrad::{Error, Result, text};
+
+use super::{Failure, memory, output};
 
 /// Where `train` looks for MNIST by itself.
 pub const USUAL_FOLDER: &str = "data/mnist";
@@ -22,19 +26,65 @@ pub struct Source {
     pub name: &'static str,
 }
 
+/// The usual folder, if it is there. One that may not be looked into, or is a link that leads nowhere, is
+/// there: to take synthetic digits in its place would be another run than was asked for.
+pub fn usual_folder() -> Result<Option<&'static Path>> {
+    let usual = Path::new(USUAL_FOLDER);
+    match std::fs::metadata(usual) {
+        Ok(_) => Ok(Some(usual)),
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && std::fs::symlink_metadata(usual).is_err() =>
+        {
+            Ok(None)
+        }
+        // Such as a file of the name `data`.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Ok(None),
+        Err(error) => Err(Error::io(usual)(error)),
+    }
+}
+
+/// How IDX files are read: within the memory that there is, and mapped where they hold more than half of it.
+pub fn read_options() -> (ReadOptions, memory::Room) {
+    let room = memory::available();
+    let options = ReadOptions::default().memory(room.bytes);
+    // SAFETY: the program cannot rule out that somebody changes a file of the user's while it is mapped. A file
+    // of this size cannot be worked on otherwise; the user is told so (`warn_if_mapped`), and a change is
+    // noticed after each epoch.
+    (unsafe { options.map_above(room.bytes / 2) }, room)
+}
+
+/// An error about memory with what there is of it.
+pub fn explain(error: Error, room: &memory::Room) -> Error {
+    match error {
+        Error::Memory { .. } => Error::Data(format!("{error}; {room}")),
+        other => other,
+    }
+}
+
+/// Tells the user what a mapped file asks of them.
+pub fn warn_if_mapped(what: &str, mapped: bool) {
+    if mapped {
+        output::warning(format_args!(
+            "{what} take more than half of the memory and are used where they lie: do not change the files \
+             before the command is finished"
+        ));
+    }
+}
+
 impl Source {
     /// The IDX files in `folder`; without one those in `data/mnist`, and where that is not there
     /// either, synthetic digits.
     pub fn open(folder: Option<&Path>, seed: u64) -> Result<Source> {
-        let usual = Path::new(USUAL_FOLDER);
         let folder = match folder {
-            Some(folder) => Some(folder.to_path_buf()),
-            None => usual.is_dir().then(|| PathBuf::from(usual)),
+            Some(folder) => Some(folder),
+            None => usual_folder()?,
         };
         match folder {
             Some(folder) => {
-                let (train, test) = Dataset::mnist(&folder)?;
-                let description = format!("IDX files in {}", folder.display());
+                let (options, room) = read_options();
+                let (train, test) =
+                    Dataset::mnist_with(folder, &options).map_err(|error| explain(error, &room))?;
+                let description = format!("IDX files in {}", text::path(folder));
                 Ok(Source { train, test, description, name: "idx" })
             }
             None => {
@@ -56,15 +106,32 @@ impl Source {
         match limit {
             Some(0) => Err(Error::setting("limit", "0 leaves no training samples")),
             Some(n) => {
-                self.train = self.train.take(n);
+                self.train = self.train.try_take(n)?;
                 Ok(())
             }
             None => Ok(()),
         }
     }
 
+    /// Tells on standard error what is odd about the data, and unless `quiet` on standard output what it is.
+    /// To be called once all settings are known to be right.
+    pub fn announce(&self, quiet: bool) -> Result<(), Failure> {
+        let mapped = |data: &Dataset| matches!(data.stored(), Features::U8(bytes) if bytes.is_mapped());
+        warn_if_mapped("the images", mapped(&self.train) || mapped(&self.test));
+        for difference in self.train.differences(&self.test) {
+            output::warning(difference);
+        }
+        if quiet { Ok(()) } else { output::line(self.summary()) }
+    }
+
+    /// An error if the files have been changed under a run that uses them where they lie.
+    pub fn check_unchanged(&self) -> Result<()> {
+        self.train.check_unchanged()?;
+        self.test.check_unchanged()
+    }
+
     /// One line on what there is.
-    pub fn summary(&self) -> String {
+    fn summary(&self) -> String {
         let shape = match self.train.image_shape() {
             Some((height, width)) => format!("images of {height}×{width}"),
             None => format!("samples of {} features", self.train.features()),

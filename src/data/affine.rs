@@ -1,5 +1,6 @@
 //! [`Affine`]: a shift and a scale per feature, applied when a batch is gathered.
 
+use super::memory::with_room;
 use crate::{Error, Result};
 
 /// z = (x − center)/scale, with one pair for all features or one for each.
@@ -94,7 +95,12 @@ impl Affine {
                 Affine::uniform(center, scale)
             }
             Some(n) => {
-                let (center, scale) = (0..n).map(compose).unzip();
+                let (mut center, mut scale) =
+                    (with_room(n, "centers of columns")?, with_room(n, "scales of columns")?);
+                for (c, s) in (0..n).map(compose) {
+                    center.push(c);
+                    scale.push(s);
+                }
                 Affine::columns(center, scale)
             }
         }

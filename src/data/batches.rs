@@ -2,6 +2,7 @@
 
 use rand::seq::SliceRandom;
 
+use super::memory::collected;
 use crate::rng::{Purpose, stream};
 use crate::{Error, Result};
 
@@ -33,7 +34,8 @@ impl Batches {
     /// where `size` does not divide `rows`; see [`drop_last`](Self::drop_last).
     ///
     /// # Errors
-    /// [`Error::Setting`] if `size` is 0; [`Error::Data`] if there are no rows.
+    /// [`Error::Setting`] if `size` is 0; [`Error::Data`] if there are no rows; [`Error::Memory`] if there is
+    /// not enough of it for their order.
     pub fn shuffled(rows: usize, size: usize, seed: u64) -> Result<Batches> {
         Batches::new(rows, size, Some(seed))
     }
@@ -53,7 +55,7 @@ impl Batches {
         if rows == 0 {
             return Err(Error::Data("there are no rows to make batches of".into()));
         }
-        Ok(Batches { order: (0..rows).collect(), size, drop_last: false, seed })
+        Ok(Batches { order: collected(0..rows, "the order of the rows")?, size, drop_last: false, seed })
     }
 
     /// Leaves out a last batch that is not full. Which rows are left out changes from epoch to epoch.

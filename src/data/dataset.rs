@@ -7,6 +7,7 @@ use nalgebra::DMatrix;
 
 use super::affine::Affine;
 use super::idx::{Bytes, IdxData};
+use super::memory::{collected, reserve, try_collected, with_room};
 use crate::{Error, Float, Result};
 
 /// The stored features, row-major, a sample a row; shared by cloning.
@@ -69,22 +70,29 @@ impl From<Vec<f64>> for Features {
 }
 
 impl From<IdxData> for Features {
-    /// Bytes stay bytes; other whole numbers become `f64`.
+    /// Bytes stay bytes; other whole numbers become `f64`. Panics if there is not enough memory for that.
     fn from(values: IdxData) -> Self {
-        match values {
+        Features::from_idx(values).unwrap_or_else(|error| panic!("Features: {error}"))
+    }
+}
+
+impl Features {
+    /// As `from`, with an error where the memory is not enough.
+    pub(super) fn from_idx(values: IdxData) -> Result<Features> {
+        Ok(match values {
             IdxData::U8(v) => v.into(),
             IdxData::F32(v) => v.into(),
             IdxData::F64(v) => v.into(),
-            other => other.to_f64().into(),
-        }
+            other => other.try_to_f64()?.into(),
+        })
     }
 }
 
 #[derive(Clone, Debug)]
 pub(super) enum Labels {
     None,
-    Classes { of_row: Arc<[u32]>, count: usize },
-    Targets { values: Arc<[f64]>, width: usize },
+    Classes { of_row: Arc<Vec<u32>>, count: usize },
+    Targets { values: Arc<Vec<f64>>, width: usize },
 }
 
 /// Samples as rows, with class labels, real-valued targets, or neither.
@@ -106,10 +114,10 @@ pub(super) enum Labels {
 pub struct Dataset {
     pub(super) stored: Features,
     /// Row i is stored row `rows[i]`; all in their order where `None`.
-    pub(super) rows: Option<Arc<[u32]>>,
+    pub(super) rows: Option<Arc<Vec<u32>>>,
     pub(super) map: Arc<Affine>,
     pub(super) labels: Labels,
-    weights: Option<Arc<[f64]>>,
+    weights: Option<Arc<Vec<f64>>>,
     len: usize,
     features: usize,
     class_names: Option<Arc<[String]>>,
@@ -160,10 +168,12 @@ impl Dataset {
     /// Samples from the rows of a matrix, which is copied.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// As [`new`](Self::new); [`Error::Memory`] if there is not enough of it for the copy.
     pub fn from_matrix<T: Float>(matrix: &DMatrix<T>) -> Result<Dataset> {
-        // The transpose's columns are the rows, one behind the other.
-        let values: Vec<f64> = matrix.transpose().iter().map(|x| x.to_f64()).collect();
+        let mut values = with_room::<f64>(matrix.len(), "the samples of a matrix")?;
+        for row in matrix.row_iter() {
+            values.extend(row.iter().map(|x| x.to_f64()));
+        }
         Dataset::new(values, matrix.ncols())
     }
 
@@ -179,10 +189,18 @@ impl Dataset {
             Ok(small) if *label < classes => Ok(small),
             _ => Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes"))),
         };
-        let of_row = labels.iter().enumerate().map(convert).collect::<Result<_>>()?;
-        self.labels = Labels::Classes { of_row, count: classes };
+        let of_row = try_collected(labels.iter().enumerate().map(convert), "the labels")?;
+        self.labels = Labels::Classes { of_row: Arc::new(of_row), count: classes };
         self.class_names = None;
         Ok(self)
+    }
+
+    /// With labels that are below `classes`, and as many as rows.
+    pub(super) fn with_checked_labels(mut self, of_row: Vec<u32>, classes: usize) -> Dataset {
+        debug_assert!(of_row.len() == self.len && of_row.iter().all(|label| (*label as usize) < classes));
+        self.labels = Labels::Classes { of_row: Arc::new(of_row), count: classes };
+        self.class_names = None;
+        self
     }
 
     /// With room for `classes` classes; no fewer than there are.
@@ -207,7 +225,7 @@ impl Dataset {
             let (row, column) = (at / width, at % width);
             return Err(Error::Data(format!("row {row}, column {column}: the target is {}", targets[at])));
         }
-        self.labels = Labels::Targets { values: targets.into(), width };
+        self.labels = Labels::Targets { values: Arc::new(targets), width };
         self.class_names = None;
         Ok(self)
     }
@@ -228,7 +246,7 @@ impl Dataset {
         if !weights.is_empty() && weights.iter().all(|w| *w == 0.0) {
             return Err(Error::Data("all weights are 0".into()));
         }
-        self.weights = Some(weights.into());
+        self.weights = Some(Arc::new(weights));
         Ok(self)
     }
 
@@ -300,30 +318,77 @@ impl Dataset {
     /// The rows `indices`, in that order; a row may come twice. The features are shared.
     ///
     /// # Panics
-    /// If an index is not below [`len`](Self::len).
+    /// If an index is not below [`len`](Self::len), or there is not enough memory for the row numbers and
+    /// labels; [`try_subset`](Self::try_subset) returns an error then.
     #[track_caller]
     pub fn subset(&self, indices: &[usize]) -> Dataset {
+        self.try_subset(indices).unwrap_or_else(|error| panic!("subset: {error}"))
+    }
+
+    /// As [`subset`](Self::subset).
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if there is not enough of it for the row numbers and labels.
+    ///
+    /// # Panics
+    /// If an index is not below [`len`](Self::len).
+    #[track_caller]
+    pub fn try_subset(&self, indices: &[usize]) -> Result<Dataset> {
         if let Some(bad) = indices.iter().find(|i| **i >= self.len) {
             panic!("subset: row {bad} of a dataset of {} rows", self.len);
         }
-        let rows = indices.iter().map(|i| self.stored_row(*i) as u32).collect();
+        self.chosen(indices.iter().copied())
+    }
+
+    /// Rows that are there.
+    fn chosen(&self, indices: impl ExactSizeIterator<Item = usize> + Clone) -> Result<Dataset> {
+        let len = indices.len();
+        let rows = collected(indices.clone().map(|i| self.stored_row(i) as u32), "the rows of a subset")?;
         let labels = match &self.labels {
             Labels::None => Labels::None,
             Labels::Classes { of_row, count } => {
-                Labels::Classes { of_row: indices.iter().map(|i| of_row[*i]).collect(), count: *count }
+                let of_row = collected(indices.map(|i| of_row[i]), "the labels of a subset")?;
+                Labels::Classes { of_row: Arc::new(of_row), count: *count }
             }
             Labels::Targets { values, width } => {
-                let rows = indices.iter().flat_map(|i| &values[i * width..(i + 1) * width]);
-                Labels::Targets { values: rows.copied().collect(), width: *width }
+                let mut chosen = Vec::new();
+                reserve(&mut chosen, len.saturating_mul(*width), "the targets of a subset")?;
+                indices.for_each(|i| chosen.extend_from_slice(&values[i * width..(i + 1) * width]));
+                Labels::Targets { values: Arc::new(chosen), width: *width }
             }
         };
-        let weights = self.weights.as_ref().map(|all| indices.iter().map(|i| all[*i]).collect());
-        Dataset { rows: Some(rows), labels, weights, len: indices.len(), ..self.clone() }
+        let weights = match &self.weights {
+            Some(all) => Some(Arc::new(collected(indices.map(|i| all[i]), "the weights of a subset")?)),
+            None => None,
+        };
+        Ok(Dataset { rows: Some(Arc::new(rows)), labels, weights, len, ..self.clone() })
     }
 
     /// The first `n` rows, or all if there are fewer.
+    ///
+    /// # Panics
+    /// If there is not enough memory for the row numbers and labels; [`try_take`](Self::try_take) returns an
+    /// error then.
+    #[track_caller]
     pub fn take(&self, n: usize) -> Dataset {
-        self.subset(&(0..n.min(self.len)).collect::<Vec<_>>())
+        self.try_take(n).unwrap_or_else(|error| panic!("take: {error}"))
+    }
+
+    /// As [`take`](Self::take).
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if there is not enough of it for the row numbers and labels.
+    pub fn try_take(&self, n: usize) -> Result<Dataset> {
+        if n >= self.len { Ok(self.clone()) } else { self.chosen(0..n) }
+    }
+
+    /// An error if the features lie in a mapped file that is not what it was when it was mapped; without
+    /// meaning where they lie in memory.
+    ///
+    /// # Errors
+    /// [`Error::Io`] that names the file.
+    pub fn check_unchanged(&self) -> Result<()> {
+        if let Features::U8(bytes) = &self.stored { bytes.check_unchanged() } else { Ok(()) }
     }
 
     /// Number of rows.
@@ -363,7 +428,7 @@ impl Dataset {
 
     /// The weight of every row; `None` where all count the same.
     pub fn weights(&self) -> Option<&[f64]> {
-        self.weights.as_deref()
+        self.weights.as_deref().map(Vec::as_slice)
     }
 
     /// The class index of row `i`.

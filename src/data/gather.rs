@@ -4,6 +4,7 @@ use nalgebra::DMatrix;
 
 use super::affine::Map;
 use super::dataset::{Dataset, Features, Labels};
+use super::memory::{filled, with_room};
 use crate::linalg::simd::vectorize;
 use crate::linalg::threads::join;
 use crate::{Error, Float, Result};
@@ -52,10 +53,11 @@ impl Dataset {
         if fits {
             return Ok(());
         }
-        let (mut row, mut exact) = (vec![T::ZERO; self.features()], vec![0.0; self.features()]);
+        let mut row = filled(self.features(), T::ZERO, "a row of features")?;
         for i in 0..self.len() {
             self.gather(&[i], &mut row);
             if let Some(column) = row.iter().position(|x| !x.is_finite()) {
+                let mut exact = filled(self.features(), 0.0, "a row of features")?;
                 self.gather(&[i], &mut exact);
                 let (x, name) = (exact[column], T::NAME);
                 let other = if size_of::<T>() < size_of::<f64>() { " or take f64" } else { "" };
@@ -201,21 +203,77 @@ impl Dataset {
     }
 
     /// All rows as a matrix of `len()`×`features()`, mapped as in [`gather`](Self::gather).
+    ///
+    /// # Panics
+    /// If there is not enough memory; [`try_to_matrix`](Self::try_to_matrix) returns an error then.
+    #[track_caller]
     pub fn to_matrix<T: Float>(&self) -> DMatrix<T> {
-        DMatrix::from_row_slice(self.len(), self.features(), &self.to_rows())
+        self.try_to_matrix().unwrap_or_else(|error| panic!("to_matrix: {error}"))
+    }
+
+    /// As [`to_matrix`](Self::to_matrix).
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if there is not enough of it.
+    pub fn try_to_matrix<T: Float>(&self) -> Result<DMatrix<T>> {
+        let rows = self.try_to_rows::<T>()?;
+        let (n, d) = (self.len(), self.features());
+        let mut values = with_room(rows.len(), "the samples as a matrix")?;
+        for column in 0..d {
+            values.extend(rows.iter().skip(column).step_by(d));
+        }
+        Ok(DMatrix::from_vec(n, d, values))
     }
 
     /// All rows, one behind the other, mapped as in [`gather`](Self::gather).
+    ///
+    /// # Panics
+    /// If there is not enough memory; [`try_to_rows`](Self::try_to_rows) returns an error then.
+    #[track_caller]
     pub fn to_rows<T: Float>(&self) -> Vec<T> {
-        let mut out = vec![T::ZERO; self.len() * self.features()];
-        self.gather(&(0..self.len()).collect::<Vec<_>>(), &mut out);
-        out
+        self.try_to_rows().unwrap_or_else(|error| panic!("to_rows: {error}"))
+    }
+
+    /// As [`to_rows`](Self::to_rows).
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if there is not enough of it.
+    pub fn try_to_rows<T: Float>(&self) -> Result<Vec<T>> {
+        let (n, d) = (self.len(), self.features());
+        let what = format!("{n} samples of {d} features in {}", T::NAME);
+        let mut out = filled(n.saturating_mul(d), T::ZERO, &what)?;
+        // In blocks: a list of all rows would take more than the bytes of a narrow set.
+        let mut indices = [0; 4096];
+        let mut start = 0;
+        for block in out.chunks_mut(indices.len().saturating_mul(d)) {
+            let indices = &mut indices[..block.len() / d];
+            indices.iter_mut().enumerate().for_each(|(i, row)| *row = start + i);
+            self.gather(indices, block);
+            start += indices.len();
+        }
+        Ok(out)
     }
 
     /// All targets as a matrix of `len()`×`target_width()`; without columns where there are none.
+    ///
+    /// # Panics
+    /// If there is not enough memory; [`try_targets_matrix`](Self::try_targets_matrix) returns an error then.
+    #[track_caller]
     pub fn targets_matrix<T: Float>(&self) -> DMatrix<T> {
-        let values = self.targets().unwrap_or(&[]).iter().map(|x| T::of(*x));
-        DMatrix::from_row_iterator(self.len(), self.target_width(), values)
+        self.try_targets_matrix().unwrap_or_else(|error| panic!("targets_matrix: {error}"))
+    }
+
+    /// As [`targets_matrix`](Self::targets_matrix).
+    ///
+    /// # Errors
+    /// [`Error::Memory`] if there is not enough of it.
+    pub fn try_targets_matrix<T: Float>(&self) -> Result<DMatrix<T>> {
+        let (targets, width) = (self.targets().unwrap_or(&[]), self.target_width());
+        let mut values = with_room(targets.len(), "the targets as a matrix")?;
+        for column in 0..width {
+            values.extend(targets.iter().skip(column).step_by(width).map(|x| T::of(*x)));
+        }
+        Ok(DMatrix::from_vec(self.len(), width, values))
     }
 
     #[track_caller]

@@ -3,9 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::idx::{self, IdxArray, IdxData};
+use super::idx::{self, IdxData, ReadOptions};
+use super::memory::{try_collected, with_room};
+use super::pair::check_scale;
 use super::{Dataset, Features};
-use crate::{Error, Result};
+use crate::{Error, Result, text};
 
 /// No file may make a program count more classes than this: a confusion matrix takes their square.
 const MOST_CLASSES: i64 = 1000;
@@ -18,37 +20,72 @@ fn describe(data: &Dataset) -> String {
     }
 }
 
+/// A set that was read, the file of its samples, and the code of their type.
+struct Read {
+    data: Dataset,
+    path: PathBuf,
+    code: u8,
+}
+
+impl Read {
+    /// Bytes that the samples take in memory.
+    fn held(&self) -> u64 {
+        match self.data.stored() {
+            Features::U8(bytes) if bytes.is_mapped() => 0,
+            Features::U8(bytes) => bytes.len() as u64,
+            Features::F32(values) => 4 * values.len() as u64,
+            Features::F64(values) => 8 * values.len() as u64,
+        }
+    }
+}
+
 impl Dataset {
     /// Training and test set from the four files of MNIST, or of a set with the same file names such as
     /// Fashion-MNIST.
     ///
     /// In `folder` lie `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
-    /// `t10k-labels-idx1-ubyte`, each plain (taken first: it is mapped, not unpacked) or with `.gz`, and
+    /// `t10k-labels-idx1-ubyte`, each plain (taken first: it need not be unpacked) or with `.gz`, and
     /// also with a dot before `idx`. There are at least ten classes, and more if a label asks for it.
     ///
     /// # Errors
-    /// [`Error::Io`] if a file is missing, with the names it looked for. As [`from_idx`](Self::from_idx)
-    /// otherwise; [`Error::Data`] also if the images of the two sets differ in size.
+    /// [`Error::Io`] if a file is missing, with the names it looked for, or cannot be looked for. As
+    /// [`from_idx`](Self::from_idx) otherwise; [`Error::Data`] also if the images of the two sets differ in
+    /// size, or in scale: bytes come out from 0 to 1 and whole numbers of other types as they are, so that
+    /// 0 to 255 in a type of 32 bits beside bytes would be two different kinds of images.
     pub fn mnist(folder: impl AsRef<Path>) -> Result<(Dataset, Dataset)> {
+        Dataset::mnist_with(folder, &ReadOptions::default())
+    }
+
+    /// As [`mnist`](Self::mnist), with a bound on the memory of all samples together, and perhaps mapped.
+    ///
+    /// # Errors
+    /// As [`mnist`](Self::mnist); [`Error::Memory`] also if the samples take more than the options allow.
+    pub fn mnist_with(folder: impl AsRef<Path>, options: &ReadOptions) -> Result<(Dataset, Dataset)> {
         let folder = folder.as_ref();
-        let pair = |set: &str| -> Result<Dataset> {
-            Dataset::from_idx(
+        check_folder(folder)?;
+        let pair = |set: &str, options: &ReadOptions| -> Result<Read> {
+            read_set(
                 find(folder, &format!("{set}-images"), "idx3-ubyte")?,
                 find(folder, &format!("{set}-labels"), "idx1-ubyte")?,
+                options,
             )
         };
-        let (train, test) = (pair("train")?, pair("t10k")?);
-        if (train.features(), train.image_shape()) != (test.features(), test.image_shape()) {
+        let train = pair("train", options)?;
+        let left = options.memory(options.memory.saturating_sub(train.held()));
+        let test = pair("t10k", &left)?;
+        let shape = |read: &Read| (read.data.features(), read.data.image_shape());
+        if shape(&train) != shape(&test) {
             let why = format!(
                 "{}: the training samples are {} and the test samples {}",
-                folder.display(),
-                describe(&train),
-                describe(&test)
+                text::path(folder),
+                describe(&train.data),
+                describe(&test.data)
             );
             return Err(Error::Data(why));
         }
-        let classes = train.classes().max(test.classes()).max(10);
-        Ok((train.with_classes(classes), test.with_classes(classes)))
+        check_scale((&train.data, &train.path, train.code), (&test.data, &test.path, test.code))?;
+        let classes = train.data.classes().max(test.data.classes()).max(10);
+        Ok((train.data.with_classes(classes), test.data.with_classes(classes)))
     }
 
     /// A dataset from an IDX file of samples and one of labels. The first dimension counts samples; the
@@ -60,39 +97,20 @@ impl Dataset {
     /// label is negative or above 999; [`Error::Data`]
     /// if a feature is NaN or infinite, or samples have no features.
     pub fn from_idx(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<Dataset> {
-        let (images_path, labels_path) = (images.as_ref(), labels.as_ref());
-        let (images, labels) = idx::read_pair(images_path, labels_path)?;
-        if images.shape().len() < 2 {
-            return Err(Error::Idx {
-                path: images_path.to_path_buf(),
-                offset: 3,
-                why: "expected samples, of rank 2 or more, found rank 1: a file of labels?".into(),
-            });
-        }
-        let integers = labels.data().to_i64().unwrap_or_default();
-        if let Some(row) = integers.iter().position(|x| !(0..MOST_CLASSES).contains(x)) {
-            // Types 0x08 and 0x09 take one byte, 0x0B two, 0x0C four.
-            let size = [1, 1, 1, 2, 4][usize::from(labels.data().code() - 0x08)];
-            return Err(Error::Idx {
-                path: labels_path.to_path_buf(),
-                offset: 8 + row as u64 * size,
-                why: format!("expected a class from 0 to {}, found {}", MOST_CLASSES - 1, integers[row]),
-            });
-        }
-        let labels: Vec<usize> = integers.into_iter().map(|x| x as usize).collect();
-        let classes = labels.iter().max().map_or(0, |largest| largest + 1);
-        let (shape, values) = images.into_parts();
-        // Cannot overflow where there are samples: all of them together have been counted already.
-        let features = shape[1..].iter().fold(1usize, |product, d| product.saturating_mul(*d));
-        let named = |e| match e {
-            Error::Data(why) => Error::Data(format!("{}: {why}", images_path.display())),
-            other => other,
-        };
-        let data = Dataset::new(values, features).map_err(named)?.with_labels(&labels, classes)?;
-        match shape[1..] {
-            [height, width] => data.with_image_shape(height, width),
-            _ => Ok(data),
-        }
+        Dataset::from_idx_with(images, labels, &ReadOptions::default())
+    }
+
+    /// As [`from_idx`](Self::from_idx), with a bound on the memory of the samples, and perhaps mapped.
+    ///
+    /// # Errors
+    /// As [`from_idx`](Self::from_idx); [`Error::Memory`] also if the samples take more than the options
+    /// allow.
+    pub fn from_idx_with(
+        images: impl AsRef<Path>,
+        labels: impl AsRef<Path>,
+        options: &ReadOptions,
+    ) -> Result<Dataset> {
+        read_set(images.as_ref().to_path_buf(), labels.as_ref().to_path_buf(), options).map(|read| read.data)
     }
 
     /// Writes the features, which must be bytes, and the labels as a pair of IDX files, gzipped where a
@@ -112,16 +130,76 @@ impl Dataset {
             let why = || Error::Data(format!("row {row}: label {label} does not fit into a byte"));
             u8::try_from(*label).map_err(|_| why())
         };
-        let classes = classes.iter().enumerate().map(byte).collect::<Result<Vec<u8>>>()?;
-        let pixels: Vec<u8> =
-            (0..self.len()).flat_map(|i| self.bytes(i).unwrap_or_default()).copied().collect();
+        let classes = try_collected(classes.iter().enumerate().map(byte), "the labels as bytes")?;
         let mut shape = vec![self.len()];
         match self.image_shape() {
             Some((height, width)) => shape.extend([height, width]),
             None => shape.push(self.features()),
         }
-        idx::write(images, &IdxArray::new(shape, IdxData::U8(pixels.into())))?;
-        idx::write(labels, &IdxArray::new(vec![self.len()], IdxData::U8(classes.into())))
+        // Row by row: a subset's bytes are in no one piece.
+        let rows = (0..self.len()).filter_map(|i| self.bytes(i));
+        idx::write_rows(images.as_ref(), &shape, rows)?;
+        idx::write_rows(labels.as_ref(), &[self.len()], std::iter::once(&classes[..]))
+    }
+}
+
+fn read_set(images_path: PathBuf, labels_path: PathBuf, options: &ReadOptions) -> Result<Read> {
+    let (images, labels) = idx::read_pair_with(&images_path, &labels_path, options)?;
+    if images.shape().len() < 2 {
+        return Err(Error::Idx {
+            path: images_path,
+            offset: 3,
+            why: "expected samples, of rank 2 or more, found rank 1: a file of labels?".into(),
+        });
+    }
+    let labels = classes(labels.data(), &labels_path)?;
+    let count = labels.iter().max().map_or(0, |largest| *largest as usize + 1);
+    let (shape, values) = images.into_parts();
+    // Cannot overflow where there are samples: all of them together have been counted already.
+    let features = shape[1..].iter().fold(1usize, |product, d| product.saturating_mul(*d));
+    let code = values.code();
+    let converted = (values.len() as u64).saturating_mul(size_of::<f64>() as u64);
+    let what = text::path(&images_path);
+    if matches!(code, 0x09 | 0x0B | 0x0C) && converted > options.memory {
+        return Err(Error::Memory { what, needed: converted });
+    }
+    let named = |error| match error {
+        Error::Data(why) => Error::Data(format!("{what}: {why}")),
+        Error::Memory { what: part, needed } => Error::Memory { what: format!("{what}: {part}"), needed },
+        other => other,
+    };
+    let values = Features::from_idx(values).map_err(named)?;
+    let mut data = Dataset::new(values, features).map_err(named)?.with_checked_labels(labels, count);
+    if let [height, width] = shape[1..] {
+        data = data.with_image_shape(height, width)?;
+    }
+    Ok(Read { data, path: images_path, code })
+}
+
+/// The labels, each of which must be a class.
+fn classes(labels: &IdxData, path: &Path) -> Result<Vec<u32>> {
+    fn convert<X: Copy + Into<i64>>(labels: &[X], path: &Path) -> Result<Vec<u32>> {
+        let mut classes = with_room(labels.len(), &text::path(path))?;
+        for (row, label) in labels.iter().enumerate() {
+            let label: i64 = (*label).into();
+            if !(0..MOST_CLASSES).contains(&label) {
+                return Err(Error::Idx {
+                    path: path.to_path_buf(),
+                    offset: 8 + (row * size_of::<X>()) as u64,
+                    why: format!("expected a class from 0 to {}, found {label}", MOST_CLASSES - 1),
+                });
+            }
+            classes.push(label as u32);
+        }
+        Ok(classes)
+    }
+    match labels {
+        IdxData::U8(v) => convert(v, path),
+        IdxData::I8(v) => convert(v, path),
+        IdxData::I16(v) => convert(v, path),
+        IdxData::I32(v) => convert(v, path),
+        // `read_pair` takes whole numbers only.
+        IdxData::F32(_) | IdxData::F64(_) => Ok(Vec::new()),
     }
 }
 
@@ -141,7 +219,8 @@ pub fn write_mnist(train: &Dataset, test: &Dataset, folder: impl AsRef<Path>) ->
         if let Ok(found) = find(folder, stem, suffix(stem))
             && found != *path
         {
-            let why = format!("{} is in the way: it would be read instead of the new file", found.display());
+            let why =
+                format!("{} is in the way: it would be read instead of the new file", text::path(&found));
             return Err(Error::Data(why));
         }
     }
@@ -150,14 +229,37 @@ pub fn write_mnist(train: &Dataset, test: &Dataset, folder: impl AsRef<Path>) ->
     Ok(paths)
 }
 
+/// An error unless the folder can be looked into.
+fn check_folder(folder: &Path) -> Result<()> {
+    let meta = std::fs::metadata(folder).map_err(Error::io(folder))?;
+    if meta.is_dir() {
+        return Ok(());
+    }
+    let why = "expected a folder with the four files of MNIST, found something else";
+    Err(Error::io(folder)(io::Error::new(io::ErrorKind::NotADirectory, why)))
+}
+
 fn find(folder: &Path, stem: &str, suffix: &str) -> Result<PathBuf> {
     let names: Vec<String> = ["", ".gz"]
         .iter()
         .flat_map(|gz| [format!("{stem}-{suffix}{gz}"), format!("{stem}.{suffix}{gz}")])
         .collect();
-    let found = names.iter().map(|name| folder.join(name)).find(|path| path.is_file());
-    found.ok_or_else(|| {
-        let why = format!("expected a file named {}", names.join(" or "));
-        Error::io(folder)(io::Error::new(io::ErrorKind::NotFound, why))
-    })
+    let mut other = None;
+    for name in &names {
+        let path = folder.join(name);
+        match std::fs::metadata(&path) {
+            Ok(meta) if meta.is_file() => return Ok(path),
+            Ok(_) => other = Some((name, "is no file")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if std::fs::symlink_metadata(&path).is_ok() {
+                    other = Some((name, "is a link that leads nowhere"));
+                }
+            }
+            // A file that may not be looked at, or a circle of links, is not a missing one.
+            Err(error) => return Err(Error::io(path)(error)),
+        }
+    }
+    let found = other.map_or(String::new(), |(name, why)| format!("; {name} {why}"));
+    let why = format!("expected a file named {}{found}", names.join(" or "));
+    Err(Error::io(folder)(io::Error::new(io::ErrorKind::NotFound, why)))
 }

@@ -1,8 +1,11 @@
 //! Data: IDX files, CSV tables, datasets, batches, preprocessing and synthetic sets.
 //!
 //! A [`Dataset`] holds samples as rows and shares them: a subset, a split and a standardised copy all
-//! point at the same features, which may be a mapped file. Bytes become numbers only where
-//! [`Dataset::gather`] writes a batch. [`Batches`] says which rows come when.
+//! point at the same features, which may be a [mapped file](idx::ReadOptions::map_above). Bytes become
+//! numbers only where [`Dataset::gather`] writes a batch. [`Batches`] says which rows come when.
+//!
+//! Memory whose size data decides is asked for: too much of it is [`Error::Memory`](crate::Error::Memory)
+//! where a function can return an error, and a panic that says so elsewhere, but never an abort.
 //!
 //! Deliberately absent: augmentation, and everything that would have to stream because it does not
 //! fit into memory.
@@ -13,7 +16,9 @@ mod batches;
 mod dataset;
 mod gather;
 pub mod idx;
+pub(crate) mod memory;
 mod mnist;
+mod pair;
 pub mod preprocess;
 mod split;
 pub mod synthetic;

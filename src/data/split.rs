@@ -3,8 +3,12 @@
 use rand::seq::SliceRandom;
 
 use super::Dataset;
+use super::memory::{collected, filled, reserve, with_room};
 use crate::rng::{Purpose, stream};
 use crate::{Error, Result};
+
+/// What the memory is for.
+const SPLIT: &str = "the rows of a split";
 
 impl Dataset {
     /// A random part of round(`fraction`·n) rows and the rest, both in the order of this dataset.
@@ -12,15 +16,15 @@ impl Dataset {
     /// The same seed makes the same split. Features are shared, not copied.
     ///
     /// # Errors
-    /// [`Error::Setting`] if `fraction` is not between 0 and 1.
+    /// [`Error::Setting`] if `fraction` is not between 0 and 1; [`Error::Memory`] if there is not enough of it.
     pub fn split(&self, fraction: f64, seed: u64) -> Result<(Dataset, Dataset)> {
         check_fraction(fraction)?;
-        let mut order: Vec<usize> = (0..self.len()).collect();
+        let mut order = collected(0..self.len(), SPLIT)?;
         order.shuffle(&mut stream(seed, Purpose::Split));
         let taken = (fraction * self.len() as f64).round() as usize;
-        let mut chosen = vec![false; self.len()];
+        let mut chosen = filled(self.len(), false, SPLIT)?;
         order[..taken].iter().for_each(|row| chosen[*row] = true);
-        Ok(self.partition(&chosen))
+        self.partition(&chosen)
     }
 
     /// As [`split`](Self::split), with the share of every class the same in both parts, to within one
@@ -28,13 +32,16 @@ impl Dataset {
     /// more, until there are round(`fraction`·n).
     ///
     /// # Errors
-    /// [`Error::Setting`] if `fraction` is not between 0 and 1; [`Error::Data`] without class labels.
+    /// As [`split`](Self::split); [`Error::Data`] without class labels.
     pub fn stratified_split(&self, fraction: f64, seed: u64) -> Result<(Dataset, Dataset)> {
         check_fraction(fraction)?;
         let Some(labels) = self.labels() else {
             return Err(Error::Data("a stratified split needs class labels".into()));
         };
-        let mut of_class = vec![Vec::new(); self.classes()];
+        let mut of_class = filled(self.classes(), Vec::new(), SPLIT)?;
+        for (rows, count) in of_class.iter_mut().zip(self.class_counts()) {
+            reserve(rows, count, SPLIT)?;
+        }
         for (row, label) in labels.iter().enumerate() {
             of_class[*label as usize].push(row);
         }
@@ -48,17 +55,22 @@ impl Dataset {
         by_remainder.iter().take(missing).for_each(|class| quota[*class] += 1);
 
         let mut rng = stream(seed, Purpose::Split);
-        let mut chosen = vec![false; self.len()];
+        let mut chosen = filled(self.len(), false, SPLIT)?;
         for (rows, quota) in of_class.iter_mut().zip(quota) {
             rows.shuffle(&mut rng);
             rows[..quota].iter().for_each(|row| chosen[*row] = true);
         }
-        Ok(self.partition(&chosen))
+        self.partition(&chosen)
     }
 
-    fn partition(&self, chosen: &[bool]) -> (Dataset, Dataset) {
-        let (first, rest): (Vec<usize>, Vec<usize>) = (0..self.len()).partition(|row| chosen[*row]);
-        (self.subset(&first), self.subset(&rest))
+    fn partition(&self, chosen: &[bool]) -> Result<(Dataset, Dataset)> {
+        let part = |wanted: bool| {
+            let count = chosen.iter().filter(|chosen| **chosen == wanted).count();
+            let mut rows = with_room(count, SPLIT)?;
+            rows.extend((0..self.len()).filter(|row| chosen[*row] == wanted));
+            self.try_subset(&rows)
+        };
+        Ok((part(true)?, part(false)?))
     }
 }
 

@@ -393,13 +393,16 @@ fn polyak(context: &Context, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Distances to the minimum along the way, and the last w, for a loss multiplied by `scale`.
+/// Distances to the minimum along the way, and the last w.
+type ScaledRun = (Vec<(f64, f64)>, Vec<f64>);
+
+/// A run on a loss multiplied by `scale`.
 fn scaled_run(
     context: &Context,
     mut optimizer: Optimizer<f64>,
     scale: f64,
     steps: usize,
-) -> Result<(Vec<(f64, f64)>, Vec<f64>)> {
+) -> Result<ScaledRun> {
     let mut rng = noise(context, 0);
     let mut tape = Tape::new();
     let w = tape.param_slice(1, D, &[1.0; D]);

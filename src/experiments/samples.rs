@@ -2,12 +2,13 @@
 
 use super::{Context, Experiment, Outcome};
 use crate::data::Dataset;
+use crate::metrics::argmax;
 use crate::models::Mlp;
 use crate::nn::{Activation, Mode, Module, loss};
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Image, Images, Line, Marker, Table, fixed, rounded};
 use crate::rng::{Purpose, stream};
-use crate::train::{EVALUATION_ROWS, FitOptions, argmax, fit};
+use crate::train::{EVALUATION_ROWS, FitOptions, fit};
 use crate::{Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -27,8 +28,16 @@ pub const EXPERIMENT: Experiment = Experiment {
 struct Verdict {
     row: usize,
     truth: usize,
-    predicted: usize,
+    /// `None` where the largest output stands there twice.
+    predicted: Option<usize>,
+    /// The largest probability.
     confidence: f64,
+}
+
+impl Verdict {
+    fn right(&self) -> bool {
+        self.predicted == Some(self.truth)
+    }
 }
 
 fn run(context: &Context) -> Result<Outcome> {
@@ -58,10 +67,10 @@ fn judge(model: &dyn Module<f32>, tape: &mut Tape<f32>, test: &Dataset) -> Vec<V
         let x = tape.constant_with(batch.len(), test.features(), |to| test.gather(batch, to));
         let logits = model.forward(tape, x, &mut Mode::evaluation());
         let probabilities = tape.softmax(logits);
-        for (row, p) in batch.iter().zip(tape.value_slice(probabilities).chunks(test.classes())) {
-            let predicted = argmax(p);
-            let confidence = f64::from(p[predicted]);
-            verdicts.push(Verdict { row: *row, truth: test.label(*row), predicted, confidence });
+        let rows = |v| tape.value_slice(v).chunks(test.classes());
+        for (row, (z, p)) in batch.iter().zip(rows(logits).zip(rows(probabilities))) {
+            let confidence = f64::from(p.iter().copied().fold(0.0, f32::max));
+            verdicts.push(Verdict { row: *row, truth: test.label(*row), predicted: argmax(z), confidence });
         }
     }
     verdicts
@@ -75,8 +84,8 @@ fn mean(values: impl Iterator<Item = f64>) -> f64 {
 fn report(context: &Context, epochs: usize, last_loss: f64, verdicts: &[Verdict]) -> Outcome {
     let mut outcome = Outcome::default();
     let (train, test) = (&context.data.train, &context.data.test);
-    let right = |v: &&Verdict| v.truth == v.predicted;
-    let mut wrong: Vec<&Verdict> = verdicts.iter().filter(|v| v.truth != v.predicted).collect();
+    let right = |v: &&Verdict| v.right();
+    let mut wrong: Vec<&Verdict> = verdicts.iter().filter(|v| !v.right()).collect();
     wrong.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     let accuracy = verdicts.iter().filter(right).count() as f64 / verdicts.len() as f64;
     let confidence = mean(verdicts.iter().map(|v| v.confidence));
@@ -135,7 +144,7 @@ fn report(context: &Context, epochs: usize, last_loss: f64, verdicts: &[Verdict]
     let mistakes: Vec<(Image, String)> = wrong
         .iter()
         .filter_map(|v| {
-            let (truth, predicted) = (test.class_name(v.truth), test.class_name(v.predicted));
+            let (truth, predicted) = (test.class_name(v.truth), test.class_name(v.predicted?));
             Some((bytes(test, v.row)?, format!("{truth} as {predicted}, {}", fixed(v.confidence, 3))))
         })
         .take(20)
@@ -169,7 +178,7 @@ fn reliability(verdicts: &[Verdict], wrong: &[&Verdict]) -> Figure {
     let mut bins = vec![(0.0, 0.0, 0usize); BINS];
     for v in verdicts {
         let bin = &mut bins[((v.confidence * BINS as f64) as usize).min(BINS - 1)];
-        *bin = (bin.0 + v.confidence, bin.1 + f64::from(u8::from(v.truth == v.predicted)), bin.2 + 1);
+        *bin = (bin.0 + v.confidence, bin.1 + f64::from(u8::from(v.right())), bin.2 + 1);
     }
     // A share of few samples says little.
     let points: Vec<(f64, f64)> = bins
@@ -182,7 +191,7 @@ fn reliability(verdicts: &[Verdict], wrong: &[&Verdict]) -> Figure {
         let n = xs.len() as f64;
         xs.into_iter().enumerate().map(move |(i, x)| (x, (i + 1) as f64 / n)).collect::<Vec<_>>()
     };
-    let right: Vec<f64> = verdicts.iter().filter(|v| v.truth == v.predicted).map(|v| v.confidence).collect();
+    let right: Vec<f64> = verdicts.iter().filter(|v| v.right()).map(|v| v.confidence).collect();
     let unit = |label: &str| Axis::linear(label).range(0.0, 1.0);
     let sides = [("where right", right), ("where wrong", wrong.iter().map(|v| v.confidence).collect())];
     let shares = Chart::new(unit("probability of the chosen class"), unit("share of samples"));
@@ -214,7 +223,7 @@ fn counts(train: &Dataset, verdicts: &[Verdict]) -> Table {
     let mut table = Table::new("classes", "Classes", columns);
     for (class, count) in train.class_counts().into_iter().enumerate() {
         let of_class = || verdicts.iter().filter(move |v| v.truth == class);
-        let found = of_class().filter(|v| v.predicted == class).count();
+        let found = of_class().filter(|v| v.right()).count();
         let name = train.class_name(class).into_owned();
         let (all, share) = (of_class().count(), found as f64 / of_class().count().max(1) as f64);
         table.row([name.into(), count.into(), all.into(), share.into()]);

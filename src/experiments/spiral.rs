@@ -2,12 +2,13 @@
 
 use super::{Context, Experiment, Outcome};
 use crate::data::{Dataset, synthetic};
+use crate::metrics::argmax;
 use crate::models::Mlp;
 use crate::nn::{Activation, Mode, Module, loss};
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, grid};
 use crate::rng::{Purpose, derive, stream};
-use crate::train::{Epoch, FitOptions, argmax, evaluate, fit};
+use crate::train::{Epoch, FitOptions, evaluate, fit};
 use crate::{Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -33,7 +34,7 @@ const STAGES: [usize; 6] = [1, 5, 15, 40, 100, 250];
 /// The state after one stage.
 struct Stage {
     epochs: usize,
-    classes: Vec<usize>,
+    classes: Vec<Option<usize>>,
     train: Right,
     test: Right,
     /// Length of the boundary in the drawn square, in units of x, along the sides of cells: a slanting line
@@ -86,8 +87,8 @@ fn run(context: &Context) -> Result<Outcome> {
     Ok(report(&train, &stages, &epochs_done))
 }
 
-/// The class of each point.
-pub(super) fn classify(model: &dyn Module<f64>, tape: &mut Tape, points: &[[f64; 2]]) -> Vec<usize> {
+/// The class of each point; `None` where it is undecided.
+pub(super) fn classify(model: &dyn Module<f64>, tape: &mut Tape, points: &[[f64; 2]]) -> Vec<Option<usize>> {
     tape.rewind();
     let x = tape.constant_slice(points.len(), 2, points.as_flattened());
     let scores = model.forward(tape, x, &mut Mode::evaluation());
@@ -97,7 +98,7 @@ pub(super) fn classify(model: &dyn Module<f64>, tape: &mut Tape, points: &[[f64;
 }
 
 /// Sides of cells with another class beyond them, times the length of a side.
-fn boundary_length(classes: &[usize]) -> f64 {
+fn boundary_length(classes: &[Option<usize>]) -> f64 {
     let at = |row: usize, column: usize| classes[row * CELLS + column];
     let mut sides = 0;
     for row in 0..CELLS {

@@ -76,7 +76,8 @@ impl Fit {
         let constant = points.iter().all(|p| p.1 == points[0].1);
         let yy = if constant { 0.0 } else { sum(&|_, y| y * y) - sy * sy / n };
         let slope = xy / xx;
-        let rest = sum(&|x, y| (y - slope * x) * (y - slope * x));
+        let off = sy - slope * sx;
+        let rest = Float::max(sum(&|x, y| (y - slope * x) * (y - slope * x)) - off * off / n, 0.0);
         let freedom = points.len().saturating_sub(2);
         let half_width = if freedom == 0 {
             f64::INFINITY
@@ -84,7 +85,7 @@ impl Fit {
             student_95(freedom) * (rest / freedom as f64 / xx).sqrt()
         };
         let r_squared = if yy > 0.0 { 1.0 - rest / yy } else { 1.0 };
-        Fit { slope, intercept: y_mean - slope * x_mean, half_width, r_squared }
+        Fit { slope, intercept: y_mean - slope * x_mean + off / n, half_width, r_squared }
     }
 
     /// log y ≈ log c + slope·log x: the exponent of a power law. Points that are not positive are left out.

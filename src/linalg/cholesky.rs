@@ -6,7 +6,9 @@ use faer::prelude::{Reborrow, ReborrowMut};
 use faer::{Accum, MatMut, MatRef, Par};
 use nalgebra::{DMatrix, DVector};
 
+use super::cpu::kernels_are_safe;
 use super::gemm::product;
+use super::portable::{self, Part};
 use super::threads::join;
 use crate::{Error, Float, Result};
 
@@ -238,7 +240,7 @@ fn solve_right<T: Float>(l: MatRef<'_, T>, mut x: MatMut<'_, T>) {
         let (x1, x2) = x.split_at_row_mut((rows / 2).next_multiple_of(16));
         join(|| solve_right(l, x1), || solve_right(l, x2));
     } else {
-        solve_lower_triangular_in_place(l, x.transpose_mut(), Par::Seq);
+        solve_forward(l, x.transpose_mut());
     }
 }
 
@@ -246,8 +248,12 @@ fn solve_right<T: Float>(l: MatRef<'_, T>, mut x: MatMut<'_, T>) {
 fn add_square<T: Float>(c: MatMut<'_, T>, a: MatRef<'_, T>, scale: T) {
     let n = c.nrows();
     if n <= BLOCK {
-        let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-        triangular::matmul(c, lower, Accum::Add, a, full, a.transpose(), full, scale, Par::Seq);
+        if kernels_are_safe() {
+            let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
+            triangular::matmul(c, lower, Accum::Add, a, full, a.transpose(), full, scale, Par::Seq);
+        } else {
+            portable::product(c, Part::Lower, Accum::Add, a, a.transpose(), scale);
+        }
         return;
     }
     let middle = (n / 2).next_multiple_of(16);
@@ -284,12 +290,20 @@ fn solve_columns<T: Float>(b: &mut [T], n: usize, solve: &(impl Fn(MatMut<'_, T>
 
 /// B ← L⁻¹·B.
 fn solve_forward<T: Float>(l: MatRef<'_, T>, b: MatMut<'_, T>) {
-    solve_lower_triangular_in_place(l, b, Par::Seq);
+    if kernels_are_safe() {
+        solve_lower_triangular_in_place(l, b, Par::Seq);
+    } else {
+        portable::solve_lower(l, b);
+    }
 }
 
 /// B ← L⁻ᵀ·B.
 fn solve_backward<T: Float>(l: MatRef<'_, T>, b: MatMut<'_, T>) {
-    solve_upper_triangular_in_place(l.transpose(), b, Par::Seq);
+    if kernels_are_safe() {
+        solve_upper_triangular_in_place(l.transpose(), b, Par::Seq);
+    } else {
+        portable::solve_upper(l.transpose(), b);
+    }
 }
 
 /// Σₖ (L⁻¹)ₖᵢ² for the columns i from `first` on.
@@ -361,6 +375,30 @@ mod tests {
             if let Some(reference) = nalgebra::Cholesky::new(a) {
                 let determinant: f64 = reference.l().diagonal().iter().map(|x| 2.0 * x.ln()).sum();
                 assert!((cholesky.log_determinant() - determinant).abs() <= 1e-12 * determinant.abs());
+            }
+        }
+    }
+
+    #[test]
+    fn of_nothing_and_of_one_number() {
+        for n in [0, 1] {
+            let cholesky = Cholesky::new(DMatrix::from_element(n, n, 4.0)).unwrap();
+            assert_eq!((cholesky.size(), cholesky.log_determinant()), (n, n as f64 * Float::ln(4.0)));
+            for columns in [0, 1, 3] {
+                let mut b = DMatrix::from_element(n, columns, 8.0);
+                cholesky.solve_lower_in_place(&mut b);
+                cholesky.solve_upper_in_place(&mut b);
+                assert_eq!(b, DMatrix::from_element(n, columns, 2.0));
+                cholesky.solve_in_place(&mut b);
+                assert_eq!(b, DMatrix::from_element(n, columns, 0.5));
+            }
+            assert_eq!(cholesky.inverse_diagonal(), DVector::from_element(n, 0.25));
+            assert_eq!(cholesky.inverse_columns(0, n), vec![0.25; n]);
+            assert_eq!(cholesky.transposed_product(), DMatrix::from_element(n, n, 4.0));
+            for rows in [0, 1, 2] {
+                let mut c = DMatrix::from_element(n, n, 1.0);
+                add_gram(&mut c, &vec![3.0; rows * n]);
+                assert_eq!(c, DMatrix::from_element(n, n, 1.0 + 9.0 * rows as f64));
             }
         }
     }

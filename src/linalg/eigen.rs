@@ -3,6 +3,8 @@
 use faer::MatRef;
 use nalgebra::{DMatrix, DVector};
 
+use super::cpu::kernels_are_safe;
+use super::portable;
 use crate::{Error, Float, Result};
 
 /// A = V·diag(λ)·Vᵀ of a symmetric matrix.
@@ -34,12 +36,16 @@ pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
         // The library asks for scratch memory of n − 1.
         return Ok(SymmetricEigen { values: DVector::zeros(0), vectors: DMatrix::zeros(0, 0) });
     }
-    let decomposition = MatRef::from_column_major_slice(a.as_slice(), n, n)
-        .self_adjoint_eigen(faer::Side::Lower)
-        .map_err(|e| Error::NonFinite(format!("symmetric_eigen: no convergence at n = {n}: {e:?}")))?;
-    let (values, vectors) = (decomposition.S(), decomposition.U());
-    let values = DVector::from_fn(n, |i, _| values[i]);
-    let mut vectors = DMatrix::from_fn(n, n, |i, j| vectors[(i, j)]);
+    let failed = |why: String| Error::NonFinite(format!("symmetric_eigen: no convergence at n = {n}{why}"));
+    let (values, mut vectors) = if kernels_are_safe() {
+        let decomposition = MatRef::from_column_major_slice(a.as_slice(), n, n)
+            .self_adjoint_eigen(faer::Side::Lower)
+            .map_err(|e| failed(format!(": {e:?}")))?;
+        let (values, vectors) = (decomposition.S(), decomposition.U());
+        (DVector::from_fn(n, |i, _| values[i]), DMatrix::from_fn(n, n, |i, j| vectors[(i, j)]))
+    } else {
+        portable::symmetric_eigen(a).ok_or_else(|| failed(String::new()))?
+    };
     for mut column in vectors.column_iter_mut() {
         let largest = column.iter().fold(T::ZERO, |m, x| if x.abs() > m.abs() { *x } else { m });
         if largest < T::ZERO {
@@ -64,6 +70,18 @@ mod tests {
             assert!((vectors.transpose() * &vectors - DMatrix::identity(n, n)).abs().max() < 1e-12 || n == 0);
             assert!(values.as_slice().is_sorted());
         }
+    }
+
+    #[test]
+    fn huge_and_tiny_numbers() {
+        for scale in [1e-200, 1e200] {
+            let a = DMatrix::from_row_slice(2, 2, &[2.0 * scale, scale, scale, 2.0 * scale]);
+            let SymmetricEigen { values, vectors } = symmetric_eigen(&a).unwrap();
+            assert!((values[0] / scale - 1.0).abs() < 1e-14 && (values[1] / scale / 3.0 - 1.0).abs() < 1e-14);
+            assert!((vectors[(0, 1)] - 0.5f64.sqrt()).abs() < 1e-14, "{vectors}");
+        }
+        let SymmetricEigen { values, vectors } = symmetric_eigen(&DMatrix::from_element(1, 1, -3.0)).unwrap();
+        assert_eq!((values[0], vectors[0]), (-3.0, 1.0));
     }
 
     #[test]

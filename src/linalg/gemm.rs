@@ -4,6 +4,8 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
 use super::MatrixRef;
+use super::cpu::kernels_are_safe;
+use super::portable::{self, Part};
 use crate::Float;
 
 /// A product of more than this many multiply-adds is halved, and the halves go to two threads.
@@ -117,7 +119,11 @@ pub(super) fn product<T: Float>(
 ) {
     let (rows, cols, depth) = (c.nrows(), c.ncols(), a.ncols());
     if rows.max(cols) < 64 || rows * cols * depth <= GRAIN {
-        matmul(c, accum, a, b, scale, Par::Seq);
+        if kernels_are_safe() {
+            matmul(c, accum, a, b, scale, Par::Seq);
+        } else {
+            portable::product(c, Part::All, accum, a, b, scale);
+        }
     } else if rows >= cols {
         // Multiples of 16 keep the pieces on whole vectors.
         let middle = (rows / 2).next_multiple_of(16);

@@ -245,7 +245,9 @@ mod tests {
                 let a = view.to_dmatrix();
                 assert_eq!(a, DMatrix::from_fn(m, n, entry));
                 assert_eq!(a, DMatrix::from(view));
-                assert!(view == a && a == view && view == view);
+                assert_eq!(view, a);
+                assert_eq!(a, view);
+                assert_eq!(view, MatrixRef::new(view.as_slice(), m, n));
                 assert_eq!(view.map(|x| 2.0 * x), &a * 2.0);
 
                 let v = DVector::from_fn(n, |j, _| entry(j, 2));

@@ -189,12 +189,12 @@ mod tests {
     #[test]
     fn equal_numbers_leave_nothing() {
         for n in [1, 2, 5, 33, 1000, 10_000] {
-            for x in [525_029.94f32, 54_321.123, -0.1, 1e20, 3e38, f32::MIN_POSITIVE] {
+            for x in [525_029.94f32, 54_321.12, -0.1, 1e20, 3e38, f32::MIN_POSITIVE] {
                 let (moments, centred) = of(&vec![x; n]);
                 assert_eq!((moments.mean, moments.squares), (x, 0.0), "{n} times {x}");
                 assert!(centred.iter().all(|d| *d == 0.0));
             }
-            check(&vec![54_321.123f32; n.min(1000)], f64::from(54_321.123f32), 0.0, 0.0);
+            check(&vec![54_321.12f32; n.min(1000)], f64::from(54_321.12f32), 0.0, 0.0);
             check(&vec![1e14 + 0.1; n.min(1000)], 1e14 + 0.1, 0.0, 0.0);
         }
     }

@@ -3,6 +3,8 @@
 use faer::MatRef;
 use nalgebra::{DMatrix, DVector};
 
+use super::cpu::kernels_are_safe;
+use super::portable;
 use crate::{Error, Float, Result};
 
 /// A = U·diag(s)·Vᵀ of an m×n matrix, with k = min(m, n) columns in U and V.
@@ -29,14 +31,18 @@ pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
         let (row, col) = (at % m, at / m);
         return Err(Error::NonFinite(format!("thin_svd: entry ({row}, {col}) is {}", a[at])));
     }
-    let decomposition = MatRef::from_column_major_slice(a.as_slice(), m, n)
-        .thin_svd()
-        .map_err(|e| Error::NonFinite(format!("thin_svd: no convergence for {m}×{n}: {e:?}")))?;
-    let (u, s, v) = (decomposition.U(), decomposition.S(), decomposition.V());
     let k = m.min(n);
-    let values = DVector::from_fn(k, |i, _| s[i]);
-    let mut u = DMatrix::from_fn(m, k, |i, j| u[(i, j)]);
-    let mut v = DMatrix::from_fn(n, k, |i, j| v[(i, j)]);
+    let failed = |why: String| Error::NonFinite(format!("thin_svd: no convergence for {m}×{n}{why}"));
+    let (mut u, values, mut v) = if kernels_are_safe() {
+        let decomposition = MatRef::from_column_major_slice(a.as_slice(), m, n)
+            .thin_svd()
+            .map_err(|e| failed(format!(": {e:?}")))?;
+        let (u, s, v) = (decomposition.U(), decomposition.S(), decomposition.V());
+        let values = DVector::from_fn(k, |i, _| s[i]);
+        (DMatrix::from_fn(m, k, |i, j| u[(i, j)]), values, DMatrix::from_fn(n, k, |i, j| v[(i, j)]))
+    } else {
+        portable::thin_svd(a).ok_or_else(|| failed(String::new()))?
+    };
     for j in 0..k {
         let largest = v.column(j).iter().fold(T::ZERO, |m, x| if x.abs() > m.abs() { *x } else { m });
         if largest < T::ZERO {

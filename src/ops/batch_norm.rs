@@ -242,6 +242,93 @@ mod tests {
         }
     }
 
+    /// Columns in `f32`, with γ = 1 and β = 0: the statistics, the value, and the gradient under 1, 2, 3, … by
+    /// row.
+    fn of_columns(rows: usize, x: &[f32]) -> [Vec<f32>; 3] {
+        let cols = x.len() / rows;
+        let mut tape = Tape::<f32>::default();
+        let ones = tape.constant_with(1, cols, |to| to.fill(1.0));
+        let zeros = tape.constant_with(1, cols, |_| ());
+        let x = tape.variable_slice(rows, cols, x);
+        let statistics = tape.batch_statistics(x);
+        let y = tape.batch_norm(x, statistics, ones, zeros, 1e-5);
+        tape.backward_with(y, |dy| {
+            dy.chunks_mut(cols).enumerate().for_each(|(i, dy)| dy.fill((i + 1) as f32));
+        });
+        [statistics, y, x].map(|v| if v == x { tape.grad_slice(v) } else { tape.value_slice(v) }.to_vec())
+    }
+
+    #[track_caller]
+    fn close(found: &[f32], expected: &[f64]) {
+        assert_eq!(found.len(), expected.len());
+        let largest = expected.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
+        for (a, b) in found.iter().zip(expected) {
+            assert!((f64::from(*a) - b).abs() <= 2e-6 * largest, "{found:?}, not {expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_column_of_equal_entries_is_the_shift() {
+        for (rows, cols) in [(5, 1), (1000, 1), (1000, 3), (5000, 40)] {
+            for x in [54_321.12f32, 525_029.94, -1e20] {
+                let [statistics, y, _] = of_columns(rows, &vec![x; rows * cols]);
+                assert!(y.iter().all(|y| *y == 0.0), "{rows}×{cols} of {x}");
+                assert_eq!(statistics, [vec![x; cols], vec![0.0; cols]].concat());
+            }
+        }
+    }
+
+    /// Figures in exact arithmetic, of the entries as `f32` rounds them.
+    #[test]
+    fn columns_that_are_large_and_close() {
+        let x = [54_321.12f32, 54_321.13, 54_321.14];
+        let columns: Vec<f32> = x.iter().flat_map(|x| [*x, -*x]).collect();
+        let [statistics, y, _] = of_columns(3, &columns);
+        close(&statistics[2..], &[6.442599826388889e-5; 2]);
+        let right = [-1.0565121254151681, -0.1509303036307383, 1.2074424290459065];
+        close(&y, &right.iter().flat_map(|y| [*y, -*y]).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn columns_of_huge_entries() {
+        let [_, y, dx] = of_columns(4, &[1e20, 1.0, -1e20, -1.0, 2e20, 2.0, 0.0, 0.0]);
+        let right = [0.4472135954999579, -1.3416407864998738, 1.3416407864998738, -0.4472135954999579];
+        close(&y.iter().copied().step_by(2).collect::<Vec<_>>(), &right);
+        let small: Vec<f64> = dx[1..].iter().step_by(2).map(|dx| f64::from(*dx) * 1e-20).collect();
+        for (found, right) in dx.iter().step_by(2).zip(small) {
+            assert!((f64::from(*found) - right).abs() < 1e-4 * 1e-20, "{found:e}, not {right:e}");
+        }
+    }
+
+    /// Statistics of other numbers than those that are normalised, whose mean is no rounding.
+    #[test]
+    fn statistics_of_another_batch() {
+        let mut tape = Tape::new();
+        let (x, other) = (tape.constant(&filled(4, 1)), tape.constant(&filled(4, 1).map(|x| x + 3.0)));
+        let (one, zero) = (tape.scalar(1.0), tape.scalar(0.0));
+        let statistics = tape.batch_statistics(other);
+        let y = tape.batch_norm(x, statistics, one, zero, 1e-5);
+        let s = tape.value_slice(statistics);
+        for (y, x) in tape.value_slice(y).iter().zip(tape.value_slice(x)) {
+            assert!((y - (x - s[0]) / (s[1] + 1e-5).sqrt()).abs() < 1e-14);
+        }
+    }
+
+    #[test]
+    fn gradients_of_many_rows_keep_their_digits() {
+        let rows = 60_000;
+        let mut tape = Tape::<f32>::default();
+        let x = tape.constant_with(rows, 1, |x| x.chunks_mut(2).for_each(|x| x[1] = 2.0));
+        let statistics = tape.variable_slice(2, 1, &[1.0, 1.0]);
+        let (gamma, beta) = (tape.variable_slice(1, 1, &[1.0]), tape.variable_slice(1, 1, &[0.0]));
+        let y = tape.batch_norm(x, statistics, gamma, beta, 1e-12);
+        tape.backward_with(y, |dy| dy.chunks_mut(2).for_each(|dy| dy[1] = 0.2));
+        let half = 0.2 * rows as f64 / 2.0;
+        close(tape.grad_slice(gamma), &[half]);
+        close(tape.grad_slice(beta), &[half]);
+        close(tape.grad_slice(statistics), &[-half, -0.5 * half]);
+    }
+
     #[test]
     #[should_panic(
         expected = "batch_statistics: v0 is 1×3, but batch normalisation needs at least two samples"

@@ -238,8 +238,12 @@ impl<T: Float> Unary<T> for Powf {
 #[inline(always)]
 fn power_backward<T: Float>(x: T, y: T, dy: T, p: T, below: T) -> T {
     let slope = p * below;
-    // Near 0, xᵖ⁻¹ may be infinite where xᵖ⁻¹·dy is not; at 0 it is.
-    if slope.is_finite() || x == T::ZERO { slope * dy } else { p * (y * dy / x) }
+    if slope.is_finite() || x == T::ZERO || x.abs() == T::INFINITY {
+        slope * dy
+    } else {
+        // Out of range in the type, not in truth: with dy it may be within, and with dy = 0 it is 0.
+        pass_if(dy != T::ZERO, p * (y * dy / x))
+    }
 }
 
 struct Erf;
@@ -271,7 +275,7 @@ impl<T: Float> Unary<T> for Abs {
 /// dy, 0 or −dy where x is above, at or below 0. Of NaN: 0.
 #[inline(always)]
 pub(super) fn with_sign<T: Float>(x: T, dy: T) -> T {
-    pass_if(x > T::ZERO || x < T::ZERO, if x < T::ZERO { -dy } else { dy })
+    pass_if(x.abs() > T::ZERO, if x < T::ZERO { -dy } else { dy })
 }
 
 struct Clamp;

@@ -214,6 +214,75 @@ mod tests {
         }
     }
 
+    /// Of one row in `f32`, with γ = 1 and β = 0: the value, and the gradient under 1, 2, 3, …
+    fn of_row(x: &[f32], epsilon: f32) -> (Vec<f32>, Vec<f32>) {
+        let mut tape = Tape::<f32>::default();
+        let ones = tape.constant_with(1, x.len(), |to| to.fill(1.0));
+        let zeros = tape.constant_with(1, x.len(), |_| ());
+        let x = tape.variable_slice(1, x.len(), x);
+        let y = tape.layer_norm(x, ones, zeros, epsilon);
+        tape.backward_with(y, |dy| dy.iter_mut().enumerate().for_each(|(i, dy)| *dy = (i + 1) as f32));
+        (tape.value_slice(y).to_vec(), tape.grad_slice(x).to_vec())
+    }
+
+    #[track_caller]
+    fn close(found: &[f32], expected: &[f64]) {
+        assert_eq!(found.len(), expected.len());
+        let largest = expected.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
+        for (a, b) in found.iter().zip(expected) {
+            assert!((f64::from(*a) - b).abs() < 1e-6 * largest, "{found:?}, not {expected:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_equal_entries_is_the_shift() {
+        for n in [1, 5, 1000, 9000] {
+            for x in [525_029.94f32, 54_321.12, -1e20, 3e38, 1e-30] {
+                assert!(of_row(&vec![x; n], 1e-5).0.iter().all(|y| *y == 0.0), "{n} times {x}");
+            }
+        }
+    }
+
+    /// Figures in exact arithmetic, of the entries as `f32` rounds them.
+    #[test]
+    fn a_row_that_is_large_and_close() {
+        let (y, _) = of_row(&[54_321.12, 54_321.13, 54_321.14], 1e-5);
+        close(&y, &[-1.0565121254151681, -0.1509303036307383, 1.2074424290459065]);
+    }
+
+    #[test]
+    fn a_row_of_huge_entries() {
+        let (y, dx) = of_row(&[1e20, -1e20, 2e20, 0.0], 1e-5);
+        close(&y, &[0.4472135954999579, -1.3416407864998738, 1.3416407864998738, -0.4472135954999579]);
+        // As of the same numbers 10²⁰ times as small, 10²⁰ times as small.
+        let of_small = of_row(&[1.0, -1.0, 2.0, 0.0], 1e-30);
+        close(&y, &of_small.0.iter().map(|y| f64::from(*y)).collect::<Vec<_>>());
+        close(&dx, &of_small.1.iter().map(|dx| f64::from(*dx) * 1e-20).collect::<Vec<_>>());
+        close(&of_row(&[3e38, -3e38, 3e38, -3e38], 1e-5).0, &[1.0, -1.0, 1.0, -1.0]);
+        let mut tape = Tape::new();
+        let x = tape.constant_slice(1, 2, &[1e300, -1e300]);
+        let (ones, zeros) = (tape.constant_slice(1, 2, &[1.0; 2]), tape.constant_slice(1, 2, &[0.0; 2]));
+        let y = tape.layer_norm(x, ones, zeros, 1e-5);
+        assert_eq!(tape.value_slice(y), [1.0, -1.0]);
+    }
+
+    #[test]
+    fn scale_and_shift_of_many_rows_keep_their_digits() {
+        for rows in [60_000, 300_000] {
+            let mut tape = Tape::<f32>::default();
+            let x = tape.constant_with(rows, 2, |x| x.chunks_mut(2).for_each(|x| x[1] = 2.0));
+            let (gamma, beta) = (tape.variable_slice(1, 2, &[1.0; 2]), tape.variable_slice(1, 2, &[0.0; 2]));
+            let y = tape.layer_norm(x, gamma, beta, 1e-12);
+            tape.backward_with(y, |dy| dy.fill(0.1));
+            let total = 0.1 * rows as f32;
+            for v in [beta, gamma] {
+                // A running sum is off by 6·10⁻⁴ and more.
+                assert!(tape.grad_slice(v).iter().all(|d| (d.abs() / total - 1.0).abs() < 4e-6));
+            }
+            assert!(tape.grad_slice(gamma)[0] < 0.0 && tape.grad_slice(gamma)[1] > 0.0);
+        }
+    }
+
     #[test]
     #[should_panic(expected = "layer_norm: v0 is 2×3 but beta, v2, is 3×1 (expected 1×3)")]
     fn a_shift_that_does_not_fit() {

@@ -28,6 +28,8 @@ mod broadcast;
 mod elementwise;
 
 #[cfg(test)]
+mod edges;
+#[cfg(test)]
 pub(crate) mod testing;
 
 pub use broadcast::{Binary, Broadcast};

@@ -1,5 +1,6 @@
 //! The L2 penalty on parameters.
 
+use super::pass_if;
 use crate::Float;
 use crate::linalg::norm_squared;
 use crate::tape::{Args, Backward, Forward, Operation, Param, Shape, Tape, Var};
@@ -11,7 +12,8 @@ impl<T: Float> Tape<T> {
     /// λ/2 · Σ‖w‖² over all entries of the given parameters: 1×1. Of no parameters: the constant 0.
     ///
     /// With the factor ½ the gradient is λw, which for plain gradient descent is a weight decay of λ.
-    /// Biases are usually left out of the list. Backward: dw = λ·w·dy.
+    /// Biases are usually left out of the list. Backward: dw = λ·w·dy. With λ = 0 both are 0, whatever w and dy
+    /// are.
     ///
     /// # Panics
     /// If λ is negative or NaN, or a parameter belongs to another tape and this one has fewer.
@@ -50,14 +52,15 @@ impl<T: Float> Operation<T> for L2 {
     fn forward(&self, mut cx: Forward<'_, T>) {
         let total: T = (0..cx.inputs()).map(|k| norm_squared(cx.x(k))).sum();
         let lambda = cx.args().scalars[0];
-        cx.y()[0] = T::of(0.5) * lambda * total;
+        cx.y()[0] = pass_if(lambda != T::ZERO, T::of(0.5) * lambda * total);
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
-        let scale = cx.args().scalars[0] * cx.dy()[0];
+        let (lambda, dy) = (cx.args().scalars[0], cx.dy()[0]);
+        let scale = lambda * dy;
         for k in 0..cx.inputs() {
             let w = cx.x(k);
-            cx.add_map(k, w, |w| scale * w);
+            cx.add_map(k, w, |w| pass_if(lambda != T::ZERO, scale * w));
         }
     }
 
@@ -104,6 +107,15 @@ mod tests {
         }
         let nothing = tape.l2_penalty(&[], 2.0);
         assert_eq!(tape.item(nothing), 0.0);
+    }
+
+    #[test]
+    fn without_weight_it_is_nothing() {
+        let mut tape = Tape::new();
+        let w = tape.param_slice(1, 2, &[1e200, f64::INFINITY]);
+        let y = tape.l2_penalty(&[w], 0.0);
+        tape.backward_with(y, |dy| dy.fill(f64::INFINITY));
+        assert_eq!((tape.item(y), tape.grad_slice(w)), (0.0, &[0.0, 0.0][..]));
     }
 
     #[test]

@@ -205,6 +205,71 @@ mod tests {
         assert!(nan(value(MEANS[1], 2, 0), 0));
     }
 
+    /// A running sum of so many numbers of `f32` is off by 10⁻³ and more.
+    #[test]
+    fn many_entries_keep_their_digits() {
+        type Op = fn(&mut Tape<f32>, Var) -> Var;
+        const MANY: usize = 2_000_000;
+        let x = f64::from(0.1f32);
+        let zeros = |t: &mut Tape<f32>, x| {
+            let shape = t.shape(x);
+            t.constant_with(shape.rows, shape.cols, |_| ())
+        };
+        let losses: [(Op, f64); 4] = [
+            (|t, x| t.mse(x, x), 0.0),
+            (|t, x| t.variance(x), 0.0),
+            (|t, x| t.logsumexp(x), x + libm::log(MANY as f64)),
+            (|t, x| t.norm(x), x * libm::sqrt(MANY as f64)),
+        ];
+        let sums: [(Op, f64); 4] = [
+            (|t, x| t.sum(x), x * MANY as f64),
+            (|t, x| t.sum_cols(x), x * MANY as f64),
+            (|t, x| t.mean(x), x),
+            (|t, x| t.mean_cols(x), x),
+        ];
+        let check = |found: f32, right: f64, what: &str| {
+            let error = if right == 0.0 { f64::from(found) } else { f64::from(found) / right - 1.0 };
+            assert!(error.abs() < 4e-6, "{what}: {found:e}, not {right:e}");
+        };
+        let mut tape = Tape::<f32>::default();
+        let row = tape.constant_with(1, MANY, |x| x.fill(0.1));
+        for (op, right) in sums.into_iter().chain(losses) {
+            let y = op(&mut tape, row);
+            check(tape.item(y), right, tape.op_name(y));
+        }
+        let zero = zeros(&mut tape, row);
+        let one_half = tape.constant_with(1, MANY, |x| x.fill(0.5));
+        for (y, right) in [
+            (tape.mse(row, zero), x * x),
+            (tape.mae(row, zero), x),
+            (tape.huber(row, zero, 1.0), 0.5 * x * x),
+            (tape.bce_with_logits(zero, one_half), std::f64::consts::LN_2),
+        ] {
+            check(tape.item(y), right, tape.op_name(y));
+        }
+        tape.rewind();
+        let column = tape.constant_with(MANY, 1, |x| x.fill(0.1));
+        for (op, right) in sums {
+            let y = op(&mut tape, column);
+            if tape.shape(y).rows == 1 {
+                check(tape.item(y), right, tape.op_name(y));
+            }
+        }
+        for (y, right) in [
+            (tape.sum_rows(column), x * MANY as f64),
+            (tape.mean_rows(column), x),
+            (tape.norm_rows(column), x * libm::sqrt(MANY as f64)),
+        ] {
+            check(tape.item(y), right, tape.op_name(y));
+        }
+        let y = tape.cross_entropy(column, &vec![0; MANY]);
+        check(tape.item(y), 0.0, "cross_entropy");
+        tape.rewind();
+        let rows = tape.constant_with(200_000, 2, |_| ());
+        let y = tape.cross_entropy(rows, &vec![1; 200_000]);
+        check(tape.item(y), std::f64::consts::LN_2, "cross_entropy");
+    }
+
     #[test]
     fn many_rows_keep_their_digits() {
         let mut tape = Tape::<f32>::default();

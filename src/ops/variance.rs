@@ -202,6 +202,56 @@ mod tests {
         }
     }
 
+    /// Figures in exact arithmetic, of the entries as the type rounds them.
+    #[test]
+    fn large_and_close_entries() {
+        let of = |op: fn(&mut Tape<f32>, Var) -> Var, rows, x: &[f32]| {
+            let mut tape = Tape::<f32>::default();
+            let x = tape.variable_slice(rows, x.len() / rows, x);
+            let y = op(&mut tape, x);
+            tape.backward_with(y, |dy| dy.fill(1.0));
+            (f64::from(tape.value_slice(y)[0]), tape.grad_slice(x).to_vec())
+        };
+        let x = [54_321.12f32, 54_321.13, 54_321.14];
+        let close =
+            |found: f64, right: f64| assert!((found / right - 1.0).abs() < 1e-6, "{found:e}, {right:e}");
+        for (found, right) in [
+            (of(|t, x| t.variance(x), 1, &x), 6.442599826388889e-5),
+            (of(|t, x| t.variance_cols(x), 1, &x), 6.442599826388889e-5),
+            (of(|t, x| t.variance_rows(x), 3, &x), 6.442599826388889e-5),
+            (of(|t, x| t.unbiased_variance(x), 1, &x), 9.663899739583333e-5),
+            (of(|t, x| t.unbiased_variance_cols(x), 1, &x), 9.663899739583333e-5),
+            (of(|t, x| t.unbiased_variance_rows(x), 3, &x), 9.663899739583333e-5),
+        ] {
+            close(found.0, right);
+            let divisor = if right > 9e-5 { 2.0 } else { 3.0 };
+            for (dx, d) in
+                found.1.iter().zip([-0.009114583333333334, -0.0013020833333333333, 0.010416666666666666])
+            {
+                assert!((f64::from(*dx) - 2.0 * d / divisor).abs() < 1e-8, "{dx}");
+            }
+        }
+        for n in [2, 5, 1000] {
+            for rows in [1, n] {
+                let along: fn(&mut Tape<f32>, Var) -> Var =
+                    if rows == 1 { |t, x| t.variance_cols(x) } else { |t, x| t.variance_rows(x) };
+                let all: fn(&mut Tape<f32>, Var) -> Var = |t, x| t.variance(x);
+                for op in [all, along] {
+                    let (y, dx) = of(op, rows, &vec![525_029.94; n]);
+                    assert!(y == 0.0 && dx.iter().all(|dx| *dx == 0.0), "{n}: {y:e}");
+                }
+            }
+        }
+        // Beyond the type, and not NaN.
+        let (y, dx) = of(|t, x| t.variance(x), 1, &[1e20, -1e20, 2e20, 0.0]);
+        assert_eq!(y, f64::INFINITY);
+        assert!((dx[2] / 7.5e19 - 1.0).abs() < 1e-6, "{dx:?}");
+        assert_eq!(of(|t, x| t.variance_rows(x), 2, &[3e38, -3e38]).0, f64::INFINITY);
+        let x = DMatrix::from_row_slice(1, 2, &[1e14, 1e14 + 1.0]);
+        assert_eq!((value(BIASED[0], &x)[0], value(BIASED[2], &x)[0]), (0.25, 0.25));
+        assert_eq!(value(BIASED[1], &x.transpose())[0], 0.25);
+    }
+
     #[test]
     fn of_too_few_entries() {
         let nan = |op: Op, m, n, len| {

@@ -9,6 +9,9 @@ use crate::{Float, Result};
 ///
 /// Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015 (arXiv:1412.6980),
 /// algorithm 1. ε stands outside the root.
+///
+/// g² and v̂ need not be numbers of the type: v and √v̂ are held wherever they are. In `f32` and with β₂ = 0.999
+/// gradients up to some 5·10²⁰ are; beyond, the step is an error.
 #[derive(Clone, Copy, Debug)]
 pub struct Adam(Moments);
 

@@ -296,3 +296,22 @@ fn split<T: Float>(x: f64) -> (T, T) {
     }
     (T::of(r), T::of(q))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::split;
+
+    #[test]
+    fn a_factor_and_a_power_of_two() {
+        for x in [1.0, 0.1, 1.0 - 0.999, 0.25, 0.7, 1e-12, f64::EPSILON, 1.001, 4.0, 1000.5, 1e16] {
+            let (r, q) = split::<f64>(x);
+            assert_eq!(r * q * q, x);
+            assert!(if x < 1.0 { (1.0..4.0).contains(&r) } else { 0.25 < r && r <= 1.0 }, "{x}: {r}");
+            let (single, root) = split::<f32>(x);
+            assert_eq!(single * root * root, x as f32);
+        }
+        // What no correction is.
+        assert_eq!(split::<f64>(0.0), (0.0, 1.0));
+        assert_eq!(split::<f64>(f64::INFINITY), (f64::INFINITY, 1.0));
+    }
+}

@@ -277,12 +277,12 @@ impl<T: Float> Optimizer<T> {
         let first = |numbers: &[T]| numbers.iter().position(|x| !x.is_finite());
         let place = |at: usize| format!("at ({}, {})", at / cols, at % cols);
         let found = if let Some(at) = first(grads) {
-            format!("the gradient of {name} was {} {}", grads[at], place(at))
+            format!("the gradient of {name}, was {} {}", grads[at], place(at))
         } else if let Some(at) = first(values) {
-            format!("{name} is {} {}", values[at], place(at))
+            format!("{name}, is {} {}", values[at], place(at))
         } else {
             let worst = first(state).map_or(T::NAN, |at| state[at]);
-            format!("what it remembers of {name} is {worst}, and stays so: it would not be trained any more")
+            format!("what it remembers of {name}, is {worst}, and stays so: it would not be trained any more")
         };
         Error::NonFinite(format!(
             "{rule}: after step {step}, {found}; a smaller learning rate, clipped gradients or scaled features \
@@ -406,7 +406,8 @@ impl<T: Float> Optimizer<T> {
     /// step on `tape` comes out as it would have then.
     ///
     /// # Errors
-    /// [`Error::Data`] if the state is not of the length that the tape's parameters need.
+    /// [`Error::Data`] if the state is not of the length that the tape's parameters need; [`Error::NonFinite`] if
+    /// a number in it is infinite or NaN. Nothing has changed then.
     ///
     /// # Panics
     /// As [`step`](Optimizer::step).
@@ -418,6 +419,12 @@ impl<T: Float> Optimizer<T> {
                 "{}: the state after {steps} steps holds {} numbers, not {needed}",
                 self.rule.name(),
                 state.len()
+            )));
+        }
+        if let Some(at) = state.iter().position(|x| !x.is_finite()) {
+            let (name, found) = (self.rule.name(), state[at]);
+            return Err(Error::NonFinite(format!(
+                "{name}: the state to restore holds {found} at number {at}"
             )));
         }
         self.reset();

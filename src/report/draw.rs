@@ -8,10 +8,12 @@ use plotters::style::Color as _;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::axis::{Kind, Scale};
+use super::element::{Area, Element, UNIT};
 use super::figure::{Chart, Drawing, Figure, Images, Layer, Line};
 use super::layer::{Canvas, Done, Root, SAMPLE, Sample, draw_layer, draw_sample, rgb, sample, stroke};
+use super::name::Name;
 use super::palette::{Color, color_strip, dark_style};
-use super::svg::{Backend, Drawn, UNIT, text_width};
+use super::svg::{Backend, Drawn, text_width};
 use super::{Axis, escape};
 
 /// Width of every panel, in pixels.
@@ -28,10 +30,11 @@ const EDGE: i32 = 4;
 /// Width of a colour bar with its labels.
 const BAR: i32 = 78;
 
-/// A figure as it is kept and shown: its panels in SVG.
+/// A figure as it is kept: its panels drawn, as data. What of it has been read from a file may say
+/// anything; it is text and numbers all the same.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct DrawnFigure {
-    pub name: String,
+    pub name: Name,
     pub title: String,
     pub caption: String,
     pub panels: Vec<Drawn>,
@@ -64,10 +67,10 @@ impl DrawnFigure {
         let n = self.panels.len();
         let columns = if n == 4 { 2 } else { n.clamp(1, 3) };
         let rows: Vec<&[Drawn]> = self.panels.chunks(columns).collect();
-        let height = |row: &[Drawn]| row.iter().map(|panel| panel.height).max().unwrap_or(0);
-        let width =
-            rows.iter().map(|row| row.iter().map(|panel| panel.width).sum::<u32>()).max().unwrap_or(0);
-        let total: u32 = rows.iter().map(|row| height(row)).sum();
+        let height = |row: &[Drawn]| row.iter().map(|panel| u64::from(panel.height)).max().unwrap_or(0);
+        let widths = rows.iter().map(|row| row.iter().map(|panel| u64::from(panel.width)).sum::<u64>());
+        let width = widths.max().unwrap_or(0);
+        let total: u64 = rows.iter().map(|row| height(row)).sum();
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{total}\" \
              viewBox=\"0 0 {width} {total}\" font-family=\"sans-serif\">\
@@ -84,9 +87,11 @@ impl DrawnFigure {
                 let _ = write!(
                     svg,
                     "<svg x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\">{}</svg>",
-                    panel.width, panel.height, panel.body
+                    panel.width,
+                    panel.height,
+                    panel.body()
                 );
-                x += panel.width;
+                x += u64::from(panel.width);
             }
             y += height(row);
         }
@@ -102,8 +107,8 @@ fn canvas(width: i32, height: i32) -> (Root, Canvas) {
 }
 
 fn finish(width: i32, height: i32, pictures: bool, sink: &Canvas) -> Drawn {
-    let body = std::mem::take(&mut sink.borrow_mut().out);
-    Drawn { width: width as u32, height: height as u32, pictures, body }
+    let elements = std::mem::take(&mut sink.borrow_mut().elements);
+    Drawn { width: width as u32, height: height as u32, pictures, elements }
 }
 
 fn text(size: i32, color: Color, h: HPos, v: VPos) -> TextStyle<'static> {
@@ -241,14 +246,14 @@ impl Frame<'_> {
         let area = context.plotting_area();
         let (wide, high) = area.get_pixel_range();
         let edge = UNIT;
-        sink.borrow_mut()
-            .begin_clip((wide.start - edge, high.start - edge), (wide.end + edge, high.end + edge));
+        let corners = [(wide.start - edge, high.start - edge), (wide.end + edge, high.end + edge)];
+        sink.borrow_mut().elements.push(Element::Clip(Area::between(corners[0], corners[1])));
         let place =
             |x: f64, y: f64| (chart.x.shows(x) && chart.y.shows(y)).then(|| area.map_coordinate(&(x, y)));
         for layer in &chart.layers {
             draw_layer(layer, chart, root, sink, &place, (&wide, &high), (&x, &y))?;
         }
-        sink.borrow_mut().end();
+        sink.borrow_mut().elements.push(Element::End);
 
         for (label, sample, dx, dy) in entries {
             let (x, y) = (12 + dx, self.top - 6 - legend_rows(entries) + dy + ROW / 2);
@@ -326,7 +331,7 @@ mod tests {
     }
 
     fn body(chart: Chart) -> String {
-        draw_chart(&chart).body
+        draw_chart(&chart).body()
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Figures as data: what is drawn, not how.
 
+use super::name::Name;
 use super::{Axis, Color, Image};
 
 /// A figure: its panels stand side by side where there is room, and below each other where there is not.
@@ -14,7 +15,7 @@ use super::{Axis, Color, Image};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Figure {
-    pub(super) name: String,
+    pub(super) name: Name,
     pub(super) title: String,
     pub(super) caption: String,
     pub(super) panels: Vec<Drawing>,
@@ -37,8 +38,7 @@ impl Figure {
     /// If the name has other characters or none.
     #[track_caller]
     pub fn new(name: &str, title: impl Into<String>, caption: impl Into<String>) -> Figure {
-        check_name(name);
-        Figure { name: name.into(), title: title.into(), caption: caption.into(), panels: Vec::new() }
+        Figure { name: Name::new(name), title: title.into(), caption: caption.into(), panels: Vec::new() }
     }
 
     /// The same with one more panel: a [`Chart`] or [`Images`].
@@ -46,13 +46,6 @@ impl Figure {
         self.panels.push(panel.into());
         self
     }
-}
-
-/// Names become those of files.
-#[track_caller]
-pub(super) fn check_name(name: &str) {
-    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    assert!(!name.is_empty() && name.chars().all(good), "`{name}` is not of small letters, digits, hyphens");
 }
 
 impl From<Chart> for Drawing {
@@ -288,19 +281,20 @@ impl Chart {
         y: (f64, f64),
         class: impl Fn(f64, f64) -> usize,
     ) -> Chart {
-        let classes: Vec<usize> = grid(cells, x, y).iter().map(|[x, y]| class(*x, *y)).collect();
+        let classes: Vec<_> = grid(cells, x, y).iter().map(|[x, y]| Some(class(*x, *y))).collect();
         self.class_map(cells, x, y, &classes)
     }
 
-    /// The same from the classes of the points of [`grid`], for a model that takes them all at once.
+    /// The same from the classes of the points of [`grid`], for a model that takes them all at once. Where a
+    /// class is `None`, undecided, the cell is grey.
     ///
     /// # Panics
     /// If there are not `cells`² classes.
     #[track_caller]
-    pub fn class_map(self, cells: usize, x: (f64, f64), y: (f64, f64), classes: &[usize]) -> Chart {
+    pub fn class_map(self, cells: usize, x: (f64, f64), y: (f64, f64), classes: &[Option<usize>]) -> Chart {
         assert!(classes.len() == cells * cells, "{} classes for a grid of {cells}×{cells}", classes.len());
         let image = Image::from_fn(cells, cells, |column, row| {
-            Color::series(classes[row * cells + column]).pixel(0.28)
+            classes[row * cells + column].map_or(Color::Muted, Color::series).pixel(0.28)
         });
         self.raster(image, x, y, false)
     }

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 use plotters::coord::Shift;
@@ -10,11 +9,12 @@ use plotters::prelude::*;
 use plotters::style::Color as _;
 
 use super::axis::{Kind, Scale};
+use super::contour;
 use super::draw::TEXT;
+use super::element::{Element, Paint, Stroke, UNIT};
 use super::figure::{Chart, Layer, Line, Marker};
 use super::palette::Color;
-use super::svg::{Backend, Sink, UNIT, px, text_width};
-use super::{contour, escape};
+use super::svg::{Backend, Sink, text_width};
 
 pub type Root = DrawingArea<Backend, Shift>;
 pub type Canvas = Rc<RefCell<Sink>>;
@@ -58,8 +58,6 @@ fn dash(line: &Line) -> usize {
     line.dash.unwrap_or(0)
 }
 
-const DASHES: [&str; 4] = ["", "6 3.5", "1.5 3", "8 3 1.5 3"];
-
 pub type Span = std::ops::Range<i32>;
 
 pub fn draw_layer(
@@ -73,7 +71,7 @@ pub fn draw_layer(
 ) -> Done {
     match layer {
         Layer::Line(line) => {
-            sink.borrow_mut().dash = DASHES[dash(line) % DASHES.len()];
+            sink.borrow_mut().dash = dash(line);
             let mut pieces = vec![Vec::new()];
             for (x, y) in &line.points {
                 match place(*x, *y) {
@@ -85,7 +83,7 @@ pub fn draw_layer(
             for piece in pieces.iter().filter(|piece| piece.len() > 1) {
                 root.draw(&PathElement::new(thin(piece), style))?;
             }
-            sink.borrow_mut().dash = "";
+            sink.borrow_mut().dash = 0;
             // A single point would be no line at all.
             let alone = pieces.iter().filter(|piece| piece.len() == 1 && line.marker.is_none());
             for at in alone.flatten() {
@@ -153,17 +151,11 @@ pub fn draw_layer(
             // One path: an element for each piece would take several times the room.
             let placed = segments.iter().filter_map(|[a, b]| Some([place(a.0, a.1)?, place(b.0, b.1)?]));
             let placed: Vec<[(i32, i32); 2]> = placed.filter(|[a, b]| a != b).collect();
-            let mut path = String::new();
-            for chain in contour::join(&placed) {
-                for (i, (x, y)) in thin(&chain).iter().enumerate() {
-                    let _ = write!(path, "{}{} {}", if i == 0 { 'M' } else { 'L' }, px(*x), px(*y));
-                }
-            }
-            let (r, g, b) = color.rgb();
-            let _ = write!(
-                sink.borrow_mut().out,
-                "<path d=\"{path}\" fill=\"none\" stroke=\"#{r:02X}{g:02X}{b:02X}\" stroke-width=\"{width}\" stroke-opacity=\"0.55\"/>"
-            );
+            let lines = contour::join(&placed).iter().map(|chain| thin(chain)).collect();
+            let paint = Paint { color: color.rgb().into(), alpha: 0.55 };
+            let width = (width * f64::from(UNIT)).round() as i32;
+            let stroke = Stroke { paint, width, dash: 0 };
+            sink.borrow_mut().elements.push(Element::Path { lines, stroke });
             Ok(())
         }
         Layer::Rule { at, vertical, color, .. } => {
@@ -176,27 +168,23 @@ pub fn draw_layer(
             } else {
                 vec![(wide.start, py), (wide.end, py)]
             };
-            sink.borrow_mut().dash = DASHES[1];
+            sink.borrow_mut().dash = 1;
             root.draw(&PathElement::new(ends, stroke(*color, 1.2)))?;
-            sink.borrow_mut().dash = "";
+            sink.borrow_mut().dash = 0;
             Ok(())
         }
         Layer::Note { at, text, color } => {
             if let Some((x, y)) = place(at.0, at.1) {
                 // To the left of the point where the text would not fit to its right.
                 let room = wide.end - x > text_width(text, f64::from(TEXT * UNIT)) as i32 + 8 * UNIT;
-                let (anchor, dx) = if room { ("start", 7) } else { ("end", -7) };
-                let (r, g, b) = color.rgb();
-                // With an outline in the colour of the paper, as there may be lines below.
-                let _ = write!(
-                    sink.borrow_mut().out,
-                    "<text x=\"{}\" y=\"{}\" dy=\"-0.5em\" text-anchor=\"{anchor}\" \
-                     font-size=\"{TEXT}\" fill=\"#{r:02X}{g:02X}{b:02X}\" stroke=\"#FFFFFF\" \
-                     stroke-width=\"3\" stroke-linejoin=\"round\" paint-order=\"stroke\">{}</text>",
-                    px(x + dx * UNIT),
-                    px(y),
-                    escape(text)
-                );
+                let dx = if room { 7 } else { -7 };
+                sink.borrow_mut().elements.push(Element::Note {
+                    at: (x + dx * UNIT, y),
+                    left: !room,
+                    size: TEXT,
+                    color: color.rgb().into(),
+                    text: text.clone(),
+                });
             }
             Ok(())
         }
@@ -269,9 +257,9 @@ pub fn draw_sample(sample: &Sample, root: &Root, sink: &Canvas, (x, y): (i32, i3
     let (end, middle) = (x + SAMPLE * UNIT, x + SAMPLE * UNIT / 2);
     match sample {
         Sample::Line(color, dash, width, marker) => {
-            sink.borrow_mut().dash = DASHES[dash % DASHES.len()];
+            sink.borrow_mut().dash = *dash;
             root.draw(&PathElement::new(vec![(x, y), (end, y)], stroke(*color, width.max(1.2))))?;
-            sink.borrow_mut().dash = "";
+            sink.borrow_mut().dash = 0;
             marker.map_or(Ok(()), |marker| draw_marker(marker, *color, root, (middle, y)))
         }
         Sample::Area(color, alpha) => {

@@ -38,12 +38,12 @@ impl Section {
 
     /// The figures as files of their own: name and contents.
     pub fn figure_files(&self) -> impl Iterator<Item = (String, String)> {
-        self.figures.iter().map(|figure| (format!("{}.svg", figure.name), figure.svg()))
+        self.figures.iter().map(|figure| (figure.name.file("svg"), figure.svg()))
     }
 
     /// The tables as files of their own: name and contents.
     pub fn table_files(&self) -> impl Iterator<Item = (String, String)> {
-        self.tables.iter().map(|table| (format!("{}.csv", table.name), table.csv()))
+        self.tables.iter().map(|table| (table.name.file("csv"), table.csv()))
     }
 
     fn html(&self) -> String {
@@ -111,7 +111,7 @@ fn figure_html(figure: &DrawnFigure) -> String {
             panel.width,
             panel.height,
             escape(&figure.title),
-            panel.body,
+            panel.body(),
             if panel.pictures { " class=\"pictures\"" } else { "" }
         );
     }

@@ -2,7 +2,8 @@
 
 use super::{Axis, Cell, Chart, Color, Figure, Image, Images, Line, Marker, Page, Section, Table};
 use crate::data::Dataset;
-use crate::train::{ConfusionMatrix, Epoch, Trace, argmax};
+use crate::metrics::ConfusionMatrix;
+use crate::train::{Epoch, Trace};
 
 /// What the page of a run shows.
 #[derive(Clone, Copy, Debug)]
@@ -11,8 +12,10 @@ pub struct RunReport<'a> {
     pub trace: &'a Trace,
     /// What the model was measured on.
     pub test: &'a Dataset,
-    /// Its outputs for the test samples, row-major: one number for each class. The largest is the choice.
+    /// Its outputs for the test samples, row-major: one number for each class.
     pub scores: &'a [f64],
+    /// The class that it gives to each test sample; `None` where it is undecided.
+    pub predicted: &'a [Option<usize>],
     /// What a score is: `probability`, or `score` where it is none.
     pub unit: &'a str,
 }
@@ -28,7 +31,8 @@ impl RunReport<'_> {
     /// highest scores, and the flow of gradients.
     ///
     /// # Panics
-    /// If the scores are not one for each class of each test sample.
+    /// If the scores are not one for each class of each test sample, the predicted classes are not one for
+    /// each sample, or one of them is no class of the data.
     pub fn page(&self) -> Page {
         let classes = self.test.classes();
         assert!(
@@ -37,6 +41,8 @@ impl RunReport<'_> {
             self.scores.len(),
             self.test.len()
         );
+        let (found, samples) = (self.predicted.len(), self.test.len());
+        assert!(found == samples, "run report: {found} predicted classes for {samples} samples");
         let mut section = Section::default();
         section.name = "result".into();
         section.question = self.title();
@@ -53,7 +59,9 @@ impl RunReport<'_> {
         if self.trace.epochs.iter().any(|epoch| epoch.audit.is_some()) {
             section.figure(&self.gradient_flow());
         }
-        section.table(pairs("settings", "Settings", &self.trace.settings));
+        let settings: Vec<(String, String)> =
+            self.trace.settings.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
+        section.table(pairs("settings", "Settings", &settings));
         section.table(pairs("results", "Results", &self.trace.results));
         section.table(self.by_class());
         if (1..=MOST_CLASSES).contains(&classes) {
@@ -64,7 +72,8 @@ impl RunReport<'_> {
 
     fn title(&self) -> String {
         let setting = |name: &str| {
-            self.trace.settings.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.as_str())
+            let found = self.trace.settings.iter().find(|(key, _)| key == name);
+            found.map_or(String::new(), |(_, value)| value.to_string())
         };
         let accuracy = self.trace.results.iter().find(|(name, _)| name == "test_accuracy");
         let accuracy = accuracy.map_or(String::new(), |(_, x)| format!(": test accuracy {x:.4}"));
@@ -74,9 +83,8 @@ impl RunReport<'_> {
     fn matrix(&self) -> ConfusionMatrix {
         let classes = self.test.classes();
         let mut matrix = ConfusionMatrix::new(classes);
-        for (i, scores) in self.scores.chunks(classes.max(1)).enumerate() {
-            matrix.add(self.test.label(i), argmax(scores));
-        }
+        let predicted = self.predicted.iter().enumerate();
+        predicted.for_each(|(i, class)| matrix.add(self.test.label(i), *class));
         matrix
     }
 
@@ -169,8 +177,8 @@ impl RunReport<'_> {
         let Some((height, width)) = self.test.image_shape() else { return Vec::new() };
         let mut wrong: Vec<(usize, usize, f64)> = Vec::new();
         for (i, scores) in self.scores.chunks(self.test.classes().max(1)).enumerate() {
-            let chosen = argmax(scores);
-            if chosen != self.test.label(i) {
+            // An undecided sample is taken for no class.
+            if let Some(chosen) = self.predicted[i].filter(|class| *class != self.test.label(i)) {
                 wrong.push((i, chosen, scores[chosen]));
             }
         }
@@ -236,11 +244,14 @@ impl RunReport<'_> {
     fn counts(&self) -> Table {
         let (matrix, classes) = (self.matrix(), self.test.classes());
         let name = |class: usize| self.test.class_name(class).into_owned();
+        let undecided = matrix.undecided() > 0;
         let columns = std::iter::once("true class".to_string()).chain((0..classes).map(name));
+        let columns = columns.chain(undecided.then(|| "undecided".to_string()));
         let mut table = Table::new("confusion", "Confusion matrix: samples, by predicted class", columns);
         for truth in 0..classes {
             let counts = (0..classes).map(|predicted| (matrix.count(truth, predicted) as usize).into());
-            table.row(std::iter::once(name(truth).into()).chain(counts));
+            let none = undecided.then(|| (matrix.undecided_of(truth) as usize).into());
+            table.row(std::iter::once(name(truth).into()).chain(counts).chain(none));
         }
         table
     }
@@ -295,13 +306,15 @@ fn pairs<X: Clone + Into<Cell>>(name: &str, caption: &str, entries: &[(String, X
 mod tests {
     use super::RunReport;
     use crate::data::Dataset;
-    use crate::train::Trace;
+    use crate::metrics::SeenClasses;
+    use crate::train::{Trace, Value};
 
     fn page(scores: &[f64]) -> String {
         let labels = [0, 1, 2, 2];
         let test = Dataset::new(vec![0.0; 8], 2).unwrap().with_labels(&labels, 3).unwrap();
         let trace = Trace::default();
-        RunReport { trace: &trace, test: &test, scores, unit: "score" }.page().html()
+        let predicted = SeenClasses::all(3).decide(scores);
+        RunReport { trace: &trace, test: &test, scores, predicted: &predicted, unit: "score" }.page().html()
     }
 
     /// Counts stand in the row of their true class: another class mistaken, another page.
@@ -316,6 +329,35 @@ mod tests {
         assert_ne!(pages[0], pages[1]);
         assert_ne!(pages[1], pages[2]);
         assert!(pages.iter().all(|page| page.contains("Confusion matrix") && !page.contains("<script")));
+    }
+
+    /// An undecided sample is neither right nor taken for another class.
+    #[test]
+    fn undecided_samples_have_a_column() {
+        let mut scores = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0];
+        assert!(!page(&scores).contains("undecided"));
+        scores[2] = 1.0;
+        let page = page(&scores);
+        assert!(page.contains(">undecided</th>"), "{page}");
+    }
+
+    /// Paths, names of parameters and classes come from files and from the command line.
+    #[test]
+    fn texts_are_shown_as_they_are() {
+        const EVIL: &str = "</td></svg><script>alert(1)</script>\"'&";
+        let test = Dataset::new(vec![0.0; 4], 2).unwrap().with_labels(&[0, 1], 2).unwrap();
+        let test = test.with_class_names([EVIL, "b"]).unwrap();
+        let evil = |name: &str| (name.to_string(), Value::Text(EVIL.to_string()));
+        let trace = Trace {
+            settings: vec![evil("model"), evil("data"), evil(EVIL)],
+            results: vec![(EVIL.to_string(), 1.0)],
+            ..Trace::default()
+        };
+        let html =
+            RunReport { trace: &trace, test: &test, scores: &[0.0; 4], unit: EVIL, predicted: &[Some(0); 2] }
+                .page()
+                .html();
+        assert!(!html.contains("<script") && html.matches("&lt;script&gt;").count() >= 6, "{html}");
     }
 
     #[test]

@@ -1,12 +1,11 @@
-//! The backend of plotters that writes SVG text.
+//! The backend of plotters that collects the elements of an SVG picture.
 //!
-//! Plotters knows whole pixels only, so that it draws on a canvas [`UNIT`] times as large, and what is
-//! written has one more digit. On top of what plotters asks for there are dashes, pixel images and a part
+//! Plotters knows whole pixels only, so that it draws on a canvas [`UNIT`](super::element::UNIT) times as
+//! large, and what is written has one more digit. On top of what plotters asks for there are dashes, pixel images and a part
 //! that is cut off at its edge.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 use plotters_backend::{
@@ -14,14 +13,13 @@ use plotters_backend::{
     FontTransform,
     text_anchor::{HPos, VPos},
 };
+use serde::{Deserialize, Serialize};
 
-use super::{Image, escape};
+use super::Image;
+use super::element::{Anchor, Area, Element, Look, Paint, Place, Rise, Stroke, Text, body};
 
-/// Units of the canvas in a pixel.
-pub const UNIT: i32 = 10;
-
-/// A finished drawing.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+/// A finished drawing: what it is made of, as data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Drawn {
     /// Width in pixels.
     pub width: u32,
@@ -29,41 +27,29 @@ pub struct Drawn {
     pub height: u32,
     /// Whether it is a group of pictures, which need not stand on a common axis with its neighbours.
     pub pictures: bool,
+    pub(super) elements: Vec<Element>,
+}
+
+impl Drawn {
     /// The elements inside of `<svg>`.
-    pub body: String,
+    pub fn body(&self) -> String {
+        body(&self.elements)
+    }
 }
 
 /// Where the elements go: shared by plotters, which owns a [`Backend`], and the code that draws.
 #[derive(Default)]
 pub struct Sink {
-    pub out: String,
-    /// Value of `stroke-dasharray` for the paths to come.
-    pub dash: &'static str,
+    pub elements: Vec<Element>,
+    /// Dashes of the lines to come.
+    pub dash: usize,
 }
 
 impl Sink {
-    /// Everything until [`end`](Sink::end) is cut off at this rectangle, given in units.
-    pub fn begin_clip(&mut self, (x0, y0): (i32, i32), (x1, y1): (i32, i32)) {
-        let (x, y, w, h) = (px(x0), px(y0), px(x1 - x0), px(y1 - y0));
-        // A nested picture cuts off by itself; a clip path would need a name that no other drawing has.
-        let _ =
-            write!(self.out, r#"<svg x="{x}" y="{y}" width="{w}" height="{h}" viewBox="{x} {y} {w} {h}">"#);
-    }
-
-    /// Ends what [`begin_clip`](Sink::begin_clip) began.
-    pub fn end(&mut self) {
-        self.out.push_str("</svg>");
-    }
-
     /// A pixel image between two corners, given in units.
-    pub fn image(&mut self, image: &Image, (x0, y0): (i32, i32), (x1, y1): (i32, i32), smooth: bool) {
-        let (x, y, w, h) = (px(x0.min(x1)), px(y0.min(y1)), px((x1 - x0).abs()), px((y1 - y0).abs()));
-        let rendering = if smooth { "" } else { r#" style="image-rendering:pixelated""# };
-        let _ = write!(
-            self.out,
-            r#"<image x="{x}" y="{y}" width="{w}" height="{h}" preserveAspectRatio="none"{rendering} href="{}"/>"#,
-            image.data_url()
-        );
+    pub fn image(&mut self, image: &Image, from: Place, to: Place, smooth: bool) {
+        let (area, picture) = (Area::between(from, to), image.picture());
+        self.elements.push(Element::Image { area, smooth, picture });
     }
 }
 
@@ -74,32 +60,25 @@ pub struct Backend {
     pub size: (u32, u32),
 }
 
-/// A length in units as pixels, with as many digits as it needs.
-pub fn px(units: i32) -> String {
-    let sign = if units < 0 { "-" } else { "" };
-    let (whole, rest) = (units.abs() / UNIT, units.abs() % UNIT);
-    if rest == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest}") }
-}
-
-fn paint(kind: &str, color: BackendColor) -> String {
+fn paint(color: BackendColor) -> Paint {
     let (r, g, b) = color.rgb;
-    let opacity =
-        if color.alpha < 1.0 { format!(r#" {kind}-opacity="{:.2}""#, color.alpha) } else { String::new() };
-    format!(r##"{kind}="#{r:02X}{g:02X}{b:02X}"{opacity}"##)
+    Paint { color: [r, g, b], alpha: color.alpha }
 }
 
 type Drawing = Result<(), DrawingErrorKind<Infallible>>;
 
 impl Backend {
-    fn stroke(&self, style: &impl BackendStyle) -> String {
-        let dash = self.sink.borrow().dash;
-        let dash = if dash.is_empty() { String::new() } else { format!(r#" stroke-dasharray="{dash}""#) };
-        let width = px(style.stroke_width() as i32);
-        format!(r#"fill="none" {} stroke-width="{width}"{dash}"#, paint("stroke", style.color()))
+    fn stroke(&self, style: &impl BackendStyle) -> Stroke {
+        let (paint, width) = (paint(style.color()), style.stroke_width() as i32);
+        Stroke { paint, width, dash: self.sink.borrow().dash }
     }
 
-    fn put(&mut self, element: String) -> Drawing {
-        self.sink.borrow_mut().out.push_str(&element);
+    fn look(&self, style: &impl BackendStyle, fill: bool) -> Look {
+        if fill { Look::Fill(paint(style.color())) } else { Look::Outline(self.stroke(style)) }
+    }
+
+    fn put(&mut self, element: Element) -> Drawing {
+        self.sink.borrow_mut().elements.push(element);
         Ok(())
     }
 }
@@ -120,8 +99,8 @@ impl DrawingBackend for Backend {
     }
 
     fn draw_pixel(&mut self, (x, y): BackendCoord, color: BackendColor) -> Drawing {
-        let paint = paint("fill", color);
-        self.put(format!(r#"<rect x="{}" y="{}" width="0.1" height="0.1" {paint}/>"#, px(x), px(y)))
+        let area = Area::between((x, y), (x + 1, y + 1));
+        self.put(Element::Rectangle { area, look: Look::Fill(paint(color)) })
     }
 
     fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Drawing {
@@ -130,17 +109,16 @@ impl DrawingBackend for Backend {
 
     fn draw_rect<S: BackendStyle>(
         &mut self,
-        (x0, y0): BackendCoord,
-        (x1, y1): BackendCoord,
+        from: BackendCoord,
+        to: BackendCoord,
         style: &S,
         fill: bool,
     ) -> Drawing {
         if style.color().alpha == 0.0 {
             return Ok(());
         }
-        let (x, y, w, h) = (px(x0.min(x1)), px(y0.min(y1)), px((x1 - x0).abs()), px((y1 - y0).abs()));
-        let look = if fill { paint("fill", style.color()) } else { self.stroke(style) };
-        self.put(format!(r#"<rect x="{x}" y="{y}" width="{w}" height="{h}" {look}/>"#))
+        let look = self.look(style, fill);
+        self.put(Element::Rectangle { area: Area::between(from, to), look })
     }
 
     fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
@@ -151,20 +129,19 @@ impl DrawingBackend for Backend {
         if style.color().alpha == 0.0 {
             return Ok(());
         }
-        let points: Vec<String> = path.into_iter().map(|(x, y)| format!("{},{}", px(x), px(y))).collect();
-        let look = self.stroke(style);
-        self.put(format!(r#"<polyline points="{}" {look} stroke-linejoin="round"/>"#, points.join(" ")))
+        let stroke = self.stroke(style);
+        self.put(Element::Line { points: path.into_iter().collect(), stroke })
     }
 
     fn draw_circle<S: BackendStyle>(
         &mut self,
-        (x, y): BackendCoord,
+        at: BackendCoord,
         radius: u32,
         style: &S,
         fill: bool,
     ) -> Drawing {
-        let look = if fill { paint("fill", style.color()) } else { self.stroke(style) };
-        self.put(format!(r#"<circle cx="{}" cy="{}" r="{}" {look}/>"#, px(x), px(y), px(radius as i32)))
+        let look = self.look(style, fill);
+        self.put(Element::Circle { at, radius: radius as i32, look })
     }
 
     fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
@@ -172,41 +149,32 @@ impl DrawingBackend for Backend {
         vertices: I,
         style: &S,
     ) -> Drawing {
-        let points: Vec<String> = vertices.into_iter().map(|(x, y)| format!("{},{}", px(x), px(y))).collect();
-        self.put(format!(r#"<polygon points="{}" {}/>"#, points.join(" "), paint("fill", style.color())))
+        self.put(Element::Polygon { points: vertices.into_iter().collect(), fill: paint(style.color()) })
     }
 
-    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, (x, y): BackendCoord) -> Drawing {
+    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, at: BackendCoord) -> Drawing {
         // An axis without a name.
         if text.is_empty() {
             return Ok(());
         }
         let anchor = match style.anchor().h_pos {
-            HPos::Left => "start",
-            HPos::Center => "middle",
-            HPos::Right => "end",
+            HPos::Left => Anchor::Start,
+            HPos::Center => Anchor::Middle,
+            HPos::Right => Anchor::End,
         };
-        // Shares of the font size that put the line above, across or below the point.
-        let dy = match style.anchor().v_pos {
-            VPos::Top => "0.76em",
-            VPos::Center => "0.35em",
-            VPos::Bottom => "-0.25em",
+        let rise = match style.anchor().v_pos {
+            VPos::Top => Rise::Top,
+            VPos::Center => Rise::Center,
+            VPos::Bottom => Rise::Bottom,
         };
-        let angle = match style.transform() {
+        let turn = match style.transform() {
             FontTransform::None => 0,
             FontTransform::Rotate90 => 90,
             FontTransform::Rotate180 => 180,
             FontTransform::Rotate270 => 270,
         };
-        let (x, y) = (px(x), px(y));
-        let turn =
-            if angle == 0 { String::new() } else { format!(r#" transform="rotate({angle} {x} {y})""#) };
-        let size = px(style.size().round() as i32);
-        let paint = paint("fill", style.color());
-        self.put(format!(
-            r#"<text x="{x}" y="{y}" dy="{dy}" text-anchor="{anchor}" font-size="{size}" {paint}{turn}>{}</text>"#,
-            escape(text)
-        ))
+        let (size, paint) = (style.size().round() as i32, paint(style.color()));
+        self.put(Element::Text(Text { at, anchor, rise, turn, size, paint, text: text.into() }))
     }
 
     fn estimate_text_size<S: BackendTextStyle>(

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::{escape, figure::check_name, fixed, rounded};
+use super::{escape, fixed, name::Name, rounded};
+use crate::text::csv_field;
 
 /// A table with named columns.
 ///
@@ -17,7 +18,7 @@ use super::{escape, figure::check_name, fixed, rounded};
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Table {
-    pub(super) name: String,
+    pub(super) name: Name,
     pub(super) caption: String,
     columns: Vec<String>,
     rows: Vec<Vec<Cell>>,
@@ -70,9 +71,8 @@ impl Table {
         caption: impl Into<String>,
         columns: impl IntoIterator<Item = impl Into<String>>,
     ) -> Table {
-        check_name(name);
         let columns = columns.into_iter().map(Into::into).collect();
-        Table { name: name.into(), caption: caption.into(), columns, rows: Vec::new() }
+        Table { name: Name::new(name), caption: caption.into(), columns, rows: Vec::new() }
     }
 
     /// Adds a row.
@@ -82,17 +82,14 @@ impl Table {
     #[track_caller]
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         let row: Vec<Cell> = cells.into_iter().collect();
-        let (name, columns) = (&self.name, self.columns.len());
+        let (name, columns) = (self.name.as_str(), self.columns.len());
         assert!(row.len() == columns, "table {name}: a row of {} for {columns} columns", row.len());
         self.rows.push(row);
     }
 
     /// The table as CSV (RFC 4180, with single line feeds): a header line, then the rows.
     pub fn csv(&self) -> String {
-        let field = |text: &str| match text.contains([',', '"', '\n', '\r']) {
-            true => format!("\"{}\"", text.replace('"', "\"\"")),
-            false => text.to_string(),
-        };
+        let field = |text: &str| csv_field(text).into_owned();
         let line = |fields: Vec<String>| fields.join(",") + "\n";
         let mut csv = line(self.columns.iter().map(|c| field(c)).collect());
         for row in &self.rows {

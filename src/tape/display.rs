@@ -5,6 +5,7 @@ use std::fmt;
 use super::Tape;
 use super::node::Node;
 use crate::Float;
+use crate::text::printable;
 
 /// A line per node, such as `v12: 64×10 = matmul v9 v3`.
 impl<T: Float> fmt::Display for Tape<T> {
@@ -32,7 +33,8 @@ impl<T: Float> Tape<T> {
     /// Constants of an operation, or the name of a parameter, with a blank in front.
     fn remark(&self, index: usize, node: &Node<T>) -> String {
         match self.names.get(index) {
-            Some(name) if !name.is_empty() => format!(" {name}"),
+            // A line feed in a name would make a line.
+            Some(name) if !name.is_empty() => format!(" {}", printable(name)),
             _ => node.op.describe(&self.args[node.args as usize]),
         }
     }

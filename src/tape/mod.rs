@@ -430,7 +430,8 @@ impl<T: Float> Tape<T> {
     #[inline]
     #[track_caller]
     fn make_room(&mut self, node: &Node<T>, saved: usize) {
-        let end = node.range().end.checked_add(saved);
+        let numbers = node.shape().len().checked_add(saved);
+        let end = numbers.and_then(|numbers| node.offset.checked_add(numbers));
         if !end.is_some_and(|end| self.grow_values(end)) {
             no_memory(node);
         }

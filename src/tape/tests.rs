@@ -334,13 +334,17 @@ fn a_pass_that_breaks_off_half_way_leaves_no_wrong_gradient() {
 
     let broken = tape.apply(&BreaksBack, &[p.var(), p.var()], Shape::SCALAR, Args::NONE);
     assert_eq!(panics(|| tape.backward(broken)), "in backward");
-    let lost: [(&str, fn(&mut Tape, Param)); 6] = [
-        ("grad", |t, p| drop(t.grad(p).to_dmatrix())),
-        ("grad", |t, p| drop(t.grad_slice(p).to_vec())),
-        ("slots", |t, _| drop(t.slots())),
-        ("param_grads", |t, _| drop(t.param_grads().to_vec())),
-        ("param_grads_mut", |t, _| t.param_grads_mut().fill(0.0)),
-        ("backward", |t, p| t.backward(p.var())),
+    type Ask = fn(&mut Tape, Param) -> usize;
+    let lost: [(&str, Ask); 6] = [
+        ("grad", |t, p| t.grad(p).len()),
+        ("grad", |t, p| t.grad_slice(p).len()),
+        ("slots", |t, _| t.slots().count()),
+        ("param_grads", |t, _| t.param_grads().len()),
+        ("param_grads_mut", |t, _| t.param_grads_mut().len()),
+        ("backward", |t, p| {
+            t.backward(p.var());
+            0
+        }),
     ];
     let check = |tape: &mut Tape| {
         for (name, ask) in lost {

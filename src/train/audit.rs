@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::tape::{Param, Tape, Var};
+use crate::text::printable;
 use crate::{Error, Float, Result};
 
 /// A saturated entry has less than this share of the activation's steepest slope.
@@ -198,7 +199,8 @@ fn share(part: usize, all: usize) -> f64 {
 /// A table: a line for each parameter, and one for each activation.
 impl fmt::Display for Audit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let wide = self.params.iter().map(|flow| flow.name.chars().count()).max().unwrap_or(0).max(9);
+        let shown = |flow: &ParamFlow| printable(&flow.name).chars().count();
+        let wide = self.params.iter().map(shown).max().unwrap_or(0).max(9);
         writeln!(
             f,
             "{:<wide$}  {:>10}  {:>10}  {:>13}",
@@ -206,6 +208,7 @@ impl fmt::Display for Audit {
         )?;
         for flow in &self.params {
             let ParamFlow { name, gradient_norm, weight_norm, update_ratio } = flow;
+            let name = printable(name);
             writeln!(
                 f,
                 "{name:<wide$}  {gradient_norm:>10.3e}  {weight_norm:>10.3e}  {update_ratio:>13.3e}"
@@ -219,7 +222,7 @@ impl fmt::Display for Audit {
             }
         }
         for name in &self.without_path {
-            writeln!(f, "{name} has no path to the loss: nothing moves it")?;
+            writeln!(f, "{} has no path to the loss: nothing moves it", printable(name))?;
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! A model on data it does not learn from.
 
-use super::ConfusionMatrix;
+use std::fmt;
+
 use crate::data::{Batches, Dataset};
+use crate::metrics::{ConfusionMatrix, SeenClasses};
 use crate::nn::{Batch, Loss, Mode, Module};
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
@@ -9,7 +11,7 @@ use crate::{Error, Float, Result};
 /// Rows that go through the model at once: enough for the products to run at full speed.
 pub const EVALUATION_ROWS: usize = 256;
 
-/// How a model does on a set.
+/// How a model does on a set; printed, loss, accuracy and the confusion matrix.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
     /// Number of samples.
@@ -21,9 +23,29 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Share of samples classified right, from 0 to 1; `None` for regression.
+    /// Share of samples classified right, from 0 to 1; `None` for regression. A sample that is
+    /// [undecided](Self::undecided) is not.
     pub fn accuracy(&self) -> Option<f64> {
         self.confusion.as_ref().map(ConfusionMatrix::accuracy)
+    }
+
+    /// Samples without a class, because their largest score stands there twice or a score is NaN: see
+    /// [`argmax`](crate::metrics::argmax). 0 for regression.
+    pub fn undecided(&self) -> u64 {
+        self.confusion.as_ref().map_or(0, ConfusionMatrix::undecided)
+    }
+}
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (samples, loss) = (self.samples, self.loss);
+        match &self.confusion {
+            None => writeln!(f, "loss {loss:.6} ({samples} samples)"),
+            Some(confusion) => {
+                let accuracy = confusion.accuracy();
+                write!(f, "loss {loss:.6}, accuracy {accuracy:.4} ({samples} samples)\n{confusion}")
+            }
+        }
     }
 }
 
@@ -44,6 +66,9 @@ pub fn predict<T: Float>(module: &dyn Module<T>, tape: &mut Tape<T>, data: &Data
 
 /// Loss and confusion matrix of `module` on `data`. The tape is rewound before and after.
 ///
+/// The class of a sample is the output with the largest score, among all of them. Where a class did not occur
+/// in training, [`evaluate_seen`] leaves it out.
+///
 /// A feature beyond `T` is infinite to the module; [`Dataset::check_range`] finds it.
 ///
 /// # Errors
@@ -54,6 +79,23 @@ pub fn evaluate<T: Float>(
     loss: &dyn Loss<T>,
     tape: &mut Tape<T>,
     data: &Dataset,
+) -> Result<Evaluation> {
+    evaluate_seen(module, loss, tape, data, &SeenClasses::all(data.classes()))
+}
+
+/// [`evaluate`], with a choice among the classes that occurred in training only.
+///
+/// Training with a cross-entropy lowers the score of an absent class where the training samples are; far from
+/// them it may be the largest all the same. [`fit`](super::fit()) validates in this way.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_seen<T: Float>(
+    module: &dyn Module<T>,
+    loss: &dyn Loss<T>,
+    tape: &mut Tape<T>,
+    data: &Dataset,
+    seen: &SeenClasses,
 ) -> Result<Evaluation> {
     tape.rewind();
     super::fit::check_fit(module, loss, tape, data)?;
@@ -69,9 +111,10 @@ pub fn evaluate<T: Float>(
         weight += batch_weight;
         if link.classifies() {
             let cols = tape.shape(output).cols;
-            let confusion = confusion.get_or_insert_with(|| ConfusionMatrix::new(cols.max(data.classes())));
-            for (row, label) in tape.value_slice(output).chunks(cols).zip(batch.labels()) {
-                confusion.add(*label, link.class(row));
+            let confusion = confusion
+                .get_or_insert_with(|| named(ConfusionMatrix::new(cols.max(data.classes())), data));
+            for (row, label) in tape.value_slice(output).chunks(cols.max(1)).zip(batch.labels()) {
+                confusion.add(*label, link.class(row, seen));
             }
         }
     })?;
@@ -112,4 +155,11 @@ fn check_inputs<T: Float>(module: &dyn Module<T>, data: &Dataset) -> Result<()> 
         ))),
         _ => Ok(()),
     }
+}
+
+/// With the names of the classes; an output beyond them has its number.
+fn named(matrix: ConfusionMatrix, data: &Dataset) -> ConfusionMatrix {
+    let name = |class| if class < data.classes() { data.class_name(class).into() } else { class.to_string() };
+    let names: Vec<String> = (0..matrix.classes()).map(name).collect();
+    matrix.with_names(names).expect("there is a name for each class")
 }

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use super::motion::Motion;
 use super::observers::of_options;
-use super::{Epoch, Evaluation, FitOptions, History, Observer, Penalty, Progress, Run, evaluate};
+use super::{Epoch, Evaluation, FitOptions, History, Observer, Penalty, Progress, Run, evaluate_seen};
 use crate::data::{Batches, Dataset};
+use crate::metrics::SeenClasses;
 use crate::nn::buffers::Buffers;
 use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
 use crate::optim::Optimizer;
@@ -47,7 +48,10 @@ use crate::{Error, Float, Result};
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
 ///
-/// A batch with fewer samples than the module [can train on](Module::least_batch), as the last of an epoch may
+/// A class that does not occur in `train` is never the answer, neither in the accuracies of training nor in
+/// those of validation; a sample whose largest score stands there twice is not right.
+///
+/// A batch with fewer samples than the model [can train on](Model::least_batch), as the last of an epoch may
 /// be, is left out.
 ///
 /// # Errors
@@ -114,7 +118,7 @@ fn epochs<T: Float>(
         steps.motion.look(run.tape, sums.steps, epoch == steps.options.epochs);
         let (samples, train_loss) = (sums.samples as f64, sums.loss / sums.weight);
         let validated = match validation {
-            Some(data) => validate(run, all, data, train_loss).map(Some),
+            Some(data) => validate(run, all, data, &steps.seen, train_loss).map(Some),
             None => Ok(None),
         };
         let after = validated.as_ref().ok().and_then(Option::as_ref);
@@ -133,6 +137,7 @@ fn epochs<T: Float>(
             samples_per_second: samples / seconds,
         });
         let failed = validated.err();
+        steps.train.check_unchanged()?;
         all.in_order(|observer| observer.epoch(run))?;
         if let Some(error) = failed {
             return Err(error);
@@ -150,10 +155,11 @@ fn validate<T: Float>(
     run: &mut Run<'_, T>,
     all: &mut Observers<'_, T>,
     data: &Dataset,
+    seen: &SeenClasses,
     train_loss: f64,
 ) -> Result<Evaluation> {
     all.in_order(|observer| observer.before_validation(run))?;
-    let evaluation = evaluate(run.module, run.loss, run.tape, data);
+    let evaluation = evaluate_seen(run.module, run.loss, run.tape, data, seen);
     let found = evaluation.as_ref().ok();
     all.reversed(|observer| observer.after_validation(run, train_loss, found))?;
     evaluation
@@ -179,6 +185,8 @@ struct Steps<'a, T: Float> {
     options: &'a FitOptions,
     batches: Batches,
     labels: Vec<usize>,
+    /// The classes among the training samples: no other is an answer.
+    seen: SeenClasses,
     /// Where steps may be left out.
     buffers: Option<Buffers<T>>,
     motion: Motion<T>,
@@ -239,6 +247,7 @@ impl<'a, T: Float> Steps<'a, T> {
             options,
             batches,
             labels: Vec::with_capacity(batch.min(train.len())),
+            seen: SeenClasses::of_labels(train.labels().unwrap_or_default(), train.classes())?,
             buffers: options.clip.skips().then(|| Buffers::of(tape)),
             motion: Motion::of(tape),
             count,
@@ -304,7 +313,7 @@ impl<'a, T: Float> Steps<'a, T> {
                 if link.classifies() {
                     let scores = run.tape.value_slice(output).chunks(run.tape.shape(output).cols);
                     let pairs = scores.zip(batch.labels());
-                    sums.right += pairs.filter(|(row, label)| link.class(row) == **label).count();
+                    sums.right += pairs.filter(|(row, label)| link.class(row, &self.seen) == Some(**label)).count();
                 }
                 run.optimizer
                     .step(run.tape)

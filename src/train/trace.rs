@@ -1,9 +1,11 @@
 //! The record of a run: what was set, and what every epoch brought.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::path::Path;
 
 use super::Audit;
+use crate::text::{csv_field, printable};
 use crate::{Result, file};
 
 /// A run as text that can be compared to the last bit.
@@ -13,11 +15,87 @@ use crate::{Result, file};
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// What was set, in order: name and value.
-    pub settings: Vec<(String, String)>,
+    pub settings: Vec<(String, Value)>,
     /// One record per finished epoch.
     pub epochs: Vec<Epoch>,
     /// What came out in the end, in order: name and number.
     pub results: Vec<(String, f64)>,
+}
+
+/// A setting's value. The setting decides on its type, whatever the value is: `1` and `0.5` are both numbers
+/// where the setting is one, and `007` is a text where it is a name.
+///
+/// ```
+/// use tapegrad::train::{Trace, TraceFormat};
+///
+/// let mut trace = Trace::default();
+/// trace.set("epochs", 3_usize);
+/// trace.set("l2", 1.0);
+/// trace.set("model", "007");
+/// let json = trace.render(TraceFormat::JsonLines, false);
+/// assert_eq!(json, "{\"settings\":{\"epochs\":3,\"l2\":1.0,\"model\":\"007\"}}\n");
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Words.
+    Text(String),
+    /// A whole number.
+    Count(u64),
+    /// A number. One that is not finite is `null` in JSON, which has no other.
+    Number(f64),
+    /// A number that reads better with an exponent, such as 1e-7.
+    Scientific(f64),
+    /// Yes or no.
+    Flag(bool),
+}
+
+impl fmt::Display for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Text(text) => f.write_str(text),
+            Value::Count(n) => n.fmt(f),
+            Value::Number(x) => x.fmt(f),
+            Value::Scientific(x) => write!(f, "{x:e}"),
+            Value::Flag(flag) => flag.fmt(f),
+        }
+    }
+}
+
+macro_rules! value_from {
+    ($($t:ty => $value:expr),* $(,)?) => {
+        $(impl From<$t> for Value {
+            fn from(value: $t) -> Value {
+                #[allow(clippy::redundant_closure_call)]
+                $value(value)
+            }
+        })*
+    };
+}
+
+value_from! {
+    String => Value::Text,
+    &String => |text: &String| Value::Text(text.clone()),
+    &str => |text: &str| Value::Text(text.into()),
+    fmt::Arguments<'_> => |text: fmt::Arguments<'_>| Value::Text(text.to_string()),
+    u64 => Value::Count,
+    u32 => |n| Value::Count(u64::from(n)),
+    usize => |n| Value::Count(n as u64),
+    // A whole number that may be negative is a number.
+    i32 => |n: i32| u64::try_from(n).map_or(Value::Number(f64::from(n)), Value::Count),
+    f64 => Value::Number,
+    f32 => |x| Value::Number(f64::from(x)),
+    bool => Value::Flag,
+}
+
+impl From<&Value> for serde_json::Value {
+    fn from(value: &Value) -> serde_json::Value {
+        match value {
+            Value::Text(text) => text.as_str().into(),
+            Value::Count(n) => (*n).into(),
+            Value::Number(x) | Value::Scientific(x) => (*x).into(),
+            Value::Flag(flag) => (*flag).into(),
+        }
+    }
 }
 
 /// What one epoch brought.
@@ -85,7 +163,8 @@ const TIMES: [Column; 2] = [
 pub enum TraceFormat {
     /// Aligned columns for people: any ending but the two below.
     Text,
-    /// Comma-separated columns, `.csv`; settings and results as comment lines with `#`.
+    /// Comma-separated columns (RFC 4180, with single line feeds), `.csv`; settings and results as comment
+    /// lines with `#`. What would break such a line, as a line feed, is written out as `\n`.
     Csv,
     /// One JSON object a line, `.jsonl`: the settings, then an object per epoch, then the results.
     JsonLines,
@@ -104,8 +183,8 @@ impl TraceFormat {
 
 impl Trace {
     /// Adds a setting.
-    pub fn set(&mut self, name: &str, value: impl fmt::Display) {
-        self.settings.push((name.to_string(), value.to_string()));
+    pub fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.settings.push((name.to_string(), value.into()));
     }
 
     /// Adds a result.
@@ -129,7 +208,9 @@ impl Trace {
         let mut heads: Vec<String> = columns.iter().map(|(name, _)| name.to_string()).collect();
         let audited = self.epochs.iter().find_map(|epoch| epoch.audit.as_ref());
         let figures = audited.map_or(Vec::new(), Audit::figures);
-        heads.extend(figures.iter().map(|(name, _)| name.clone()));
+        for (name, _) in &figures {
+            heads.push(unused(&heads, name));
+        }
         let row = |epoch: &Epoch| -> Vec<Cell> {
             let mut row: Vec<Cell> = columns.iter().map(|(_, get)| get(epoch)).collect();
             if let Some(audit) = &epoch.audit {
@@ -157,13 +238,15 @@ impl Trace {
         let rows: Vec<Vec<String>> =
             table.rows.iter().map(|row| row.iter().map(|cell| plain(cell, "-")).collect()).collect();
         let mut out = self.comments();
-        let widths: Vec<usize> = table
-            .heads
+        // People count characters, and a line feed in a name would make a row.
+        let heads: Vec<String> = table.heads.iter().map(|name| printable(name).into_owned()).collect();
+        let length = |cell: &str| cell.chars().count();
+        let widths: Vec<usize> = heads
             .iter()
             .enumerate()
-            .map(|(c, name)| rows.iter().map(|row| row[c].len()).max().unwrap_or(0).max(name.len()))
+            .map(|(c, name)| rows.iter().map(|row| length(&row[c])).max().unwrap_or(0).max(length(name)))
             .collect();
-        for row in std::iter::once(&table.heads).chain(&rows) {
+        for row in std::iter::once(&heads).chain(&rows) {
             let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, w)| format!("{cell:>w$}")).collect();
             out.push_str(&cells.join("  "));
             out.push('\n');
@@ -173,7 +256,8 @@ impl Trace {
 
     fn csv(&self, table: &Table) -> String {
         let mut out = self.comments();
-        out.push_str(&table.heads.join(","));
+        let heads: Vec<_> = table.heads.iter().map(|name| csv_field(name)).collect();
+        out.push_str(&heads.join(","));
         out.push('\n');
         for row in &table.rows {
             let cells: Vec<String> = row.iter().map(|cell| plain(cell, "")).collect();
@@ -187,7 +271,7 @@ impl Trace {
         use serde_json::{Map, Value};
         let mut lines = Vec::new();
         let settings: Map<String, Value> =
-            self.settings.iter().map(|(name, value)| (name.clone(), typed(value))).collect();
+            self.settings.iter().map(|(name, value)| (name.clone(), Value::from(value))).collect();
         lines.push(Value::Object(Map::from_iter([("settings".to_string(), Value::Object(settings))])));
         for row in &table.rows {
             let row = table.heads.iter().zip(row).map(|(name, cell)| {
@@ -209,29 +293,53 @@ impl Trace {
     }
 
     fn comments(&self) -> String {
-        self.settings.iter().fold(String::new(), |mut out, (name, value)| {
-            let _ = writeln!(out, "# {name} = {value}");
-            out
-        })
+        self.settings.iter().map(|(name, value)| comment(name, &value.to_string())).collect()
     }
 
     fn results_as_comments(&self) -> String {
-        self.results.iter().fold(String::new(), |mut out, (name, value)| {
-            let _ = writeln!(out, "# {name} = {value}");
-            out
-        })
+        self.results.iter().map(|(name, value)| comment(name, &value.to_string())).collect()
     }
+}
+
+/// A setting or a result as a line of its own.
+fn comment(name: &str, value: &str) -> String {
+    format!("# {} = {}\n", word(name), word(value))
+}
+
+/// A text within such a line: as it is, if it can be told apart there. If it has control characters, a
+/// quotation mark in front or blanks at an end, it is written as JSON has it.
+fn word(text: &str) -> Cow<'_, str> {
+    if matches!(printable(text), Cow::Borrowed(_)) && !text.starts_with('"') && text.trim() == text {
+        return Cow::Borrowed(text);
+    }
+    // JSON leaves some of them as they are.
+    let json = serde_json::Value::from(text).to_string();
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if matches!(printable(c.encode_utf8(&mut [0; 4])), Cow::Borrowed(_)) {
+            out.push(c);
+        } else {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The name, or with a number behind it if there is one of that name already.
+fn unused(names: &[String], name: &str) -> String {
+    let mut new = name.to_string();
+    let mut number = 2;
+    while names.contains(&new) {
+        new = format!("{name} ({number})");
+        number += 1;
+    }
+    new
 }
 
 /// What all formats write: the heads of the columns, and a row for every epoch.
 struct Table {
     heads: Vec<String>,
     rows: Vec<Vec<Cell>>,
-}
-
-/// A setting that is a whole number as one, everything else as text.
-fn typed(value: &str) -> serde_json::Value {
-    value.parse::<u64>().map_or_else(|_| value.into(), serde_json::Value::from)
 }
 
 /// Rust prints the shortest digits that read back to the same number.
@@ -286,6 +394,108 @@ mod tests {
         assert!(row["validation_loss"].is_null());
         let last: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
         assert_eq!(last["results"]["test_accuracy"], 0.975);
+    }
+
+    /// Reads CSV as RFC 4180 has it, without the comment lines.
+    fn parse(csv: &str) -> Vec<Vec<String>> {
+        let (mut rows, mut row, mut field) = (Vec::new(), Vec::new(), String::new());
+        let mut chars = csv.chars().peekable();
+        let (mut quoted, mut start) = (false, true);
+        while let Some(c) = chars.next() {
+            if start && c == '#' {
+                chars.by_ref().find(|c| *c == '\n');
+                continue;
+            }
+            start = false;
+            match c {
+                '"' if quoted && chars.next_if_eq(&'"').is_some() => field.push('"'),
+                '"' => quoted = !quoted,
+                ',' if !quoted => row.push(std::mem::take(&mut field)),
+                '\n' if !quoted => {
+                    row.push(std::mem::take(&mut field));
+                    rows.push(std::mem::take(&mut row));
+                    start = true;
+                }
+                c => field.push(c),
+            }
+        }
+        assert!(row.is_empty() && field.is_empty() && !quoted);
+        rows
+    }
+
+    #[test]
+    fn any_name_and_any_setting_is_one_column_and_one_line() {
+        use crate::train::ParamFlow;
+        let names = ["conv,1", "say \"no\"", "two\nlines", "two\r\nlines", "w#1", "#", "", "w", "w", " w "];
+        let mut trace = example();
+        let flow = |name: &&str| ParamFlow {
+            name: name.to_string(),
+            gradient_norm: 1.0,
+            weight_norm: 2.0,
+            update_ratio: 0.5,
+        };
+        let mut audit = Audit::default();
+        audit.params = names.iter().map(flow).collect();
+        trace.epochs.iter_mut().for_each(|epoch| epoch.audit = Some(audit.clone()));
+        trace.set("note", "first\nsecond,\"third\"\r\u{1b}[2J");
+        trace.set("two\nlines", "\"quoted\"");
+        trace.result("a\nb", 1.0);
+        let csv = trace.render(TraceFormat::Csv, false);
+        let rows = parse(&csv);
+        assert_eq!(rows.len(), 3, "{csv}");
+        assert!(rows.iter().all(|row| row.len() == COLUMNS.len() + 2 * names.len()), "{csv}");
+        let heads: Vec<&str> =
+            rows[0].iter().filter_map(|head| head.strip_prefix("gradient_norm:")).collect();
+        assert_eq!(heads[..8], names[..8]);
+        assert!(rows[0].contains(&"gradient_norm:w (2)".to_string()), "{csv}");
+        let comments: Vec<&str> = csv.lines().filter(|line| line.starts_with("# ")).collect();
+        assert_eq!(
+            comments,
+            [
+                "# model = mlp 4-2",
+                r##"# note = "first\nsecond,\"third\"\r\u001b[2J""##,
+                r##"# "two\nlines" = "\"quoted\"""##,
+                "# test_accuracy = 0.975",
+                r##"# "a\nb" = 1"##,
+            ]
+        );
+        // The others: as many lines as there are settings, epochs and results.
+        let text = trace.render(TraceFormat::Text, false);
+        assert_eq!(text.lines().count(), 3 + 1 + 2 + 2, "{text}");
+        let json = trace.render(TraceFormat::JsonLines, false);
+        let lines: Vec<serde_json::Value> =
+            json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 1 + 2 + 1);
+        assert_eq!(lines[0]["settings"]["note"], "first\nsecond,\"third\"\r\u{1b}[2J");
+        assert_eq!(lines[1]["gradient_norm:conv,1"], 1.0);
+        assert_eq!(lines[1].as_object().unwrap().len(), COLUMNS.len() + 2 * names.len());
+    }
+
+    /// Whatever the value: the setting decides.
+    #[test]
+    fn the_type_of_a_setting_does_not_follow_its_value() {
+        for (value, json, text) in [
+            (Value::from(1.0), "1.0", "1"),
+            (Value::from(0.5), "0.5", "0.5"),
+            (Value::from(1e-300), "1e-300", &1e-300f64.to_string()),
+            (Value::from(f64::INFINITY), "null", "inf"),
+            (Value::Scientific(1e-7), "1e-7", "1e-7"),
+            (Value::Scientific(1.0), "1.0", "1e0"),
+            (Value::from("007"), "\"007\"", "007"),
+            (Value::from("1".to_string()), "\"1\"", "1"),
+            (Value::from(format_args!("{}", 1)), "\"1\"", "1"),
+            (Value::from(7usize), "7", "7"),
+            (Value::from(u64::MAX), "18446744073709551615", "18446744073709551615"),
+            (Value::from(-3), "-3.0", "-3"),
+            (Value::from(true), "true", "true"),
+            (Value::from("true"), "\"true\"", "true"),
+        ] {
+            let mut trace = Trace::default();
+            trace.set("x", value);
+            let expected = format!("{{\"settings\":{{\"x\":{json}}}}}\n");
+            assert_eq!(trace.render(TraceFormat::JsonLines, false), expected);
+            assert_eq!(trace.render(TraceFormat::Csv, false).lines().next(), Some(&*format!("# x = {text}")));
+        }
     }
 
     #[test]

@@ -237,8 +237,8 @@ impl FitArgs {
     pub fn record(&self, options: &FitOptions, trace: &mut Trace) {
         match &options.rate {
             Rate::Fixed => (),
-            Rate::Schedule(schedule) => trace.set("schedule", schedule),
-            Rate::Plateau(plateau) => trace.set("schedule", plateau),
+            Rate::Schedule(schedule) => trace.set("schedule", schedule.to_string()),
+            Rate::Plateau(plateau) => trace.set("schedule", plateau.to_string()),
         }
         for (name, value) in [
             ("clip_norm", self.clip_norm),
@@ -255,7 +255,7 @@ impl FitArgs {
             trace.set("non_finite", "skip");
         }
         if let Some(criterion) = options.early_stopping {
-            trace.set("early_stopping", criterion);
+            trace.set("early_stopping", criterion.to_string());
         }
     }
 

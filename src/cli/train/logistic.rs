@@ -12,7 +12,7 @@ use tapegrad::train::Trace;
 
 use super::super::source::Source;
 use super::super::{Outcome, memory, output};
-use super::{Precision, TrainArgs, Uses, conclude, confusion, direct, hold_out, mlp};
+use super::{Answers, Precision, TrainArgs, Uses, conclude, direct, hold_out, mlp, validate};
 
 /// How classes are told apart, and how the optimum is looked for.
 #[derive(Args)]
@@ -104,8 +104,8 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
     trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
     trace.set("seed", args.seed);
     trace.set("precision", "f64");
+    source.announce(args.quiet)?;
     if !args.quiet {
-        output::line(source.summary())?;
         output::line(format_args!(
             "model: logistic regression, {scheme}, by Newton's method, λ={:e}",
             options.lambda
@@ -122,13 +122,12 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
         output::line(format_args!("optimum after {} steps, {seconds:.1} s", model.steps()))?;
     }
     if let Some(validation) = &validation {
-        let accuracy = confusion(validation, &model.predict_dataset(validation)?).accuracy();
-        trace.result("validation_accuracy", accuracy);
-        if !args.quiet {
-            output::line(format_args!("validation accuracy {accuracy:.4} ({} samples)", validation.len()))?;
-        }
+        validate(args, &mut trace, validation, &model.predict_dataset(validation)?)?;
     }
     let test = &source.test;
-    let scores = model.probabilities_dataset(test)?;
-    conclude(args, trace, test, &scores, "probability", false)
+    // By the logits: probabilities of 1 are equal where those are not.
+    let predicted = model.predict_dataset(test)?;
+    let answers = Answers { scores: model.probabilities_dataset(test)?, unit: "probability", predicted };
+    source.check_unchanged()?;
+    conclude(args, trace, test, &answers, false)
 }

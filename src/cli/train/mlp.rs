@@ -10,17 +10,19 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+use tapegrad::metrics::SeenClasses;
 use tapegrad::models::Mlp;
 use tapegrad::nn::loss::Link;
 use tapegrad::nn::{Activation, Module, ModuleExt, Norm, Summary};
 use tapegrad::optim::{self, Group};
 use tapegrad::rng::{Purpose, stream};
-use tapegrad::train::{EVALUATION_ROWS, Observer, Progress, Run, Stop, Trace, evaluate, fit, predict};
+use tapegrad::train::{EVALUATION_ROWS, Observer, Progress, Run, Stop, Trace, evaluate_seen, fit, predict};
 use tapegrad::{Error, Float, Result, Tape};
 
 use super::super::source::Source;
 use super::super::{Failure, Outcome, interrupt, memory, output};
-use super::{INTERRUPTED, Precision, TrainArgs, Uses, check_range, hold_out, last_line, save, write_report};
+use super::{Answers, INTERRUPTED, Precision, TrainArgs, Uses};
+use super::{accuracy_line, check_range, hold_out, record_undecided, save, write_report};
 
 /// How a model is trained by steps.
 #[derive(Args)]
@@ -171,8 +173,8 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     options.audit |= args.report.is_some();
 
     let mut trace = Trace::default();
-    trace.set("model", &name);
-    trace.set("optimizer", &optimizer);
+    trace.set("model", name.clone());
+    trace.set("optimizer", optimizer.to_string());
     trace.set("data", source.name);
     trace.set("training_samples", train.len());
     trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
@@ -182,8 +184,8 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     trace.set("precision", T::NAME);
     args.fitting.record(&options, &mut trace);
 
+    source.announce(args.quiet)?;
     if !args.quiet {
-        output::line(source.summary())?;
         let summary = Summary { model: name, ..Summary::of(&model, &mut tape, train.features(), batch) };
         output::write(format_args!("\n{summary}precision: {}\n\n", T::NAME))?;
         output::line(format_args!("optimizer: {optimizer}"))?;
@@ -212,7 +214,9 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
             "interrupted in epoch {epoch} after step {steps}; measuring what there is"
         ));
     }
-    let evaluation = evaluate(&model, &*loss, &mut tape, &source.test)?;
+    let seen = SeenClasses::of_labels(train.labels().unwrap_or_default(), train.classes())?;
+    let evaluation = evaluate_seen(&model, &*loss, &mut tape, &source.test, &seen)?;
+    source.check_unchanged()?;
     let accuracy = evaluation.accuracy().unwrap_or(f64::NAN);
     // The weights of an interrupted epoch are no epoch's: the trace ends with what is finished.
     if matches!(stop, Stop::Interrupted { .. }) {
@@ -222,12 +226,14 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
         args.fitting.conclude(&fitted, &tape, &mut trace, args.quiet)?;
         trace.result("test_loss", evaluation.loss);
         trace.result("test_accuracy", accuracy);
+        record_undecided(&mut trace, "test_undecided", evaluation.undecided());
     }
     save_finished(&trace)?;
     if args.report.is_some() {
-        let scores =
-            probabilities(&predict(&model, &mut tape, &source.test)?, loss.link(), source.test.classes());
-        write_report(args, &trace, &source.test, &scores, "probability")?;
+        let outputs = predict(&model, &mut tape, &source.test)?;
+        let scores = probabilities(&outputs, loss.link(), source.test.classes());
+        let answers = Answers { scores, unit: "probability", predicted: seen.decide(&outputs) };
+        write_report(args, &trace, &source.test, &answers)?;
     }
     if !args.quiet
         && let Some(confusion) = &evaluation.confusion
@@ -235,7 +241,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
         let loss = output::number(evaluation.loss);
         output::line(format_args!("\ntest set, loss {loss}:\n{confusion}"))?;
     }
-    last_line(accuracy, evaluation.samples)?;
+    accuracy_line("test", accuracy, evaluation.samples, evaluation.undecided())?;
     Ok(match stop {
         Stop::Finished | Stop::Early { .. } => ExitCode::SUCCESS,
         Stop::Interrupted { .. } => ExitCode::from(interrupt::EXIT_CODE),
@@ -272,7 +278,8 @@ pub fn check_memory<T: Float>(form: &Mlp, batch: usize) -> Result<()> {
     if needed <= room.bytes {
         return Ok(());
     }
-    let name = if widths.len() > 2 { "hidden" } else { "batch" };
+    let widest = widths[1..widths.len() - 1].iter().copied().max().unwrap_or(0);
+    let name = if widest >= batch { "hidden" } else { "batch" };
     let needed = output::bytes(needed);
     let why = format!("widths {widths:?} at batch {batch} take about {needed}, and {room}: use smaller ones");
     Err(Error::setting(name, why))

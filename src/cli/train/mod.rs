@@ -18,9 +18,10 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 use tapegrad::data::Dataset;
+use tapegrad::metrics::ConfusionMatrix;
 use tapegrad::report::RunReport;
-use tapegrad::train::{ConfusionMatrix, Trace, argmax};
-use tapegrad::{Error, Float, Result, file, linalg};
+use tapegrad::train::Trace;
+use tapegrad::{Error, Float, Result, file, linalg, text};
 
 use super::source::Source;
 use super::{Failure, Outcome, interrupt, output};
@@ -207,7 +208,9 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
         if let (Some(trace), Some(report)) = (&args.trace, &args.report)
             && target(trace) == target(report)
         {
-            return Err(Error::setting("report", format!("{} is the trace already", report.display())).into());
+            return Err(
+                Error::setting("report", format!("{} is the trace already", text::path(report))).into()
+            );
         }
         (entry.run)(args, &source, asked)
     })?
@@ -284,51 +287,82 @@ fn save(args: &TrainArgs, trace: &Trace) -> Result<()> {
     trace.write(path, args.trace_times)
 }
 
-/// Writes the page about the run, if it was asked for. `scores` are the model's for the test samples,
-/// row-major; `unit` says what they are.
-fn write_report(args: &TrainArgs, trace: &Trace, test: &Dataset, scores: &[f64], unit: &str) -> Result<()> {
+/// What a model says about the test samples.
+struct Answers {
+    /// Row-major.
+    scores: Vec<f64>,
+    /// What a score is: a probability or just a score.
+    unit: &'static str,
+    /// The class of each sample; `None` where it is undecided.
+    predicted: Vec<Option<usize>>,
+}
+
+/// Writes the page about the run, if it was asked for.
+fn write_report(args: &TrainArgs, trace: &Trace, test: &Dataset, answers: &Answers) -> Result<()> {
     let Some(path) = &args.report else { return Ok(()) };
-    let page = RunReport { trace, test, scores, unit }.page().html();
+    let Answers { scores, unit, predicted } = answers;
+    let page = RunReport { trace, test, scores, unit, predicted }.page().html();
     file::write(path, |out| out.write_all(page.as_bytes()))
 }
 
 /// Counts of true against predicted classes.
-fn confusion(data: &Dataset, predicted: &[usize]) -> ConfusionMatrix {
-    let mut matrix = ConfusionMatrix::new(data.classes());
-    predicted.iter().enumerate().for_each(|(i, class)| matrix.add(data.label(i), *class));
-    matrix
+fn confusion(data: &Dataset, predicted: &[Option<usize>]) -> Result<ConfusionMatrix> {
+    let matrix = ConfusionMatrix::of(data.labels().unwrap_or_default(), predicted, data.classes(), None)?;
+    matrix.with_names((0..data.classes()).map(|class| data.class_name(class).into_owned()))
 }
 
-/// Ends a run without steps: trace, report, confusion matrix, last line. `scores` are the model's for the
-/// test samples, row-major; `unit` says what they are. An interrupted run has all that too, but the trace
-/// says so in place of its accuracy: its settings would not lead there.
+/// Measures on the validation samples that were kept apart: a result and a line.
+fn validate(
+    args: &TrainArgs,
+    trace: &mut Trace,
+    validation: &Dataset,
+    predicted: &[Option<usize>],
+) -> Result<(), Failure> {
+    let matrix = confusion(validation, predicted)?;
+    trace.result("validation_accuracy", matrix.accuracy());
+    record_undecided(trace, "validation_undecided", matrix.undecided());
+    if args.quiet {
+        return Ok(());
+    }
+    accuracy_line("validation", matrix.accuracy(), validation.len(), matrix.undecided())
+}
+
+/// Ends a run without steps: trace, report, confusion matrix, last line. An interrupted run has all that too,
+/// but the trace says so in place of its accuracy: its settings would not lead there.
 fn conclude(
     args: &TrainArgs,
     mut trace: Trace,
     test: &Dataset,
-    scores: &[f64],
-    unit: &str,
+    answers: &Answers,
     interrupted: bool,
 ) -> Outcome {
-    let predicted: Vec<usize> = scores.chunks(test.classes().max(1)).map(argmax).collect();
-    let matrix = confusion(test, &predicted);
+    let matrix = confusion(test, &answers.predicted)?;
     if interrupted {
         trace.result(INTERRUPTED, 1.0);
     } else {
         trace.result("test_accuracy", matrix.accuracy());
+        record_undecided(&mut trace, "test_undecided", matrix.undecided());
     }
     save(args, &trace)?;
-    write_report(args, &trace, test, scores, unit)?;
+    write_report(args, &trace, test, answers)?;
     if !args.quiet {
         output::line(format_args!("\ntest set:\n{matrix}"))?;
     }
-    last_line(matrix.accuracy(), test.len())?;
+    accuracy_line("test", matrix.accuracy(), test.len(), matrix.undecided())?;
     Ok(if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
 }
 
 /// The result that marks the trace and the page of a run that was ended before its time.
 const INTERRUPTED: &str = "interrupted";
 
-fn last_line(accuracy: f64, samples: usize) -> Result<(), Failure> {
-    output::line(format_args!("test accuracy {accuracy:.4} ({samples} samples)"))
+/// A result where there are undecided samples; runs without have none.
+fn record_undecided(trace: &mut Trace, name: &str, undecided: u64) {
+    if undecided > 0 {
+        trace.result(name, undecided as f64);
+    }
+}
+
+fn accuracy_line(set: &str, accuracy: f64, samples: usize, undecided: u64) -> Result<(), Failure> {
+    let note = if undecided > 0 { format!(", {undecided} of them undecided") } else { String::new() };
+    output::line(format_args!("{set} accuracy {accuracy:.4} ({samples} samples{note})"))
 }

@@ -6,17 +6,22 @@
 //! *The MNIST database of handwritten digits*.
 
 mod bytes;
+mod gzip;
 mod read;
 mod write;
 
 pub use bytes::Bytes;
-pub use read::{read, read_pair};
+pub use read::{ReadOptions, read, read_mapped, read_pair, read_pair_with, read_with};
 pub use write::write;
+pub(super) use write::write_rows;
+
+use super::memory::collected;
+use crate::Result;
 
 /// The elements of an IDX file, by the type code in its header.
 #[derive(Clone, Debug, PartialEq)]
 pub enum IdxData {
-    /// Code 0x08. Borrowed from the memory map when the file is not gzipped.
+    /// Code 0x08. Borrowed from the memory map where the file was mapped.
     U8(Bytes),
     /// Code 0x09.
     I8(Vec<i8>),
@@ -61,26 +66,45 @@ impl IdxData {
     }
 
     /// All elements as `f64`; exact for every type.
+    ///
+    /// # Panics
+    /// If there is not enough memory; [`try_to_f64`](Self::try_to_f64) returns an error then.
+    #[track_caller]
     pub fn to_f64(&self) -> Vec<f64> {
+        self.try_to_f64().unwrap_or_else(|error| panic!("to_f64: {error}"))
+    }
+
+    /// As [`to_f64`](Self::to_f64).
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory) if there is not enough of it.
+    pub fn try_to_f64(&self) -> Result<Vec<f64>> {
+        const WHAT: &str = "the elements as f64";
         match self {
-            IdxData::U8(v) => v.iter().map(|x| f64::from(*x)).collect(),
-            IdxData::I8(v) => v.iter().map(|x| f64::from(*x)).collect(),
-            IdxData::I16(v) => v.iter().map(|x| f64::from(*x)).collect(),
-            IdxData::I32(v) => v.iter().map(|x| f64::from(*x)).collect(),
-            IdxData::F32(v) => v.iter().map(|x| f64::from(*x)).collect(),
-            IdxData::F64(v) => v.clone(),
+            IdxData::U8(v) => collected(v.iter().map(|x| f64::from(*x)), WHAT),
+            IdxData::I8(v) => collected(v.iter().map(|x| f64::from(*x)), WHAT),
+            IdxData::I16(v) => collected(v.iter().map(|x| f64::from(*x)), WHAT),
+            IdxData::I32(v) => collected(v.iter().map(|x| f64::from(*x)), WHAT),
+            IdxData::F32(v) => collected(v.iter().map(|x| f64::from(*x)), WHAT),
+            IdxData::F64(v) => collected(v.iter().copied(), WHAT),
         }
     }
 
     /// All elements as whole numbers; `None` for the floating-point types.
+    ///
+    /// # Panics
+    /// If there is not enough memory.
+    #[track_caller]
     pub fn to_i64(&self) -> Option<Vec<i64>> {
-        match self {
-            IdxData::U8(v) => Some(v.iter().map(|x| i64::from(*x)).collect()),
-            IdxData::I8(v) => Some(v.iter().map(|x| i64::from(*x)).collect()),
-            IdxData::I16(v) => Some(v.iter().map(|x| i64::from(*x)).collect()),
-            IdxData::I32(v) => Some(v.iter().map(|x| i64::from(*x)).collect()),
-            IdxData::F32(_) | IdxData::F64(_) => None,
-        }
+        const WHAT: &str = "the elements as i64";
+        let values = match self {
+            IdxData::U8(v) => collected(v.iter().map(|x| i64::from(*x)), WHAT),
+            IdxData::I8(v) => collected(v.iter().map(|x| i64::from(*x)), WHAT),
+            IdxData::I16(v) => collected(v.iter().map(|x| i64::from(*x)), WHAT),
+            IdxData::I32(v) => collected(v.iter().map(|x| i64::from(*x)), WHAT),
+            IdxData::F32(_) | IdxData::F64(_) => return None,
+        };
+        Some(values.unwrap_or_else(|error| panic!("to_i64: {error}")))
     }
 }
 

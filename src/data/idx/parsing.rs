@@ -53,14 +53,15 @@ fn every_type_and_every_length() {
     let folder = tempfile::tempdir().unwrap();
     let parse = |bytes: &[u8]| parse(folder.path(), bytes);
     for (data, elements) in samples() {
-        for shape in [&[3][..], &[1, 3], &[3, 1, 1]] {
+        let shapes = [&[3][..], &[1, 3], &[3, 1, 1]];
+        for shape in &shapes[..if cfg!(miri) { 1 } else { 3 }] {
             let bytes = file(shape, data.code(), &elements);
             let array = parse(&bytes).unwrap();
             assert!(array.shape().iter().map(|d| *d as u32).eq(shape.iter().copied()));
             assert_eq!(*array.data(), data);
         }
         let whole = file(&[3], data.code(), &elements);
-        for length in (0..whole.len()).step_by(if cfg!(miri) { 3 } else { 1 }) {
+        for length in (0..whole.len()).step_by(if cfg!(miri) { 9 } else { 1 }) {
             assert!(parse(&whole[..length]).is_err(), "{length} bytes of {}", whole.len());
         }
         let longer = [&whole[..], &[0]].concat();

@@ -1,33 +1,90 @@
 //! Reading IDX files.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
-use memmap2::Mmap;
-
+use super::bytes::{Mapped, Stamp};
+use super::gzip::Members;
 use super::{Bytes, IdxArray, IdxData, elements};
-use crate::{Error, Result};
+use crate::data::memory::reserve;
+use crate::{Error, Result, text};
 
 /// Deflate spends at least two bits on a match of at most 258 bytes, so no gzip file unpacks to more
 /// than 1032 times its size.
 const MOST_UNPACKED_PER_BYTE: u64 = 1032;
 
-/// Reads an IDX file of any element type and rank.
+/// Bytes that are read and converted at a time: whole elements of every type.
+const BLOCK: usize = 1 << 16;
+
+/// How files come into memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    pub(in crate::data) memory: u64,
+    map_above: Option<u64>,
+}
+
+impl Default for ReadOptions {
+    /// All is read into memory, as far as there is any.
+    fn default() -> Self {
+        ReadOptions { memory: u64::MAX, map_above: None }
+    }
+}
+
+impl ReadOptions {
+    /// With so many bytes as the most that the elements may take in memory.
+    pub fn memory(self, bytes: u64) -> ReadOptions {
+        ReadOptions { memory: bytes, ..self }
+    }
+
+    /// With plain files mapped if they hold more than so many bytes, of type `u8`, which a map needs no
+    /// copy of. A quarter or half of the memory is a sensible bound: below it a copy is safer, and not
+    /// slower.
+    ///
+    /// # Safety
+    /// As long as anything that was read with these options lives, nobody may change the files in place:
+    /// see the hazard at [`Bytes`]. Renaming another file over one is no such change.
+    pub unsafe fn map_above(self, bytes: u64) -> ReadOptions {
+        ReadOptions { map_above: Some(bytes), ..self }
+    }
+}
+
+/// Reads an IDX file of any element type and rank into memory.
 ///
-/// A gzipped file is recognised by its first two bytes, not by its name, and unpacked. A plain file is
-/// mapped into memory; `u8` elements are borrowed from the map without a copy (see [`Bytes`] for the
-/// hazard), other types are converted from big-endian.
+/// A gzipped file is recognised by its first two bytes, not by its name, and unpacked; zeros behind it are
+/// passed over. The elements are converted from big-endian block by block, so that they are in memory once.
+/// Whatever becomes of the file afterwards, the array stays as it was read.
 ///
 /// No more memory is used than the file truly unpacks to, whatever its header claims.
 ///
 /// # Errors
-/// [`Error::Io`] if there is no such regular file or it cannot be read. [`Error::Idx`], with the offset
-/// into the unpacked contents, if it is empty, cut short, longer than its header says, not IDX, of an
-/// unknown type, of a size that does not fit into memory, or not valid gzip.
+/// [`Error::Io`] if there is no such regular file, it cannot be read, or its size or time has changed in the
+/// meantime. [`Error::Idx`], with the offset into the unpacked contents, if it is empty, cut short, longer
+/// than its header says, not IDX, of an unknown type, of a size that no memory holds, or not valid gzip.
+/// [`Error::Memory`] if there is not enough memory for it.
 pub fn read(path: impl AsRef<Path>) -> Result<IdxArray> {
+    read_with(path, &ReadOptions::default())
+}
+
+/// As [`read`], but maps a plain file of `u8` instead of reading it.
+///
+/// # Safety
+/// As long as the array or a clone of its bytes lives, nobody may change the file in place: see the hazard
+/// at [`Bytes`].
+///
+/// # Errors
+/// As [`read`].
+pub unsafe fn read_mapped(path: impl AsRef<Path>) -> Result<IdxArray> {
+    // SAFETY: the caller's.
+    read_with(path, &unsafe { ReadOptions::default().map_above(0) })
+}
+
+/// As [`read`], with a bound on the memory, and perhaps mapped.
+///
+/// # Errors
+/// As [`read`]; [`Error::Memory`] also if the elements take more than the options allow.
+pub fn read_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<IdxArray> {
     let path = path.as_ref();
     // Before opening: to open a named pipe would wait for a writer, perhaps forever.
     let meta = fs::metadata(path).map_err(Error::io(path))?;
@@ -36,22 +93,12 @@ pub fn read(path: impl AsRef<Path>) -> Result<IdxArray> {
         let source = io::Error::other(format!("expected an IDX file, found {what}"));
         return Err(Error::io(path)(source));
     }
-    let mut file = File::open(path).map_err(Error::io(path))?;
-    let mut first = [0; 2];
-    let got = read_full(&mut file, &mut first).map_err(Error::io(path))?;
-    let bytes = file.metadata().map_err(Error::io(path))?.len();
-    if got == 2 && first == [0x1f, 0x8b] {
-        file.rewind().map_err(Error::io(path))?;
-        let limit = bytes.saturating_mul(MOST_UNPACKED_PER_BYTE);
-        return read_gzip(path, MultiGzDecoder::new(BufReader::new(file)), limit);
-    }
-    if bytes == 0 {
-        return Err(bad(path, 0, "expected a magic number of 4 bytes, found an empty file"));
-    }
-    // SAFETY: sound as long as nobody changes the file in place while it is mapped; no program can rule
-    // that out. It is taken on, and documented at `Bytes`, since it saves the copy of a file's contents.
-    let map = unsafe { Mmap::map(&file) }.map_err(Error::io(path))?;
-    read_plain(path, map)
+    let file = File::open(path).map_err(Error::io(path))?;
+    let stamp = Stamp::of(path, &file)?;
+    let outcome = read_file(path, &file, stamp, options);
+    // First: what is wrong with a file that somebody writes to is that.
+    stamp.check(path, &file)?;
+    outcome
 }
 
 /// Reads a file of samples and a file of labels, and checks that there are as many of one as of the
@@ -61,8 +108,20 @@ pub fn read(path: impl AsRef<Path>) -> Result<IdxArray> {
 /// As [`read`]; and [`Error::Idx`] if the samples have rank 0, the labels do not have rank 1 or are not
 /// whole numbers, or the two counts differ.
 pub fn read_pair(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<(IdxArray, IdxArray)> {
+    read_pair_with(images, labels, &ReadOptions::default())
+}
+
+/// As [`read_pair`], with a bound on the memory of each, and perhaps mapped.
+///
+/// # Errors
+/// As [`read_pair`] and [`read_with`].
+pub fn read_pair_with(
+    images: impl AsRef<Path>,
+    labels: impl AsRef<Path>,
+    options: &ReadOptions,
+) -> Result<(IdxArray, IdxArray)> {
     let (images_path, labels_path) = (images.as_ref(), labels.as_ref());
-    let (images, labels) = (read(images_path)?, read(labels_path)?);
+    let (images, labels) = (read_with(images_path, options)?, read_with(labels_path, options)?);
     let Some(&count) = images.shape.first() else {
         return Err(bad(images_path, 3, "expected samples, so a rank of at least 1, found rank 0"));
     };
@@ -77,7 +136,7 @@ pub fn read_pair(images: impl AsRef<Path>, labels: impl AsRef<Path>) -> Result<(
     if labels.shape[0] != count {
         let why = format!(
             "expected {count} labels, as many as {} has samples, found {}",
-            images_path.display(),
+            text::path(images_path),
             labels.shape[0]
         );
         return Err(bad(labels_path, 4, why));
@@ -94,26 +153,56 @@ struct Header {
     bytes: usize,
 }
 
-fn read_plain(path: &Path, map: Mmap) -> Result<IdxArray> {
-    let header = read_header(path, &mut &map[..])?;
-    let start = header.start as usize;
-    let held = map.len() - start;
-    if held < header.bytes {
+fn read_file(path: &Path, file: &File, stamp: Stamp, options: &ReadOptions) -> Result<IdxArray> {
+    let mut reader = file;
+    let mut first = [0; 2];
+    let (got, outcome) = read_full(&mut reader, &mut first);
+    outcome.map_err(Error::io(path))?;
+    if got == 0 {
+        return Err(bad(path, 0, "expected a magic number of 4 bytes, found an empty file"));
+    }
+    let reader = BufReader::new((&first[..got]).chain(file));
+    if first == [0x1f, 0x8b] {
+        let limit = stamp.len.saturating_mul(MOST_UNPACKED_PER_BYTE);
+        return read_gzip(path, Members::new(reader), limit, options);
+    }
+    read_plain(path, reader, file, stamp, options)
+}
+
+fn read_plain(
+    path: &Path,
+    mut reader: impl BufRead,
+    file: &File,
+    stamp: Stamp,
+    options: &ReadOptions,
+) -> Result<IdxArray> {
+    let header = read_header(path, &mut reader)?;
+    let held = stamp.len.saturating_sub(header.start);
+    if held < header.bytes as u64 {
         return Err(cut_short(path, &header, held));
     }
-    if held > header.bytes {
-        return Err(too_long(path, &header, &format!("{} more", held - header.bytes)));
+    if held > header.bytes as u64 {
+        return Err(too_long(path, &header, &format!("{} more", held - header.bytes as u64)));
     }
-    let data = if header.code == 0x08 {
-        IdxData::U8(Bytes::mapped(Arc::new(map), start..start + header.bytes))
-    } else {
-        convert(header.code, &map[start..])
-    };
+    if header.code == 0x08 && options.map_above.is_some_and(|bound| header.bytes as u64 > bound) {
+        let file = file.try_clone().map_err(Error::io(path))?;
+        // SAFETY: whoever set the bound has promised that nobody changes the file in place.
+        let map = unsafe { Mapped::new(path, file, stamp) }?;
+        let (start, end) = (header.start as usize, header.start as usize + header.bytes);
+        if map.len() < end {
+            return Err(cut_short(path, &header, map.len().saturating_sub(start) as u64));
+        }
+        return Ok(IdxArray {
+            shape: header.shape,
+            data: IdxData::U8(Bytes::mapped(Arc::new(map), start..end)),
+        });
+    }
+    let data = read_elements(path, &header, &mut reader, header.elements, options)?;
     Ok(IdxArray { shape: header.shape, data })
 }
 
 /// `limit` is the most bytes that the file can unpack to.
-fn read_gzip(path: &Path, mut reader: impl Read, limit: u64) -> Result<IdxArray> {
+fn read_gzip(path: &Path, mut reader: impl Read, limit: u64, options: &ReadOptions) -> Result<IdxArray> {
     let header = read_header(path, &mut reader)?;
     if header.bytes as u64 > limit {
         let why = format!(
@@ -122,25 +211,83 @@ fn read_gzip(path: &Path, mut reader: impl Read, limit: u64) -> Result<IdxArray>
         );
         return Err(bad(path, 4, why));
     }
-    // The vector grows with what has been read; the claim of the header only says where to stop.
-    let mut packed = Vec::new();
-    let outcome = (&mut reader).take(header.bytes as u64).read_to_end(&mut packed);
-    outcome.map_err(|e| unpacking(path, header.start + packed.len() as u64, e))?;
-    if packed.len() < header.bytes {
-        return Err(cut_short(path, &header, packed.len()));
-    }
+    // The memory grows with what has been read; the claim of the header only says where to stop.
+    let data = read_elements(path, &header, &mut reader, 0, options)?;
     // Reading on to the end also has the checksum compared.
-    let end = header.start + header.bytes as u64;
-    if read_full(&mut reader, &mut [0]).map_err(|e| unpacking(path, end, e))? != 0 {
+    let (more, outcome) = read_full(&mut reader, &mut [0]);
+    outcome.map_err(|e| unpacking(path, header.start + header.bytes as u64, e))?;
+    if more != 0 {
         return Err(too_long(path, &header, "more"));
     }
-    let data = if header.code == 0x08 { IdxData::U8(packed.into()) } else { convert(header.code, &packed) };
     Ok(IdxArray { shape: header.shape, data })
+}
+
+/// The elements, with room for `sure` of them from the beginning.
+fn read_elements(
+    path: &Path,
+    header: &Header,
+    reader: &mut impl Read,
+    sure: usize,
+    options: &ReadOptions,
+) -> Result<IdxData> {
+    if header.bytes as u64 > options.memory {
+        return Err(Error::Memory { what: text::path(path), needed: header.bytes as u64 });
+    }
+    macro_rules! big_endian {
+        ($kind:ident, $t:ty) => {{
+            let append = |values: &mut Vec<$t>, block: &[u8]| {
+                values.extend(block.as_chunks().0.iter().map(|x| <$t>::from_be_bytes(*x)));
+            };
+            Ok(IdxData::$kind(read_values(path, header, reader, sure, append)?))
+        }};
+    }
+    match header.code {
+        0x08 => {
+            let append = |values: &mut Vec<u8>, block: &[u8]| values.extend_from_slice(block);
+            Ok(IdxData::U8(read_values(path, header, reader, sure, append)?.into()))
+        }
+        0x09 => big_endian!(I8, i8),
+        0x0B => big_endian!(I16, i16),
+        0x0C => big_endian!(I32, i32),
+        0x0D => big_endian!(F32, f32),
+        _ => big_endian!(F64, f64),
+    }
+}
+
+fn read_values<X>(
+    path: &Path,
+    header: &Header,
+    reader: &mut impl Read,
+    sure: usize,
+    append: impl Fn(&mut Vec<X>, &[u8]),
+) -> Result<Vec<X>> {
+    let (mut values, what) = (Vec::new(), text::path(path));
+    reserve(&mut values, sure, &what)?;
+    let mut block = [0; BLOCK];
+    let mut done = 0;
+    while done < header.bytes {
+        let block = &mut block[..BLOCK.min(header.bytes - done)];
+        let (got, outcome) = read_full(reader, block);
+        done += got;
+        outcome.map_err(|e| unpacking(path, header.start + done as u64, e))?;
+        if got < block.len() {
+            return Err(cut_short(path, header, done as u64));
+        }
+        let new = got / size_of::<X>();
+        if values.capacity() - values.len() < new {
+            // Doubled, as vectors are, but never beyond what there will be.
+            let more = new.max(values.len()).min(header.elements - values.len());
+            reserve(&mut values, more, &what)?;
+        }
+        append(&mut values, block);
+    }
+    Ok(values)
 }
 
 fn read_header(path: &Path, reader: &mut impl Read) -> Result<Header> {
     let mut magic = [0; 4];
-    let got = read_full(reader, &mut magic).map_err(|e| unpacking(path, 0, e))?;
+    let (got, outcome) = read_full(reader, &mut magic);
+    outcome.map_err(|e| unpacking(path, 0, e))?;
     if got < 4 {
         let why = format!("expected a magic number of 4 bytes, found the end after {got}");
         return Err(bad(path, got as u64, why));
@@ -164,7 +311,8 @@ fn read_header(path: &Path, reader: &mut impl Read) -> Result<Header> {
     };
     let mut dimensions = [0; 4 * 255];
     let dimensions = &mut dimensions[..4 * usize::from(rank)];
-    let got = read_full(reader, dimensions).map_err(|e| unpacking(path, 4, e))?;
+    let (got, outcome) = read_full(reader, dimensions);
+    outcome.map_err(|e| unpacking(path, 4, e))?;
     if got < dimensions.len() {
         let why = format!("expected {rank} dimensions of 4 bytes each, found the end after {got} bytes");
         return Err(bad(path, 4 + got as u64, why));
@@ -183,46 +331,30 @@ fn read_header(path: &Path, reader: &mut impl Read) -> Result<Header> {
     Ok(Header { shape, code, start: 4 + 4 * u64::from(rank), elements, bytes })
 }
 
-/// From big-endian; `code` has been checked, and `bytes` holds whole elements.
-fn convert(code: u8, bytes: &[u8]) -> IdxData {
-    macro_rules! big_endian {
-        ($t:ty) => {
-            bytes.as_chunks().0.iter().map(|x| <$t>::from_be_bytes(*x)).collect()
-        };
-    }
-    match code {
-        0x09 => IdxData::I8(big_endian!(i8)),
-        0x0B => IdxData::I16(big_endian!(i16)),
-        0x0C => IdxData::I32(big_endian!(i32)),
-        0x0D => IdxData::F32(big_endian!(f32)),
-        _ => IdxData::F64(big_endian!(f64)),
-    }
-}
-
-/// Fills `buffer` as far as the reader has bytes; returns how many.
-fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+/// Fills `buffer` as far as the reader has bytes; returns how many, and what stopped it before the end.
+fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> (usize, io::Result<()>) {
     let mut got = 0;
     while got < buffer.len() {
         match reader.read(&mut buffer[got..]) {
             Ok(0) => break,
             Ok(n) => got += n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
+            Err(e) => return (got, Err(e)),
         }
     }
-    Ok(got)
+    (got, Ok(()))
 }
 
 fn bad(path: &Path, offset: u64, why: impl Into<String>) -> Error {
     Error::Idx { path: path.to_path_buf(), offset, why: why.into() }
 }
 
-fn cut_short(path: &Path, header: &Header, held: usize) -> Error {
+fn cut_short(path: &Path, header: &Header, held: u64) -> Error {
     let why = format!(
         "shape {:?} has {} elements in {} bytes, found the end after {held}",
         header.shape, header.elements, header.bytes
     );
-    bad(path, header.start + held as u64, why)
+    bad(path, header.start + held, why)
 }
 
 fn too_long(path: &Path, header: &Header, more: &str) -> Error {

@@ -18,25 +18,47 @@ use crate::{Result, file};
 /// # Errors
 /// [`Error::Io`](crate::Error::Io) if the folder does not exist or cannot be written to.
 pub fn write(path: impl AsRef<Path>, array: &IdxArray) -> Result<()> {
-    let path = path.as_ref();
+    write_with(path.as_ref(), &array.shape, array.data.code(), |out| encode(out, &array.data))
+}
+
+/// Writes bytes that are not in one piece: as many rows as the first dimension says, one behind the other.
+///
+/// # Panics
+/// If a dimension or the rank is above what the format can say.
+pub(in crate::data) fn write_rows<'a>(
+    path: &Path,
+    shape: &[usize],
+    rows: impl Iterator<Item = &'a [u8]>,
+) -> Result<()> {
+    assert!(shape.len() <= 255 && shape.iter().all(|d| u32::try_from(*d).is_ok()), "shape {shape:?}");
+    write_with(path, shape, 0x08, |out| rows.into_iter().try_for_each(|row| out.write_all(row)))
+}
+
+fn write_with(
+    path: &Path,
+    shape: &[usize],
+    code: u8,
+    elements: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
     let gzip = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
     file::write(path, |file| {
+        let all = |out: &mut dyn Write| {
+            // Rank and dimensions have been checked.
+            out.write_all(&[0, 0, code, shape.len() as u8])?;
+            shape.iter().try_for_each(|d| out.write_all(&(*d as u32).to_be_bytes()))?;
+            elements(out)
+        };
         if gzip {
             let mut encoder = GzEncoder::new(file, Compression::default());
-            encode(&mut encoder, array)?;
+            all(&mut encoder)?;
             encoder.finish().map(drop)
         } else {
-            encode(file, array)
+            all(file)
         }
     })
 }
 
-fn encode(out: &mut (impl Write + ?Sized), array: &IdxArray) -> io::Result<()> {
-    // `IdxArray::new` has checked that rank and dimensions fit.
-    out.write_all(&[0, 0, array.data.code(), array.shape.len() as u8])?;
-    for d in &array.shape {
-        out.write_all(&(*d as u32).to_be_bytes())?;
-    }
+fn encode(out: &mut dyn Write, data: &IdxData) -> io::Result<()> {
     macro_rules! big_endian {
         ($v:expr) => {{
             // In pieces, so that the converted copy stays small.
@@ -49,7 +71,7 @@ fn encode(out: &mut (impl Write + ?Sized), array: &IdxArray) -> io::Result<()> {
             Ok(())
         }};
     }
-    match &array.data {
+    match data {
         IdxData::U8(v) => out.write_all(v),
         IdxData::I8(v) => big_endian!(v),
         IdxData::I16(v) => big_endian!(v),

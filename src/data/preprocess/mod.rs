@@ -17,31 +17,43 @@ pub use rows::{normalize_rows, smooth_images};
 pub use scale::{MinMax, Standardize};
 
 use super::Dataset;
+use super::memory::filled;
 use crate::linalg::{Mat, gemm};
 use crate::{Error, Result};
 
 /// Rows of a block: at 784 features it takes 3 MB, and a product over it still runs at full speed.
 const BLOCK: usize = 512;
 
-/// Calls `f` with block after block of rows, mapped, in `f64`.
-fn for_blocks(data: &Dataset, mut f: impl FnMut(&mut [f64])) {
-    let mut indices: Vec<usize> = (0..BLOCK.min(data.len())).collect();
-    let mut block = vec![0.0; indices.len() * data.features()];
-    for start in (0..data.len()).step_by(BLOCK) {
+/// Numbers of a block at most: with more than 32,768 features it has fewer rows, and 128 MB.
+const NUMBERS: usize = 1 << 24;
+
+/// As [`try_for_blocks`], and panics where that returns an error.
+fn for_blocks(data: &Dataset, f: impl FnMut(&mut [f64])) {
+    try_for_blocks(data, f).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Calls `f` with block after block of rows, mapped, in `f64`. An error if there is not enough memory for a
+/// block.
+fn try_for_blocks(data: &Dataset, mut f: impl FnMut(&mut [f64])) -> Result<()> {
+    let rows = (NUMBERS / data.features()).clamp(1, BLOCK);
+    let mut indices: Vec<usize> = (0..rows.min(data.len())).collect();
+    let mut block = filled(indices.len().saturating_mul(data.features()), 0.0, "a block of samples")?;
+    for start in (0..data.len()).step_by(rows) {
         indices.truncate(data.len() - start);
         indices.iter_mut().enumerate().for_each(|(i, row)| *row = start + i);
         let block = &mut block[..indices.len() * data.features()];
         data.gather(&indices, block);
         f(block);
     }
+    Ok(())
 }
 
 /// The dataset with features (X − 1·centerᵀ)·Wᵀ, where `w` is `k`×d, row-major.
 fn project(data: &Dataset, center: Option<&[f64]>, w: &[f64], k: usize) -> Result<Dataset> {
     let d = data.features();
-    let mut values = vec![0.0; data.len() * k];
+    let mut values = filled(data.len().saturating_mul(k), 0.0, "the new features")?;
     let mut done = 0;
-    for_blocks(data, |block| {
+    try_for_blocks(data, |block| {
         let rows = block.len() / d;
         if let Some(center) = center {
             for row in block.chunks_exact_mut(d) {
@@ -51,7 +63,7 @@ fn project(data: &Dataset, center: Option<&[f64]>, w: &[f64], k: usize) -> Resul
         let out = &mut values[done * k..(done + rows) * k];
         gemm(out, false, Mat::new(block, rows, d), Mat::new(w, k, d).t());
         done += rows;
-    });
+    })?;
     data.with_features(values, k)
 }
 

@@ -2,6 +2,7 @@
 
 use super::{check_k, project};
 use crate::data::Dataset;
+use crate::data::memory::with_room;
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::{Float, Result};
 
@@ -20,12 +21,16 @@ impl RandomProjection {
     /// From `features` to `k` features. The same seed gives the same R.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) if `k` is not between 1 and `features`.
+    /// [`Error::Setting`](crate::Error::Setting) if `k` is not between 1 and `features`;
+    /// [`Error::Memory`](crate::Error::Memory) if there is not enough of it for k×`features` numbers.
     pub fn new(features: usize, k: usize, seed: u64) -> Result<RandomProjection> {
         check_k(k, features)?;
         let (mut rng, scale) = (stream(seed, Purpose::Projection), 1.0 / Float::sqrt(k as f64));
         let mut normal = || standard_normal(&mut rng);
-        Ok(RandomProjection { weights: (0..k * features).map(|_| scale * normal()).collect(), k })
+        let numbers = k.saturating_mul(features);
+        let mut weights = with_room(numbers, "the weights of a random projection")?;
+        weights.extend((0..numbers).map(|_| scale * normal()));
+        Ok(RandomProjection { weights, k })
     }
 
     /// Rᵀ, k×d, row-major.

@@ -1,6 +1,8 @@
 //! What is done to each row by itself: smoothing of images, and scaling to unit length.
 
-use crate::{Error, Float, Result};
+use crate::data::memory::filled;
+use crate::settings::{Range, check};
+use crate::{Float, Result};
 
 /// Replaces every image by its convolution with a Gaussian bell of standard deviation `sigma` pixels, in
 /// place. `images` holds images of `height`×`width` numbers, row-major, one behind the other.
@@ -20,23 +22,23 @@ use crate::{Error, Float, Result};
 /// ```
 ///
 /// # Errors
-/// [`Error::Setting`] if σ is not finite and above 0.
+/// [`Error::Setting`](crate::Error::Setting) if σ is not above 0 and at most 10⁶: beyond, the weights of the
+/// bell leave `f32`; [`Error::Memory`](crate::Error::Memory) if there is not enough of it for an image.
 ///
 /// # Panics
 /// If the numbers are not whole images.
 #[track_caller]
 pub fn smooth_images<T: Float>(images: &mut [T], height: usize, width: usize, sigma: f64) -> Result<()> {
-    if !(sigma.is_finite() && sigma > 0.0) {
-        return Err(Error::setting("smooth", format!("{sigma}: must be finite and above 0")));
-    }
-    let pixels = height * width;
+    let widths = Range { text: "in the range 0 < σ ≤ 1e6", contains: |x| x > 0.0 && x <= 1e6 };
+    check::<f64>("smooth", sigma, widths)?;
+    let pixels = height.saturating_mul(width);
     assert!(
         pixels > 0 && images.len().is_multiple_of(pixels),
         "smooth_images: {} numbers are not whole images of {height}×{width}",
         images.len()
     );
     let bell = bell::<T>(sigma, height.max(width));
-    let mut between = vec![T::ZERO; pixels];
+    let mut between = filled(pixels, T::ZERO, "an image")?;
     for image in images.chunks_exact_mut(pixels) {
         // Along the rows, then along the columns: row r of the result is a sum of whole rows.
         between.fill(T::ZERO);
@@ -56,7 +58,7 @@ pub fn smooth_images<T: Float>(images: &mut [T], height: usize, width: usize, si
 /// The bell from its middle outwards.
 fn bell<T: Float>(sigma: f64, size: usize) -> Vec<T> {
     let weight = |i: usize| Float::exp(-0.5 * (i as f64 / sigma) * (i as f64 / sigma));
-    let reach = (4.0 * sigma).ceil().min(1e6) as usize;
+    let reach = (4.0 * sigma).ceil() as usize;
     let total = 1.0 + 2.0 * (1..=reach).map(weight).sum::<f64>();
     (0..=reach.min(size)).map(|i| T::of(weight(i) / total)).collect()
 }

@@ -2,8 +2,9 @@
 
 use rand::RngExt;
 
-use super::{plane, source};
+use super::{ROWS, plane, source};
 use crate::data::Dataset;
+use crate::data::memory::with_room;
 use crate::{Error, Result};
 
 /// Normal distributions in the plane, one a class, with deviation `noise` and centers uniform on the
@@ -16,8 +17,8 @@ pub fn blobs(rows: usize, classes: usize, noise: f64, seed: u64) -> Result<Datas
     if classes == 0 {
         return Err(Error::setting("classes", "0 is not a number of classes; it must be at least 1"));
     }
-    let centers: Vec<[f64; 2]> =
-        (0..classes).map(|_| [rng.random_range(-10.0..10.0), rng.random_range(-10.0..10.0)]).collect();
+    let mut centers = with_room(classes, ROWS)?;
+    centers.extend((0..classes).map(|_| [rng.random_range(-10.0..10.0), rng.random_range(-10.0..10.0)]));
     plane(rows, classes, noise, rng, |_, i| (centers[i % classes], i % classes))
 }
 

@@ -1,7 +1,8 @@
 //! Regression: known weights.
 
-use super::{normal, source};
+use super::{ROWS, normal, source};
 use crate::data::Dataset;
+use crate::data::memory::with_room;
 use crate::{Error, Result};
 
 /// Regression with known weights: y = w·x + `bias` + N(0, `noise`²), the entries of x from N(0, 1).
@@ -14,7 +15,8 @@ pub fn linear(rows: usize, weights: &[f64], bias: f64, noise: f64, seed: u64) ->
     if weights.is_empty() {
         return Err(Error::setting("weights", "there are none; there must be at least one"));
     }
-    let (mut values, mut targets) = (Vec::new(), Vec::new());
+    let mut values = with_room(rows.saturating_mul(weights.len()), ROWS)?;
+    let mut targets = with_room(rows, ROWS)?;
     for _ in 0..rows {
         let mut y = bias;
         for w in weights {

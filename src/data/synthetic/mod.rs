@@ -24,6 +24,7 @@ pub use xor::xor;
 use rand_chacha::ChaCha8Rng;
 
 use super::Dataset;
+use super::memory::with_room;
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::{Error, Result};
 
@@ -121,6 +122,9 @@ fn source(rows: usize, noise: f64, seed: u64) -> Result<ChaCha8Rng> {
     Ok(stream(seed, Purpose::Data))
 }
 
+/// What the memory is for.
+const ROWS: &str = "the rows of a synthetic set";
+
 /// A draw from N(0, 1).
 fn normal(rng: &mut ChaCha8Rng) -> f64 {
     standard_normal(rng)
@@ -134,7 +138,8 @@ fn plane(
     mut rng: ChaCha8Rng,
     mut point: impl FnMut(&mut ChaCha8Rng, usize) -> ([f64; 2], usize),
 ) -> Result<Dataset> {
-    let (mut values, mut labels) = (Vec::new(), Vec::new());
+    let mut values = with_room(rows.saturating_mul(2), ROWS)?;
+    let mut labels = with_room(rows, ROWS)?;
     for i in 0..rows {
         let (place, class) = point(&mut rng, i);
         values.extend(place.map(|x| x + noise * normal(&mut rng)));

@@ -4,8 +4,9 @@ use std::f64::consts::TAU;
 
 use rand::RngExt;
 
-use super::{normal, source};
+use super::{ROWS, normal, source};
 use crate::data::Dataset;
+use crate::data::memory::with_room;
 use crate::{Float, Result};
 
 /// Regression: y = sin(2πx) + N(0, `noise`²) with x uniform on [−1, 1].
@@ -14,7 +15,8 @@ use crate::{Float, Result};
 /// [`Error::Setting`](crate::Error::Setting) if `rows` is 0, or `noise` is negative or not finite.
 pub fn sine(rows: usize, noise: f64, seed: u64) -> Result<Dataset> {
     let mut rng = source(rows, noise, seed)?;
-    let (mut values, mut targets) = (Vec::new(), Vec::new());
+    let mut values = with_room(rows, ROWS)?;
+    let mut targets = with_room(rows, ROWS)?;
     for _ in 0..rows {
         let x = rng.random_range(-1.0..1.0);
         values.push(x);

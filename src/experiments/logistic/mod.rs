@@ -198,7 +198,7 @@ fn rate_claim(outcome: &mut Outcome, descents: &[Descent], best: f64, hessian: &
 
 fn accuracy_claim(outcome: &mut Outcome, context: &Context, optimum: &LogisticRegression) -> Result<()> {
     let (x, labels) = draw(TEST, derive(context.seed, 1_000));
-    let right = optimum.predict(&x)?.iter().zip(&labels).filter(|(a, b)| a == b).count();
+    let right = optimum.predict(&x)?.iter().zip(&labels).filter(|(a, b)| **a == Some(**b)).count();
     let accuracy = right as f64 / TEST as f64;
     let length = (MEAN[0] * MEAN[0] + MEAN[1] * MEAN[1]).sqrt();
     let expected = 0.5 * (1.0 + Float::erf(length / 2.0f64.sqrt()));

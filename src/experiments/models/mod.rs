@@ -82,7 +82,7 @@ const UNWOUND: f64 = 5.0 / 9.0 / (0.95 * 1.25);
 struct Spiral {
     train: Dataset,
     rows: Vec<Row>,
-    classes: Vec<Vec<usize>>,
+    classes: Vec<Vec<Option<usize>>>,
     chosen: Chosen,
     unwound: Unwound,
 }
@@ -91,7 +91,7 @@ struct Spiral {
 struct Unwound {
     train: Dataset,
     accuracy: f64,
-    classes: Vec<usize>,
+    classes: Vec<Option<usize>>,
 }
 
 struct Images {

@@ -164,7 +164,7 @@ fn boundaries(spiral: &Spiral) -> Figure {
     figure.panel(plane(format!("logistic, 5/9 of a turn: {}", fixed(*accuracy, 3)), train, classes))
 }
 
-fn plane(title: String, data: &Dataset, classes: &[usize]) -> Chart {
+fn plane(title: String, data: &Dataset, classes: &[Option<usize>]) -> Chart {
     let points = data.to_rows::<f64>();
     let axis = |name: &str| Axis::linear(name).range(SPAN.0, SPAN.1);
     let mut chart =

@@ -6,13 +6,14 @@ use super::{at, network, paired};
 use crate::data::Dataset;
 use crate::experiments::statistics::mean_and_deviation;
 use crate::experiments::{Context, Outcome};
+use crate::metrics::SeenClasses;
 use crate::models::Mlp;
 use crate::models::kernel::{Kernel, KernelMachine, KernelRidge, Ntk, RidgeOptions, Samples, one_vs_rest};
 use crate::nn::{Activation, loss};
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed};
 use crate::rng::{Purpose, derive, stream};
-use crate::train::{FitOptions, argmax, fit, predict};
+use crate::train::{FitOptions, fit, predict};
 use crate::{Result, Tape};
 
 /// Share of the mean of the kernel's diagonal that is added to all of it.
@@ -73,8 +74,9 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Few>> {
 }
 
 /// 1 for each test sample whose class is found, and 0 for the others.
-fn right(test: &Dataset, classes: impl Iterator<Item = usize>) -> Vec<f64> {
-    classes.enumerate().map(|(i, class)| f64::from(u8::from(class == test.label(i)))).collect()
+fn right(test: &Dataset, classes: &[Option<usize>]) -> Vec<f64> {
+    let classes = classes.iter().enumerate();
+    classes.map(|(i, class)| f64::from(u8::from(*class == Some(test.label(i))))).collect()
 }
 
 /// Which test samples ridge regression with the kernel of a hidden layer of ReLU gets right.
@@ -89,7 +91,7 @@ fn ridge(train: &Dataset, test: &Dataset) -> Result<Vec<f64>> {
         diagonal += value[0] / x.len() as f64;
     }
     let machine = KernelRidge::fit(kernel, &x, &y, RidgeOptions::new(RIDGE * diagonal / x.len() as f64))?;
-    Ok(right(test, machine.classify(&z).into_iter()))
+    Ok(right(test, &machine.classify(&z)))
 }
 
 /// Which test samples a finite network gets right, trained for the same number of steps whatever the number of images.
@@ -105,7 +107,8 @@ fn trained(context: &Context, train: &Dataset, test: &Dataset, seed: u64) -> Res
     fit(&model, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut [&mut watch])?;
     context.check()?;
     let outputs = predict(&model, &mut tape, test)?;
-    Ok(right(test, outputs.chunks(test.classes()).map(argmax)))
+    let seen = SeenClasses::of_labels(train.labels().unwrap_or_default(), train.classes())?;
+    Ok(right(test, &seen.decide(&outputs)))
 }
 
 pub(super) fn report(context: &Context, outcome: &mut Outcome, all: &[Few]) {

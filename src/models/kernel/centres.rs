@@ -135,8 +135,7 @@ pub fn leverage_scores<T: Float>(
 
 /// The factor of K_MM with a jitter on the diagonal that rounding cannot undo: 4·M·ε times the largest
 /// k(c, c), and ten times as much as often as that is not enough, up to a hundredth. Without it, duplicated
-/// centres would make the matrix singular; and where the centres lie close together for their norms, the
-/// distances have errors of many ε.
+/// centres would make the matrix singular; and the distances have errors of up to 64ε.
 pub(super) fn factor_centres<T: Float>(kernel: &dyn Kernel<T>, centres: &Samples<T>) -> Result<Cholesky<T>> {
     let m = centres.len();
     let mut share = 4.0 * m as f64 * T::EPSILON.to_f64();
@@ -147,7 +146,7 @@ pub(super) fn factor_centres<T: Float>(kernel: &dyn Kernel<T>, centres: &Samples
         match Cholesky::new(k) {
             Err(Error::NotPositiveDefinite { .. }) if share < 1e-2 => share *= 10.0,
             Err(Error::NotPositiveDefinite { pivot, value, .. }) => {
-                let hint = format!("the kernel matrix of the centres is beyond {}: center the data", T::NAME);
+                let hint = format!("the kernel matrix of the centres is beyond {}: take f64", T::NAME);
                 return Err(Error::NotPositiveDefinite { pivot, value, hint });
             }
             other => return other,

@@ -8,10 +8,11 @@ use super::functions::Kernel;
 use super::gram::{check_kernel, cross_block, gram_diagonal, gram_lower};
 use super::machine::KernelMachine;
 use super::options::RidgeOptions;
-use super::samples::{Rows, Samples};
+use super::samples::{Rows, Samples, seen_classes};
 use super::targets::{Scales, check_targets};
 use crate::linalg::threads::join;
 use crate::linalg::{Cholesky, Mat, gemm};
+use crate::metrics::SeenClasses;
 use crate::{Error, Float, Result};
 
 /// f(x) = Σᵢ αᵢ·k(x, xᵢ) with (K + nλI)·α = Y: the minimum of 1/n·Σ(f(xᵢ) − yᵢ)² + λ‖f‖² over the
@@ -43,6 +44,7 @@ pub struct KernelRidge<T: Float> {
     /// yᵀα of every column.
     pub(super) fit_terms: Vec<f64>,
     pub(super) lambda: f64,
+    seen: SeenClasses,
 }
 
 impl<T: Float> KernelRidge<T> {
@@ -79,7 +81,8 @@ impl<T: Float> KernelRidge<T> {
             .zip(alpha.column_iter())
             .map(|(y, a)| y.iter().zip(a.iter()).map(|(y, a)| y.to_f64() * a.to_f64()).sum())
             .collect();
-        Ok(KernelRidge { kernel, x: x.clone(), alpha, factor, fit_terms, lambda: options.lambda })
+        let seen = seen_classes(y);
+        Ok(KernelRidge { kernel, x: x.clone(), alpha, factor, fit_terms, lambda: options.lambda, seen })
     }
 
     /// How many numbers a fit holds at once: the matrix with a block of its rows, samples, targets and α.
@@ -171,6 +174,10 @@ impl<T: Float> KernelMachine<T> for KernelRidge<T> {
 
     fn outputs(&self) -> usize {
         self.alpha.ncols()
+    }
+
+    fn seen(&self) -> &SeenClasses {
+        &self.seen
     }
 
     fn width(&self) -> usize {

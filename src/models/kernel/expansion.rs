@@ -9,6 +9,7 @@ use super::functions::Kernel;
 use super::machine::KernelMachine;
 use super::samples::{Rows, Samples};
 use crate::Float;
+use crate::metrics::SeenClasses;
 
 /// f(x) = Σⱼ αⱼ·k(x, cⱼ): what remains of every fit but the one by random features.
 #[derive(Clone, Debug)]
@@ -17,10 +18,11 @@ pub struct Expansion<T: Float> {
     kernel: Arc<dyn Kernel<T>>,
     centres: Samples<T>,
     alpha: DMatrix<T>,
+    seen: SeenClasses,
 }
 
 impl<T: Float> Expansion<T> {
-    /// With M centres and α, M×c.
+    /// With M centres and α, M×c. All columns count as [seen](Self::with_seen).
     ///
     /// # Panics
     /// If there is not a row of α for each centre.
@@ -32,7 +34,19 @@ impl<T: Float> Expansion<T> {
             centres.len(),
             alpha.nrows()
         );
-        Expansion { name, kernel, centres, alpha }
+        let seen = SeenClasses::all(alpha.ncols());
+        Expansion { name, kernel, centres, alpha, seen }
+    }
+
+    /// With the classes that occurred in training, among which [`classify`](KernelMachine::classify) chooses.
+    ///
+    /// # Panics
+    /// If there is not one for each column of α.
+    #[track_caller]
+    pub fn with_seen(self, seen: SeenClasses) -> Self {
+        let (classes, columns) = (seen.classes(), self.alpha.ncols());
+        assert!(classes == columns, "Expansion: {classes} classes, but {columns} columns of α");
+        Expansion { seen, ..self }
     }
 
     /// c₁, …, c_M.
@@ -57,6 +71,10 @@ impl<T: Float> KernelMachine<T> for Expansion<T> {
 
     fn outputs(&self) -> usize {
         self.alpha.ncols()
+    }
+
+    fn seen(&self) -> &SeenClasses {
+        &self.seen
     }
 
     fn width(&self) -> usize {

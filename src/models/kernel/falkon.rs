@@ -12,7 +12,7 @@ use super::functions::Kernel;
 use super::gram::{check_kernel, cross_block};
 use super::machine::block_rows;
 use super::options::RidgeOptions;
-use super::samples::Samples;
+use super::samples::{Samples, seen_classes};
 use super::targets::{Scales, check_targets};
 use crate::linalg::{Cholesky, Mat, gemm};
 use crate::{Error, Float, Result};
@@ -143,7 +143,8 @@ pub fn falkon_observed<T: Float>(
     scales.multiply("the coefficients α", &mut alpha)?;
     let name = format!("FALKON, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
     let rows_held = (held * block).min(n);
-    Ok(Falkon { machine: Expansion::new(name, kernel, centres, alpha), residuals, rows_held })
+    let machine = Expansion::new(name, kernel, centres, alpha).with_seen(seen_classes(y));
+    Ok(Falkon { machine, residuals, rows_held })
 }
 
 fn check<T: Float>(options: &FalkonOptions, n: usize) -> Result<()> {

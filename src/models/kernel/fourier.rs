@@ -7,9 +7,10 @@ use super::functions::Kernel;
 use super::gram::{check_kernel, for_rows};
 use super::machine::KernelMachine;
 use super::options::RidgeOptions;
-use super::samples::{Rows, Samples};
+use super::samples::{Rows, Samples, seen_classes};
 use super::targets::check_targets;
 use crate::linalg::{Mat, gemm, norm_squared};
+use crate::metrics::SeenClasses;
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
@@ -33,6 +34,7 @@ pub struct FourierRidge<T: Float> {
     inputs: usize,
     /// 2F×c.
     weights: DMatrix<T>,
+    seen: SeenClasses,
 }
 
 impl<T: Float> FourierRidge<T> {
@@ -82,7 +84,7 @@ impl<T: Float> FourierRidge<T> {
             kernel.name(),
             options.lambda
         );
-        Ok(FourierRidge { name, frequencies: omega, centre, inputs: d, weights })
+        Ok(FourierRidge { name, frequencies: omega, centre, inputs: d, weights, seen: seen_classes(y) })
     }
 
     /// z(x) of every sample, n×2F.
@@ -158,6 +160,10 @@ impl<T: Float> KernelMachine<T> for FourierRidge<T> {
 
     fn outputs(&self) -> usize {
         self.weights.ncols()
+    }
+
+    fn seen(&self) -> &SeenClasses {
+        &self.seen
     }
 
     fn width(&self) -> usize {

@@ -11,7 +11,7 @@ use super::expansion::Expansion;
 use super::functions::Kernel;
 use super::gram::{check_kernel, cross_block, gram, gram_diagonal};
 use super::options::RidgeOptions;
-use super::samples::Samples;
+use super::samples::{Samples, seen_classes};
 use super::targets::{Scales, check_targets};
 use crate::linalg::{Cholesky, Mat, add_gram, gemm, norm_squared};
 use crate::{Error, Float, Result};
@@ -99,7 +99,8 @@ pub fn iterative_ridge<T: Float>(
     scales.multiply("the coefficients α", &mut alpha)?;
     let rows_held = (triangle.held.len() * ROWS).min(n);
     let name = format!("iterative kernel ridge, {}, n={n}, λ={:e}", kernel.name(), ridge.lambda);
-    Ok(IterativeRidge { machine: Expansion::new(name, kernel, x.clone(), alpha), residuals, rows_held })
+    let machine = Expansion::new(name, kernel, x.clone(), alpha).with_seen(seen_classes(y));
+    Ok(IterativeRidge { machine, residuals, rows_held })
 }
 
 /// Rows of a block.

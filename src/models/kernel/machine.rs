@@ -4,6 +4,7 @@ use nalgebra::DMatrix;
 
 use super::samples::{Rows, Samples};
 use crate::Float;
+use crate::metrics::SeenClasses;
 
 /// Kernel values, or features, that a prediction holds at a time.
 const NUMBERS: usize = 4 << 20;
@@ -18,6 +19,10 @@ pub trait KernelMachine<T: Float>: Send + Sync {
 
     /// Columns of the targets it was fitted to.
     fn outputs(&self) -> usize;
+
+    /// The columns that were the largest target of some training sample. Of targets of
+    /// [`one_vs_rest`](super::one_vs_rest) these are the classes that occur in training.
+    fn seen(&self) -> &SeenClasses;
 
     /// Numbers that a prediction holds for each sample: training samples, centres, or features.
     fn width(&self) -> usize;
@@ -39,36 +44,22 @@ pub trait KernelMachine<T: Float>: Send + Sync {
     fn predict(&self, x: &Samples<T>) -> DMatrix<T> {
         let (d, found) = (self.inputs(), x.features());
         assert!(d == found, "predict: fitted to {d} features, found {found}");
-        let (m, c) = (x.len(), self.outputs());
-        let mut out = vec![T::ZERO; m * c];
-        let block = self.block();
-        for start in (0..m).step_by(block) {
-            let end = m.min(start + block);
-            self.predict_block(x.rows().range(start..end), &mut out[start * c..end * c]);
-        }
-        DMatrix::from_row_slice(m, c, &out)
+        DMatrix::from_row_slice(x.len(), self.outputs(), &row_major(self, x))
     }
 
-    /// The column of the largest prediction for every sample; the first of equals.
+    /// The column of the largest prediction for every sample, among the classes that
+    /// [occurred in training](Self::seen); `None` where that is [undecided](crate::metrics::argmax).
     ///
     /// # Panics
     /// As [`predict`](Self::predict).
     #[track_caller]
-    fn classify(&self, x: &Samples<T>) -> Vec<usize> {
-        let largest = |row: nalgebra::MatrixView1xX<'_, T, _, _>| {
-            let mut best = 0;
-            for j in 1..row.ncols() {
-                if row[j] > row[best] {
-                    best = j;
-                }
-            }
-            best
-        };
-        let predictions = self.predict(x);
-        predictions.row_iter().map(largest).collect()
+    fn classify(&self, x: &Samples<T>) -> Vec<Option<usize>> {
+        let (d, found) = (self.inputs(), x.features());
+        assert!(d == found, "classify: fitted to {d} features, found {found}");
+        self.seen().decide(&row_major(self, x))
     }
 
-    /// The share of samples whose [class](Self::classify) is its label.
+    /// The share of samples whose [class](Self::classify) is its label; an undecided sample is not right.
     ///
     /// # Panics
     /// As [`predict`](Self::predict), and if there are not as many labels as samples.
@@ -76,9 +67,21 @@ pub trait KernelMachine<T: Float>: Send + Sync {
     fn accuracy(&self, x: &Samples<T>, labels: &[u32]) -> f64 {
         assert!(labels.len() == x.len(), "accuracy: {} labels for {} samples", labels.len(), x.len());
         let classes = self.classify(x);
-        let right = classes.iter().zip(labels).filter(|(class, label)| **class == **label as usize).count();
+        let right =
+            classes.iter().zip(labels).filter(|(class, label)| **class == Some(**label as usize)).count();
         right as f64 / x.len() as f64
     }
+}
+
+/// The predictions, row-major, block by block.
+fn row_major<T: Float>(machine: &(impl KernelMachine<T> + ?Sized), x: &Samples<T>) -> Vec<T> {
+    let (m, c, block) = (x.len(), machine.outputs(), machine.block());
+    let mut out = vec![T::ZERO; m * c];
+    for start in (0..m).step_by(block) {
+        let end = m.min(start + block);
+        machine.predict_block(x.rows().range(start..end), &mut out[start * c..end * c]);
+    }
+    out
 }
 
 /// How many samples make a block, where each takes `width` numbers.

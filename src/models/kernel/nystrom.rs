@@ -10,7 +10,7 @@ use super::features;
 use super::functions::Kernel;
 use super::gram::{check_kernel, cross_block};
 use super::options::RidgeOptions;
-use super::samples::Samples;
+use super::samples::{Samples, seen_classes};
 use super::targets::check_targets;
 use crate::{Float, Result};
 
@@ -66,5 +66,5 @@ pub fn nystrom<T: Float>(
     factor.solve_upper_in_place(&mut alpha);
     scales.multiply("the coefficients α", &mut alpha)?;
     let name = format!("Nyström, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
-    Ok(Expansion::new(name, kernel, centres, alpha))
+    Ok(Expansion::new(name, kernel, centres, alpha).with_seen(seen_classes(y)))
 }

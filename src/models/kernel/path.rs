@@ -7,9 +7,10 @@ use nalgebra::{DMatrix, DVector};
 use super::functions::Kernel;
 use super::gram::{check_kernel, gram_lower};
 use super::options::{RidgeOptions, check_lambda};
-use super::samples::Samples;
+use super::samples::{Samples, seen_classes};
 use super::targets::{Scales, check_targets};
 use crate::linalg::{SymmetricEigen, symmetric_eigen};
+use crate::metrics::SeenClasses;
 use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
@@ -24,6 +25,7 @@ pub struct RidgePath<T: Float> {
     scales: Scales,
     /// The exponent of the largest scale.
     largest: i32,
+    seen: SeenClasses,
 }
 
 /// A point of the path.
@@ -40,6 +42,7 @@ pub struct PathPoint<T: Float> {
     /// Mean of the squared leave-one-out residuals over all samples and columns; ∞ or 0 where it leaves the
     /// range of `f64`, which [`best`](RidgePath::best) does not depend on.
     pub leave_one_out_error: f64,
+    seen: SeenClasses,
 }
 
 impl<T: Float> RidgePath<T> {
@@ -64,7 +67,7 @@ impl<T: Float> RidgePath<T> {
         let scales = Scales::of(y);
         let projected = eigen.vectors.tr_mul(&scales.divide(y));
         let largest = scales.largest(y);
-        Ok(RidgePath { eigen, projected, scales, largest })
+        Ok(RidgePath { eigen, projected, scales, largest, seen: seen_classes(y) })
     }
 
     /// d, ascending, and Q.
@@ -120,6 +123,7 @@ impl<T: Float> RidgePath<T> {
             effective_dimension: shrinkage.iter().map(|s| s.to_f64()).sum(),
             leave_one_out_error: libm::scalbn(error, 2 * self.largest),
             leave_one_out_residuals: residuals,
+            seen: self.seen.clone(),
         };
         Ok((point, error))
     }
@@ -182,5 +186,6 @@ impl<T: Float> PathPoint<T> {
             x.clone(),
             self.alpha.clone(),
         )
+        .with_seen(self.seen.clone())
     }
 }

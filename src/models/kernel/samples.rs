@@ -7,6 +7,7 @@ use nalgebra::DMatrix;
 
 use crate::data::Dataset;
 use crate::linalg::norm_squared;
+use crate::metrics::SeenClasses;
 use crate::{Error, Float, Result};
 
 /// n samples of d features, row-major, with ‖x‖² of each. At least one sample, at least one feature, all
@@ -144,8 +145,8 @@ impl<'a, T: Float> Rows<'a, T> {
 /// n×classes targets for classification, one against the rest: 1 in the column of a row's class, −1
 /// elsewhere.
 ///
-/// A class without samples has a column of −1 and is not predicted; where there is a single class, it is
-/// predicted everywhere.
+/// A class without samples has a column of −1 and is not [predicted](super::KernelMachine::classify); where
+/// there is a single class, it is predicted everywhere.
 ///
 /// # Errors
 /// [`Error::Data`] if a label is not below `classes`.
@@ -155,4 +156,15 @@ pub fn one_vs_rest<T: Float>(labels: &[u32], classes: usize) -> Result<DMatrix<T
         return Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes")));
     }
     Ok(DMatrix::from_fn(labels.len(), classes, |i, j| if labels[i] as usize == j { T::ONE } else { -T::ONE }))
+}
+
+/// The columns that hold the largest target of some row: with targets of [`one_vs_rest`], the classes that
+/// occur.
+pub(super) fn seen_classes<T: Float>(y: &DMatrix<T>) -> SeenClasses {
+    let mut seen = vec![false; y.ncols()];
+    for row in y.row_iter() {
+        let largest = row.iter().copied().reduce(Float::max);
+        seen.iter_mut().zip(row.iter()).for_each(|(seen, y)| *seen |= Some(*y) == largest);
+    }
+    SeenClasses::from_flags(seen)
 }

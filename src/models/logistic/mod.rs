@@ -11,6 +11,7 @@ use nalgebra::DMatrix;
 
 use crate::data::Dataset;
 use crate::linalg::{Mat, gemm};
+use crate::metrics::argmax;
 use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 use problem::Problem;
@@ -69,7 +70,7 @@ impl Default for LogisticOptions {
 /// let x = dmatrix![0.0; 1.0; 2.0; 3.0];
 /// let options = LogisticOptions { scheme: Scheme::Binary, lambda: 0.1, ..Default::default() };
 /// let model = LogisticRegression::fit(&x, &[0, 0, 1, 1], 2, &options)?;
-/// assert_eq!(model.predict(&x)?, [0, 0, 1, 1]);
+/// assert_eq!(model.predict(&x)?, [Some(0), Some(0), Some(1), Some(1)]);
 /// // By symmetry, 1.5 is on the boundary.
 /// let half = model.probabilities(&dmatrix![1.5])?[(0, 1)];
 /// assert!((half - 0.5).abs() < 1e-12);
@@ -194,11 +195,16 @@ impl LogisticRegression {
     /// # Errors
     /// [`Error::Data`] if x does not have d columns, or has an entry that is NaN or infinite.
     pub fn logits(&self, x: &DMatrix<f64>) -> Result<DMatrix<f64>> {
+        Ok(DMatrix::from_row_slice(x.nrows(), self.theta.ncols(), &self.scores(x)?))
+    }
+
+    /// z, row-major.
+    fn scores(&self, x: &DMatrix<f64>) -> Result<Vec<f64>> {
         let rows = self.rows_of(x)?;
         let k = self.theta.ncols();
         let mut z = vec![0.0; rows.n * k];
         gemm(&mut z, false, rows.matrix(), Mat::new(&row_major(&self.theta), rows.p, k));
-        Ok(DMatrix::from_row_slice(rows.n, k, &z))
+        Ok(z)
     }
 
     /// The probability of each class, n×classes; rows sum to 1.
@@ -228,19 +234,23 @@ impl LogisticRegression {
         Ok(p)
     }
 
-    /// The most probable class of each row; the first of equal ones.
+    /// The most probable class of each row, by its logits; `None` where that is [undecided](argmax), as at
+    /// z = 0 in the binary scheme. There is no class without training samples to choose: the fit refuses it.
     ///
     /// # Errors
     /// As [`logits`](Self::logits).
-    pub fn predict(&self, x: &DMatrix<f64>) -> Result<Vec<usize>> {
-        Ok(self.logits(x)?.row_iter().map(|row| self.class_of(row.iter().copied())).collect())
+    pub fn predict(&self, x: &DMatrix<f64>) -> Result<Vec<Option<usize>>> {
+        // For two classes the other one has logit 0.
+        let class_of =
+            |z: &[f64]| if self.scheme == Scheme::Binary { argmax(&[0.0, z[0]]) } else { argmax(z) };
+        Ok(self.scores(x)?.chunks(self.theta.ncols()).map(class_of).collect())
     }
 
     /// The same for the features of a data set.
     ///
     /// # Errors
     /// As [`logits`](Self::logits).
-    pub fn predict_dataset(&self, data: &Dataset) -> Result<Vec<usize>> {
+    pub fn predict_dataset(&self, data: &Dataset) -> Result<Vec<Option<usize>>> {
         let mut classes = Vec::with_capacity(data.len());
         self.blocks(data, |x| {
             classes.extend(self.predict(x)?);
@@ -266,13 +276,6 @@ impl LogisticRegression {
     fn blocks(&self, data: &Dataset, mut each: impl FnMut(&DMatrix<f64>) -> Result<()>) -> Result<()> {
         let indices: Vec<usize> = (0..data.len()).collect();
         indices.chunks(BLOCK).try_for_each(|block| each(&data.subset(block).to_matrix()))
-    }
-
-    fn class_of(&self, z: impl Iterator<Item = f64>) -> usize {
-        // For two classes the other one has logit 0.
-        let start = if self.scheme == Scheme::Binary { (0, 0.0) } else { (0, f64::NEG_INFINITY) };
-        let offset = usize::from(self.scheme == Scheme::Binary);
-        z.enumerate().fold(start, |best, (j, z)| if z > best.1 { (j + offset, z) } else { best }).0
     }
 
     /// The objective with penalty λ on the samples x and labels, at the parameters of this model: its

@@ -182,14 +182,18 @@ impl<T: Float> Dynamics<T> {
     }
 
     fn distance(&self, training: Training) -> f64 {
+        // Squares of the residuals leave the range before the residuals do: divided by a power of two.
+        let largest = self.projected.iter().fold(0.0, |m, r| Float::max(m, r.to_f64().abs()));
+        let exponent = if largest > 0.0 { libm::ilogb(largest) } else { 0 };
         let mut sum = 0.0;
         for column in self.projected.column_iter() {
             for (r, value) in column.iter().zip(&self.eigen.values) {
-                let g = self.absorbed(value.to_f64(), training) * r.to_f64();
+                let r = libm::scalbn(r.to_f64(), -exponent);
+                let g = self.absorbed(value.to_f64(), training) * r;
                 sum += value.to_f64() * g * g;
             }
         }
-        sum.sqrt()
+        libm::scalbn(sum.sqrt(), exponent)
     }
 
     /// (1 − remaining)/λ.

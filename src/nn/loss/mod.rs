@@ -26,6 +26,7 @@ pub use squared::MeanSquaredError;
 use std::sync::Arc;
 
 use crate::data::Dataset;
+use crate::metrics::SeenClasses;
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -109,10 +110,16 @@ impl Link {
         self != Link::Identity
     }
 
-    /// The class that an output row stands for: that of the largest number, and with one logit class 1 where
-    /// it is positive.
-    pub(crate) fn class<T: Float>(self, row: &[T]) -> usize {
-        if self == Link::Binary { usize::from(row[0] > T::ZERO) } else { crate::train::argmax(row) }
+    /// The class that an output row stands for, among those that occurred in training: that of the largest
+    /// number, and with one logit class 1 where it is positive. `None` where that is undecided, as in
+    /// [`argmax`](crate::metrics::argmax()).
+    pub fn class<T: Float>(self, row: &[T], seen: &SeenClasses) -> Option<usize> {
+        if self == Link::Binary {
+            let z = *row.first()?;
+            return seen.argmax(&[T::ZERO, z]);
+        }
+        // A module may give more outputs than the data has classes: these did not occur.
+        seen.argmax(&row[..seen.classes().min(row.len())])
     }
 }
 

@@ -14,17 +14,18 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use nalgebra::DMatrix;
+use tapegrad::data::Dataset;
 use tapegrad::models::kernel::{
     Centres, FalkonOptions, FourierRidge, IterativeOptions, IterativeProgress, Kernel, KernelMachine,
     KernelRidge, Nonlinearity, NystromOptions, RidgeOptions, Samples, falkon_observed, iterative_ridge,
     kernels, nystrom as fit_nystrom, one_vs_rest,
 };
-use tapegrad::train::{Trace, argmax};
+use tapegrad::train::{Trace, Value};
 use tapegrad::{Error, Float, Result};
 
 use super::super::source::Source;
 use super::super::{Failure, Outcome, interrupt, output};
-use super::{Precision, TrainArgs, check_range, conclude, confusion, hold_out};
+use super::{Answers, Precision, TrainArgs, check_range, conclude, hold_out, validate};
 use prepare::Budget;
 
 /// Preparation of the samples, kernel, ridge and memory.
@@ -212,14 +213,14 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
     trace.set("smooth", args.kernel.smooth);
     trace.set("normalize", args.kernel.normalize == YesNo::Yes);
     trace.set("kernel", kernel.name());
-    trace.set("ridge", format!("{lambda:e}"));
+    trace.set("ridge", Value::Scientific(lambda));
     trace.set("data", source.name);
     trace.set("training_samples", train.len());
     trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
     trace.set("seed", args.seed);
     trace.set("precision", T::NAME);
+    source.announce(args.quiet)?;
     if !args.quiet {
-        output::line(source.summary())?;
         output::line(format_args!("kernel: {}, λ={lambda:e}, precision: {}", kernel.name(), T::NAME))?;
         if let Some(note) = budget.note(args) {
             output::line(note)?;
@@ -243,16 +244,22 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
         output::line(format_args!("{}: fitted in {seconds:.1} s", fitted.machine.name()))?;
     }
     if let Some(validation) = validation.as_ref().filter(|_| !fitted.interrupted) {
-        let scores = prepare::predict(args, fitted.machine.as_ref(), validation)?;
-        let predicted: Vec<usize> = scores.chunks(validation.classes().max(1)).map(argmax).collect();
-        let accuracy = confusion(validation, &predicted).accuracy();
-        trace.result("validation_accuracy", accuracy);
-        if !args.quiet {
-            output::line(format_args!("validation accuracy {accuracy:.4} ({} samples)", validation.len()))?;
-        }
+        validate(
+            args,
+            &mut trace,
+            validation,
+            &answers(args, fitted.machine.as_ref(), validation)?.predicted,
+        )?;
     }
-    let scores = prepare::predict(args, fitted.machine.as_ref(), &source.test)?;
-    conclude(args, trace, &source.test, &scores, "score", fitted.interrupted)
+    let answers = answers(args, fitted.machine.as_ref(), &source.test)?;
+    source.check_unchanged()?;
+    conclude(args, trace, &source.test, &answers, fitted.interrupted)
+}
+
+fn answers<T: Float>(args: &TrainArgs, machine: &dyn KernelMachine<T>, data: &Dataset) -> Result<Answers> {
+    let scores = prepare::predict(args, machine, data)?;
+    let predicted = machine.seen().decide(&scores);
+    Ok(Answers { scores, unit: "score", predicted })
 }
 
 struct Fitted<T: Float> {
@@ -314,7 +321,7 @@ fn fit<T: Float>(
                 trace.set("pilots", pilots);
             }
             trace.set("iterations", iterations);
-            trace.set("tolerance", format!("{tolerance:e}"));
+            trace.set("tolerance", Value::Scientific(tolerance));
             let bar = waiting(args, iterations as u64);
             let mut interrupted = false;
             let mut observe = |progress| {

@@ -53,9 +53,10 @@ impl Budget {
     }
 }
 
-/// An error if the samples alone are more than the memory allows, before they are copied.
+/// An error if the samples and their targets alone are more than the memory allows, before they are copied.
 pub fn check_samples<T: Float>(data: &Dataset, budget: &Budget) -> Result<()> {
-    let needed = (data.len() as u64 * size_of::<T>() as u64).saturating_mul(data.features() as u64);
+    let numbers = data.features().saturating_add(data.classes());
+    let needed = (data.len() as u64 * size_of::<T>() as u64).saturating_mul(numbers as u64);
     if needed <= budget.bytes {
         return Ok(());
     }
@@ -73,7 +74,7 @@ pub fn samples<T: Float>(args: &TrainArgs, data: &Dataset) -> Result<Samples<T>>
     if !(smooth.is_finite() && smooth >= 0.0) {
         return Err(Error::setting("smooth", format!("{smooth}: must be finite and not below 0")));
     }
-    let mut values = data.to_rows::<T>();
+    let mut values = data.try_to_rows::<T>()?;
     if let Some((height, width)) = data.image_shape()
         && smooth != 0.0
         && height * width > 0
@@ -93,11 +94,16 @@ pub fn predict<T: Float>(
     machine: &dyn KernelMachine<T>,
     data: &Dataset,
 ) -> Result<Vec<f64>> {
-    let mut scores = Vec::with_capacity(data.len().saturating_mul(machine.outputs()));
-    let indices: Vec<usize> = (0..data.len()).collect();
-    for block in indices.chunks(machine.block()) {
-        let seen = samples(args, &data.subset(block)).map_err(|error| match error {
-            Error::Data(why) => Error::Data(format!("counted from row {}: {why}", block[0])),
+    let numbers = data.len().saturating_mul(machine.outputs());
+    let mut scores = Vec::new();
+    scores.try_reserve_exact(numbers).map_err(|_| {
+        let what = format!("scores of {} samples", data.len());
+        Error::Memory { what, needed: (numbers as u64).saturating_mul(size_of::<f64>() as u64) }
+    })?;
+    for start in (0..data.len()).step_by(machine.block().max(1)) {
+        let block: Vec<usize> = (start..data.len().min(start.saturating_add(machine.block()))).collect();
+        let seen = samples(args, &data.try_subset(&block)?).map_err(|error| match error {
+            Error::Data(why) => Error::Data(format!("counted from row {start}: {why}")),
             other => other,
         })?;
         let predictions = machine.predict(&seen);

@@ -9,8 +9,9 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use self::glyphs::{GLYPHS, Point};
-use super::{normal, source};
+use super::{ROWS, normal, source};
 use crate::data::Dataset;
+use crate::data::memory::filled;
 use crate::{Float, Result};
 
 /// Height and width of an image.
@@ -32,8 +33,8 @@ const STEPS: usize = 5;
 /// [`Error::Setting`](crate::Error::Setting) if `rows` is 0, or `noise` is negative or not finite.
 pub fn digits(rows: usize, noise: f64, seed: u64) -> Result<Dataset> {
     let start = source(rows, noise, seed)?;
-    let mut pixels = vec![0; rows * PIXELS];
-    let mut labels = vec![0; rows];
+    let mut pixels = filled(rows.saturating_mul(PIXELS), 0, ROWS)?;
+    let mut labels = filled(rows, 0, ROWS)?;
     // A piece is what one thread draws at a time; images do not depend on it.
     const PIECE: usize = 256;
     let piece = |(at, (pixels, labels)): (usize, (&mut [u8], &mut [usize]))| {

@@ -156,8 +156,15 @@ impl InfiniteNetwork {
             values.len(),
             #[inline(always)]
             || match self.nonlinearity {
-                Nonlinearity::Relu => self.layers::<T, TANGENT>(values, x_norm, y_norms, relu),
-                Nonlinearity::Erf => self.layers::<T, TANGENT>(values, x_norm, y_norms, erf),
+                Nonlinearity::Relu => {
+                    // All of it is homogeneous in (a, b, c, σ_b²), and products of two are taken: with a near
+                    // 1 they stay in range.
+                    let a = self.input_scale * x_norm.to_f64() + self.bias_variance;
+                    let exponent =
+                        if a > 0.0 { libm::ilogb(a).clamp(-reach::<T>(), reach::<T>()) } else { 0 };
+                    self.layers::<T, TANGENT>(values, x_norm, y_norms, exponent, relu);
+                }
+                Nonlinearity::Erf => self.layers::<T, TANGENT>(values, x_norm, y_norms, 0, erf),
             },
         );
     }
@@ -170,9 +177,13 @@ impl InfiniteNetwork {
         values: &mut [T],
         x_norm: T,
         y_norms: &[T],
+        exponent: i32,
         pair: impl Fn(T, T, T) -> Moments<T>,
     ) {
-        let (gamma, bias) = (T::of(self.input_scale), T::of(self.bias_variance));
+        // By a power of two smaller here, larger again at the end: no bit changes.
+        let gamma = T::of(libm::scalbn(self.input_scale, -exponent));
+        let bias = T::of(libm::scalbn(self.bias_variance, -exponent));
+        let back = T::of(libm::scalbn(1.0, exponent));
         let weight = T::of(self.weight_variance);
         for (values, y_norms) in values.chunks_mut(PAIRS).zip(y_norms.chunks(PAIRS)) {
             let mut a = gamma * x_norm + bias;
@@ -196,12 +207,18 @@ impl InfiniteNetwork {
             if TANGENT {
                 values.iter_mut().zip(&theta).for_each(|(v, theta)| *v = *theta);
             }
+            values.iter_mut().for_each(|v| *v *= back);
         }
     }
 }
 
 /// Rounding errors of an inner product of some hundred numbers, and its norms, in units of ε.
 const NOISE: f64 = 32.0;
+
+/// The largest exponent e with 2ᵉ and 2⁻ᵉ in the range of `T`, and some room.
+fn reach<T: Float>() -> i32 {
+    if T::EPSILON.to_f64() > 1e-10 { 120 } else { 1000 }
+}
 
 /// Pairs that go through the layers together.
 const PAIRS: usize = 64;

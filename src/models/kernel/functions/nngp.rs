@@ -7,7 +7,8 @@ use crate::{Float, Result};
 /// network is a Gaussian process with this kernel (Lee et al., "Deep neural networks as Gaussian
 /// processes", 2018).
 ///
-/// It takes ‖x‖²·‖y‖², which in `f32` is in range for norms between 10⁻⁸ and 10⁸.
+/// With ReLU it takes ‖y‖²/‖x‖², with erf γ²‖x‖²‖y‖², which is to be below the largest number: in `f32` where
+/// γ‖x‖² is below 10¹⁹.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Nngp(pub InfiniteNetwork);
 

@@ -1,0 +1,351 @@
+//! What a drawing is made of, as data; and its form in SVG.
+//!
+//! A finished drawing is kept in a file that may have been edited by anybody. So it holds numbers, colours,
+//! texts and pixels, and never markup: whatever the numbers and texts are, what is written here is
+//! well-formed, draws only, and is as long as its data.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::escape;
+use super::image::Picture;
+
+/// Units of the canvas in a pixel.
+pub const UNIT: i32 = 10;
+
+/// A place, in units.
+pub type Place = (i32, i32);
+
+/// One element of a drawing, all lengths in units.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Element {
+    Rectangle {
+        area: Area,
+        look: Look,
+    },
+    Line {
+        points: Vec<Place>,
+        stroke: Stroke,
+    },
+    Circle {
+        at: Place,
+        radius: i32,
+        look: Look,
+    },
+    Polygon {
+        points: Vec<Place>,
+        fill: Paint,
+    },
+    /// Many lines in one element, as those of contours.
+    Path {
+        lines: Vec<Vec<Place>>,
+        stroke: Stroke,
+    },
+    Text(Text),
+    /// A text beside a point, with an outline in the colour of the paper, as there may be lines below.
+    Note {
+        at: Place,
+        left: bool,
+        size: i32,
+        color: [u8; 3],
+        text: String,
+    },
+    Image {
+        area: Area,
+        smooth: bool,
+        picture: Picture,
+    },
+    /// Everything until [`End`](Element::End) is cut off at this rectangle.
+    Clip(Area),
+    End,
+}
+
+/// A rectangle: its upper left corner and its size.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Area {
+    at: Place,
+    size: (i32, i32),
+}
+
+/// A colour, and how much of it covers what lies below.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Paint {
+    pub color: [u8; 3],
+    pub alpha: f64,
+}
+
+/// How a line is drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stroke {
+    pub paint: Paint,
+    pub width: i32,
+    /// Index of its dashes; 0 is solid.
+    pub dash: usize,
+}
+
+/// How a shape is drawn: its area or its outline.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Look {
+    Fill(Paint),
+    Outline(Stroke),
+}
+
+/// A line of text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Text {
+    pub at: Place,
+    pub anchor: Anchor,
+    pub rise: Rise,
+    /// In degrees.
+    pub turn: i32,
+    pub size: i32,
+    pub paint: Paint,
+    pub text: String,
+}
+
+/// Which part of a text stands at its place, sideways.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// Which part of a text stands at its place, upwards.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Rise {
+    Top,
+    Center,
+    Bottom,
+}
+
+/// Values of `stroke-dasharray`: solid, dashes, dots, both.
+const DASHES: [&str; 4] = ["", "6 3.5", "1.5 3", "8 3 1.5 3"];
+
+impl Area {
+    /// The rectangle between two corners.
+    pub fn between((x0, y0): Place, (x1, y1): Place) -> Area {
+        Area { at: (x0.min(x1), y0.min(y1)), size: ((x1 - x0).abs(), (y1 - y0).abs()) }
+    }
+}
+
+/// The elements as the text inside of `<svg>`.
+pub fn body(elements: &[Element]) -> String {
+    let mut out = String::new();
+    let mut open = 0usize;
+    for element in elements {
+        match element {
+            Element::Clip(_) => open += 1,
+            // A drawing of ours ends what it began; one that was edited need not.
+            Element::End if open == 0 => continue,
+            Element::End => open -= 1,
+            _ => {}
+        }
+        // Writing into a string cannot fail.
+        let _ = element.write(&mut out);
+    }
+    (0..open).for_each(|_| out.push_str(END));
+    out
+}
+
+const END: &str = "</svg>";
+
+impl Element {
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        match self {
+            Element::Rectangle { area, look } => {
+                write!(out, "<rect {} {}/>", area.attributes(), look.attributes())
+            }
+            Element::Line { points, stroke } => write!(
+                out,
+                r#"<polyline points="{}" {} stroke-linejoin="round"/>"#,
+                list(points),
+                stroke.attributes()
+            ),
+            Element::Circle { at, radius, look } => write!(
+                out,
+                r#"<circle cx="{}" cy="{}" r="{}" {}/>"#,
+                px(at.0),
+                px(at.1),
+                px(*radius),
+                look.attributes()
+            ),
+            Element::Polygon { points, fill } => {
+                write!(out, r#"<polygon points="{}" {}/>"#, list(points), fill.attributes("fill"))
+            }
+            Element::Path { lines, stroke } => {
+                out.push_str("<path d=\"");
+                for line in lines {
+                    for (i, (x, y)) in line.iter().enumerate() {
+                        write!(out, "{}{} {}", if i == 0 { 'M' } else { 'L' }, px(*x), px(*y))?;
+                    }
+                }
+                let (color, width) = (hex(stroke.paint.color), px(stroke.width));
+                let alpha = share(stroke.paint.alpha);
+                write!(
+                    out,
+                    r#"" fill="none" stroke="{color}" stroke-width="{width}" stroke-opacity="{alpha}"/>"#
+                )
+            }
+            Element::Text(text) => text.write(out),
+            Element::Note { at, left, size, color, text } => write!(
+                out,
+                "<text x=\"{}\" y=\"{}\" dy=\"-0.5em\" text-anchor=\"{}\" font-size=\"{size}\" \
+                 fill=\"{}\" stroke=\"#FFFFFF\" stroke-width=\"3\" stroke-linejoin=\"round\" \
+                 paint-order=\"stroke\">{}</text>",
+                px(at.0),
+                px(at.1),
+                if *left { "end" } else { "start" },
+                hex(*color),
+                escape(text)
+            ),
+            Element::Image { area, smooth, picture } => {
+                let rendering = if *smooth { "" } else { r#" style="image-rendering:pixelated""# };
+                write!(
+                    out,
+                    r#"<image {} preserveAspectRatio="none"{rendering} href="{}"/>"#,
+                    area.attributes(),
+                    picture.data_url()
+                )
+            }
+            // A nested picture cuts off by itself; a clip path would need a name that no other drawing has.
+            Element::Clip(area) => {
+                let Area { at, size } = area;
+                let (x, y, w, h) = (px(at.0), px(at.1), px(size.0), px(size.1));
+                write!(out, r#"<svg {} viewBox="{x} {y} {w} {h}">"#, area.attributes())
+            }
+            Element::End => out.write_str(END),
+        }
+    }
+}
+
+impl Area {
+    fn attributes(&self) -> String {
+        let Area { at, size } = self;
+        let (x, y, w, h) = (px(at.0), px(at.1), px(size.0), px(size.1));
+        format!(r#"x="{x}" y="{y}" width="{w}" height="{h}""#)
+    }
+}
+
+impl Paint {
+    fn attributes(&self, kind: &str) -> String {
+        let opacity = if self.alpha < 1.0 {
+            format!(r#" {kind}-opacity="{:.2}""#, share(self.alpha))
+        } else {
+            String::new()
+        };
+        format!(r#"{kind}="{}"{opacity}"#, hex(self.color))
+    }
+}
+
+impl Stroke {
+    fn attributes(&self) -> String {
+        let dash = DASHES[self.dash % DASHES.len()];
+        let dash = if dash.is_empty() { String::new() } else { format!(r#" stroke-dasharray="{dash}""#) };
+        format!(r#"fill="none" {} stroke-width="{}"{dash}"#, self.paint.attributes("stroke"), px(self.width))
+    }
+}
+
+impl Look {
+    fn attributes(&self) -> String {
+        match self {
+            Look::Fill(paint) => paint.attributes("fill"),
+            Look::Outline(stroke) => stroke.attributes(),
+        }
+    }
+}
+
+impl Text {
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let anchor = match self.anchor {
+            Anchor::Start => "start",
+            Anchor::Middle => "middle",
+            Anchor::End => "end",
+        };
+        // Shares of the font size that put the line above, across or below the point.
+        let dy = match self.rise {
+            Rise::Top => "0.76em",
+            Rise::Center => "0.35em",
+            Rise::Bottom => "-0.25em",
+        };
+        let (x, y, size) = (px(self.at.0), px(self.at.1), px(self.size));
+        let turn = match self.turn {
+            0 => String::new(),
+            angle => format!(r#" transform="rotate({angle} {x} {y})""#),
+        };
+        write!(
+            out,
+            r#"<text x="{x}" y="{y}" dy="{dy}" text-anchor="{anchor}" font-size="{size}" {}{turn}>{}</text>"#,
+            self.paint.attributes("fill"),
+            escape(&self.text)
+        )
+    }
+}
+
+/// A length in units as pixels, with as many digits as it needs.
+fn px(units: i32) -> String {
+    let sign = if units < 0 { "-" } else { "" };
+    let (whole, rest) = (units.unsigned_abs() / UNIT as u32, units.unsigned_abs() % UNIT as u32);
+    if rest == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{rest}") }
+}
+
+fn list(points: &[Place]) -> String {
+    let points: Vec<String> = points.iter().map(|(x, y)| format!("{},{}", px(*x), px(*y))).collect();
+    points.join(" ")
+}
+
+fn hex([r, g, b]: [u8; 3]) -> String {
+    format!("#{r:02X}{g:02X}{b:02X}")
+}
+
+/// A share between 0 and 1, whatever the file said.
+fn share(alpha: f64) -> f64 {
+    alpha.clamp(0.0, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The elements of a file that somebody has edited, as text inside of `<svg>`.
+    fn drawn(json: &str) -> String {
+        body(&serde_json::from_str::<Vec<Element>>(json).unwrap())
+    }
+
+    #[test]
+    fn whatever_a_file_says_is_drawn_and_no_more() {
+        let evil = r#"</text></svg><script>alert(1)</script>"#;
+        let paint = r#"{"color":[1,2,3],"alpha":-1e308}"#;
+        let text = format!(
+            r#"[{{"Text":{{"at":[-2147483648,2147483647],"anchor":"End","rise":"Top","turn":-7,"size":1,
+                "paint":{paint},"text":"{evil}"}}}},
+               {{"Note":{{"at":[0,0],"left":true,"size":-3,"color":[0,0,0],"text":"{evil}"}}}}]"#
+        );
+        let svg = drawn(&text);
+        assert!(!svg.contains("<script") && svg.matches("&lt;script&gt;").count() == 2, "{svg}");
+        assert!(svg.contains("x=\"-214748364.8\"") && svg.contains("fill-opacity=\"0.00\""), "{svg}");
+        // Dashes beyond the table, areas without end, an end without a beginning.
+        let stroke = format!(r#"{{"paint":{paint},"width":2147483647,"dash":18446744073709551615}}"#);
+        let svg = drawn(&format!(
+            r#"["End",{{"Clip":{{"at":[0,0],"size":[-1,-1]}}}},{{"Line":{{"points":[],"stroke":{stroke}}}}}]"#
+        ));
+        assert!(svg.starts_with("<svg ") && svg.ends_with("/></svg>"), "{svg}");
+        assert_eq!(svg.matches("</svg>").count(), 1);
+    }
+
+    #[test]
+    fn what_is_no_element_is_not_read() {
+        for json in [
+            r#"["<script>alert(1)</script>"]"#,
+            r#"[{"Raw":"<script>alert(1)</script>"}]"#,
+            r#"[{"Circle":{"at":["\"/><script>",0],"radius":1,"look":{"Fill":{"color":[0,0,0],"alpha":1}}}}]"#,
+            r#"[{"Polygon":{"points":[[0,0]],"fill":{"color":"red\"/><script>","alpha":1}}}]"#,
+            r#"[{"Polygon":{"points":[[0,0]],"fill":{"color":[0,0,0],"alpha":1e999}}}]"#,
+            r#"[{"Image":{"area":{"at":[0,0],"size":[1,1]},"smooth":true,"picture":"\"/><script>"}}]"#,
+            r#"[{"Image":{"area":{"at":[0,0],"size":[1,1]},"smooth":true,"picture":"https://example.org/x.png"}}]"#,
+        ] {
+            assert!(serde_json::from_str::<Vec<Element>>(json).is_err(), "{json}");
+        }
+    }
+}
