@@ -344,6 +344,10 @@ impl Dataset {
     fn chosen(&self, indices: impl ExactSizeIterator<Item = usize> + Clone) -> Result<Dataset> {
         let len = indices.len();
         let rows = collected(indices.clone().map(|i| self.stored_row(i) as u32), "the rows of a subset")?;
+        let weights = match &self.weights {
+            Some(all) => Some(Arc::new(collected(indices.clone().map(|i| all[i]), "the weights of a subset")?)),
+            None => None,
+        };
         let labels = match &self.labels {
             Labels::None => Labels::None,
             Labels::Classes { of_row, count } => {
@@ -356,10 +360,6 @@ impl Dataset {
                 indices.for_each(|i| chosen.extend_from_slice(&values[i * width..(i + 1) * width]));
                 Labels::Targets { values: Arc::new(chosen), width: *width }
             }
-        };
-        let weights = match &self.weights {
-            Some(all) => Some(Arc::new(collected(indices.map(|i| all[i]), "the weights of a subset")?)),
-            None => None,
         };
         Ok(Dataset { rows: Some(Arc::new(rows)), labels, weights, len, ..self.clone() })
     }

@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::data::{Batches, Dataset};
 use crate::metrics::{ConfusionMatrix, SeenClasses};
-use crate::nn::{Batch, Loss, Mode, Module};
+use crate::nn::loss::Link;
+use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -80,7 +81,10 @@ pub fn evaluate<T: Float>(
     tape: &mut Tape<T>,
     data: &Dataset,
 ) -> Result<Evaluation> {
-    evaluate_seen(module, loss, tape, data, &SeenClasses::all(data.classes()))
+    tape.rewind();
+    super::fit::check_fit(module, loss, tape, data)?;
+    let classes = if loss.link() == Link::Binary { 2 } else { module.outputs(tape, data.features()) };
+    evaluate_seen(module, loss, tape, data, &SeenClasses::all(classes))
 }
 
 /// [`evaluate`], with a choice among the classes that occurred in training only.
