@@ -379,8 +379,10 @@ fn a_parameter_that_changed_stops_the_pass_and_marks_its_gradients() {
 }
 
 /// y = x, but for the last entry, which it forgets; of what it saves it forgets the first number.
+#[cfg(debug_assertions)]
 struct Forgets;
 
+#[cfg(debug_assertions)]
 impl Operation<f64> for Forgets {
     fn name(&self) -> &'static str {
         "forgets"
