@@ -62,7 +62,9 @@ const MEASURE: &str = r#"<script>
 const root = document.documentElement, main = document.querySelector('main');
 root.style.width = 'WIDTHpx';
 for (const svg of document.querySelectorAll('figure svg')) {
-  const box = svg.getBoundingClientRect(), drawn = svg.getBBox();
+  const box = svg.getBoundingClientRect();
+  // Within the axes lines may lie as flat as the data is.
+  const drawn = svg.ownerSVGElement ? box : svg.getBBox();
   const over = text => {
     const t = text.getBoundingClientRect();
     return Math.max(box.left - t.left, t.right - box.right, box.top - t.top, t.bottom - box.bottom);
