@@ -306,7 +306,7 @@ fn synthetic_sets_without_images_become_columns() {
 fn the_graph_as_text_and_as_a_drawing() {
     let folder = tempfile::tempdir().unwrap();
     let text = stdout(&run_in(folder.path(), &["graph", "--hidden", "32", "--batch", "64"]));
-    assert!(text.contains("784×32 = param w1") && text.contains("64×10 = linear"), "{text}");
+    assert!(text.contains("784×32 = param linear1.weight") && text.contains("64×10 = linear"), "{text}");
     let args = ["graph", "--format", "dot", "--out", "tape.dot"];
     let output = run_in(folder.path(), &args);
     assert!(output.status.success() && output.stdout.is_empty());

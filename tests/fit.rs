@@ -435,10 +435,13 @@ fn gradients_vanish_through_sigmoids_and_normalisation_cures_it() {
 #[test]
 fn weights_that_are_infinite_in_the_end() {
     let data = Dataset::new(vec![1.0; 4], 1).unwrap().with_targets(vec![1e30; 4], 1).unwrap();
-    let options = FitOptions::new(1, 4, 0, Loss::MeanSquaredError);
+    let options = FitOptions::new(1, 4, 0);
     let optimizer = Optimizer::new(Sgd, 1e290).unwrap();
     let message = run_with(&a_line(), optimizer, &data, None, &options).fitted.unwrap_err().to_string();
-    assert!(message.starts_with("epoch 1: sgd: after step 1, w1 (p0), 1×1, is inf at (0, 0)"), "{message}");
+    assert!(
+        message.starts_with("epoch 1: sgd: after step 1, linear1.weight (p0), 1×1, is inf at (0, 0)"),
+        "{message}"
+    );
 }
 
 /// What stays where it is to the last bit is named, and epochs in which all of it does are counted, whatever the
@@ -447,7 +450,7 @@ fn weights_that_are_infinite_in_the_end() {
 fn what_does_not_move() {
     let data = digits(60);
     let unmoved = |lr: f64, epochs: usize, batch: usize, rate: Rate| {
-        let options = FitOptions { rate, ..FitOptions::new(epochs, batch, 0, CROSS_ENTROPY) };
+        let options = FitOptions { rate, ..FitOptions::new(epochs, batch, 0) };
         let run = run_with(&small(), Optimizer::new(Sgd, lr).unwrap(), &data, None, &options);
         let fitted = run.fitted.unwrap();
         let names: Vec<String> = fitted.unmoved.iter().map(|p| run.tape.name(*p).to_string()).collect();
@@ -456,8 +459,11 @@ fn what_does_not_move() {
     for (epochs, batch) in [(5, 30), (20, 60), (3, 2)] {
         assert_eq!(unmoved(0.1, epochs, batch, Rate::Fixed), (String::new(), 0));
         // Biases begin at 0, and go to 10⁻³¹.
-        assert_eq!(unmoved(1e-30, epochs, batch, Rate::Fixed), ("w1 w2".into(), 0));
-        assert_eq!(unmoved(0.0, epochs, batch, Rate::Fixed), ("w1 b1 w2 b2".into(), epochs));
+        assert_eq!(unmoved(1e-30, epochs, batch, Rate::Fixed), ("linear1.weight linear2.weight".into(), 0));
+        assert_eq!(
+            unmoved(0.0, epochs, batch, Rate::Fixed),
+            ("linear1.weight linear1.bias linear2.weight linear2.bias".into(), epochs)
+        );
     }
     assert_eq!(unmoved(0.0, 0, 30, Rate::Fixed), (String::new(), 0));
     // 30 steps an epoch: the first with a rate, the others without.
@@ -469,8 +475,8 @@ fn what_does_not_move() {
 #[test]
 fn settings_of_a_run_in_the_type_of_the_tape() {
     let data = digits(20);
-    let plain = || FitOptions::new(1, 10, 0, CROSS_ENTROPY);
-    let cases: [(FitOptions, &str); 6] = [
+    let plain = || FitOptions::new(1, 10, 0);
+    let cases: [(FitOptions, &str); 5] = [
         (
             FitOptions { clip: Clip::none().with_value(1e-50).unwrap(), ..plain() },
             "clip_value: 1e-50 is 0 as f32",
@@ -480,10 +486,6 @@ fn settings_of_a_run_in_the_type_of_the_tape() {
             "clip_norm: 1e39 is not positive",
         ),
         (FitOptions { average: Some(0.99999999999), ..plain() }, "decay: 0.99999999999 is 1 as f32"),
-        (
-            FitOptions { loss: Loss::CrossEntropy { smoothing: 0.99999999999 }, ..plain() },
-            "smoothing: 0.99999999999 is 1 as f32",
-        ),
         (
             FitOptions { penalty: Some(Penalty { lambda: 1e-50, params: vec![] }), ..plain() },
             "l2: 1e-50 is 0 as f32",
@@ -497,18 +499,22 @@ fn settings_of_a_run_in_the_type_of_the_tape() {
         let mut tape = Tape::<f32>::default();
         let model = small().build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
         let mut optimizer = Optimizer::<f32>::new(Sgd, 0.1).unwrap();
-        let (observer, trace) = (&mut Silent, &mut Trace::default());
-        let fitted = fit(&model, &mut tape, &mut optimizer, &data, None, &options, observer, trace);
+        let loss = CrossEntropy::default();
+        let fitted = fit(&model, &loss, &mut tape, &mut optimizer, &data, None, &options, &mut []);
         let message = fitted.unwrap_err().to_string();
         assert!(message.starts_with(expected), "{message}");
         assert_eq!(optimizer.steps(), 0);
         // And none of these is a matter of f64.
         run(&small(), 0.1, &data, None, &options).fitted.unwrap();
     }
+    let loss = CrossEntropy::default().with_smoothing(0.99999999999).unwrap();
+    let message = Loss::<f32>::outputs(&loss, &data).unwrap_err().to_string();
+    assert!(message.starts_with("smoothing: 0.99999999999 is 1 as f32"), "{message}");
+    assert_eq!(Loss::<f64>::outputs(&loss, &data).unwrap(), 10);
     for (form, expected) in [
-        (MlpOptions { dropout: 1e-50, ..small() }, "dropout: 1e-50 is 0 as f32"),
-        (MlpOptions { init: Some(Init::Constant(1e39)), ..small() }, "init: 1e39 is not finite (as f32)"),
-        (MlpOptions { init: Some(Init::Constant(1e-50)), ..small() }, "init: 1e-50 is 0 as f32"),
+        (Mlp { dropout: 1e-50, ..small() }, "dropout: 1e-50 is 0 as f32"),
+        (Mlp { init: Some(Init::Constant(1e39)), ..small() }, "init: 1e39 is not finite (as f32)"),
+        (Mlp { init: Some(Init::Constant(1e-50)), ..small() }, "init: 1e-50 is 0 as f32"),
     ] {
         let rng = &mut stream(0, Purpose::Init);
         let message = form.build(&mut Tape::<f32>::default(), rng).unwrap_err().to_string();

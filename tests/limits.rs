@@ -5,18 +5,17 @@ use std::sync::Arc;
 
 use tapegrad::data::Dataset;
 use tapegrad::linalg::with_threads;
-use tapegrad::models::MlpOptions;
-use tapegrad::nn::{Activation, Init};
+use tapegrad::models::Mlp;
+use tapegrad::nn::loss::CrossEntropy;
+use tapegrad::nn::{Activation, Init, ModuleExt};
 use tapegrad::optim::schedule::{Constant, Schedule, StepDecay};
 use tapegrad::optim::{
     AdaGrad, Adam, AdamW, Clip, Group, Momentum, Nesterov, NonFinite, Optimizer, RmsProp, Rule, Sgd, Step,
     find,
 };
 use tapegrad::rng::{Purpose, stream};
-use tapegrad::train::{FitOptions, Fitted, Loss, Rate, Silent, Stop, Trace, fit};
+use tapegrad::train::{FitOptions, History, Observer, Rate, Recorder, Stop, fit};
 use tapegrad::{Error, Float, Param, Result, Tape};
-
-const CROSS_ENTROPY: Loss = Loss::CrossEntropy { smoothing: 0.0 };
 
 /// Three parameters of different shapes, one of them empty, with gradients.
 fn tape<T: Float>() -> (Tape<T>, [Param; 3]) {
@@ -203,7 +202,7 @@ fn a_state_that_cannot_be_held_is_an_error() {
         tape.param_grads_mut()[40] = -1e25;
         let message = optimizer.step(&mut tape).unwrap_err().to_string();
         let expected = format!(
-            "{name}: after step 3, what it remembers of w1 (p0), 7×11, is inf, and stays so: it would"
+            "{name}: after step 3, what it remembers of linear1.weight (p0), 7×11, is inf, and stays so: it would"
         );
         assert!(message.starts_with(&expected) && message.contains("f64"), "{message}");
         tape.param_grads_mut().fill(0.5);
@@ -350,15 +349,16 @@ fn line(scale: f64) -> Dataset {
 }
 
 /// A line through features of size `scale`, in `f32`: how the run ends, its trace, and whether it moved.
-fn large_features(scale: f64, optimizer: &str, options: &FitOptions) -> (Result<Fitted>, Trace, bool) {
+fn large_features(scale: f64, optimizer: &str, options: &FitOptions) -> (Result<History>, Recorder, bool) {
     let data = line(scale);
     let mut tape = Tape::<f32>::default();
-    let form = MlpOptions { init: Some(Init::Zeros), ..MlpOptions::new(&[2, 2], Activation::Relu) };
+    let form = Mlp { init: Some(Init::Zeros), ..Mlp::new(&[2, 2], Activation::Relu) };
     let model = form.build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
     let before = tape.value_slice(model.weights()[0]).to_vec();
     let mut optimizer = find::<f32>(optimizer).unwrap().optimizer(None).unwrap();
-    let mut trace = Trace::default();
-    let fitted = fit(&model, &mut tape, &mut optimizer, &data, None, options, &mut Silent, &mut trace);
+    let (loss, mut trace) = (CrossEntropy::default(), Recorder::default());
+    let observers: &mut [&mut dyn Observer<f32>] = &mut [&mut trace];
+    let fitted = fit(&model, &loss, &mut tape, &mut optimizer, &data, None, options, observers);
     let moved = tape.value_slice(model.weights()[0]) != before;
     (fitted, trace, moved)
 }
@@ -366,7 +366,7 @@ fn large_features(scale: f64, optimizer: &str, options: &FitOptions) -> (Result<
 /// Squares of 10²⁰ are no `f32`: Adam trains all the same, and whatever cannot says so.
 #[test]
 fn features_whose_squares_are_no_numbers() {
-    let options = FitOptions::new(20, 10, 0, CROSS_ENTROPY);
+    let options = FitOptions::new(20, 10, 0);
     for name in ["adam", "adamw"] {
         let (fitted, trace, moved) = large_features(1e20, name, &options);
         assert_eq!(fitted.unwrap().stop, Stop::Finished, "{name}");
@@ -376,17 +376,18 @@ fn features_whose_squares_are_no_numbers() {
     for (scale, name) in [(1e20, "adagrad"), (1e22, "rmsprop"), (1e25, "adam"), (1e25, "adamw")] {
         let (fitted, trace, _) = large_features(scale, name, &options);
         let message = fitted.unwrap_err().to_string();
-        let expected =
-            format!("epoch 1, step 1: {name}: after step 1, what it remembers of w1 (p0), 2×2, is inf");
+        let expected = format!(
+            "epoch 1, step 1: {name}: after step 1, what it remembers of linear1.weight (p0), 2×2, is inf"
+        );
         assert!(message.starts_with(&expected), "{message}");
         assert!(trace.epochs.is_empty());
         // Skipping steps does not mend what is remembered.
         let clip = Clip::none().with_non_finite(NonFinite::Skip);
-        let skipping = FitOptions { clip, ..FitOptions::new(20, 10, 0, CROSS_ENTROPY) };
+        let skipping = FitOptions { clip, ..FitOptions::new(20, 10, 0) };
         assert!(large_features(scale, name, &skipping).0.is_err());
         // Clipping does: its norm is worked out where it is a number.
         let clip = Clip::none().with_norm(1.0).unwrap();
-        let clipped = FitOptions { clip, ..FitOptions::new(20, 10, 0, CROSS_ENTROPY) };
+        let clipped = FitOptions { clip, ..FitOptions::new(20, 10, 0) };
         let (fitted, _, moved) = large_features(scale, name, &clipped);
         assert!(fitted.is_ok() && moved, "{name}");
     }
@@ -398,14 +399,13 @@ fn rates_that_are_too_small_for_the_type() {
     let data = line(1.0);
     let fitted = |schedule: Arc<dyn Schedule>| {
         let mut tape = Tape::<f32>::default();
-        let model = MlpOptions::new(&[2, 2], Activation::Relu)
-            .build(&mut tape, &mut stream(0, Purpose::Init))
-            .unwrap();
+        let model =
+            Mlp::new(&[2, 2], Activation::Relu).build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
         let mut optimizer = Optimizer::<f32>::new(Sgd, 0.1).unwrap();
-        let options =
-            FitOptions { rate: Rate::Schedule(schedule), ..FitOptions::new(2, 1, 0, CROSS_ENTROPY) };
-        let mut trace = Trace::default();
-        let fitted = fit(&model, &mut tape, &mut optimizer, &data, None, &options, &mut Silent, &mut trace);
+        let options = FitOptions { rate: Rate::Schedule(schedule), ..FitOptions::new(2, 1, 0) };
+        let (loss, mut trace) = (CrossEntropy::default(), Recorder::default());
+        let observers: &mut [&mut dyn Observer<f32>] = &mut [&mut trace];
+        let fitted = fit(&model, &loss, &mut tape, &mut optimizer, &data, None, &options, observers);
         (fitted, trace)
     };
     let message = fitted(Arc::new(Constant::new(1e-50).unwrap())).0.unwrap_err().to_string();

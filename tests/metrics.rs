@@ -8,9 +8,10 @@ use tapegrad::data::Dataset;
 use tapegrad::metrics::{self, Average, ConfusionMatrix, SeenClasses};
 use tapegrad::models::kernel::*;
 use tapegrad::models::{LogisticOptions, LogisticRegression, Mlp, Scheme};
-use tapegrad::nn::Activation;
+use tapegrad::nn::loss::{CrossEntropy, OneVsRest};
+use tapegrad::nn::{Activation, Loss, Sequential};
 use tapegrad::optim::{Optimizer, Sgd};
-use tapegrad::train::{FitOptions, Loss, Silent, Trace, evaluate, evaluate_seen, fit};
+use tapegrad::train::{FitOptions, evaluate, evaluate_seen, fit};
 use tapegrad::{Error, Float, Tape};
 
 #[derive(Deserialize)]
@@ -435,7 +436,7 @@ fn logistic_regression_says_where_it_is_undecided() {
 }
 
 /// One linear layer from 1 feature to the scores (−x, x, 0).
-fn network<T: Float>(tape: &mut Tape<T>) -> Mlp {
+fn network<T: Float>(tape: &mut Tape<T>) -> Sequential<T> {
     let weights = (dmatrix![-T::ONE, T::ONE, T::ZERO], DMatrix::zeros(1, 3));
     Mlp::from_weights(tape, &[weights], Activation::Identity).unwrap()
 }
@@ -444,12 +445,12 @@ fn labelled(x: &[f64], labels: &[usize]) -> Dataset {
     Dataset::new(x.to_vec(), 1).unwrap().with_labels(labels, 3).unwrap()
 }
 
-fn networks<T: Float>(loss: Loss) {
+fn networks<T: Float>(loss: &dyn Loss<T>) {
     let mut tape = Tape::<T>::default();
     let model = network(&mut tape);
     // At −1 class 0 has the largest score, at 1 class 1; at 0 all are equal.
     let test = labelled(&[-1.0, 0.0, 1.0, 1.0], &[0, 0, 1, 2]).with_class_names(["a", "b", "c"]).unwrap();
-    let all = evaluate(&model, &mut tape, &test, loss).unwrap();
+    let all = evaluate(&model, loss, &mut tape, &test).unwrap();
     assert_eq!((all.accuracy(), all.undecided(), all.samples), (Some(0.5), 1, 4));
     let text = all.to_string();
     assert!(
@@ -459,36 +460,36 @@ fn networks<T: Float>(loss: Loss) {
     assert!(text.contains("   a    b    c  undecided"), "{text}");
     // Class 0 did not occur: at −1 the best of the others is class 2, at 0 they are equal.
     let seen = SeenClasses::of_labels(&[1, 2], 3).unwrap();
-    let some = evaluate_seen(&model, &mut tape, &test, loss, &seen).unwrap();
+    let some = evaluate_seen(&model, loss, &mut tape, &test, &seen).unwrap();
     assert_eq!((some.accuracy(), some.undecided(), some.loss), (Some(0.25), 1, all.loss));
     let matrix = some.confusion.unwrap();
     assert_eq!((matrix.count(0, 2), matrix.count(0, 0), matrix.undecided_of(0)), (1, 0, 1));
-    let wrong = evaluate_seen(&model, &mut tape, &test, loss, &SeenClasses::all(2)).unwrap_err();
-    assert_eq!(wrong.to_string(), "2 classes to choose among, but the model has 3 outputs");
+    let wrong = evaluate_seen(&model, loss, &mut tape, &test, &SeenClasses::all(2)).unwrap_err();
+    assert_eq!(wrong.to_string(), "2 classes to choose among, but the module knows 3");
 
     // So does training: with a rate of next to nothing the scores stay as they are.
     let train = labelled(&[-1.0, -1.0, 1.0, -1.0], &[2, 2, 1, 1]);
     let mut optimizer = Optimizer::new(Sgd, 1e-30).unwrap();
-    let options = FitOptions::new(1, 4, 1, loss);
-    let mut trace = Trace::default();
-    fit(&model, &mut tape, &mut optimizer, &train, Some(&test), &options, &mut Silent, &mut trace).unwrap();
-    let epoch = &trace.epochs[0];
+    let options = FitOptions::new(1, 4, 1);
+    let history =
+        fit(&model, loss, &mut tape, &mut optimizer, &train, Some(&test), &options, &mut []).unwrap();
+    let epoch = &history.epochs[0];
     assert_eq!((epoch.train_accuracy, epoch.validation_accuracy), (Some(0.75), Some(0.25)));
 }
 
 #[test]
 fn networks_choose_among_the_classes_that_occurred() {
-    for loss in [Loss::CrossEntropy { smoothing: 0.0 }, Loss::OneVsRest] {
-        networks::<f32>(loss);
-        networks::<f64>(loss);
-    }
+    networks::<f32>(&CrossEntropy::default());
+    networks::<f64>(&CrossEntropy::default());
+    networks::<f32>(&OneVsRest);
+    networks::<f64>(&OneVsRest);
 }
 
 #[test]
 fn nothing_to_evaluate_on() {
     let mut tape = Tape::<f64>::default();
     let model = network(&mut tape);
-    let loss = Loss::CrossEntropy { smoothing: 0.0 };
-    let error = evaluate(&model, &mut tape, &labelled(&[], &[]), loss).unwrap_err().to_string();
+    let error =
+        evaluate(&model, &CrossEntropy::default(), &mut tape, &labelled(&[], &[])).unwrap_err().to_string();
     assert_eq!(error, "there are no samples");
 }

@@ -345,7 +345,9 @@ impl Dataset {
         let len = indices.len();
         let rows = collected(indices.clone().map(|i| self.stored_row(i) as u32), "the rows of a subset")?;
         let weights = match &self.weights {
-            Some(all) => Some(Arc::new(collected(indices.clone().map(|i| all[i]), "the weights of a subset")?)),
+            Some(all) => {
+                Some(Arc::new(collected(indices.clone().map(|i| all[i]), "the weights of a subset")?))
+            }
             None => None,
         };
         let labels = match &self.labels {

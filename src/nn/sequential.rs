@@ -1,5 +1,6 @@
 //! Modules one behind the other, and beside an identity.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::{Mode, Module};
@@ -35,6 +36,16 @@ pub struct Sequential<T: Float> {
 impl<T: Float> Clone for Sequential<T> {
     fn clone(&self) -> Self {
         Sequential { name: self.name.clone(), modules: self.modules.clone() }
+    }
+}
+
+/// Its description, and in the longer form what each part is.
+impl<T: Float> fmt::Debug for Sequential<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return f.write_str(&self.describe());
+        }
+        f.debug_map().entries(self.modules().map(|(name, module)| (name, module.describe()))).finish()
     }
 }
 

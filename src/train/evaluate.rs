@@ -4,7 +4,6 @@ use std::fmt;
 
 use crate::data::{Batches, Dataset};
 use crate::metrics::{ConfusionMatrix, SeenClasses};
-use crate::nn::loss::Link;
 use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
@@ -83,7 +82,7 @@ pub fn evaluate<T: Float>(
 ) -> Result<Evaluation> {
     tape.rewind();
     super::fit::check_fit(module, loss, tape, data)?;
-    let classes = if loss.link() == Link::Binary { 2 } else { module.outputs(tape, data.features()) };
+    let classes = loss.link().classes(module.outputs(tape, data.features()));
     evaluate_seen(module, loss, tape, data, &SeenClasses::all(classes))
 }
 
@@ -93,7 +92,7 @@ pub fn evaluate<T: Float>(
 /// them it may be the largest all the same. [`fit`](super::fit()) validates in this way.
 ///
 /// # Errors
-/// As [`evaluate`].
+/// As [`evaluate`]; [`Error::Data`] if `seen` is of another number of classes than the module knows.
 pub fn evaluate_seen<T: Float>(
     module: &dyn Module<T>,
     loss: &dyn Loss<T>,
@@ -104,7 +103,7 @@ pub fn evaluate_seen<T: Float>(
     tape.rewind();
     super::fit::check_fit(module, loss, tape, data)?;
     let link = loss.link();
-    let mut confusion = None;
+    let (mut confusion, mut wrong) = (None, None);
     let mut labels = Vec::with_capacity(EVALUATION_ROWS);
     let (mut total, mut weight) = (0.0, 0.0);
     for_blocks(module, tape, data, |tape, output, rows| {
@@ -115,13 +114,21 @@ pub fn evaluate_seen<T: Float>(
         weight += batch_weight;
         if link.classifies() {
             let cols = tape.shape(output).cols;
-            let confusion = confusion
-                .get_or_insert_with(|| named(ConfusionMatrix::new(cols.max(data.classes())), data));
+            let (asked, known) = (seen.classes(), link.classes(cols));
+            if asked != known {
+                wrong = Some(format!("{asked} classes to choose among, but the module knows {known}"));
+                return;
+            }
+            let confusion =
+                confusion.get_or_insert_with(|| named(ConfusionMatrix::new(cols.max(data.classes())), data));
             for (row, label) in tape.value_slice(output).chunks(cols.max(1)).zip(batch.labels()) {
                 confusion.add(*label, link.class(row, seen));
             }
         }
     })?;
+    if let Some(why) = wrong {
+        return Err(Error::Data(why));
+    }
     let mean = total / weight;
     if !mean.is_finite() {
         return Err(Error::NonFinite(format!(

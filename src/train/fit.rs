@@ -221,6 +221,7 @@ impl<'a, T: Float> Steps<'a, T> {
             check_fit(module, loss, tape, data)?;
             data.check_range::<T>()?;
         }
+        let classes = loss.link().classes(module.outputs(tape, train.features()));
         let batches = Batches::shuffled(train.len(), batch, seed)?;
         let least = module.least_batch();
         if batch < least {
@@ -247,7 +248,7 @@ impl<'a, T: Float> Steps<'a, T> {
             options,
             batches,
             labels: Vec::with_capacity(batch.min(train.len())),
-            seen: SeenClasses::of_labels(train.labels().unwrap_or_default(), train.classes())?,
+            seen: SeenClasses::of_labels(train.labels().unwrap_or_default(), classes)?,
             buffers: options.clip.skips().then(|| Buffers::of(tape)),
             motion: Motion::of(tape),
             count,
@@ -313,7 +314,8 @@ impl<'a, T: Float> Steps<'a, T> {
                 if link.classifies() {
                     let scores = run.tape.value_slice(output).chunks(run.tape.shape(output).cols);
                     let pairs = scores.zip(batch.labels());
-                    sums.right += pairs.filter(|(row, label)| link.class(row, &self.seen) == Some(**label)).count();
+                    sums.right +=
+                        pairs.filter(|(row, label)| link.class(row, &self.seen) == Some(**label)).count();
                 }
                 run.optimizer
                     .step(run.tape)

@@ -110,16 +110,27 @@ impl Link {
         self != Link::Identity
     }
 
+    /// How many classes so many outputs stand for; 0 for none.
+    pub(crate) fn classes(self, outputs: usize) -> usize {
+        match self {
+            Link::Identity => 0,
+            Link::Binary => 2,
+            Link::Softmax | Link::Sigmoid | Link::Scores => outputs,
+        }
+    }
+
     /// The class that an output row stands for, among those that occurred in training: that of the largest
     /// number, and with one logit class 1 where it is positive. `None` where that is undecided, as in
     /// [`argmax`](crate::metrics::argmax()).
+    ///
+    /// # Panics
+    /// If there is not an output for each class.
     pub fn class<T: Float>(self, row: &[T], seen: &SeenClasses) -> Option<usize> {
         if self == Link::Binary {
             let z = *row.first()?;
             return seen.argmax(&[T::ZERO, z]);
         }
-        // A module may give more outputs than the data has classes: these did not occur.
-        seen.argmax(&row[..seen.classes().min(row.len())])
+        seen.argmax(row)
     }
 }
 

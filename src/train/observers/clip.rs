@@ -9,8 +9,10 @@ pub(super) struct Clipping(pub Clip);
 impl<T: Float> Observer<T> for Clipping {
     fn gradient(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         let Progress { epoch, step, .. } = run.progress;
-        let clipped =
-            self.0.apply(run.tape).map_err(|error| error.in_run(format_args!("epoch {epoch}, step {step}")))?;
+        let clipped = self
+            .0
+            .apply(run.tape)
+            .map_err(|error| error.in_run(format_args!("epoch {epoch}, step {step}")))?;
         match clipped {
             Clipped::Ready { norm } => run.gradient_norm = norm,
             Clipped::Skip => run.skip = true,
