@@ -202,7 +202,7 @@ fn a_state_that_cannot_be_held_is_an_error() {
         tape.param_grads_mut()[40] = -1e25;
         let message = optimizer.step(&mut tape).unwrap_err().to_string();
         let expected = format!(
-            "{name}: after step 3, what it remembers of linear1.weight (p0), 7×11, is inf, and stays so: it would"
+            "{name}: after step 3, what it remembers of w1 (p0), 7×11, is inf, and stays so: it would"
         );
         assert!(message.starts_with(&expected) && message.contains("f64"), "{message}");
         tape.param_grads_mut().fill(0.5);

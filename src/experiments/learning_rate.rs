@@ -1,6 +1,5 @@
 //! Adam at rates from far too small to far too large.
 
-
 use super::{Context, Experiment, Outcome};
 use crate::data::Dataset;
 use crate::models::Mlp;
@@ -68,7 +67,8 @@ fn train(context: &Context, rate: f64) -> Result<Row> {
     let loss = loss::suited_to(train)?;
     let options = FitOptions::new(context.pick(10, 5), 64, context.seed);
     let (mut losses, mut watch) = (Losses(Vec::new()), context.observer("training"));
-    let fitted = fit(&model, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut [&mut losses, &mut watch]);
+    let fitted =
+        fit(&model, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut [&mut losses, &mut watch]);
     context.check()?;
     let diverged = match fitted {
         Ok(_) => false,

@@ -71,7 +71,8 @@ fn run(context: &Context) -> Result<Outcome> {
         // Each stage goes on from the one before, with an order of the samples of its own.
         let options = FitOptions::new(epochs - done, 32, derive(context.seed, i as u64));
         let mut watch = context.observer("training");
-        let history = fit(&model, &*loss, &mut tape, &mut optimizer, &train, None, &options, &mut [&mut watch])?;
+        let history =
+            fit(&model, &*loss, &mut tape, &mut optimizer, &train, None, &options, &mut [&mut watch])?;
         context.check()?;
         epochs_done.extend(history.epochs);
         done = epochs;

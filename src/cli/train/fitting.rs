@@ -219,7 +219,8 @@ impl FitArgs {
         match classes {
             Classes::Softmax => {
                 let loss = CrossEntropy::default().with_smoothing(self.label_smoothing);
-                Ok(Arc::new(loss.map_err(|error| renamed("label_smoothing", error))?))
+                let checked = loss.and_then(|loss| loss.check::<T>().map(|()| loss));
+                Ok(Arc::new(checked.map_err(|error| renamed("label_smoothing", error))?))
             }
             Classes::OneVsRest if self.label_smoothing != 0.0 => {
                 Err(Error::setting("label_smoothing", "only the softmax over all classes has it"))

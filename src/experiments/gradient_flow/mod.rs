@@ -146,13 +146,7 @@ impl Flow {
     }
 }
 
-fn options(
-    context: &Context,
-    activation: Activation,
-    norm: usize,
-    depth: usize,
-    data: &Dataset,
-) -> Mlp {
+fn options(context: &Context, activation: Activation, norm: usize, depth: usize, data: &Dataset) -> Mlp {
     let mut widths = vec![context.pick(64, 128); depth - 1];
     widths.insert(0, data.features());
     widths.push(data.classes());

@@ -129,14 +129,7 @@ fn spiral(context: &Context) -> Result<Spiral> {
     let (train, test) = (all.take(training), all.subset(&Vec::from_iter(training..all.len())));
     let recipes = [
         Recipe { model: NAMES[0], hidden: &[], one_vs_rest: true, rate: 1e-2, epochs: 100, batch: 32 },
-        Recipe {
-            model: NAMES[1],
-            hidden: &[64, 64],
-            one_vs_rest: false,
-            rate: 3e-3,
-            epochs: 250,
-            batch: 32,
-        },
+        Recipe { model: NAMES[1], hidden: &[64, 64], one_vs_rest: false, rate: 3e-3, epochs: 250, batch: 32 },
     ];
     let plane = grid(CELLS, SPAN, SPAN);
     let (mut rows, mut classes) = (Vec::new(), Vec::new());

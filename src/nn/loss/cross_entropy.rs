@@ -48,6 +48,14 @@ impl CrossEntropy {
         Ok(CrossEntropy { class_weights: Some(weights), ..self }.renamed())
     }
 
+    /// Whether its settings are in their ranges in `T` too: as an `f32`, a smoothing of 0.99999999999 is 1.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] that names the setting, its value and `T`.
+    pub fn check<T: Float>(&self) -> Result<()> {
+        settings::check::<T>("smoothing", self.smoothing, SMOOTHING).map(drop)
+    }
+
     fn renamed(mut self) -> Self {
         let mut name = String::from("cross-entropy");
         if self.smoothing > 0.0 {
@@ -67,7 +75,7 @@ impl<T: Float> Loss<T> for CrossEntropy {
     }
 
     fn outputs(&self, data: &Dataset) -> Result<usize> {
-        settings::check::<T>("smoothing", self.smoothing, SMOOTHING)?;
+        self.check::<T>()?;
         let classes = class_labels("cross-entropy", data)?;
         match &self.class_weights {
             Some(weights) if weights.len() != classes => Err(Error::setting(
