@@ -175,7 +175,11 @@ impl<'a, T: Float> Observers<'a, T> {
 
     /// All of them, whatever one of them returns; then the first error.
     fn reversed(&mut self, mut f: impl FnMut(&mut (dyn Observer<T> + 'a)) -> Result<()>) -> Result<()> {
-        self.0.iter_mut().rev().map(|observer| f(&mut **observer)).fold(Ok(()), |all, one| all.and(one))
+        let mut result = Ok(());
+        for observer in self.0.iter_mut().rev() {
+            result = result.and(f(&mut **observer));
+        }
+        result
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn of_options<T: Float>(options: &FitOptions) -> Result<Vec<Box<dyn O
     match &options.rate {
         Rate::Fixed => (),
         Rate::Schedule(schedule) => all.push(Box::new(schedule::Scheduled(schedule.clone()))),
-        Rate::Plateau(plateau) => all.push(Box::new(plateau::OnPlateau(plateau.clone()))),
+        Rate::Plateau(plateau) => all.push(Box::new(plateau::OnPlateau(*plateau))),
     }
     if let Some(decay) = options.average {
         all.push(Box::new(average::Averaged::new(decay)?));
