@@ -51,7 +51,7 @@ use crate::{Error, Float, Result};
 /// A class that does not occur in `train` is never the answer, neither in the accuracies of training nor in
 /// those of validation; a sample whose largest score stands there twice is not right.
 ///
-/// A batch with fewer samples than the model [can train on](Model::least_batch), as the last of an epoch may
+/// A batch with fewer samples than the module [can train on](Module::least_batch), as the last of an epoch may
 /// be, is left out.
 ///
 /// # Errors

@@ -6,7 +6,7 @@
 //! [`Ntk`](super::kernel::Ntk), which every kernel machine takes (Jacot et al., "Neural tangent kernel",
 //! 2018, arXiv:1806.07572).
 //!
-//! - [`empirical_ntk`]: Θ of any [`Model`](super::Model) at the parameters on its tape.
+//! - [`empirical_ntk`]: Θ of any [`Module`](crate::nn::Module) at the parameters on its tape.
 //! - [`Linearization`]: the model that is linear in θ and touches f at θ₀.
 //! - [`Dynamics`]: its training by gradient descent or flow, for any time, in closed form.
 //! - [`NtkMlp`]: a finite network in the parametrisation that has the limit.
