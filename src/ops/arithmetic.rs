@@ -190,6 +190,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too many numbers for an interpreter")]
     fn gradients_of_many_entries_keep_their_digits() {
         // Each addition rounds by at most ε/2; a plain running sum has as many of them as there are entries,
         // and misses these bounds.

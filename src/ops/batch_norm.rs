@@ -315,6 +315,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too many numbers for an interpreter")]
     fn gradients_of_many_rows_keep_their_digits() {
         let rows = 60_000;
         let mut tape = Tape::<f32>::default();

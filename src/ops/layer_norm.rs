@@ -267,6 +267,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too many numbers for an interpreter")]
     fn scale_and_shift_of_many_rows_keep_their_digits() {
         for rows in [60_000, 300_000] {
             let mut tape = Tape::<f32>::default();

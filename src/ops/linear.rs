@@ -71,6 +71,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too many numbers for an interpreter")]
     fn the_bias_of_many_rows_keeps_its_digits() {
         // So many rows side by side; see the test of the same kind in arithmetic.rs.
         for (m, n, side_by_side) in [(1_000_000, 1, 128), (100_000, 3, 42), (10_000, 200, 1)] {

@@ -293,6 +293,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too many numbers for an interpreter")]
     fn many_entries() {
         let mut tape = Tape::<f32>::default();
         let x = tape.constant_with(1_000_000, 1, |x| x.fill(0.1));

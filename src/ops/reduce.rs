@@ -207,6 +207,7 @@ mod tests {
 
     /// A running sum of so many numbers of `f32` is off by 10⁻³ and more.
     #[test]
+    #[cfg_attr(miri, ignore = "too many numbers for an interpreter")]
     fn many_entries_keep_their_digits() {
         type Op = fn(&mut Tape<f32>, Var) -> Var;
         const MANY: usize = 2_000_000;
@@ -271,6 +272,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too many numbers for an interpreter")]
     fn many_rows_keep_their_digits() {
         let mut tape = Tape::<f32>::default();
         let x = tape.constant_with(100_000, 2, |x| x.fill(0.1));
