@@ -6,11 +6,11 @@ use crate::Float;
 /// Partial sums kept side by side: as many as the widest vectors hold of `f32`, times two.
 const LANES: usize = 32;
 
-/// Σ aᵢ in a fixed order: 32 interleaved partial sums over blocks of 8192 numbers, then those, pairwise, and
-/// the blocks, pairwise.
+/// Σ aᵢ in a fixed order: 32 interleaved partial sums over blocks of 2¹³ numbers of `f32` or 2²¹ of `f64`, then
+/// those, pairwise, and the blocks, pairwise.
 ///
-/// The rounding error stops growing with n, but for its logarithm: at most 260 roundings go into a block,
-/// and one more each time that n doubles. The order is the same on every machine.
+/// The rounding error stops growing with n, but for its logarithm: beyond a block, one rounding more goes into
+/// the sum each time that n doubles. The order is the same on every machine.
 pub fn sum<T: Float>(a: &[T]) -> T {
     reduce(a, a, |x, _| x)
 }
@@ -29,9 +29,11 @@ pub fn norm_squared<T: Float>(a: &[T]) -> T {
     dot(a, a)
 }
 
-/// Numbers that go into one block of [`reduce`]: few enough for a running sum in `f32`, and so many that
-/// sums of a layer or a batch are one block.
-const SUM_BLOCK: usize = 256 * LANES;
+/// How many numbers, one after the other, are added to a partial sum before it is added pairwise: so few that
+/// their roundings stay in the last digits, 256 of 2⁻²⁴ and 65536 of 2⁻⁵³.
+const fn running<T: Float>() -> usize {
+    if size_of::<T>() == 4 { 1 << 8 } else { 1 << 16 }
+}
 
 /// Σ term(aᵢ, bᵢ), in the order of [`sum`]. The slices must be equally long.
 #[inline(always)]
@@ -40,8 +42,9 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
         a.len(),
         #[inline(always)]
         move || {
-            let (mut blocks, one) = (None, a.len() <= SUM_BLOCK);
-            for (a, b) in a.chunks(SUM_BLOCK).zip(b.chunks(SUM_BLOCK)) {
+            let block = running::<T>() * LANES;
+            let (mut blocks, one) = (None, a.len() <= block);
+            for (a, b) in a.chunks(block).zip(b.chunks(block)) {
                 let mut lanes = [T::ZERO; LANES];
                 let (a_blocks, a_rest) = a.as_chunks::<LANES>();
                 let (b_blocks, b_rest) = b.as_chunks::<LANES>();
@@ -76,7 +79,7 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
 /// Sums of blocks, N of them side by side, added up pairwise: level k holds the sum of 2ᵏ blocks, or nothing,
 /// like the digits of a binary counter.
 struct Pairwise<T, const N: usize> {
-    /// Enough for 2²⁰ blocks of 4096 rows or more. What is empty is not written.
+    /// Enough for 2²⁰ blocks. What is empty is not written.
     levels: [Option<[T; N]>; 20],
 }
 
@@ -116,8 +119,8 @@ impl<T: Float, const N: usize> Pairwise<T, N> {
 /// Σ aᵢ·bᵢ·cᵢ in a fixed order, by lanes and blocks as [`sum`]. The slices must be equally long.
 pub(crate) fn dot3<T: Float>(a: &[T], b: &[T], c: &[T]) -> T {
     const LANES: usize = 16;
-    let mut blocks = Pairwise::<T, 1>::new();
-    for ((a, b), c) in a.chunks(SUM_BLOCK).zip(b.chunks(SUM_BLOCK)).zip(c.chunks(SUM_BLOCK)) {
+    let (mut blocks, block) = (Pairwise::<T, 1>::new(), running::<T>() * LANES);
+    for ((a, b), c) in a.chunks(block).zip(b.chunks(block)).zip(c.chunks(block)) {
         let mut lanes = [T::ZERO; LANES];
         for ((a, b), c) in a.chunks(LANES).zip(b.chunks(LANES)).zip(c.chunks(LANES)) {
             for (((lane, a), b), c) in lanes.iter_mut().zip(a).zip(b).zip(c) {
@@ -133,9 +136,8 @@ pub(crate) fn dot3<T: Float>(a: &[T], b: &[T], c: &[T]) -> T {
 /// be zeroed in no time.
 pub(crate) const PIECE: usize = 128;
 
-/// How many rows are added up before they go to a total, and how many of those totals, before they are
-/// added pairwise: at most 128 roundings go into a column's sum of 4096 rows, and one more each time that
-/// the rows double.
+/// How many rows are added up before they go to a total. Of those, a quarter of what [`running`] says are added
+/// before the totals are added pairwise: 4096 rows in `f32`, 2²⁰ in `f64`.
 const BLOCK: usize = 64;
 
 /// How many numbers of an m×`cols` matrix, row-major, are worked on as one row: several rows of it
@@ -145,7 +147,7 @@ pub(crate) fn row_or_rows(cols: usize) -> usize {
     if cols <= PIECE / 4 { PIECE / cols * cols } else { cols }
 }
 
-/// The sum of each column of an m×`cols` matrix of `len` terms, in a fixed order: blocks of 64 rows, 64 of
+/// The sum of each column of an m×`cols` matrix of `len` terms, in a fixed order: blocks of 64 rows, some of
 /// those blocks, and these pairwise; where there are few columns, several rows side by side first.
 ///
 /// `add(start, part)` is to add the terms from number `start` on, row-major, to `part`, which has at most
@@ -169,7 +171,7 @@ pub(crate) fn column_sums<T: Float>(
             for column in (0..stride).step_by(PIECE) {
                 let width = PIECE.min(stride - column);
                 let (mut totals, mut total) = (None, [T::ZERO; PIECE]);
-                let many = BLOCK * BLOCK * stride;
+                let many = running::<T>() / 4 * BLOCK * stride;
                 for blocks in (column..len).step_by(many) {
                     for block in (blocks..len.min(blocks + many)).step_by(BLOCK * stride) {
                         let mut part = [T::ZERO; PIECE];
