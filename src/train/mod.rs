@@ -10,6 +10,7 @@ mod observers;
 mod options;
 mod run;
 mod trace;
+mod value;
 
 pub use crate::metrics::ConfusionMatrix;
 pub use audit::{ActivationFlow, Audit, ParamFlow};
@@ -20,4 +21,5 @@ pub use history::{History, Stop};
 pub use observers::Recorder;
 pub use options::{FitOptions, Penalty, Rate};
 pub use run::{Observer, Progress, Run};
-pub use trace::{Epoch, Trace, TraceFormat, Value};
+pub use trace::{Epoch, Trace, TraceFormat};
+pub use value::Value;
