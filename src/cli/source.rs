@@ -7,7 +7,7 @@ use tapegrad::data::idx::ReadOptions;
 use tapegrad::data::{Dataset, Features, synthetic};
 use tapegrad::{Error, Result, text};
 
-use super::{Failure, memory, output};
+use super::{memory, output};
 
 /// Where `train` looks for MNIST by itself.
 pub const USUAL_FOLDER: &str = "data/mnist";
@@ -113,15 +113,14 @@ impl Source {
         }
     }
 
-    /// Tells on standard error what is odd about the data, and unless `quiet` on standard output what it is.
-    /// To be called once all settings are known to be right.
-    pub fn announce(&self, quiet: bool) -> Result<(), Failure> {
+    /// Tells on standard error what is odd about the data. To be called once all settings are known to be
+    /// right: an error about one of them stands alone.
+    pub fn warn(&self) {
         let mapped = |data: &Dataset| matches!(data.stored(), Features::U8(bytes) if bytes.is_mapped());
         warn_if_mapped("the images", mapped(&self.train) || mapped(&self.test));
         for difference in self.train.differences(&self.test) {
             output::warning(difference);
         }
-        if quiet { Ok(()) } else { output::line(self.summary()) }
     }
 
     /// An error if the files have been changed under a run that uses them where they lie.
@@ -131,7 +130,7 @@ impl Source {
     }
 
     /// One line on what there is.
-    fn summary(&self) -> String {
+    pub fn summary(&self) -> String {
         let shape = match self.train.image_shape() {
             Some((height, width)) => format!("images of {height}×{width}"),
             None => format!("samples of {} features", self.train.features()),

@@ -104,8 +104,9 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
     trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
     trace.set("seed", args.seed);
     trace.set("precision", "f64");
-    source.announce(args.quiet)?;
+    source.warn();
     if !args.quiet {
+        output::line(source.summary())?;
         output::line(format_args!(
             "model: logistic regression, {scheme}, by Newton's method, λ={:e}",
             options.lambda

@@ -184,8 +184,9 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     trace.set("precision", T::NAME);
     args.fitting.record(&options, &mut trace);
 
-    source.announce(args.quiet)?;
+    source.warn();
     if !args.quiet {
+        output::line(source.summary())?;
         let summary = Summary { model: name, ..Summary::of(&model, &mut tape, train.features(), batch) };
         output::write(format_args!("\n{summary}precision: {}\n\n", T::NAME))?;
         output::line(format_args!("optimizer: {optimizer}"))?;

@@ -219,8 +219,8 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
     trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
     trace.set("seed", args.seed);
     trace.set("precision", T::NAME);
-    source.announce(args.quiet)?;
     if !args.quiet {
+        output::line(source.summary())?;
         output::line(format_args!("kernel: {}, λ={lambda:e}, precision: {}", kernel.name(), T::NAME))?;
         if let Some(note) = budget.note(args) {
             output::line(note)?;
@@ -237,6 +237,8 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
         fitted => fitted?,
     };
     let seconds = start.elapsed().as_secs_f64();
+    // Only now: the fit itself knows whether its settings are right, and whether the memory is enough.
+    source.warn();
     if args.trace_times {
         trace.result("fit_seconds", seconds);
     }

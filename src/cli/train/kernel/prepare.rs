@@ -55,17 +55,22 @@ impl Budget {
 
 /// An error if the samples and their targets alone are more than the memory allows, before they are copied.
 pub fn check_samples<T: Float>(data: &Dataset, budget: &Budget) -> Result<()> {
-    let numbers = data.features().saturating_add(data.classes());
-    let needed = (data.len() as u64 * size_of::<T>() as u64).saturating_mul(numbers as u64);
-    if needed <= budget.bytes {
-        return Ok(());
+    let bytes = |numbers: usize| (data.len() as u64 * size_of::<T>() as u64).saturating_mul(numbers as u64);
+    let samples = bytes(data.features());
+    for (what, needed) in [
+        ("the samples alone", samples),
+        ("the samples and their targets", samples.saturating_add(bytes(data.classes()))),
+    ] {
+        if needed > budget.bytes {
+            let (needed, allowed) = (output::bytes(needed), output::bytes(budget.bytes));
+            let why = format!(
+                "{what} take {needed} in {}, and {allowed} are allowed: use fewer, with --limit",
+                T::NAME
+            );
+            return Err(budget.explain(Error::setting("memory", why)));
+        }
     }
-    let (needed, allowed) = (output::bytes(needed), output::bytes(budget.bytes));
-    let why = format!(
-        "the samples alone take {needed} in {}, and {allowed} are allowed: use fewer, with --limit",
-        T::NAME
-    );
-    Err(budget.explain(Error::setting("memory", why)))
+    Ok(())
 }
 
 /// The samples as the kernel sees them.
