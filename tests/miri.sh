@@ -22,4 +22,4 @@ if [ $# -gt 0 ]; then
     exit
 fi
 miri --lib -- tape:: ops:: data::idx linalg::matrix_ref linalg::gemm linalg::sum
-miri --test data_dataset -- gathering_is_exact views_of_views targets_go_with_their_rows
+miri --test library -- gathering_is_exact views_of_views targets_go_with_their_rows

@@ -1,7 +1,5 @@
 //! The multilayer perceptron: against reference traces, as snapshots, and its summary.
 
-mod reference;
-
 use std::collections::BTreeMap;
 
 use nalgebra::DMatrix;
@@ -13,7 +11,7 @@ use tapegrad::optim::{Group, Optimizer, find, optimizers};
 use tapegrad::rng::{Place, Purpose, stream};
 use tapegrad::{Error, Tape};
 
-use reference::Matrix;
+use crate::reference::Matrix;
 
 #[derive(Deserialize)]
 struct Reference {
@@ -142,7 +140,7 @@ fn snapshot_of_the_summary() {
 #[track_caller]
 fn snapshot(name: &str, text: String) {
     insta::with_settings!({
-        snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true,
+        snapshot_path => "../../snapshots", prepend_module_to_snapshot => false, omit_expression => true,
     }, { insta::assert_snapshot!(name, text) });
 }
 

@@ -1,7 +1,5 @@
 //! Kernels of infinite networks: against the reference, quadrature, sampling, and at their edges.
 
-mod reference;
-
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
@@ -14,7 +12,7 @@ use tapegrad::models::kernel::{
 };
 use tapegrad::rng::{Purpose, standard_normal, stream};
 
-use reference::Matrix;
+use crate::reference::Matrix;
 
 #[derive(Deserialize)]
 struct Infinite {

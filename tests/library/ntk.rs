@@ -1,8 +1,6 @@
 //! Tangent kernels of finite networks, their linearization and its training: against the reference,
 //! differences, and step by step.
 
-mod reference;
-
 use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
@@ -21,7 +19,7 @@ use tapegrad::nn::{Activation, Mode, Module, Norm, Sequential, Summary};
 use tapegrad::rng::{Place, Purpose, standard_normal, stream};
 use tapegrad::{Error, Param, Tape, Var};
 
-use reference::Matrix;
+use crate::reference::Matrix;
 
 #[derive(Deserialize)]
 struct Reference {

@@ -3,14 +3,12 @@
 //! `reference/linear.json`: `LinearRegression`, `Ridge(solver="svd")` and `RidgeCV` of scikit-learn 1.9.1; the
 //! leave-one-out residuals by refitting in 40 digits, from which `RidgeCV` differs by up to 2·10⁻¹⁰.
 
-mod reference;
-
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::reference::Matrix;
 use nalgebra::{DMatrix, RowDVector, dmatrix};
 use rand::RngExt;
-use reference::Matrix;
 use serde::Deserialize;
 use tapegrad::data::table::{ReadOptions, Schema, Table, TableOptions};
 use tapegrad::linalg::with_threads;

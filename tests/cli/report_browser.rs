@@ -63,14 +63,17 @@ const root = document.documentElement, main = document.querySelector('main');
 root.style.width = 'WIDTHpx';
 for (const svg of document.querySelectorAll('figure svg')) {
   const box = svg.getBoundingClientRect();
-  // Within the axes lines may lie as flat as the data is.
-  const drawn = svg.ownerSVGElement ? box : svg.getBBox();
+  // Within the axes lines may lie as flat as the data is: their window counts, not what is drawn in it.
+  const scale = svg.getScreenCTM().a;
+  const inner = {width: scale * svg.width.baseVal.value, height: scale * svg.height.baseVal.value};
+  const nested = svg.ownerSVGElement !== null;
+  const sizes = nested ? [inner] : [box, svg.getBBox()];
   const over = text => {
     const t = text.getBoundingClientRect();
     return Math.max(box.left - t.left, t.right - box.right, box.top - t.top, t.bottom - box.bottom);
   };
   const outside = [...svg.querySelectorAll('text')].filter(text => over(text) > 1);
-  svg.setAttribute('data-size', Math.min(box.width, box.height, drawn.width, drawn.height));
+  svg.setAttribute('data-size', Math.min(...sizes.flatMap(size => [size.width, size.height])));
   svg.setAttribute('data-outside', outside.map(text => `${text.textContent} by ${over(text)}`).join('; '));
 }
 root.setAttribute('data-width', main.getBoundingClientRect().width);

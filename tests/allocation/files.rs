@@ -1,8 +1,6 @@
-//! What is allocated: nothing in the loop over batches, and little for a file that claims much.
+//! The loop over batches allocates nothing, and a file that claims much takes little.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -10,46 +8,9 @@ use tapegrad::data::idx::{self, IdxArray, IdxData, ReadOptions};
 use tapegrad::data::preprocess::Standardize;
 use tapegrad::data::{Batches, Dataset, synthetic};
 
-struct Counting;
+use crate::measure;
 
-static CALLS: AtomicUsize = AtomicUsize::new(0);
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: passes every call on to the system's allocator unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        CALLS.fetch_add(1, Relaxed);
-        let live = LIVE.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(live, Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Number of allocations, and most bytes held at once on top of what was held before.
-fn measure<R>(f: impl FnOnce() -> R) -> (R, usize, usize) {
-    let (calls, live) = (CALLS.load(Relaxed), LIVE.load(Relaxed));
-    PEAK.store(live, Relaxed);
-    let result = f();
-    (result, CALLS.load(Relaxed) - calls, PEAK.load(Relaxed) - live)
-}
-
-/// One test: the counters belong to the whole process, and tests run side by side.
-#[test]
-fn allocations() {
-    batches();
-    files();
-}
-
-fn batches() {
+pub fn batches() {
     let bytes = synthetic::digits(1000, 1.0, 1).unwrap();
     let views = bytes.split(0.9, 1).unwrap().0;
     let standardised = Standardize::fit(&views).unwrap().apply(&views).unwrap();
@@ -70,7 +31,7 @@ fn batches() {
     }
 }
 
-fn files() {
+pub fn files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
 

@@ -25,7 +25,7 @@ fn numbers_of_the_quick_experiments() {
         let record = run(experiment, linalg::available_threads(), 0).record(6);
         assert!(!record.is_empty(), "{} has no numbers", experiment.name);
         let snapshot = || {
-            insta::with_settings!({snapshot_path => "../snapshots", prepend_module_to_snapshot => false}, {
+            insta::with_settings!({snapshot_path => "../../snapshots", prepend_module_to_snapshot => false}, {
                 insta::assert_snapshot!(format!("experiment_{}", experiment.name), record);
             });
         };

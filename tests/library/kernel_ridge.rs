@@ -2,13 +2,11 @@
 //!
 //! `reference/kernel_ridge.json`: the Gaussian kernel on a noisy sine, in f64 by scikit-learn and SciPy.
 
-mod reference;
-
 use std::sync::Arc;
 
+use crate::reference::Matrix;
 use nalgebra::{DMatrix, dmatrix};
 use rand::RngExt;
-use reference::Matrix;
 use serde::Deserialize;
 use tapegrad::linalg::with_threads;
 use tapegrad::models::kernel::{

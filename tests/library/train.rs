@@ -80,7 +80,7 @@ fn a_short_digits_training() {
             )
         })
         .collect();
-    insta::with_settings!({snapshot_path => "../snapshots", prepend_module_to_snapshot => false}, {
+    insta::with_settings!({snapshot_path => "../../snapshots", prepend_module_to_snapshot => false}, {
         insta::assert_snapshot!("train_digits", lines.join("\n"));
     });
 }

@@ -1,7 +1,5 @@
 //! Logistic regression: the exact optimum, what makes it one, and data that has none.
 
-mod reference;
-
 use nalgebra::{DMatrix, dmatrix};
 use serde::Deserialize;
 use tapegrad::data::{Dataset, synthetic};
@@ -11,7 +9,7 @@ use tapegrad::optim::{Optimizer, Sgd};
 use tapegrad::rng::{Purpose, standard_normal, stream};
 use tapegrad::{Error, Float, Tape, linalg};
 
-use reference::Matrix;
+use crate::reference::Matrix;
 
 #[derive(Deserialize)]
 struct Reference {

@@ -94,7 +94,7 @@ fn a_scheduled_clipped_early_stopped_run() {
     let mut tape = run.tape;
     let loss = evaluate(&run.model, &CrossEntropy::default(), &mut tape, &validation).unwrap().loss;
     assert_eq!(loss, best);
-    insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false }, {
+    insta::with_settings!({ snapshot_path => "../../snapshots", prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!("fit_scheduled_clipped_stopped", run.trace.render(TraceFormat::Text, false));
     });
 }

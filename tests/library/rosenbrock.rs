@@ -171,6 +171,6 @@ fn snapshot_of_the_paths() {
         }
     }
     insta::with_settings!({
-        snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true,
+        snapshot_path => "../../snapshots", prepend_module_to_snapshot => false, omit_expression => true,
     }, { insta::assert_snapshot!("rosenbrock", text) });
 }

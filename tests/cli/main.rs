@@ -1,0 +1,8 @@
+//! The tests of the command line and of the report.
+
+mod commands;
+mod data;
+mod experiments;
+mod fit;
+mod models;
+mod report_browser;

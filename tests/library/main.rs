@@ -1,0 +1,35 @@
+//! The tests of the library, one binary: what is generic is compiled once for all of them.
+
+mod clip;
+mod custom_operation;
+mod data_dataset;
+mod data_preprocess;
+mod data_synthetic;
+mod early_stopping;
+mod fit;
+mod idx_files;
+mod initialization;
+mod kernel_at_scale;
+mod kernel_functions;
+mod kernel_mnist;
+mod kernel_numbers;
+mod kernel_ridge;
+mod limits;
+mod linear;
+mod logistic;
+mod losses;
+mod metrics;
+mod mlp;
+mod mnist;
+mod ntk;
+mod ntk_infinite;
+mod ntk_mnist;
+mod ntk_theory;
+mod op_gradients;
+mod optimizers;
+mod reference;
+mod rosenbrock;
+mod schedules;
+mod tables;
+mod tape;
+mod train;
