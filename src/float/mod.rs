@@ -38,10 +38,12 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
 use crate::linalg::Backend;
+use crate::ops::Operations;
 
 /// `f32` or `f64`. Sealed: kernels are compiled for these two only.
 pub trait Float:
     Backend
+    + Operations
     + nalgebra::Scalar
     + Copy
     + Default

@@ -7,6 +7,8 @@
 /// neither fuses a multiply with an add nor reorders a sum by itself.
 #[inline(always)]
 pub(crate) fn vectorize<R>(work: usize, f: impl FnOnce() -> R) -> R {
-    // Below some dozens of numbers, finding out about the CPU costs more than it saves; Miri has none.
-    if cfg!(miri) || work < 32 { f() } else { pulp::Arch::new().dispatch(f) }
+    // Below some dozens of numbers, finding out about the CPU costs more than it saves; Miri has none. One
+    // call, since `f` is compiled for each of them anew: nested in one another, these take long to compile.
+    let arch = if cfg!(miri) || work < 32 { pulp::Arch::Scalar } else { pulp::Arch::new() };
+    arch.dispatch(f)
 }

@@ -163,42 +163,58 @@ pub(crate) fn column_sums<T: Float>(
     if cols == 0 {
         return;
     }
-    vectorize(
-        len,
-        #[inline(always)]
-        move || {
-            let stride = row_or_rows(cols);
-            for column in (0..stride).step_by(PIECE) {
-                let width = PIECE.min(stride - column);
-                let (mut totals, mut total) = (None, [T::ZERO; PIECE]);
-                let many = running::<T>() / 4 * BLOCK * stride;
-                for blocks in (column..len).step_by(many) {
-                    for block in (blocks..len.min(blocks + many)).step_by(BLOCK * stride) {
-                        let mut part = [T::ZERO; PIECE];
-                        let end = len.min(block + BLOCK * stride);
-                        for start in (block..end).step_by(stride) {
-                            add(start, &mut part[..width.min(len - start)]);
-                        }
-                        total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
-                    }
-                    if len > many {
-                        totals.get_or_insert_with(Pairwise::<T, PIECE>::new).add(&mut total);
-                        total = [T::ZERO; PIECE];
-                    }
+    let stride = row_or_rows(cols);
+    let mut rows = |from: usize, end: usize, width: usize| {
+        vectorize(
+            len,
+            #[inline(always)]
+            || {
+                let mut part = [T::ZERO; PIECE];
+                for start in (from..end).step_by(stride) {
+                    add(start, &mut part[..width.min(len - start)]);
                 }
-                if let Some(totals) = &totals {
-                    total = totals.total();
-                }
-                // Rows side by side that there are none of need no adding up.
-                let used = width.min(len.max(cols));
-                let (sums, other_rows) = total[..used].split_at_mut(width.min(cols));
-                for row in other_rows.chunks(cols) {
-                    sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
-                }
-                store(column, sums);
+                part
+            },
+        )
+    };
+    add_blocks(len, cols, &mut rows, &mut store);
+}
+
+/// What [`column_sums`] does for all terms alike, compiled once. `rows(from, end, width)` gives the sums of the
+/// rows of one block.
+#[inline(never)]
+fn add_blocks<T: Float>(
+    len: usize,
+    cols: usize,
+    rows: &mut dyn FnMut(usize, usize, usize) -> [T; PIECE],
+    store: &mut dyn FnMut(usize, &[T]),
+) {
+    let stride = row_or_rows(cols);
+    for column in (0..stride).step_by(PIECE) {
+        let width = PIECE.min(stride - column);
+        let (mut totals, mut total) = (None, [T::ZERO; PIECE]);
+        let many = running::<T>() / 4 * BLOCK * stride;
+        for blocks in (column..len).step_by(many) {
+            for block in (blocks..len.min(blocks + many)).step_by(BLOCK * stride) {
+                let part = rows(block, len.min(block + BLOCK * stride), width);
+                total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
             }
-        },
-    );
+            if len > many {
+                totals.get_or_insert_with(Pairwise::<T, PIECE>::new).add(&mut total);
+                total = [T::ZERO; PIECE];
+            }
+        }
+        if let Some(totals) = &totals {
+            total = totals.total();
+        }
+        // Rows side by side that there are none of need no adding up.
+        let used = width.min(len.max(cols));
+        let (sums, other_rows) = total[..used].split_at_mut(width.min(cols));
+        for row in other_rows.chunks(cols) {
+            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
+        }
+        store(column, sums);
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! arguments have; the slopes of `sigmoid` and `tanh` are computed from the value, y(1 − y) and 1 − y², which
 //! near |y| = 1 have an error of ε, however small they are (as in PyTorch and JAX).
 
-use super::{Elementwise, Unary, pass_if};
+use super::{Op, Unary, pass_if};
 use crate::Float;
 use crate::linalg::simd::vectorize;
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
@@ -26,13 +26,13 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn relu(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(&Elementwise(Relu), x, Args::NONE)
+        self.elementwise(Op::Relu.get(), x, Args::NONE)
     }
 
     /// x above 0, `slope`·x below. The slope at 0 is `slope`, as in PyTorch.
     #[track_caller]
     pub fn leaky_relu(&mut self, x: impl Into<Var>, slope: T) -> Var {
-        self.elementwise(&Elementwise(LeakyRelu), x, Args::scalar(slope))
+        self.elementwise(Op::LeakyRelu.get(), x, Args::scalar(slope))
     }
 
     /// Gaussian error linear unit in the sigmoid form, x·σ(1.702x).
@@ -41,7 +41,7 @@ impl<T: Float> Tape<T> {
     /// [`gelu_erf`](Tape::gelu_erf) by up to 0.0204.
     #[track_caller]
     pub fn gelu(&mut self, x: impl Into<Var>) -> Var {
-        self.gated(&Gated(Gelu), x)
+        self.gated(Op::Gelu, x)
     }
 
     /// Gaussian error linear unit in the tanh form, ½x·(1 + tanh(√(2/π)·(x + 0.044715x³))).
@@ -49,48 +49,48 @@ impl<T: Float> Tape<T> {
     /// It differs from [`gelu_erf`](Tape::gelu_erf) by up to 5·10⁻⁴.
     #[track_caller]
     pub fn gelu_tanh(&mut self, x: impl Into<Var>) -> Var {
-        self.gated(&Gated(GeluTanh), x)
+        self.gated(Op::GeluTanh, x)
     }
 
     /// Gaussian error linear unit, x·Φ(x) = ½x·(1 + erf(x/√2)).
     #[track_caller]
     pub fn gelu_erf(&mut self, x: impl Into<Var>) -> Var {
-        self.gated(&Gated(GeluErf), x)
+        self.gated(Op::GeluErf, x)
     }
 
     /// Logistic function σ(x) = 1/(1 + e⁻ˣ).
     #[track_caller]
     pub fn sigmoid(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(&Elementwise(Sigmoid), x, Args::NONE)
+        self.elementwise(Op::Sigmoid.get(), x, Args::NONE)
     }
 
     /// Hyperbolic tangent.
     #[track_caller]
     pub fn tanh(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(&Elementwise(Tanh), x, Args::NONE)
+        self.elementwise(Op::Tanh.get(), x, Args::NONE)
     }
 
     /// ln(1 + eˣ), computed as max(x, 0) + ln(1 + e^(−|x|)).
     #[track_caller]
     pub fn softplus(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(&Elementwise(Softplus), x, Args::NONE)
+        self.elementwise(Op::Softplus.get(), x, Args::NONE)
     }
 
     /// x·σ(x), also known as swish.
     #[track_caller]
     pub fn silu(&mut self, x: impl Into<Var>) -> Var {
-        self.gated(&Gated(Silu), x)
+        self.gated(Op::Silu, x)
     }
 
     #[track_caller]
-    fn gated<G: Gate<T>>(&mut self, op: &'static Gated<G>, x: impl Into<Var>) -> Var {
-        let x = x.into();
-        let shape = self.shape_for(G::NAME, x);
+    fn gated(&mut self, op: Op, x: impl Into<Var>) -> Var {
+        let (op, x) = (op.get(), x.into());
+        let shape = self.shape_under(op, x);
         self.apply(op, &[x], shape, Args::NONE.saving(shape.len()))
     }
 }
 
-struct Relu;
+pub(super) struct Relu;
 impl<T: Float> Unary<T> for Relu {
     const NAME: &'static str = "relu";
     #[inline(always)]
@@ -104,7 +104,7 @@ impl<T: Float> Unary<T> for Relu {
     }
 }
 
-struct LeakyRelu;
+pub(super) struct LeakyRelu;
 impl<T: Float> Unary<T> for LeakyRelu {
     const NAME: &'static str = "leaky_relu";
     const SCALARS: usize = 1;
@@ -122,7 +122,7 @@ impl<T: Float> Unary<T> for LeakyRelu {
 }
 
 /// A gate g between 0 and 1, of a function x·g(x).
-trait Gate<T: Float>: Sync {
+pub(super) trait Gate<T: Float>: Sync {
     const NAME: &'static str;
 
     /// g(x).
@@ -136,7 +136,7 @@ trait Gate<T: Float>: Sync {
 }
 
 /// y = x·g, dx = (g + x·g') ∘ dy. Saves g: to compute it again costs ten times as much as to read it.
-struct Gated<G>(G);
+pub(super) struct Gated<G>(pub G);
 
 impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
     fn name(&self) -> &'static str {
@@ -191,7 +191,7 @@ fn times_exp<T: Float>(x: T, z: T) -> T {
     x * half * half
 }
 
-struct Gelu;
+pub(super) struct Gelu;
 impl<T: Float> Gate<T> for Gelu {
     const NAME: &'static str = "gelu";
     #[inline(always)]
@@ -211,7 +211,7 @@ impl<T: Float> Gate<T> for Gelu {
 /// √(2/π).
 const SQRT_2_OVER_PI: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
 
-struct GeluTanh;
+pub(super) struct GeluTanh;
 impl GeluTanh {
     /// 2u with ½(1 + tanh u) = σ(2u), which keeps its digits for negative u.
     #[inline(always)]
@@ -236,7 +236,7 @@ impl<T: Float> Gate<T> for GeluTanh {
     }
 }
 
-struct GeluErf;
+pub(super) struct GeluErf;
 impl<T: Float> Gate<T> for GeluErf {
     const NAME: &'static str = "gelu_erf";
     #[inline(always)]
@@ -252,7 +252,7 @@ impl<T: Float> Gate<T> for GeluErf {
     }
 }
 
-struct Silu;
+pub(super) struct Silu;
 impl<T: Float> Gate<T> for Silu {
     const NAME: &'static str = "silu";
     #[inline(always)]
@@ -268,7 +268,7 @@ impl<T: Float> Gate<T> for Silu {
     }
 }
 
-struct Sigmoid;
+pub(super) struct Sigmoid;
 impl<T: Float> Unary<T> for Sigmoid {
     const NAME: &'static str = "sigmoid";
     #[inline(always)]
@@ -281,7 +281,7 @@ impl<T: Float> Unary<T> for Sigmoid {
     }
 }
 
-struct Tanh;
+pub(super) struct Tanh;
 impl<T: Float> Unary<T> for Tanh {
     const NAME: &'static str = "tanh";
     #[inline(always)]
@@ -294,7 +294,7 @@ impl<T: Float> Unary<T> for Tanh {
     }
 }
 
-struct Softplus;
+pub(super) struct Softplus;
 impl<T: Float> Unary<T> for Softplus {
     const NAME: &'static str = "softplus";
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! a + b, a − b, a ∘ b, a / b with broadcasting.
 
-use super::{Binary, Broadcast};
+use super::{Binary, Op};
 use crate::Float;
 use crate::tape::{Tape, Var};
 
@@ -19,7 +19,7 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn add(&mut self, a: impl Into<Var>, b: impl Into<Var>) -> Var {
-        self.broadcast(&Broadcast(Add), a, b)
+        self.broadcast(Op::Add.get(), a, b)
     }
 
     /// a − b, broadcast as [`add`](Tape::add).
@@ -28,7 +28,7 @@ impl<T: Float> Tape<T> {
     /// If the shapes do not fit, or an operand is stale.
     #[track_caller]
     pub fn sub(&mut self, a: impl Into<Var>, b: impl Into<Var>) -> Var {
-        self.broadcast(&Broadcast(Sub), a, b)
+        self.broadcast(Op::Sub.get(), a, b)
     }
 
     /// a ∘ b, entry by entry, broadcast as [`add`](Tape::add). For the matrix product see
@@ -38,7 +38,7 @@ impl<T: Float> Tape<T> {
     /// If the shapes do not fit, or an operand is stale.
     #[track_caller]
     pub fn mul(&mut self, a: impl Into<Var>, b: impl Into<Var>) -> Var {
-        self.broadcast(&Broadcast(Mul), a, b)
+        self.broadcast(Op::Mul.get(), a, b)
     }
 
     /// a / b, entry by entry, broadcast as [`add`](Tape::add). Division by zero gives ±∞ or NaN, as
@@ -50,11 +50,11 @@ impl<T: Float> Tape<T> {
     /// If the shapes do not fit, or an operand is stale.
     #[track_caller]
     pub fn div(&mut self, a: impl Into<Var>, b: impl Into<Var>) -> Var {
-        self.broadcast(&Broadcast(Div), a, b)
+        self.broadcast(Op::Div.get(), a, b)
     }
 }
 
-struct Add;
+pub(super) struct Add;
 impl<T: Float> Binary<T> for Add {
     const NAME: &'static str = "add";
     #[inline(always)]
@@ -71,7 +71,7 @@ impl<T: Float> Binary<T> for Add {
     }
 }
 
-struct Sub;
+pub(super) struct Sub;
 impl<T: Float> Binary<T> for Sub {
     const NAME: &'static str = "sub";
     #[inline(always)]
@@ -88,7 +88,7 @@ impl<T: Float> Binary<T> for Sub {
     }
 }
 
-struct Mul;
+pub(super) struct Mul;
 impl<T: Float> Binary<T> for Mul {
     const NAME: &'static str = "mul";
     #[inline(always)]
@@ -105,7 +105,7 @@ impl<T: Float> Binary<T> for Mul {
     }
 }
 
-struct Div;
+pub(super) struct Div;
 impl<T: Float> Binary<T> for Div {
     const NAME: &'static str = "div";
     #[inline(always)]

@@ -1,5 +1,6 @@
 //! Batch normalisation, in two operations: the statistics of a batch, and the normalisation by them.
 
+use super::Op;
 use super::layer_norm::{add_affine, check_epsilon, check_scale_and_shift};
 use super::reduce::column_sums;
 use crate::Float;
@@ -24,7 +25,7 @@ impl<T: Float> Tape<T> {
             "batch_statistics: {x} is {shape}, but batch normalisation needs at least two samples to train on"
         );
         let args = Args::NONE.saving(shape.len());
-        self.apply(&BatchStatistics, &[x], Shape::new(2, shape.cols), args)
+        self.apply(Op::BatchStatistics.get(), &[x], Shape::new(2, shape.cols), args)
     }
 
     /// γ ∘ x̂ + β with x̂ = (x − μ)/√(σ² + ε) by column, for x of m×n, the means μ and variances σ² in the
@@ -63,12 +64,12 @@ impl<T: Float> Tape<T> {
         let of_batch = self.op_name(statistics) == Operation::<T>::name(&BatchStatistics);
         let sizes = [if of_batch { OF_BATCH } else { 0 }, 0];
         let args = Args { sizes, ..Args::scalar(epsilon) }.saving(shape.len() + shape.cols);
-        self.apply(&BatchNorm, &[x, statistics, gamma, beta], shape, args)
+        self.apply(Op::BatchNorm.get(), &[x, statistics, gamma, beta], shape, args)
     }
 }
 
 /// Saves x − μ, m×n.
-struct BatchStatistics;
+pub(super) struct BatchStatistics;
 
 impl<T: Float> Operation<T> for BatchStatistics {
     fn name(&self) -> &'static str {
@@ -101,7 +102,7 @@ impl<T: Float> Operation<T> for BatchStatistics {
 const OF_BATCH: usize = 1;
 
 /// Saves x̂, m×n, and behind it 1/√(σ² + ε) of every column.
-struct BatchNorm;
+pub(super) struct BatchNorm;
 
 impl<T: Float> Operation<T> for BatchNorm {
     fn name(&self) -> &'static str {
@@ -142,7 +143,7 @@ impl<T: Float> Operation<T> for BatchNorm {
         cx.add_rows(0, |i, mut dx| {
             dx.add_zip3(&dy[i * cols..][..cols], gamma, scales, |dy, gamma, scale| gamma * dy * scale);
         });
-        cx.add_at(1, |mut dstatistics| {
+        if let Some(mut dstatistics) = cx.sum(1) {
             linalg::column_sums(
                 dy.len(),
                 cols,
@@ -179,7 +180,7 @@ impl<T: Float> Operation<T> for BatchNorm {
                     );
                 },
             );
-        });
+        }
         add_affine(&mut cx, normal, 2, 3);
     }
 

@@ -6,7 +6,7 @@
 
 use crate::Float;
 use crate::linalg::simd::vectorize;
-use crate::linalg::{PIECE, column_sums, reduce, row_or_rows};
+use crate::linalg::{PIECE, reduce, row_or_rows};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 /// A function of two numbers and its gradients; [`Broadcast`] makes an operation of it.
@@ -16,7 +16,7 @@ use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 ///
 /// ```
 /// use tapegrad::ops::{Binary, Broadcast, pass_if};
-/// use tapegrad::{Args, Tape};
+/// use tapegrad::Tape;
 ///
 /// /// a where b is positive, and 0 elsewhere.
 /// struct Masked;
@@ -37,8 +37,7 @@ use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 /// let mut tape = Tape::new();
 /// let a = tape.variable_slice(2, 2, &[1.0, -2.0, 3.0, -4.0]);
 /// let mask = tape.constant_slice(1, 2, &[1.0, 0.0]);
-/// let shape = tape.shape(a);
-/// let y = tape.apply(&Broadcast(Masked), &[a, mask], shape, Args::NONE);
+/// let y = tape.broadcast(&Broadcast(Masked), a, mask);
 /// tape.backward_with(y, |dy| dy.fill(f64::INFINITY));
 /// assert_eq!(tape.grad_slice(a), [f64::INFINITY, 0.0, f64::INFINITY, 0.0]);
 /// ```
@@ -132,72 +131,70 @@ fn add_stretched<T: Float>(cx: &mut Backward<'_, T>, k: usize, term: impl Fn(T, 
     let (own, sy, dy) = (cx.shape(k), cx.y_shape(), cx.dy());
     let (mut a, mut b) = (Operand::new(cx.x(0), cx.shape(0), sy), Operand::new(cx.x(1), cx.shape(1), sy));
     let (cols, len) = (sy.cols, row_or_rows(sy.cols));
-    cx.add_at(
-        k,
+    if own.rows == 1 {
+        return cx.add_column_sums(
+            k,
+            dy.len(),
+            #[inline(always)]
+            |start, part| {
+                let (a, b) = (a.piece(start, part.len()), b.piece(start, part.len()));
+                pairs(part.iter_mut().zip(&dy[start..]), a, b, |(sum, dy), a, b| *sum += term(a, b, *dy));
+            },
+        );
+    }
+    let Some(mut dx) = cx.sum(k) else { return };
+    if own.cols == cols {
+        return vectorize(
+            dy.len(),
+            #[inline(always)]
+            move || {
+                for (i, dy) in dy.chunks(len).enumerate() {
+                    let (a, b) = (a.piece(i * len, dy.len()), b.piece(i * len, dy.len()));
+                    let mut dx = dx.part(i * len, dy.len());
+                    match (a, b) {
+                        (Piece::Many(a), Piece::Many(b)) => dx.add_zip3(a, b, dy, &term),
+                        (Piece::Many(a), Piece::One(b)) => dx.add_zip(a, dy, |a, dy| term(a, b, dy)),
+                        (Piece::One(a), Piece::Many(b)) => dx.add_zip(b, dy, |b, dy| term(a, b, dy)),
+                        (Piece::One(_), Piece::One(_)) => unreachable!("{ALL_COLUMNS}"),
+                    }
+                }
+            },
+        );
+    }
+    if len == cols {
+        for (i, dy) in dy.chunks(len).enumerate() {
+            match (a.piece(i * len, dy.len()), b.piece(i * len, dy.len())) {
+                (Piece::Many(a), Piece::One(b)) => dx.add(i, reduce(a, dy, |a, dy| term(a, b, dy))),
+                (Piece::One(a), Piece::Many(b)) => dx.add(i, reduce(b, dy, |b, dy| term(a, b, dy))),
+                _ => unreachable!("{ALL_COLUMNS}, and the other is this one"),
+            }
+        }
+        return;
+    }
+    // Several short rows at once.
+    vectorize(
+        dy.len(),
         #[inline(always)]
-        |mut dx| {
-            // Once more, since the gradient may be much shorter than what goes into it.
-            vectorize(
-                dy.len(),
-                #[inline(always)]
-                move || {
-                    if own.rows == 1 {
-                        return column_sums(
-                            dy.len(),
-                            cols,
-                            #[inline(always)]
-                            |start, part| {
-                                let (a, b) = (a.piece(start, part.len()), b.piece(start, part.len()));
-                                pairs(part.iter_mut().zip(&dy[start..]), a, b, |(sum, dy), a, b| {
-                                    *sum += term(a, b, *dy);
-                                });
-                            },
-                            #[inline(always)]
-                            |column, sums| dx.part(column, sums.len()).add_slice(sums),
-                        );
-                    }
-                    for (i, dy) in dy.chunks(len).enumerate() {
-                        let start = i * len;
-                        let (a, b) = (a.piece(start, dy.len()), b.piece(start, dy.len()));
-                        if own.cols == cols {
-                            let mut dx = dx.part(start, dy.len());
-                            match (a, b) {
-                                (Piece::Many(a), Piece::Many(b)) => dx.add_zip3(a, b, dy, &term),
-                                (Piece::Many(a), Piece::One(b)) => dx.add_zip(a, dy, |a, dy| term(a, b, dy)),
-                                (Piece::One(a), Piece::Many(b)) => dx.add_zip(b, dy, |b, dy| term(a, b, dy)),
-                                (Piece::One(a), Piece::One(b)) => dx.add_map(dy, |dy| term(a, b, dy)),
-                            }
-                        } else {
-                            match (a, b) {
-                                (Piece::Many(a), Piece::One(b)) => {
-                                    dx.add(i, reduce(a, dy, |a, dy| term(a, b, dy)));
-                                }
-                                (Piece::One(a), Piece::Many(b)) => {
-                                    dx.add(i, reduce(b, dy, |b, dy| term(a, b, dy)));
-                                }
-                                (a, b) => {
-                                    // Several short rows.
-                                    let mut terms = [T::ZERO; PIECE];
-                                    pairs(terms.iter_mut().zip(dy), a, b, |(to, dy), a, b| {
-                                        *to = term(a, b, *dy);
-                                    });
-                                    // Column by column: a loop over a short row costs more.
-                                    let mut sums = [T::ZERO; PIECE / 2];
-                                    for j in 0..cols {
-                                        let column = terms[j..dy.len()].iter().step_by(cols);
-                                        sums.iter_mut().zip(column).for_each(|(sum, x)| *sum += *x);
-                                    }
-                                    let rows = dy.len() / cols;
-                                    dx.part(start / cols, rows).add_slice(&sums[..rows]);
-                                }
-                            }
-                        }
-                    }
-                },
-            );
+        move || {
+            for (i, dy) in dy.chunks(len).enumerate() {
+                let (a, b) = (a.piece(i * len, dy.len()), b.piece(i * len, dy.len()));
+                let mut terms = [T::ZERO; PIECE];
+                pairs(terms.iter_mut().zip(dy), a, b, |(to, dy), a, b| *to = term(a, b, *dy));
+                // Column by column: a loop over a short row costs more.
+                let mut sums = [T::ZERO; PIECE / 2];
+                for j in 0..cols {
+                    let column = terms[j..dy.len()].iter().step_by(cols);
+                    sums.iter_mut().zip(column).for_each(|(sum, x)| *sum += *x);
+                }
+                let rows = dy.len() / cols;
+                dx.part(i * len / cols, rows).add_slice(&sums[..rows]);
+            }
         },
     );
 }
+
+/// Why no loop is needed for two operands of one column each.
+const ALL_COLUMNS: &str = "one of the operands has all columns";
 
 /// An operand as it stands in a result of several rows and columns.
 struct Operand<'a, T> {
@@ -256,7 +253,7 @@ fn pairs<T: Float, Y>(y: impl Iterator<Item = Y>, a: Piece<'_, T>, b: Piece<'_, 
         (Piece::Many(a), Piece::Many(b)) => y.zip(a.iter().zip(b)).for_each(|(y, (a, b))| f(y, *a, *b)),
         (Piece::Many(a), Piece::One(b)) => y.zip(a).for_each(|(y, a)| f(y, *a, b)),
         (Piece::One(a), Piece::Many(b)) => y.zip(b).for_each(|(y, b)| f(y, a, *b)),
-        (Piece::One(a), Piece::One(b)) => y.for_each(|y| f(y, a, b)),
+        (Piece::One(_), Piece::One(_)) => unreachable!("{ALL_COLUMNS}"),
     }
 }
 
@@ -272,20 +269,19 @@ pub(crate) fn broadcast_shape(a: Shape, b: Shape) -> Option<Shape> {
 }
 
 impl<T: Float> Tape<T> {
-    /// Appends a function of two operands, entry by entry.
+    /// Appends an operation of two operands with the shape rule of [`add`](Tape::add), such as [`Broadcast`] of
+    /// a function of your own.
+    ///
+    /// # Panics
+    /// If the shapes do not fit, or an operand is stale.
     #[track_caller]
-    pub(crate) fn broadcast<B: Binary<T>>(
-        &mut self,
-        op: &'static Broadcast<B>,
-        a: impl Into<Var>,
-        b: impl Into<Var>,
-    ) -> Var {
+    pub fn broadcast(&mut self, op: &'static dyn Operation<T>, a: impl Into<Var>, b: impl Into<Var>) -> Var {
         let (a, b) = (a.into(), b.into());
-        let (sa, sb) = (self.shape_for(B::NAME, a), self.shape_for(B::NAME, b));
+        let (sa, sb) = (self.shape_under(op, a), self.shape_under(op, b));
         let Some(shape) = broadcast_shape(sa, sb) else {
             panic!(
                 "{}: {a} is {sa} but {b} is {sb} (rows and columns must agree, or be 1 on one side)",
-                B::NAME
+                op.name()
             )
         };
         self.apply(op, &[a, b], shape, Args::NONE)

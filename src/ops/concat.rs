@@ -1,5 +1,6 @@
 //! Several matrices below or beside each other.
 
+use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
@@ -27,7 +28,7 @@ impl<T: Float> Tape<T> {
             assert!(shape.cols == cols, "concat_rows: {} has {cols} columns but {part} is {shape}", parts[0]);
             rows += shape.rows;
         }
-        self.apply(&ConcatRows, parts, Shape::new(rows, cols), Args::NONE)
+        self.apply(Op::ConcatRows.get(), parts, Shape::new(rows, cols), Args::NONE)
     }
 
     /// The operands beside each other: m×n₁, m×n₂, … give m×(n₁ + n₂ + …).
@@ -45,7 +46,7 @@ impl<T: Float> Tape<T> {
             assert!(shape.rows == rows, "concat_cols: {} has {rows} rows but {part} is {shape}", parts[0]);
             cols += shape.cols;
         }
-        self.apply(&ConcatCols, parts, Shape::new(rows, cols), Args::NONE)
+        self.apply(Op::ConcatCols.get(), parts, Shape::new(rows, cols), Args::NONE)
     }
 
     #[track_caller]
@@ -55,7 +56,7 @@ impl<T: Float> Tape<T> {
     }
 }
 
-struct ConcatRows;
+pub(super) struct ConcatRows;
 impl<T: Float> Operation<T> for ConcatRows {
     fn name(&self) -> &'static str {
         "concat_rows"
@@ -80,7 +81,7 @@ impl<T: Float> Operation<T> for ConcatRows {
     }
 }
 
-struct ConcatCols;
+pub(super) struct ConcatCols;
 impl<T: Float> Operation<T> for ConcatCols {
     fn name(&self) -> &'static str {
         "concat_cols"

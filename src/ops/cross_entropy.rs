@@ -1,7 +1,7 @@
 //! Cross-entropy from logits and class numbers, in one node.
 
-use super::pass_if;
 use super::softmax::{RowSum, softmax_rows};
+use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::{reduce, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
@@ -29,7 +29,7 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn cross_entropy(&mut self, logits: impl Into<Var>, labels: &[usize]) -> Var {
-        self.cross_entropy_node(&CrossEntropy { smoothed: false }, logits.into(), labels, T::ZERO)
+        self.cross_entropy_node(Op::CrossEntropy, logits.into(), labels, T::ZERO)
     }
 
     /// The same against smoothed labels, as in PyTorch: with `smoothing` ε, the target of a row is
@@ -46,18 +46,13 @@ impl<T: Float> Tape<T> {
             smoothing >= T::ZERO && smoothing <= T::ONE,
             "cross_entropy_smoothed: the smoothing is {smoothing}, not in [0, 1]"
         );
-        self.cross_entropy_node(&CrossEntropy { smoothed: true }, logits.into(), labels, smoothing)
+        self.cross_entropy_node(Op::CrossEntropySmoothed, logits.into(), labels, smoothing)
     }
 
     #[track_caller]
-    fn cross_entropy_node(
-        &mut self,
-        op: &'static CrossEntropy,
-        logits: Var,
-        labels: &[usize],
-        smoothing: T,
-    ) -> Var {
-        let name = Operation::<T>::name(op);
+    fn cross_entropy_node(&mut self, op: Op, logits: Var, labels: &[usize], smoothing: T) -> Var {
+        let op = op.get();
+        let name = op.name();
         let shape = self.shape_for(name, logits);
         assert!(
             labels.len() == shape.rows,
@@ -77,8 +72,8 @@ impl<T: Float> Tape<T> {
 }
 
 /// Saves p − target, m×k, and behind it the loss of every row.
-struct CrossEntropy {
-    smoothed: bool,
+pub(super) struct CrossEntropy {
+    pub smoothed: bool,
 }
 
 impl<T: Float> Operation<T> for CrossEntropy {

@@ -2,6 +2,7 @@
 
 use rand::Rng;
 
+use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
@@ -30,12 +31,12 @@ impl<T: Float> Tape<T> {
             (0..(len - start).min(32))
                 .fold(0, |bits, i| bits | (u32::from(u64::from(rng.next_u32()) >= threshold) << i))
         });
-        self.apply_indexed(&Dropout, &[x], shape, Args::scalars(T::ONE / (T::ONE - p), p), mask)
+        self.apply_indexed(Op::Dropout.get(), &[x], shape, Args::scalars(T::ONE / (T::ONE - p), p), mask)
     }
 }
 
 /// The index list is the mask: bit i of word w says whether entry 32w + i is kept.
-struct Dropout;
+pub(super) struct Dropout;
 
 #[inline(always)]
 fn masked<T: Float>(word: u32, i: usize, x: T, scale: T) -> T {

@@ -1,6 +1,6 @@
 //! Elementary functions, entry by entry. Backward everywhere: dx = f'(x) ∘ dy.
 
-use super::{Elementwise, Unary, pass_if};
+use super::{Op, Unary, pass_if};
 use crate::Float;
 use crate::tape::{Args, Tape, Var};
 
@@ -11,31 +11,31 @@ impl<T: Float> Tape<T> {
     /// If `x` is stale; so for all methods of this file.
     #[track_caller]
     pub fn neg(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(&Elementwise(Neg), x, Args::NONE)
+        self.elementwise(Op::Neg.get(), x, Args::NONE)
     }
 
     /// c·x with a constant c.
     #[track_caller]
     pub fn scale(&mut self, x: impl Into<Var>, c: T) -> Var {
-        self.elementwise(&Elementwise(Scale), x, Args::scalar(c))
+        self.elementwise(Op::Scale.get(), x, Args::scalar(c))
     }
 
     /// x + c with a constant c.
     #[track_caller]
     pub fn shift(&mut self, x: impl Into<Var>, c: T) -> Var {
-        self.elementwise(&Elementwise(Shift), x, Args::scalar(c))
+        self.elementwise(Op::Shift.get(), x, Args::scalar(c))
     }
 
     /// eˣ.
     #[track_caller]
     pub fn exp(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(&Elementwise(Exp), x, Args::NONE)
+        self.elementwise(Op::Exp.get(), x, Args::NONE)
     }
 
     /// Natural logarithm. NaN below zero, −∞ at zero.
     #[track_caller]
     pub fn ln(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(&Elementwise(Ln), x, Args::NONE)
+        self.elementwise(Op::Ln.get(), x, Args::NONE)
     }
 
     /// √x. NaN below zero; the slope at zero is ∞.
@@ -45,39 +45,39 @@ impl<T: Float> Tape<T> {
     /// that: use [`norm`](Tape::norm), whose gradient there is 0.
     #[track_caller]
     pub fn sqrt(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(&Elementwise(Sqrt), x, Args::NONE)
+        self.elementwise(Op::Sqrt.get(), x, Args::NONE)
     }
 
     /// x². The slope is 2x, and at x = 0 under an infinite gradient 0·∞, NaN, as in PyTorch.
     #[track_caller]
     pub fn square(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(&Elementwise(Square), x, Args::NONE)
+        self.elementwise(Op::Square.get(), x, Args::NONE)
     }
 
     /// xᵖ for an integer p, by repeated multiplication. x⁰ is 1 with the slope 0, also at x = 0.
     #[track_caller]
     pub fn powi(&mut self, x: impl Into<Var>, p: i32) -> Var {
         // Not a scalar: an f32 does not hold every i32.
-        self.elementwise(&Elementwise(Powi), x, Args::size(p as u32 as usize))
+        self.elementwise(Op::Powi.get(), x, Args::size(p as u32 as usize))
     }
 
     /// xᵖ for a constant real p. NaN for x below zero, unless p is a whole number; x⁰ is 1 with the
     /// slope 0, also at x = 0.
     #[track_caller]
     pub fn powf(&mut self, x: impl Into<Var>, p: T) -> Var {
-        self.elementwise(&Elementwise(Powf), x, Args::scalar(p))
+        self.elementwise(Op::Powf.get(), x, Args::scalar(p))
     }
 
     /// Error function 2/√π ∫₀ˣ e^(−t²) dt. The slope is 2/√π·e^(−x²).
     #[track_caller]
     pub fn erf(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(&Elementwise(Erf), x, Args::NONE)
+        self.elementwise(Op::Erf.get(), x, Args::NONE)
     }
 
     /// |x|. The slope at 0 is 0.
     #[track_caller]
     pub fn abs(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(&Elementwise(Abs), x, Args::NONE)
+        self.elementwise(Op::Abs.get(), x, Args::NONE)
     }
 
     /// x where it lies in [`low`, `high`], or the nearer of the two bounds. NaN stays NaN.
@@ -89,11 +89,11 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn clamp(&mut self, x: impl Into<Var>, low: T, high: T) -> Var {
         assert!(low <= high, "clamp: the lower bound {low} is not at most the upper bound {high}");
-        self.elementwise(&Elementwise(Clamp), x, Args::scalars(low, high))
+        self.elementwise(Op::Clamp.get(), x, Args::scalars(low, high))
     }
 }
 
-struct Neg;
+pub(super) struct Neg;
 impl<T: Float> Unary<T> for Neg {
     const NAME: &'static str = "neg";
     #[inline(always)]
@@ -106,7 +106,7 @@ impl<T: Float> Unary<T> for Neg {
     }
 }
 
-struct Scale;
+pub(super) struct Scale;
 impl<T: Float> Unary<T> for Scale {
     const NAME: &'static str = "scale";
     const SCALARS: usize = 1;
@@ -120,7 +120,7 @@ impl<T: Float> Unary<T> for Scale {
     }
 }
 
-struct Shift;
+pub(super) struct Shift;
 impl<T: Float> Unary<T> for Shift {
     const NAME: &'static str = "shift";
     const SCALARS: usize = 1;
@@ -134,7 +134,7 @@ impl<T: Float> Unary<T> for Shift {
     }
 }
 
-struct Exp;
+pub(super) struct Exp;
 impl<T: Float> Unary<T> for Exp {
     const NAME: &'static str = "exp";
     #[inline(always)]
@@ -147,7 +147,7 @@ impl<T: Float> Unary<T> for Exp {
     }
 }
 
-struct Ln;
+pub(super) struct Ln;
 impl<T: Float> Unary<T> for Ln {
     const NAME: &'static str = "ln";
     #[inline(always)]
@@ -160,7 +160,7 @@ impl<T: Float> Unary<T> for Ln {
     }
 }
 
-struct Sqrt;
+pub(super) struct Sqrt;
 impl<T: Float> Unary<T> for Sqrt {
     const NAME: &'static str = "sqrt";
     #[inline(always)]
@@ -173,7 +173,7 @@ impl<T: Float> Unary<T> for Sqrt {
     }
 }
 
-struct Square;
+pub(super) struct Square;
 impl<T: Float> Unary<T> for Square {
     const NAME: &'static str = "square";
     #[inline(always)]
@@ -186,7 +186,7 @@ impl<T: Float> Unary<T> for Square {
     }
 }
 
-struct Powi;
+pub(super) struct Powi;
 impl Powi {
     #[inline(always)]
     fn exponent<T>(args: &Args<T>) -> i32 {
@@ -215,7 +215,7 @@ impl<T: Float> Unary<T> for Powi {
     }
 }
 
-struct Powf;
+pub(super) struct Powf;
 impl<T: Float> Unary<T> for Powf {
     const NAME: &'static str = "powf";
     const SCALARS: usize = 1;
@@ -246,7 +246,7 @@ fn power_backward<T: Float>(x: T, y: T, dy: T, p: T, below: T) -> T {
     }
 }
 
-struct Erf;
+pub(super) struct Erf;
 impl<T: Float> Unary<T> for Erf {
     const NAME: &'static str = "erf";
     #[inline(always)]
@@ -259,7 +259,7 @@ impl<T: Float> Unary<T> for Erf {
     }
 }
 
-struct Abs;
+pub(super) struct Abs;
 impl<T: Float> Unary<T> for Abs {
     const NAME: &'static str = "abs";
     #[inline(always)]
@@ -278,7 +278,7 @@ pub(super) fn with_sign<T: Float>(x: T, dy: T) -> T {
     pass_if(x.abs() > T::ZERO, if x < T::ZERO { -dy } else { dy })
 }
 
-struct Clamp;
+pub(super) struct Clamp;
 impl<T: Float> Unary<T> for Clamp {
     const NAME: &'static str = "clamp";
     const SCALARS: usize = 2;

@@ -29,8 +29,7 @@ use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 ///
 /// let mut tape = Tape::new();
 /// let x = tape.variable_slice(1, 2, &[2.0, -1.0]);
-/// let shape = tape.shape(x);
-/// let y = tape.apply(&Elementwise(Cube), &[x], shape, Args::NONE);
+/// let y = tape.elementwise(&Elementwise(Cube), x, Args::NONE);
 /// assert_eq!(tape.value_slice(y), [8.0, -1.0]);
 /// tape.backward_with(y, |dy| dy.fill(2.0));
 /// assert_eq!(tape.grad_slice(x), [24.0, 6.0]);
@@ -103,16 +102,15 @@ pub fn pass_if<T: Float>(condition: bool, dy: T) -> T {
 }
 
 impl<T: Float> Tape<T> {
-    /// Appends an entry-by-entry function of `x`.
+    /// Appends an operation of one operand whose result has the same shape, such as [`Elementwise`] of a
+    /// function of your own.
+    ///
+    /// # Panics
+    /// If `x` is stale.
     #[track_caller]
-    pub(crate) fn elementwise<U: Unary<T>>(
-        &mut self,
-        op: &'static Elementwise<U>,
-        x: impl Into<Var>,
-        args: Args<T>,
-    ) -> Var {
+    pub fn elementwise(&mut self, op: &'static dyn Operation<T>, x: impl Into<Var>, args: Args<T>) -> Var {
         let x = x.into();
-        let shape = self.shape_for(U::NAME, x);
+        let shape = self.shape_under(op, x);
         self.apply(op, &[x], shape, args)
     }
 }

@@ -1,7 +1,7 @@
 //! The larger and the smaller of two operands, and the maximum over a matrix.
 
 use super::reduce::{Over, rows_of};
-use super::{Binary, Broadcast, pass_if};
+use super::{Binary, Op, pass_if};
 use crate::Float;
 use crate::linalg::simd::vectorize;
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
@@ -15,7 +15,7 @@ impl<T: Float> Tape<T> {
     /// If the shapes do not fit, or an operand is stale.
     #[track_caller]
     pub fn maximum(&mut self, a: impl Into<Var>, b: impl Into<Var>) -> Var {
-        self.broadcast(&Broadcast(Maximum), a, b)
+        self.broadcast(Op::Maximum.get(), a, b)
     }
 
     /// The smaller of a and b, entry by entry, broadcast as [`add`](Tape::add). NaN if either is.
@@ -26,7 +26,7 @@ impl<T: Float> Tape<T> {
     /// If the shapes do not fit, or an operand is stale.
     #[track_caller]
     pub fn minimum(&mut self, a: impl Into<Var>, b: impl Into<Var>) -> Var {
-        self.broadcast(&Broadcast(Minimum), a, b)
+        self.broadcast(Op::Minimum.get(), a, b)
     }
 
     /// The largest of all entries: 1×1. NaN if any is.
@@ -46,7 +46,7 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn max(&mut self, x: impl Into<Var>) -> Var {
-        self.largest(&Max { name: "max", over: Over::All }, x)
+        self.largest(Op::Max, Over::All, x)
     }
 
     /// The largest entry of each column of m×n, over its rows: 1×n. NaN if any is.
@@ -57,7 +57,7 @@ impl<T: Float> Tape<T> {
     /// If `x` is stale, or has no rows.
     #[track_caller]
     pub fn max_rows(&mut self, x: impl Into<Var>) -> Var {
-        self.largest(&Max { name: "max_rows", over: Over::Rows }, x)
+        self.largest(Op::MaxRows, Over::Rows, x)
     }
 
     /// The largest entry of each row of m×n, over its columns: m×1. NaN if any is.
@@ -68,15 +68,15 @@ impl<T: Float> Tape<T> {
     /// If `x` is stale, or has no columns.
     #[track_caller]
     pub fn max_cols(&mut self, x: impl Into<Var>) -> Var {
-        self.largest(&Max { name: "max_cols", over: Over::Cols }, x)
+        self.largest(Op::MaxCols, Over::Cols, x)
     }
 
     #[track_caller]
-    fn largest(&mut self, op: &'static Max, x: impl Into<Var>) -> Var {
-        let x = x.into();
-        let shape = self.shape_for(op.name, x);
-        assert!(op.over.count(shape) > 0, "{}: {x} is {shape}, and nothing has no maximum", op.name);
-        self.apply(op, &[x], op.over.shape(shape), Args::NONE)
+    fn largest(&mut self, op: Op, over: Over, x: impl Into<Var>) -> Var {
+        let (op, x) = (op.get(), x.into());
+        let shape = self.shape_under(op, x);
+        assert!(over.count(shape) > 0, "{}: {x} is {shape}, and nothing has no maximum", op.name());
+        self.apply(op, &[x], over.shape(shape), Args::NONE)
     }
 }
 
@@ -86,7 +86,7 @@ fn share<T: Float>(wins: bool, ties: bool, dy: T) -> T {
     pass_if(wins || ties, if ties { T::of(0.5) * dy } else { dy })
 }
 
-struct Maximum;
+pub(super) struct Maximum;
 impl<T: Float> Binary<T> for Maximum {
     const NAME: &'static str = "maximum";
     #[inline(always)]
@@ -103,7 +103,7 @@ impl<T: Float> Binary<T> for Maximum {
     }
 }
 
-struct Minimum;
+pub(super) struct Minimum;
 impl<T: Float> Binary<T> for Minimum {
     const NAME: &'static str = "minimum";
     #[inline(always)]
@@ -120,9 +120,9 @@ impl<T: Float> Binary<T> for Minimum {
     }
 }
 
-struct Max {
-    name: &'static str,
-    over: Over,
+pub(super) struct Max {
+    pub name: &'static str,
+    pub over: Over,
 }
 
 /// The larger of two; NaN once it was met.

@@ -1,8 +1,9 @@
 //! Layer normalisation.
 
+use super::Op;
 use super::reduce::rows_of;
 use crate::Float;
-use crate::linalg::{Moments, centre, column_sums, dot, dot3};
+use crate::linalg::{Moments, centre, dot, dot3};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
@@ -40,7 +41,7 @@ impl<T: Float> Tape<T> {
         check_scale_and_shift(self, "layer_norm", x, gamma, beta);
         check_epsilon("layer_norm", epsilon);
         let args = Args::scalar(epsilon).saving(shape.len() + shape.rows);
-        self.apply(&LayerNorm, &[x, gamma, beta], shape, args)
+        self.apply(Op::LayerNorm.get(), &[x, gamma, beta], shape, args)
     }
 }
 
@@ -61,7 +62,7 @@ pub(super) fn check_epsilon<T: Float>(op: &str, epsilon: T) {
 }
 
 /// Saves x̂, m×n, and behind it 1/√(σ² + ε) of every row.
-struct LayerNorm;
+pub(super) struct LayerNorm;
 
 impl<T: Float> Operation<T> for LayerNorm {
     fn name(&self) -> &'static str {
@@ -107,30 +108,22 @@ impl<T: Float> Operation<T> for LayerNorm {
 
 /// dγ += Σᵢ dyᵢ ∘ x̂ᵢ and dβ += Σᵢ dyᵢ, for those two inputs.
 pub(super) fn add_affine<T: Float>(cx: &mut Backward<'_, T>, normal: &[T], gamma: usize, beta: usize) {
-    let (dy, cols) = (cx.dy(), cx.y_shape().cols);
-    cx.add_at(gamma, |mut dgamma| {
-        column_sums(
-            dy.len(),
-            cols,
-            #[inline(always)]
-            |start, part| {
-                let terms = dy[start..].iter().zip(&normal[start..]);
-                part.iter_mut().zip(terms).for_each(|(sum, (dy, normal))| *sum += *dy * *normal);
-            },
-            #[inline(always)]
-            |column, sums| dgamma.part(column, sums.len()).add_slice(sums),
-        );
-    });
-    cx.add_at(beta, |mut dbeta| {
-        column_sums(
-            dy.len(),
-            cols,
-            #[inline(always)]
-            |start, part| part.iter_mut().zip(&dy[start..]).for_each(|(sum, dy)| *sum += *dy),
-            #[inline(always)]
-            |column, sums| dbeta.part(column, sums.len()).add_slice(sums),
-        );
-    });
+    let dy = cx.dy();
+    cx.add_column_sums(
+        gamma,
+        dy.len(),
+        #[inline(always)]
+        |start, part| {
+            let terms = dy[start..].iter().zip(&normal[start..]);
+            part.iter_mut().zip(terms).for_each(|(sum, (dy, normal))| *sum += *dy * *normal);
+        },
+    );
+    cx.add_column_sums(
+        beta,
+        dy.len(),
+        #[inline(always)]
+        |start, part| part.iter_mut().zip(&dy[start..]).for_each(|(sum, dy)| *sum += *dy),
+    );
 }
 
 #[cfg(test)]

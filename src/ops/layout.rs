@@ -1,5 +1,6 @@
 //! The same entries in another shape.
 
+use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
@@ -15,7 +16,7 @@ impl<T: Float> Tape<T> {
     pub fn transpose(&mut self, x: impl Into<Var>) -> Var {
         let x = x.into();
         let shape = self.shape_for("transpose", x);
-        self.apply(&Transpose, &[x], shape.t(), Args::NONE)
+        self.apply(Op::Transpose.get(), &[x], shape.t(), Args::NONE)
     }
 
     /// The entries of `x` in the same order, row by row, as `rows`×`cols`.
@@ -34,7 +35,7 @@ impl<T: Float> Tape<T> {
             from.len(),
             to.len()
         );
-        self.apply(&Reshape, &[x], to, Args::NONE)
+        self.apply(Op::Reshape.get(), &[x], to, Args::NONE)
     }
 }
 
@@ -53,7 +54,7 @@ fn in_tiles(shape: Shape, mut visit: impl FnMut(usize, usize)) {
     }
 }
 
-struct Transpose;
+pub(super) struct Transpose;
 impl<T: Float> Operation<T> for Transpose {
     fn name(&self) -> &'static str {
         "transpose"
@@ -73,7 +74,7 @@ impl<T: Float> Operation<T> for Transpose {
     }
 }
 
-struct Reshape;
+pub(super) struct Reshape;
 impl<T: Float> Operation<T> for Reshape {
     fn name(&self) -> &'static str {
         "reshape"

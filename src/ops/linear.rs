@@ -1,7 +1,7 @@
 //! The affine map of a layer, in one node.
 
+use super::Op;
 use crate::Float;
-use crate::linalg::column_sums;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
@@ -21,11 +21,11 @@ impl<T: Float> Tape<T> {
             sx.cols == sw.rows && sb == Shape::new(1, sw.cols),
             "linear: {x} is {sx}, the weights {w} are {sw}, the bias {b} is {sb} (expected m×k, k×n, 1×n)"
         );
-        self.apply(&Linear, &[x, w, b], Shape::new(sx.rows, sw.cols), Args::NONE)
+        self.apply(Op::Linear.get(), &[x, w, b], Shape::new(sx.rows, sw.cols), Args::NONE)
     }
 }
 
-struct Linear;
+pub(super) struct Linear;
 impl<T: Float> Operation<T> for Linear {
     fn name(&self) -> &'static str {
         "linear"
@@ -44,17 +44,13 @@ impl<T: Float> Operation<T> for Linear {
         let (x, w, dy) = (cx.x_mat(0), cx.x_mat(1), cx.dy_mat());
         cx.add_matmul(0, dy, w.t());
         cx.add_matmul(1, x.t(), dy);
-        let (dy, cols) = (cx.dy(), cx.y_shape().cols);
-        cx.add_at(2, |mut db| {
-            column_sums(
-                dy.len(),
-                cols,
-                #[inline(always)]
-                |start, part| part.iter_mut().zip(&dy[start..]).for_each(|(sum, dy)| *sum += *dy),
-                #[inline(always)]
-                |column, sums| db.part(column, sums.len()).add_slice(sums),
-            );
-        });
+        let dy = cx.dy();
+        cx.add_column_sums(
+            2,
+            dy.len(),
+            #[inline(always)]
+            |start, part| part.iter_mut().zip(&dy[start..]).for_each(|(sum, dy)| *sum += *dy),
+        );
     }
 }
 

@@ -4,7 +4,7 @@
 //! silently become m×m differences. The mean of no entries is NaN.
 
 use super::elementary::with_sign;
-use super::pass_if;
+use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::reduce;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
@@ -18,7 +18,7 @@ impl<T: Float> Tape<T> {
     /// If the shapes differ, or an operand is stale; so for all methods of this file.
     #[track_caller]
     pub fn mse(&mut self, prediction: impl Into<Var>, target: impl Into<Var>) -> Var {
-        self.mean_of(&MeanOf(Squared), prediction, target, Args::NONE)
+        self.mean_of(Op::Mse, prediction, target, Args::NONE)
     }
 
     /// Mean absolute error, mean of |a − b| over all entries: 1×1. The slope where a = b is 0.
@@ -26,7 +26,7 @@ impl<T: Float> Tape<T> {
     /// Backward, N entries: da = sign(a − b)/N · dy, db = −da.
     #[track_caller]
     pub fn mae(&mut self, prediction: impl Into<Var>, target: impl Into<Var>) -> Var {
-        self.mean_of(&MeanOf(Absolute), prediction, target, Args::NONE)
+        self.mean_of(Op::Mae, prediction, target, Args::NONE)
     }
 
     /// Mean over all entries of ½d² where |d| ≤ δ, and δ(|d| − ½δ) elsewhere, with d = a − b: 1×1.
@@ -40,7 +40,7 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn huber(&mut self, prediction: impl Into<Var>, target: impl Into<Var>, delta: T) -> Var {
         assert!(delta > T::ZERO, "huber: delta is {delta}, not positive");
-        self.mean_of(&MeanOf(Huber), prediction, target, Args::scalar(delta))
+        self.mean_of(Op::Huber, prediction, target, Args::scalar(delta))
     }
 
     /// Binary cross-entropy from logits z with targets t: mean of −t·ln σ(z) − (1 − t)·ln(1 − σ(z)) over
@@ -61,26 +61,20 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn bce_with_logits(&mut self, logits: impl Into<Var>, targets: impl Into<Var>) -> Var {
-        self.mean_of(&MeanOf(Bce), logits, targets, Args::NONE)
+        self.mean_of(Op::BceWithLogits, logits, targets, Args::NONE)
     }
 
     #[track_caller]
-    fn mean_of<L: Pointwise<T>>(
-        &mut self,
-        op: &'static MeanOf<L>,
-        a: impl Into<Var>,
-        b: impl Into<Var>,
-        args: Args<T>,
-    ) -> Var {
-        let (a, b) = (a.into(), b.into());
-        let (sa, sb) = (self.shape_for(L::NAME, a), self.shape_for(L::NAME, b));
-        assert!(sa == sb, "{}: {a} is {sa} but {b} is {sb} (the shapes must be equal)", L::NAME);
+    fn mean_of(&mut self, op: Op, a: impl Into<Var>, b: impl Into<Var>, args: Args<T>) -> Var {
+        let (op, a, b) = (op.get(), a.into(), b.into());
+        let (sa, sb) = (self.shape_under(op, a), self.shape_under(op, b));
+        assert!(sa == sb, "{}: {a} is {sa} but {b} is {sb} (the shapes must be equal)", op.name());
         self.apply(op, &[a, b], Shape::SCALAR, args)
     }
 }
 
 /// The loss of one entry.
-trait Pointwise<T: Float>: Sync {
+pub(super) trait Pointwise<T: Float>: Sync {
     const NAME: &'static str;
     const SCALARS: usize = 0;
 
@@ -91,7 +85,7 @@ trait Pointwise<T: Float>: Sync {
     fn backward_b(a: T, b: T, dy: T, args: &Args<T>) -> T;
 }
 
-struct MeanOf<L>(L);
+pub(super) struct MeanOf<L>(pub L);
 
 impl<T: Float, L: Pointwise<T>> Operation<T> for MeanOf<L> {
     fn name(&self) -> &'static str {
@@ -133,7 +127,7 @@ impl<T: Float, L: Pointwise<T>> Operation<T> for MeanOf<L> {
     }
 }
 
-struct Squared;
+pub(super) struct Squared;
 impl<T: Float> Pointwise<T> for Squared {
     const NAME: &'static str = "mse";
     #[inline(always)]
@@ -150,7 +144,7 @@ impl<T: Float> Pointwise<T> for Squared {
     }
 }
 
-struct Absolute;
+pub(super) struct Absolute;
 impl<T: Float> Pointwise<T> for Absolute {
     const NAME: &'static str = "mae";
     #[inline(always)]
@@ -167,7 +161,7 @@ impl<T: Float> Pointwise<T> for Absolute {
     }
 }
 
-struct Huber;
+pub(super) struct Huber;
 impl Huber {
     #[inline(always)]
     fn backward<T: Float>(d: T, delta: T, dy: T) -> T {
@@ -200,7 +194,7 @@ impl<T: Float> Pointwise<T> for Huber {
     }
 }
 
-struct Bce;
+pub(super) struct Bce;
 impl<T: Float> Pointwise<T> for Bce {
     const NAME: &'static str = "bce_with_logits";
     #[inline(always)]

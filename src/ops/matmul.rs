@@ -1,5 +1,6 @@
 //! Matrix products, with either side transposed.
 
+use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
@@ -23,7 +24,7 @@ impl<T: Float> Tape<T> {
         let (a, b) = (a.into(), b.into());
         let (sa, sb) = (self.shape_for("matmul", a), self.shape_for("matmul", b));
         assert!(sa.cols == sb.rows, "matmul: {a} is {sa} but {b} is {sb} ({} ≠ {})", sa.cols, sb.rows);
-        self.apply(&Matmul, &[a, b], Shape::new(sa.rows, sb.cols), Args::NONE)
+        self.apply(Op::Matmul.get(), &[a, b], Shape::new(sa.rows, sb.cols), Args::NONE)
     }
 
     /// A·Bᵀ of m×k and n×k: m×n. Nothing is copied to transpose.
@@ -42,7 +43,7 @@ impl<T: Float> Tape<T> {
             sa.cols,
             sb.cols
         );
-        self.apply(&MatmulNt, &[a, b], Shape::new(sa.rows, sb.rows), Args::NONE)
+        self.apply(Op::MatmulNt.get(), &[a, b], Shape::new(sa.rows, sb.rows), Args::NONE)
     }
 
     /// Aᵀ·B of k×m and k×n: m×n. Nothing is copied to transpose.
@@ -61,11 +62,11 @@ impl<T: Float> Tape<T> {
             sa.rows,
             sb.rows
         );
-        self.apply(&MatmulTn, &[a, b], Shape::new(sa.cols, sb.cols), Args::NONE)
+        self.apply(Op::MatmulTn.get(), &[a, b], Shape::new(sa.cols, sb.cols), Args::NONE)
     }
 }
 
-struct Matmul;
+pub(super) struct Matmul;
 impl<T: Float> Operation<T> for Matmul {
     fn name(&self) -> &'static str {
         "matmul"
@@ -82,7 +83,7 @@ impl<T: Float> Operation<T> for Matmul {
     }
 }
 
-struct MatmulNt;
+pub(super) struct MatmulNt;
 impl<T: Float> Operation<T> for MatmulNt {
     fn name(&self) -> &'static str {
         "matmul_nt"
@@ -99,7 +100,7 @@ impl<T: Float> Operation<T> for MatmulNt {
     }
 }
 
-struct MatmulTn;
+pub(super) struct MatmulTn;
 impl<T: Float> Operation<T> for MatmulTn {
     fn name(&self) -> &'static str {
         "matmul_tn"

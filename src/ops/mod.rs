@@ -1,7 +1,7 @@
 //! The operations: one file each, or one for a family; this is the table of contents.
 //!
 //! A file holds, in this order: the methods of [`Tape`](crate::Tape) with formula and shape rule, the
-//! forward and backward pass, the tests. To add an operation, add a file and a line here.
+//! forward and backward pass, the tests. To add an operation, add a file, a line here, and one in `builtin.rs`.
 
 mod activation; // relu leaky_relu gelu gelu_tanh gelu_erf sigmoid tanh softplus silu
 mod arithmetic; // add sub mul div, broadcast
@@ -25,6 +25,7 @@ mod softmax; // softmax log_softmax logsumexp, per row
 mod variance; // biased and unbiased, over all, rows, columns
 
 mod broadcast;
+mod builtin;
 mod elementwise;
 
 #[cfg(test)]
@@ -33,4 +34,5 @@ mod edges;
 pub(crate) mod testing;
 
 pub use broadcast::{Binary, Broadcast};
+pub(crate) use builtin::{Op, Operations};
 pub use elementwise::{Elementwise, Unary, pass_if};

@@ -1,7 +1,7 @@
 //! Lengths: over all entries, over the rows, over the columns.
 
-use super::pass_if;
 use super::reduce::{Over, column_sums, rows_of};
+use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::norm_squared;
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
@@ -29,7 +29,7 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn norm(&mut self, x: impl Into<Var>) -> Var {
-        self.norm_over(&Norm { name: "norm", over: Over::All }, x)
+        self.norm_over(Op::Norm, Over::All, x)
     }
 
     /// The length of each column of m×n, over its m rows: 1×n. Of no rows: 0.
@@ -37,7 +37,7 @@ impl<T: Float> Tape<T> {
     /// Backward: dxᵢⱼ = xᵢⱼ/yⱼ·dyⱼ, and 0 for a column of zeros.
     #[track_caller]
     pub fn norm_rows(&mut self, x: impl Into<Var>) -> Var {
-        self.norm_over(&Norm { name: "norm_rows", over: Over::Rows }, x)
+        self.norm_over(Op::NormRows, Over::Rows, x)
     }
 
     /// The length of each row of m×n, over its n columns: m×1. Of no columns: 0.
@@ -45,22 +45,22 @@ impl<T: Float> Tape<T> {
     /// Backward: dxᵢⱼ = xᵢⱼ/yᵢ·dyᵢ, and 0 for a row of zeros.
     #[track_caller]
     pub fn norm_cols(&mut self, x: impl Into<Var>) -> Var {
-        self.norm_over(&Norm { name: "norm_cols", over: Over::Cols }, x)
+        self.norm_over(Op::NormCols, Over::Cols, x)
     }
 
     #[track_caller]
-    fn norm_over(&mut self, op: &'static Norm, x: impl Into<Var>) -> Var {
-        let x = x.into();
-        let shape = self.shape_for(op.name, x);
-        let to = op.over.shape(shape);
+    fn norm_over(&mut self, op: Op, over: Over, x: impl Into<Var>) -> Var {
+        let (op, x) = (op.get(), x.into());
+        let shape = self.shape_under(op, x);
+        let to = over.shape(shape);
         self.apply(op, &[x], to, Args::NONE.saving(to.len()))
     }
 }
 
 /// Saves the lengths once more, those beyond the type times [`SHRUNK`].
-struct Norm {
-    name: &'static str,
-    over: Over,
+pub(super) struct Norm {
+    pub name: &'static str,
+    pub over: Over,
 }
 
 /// 2⁻³³: the length of 2⁶⁴ numbers is at most 2³² times the largest.

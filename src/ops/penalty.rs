@@ -1,6 +1,6 @@
 //! The L2 penalty on parameters.
 
-use super::pass_if;
+use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::norm_squared;
 use crate::tape::{Args, Backward, Forward, Operation, Param, Shape, Tape, Var};
@@ -33,7 +33,7 @@ impl<T: Float> Tape<T> {
         for group in params.chunks(GROUP) {
             let mut inputs = [group[0].var(); GROUP];
             inputs.iter_mut().zip(group).for_each(|(input, p)| *input = p.var());
-            let part = self.apply(&L2, &inputs[..group.len()], Shape::SCALAR, Args::scalar(lambda));
+            let part = self.apply(Op::L2.get(), &inputs[..group.len()], Shape::SCALAR, Args::scalar(lambda));
             total = Some(match total {
                 Some(total) => self.add(total, part),
                 None => part,
@@ -43,7 +43,7 @@ impl<T: Float> Tape<T> {
     }
 }
 
-struct L2;
+pub(super) struct L2;
 impl<T: Float> Operation<T> for L2 {
     fn name(&self) -> &'static str {
         "l2_penalty"

@@ -1,5 +1,6 @@
 //! One entry of each row.
 
+use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
@@ -34,11 +35,17 @@ impl<T: Float> Tape<T> {
             panic!("pick_cols: column {} of row {i} is not below the {} of {x}", columns[i], shape.cols);
         }
         let to = Shape::new(shape.rows, 1);
-        self.apply_indexed(&PickCols, &[x], to, Args::NONE, columns.iter().map(|&column| column as u32))
+        self.apply_indexed(
+            Op::PickCols.get(),
+            &[x],
+            to,
+            Args::NONE,
+            columns.iter().map(|&column| column as u32),
+        )
     }
 }
 
-struct PickCols;
+pub(super) struct PickCols;
 impl<T: Float> Operation<T> for PickCols {
     fn name(&self) -> &'static str {
         "pick_cols"

@@ -1,5 +1,6 @@
 //! Sums and means: over all entries, over the rows, over the columns.
 
+use super::Op;
 use crate::Float;
 use crate::linalg::{self, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
@@ -13,7 +14,7 @@ impl<T: Float> Tape<T> {
     /// If `x` is stale; so for all methods of this file.
     #[track_caller]
     pub fn sum(&mut self, x: impl Into<Var>) -> Var {
-        self.reduce(&Reduce { name: "sum", over: Over::All, mean: false }, x)
+        self.reduce(Op::Sum, Over::All, x)
     }
 
     /// Mean of all entries: 1×1. Of no entries: NaN, as in NumPy.
@@ -21,7 +22,7 @@ impl<T: Float> Tape<T> {
     /// Backward: dxᵢⱼ = dy/mn.
     #[track_caller]
     pub fn mean(&mut self, x: impl Into<Var>) -> Var {
-        self.reduce(&Reduce { name: "mean", over: Over::All, mean: true }, x)
+        self.reduce(Op::Mean, Over::All, x)
     }
 
     /// Σ of the rows of m×n: 1×n, the sum of each column. Of no rows: 0.
@@ -38,7 +39,7 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn sum_rows(&mut self, x: impl Into<Var>) -> Var {
-        self.reduce(&Reduce { name: "sum_rows", over: Over::Rows, mean: false }, x)
+        self.reduce(Op::SumRows, Over::Rows, x)
     }
 
     /// Σ of the columns of m×n: m×1, the sum of each row. Of no columns: 0.
@@ -46,7 +47,7 @@ impl<T: Float> Tape<T> {
     /// Backward: dxᵢⱼ = dyᵢ.
     #[track_caller]
     pub fn sum_cols(&mut self, x: impl Into<Var>) -> Var {
-        self.reduce(&Reduce { name: "sum_cols", over: Over::Cols, mean: false }, x)
+        self.reduce(Op::SumCols, Over::Cols, x)
     }
 
     /// Mean of the rows of m×n: 1×n, the mean of each column. Of no rows: NaN, as in NumPy.
@@ -54,7 +55,7 @@ impl<T: Float> Tape<T> {
     /// Backward: dxᵢⱼ = dyⱼ/m.
     #[track_caller]
     pub fn mean_rows(&mut self, x: impl Into<Var>) -> Var {
-        self.reduce(&Reduce { name: "mean_rows", over: Over::Rows, mean: true }, x)
+        self.reduce(Op::MeanRows, Over::Rows, x)
     }
 
     /// Mean of the columns of m×n: m×1, the mean of each row. Of no columns: NaN, as in NumPy.
@@ -62,14 +63,14 @@ impl<T: Float> Tape<T> {
     /// Backward: dxᵢⱼ = dyᵢ/n.
     #[track_caller]
     pub fn mean_cols(&mut self, x: impl Into<Var>) -> Var {
-        self.reduce(&Reduce { name: "mean_cols", over: Over::Cols, mean: true }, x)
+        self.reduce(Op::MeanCols, Over::Cols, x)
     }
 
     #[track_caller]
-    fn reduce(&mut self, op: &'static Reduce, x: impl Into<Var>) -> Var {
-        let x = x.into();
-        let shape = self.shape_for(op.name, x);
-        self.apply(op, &[x], op.over.shape(shape), Args::NONE)
+    fn reduce(&mut self, op: Op, over: Over, x: impl Into<Var>) -> Var {
+        let (op, x) = (op.get(), x.into());
+        let shape = self.shape_under(op, x);
+        self.apply(op, &[x], over.shape(shape), Args::NONE)
     }
 }
 
@@ -122,10 +123,10 @@ pub(super) fn column_sums<T: Float>(x: &[T], sums: &mut [T], term: impl Fn(T) ->
     );
 }
 
-struct Reduce {
-    name: &'static str,
-    over: Over,
-    mean: bool,
+pub(super) struct Reduce {
+    pub name: &'static str,
+    pub over: Over,
+    pub mean: bool,
 }
 
 impl Reduce {

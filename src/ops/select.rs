@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
@@ -18,7 +19,7 @@ impl<T: Float> Tape<T> {
         let shape = self.shape_for("slice_rows", x);
         check_range("slice_rows", x, shape, &range, shape.rows, "rows");
         let args = Args { sizes: [range.start, range.end], ..Args::NONE };
-        self.apply(&SliceRows, &[x], Shape::new(range.len(), shape.cols), args)
+        self.apply(Op::SliceRows.get(), &[x], Shape::new(range.len(), shape.cols), args)
     }
 
     /// The columns `range` of m×n: one column per number in the range.
@@ -40,7 +41,7 @@ impl<T: Float> Tape<T> {
         let shape = self.shape_for("slice_cols", x);
         check_range("slice_cols", x, shape, &range, shape.cols, "columns");
         let args = Args { sizes: [range.start, range.end], ..Args::NONE };
-        self.apply(&SliceCols, &[x], Shape::new(shape.rows, range.len()), args)
+        self.apply(Op::SliceCols.get(), &[x], Shape::new(shape.rows, range.len()), args)
     }
 
     /// The rows of m×n with the numbers `indices`, k of them: k×n. This is the lookup of an embedding.
@@ -67,7 +68,13 @@ impl<T: Float> Tape<T> {
             panic!("gather_rows: index {} at {i} is not below the {} rows of {x}", indices[i], shape.rows);
         }
         let to = Shape::new(indices.len(), shape.cols);
-        self.apply_indexed(&GatherRows, &[x], to, Args::NONE, indices.iter().map(|&index| index as u32))
+        self.apply_indexed(
+            Op::GatherRows.get(),
+            &[x],
+            to,
+            Args::NONE,
+            indices.iter().map(|&index| index as u32),
+        )
     }
 }
 
@@ -83,7 +90,7 @@ fn describe_range<T: Float>(args: &Args<T>) -> String {
     format!(" {}..{}", args.sizes[0], args.sizes[1])
 }
 
-struct SliceRows;
+pub(super) struct SliceRows;
 impl<T: Float> Operation<T> for SliceRows {
     fn name(&self) -> &'static str {
         "slice_rows"
@@ -106,7 +113,7 @@ impl<T: Float> Operation<T> for SliceRows {
     }
 }
 
-struct SliceCols;
+pub(super) struct SliceCols;
 impl<T: Float> Operation<T> for SliceCols {
     fn name(&self) -> &'static str {
         "slice_cols"
@@ -135,7 +142,7 @@ impl<T: Float> Operation<T> for SliceCols {
     }
 }
 
-struct GatherRows;
+pub(super) struct GatherRows;
 impl<T: Float> Operation<T> for GatherRows {
     fn name(&self) -> &'static str {
         "gather_rows"

@@ -1,6 +1,6 @@
 //! Softmax, its logarithm, and log-sum-exp, per row.
 
-use super::pass_if;
+use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::simd::vectorize;
 use crate::linalg::{reduce, sum};
@@ -20,7 +20,7 @@ impl<T: Float> Tape<T> {
     pub fn softmax(&mut self, x: impl Into<Var>) -> Var {
         let x = x.into();
         let shape = self.shape_for("softmax", x);
-        self.apply(&Softmax, &[x], shape, Args::NONE)
+        self.apply(Op::Softmax.get(), &[x], shape, Args::NONE)
     }
 
     /// ln softmax in every row of m×n: m×n, exact also where the probability is near 0 or 1.
@@ -32,7 +32,7 @@ impl<T: Float> Tape<T> {
     pub fn log_softmax(&mut self, x: impl Into<Var>) -> Var {
         let x = x.into();
         let shape = self.shape_for("log_softmax", x);
-        self.apply(&LogSoftmax, &[x], shape, Args::NONE.saving(shape.len()))
+        self.apply(Op::LogSoftmax.get(), &[x], shape, Args::NONE.saving(shape.len()))
     }
 
     /// ln Σⱼ e^(xᵢⱼ) of every row i of m×n: m×1.
@@ -51,7 +51,7 @@ impl<T: Float> Tape<T> {
     pub fn logsumexp(&mut self, x: impl Into<Var>) -> Var {
         let x = x.into();
         let shape = self.shape_for("logsumexp", x);
-        self.apply(&LogSumExp, &[x], Shape::new(shape.rows, 1), Args::NONE.saving(shape.len()))
+        self.apply(Op::LogSumExp.get(), &[x], Shape::new(shape.rows, 1), Args::NONE.saving(shape.len()))
     }
 }
 
@@ -178,7 +178,7 @@ fn first_of_largest<T: Float>(x: &[T]) -> usize {
     x[start..].iter().position(|x| *x == max).map_or(0, |at| start + at)
 }
 
-struct Softmax;
+pub(super) struct Softmax;
 impl<T: Float> Operation<T> for Softmax {
     fn name(&self) -> &'static str {
         "softmax"
@@ -199,7 +199,7 @@ impl<T: Float> Operation<T> for Softmax {
     }
 }
 
-struct LogSoftmax;
+pub(super) struct LogSoftmax;
 impl<T: Float> Operation<T> for LogSoftmax {
     fn name(&self) -> &'static str {
         "log_softmax"
@@ -224,7 +224,7 @@ impl<T: Float> Operation<T> for LogSoftmax {
     }
 }
 
-struct LogSumExp;
+pub(super) struct LogSumExp;
 impl<T: Float> Operation<T> for LogSumExp {
     fn name(&self) -> &'static str {
         "logsumexp"

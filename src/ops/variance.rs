@@ -1,5 +1,6 @@
 //! Variances: over all entries, over the rows, over the columns.
 
+use super::Op;
 use super::reduce::Over;
 use crate::Float;
 use crate::linalg::{centre, centre_columns};
@@ -25,7 +26,7 @@ impl<T: Float> Tape<T> {
     /// ```
     #[track_caller]
     pub fn variance(&mut self, x: impl Into<Var>) -> Var {
-        self.variance_over(&Variance { name: "variance", over: Over::All, unbiased: false }, x)
+        self.variance_over(Op::Variance, Over::All, x)
     }
 
     /// Population variance of each column of m×n, over its m rows: 1×n. Of no rows: NaN.
@@ -33,7 +34,7 @@ impl<T: Float> Tape<T> {
     /// Backward: dxᵢⱼ = 2(xᵢⱼ − μⱼ)/m · dyⱼ.
     #[track_caller]
     pub fn variance_rows(&mut self, x: impl Into<Var>) -> Var {
-        self.variance_over(&Variance { name: "variance_rows", over: Over::Rows, unbiased: false }, x)
+        self.variance_over(Op::VarianceRows, Over::Rows, x)
     }
 
     /// Population variance of each row of m×n, over its n columns: m×1. Of no columns: NaN.
@@ -41,7 +42,7 @@ impl<T: Float> Tape<T> {
     /// Backward: dxᵢⱼ = 2(xᵢⱼ − μᵢ)/n · dyᵢ.
     #[track_caller]
     pub fn variance_cols(&mut self, x: impl Into<Var>) -> Var {
-        self.variance_over(&Variance { name: "variance_cols", over: Over::Cols, unbiased: false }, x)
+        self.variance_over(Op::VarianceCols, Over::Cols, x)
     }
 
     /// Sample variance Σ(x − μ)²/(N − 1) of all N entries: 1×1. Of fewer than two entries: NaN.
@@ -49,7 +50,7 @@ impl<T: Float> Tape<T> {
     /// Backward: dx = 2(x − μ)/(N − 1) · dy.
     #[track_caller]
     pub fn unbiased_variance(&mut self, x: impl Into<Var>) -> Var {
-        self.variance_over(&Variance { name: "unbiased_variance", over: Over::All, unbiased: true }, x)
+        self.variance_over(Op::UnbiasedVariance, Over::All, x)
     }
 
     /// Sample variance of each column of m×n, over its m rows: 1×n. Of fewer than two rows: NaN.
@@ -57,7 +58,7 @@ impl<T: Float> Tape<T> {
     /// Backward: dxᵢⱼ = 2(xᵢⱼ − μⱼ)/(m − 1) · dyⱼ.
     #[track_caller]
     pub fn unbiased_variance_rows(&mut self, x: impl Into<Var>) -> Var {
-        self.variance_over(&Variance { name: "unbiased_variance_rows", over: Over::Rows, unbiased: true }, x)
+        self.variance_over(Op::UnbiasedVarianceRows, Over::Rows, x)
     }
 
     /// Sample variance of each row of m×n, over its n columns: m×1. Of fewer than two columns: NaN.
@@ -65,23 +66,23 @@ impl<T: Float> Tape<T> {
     /// Backward: dxᵢⱼ = 2(xᵢⱼ − μᵢ)/(n − 1) · dyᵢ.
     #[track_caller]
     pub fn unbiased_variance_cols(&mut self, x: impl Into<Var>) -> Var {
-        self.variance_over(&Variance { name: "unbiased_variance_cols", over: Over::Cols, unbiased: true }, x)
+        self.variance_over(Op::UnbiasedVarianceCols, Over::Cols, x)
     }
 
     #[track_caller]
-    fn variance_over(&mut self, op: &'static Variance, x: impl Into<Var>) -> Var {
-        let x = x.into();
-        let shape = self.shape_for(op.name, x);
-        let to = op.over.shape(shape);
+    fn variance_over(&mut self, op: Op, over: Over, x: impl Into<Var>) -> Var {
+        let (op, x) = (op.get(), x.into());
+        let shape = self.shape_under(op, x);
+        let to = over.shape(shape);
         self.apply(op, &[x], to, Args::NONE.saving(shape.len() + to.len()))
     }
 }
 
 /// Saves x − μ, and behind it μ: the difference of large numbers is taken once, and before anything is squared.
-struct Variance {
-    name: &'static str,
-    over: Over,
-    unbiased: bool,
+pub(super) struct Variance {
+    pub name: &'static str,
+    pub over: Over,
+    pub unbiased: bool,
 }
 
 impl Variance {

@@ -5,7 +5,7 @@ use super::node::Node;
 use super::{Args, Phase, Shape, Tape, Var};
 use crate::Float;
 use crate::linalg::simd::vectorize;
-use crate::linalg::{Mat, gemm};
+use crate::linalg::{Mat, column_sums, gemm};
 
 impl<T: Float> Tape<T> {
     /// Adds ∂`loss`/∂θ to the gradient of every parameter θ, and sets that of every other node.
@@ -312,16 +312,39 @@ impl<'a, T: Float> Backward<'a, T> {
     /// Anywhere in dX, for what touches a part of input `k` only, or the same entry several times.
     #[inline(always)]
     pub fn add_at(&mut self, k: usize, f: impl FnOnce(Sum<'_, T>)) {
-        if let Some((dx, written)) = self.dx(k) {
-            if !written {
-                dx.fill(T::ZERO);
-            }
+        if let Some(dx) = self.sum(k) {
             vectorize(
                 dx.len(),
                 #[inline(always)]
-                move || f(Sum(dx)),
+                move || f(dx),
             );
         }
+    }
+
+    /// dx += the sum of each column of an m×n matrix of terms, for input `k`, whose n entries get one sum each.
+    ///
+    /// `add(start, part)` adds the terms from number `start` on, row-major, to `part`, a part of one row, or
+    /// several whole rows.
+    #[inline(always)]
+    pub(crate) fn add_column_sums(&mut self, k: usize, terms: usize, add: impl FnMut(usize, &mut [T])) {
+        let Some(mut dx) = self.sum(k) else { return };
+        column_sums(
+            terms,
+            dx.len(),
+            add,
+            #[inline(always)]
+            |column, sums| dx.part(column, sums.len()).add_slice(sums),
+        );
+    }
+
+    /// The gradient of input `k`, to be added to; `None` where none is needed.
+    #[inline]
+    pub(crate) fn sum(&mut self, k: usize) -> Option<Sum<'_, T>> {
+        let (dx, written) = self.dx(k)?;
+        if !written {
+            dx.fill(T::ZERO);
+        }
+        Some(Sum(dx))
     }
 
     /// The gradient of input `k` and whether it already holds something to add to; `None` where no

@@ -224,6 +224,16 @@ impl<T: Float> Tape<T> {
         self.node(op, v).shape()
     }
 
+    /// The same, for an operation itself, whose name is asked for only where it is needed.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn shape_under(&self, op: &dyn Operation<T>, v: Var) -> Shape {
+        match self.find(v) {
+            Some(node) => node.shape(),
+            None => stale(op.name(), v),
+        }
+    }
+
     /// A value as a matrix.
     ///
     /// # Panics
