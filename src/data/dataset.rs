@@ -118,6 +118,8 @@ pub struct Dataset {
     pub(super) map: Arc<Affine>,
     pub(super) labels: Labels,
     weights: Option<Arc<Vec<f64>>>,
+    /// Where the stored rows come from, if they were computed from those of another data set.
+    origin: Option<Arc<Vec<u32>>>,
     len: usize,
     features: usize,
     class_names: Option<Arc<[String]>>,
@@ -157,6 +159,7 @@ impl Dataset {
             map,
             labels: Labels::None,
             weights: None,
+            origin: None,
             len,
             features,
             class_names: None,
@@ -312,7 +315,13 @@ impl Dataset {
         let new = Dataset::new(values, features)?;
         assert_eq!(new.len, self.len, "with_features: the numbers of rows differ");
         let (labels, weights) = (self.labels.clone(), self.weights.clone());
-        Ok(Dataset { labels, weights, class_names: self.class_names.clone(), ..new })
+        let origin = match (&self.rows, &self.origin) {
+            (None, None) => None,
+            _ => {
+                Some(Arc::new(collected((0..self.len).map(|i| self.place(i) as u32), "the places of rows")?))
+            }
+        };
+        Ok(Dataset { labels, weights, origin, class_names: self.class_names.clone(), ..new })
     }
 
     /// The rows `indices`, in that order; a row may come twice. The features are shared.
@@ -483,6 +492,18 @@ impl Dataset {
         assert!(i < self.len, "bytes: row {i} of a dataset of {} rows", self.len);
         let start = self.stored_row(i) * self.features;
         if let Features::U8(v) = &self.stored { Some(&v[start..start + self.features]) } else { None }
+    }
+
+    /// The place of row `i` in the data set that was read or made in the beginning: its row number there, through
+    /// all subsets, splits, folds and preparations.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    #[track_caller]
+    pub fn place(&self, i: usize) -> usize {
+        assert!(i < self.len, "place: row {i} of a dataset of {} rows", self.len);
+        let stored = self.stored_row(i);
+        self.origin.as_ref().map_or(stored, |origin| origin[stored] as usize)
     }
 
     /// What is stored, of all rows, those of other subsets too.

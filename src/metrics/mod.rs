@@ -53,6 +53,7 @@ mod accuracy;
 mod argmax;
 mod calibration;
 mod confusion;
+mod evaluation;
 mod input;
 mod log_loss;
 mod ranking;
@@ -63,6 +64,7 @@ pub use accuracy::{accuracy, balanced_accuracy, top_k_accuracy};
 pub use argmax::{SeenClasses, argmax};
 pub use calibration::{brier_score, expected_calibration_error};
 pub use confusion::ConfusionMatrix;
+pub use evaluation::{Evaluation, ValueErrors};
 pub use log_loss::log_loss;
 pub use ranking::{
     Average, average_precision, average_precision_by_class, average_precision_one_vs_rest, roc_auc,

@@ -4,7 +4,11 @@ pub mod kernel;
 pub mod linear;
 mod logistic;
 mod mlp;
+mod network;
 pub mod ntk;
+mod predictor;
 
 pub use logistic::{Derivatives, LogisticOptions, LogisticRegression, Scheme};
 pub use mlp::Mlp;
+pub use network::{Network, NetworkBuilder};
+pub use predictor::{Fitted, Inputs, Predictor, Rows, Scores, Task};

@@ -61,6 +61,13 @@ impl Activation {
         (Activation::Identity, "identity"),
     ];
 
+    /// Its name in [`TABLE`](Self::TABLE).
+    pub fn name(self) -> &'static str {
+        let (_, name) =
+            Self::TABLE.iter().find(|(activation, _)| *activation == self).expect("all are in it");
+        name
+    }
+
     /// Appends the function of every entry of `x`; returns `x` itself for the identity.
     ///
     /// # Panics
@@ -111,8 +118,7 @@ impl<T: Float> Module<T> for Activation {
 /// The name, such as `relu`.
 impl fmt::Display for Activation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = Self::TABLE.iter().find(|(activation, _)| activation == self).map(|(_, name)| *name);
-        f.write_str(name.unwrap_or_default())
+        f.write_str(self.name())
     }
 }
 

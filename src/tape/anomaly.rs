@@ -69,7 +69,7 @@ impl From<Anomaly> for Error {
 }
 
 /// What a watching tape remembers.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Watch {
     first: Option<Anomaly>,
     /// The lines that made the nodes; `None` for those from before the watch was switched on.

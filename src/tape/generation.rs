@@ -14,8 +14,8 @@ pub(super) struct Identity {
 
 /// The generation of every node, as a list of stretches of the arena.
 ///
-/// A rewind begins a new generation, and what is appended belongs to it. So generations never decrease
-/// along the arena, and no node needs to hold its own. There are 2⁶⁴ of them: none comes again.
+/// A rewind begins a new generation, and what is appended belongs to it. So each generation is one stretch of the
+/// arena, and no node needs to hold its own. There are 2⁶⁴ of them: none comes again.
 pub(super) struct Generations {
     identity: Identity,
     /// What the nodes from `start` on belong to.
@@ -56,6 +56,15 @@ impl Generations {
     fn of_older(&self, index: usize) -> u64 {
         let behind = self.older.partition_point(|(start, _)| *start <= index);
         self.older[behind - 1].1
+    }
+
+    /// Those of a clone: the `nodes` that are there keep their generations, and what is appended to it belongs to
+    /// one of its own, drawn at random, so that the original does not take it for its own.
+    pub fn fork(&self, nodes: usize, params: usize) -> Self {
+        let mut fork = Generations { older: self.older.clone(), ..*self };
+        fork.rewind(nodes, params);
+        fork.current = RandomState::new().hash_one(2u8);
+        fork
     }
 
     /// Begins a new generation behind the first `nodes`.

@@ -1,53 +1,13 @@
 //! A model on data it does not learn from.
 
-use std::fmt;
-
 use crate::data::{Batches, Dataset};
-use crate::metrics::{ConfusionMatrix, SeenClasses};
+use crate::metrics::{ConfusionMatrix, Evaluation, SeenClasses};
 use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
 /// Rows that go through the model at once: enough for the products to run at full speed.
 pub const EVALUATION_ROWS: usize = 256;
-
-/// How a model does on a set; printed, loss, accuracy and the confusion matrix.
-#[derive(Clone, Debug)]
-pub struct Evaluation {
-    /// Number of samples.
-    pub samples: usize,
-    /// Mean loss over the samples.
-    pub loss: f64,
-    /// True against predicted class; `None` for regression.
-    pub confusion: Option<ConfusionMatrix>,
-}
-
-impl Evaluation {
-    /// Share of samples classified right, from 0 to 1; `None` for regression. A sample that is
-    /// [undecided](Self::undecided) is not.
-    pub fn accuracy(&self) -> Option<f64> {
-        self.confusion.as_ref().map(ConfusionMatrix::accuracy)
-    }
-
-    /// Samples without a class, because their largest score stands there twice or a score is NaN: see
-    /// [`argmax`](crate::metrics::argmax). 0 for regression.
-    pub fn undecided(&self) -> u64 {
-        self.confusion.as_ref().map_or(0, ConfusionMatrix::undecided)
-    }
-}
-
-impl fmt::Display for Evaluation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (samples, loss) = (self.samples, self.loss);
-        match &self.confusion {
-            None => writeln!(f, "loss {loss:.6} ({samples} samples)"),
-            Some(confusion) => {
-                let accuracy = confusion.accuracy();
-                write!(f, "loss {loss:.6}, accuracy {accuracy:.4} ({samples} samples)\n{confusion}")
-            }
-        }
-    }
-}
 
 /// The outputs of `module` for every sample of `data`, row-major. The tape is rewound before and after.
 ///
@@ -136,7 +96,7 @@ pub fn evaluate_seen<T: Float>(
             data.len()
         )));
     }
-    Ok(Evaluation { samples: data.len(), loss: mean, confusion })
+    Ok(Evaluation { samples: data.len(), loss: mean, confusion, values: None })
 }
 
 /// Calls `f` with the output for block after block of the rows.

@@ -12,10 +12,10 @@ mod run;
 mod trace;
 mod value;
 
-pub use crate::metrics::ConfusionMatrix;
+pub use crate::metrics::{ConfusionMatrix, Evaluation};
 pub use audit::{ActivationFlow, Audit, ParamFlow};
 pub use early_stopping::{Criterion, EarlyStopping, Verdict};
-pub use evaluate::{EVALUATION_ROWS, Evaluation, evaluate, evaluate_seen, predict};
+pub use evaluate::{EVALUATION_ROWS, evaluate, evaluate_seen, predict};
 pub use fit::fit;
 pub use history::{History, Stop};
 pub use observers::Recorder;

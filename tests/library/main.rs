@@ -27,6 +27,7 @@ mod ntk_mnist;
 mod ntk_theory;
 mod op_gradients;
 mod optimizers;
+mod predictors;
 mod reference;
 mod rosenbrock;
 mod schedules;

@@ -10,11 +10,13 @@ mod pca;
 mod projection;
 mod rows;
 mod scale;
+mod transform;
 
 pub use pca::Pca;
 pub use projection::RandomProjection;
 pub use rows::{normalize_rows, smooth_images};
 pub use scale::{MinMax, Standardize};
+pub use transform::{TargetScale, Transform, UnitRows};
 
 use super::Dataset;
 use super::memory::filled;

@@ -38,6 +38,16 @@ impl RandomProjection {
         &self.weights
     }
 
+    /// How many features it takes.
+    pub fn inputs(&self) -> usize {
+        self.weights.len() / self.k
+    }
+
+    /// How many features it gives.
+    pub fn outputs(&self) -> usize {
+        self.k
+    }
+
     /// The same rows and labels with `k` features, which are new numbers in `f64`.
     ///
     /// # Errors
@@ -47,7 +57,7 @@ impl RandomProjection {
     /// If `data` has another number of features.
     #[track_caller]
     pub fn apply(&self, data: &Dataset) -> Result<Dataset> {
-        let d = self.weights.len() / self.k;
+        let d = self.inputs();
         assert!(d == data.features(), "RandomProjection: made for {d} features, found {}", data.features());
         project(data, None, &self.weights, self.k)
     }

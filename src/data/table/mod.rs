@@ -34,8 +34,10 @@ pub use encode::Encoded;
 pub use options::{Header, Missing, ReadOptions, TableOptions, Task};
 pub use schema::Schema;
 
+use std::path::Path;
 use std::sync::Arc;
 
+use super::Dataset;
 use crate::{Error, Result};
 use names::{nearest, quoted};
 
@@ -198,5 +200,29 @@ impl Lines {
                 line + (row - first) as u64
             }
         }
+    }
+}
+
+impl Dataset {
+    /// The samples of a CSV file with a header: `target` is the column that is to be told, and all others are
+    /// features. Whether it names classes or is a real value is told by what stands in it: see [`Task::Auto`], and
+    /// [`TableOptions`] for other choices.
+    ///
+    /// ```
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/data/iris.csv");
+    /// let iris = tapegrad::Dataset::read_csv(path, "species")?;
+    /// assert_eq!((iris.len(), iris.features(), iris.class_name(2)), (150, 4, "virginica".into()));
+    /// # Ok::<(), tapegrad::Error>(())
+    /// ```
+    ///
+    /// A file that is coded as another one was, such as a test set beside a training set, is read by the
+    /// [`Schema`] of that.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::Error::Io) if the file cannot be read; [`Error::Table`](crate::Error::Table) that names
+    /// line and column where it cannot be used.
+    pub fn read_csv(path: impl AsRef<Path>, target: &str) -> Result<Dataset> {
+        let table = Table::read(path, &ReadOptions::default())?;
+        Ok(Schema::fit(&table, &TableOptions::target(target))?.encode(&table)?.data)
     }
 }

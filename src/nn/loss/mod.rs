@@ -110,6 +110,33 @@ impl Link {
         self != Link::Identity
     }
 
+    /// Whether the outputs tell probabilities of classes.
+    pub fn has_probabilities(self) -> bool {
+        matches!(self, Link::Softmax | Link::Sigmoid | Link::Binary)
+    }
+
+    /// The probability of each class from an output row; they sum to 1. Of a logit each, p = σ(z)/Σσ(z), which
+    /// does not fail where all σ(z) are tiny.
+    ///
+    /// # Panics
+    /// If there are no [probabilities](Self::has_probabilities), or `to` has not a place for each class.
+    #[track_caller]
+    pub fn probabilities(self, row: &[f64], to: &mut [f64]) {
+        let (classes, places) = (self.classes(row.len()), to.len());
+        assert!(self.has_probabilities(), "Link::probabilities: {self:?} has none");
+        assert!(places == classes, "Link::probabilities: {classes} classes, but {places} places");
+        match self {
+            Link::Binary => to.copy_from_slice(&[0.0, row[0]]),
+            // ln σ(z).
+            Link::Sigmoid => to.iter_mut().zip(row).for_each(|(p, z)| *p = -Float::softplus(-z)),
+            _ => to.copy_from_slice(row),
+        }
+        let max = to.iter().fold(f64::NEG_INFINITY, |max, z| Float::max(max, *z));
+        to.iter_mut().for_each(|p| *p = Float::exp(*p - max));
+        let total: f64 = to.iter().sum();
+        to.iter_mut().for_each(|p| *p /= total);
+    }
+
     /// How many classes so many outputs stand for; 0 for none.
     pub(crate) fn classes(self, outputs: usize) -> usize {
         match self {

@@ -1,0 +1,59 @@
+//! How a model does on a set of samples.
+
+use std::fmt;
+
+use super::ConfusionMatrix;
+
+/// How a model does on a set; printed: loss, accuracy and the confusion matrix, or loss and errors of the values.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// Number of samples.
+    pub samples: usize,
+    /// Mean loss over the samples, weighted where they have weights.
+    pub loss: f64,
+    /// True against predicted class; `None` for regression.
+    pub confusion: Option<ConfusionMatrix>,
+    /// For regression, where it was asked for the values themselves.
+    pub values: Option<ValueErrors>,
+}
+
+/// How far predicted values are off, over all samples and targets, on the targets' own scale.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ValueErrors {
+    /// R², the share of the variance that is predicted: [`r2`](super::r2()).
+    pub r2: f64,
+    /// Root of the mean squared error.
+    pub rmse: f64,
+    /// Mean absolute error.
+    pub mae: f64,
+}
+
+impl Evaluation {
+    /// Share of samples classified right, from 0 to 1; `None` for regression. A sample that is
+    /// [undecided](Self::undecided) is not.
+    pub fn accuracy(&self) -> Option<f64> {
+        self.confusion.as_ref().map(ConfusionMatrix::accuracy)
+    }
+
+    /// Samples without a class, because their largest score stands there twice or a score is NaN: see
+    /// [`argmax`](crate::metrics::argmax()). 0 for regression.
+    pub fn undecided(&self) -> u64 {
+        self.confusion.as_ref().map_or(0, ConfusionMatrix::undecided)
+    }
+}
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (samples, loss) = (self.samples, self.loss);
+        match (&self.confusion, self.values) {
+            (Some(confusion), _) => {
+                let accuracy = confusion.accuracy();
+                write!(f, "loss {loss:.6}, accuracy {accuracy:.4} ({samples} samples)\n{confusion}")
+            }
+            (None, Some(ValueErrors { r2, rmse, mae })) => {
+                writeln!(f, "loss {loss:.6}, R² {r2:.4}, RMSE {rmse:.4}, MAE {mae:.4} ({samples} samples)")
+            }
+            (None, None) => writeln!(f, "loss {loss:.6} ({samples} samples)"),
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The parts of a network, before it is known how many numbers go in and come out.
+
+use std::sync::Arc;
+
+use rand_chacha::ChaCha8Rng;
+
+use super::Network;
+use crate::data::preprocess::{TargetScale, Transform};
+use crate::models::{Inputs, Task};
+use crate::nn::loss::{self, Loss};
+use crate::nn::{Activation, Dropout, Init, Linear, Module, ModuleExt, Norm, Residual, Sequential};
+use crate::optim::{Adam, Optimizer};
+use crate::rng::{Purpose, stream};
+use crate::tape::Tape;
+use crate::{Dataset, Error, Float, Result};
+
+/// What makes a module on the tape of the network, for that many numbers per sample.
+type Make<T> = Box<dyn FnOnce(&mut Tape<T>, usize, &mut ChaCha8Rng) -> Result<Arc<dyn Module<T>>>>;
+
+/// A part that is still to be made.
+enum Part<T: Float> {
+    Linear { outputs: usize, bias: bool },
+    Activation(Activation),
+    Dropout(f64),
+    Norm(Norm),
+    Residual(Vec<Part<T>>),
+    Module(Arc<dyn Module<T>>),
+    Make(Make<T>),
+}
+
+/// The parts of a [`Network`], in order, until [`outputs_for`](Self::outputs_for) makes it.
+///
+/// Only there is it known how many numbers go in and come out. A setting out of its range is an error there too.
+pub struct NetworkBuilder<T: Float> {
+    seed: u64,
+    parts: Vec<Part<T>>,
+    inputs: Option<Inputs>,
+    scale: Option<TargetScale>,
+    init: Option<Init>,
+    loss: Option<Arc<dyn Loss<T>>>,
+    optimizer: Option<Optimizer<T>>,
+}
+
+impl<T: Float> NetworkBuilder<T> {
+    pub(super) fn new(seed: u64) -> Self {
+        NetworkBuilder {
+            seed,
+            parts: Vec::new(),
+            inputs: None,
+            scale: None,
+            init: None,
+            loss: None,
+            optimizer: None,
+        }
+    }
+
+    fn part(mut self, part: Part<T>) -> Self {
+        self.parts.push(part);
+        self
+    }
+
+    /// An affine layer to `outputs` numbers per sample, with a bias.
+    pub fn linear(self, outputs: usize) -> Self {
+        self.part(Part::Linear { outputs, bias: true })
+    }
+
+    /// The same without a bias.
+    pub fn linear_without_bias(self, outputs: usize) -> Self {
+        self.part(Part::Linear { outputs, bias: false })
+    }
+
+    /// An activation.
+    pub fn activation(self, activation: Activation) -> Self {
+        self.part(Part::Activation(activation))
+    }
+
+    /// max(x, 0).
+    pub fn relu(self) -> Self {
+        self.activation(Activation::Relu)
+    }
+
+    /// The hyperbolic tangent.
+    pub fn tanh(self) -> Self {
+        self.activation(Activation::Tanh)
+    }
+
+    /// x·σ(1.702x).
+    pub fn gelu(self) -> Self {
+        self.activation(Activation::Gelu)
+    }
+
+    /// [`Dropout`] of each number with probability `p`, in training.
+    pub fn dropout(self, p: f64) -> Self {
+        self.part(Part::Dropout(p))
+    }
+
+    /// [Batch normalisation](crate::nn::BatchNorm).
+    pub fn batch_norm(self) -> Self {
+        self.part(Part::Norm(Norm::Batch))
+    }
+
+    /// [Layer normalisation](crate::nn::LayerNorm).
+    pub fn layer_norm(self) -> Self {
+        self.part(Part::Norm(Norm::Layer))
+    }
+
+    /// x + f(x), with what `block` adds as f: it must end with as many numbers as come in.
+    pub fn residual(self, block: impl FnOnce(Self) -> Self) -> Self {
+        let inner = block(NetworkBuilder::new(self.seed));
+        self.part(Part::Residual(inner.parts))
+    }
+
+    /// A module without parameters, or one whose parameters are not to be made here.
+    pub fn add(self, module: impl Module<T> + 'static) -> Self {
+        self.part(Part::Module(Arc::new(module)))
+    }
+
+    /// A module with parameters: `make` gets the tape to make them on, how many numbers per sample go in, and the
+    /// random stream of initial values.
+    pub fn add_with<M: Module<T> + 'static>(
+        self,
+        make: impl FnOnce(&mut Tape<T>, usize, &mut ChaCha8Rng) -> M + 'static,
+    ) -> Self {
+        self.part(Part::Make(Box::new(move |tape, inputs, rng| Ok(Arc::new(make(tape, inputs, rng))))))
+    }
+
+    /// The initial weights of all affine layers; by default those that suit the activation that follows.
+    pub fn init(mut self, init: Init) -> Self {
+        self.init = Some(init);
+        self
+    }
+
+    /// The loss; by default the cross-entropy for classes and the mean squared error for values.
+    pub fn loss(mut self, loss: impl Loss<T> + 'static) -> Self {
+        self.loss = Some(Arc::new(loss));
+        self
+    }
+
+    /// What takes the steps; by default [`Adam`] with the rate 0.001.
+    pub fn optimizer(mut self, optimizer: Optimizer<T>) -> Self {
+        self.optimizer = Some(optimizer);
+        self
+    }
+
+    /// With every feature brought to mean 0 and variance 1, fitted on `train`.
+    ///
+    /// # Errors
+    /// As [`Inputs::standardize`].
+    pub fn standardize(self, train: &Dataset) -> Result<Self> {
+        self.prepared(train, |inputs| inputs.standardize(train))
+    }
+
+    /// With every feature brought to the interval from 0 to 1, fitted on `train`.
+    ///
+    /// # Errors
+    /// As [`Inputs::min_max`].
+    pub fn min_max(self, train: &Dataset) -> Result<Self> {
+        self.prepared(train, |inputs| inputs.min_max(train))
+    }
+
+    /// With `k` principal components in place of the features, fitted on `train`.
+    ///
+    /// # Errors
+    /// As [`Inputs::pca`].
+    pub fn pca(self, train: &Dataset, k: usize) -> Result<Self> {
+        self.prepared(train, |inputs| inputs.pca(train, k))
+    }
+
+    /// With a fitted step of preparation, for features such as those of `train`.
+    pub fn transform(mut self, train: &Dataset, step: impl Transform + 'static) -> Self {
+        self.inputs = Some(self.inputs.unwrap_or_else(|| Inputs::of(train)).then(step));
+        self
+    }
+
+    fn prepared(mut self, train: &Dataset, step: impl FnOnce(Inputs) -> Result<Inputs>) -> Result<Self> {
+        self.inputs = Some(step(self.inputs.unwrap_or_else(|| Inputs::of(train)))?);
+        Ok(self)
+    }
+
+    /// With targets brought to mean 0 and variance 1 for the training, fitted on `train`; predictions are on the
+    /// targets' own scale.
+    ///
+    /// # Errors
+    /// As [`TargetScale::fit`].
+    pub fn standardize_targets(mut self, train: &Dataset) -> Result<Self> {
+        self.scale = Some(TargetScale::fit(train)?);
+        Ok(self)
+    }
+
+    /// Makes the network for data such as `train`, with one more affine layer at the end that gives the outputs
+    /// that the loss needs: one for each class or value.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if `train` is not what the loss needs, has other features than the preparation, or a part
+    /// takes another number of numbers than the part before gives. [`Error::Setting`] if a setting is out of its
+    /// range, such as a layer of width 0.
+    pub fn outputs_for(self, train: &Dataset) -> Result<Network<T>> {
+        let loss = match self.loss {
+            Some(loss) => loss,
+            None => loss::suited_to(train)?,
+        };
+        let inputs = self.inputs.unwrap_or_else(|| Inputs::of(train));
+        let features = inputs.prepare(&train.take(1))?.features();
+        let mut task = Task::of(train, loss.link())?;
+        if let Task::Values { scale, .. } = &mut task {
+            *scale = self.scale;
+        } else if self.scale.is_some() {
+            return Err(Error::Data("the targets are scaled, but the loss is of classes".into()));
+        }
+        let mut parts = self.parts;
+        parts.push(Part::Linear { outputs: loss.outputs(train)?, bias: true });
+        let (mut tape, mut rng) = (Tape::default(), stream(self.seed, Purpose::Init));
+        let (module, _) = build(parts, features, self.init, &mut tape, &mut rng)?;
+        module.name_parameters(&mut tape);
+        let optimizer = match self.optimizer {
+            Some(optimizer) => optimizer,
+            None => Optimizer::new(Adam::default(), 1e-3)?,
+        };
+        Ok(Network::assemble(module, tape, loss, optimizer, inputs, task))
+    }
+}
+
+/// The parts one behind the other, and how many numbers per sample come out. They are named by what they are and
+/// a number: `linear1`, `relu1`, `linear2`.
+fn build<T: Float>(
+    parts: Vec<Part<T>>,
+    inputs: usize,
+    init: Option<Init>,
+    tape: &mut Tape<T>,
+    rng: &mut ChaCha8Rng,
+) -> Result<(Sequential<T>, usize)> {
+    let (mut net, mut width) = (Sequential::new(), inputs);
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    let mut parts = parts.into_iter().peekable();
+    // What a layer's initial weights should suit: the activation behind it, perhaps behind a normalisation.
+    let mut waiting: Vec<Part<T>> = Vec::new();
+    while let Some(part) = waiting.pop().or_else(|| parts.next()) {
+        let mut given = None;
+        let (kind, module): (&str, Arc<dyn Module<T>>) = match part {
+            Part::Linear { outputs, bias } => {
+                if outputs == 0 {
+                    return Err(Error::setting("widths", "a layer of width 0 lets nothing through"));
+                }
+                if let Some(Part::Norm(_)) = parts.peek() {
+                    waiting.extend(parts.next());
+                }
+                let follows = match parts.peek() {
+                    Some(Part::Activation(activation)) => *activation,
+                    _ => Activation::Identity,
+                };
+                let init = init.unwrap_or(follows.init());
+                init.check::<T>()?;
+                given = Some(outputs);
+                ("linear", Arc::new(Linear::new(tape, width, outputs, bias, init, rng)))
+            }
+            Part::Activation(activation) => (activation.name(), Arc::new(activation)),
+            Part::Dropout(p) => ("dropout", Arc::new(Dropout::new::<T>(p)?)),
+            Part::Norm(norm) => match norm.layer(tape, width)? {
+                Some(layer) => ("norm", Arc::new(layer)),
+                None => continue,
+            },
+            Part::Residual(parts) => {
+                let (block, outputs) = build(parts, width, init, tape, rng)?;
+                if outputs != width {
+                    let why = format!("a residual block takes {width} numbers, but gives {outputs}");
+                    return Err(Error::Data(why));
+                }
+                ("residual", Arc::new(Residual::new(block)))
+            }
+            Part::Module(module) => ("module", module),
+            Part::Make(make) => ("module", make(tape, width, rng)?),
+        };
+        if let Some(takes) = module.inputs().filter(|takes| *takes != width) {
+            let before = net.modules().last().map_or("the data".to_string(), |(_, last)| last.describe());
+            let why = format!("{} takes {takes} numbers, but {before} gives {width}", module.describe());
+            return Err(Error::Data(why));
+        }
+        width = given.unwrap_or_else(|| module.outputs(tape, width));
+        let number = match counts.iter_mut().find(|(name, _)| *name == kind) {
+            Some((_, count)) => {
+                *count += 1;
+                *count
+            }
+            None => {
+                counts.push((kind, 1));
+                1
+            }
+        };
+        net = net.push_shared(format!("{kind}{number}"), module);
+    }
+    Ok((net, width))
+}

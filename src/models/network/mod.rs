@@ -1,0 +1,239 @@
+//! [`Network`]: a network with its tape, trained, measured and asked.
+
+mod builder;
+mod pool;
+
+pub use builder::NetworkBuilder;
+
+use std::fmt;
+use std::sync::Arc;
+
+use pool::Pool;
+
+use super::predictor::errors;
+use super::{Inputs, Predictor, Task};
+use crate::data::preprocess::TargetScale;
+use crate::metrics::{Evaluation, SeenClasses};
+use crate::nn::loss::Loss;
+use crate::nn::{Module, ModuleExt, Sequential, Summary};
+use crate::optim::Optimizer;
+use crate::tape::Tape;
+use crate::train::{self, FitOptions, History, Observer};
+use crate::{Dataset, Error, Float, Matrix, Result};
+
+/// A network with the tape of its parameters, the preparation of its data and its loss: a [`Predictor`] that can
+/// be trained.
+///
+/// ```
+/// use tapegrad::models::{Network, Predictor};
+/// use tapegrad::train::FitOptions;
+/// # use tapegrad::data::synthetic;
+/// # let (data, seed) = (synthetic::spiral(120, 0.1, 7)?, 7);
+///
+/// let (test, train) = data.stratified_split(0.2, seed)?;
+/// let mut net = Network::<f32>::new(seed)
+///     .standardize(&train)?
+///     .linear(64).relu().dropout(0.1).linear(32).relu()
+///     .outputs_for(&train)?;
+/// let history = net.fit(&train, &FitOptions { epochs: 50, ..Default::default() })?;
+/// println!("{}", net.evaluate(&test)?);
+/// let p = net.probabilities(&[0.5, -0.3])?;
+/// # assert_eq!((history.epochs.len(), p.shape()), (50, (1, data.classes())));
+/// # assert!(net.evaluate(&test)?.accuracy() > Some(0.6), "{:?}", net.evaluate(&test)?);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+///
+/// A module of one's own goes in with [`add`](NetworkBuilder::add), or with
+/// [`add_with`](NetworkBuilder::add_with) if it has parameters; a loss of one's own with
+/// [`loss`](NetworkBuilder::loss).
+pub struct Network<T: Float> {
+    module: Sequential<T>,
+    tape: Tape<T>,
+    loss: Arc<dyn Loss<T>>,
+    optimizer: Optimizer<T>,
+    inputs: Inputs,
+    task: Task,
+    /// Whether classes were seen in training already: a further training adds to them.
+    trained: bool,
+    pool: Pool<T>,
+}
+
+impl<T: Float> Network<T> {
+    /// The parts of a network, none yet; `seed` is that of its initial weights.
+    #[expect(clippy::new_ret_no_self, reason = "what is made first is a list of parts")]
+    pub fn new(seed: u64) -> NetworkBuilder<T> {
+        NetworkBuilder::new(seed)
+    }
+
+    fn assemble(
+        module: Sequential<T>,
+        tape: Tape<T>,
+        loss: Arc<dyn Loss<T>>,
+        optimizer: Optimizer<T>,
+        inputs: Inputs,
+        task: Task,
+    ) -> Self {
+        let mut net =
+            Network { module, tape, loss, optimizer, inputs, task, trained: false, pool: Pool::default() };
+        // Before the training no class is out of the question.
+        if let Task::Classes { names, seen, .. } = &mut net.task {
+            *seen = SeenClasses::all(names.len());
+        }
+        net
+    }
+
+    /// Trains it: [`train::fit`]. A second call goes on from where the first one ended.
+    ///
+    /// # Errors
+    /// As [`train::fit`]; [`Error::Data`] if the samples have other features, or their labels or targets do not mean
+    /// what those of [`outputs_for`](NetworkBuilder::outputs_for) did.
+    pub fn fit(&mut self, train: &Dataset, options: &FitOptions) -> Result<History> {
+        self.fit_with(train, None, options, &mut [])
+    }
+
+    /// The same with a validation set, and with observers.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit), and those of the observers.
+    pub fn fit_with(
+        &mut self,
+        train: &Dataset,
+        validation: Option<&Dataset>,
+        options: &FitOptions,
+        observers: &mut [&mut dyn Observer<T>],
+    ) -> Result<History> {
+        let prepared = self.prepared(train)?;
+        let validation = validation.map(|data| self.prepared(data)).transpose()?;
+        if let (Task::Classes { names, seen, .. }, Some(labels)) = (&mut self.task, train.labels()) {
+            let now = SeenClasses::of_labels(labels, names.len())?;
+            let before = self.trained.then(|| seen.clone());
+            let either = |class| now.contains(class) || before.as_ref().is_some_and(|b| b.contains(class));
+            *seen = SeenClasses::from_flags((0..names.len()).map(either).collect());
+            self.trained = true;
+        }
+        // Whatever happens from here on, the parameters may have changed.
+        self.pool = Pool::default();
+        train::fit(
+            &self.module,
+            &*self.loss,
+            &mut self.tape,
+            &mut self.optimizer,
+            &prepared,
+            validation.as_ref(),
+            options,
+            observers,
+        )
+    }
+
+    /// The data as the module and its loss take it.
+    fn prepared(&self, data: &Dataset) -> Result<Dataset> {
+        self.task.check(data)?;
+        let data = self.inputs.prepare(data)?;
+        match self.scale() {
+            Some(scale) => scale.apply(&data),
+            None => Ok(data),
+        }
+    }
+
+    fn scale(&self) -> Option<&TargetScale> {
+        if let Task::Values { scale, .. } = &self.task { scale.as_ref() } else { None }
+    }
+
+    /// The module itself.
+    pub fn module(&self) -> &Sequential<T> {
+        &self.module
+    }
+
+    /// The loss.
+    pub fn loss(&self) -> &dyn Loss<T> {
+        &*self.loss
+    }
+
+    /// The tape of the parameters.
+    pub fn tape(&self) -> &Tape<T> {
+        &self.tape
+    }
+
+    /// The tape of the parameters, to change them.
+    pub fn tape_mut(&mut self) -> &mut Tape<T> {
+        self.pool = Pool::default();
+        &mut self.tape
+    }
+
+    /// What takes the steps.
+    pub fn optimizer_mut(&mut self) -> &mut Optimizer<T> {
+        &mut self.optimizer
+    }
+
+    /// Layers, numbers of parameters and memory of a step with `batch` samples: printed, a table.
+    ///
+    /// # Errors
+    /// As [`Inputs::prepare`]: the module is run on one sample of zeros.
+    pub fn summary(&self, batch: usize) -> Result<Summary> {
+        let zeros = Dataset::new(vec![0.0; self.inputs.features()], self.inputs.features())?;
+        let features = self.inputs.prepare(&zeros)?.features();
+        Ok(Summary::of(&self.module, &mut self.tape.clone_parameters(), features, batch))
+    }
+}
+
+/// The parts, the inputs, and how the network learns.
+impl<T: Float> fmt::Debug for Network<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("module", &self.module)
+            .field("inputs", &self.inputs)
+            .field("task", &self.task)
+            .field("loss", &self.loss.name())
+            .field("optimizer", &self.optimizer.to_string())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T: Float> Predictor for Network<T> {
+    fn describe(&self) -> String {
+        self.module.describe()
+    }
+
+    fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    fn task(&self) -> &Task {
+        &self.task
+    }
+
+    fn outputs(&self, prepared: &Dataset) -> Result<Matrix<f64>> {
+        if prepared.is_empty() {
+            let cols = self.pool.with(&self.tape, |tape| self.module.outputs(tape, prepared.features()));
+            return Ok(Matrix::zeros(0, cols));
+        }
+        let numbers = self.pool.with(&self.tape, |tape| train::predict(&self.module, tape, prepared))?;
+        let cols = numbers.len() / prepared.len();
+        if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
+            let (row, output, value) = (at / cols, at % cols, numbers[at]);
+            return Err(Error::NonFinite(format!("row {row}: output {output} of the network is {value}")));
+        }
+        Ok(Matrix::new(numbers.iter().map(|x| x.to_f64()).collect(), prepared.len(), cols))
+    }
+
+    /// The loss is the network's own, on the scale on which it learns; errors of values are on the targets' own.
+    fn evaluate(&self, data: &Dataset) -> Result<Evaluation> {
+        let prepared = self.prepared(data)?;
+        let all;
+        let seen = match &self.task {
+            Task::Classes { seen, .. } => seen,
+            Task::Values { .. } => {
+                all = SeenClasses::all(0);
+                &all
+            }
+        };
+        let mut evaluation = self.pool.with(&self.tape, |tape| {
+            train::evaluate_seen(&self.module, &*self.loss, tape, &prepared, seen)
+        })?;
+        if let (Task::Values { width, .. }, Some(targets)) = (&self.task, data.targets()) {
+            let found = self.predict(data)?;
+            evaluation.values = Some(errors(targets, found.as_slice(), *width, data.weights())?);
+        }
+        Ok(evaluation)
+    }
+}

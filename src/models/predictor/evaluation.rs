@@ -1,0 +1,57 @@
+//! How good a predictor is.
+
+use super::Task;
+use crate::metrics::{ConfusionMatrix, Evaluation, ValueErrors, log_loss, mae, r2, rmse};
+use crate::{Dataset, Error, Matrix, Result};
+
+/// The figures for these scores of `data`, whose labels or targets were [checked](Task::check).
+///
+/// The loss is the log-loss where the model has probabilities, and the mean squared error of the scores to 1 for
+/// the true class and −1 for the others where it has none; of values, the mean squared error.
+pub(crate) fn evaluation(task: &Task, scores: &Matrix<f64>, data: &Dataset) -> Result<Evaluation> {
+    let (samples, weights) = (data.len(), data.weights());
+    if samples == 0 {
+        return Err(Error::Data("there are no samples to evaluate on".into()));
+    }
+    match task {
+        Task::Values { width, .. } => {
+            let (y, found) = (data.targets().unwrap_or_default(), scores.as_slice());
+            let values = errors(y, found, *width, weights)?;
+            Ok(Evaluation { samples, loss: values.rmse * values.rmse, confusion: None, values: Some(values) })
+        }
+        Task::Classes { names, seen, link } => {
+            let labels = data.labels().unwrap_or_default();
+            let predicted: Vec<_> = scores.rows().map(|row| link.class(row, seen)).collect();
+            let confusion = ConfusionMatrix::of(labels, &predicted, names.len(), weights)?;
+            let loss = if link.has_probabilities() {
+                let mut p = Matrix::zeros(samples, names.len());
+                scores.rows().enumerate().for_each(|(i, row)| link.probabilities(row, p.row_mut(i)));
+                log_loss(labels, p.as_slice(), names.len(), weights)?
+            } else {
+                let mut targets = Matrix::zeros(samples, scores.ncols());
+                for (i, label) in labels.iter().enumerate() {
+                    targets.row_mut(i).fill(-1.0);
+                    targets[(i, *label as usize)] = 1.0;
+                }
+                let error = rmse(targets.as_slice(), scores.as_slice(), scores.ncols(), weights)?;
+                error * error
+            };
+            let confusion = confusion.with_names(names.clone())?;
+            Ok(Evaluation { samples, loss, confusion: Some(confusion), values: None })
+        }
+    }
+}
+
+/// How far values are off.
+pub(crate) fn errors(
+    targets: &[f64],
+    found: &[f64],
+    width: usize,
+    weights: Option<&[f64]>,
+) -> Result<ValueErrors> {
+    Ok(ValueErrors {
+        r2: r2(targets, found, width, weights)?,
+        rmse: rmse(targets, found, width, weights)?,
+        mae: mae(targets, found, width, weights)?,
+    })
+}

@@ -1,0 +1,164 @@
+//! A fitted model with what it needs to answer.
+
+use nalgebra::DMatrix;
+
+use super::{Inputs, Predictor, Task};
+use crate::models::kernel::{KernelMachine, Samples};
+use crate::models::linear::LinearRegression;
+use crate::models::{LogisticRegression, Scheme};
+use crate::nn::loss::Link;
+use crate::{Dataset, Float, Matrix, Result};
+
+/// A map from prepared samples to scores or values: what a family of models brings, and all else is
+/// [`Fitted`]'s.
+pub trait Scores: Send + Sync {
+    /// What it is, in a line.
+    fn describe(&self) -> String;
+
+    /// How its outputs are read where they stand for classes.
+    fn link(&self) -> Link;
+
+    /// The outputs, a sample a row.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) if the samples have another number of features.
+    fn scores(&self, data: &Dataset) -> Result<Matrix<f64>>;
+}
+
+/// A fitted model, and what it needs to answer: the preparation of the features, and what its outputs mean.
+///
+/// ```
+/// use tapegrad::Dataset;
+/// use tapegrad::models::linear::{LinearOptions, LinearRegression};
+/// use tapegrad::models::{Fitted, Inputs, Predictor};
+///
+/// let train = Dataset::new(vec![0.0, 1.0, 2.0], 1)?.with_targets(vec![1.0, 3.0, 5.0], 1)?;
+/// let model = LinearRegression::fit_dataset(&train, &LinearOptions::default())?;
+/// let model = Fitted::regressor(model, Inputs::of(&train), &train)?;
+/// assert!((model.predict(&[10.0])?[(0, 0)] - 21.0).abs() < 1e-12);
+/// assert!(model.evaluate(&train)?.values.expect("values").r2 > 0.999);
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Fitted<M> {
+    model: M,
+    inputs: Inputs,
+    task: Task,
+}
+
+impl<M: Scores> Fitted<M> {
+    /// A model of the classes of `train`, fitted to what `inputs` makes of its features.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) if `train` has no class labels.
+    pub fn classifier(model: M, inputs: Inputs, train: &Dataset) -> Result<Fitted<M>> {
+        let task = Task::of(train, model.link())?;
+        Ok(Fitted { model, inputs, task })
+    }
+
+    /// A model of the targets of `train`, fitted to what `inputs` makes of its features.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) if `train` has no targets.
+    pub fn regressor(model: M, inputs: Inputs, train: &Dataset) -> Result<Fitted<M>> {
+        let task = Task::of(train, Link::Identity)?;
+        Ok(Fitted { model, inputs, task })
+    }
+
+    /// The model itself.
+    pub fn model(&self) -> &M {
+        &self.model
+    }
+}
+
+impl<M: Scores> Predictor for Fitted<M> {
+    fn describe(&self) -> String {
+        self.model.describe()
+    }
+
+    fn inputs(&self) -> &Inputs {
+        &self.inputs
+    }
+
+    fn task(&self) -> &Task {
+        &self.task
+    }
+
+    fn outputs(&self, prepared: &Dataset) -> Result<Matrix<f64>> {
+        self.model.scores(prepared)
+    }
+}
+
+/// Samples that are copied at a time.
+const BLOCK: usize = 1024;
+
+/// The outputs of block after block of the samples, one below the other.
+fn by_blocks(data: &Dataset, outputs: impl Fn(&Dataset) -> Result<DMatrix<f64>>) -> Result<Matrix<f64>> {
+    let (mut all, mut cols) = (Vec::new(), 0);
+    let indices: Vec<usize> = (0..data.len()).collect();
+    // Once for no samples as well: the number of columns is the model's to tell.
+    for block in indices.chunks(BLOCK).chain(indices.is_empty().then_some(&indices[..])) {
+        let found = outputs(&data.try_subset(block)?)?;
+        cols = found.ncols();
+        all.extend(Matrix::from(&found).into_vec());
+    }
+    Ok(Matrix::new(all, data.len(), cols))
+}
+
+impl Scores for LogisticRegression {
+    fn describe(&self) -> String {
+        format!(
+            "logistic regression, {} features, {} classes, {}",
+            self.features(),
+            self.classes(),
+            self.scheme()
+        )
+    }
+
+    fn link(&self) -> Link {
+        match self.scheme() {
+            Scheme::Binary => Link::Binary,
+            Scheme::Multinomial => Link::Softmax,
+            Scheme::OneVsRest => Link::Sigmoid,
+        }
+    }
+
+    fn scores(&self, data: &Dataset) -> Result<Matrix<f64>> {
+        by_blocks(data, |block| self.logits(&block.try_to_matrix()?))
+    }
+}
+
+impl Scores for LinearRegression {
+    fn describe(&self) -> String {
+        format!("linear regression, {} features, {} targets", self.features(), self.targets())
+    }
+
+    fn link(&self) -> Link {
+        Link::Scores
+    }
+
+    fn scores(&self, data: &Dataset) -> Result<Matrix<f64>> {
+        by_blocks(data, |block| self.predict(&block.try_to_matrix()?))
+    }
+}
+
+/// Every kernel machine, exact and approximate.
+impl<T: Float> Scores for Box<dyn KernelMachine<T>> {
+    fn describe(&self) -> String {
+        self.name()
+    }
+
+    fn link(&self) -> Link {
+        Link::Scores
+    }
+
+    fn scores(&self, data: &Dataset) -> Result<Matrix<f64>> {
+        let (expected, found) = (KernelMachine::inputs(&**self), data.features());
+        if expected != found {
+            let why = format!("{} takes {expected} features, but there are {found}", self.name());
+            return Err(crate::Error::Data(why));
+        }
+        let scores = self.predict(&Samples::from_dataset(data)?);
+        Ok(Matrix::from(&scores.map(|x| x.to_f64())))
+    }
+}

@@ -1,0 +1,126 @@
+//! [`Predictor`]: what has been trained, of every family, asked in one way.
+
+mod evaluation;
+mod fitted;
+mod inputs;
+mod task;
+
+pub(super) use evaluation::errors;
+pub use fitted::{Fitted, Scores};
+pub use inputs::{Inputs, Rows};
+pub use task::Task;
+
+use crate::metrics::Evaluation;
+use crate::{Dataset, Error, Matrix, Result};
+
+/// What has been trained. It has all that it needs to answer: the preparation of the features, the names of the
+/// classes, the scale of the targets.
+///
+/// Every method takes samples as a data set, as a matrix with a sample a row, or as the features of one sample.
+/// Features come as they are; the model prepares them. Any number of threads may ask one model at once, and get
+/// the same bits as one thread.
+///
+/// ```
+/// use tapegrad::Dataset;
+/// use tapegrad::models::{Fitted, Inputs, LogisticOptions, LogisticRegression, Predictor};
+///
+/// let x = vec![1.0, 2.0, 3.0, 10.0, 11.0, 12.0];
+/// let train = Dataset::new(x, 1)?.with_labels(&[0, 0, 0, 1, 1, 1], 2)?.with_class_names(["low", "high"])?;
+/// let inputs = Inputs::of(&train).standardize(&train)?;
+/// let options = LogisticOptions { lambda: 0.1, ..Default::default() };
+/// let model = LogisticRegression::fit_dataset(&inputs.prepare(&train)?, &options)?;
+/// let model = Fitted::classifier(model, inputs, &train)?;
+///
+/// let class = model.classify(&[9.0])?[0].expect("decided");
+/// assert_eq!(model.task().class_names()[class], "high");
+/// assert!(model.probabilities(&[9.0])?[(0, 1)] > 0.7);
+/// assert_eq!(model.evaluate(&train)?.accuracy(), Some(1.0));
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+pub trait Predictor: Send + Sync {
+    /// What it is, in a line.
+    fn describe(&self) -> String;
+
+    /// What it takes.
+    fn inputs(&self) -> &Inputs;
+
+    /// What it tells.
+    fn task(&self) -> &Task;
+
+    /// The model's own outputs for samples that are prepared already, a sample a row.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the samples do not fit; [`Error::NonFinite`] where an output leaves the range.
+    fn outputs(&self, prepared: &Dataset) -> Result<Matrix<f64>>;
+
+    /// The scores of the classes, such as logits, or the values, a sample a row.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the samples have another number of features, or one is NaN or infinite; so for all
+    /// methods below. [`Error::NonFinite`] where a score leaves the range.
+    fn scores(&self, rows: &dyn Rows) -> Result<Matrix<f64>> {
+        let data = rows.to_dataset(self.inputs().features())?;
+        let mut scores = self.outputs(&self.inputs().prepare(&data)?)?;
+        if let Task::Values { scale: Some(scale), .. } = self.task() {
+            scale.undo(scores.as_mut_slice());
+        }
+        Ok(scores)
+    }
+
+    /// The predicted values, a sample a row.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores); [`Error::Data`] if the model tells classes.
+    fn predict(&self, rows: &dyn Rows) -> Result<Matrix<f64>> {
+        match self.task() {
+            Task::Values { .. } => self.scores(rows),
+            Task::Classes { .. } => {
+                Err(Error::Data("the model tells classes: ask it to classify, or for probabilities".into()))
+            }
+        }
+    }
+
+    /// The class of every sample, of those that occurred in training; `None` where it is
+    /// [undecided](crate::metrics::argmax()).
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores); [`Error::Data`] if the model tells values.
+    fn classify(&self, rows: &dyn Rows) -> Result<Vec<Option<usize>>> {
+        let Task::Classes { seen, link, .. } = self.task() else {
+            return Err(Error::Data("the model tells values, and no classes: ask it to predict".into()));
+        };
+        Ok(self.scores(rows)?.rows().map(|row| link.class(row, seen)).collect())
+    }
+
+    /// The probability of every class, a sample a row; a row sums to 1.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores); [`Error::Data`] if the model has no probabilities.
+    fn probabilities(&self, rows: &dyn Rows) -> Result<Matrix<f64>> {
+        let link = match self.task() {
+            Task::Classes { link, .. } if link.has_probabilities() => *link,
+            Task::Classes { .. } => {
+                return Err(Error::Data("the model has scores of classes, but no probabilities".into()));
+            }
+            Task::Values { .. } => {
+                return Err(Error::Data("the model tells values, and no probabilities".into()));
+            }
+        };
+        let scores = self.scores(rows)?;
+        let mut probabilities = Matrix::zeros(scores.nrows(), self.task().classes());
+        for (i, row) in scores.rows().enumerate() {
+            link.probabilities(row, probabilities.row_mut(i));
+        }
+        Ok(probabilities)
+    }
+
+    /// How good it is on data that it has not learnt from; the data's weights count.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores); [`Error::Data`] if there are no samples, or their labels or targets do not mean
+    /// what they meant in training: see [`Task::check`].
+    fn evaluate(&self, data: &Dataset) -> Result<Evaluation> {
+        self.task().check(data)?;
+        evaluation::evaluation(self.task(), &self.scores(data)?, data)
+    }
+}

@@ -1,0 +1,91 @@
+//! What a model has learnt to tell.
+
+use crate::data::preprocess::TargetScale;
+use crate::metrics::SeenClasses;
+use crate::nn::loss::Link;
+use crate::{Dataset, Error, Result};
+
+/// What a model has learnt to tell: classes, or values.
+#[derive(Clone, Debug)]
+pub enum Task {
+    /// Classes by their scores.
+    Classes {
+        /// Their names, which are numbers where the data had none.
+        names: Vec<String>,
+        /// Those that occurred in training: no other is an answer.
+        seen: SeenClasses,
+        /// How scores are read.
+        link: Link,
+    },
+    /// Real values.
+    Values {
+        /// How many for a sample.
+        width: usize,
+        /// The scale on which the model knows them, if it is not their own.
+        scale: Option<TargetScale>,
+    },
+}
+
+impl Task {
+    /// What a model that was trained on this data has learnt to tell; `link` says how its outputs are read.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the link stands for classes and the data has none, or for values and it has no targets.
+    pub fn of(train: &Dataset, link: Link) -> Result<Task> {
+        if !link.classifies() {
+            let width = train.target_width();
+            if width == 0 {
+                return Err(Error::Data("a model of values needs real-valued targets".into()));
+            }
+            return Ok(Task::Values { width, scale: None });
+        }
+        let Some(labels) = train.labels() else {
+            return Err(Error::Data("a model of classes needs class labels".into()));
+        };
+        let names = (0..train.classes()).map(|class| train.class_name(class).into_owned()).collect();
+        Ok(Task::Classes { names, seen: SeenClasses::of_labels(labels, train.classes())?, link })
+    }
+
+    /// Number of classes; 0 where values are told.
+    pub fn classes(&self) -> usize {
+        if let Task::Classes { names, .. } = self { names.len() } else { 0 }
+    }
+
+    /// The names of the classes; none where values are told.
+    pub fn class_names(&self) -> &[String] {
+        if let Task::Classes { names, .. } = self { names } else { &[] }
+    }
+
+    /// Whether the labels or targets of `data` mean what they meant in training.
+    ///
+    /// # Errors
+    /// [`Error::Data`] that names both sides: labels where values are told or the reverse, more classes than the
+    /// model knows, other names for them, or another number of targets.
+    pub fn check(&self, data: &Dataset) -> Result<()> {
+        match self {
+            Task::Classes { names, .. } => {
+                let found = data.classes();
+                if data.labels().is_none() {
+                    return Err(Error::Data("the model tells classes, but the data has no labels".into()));
+                }
+                if found > names.len() {
+                    let known = names.len();
+                    return Err(Error::Data(format!("the model knows {known} classes, the data {found}")));
+                }
+                let other = |class: &usize| data.class_name(*class) != names[*class];
+                if let Some(class) = (0..found).find(other) {
+                    let (ours, theirs) = (&names[class], data.class_name(class));
+                    let why = format!("class {class} is `{ours}` for the model, but `{theirs}` in the data");
+                    return Err(Error::Data(why));
+                }
+            }
+            Task::Values { width, .. } => {
+                let found = data.target_width();
+                if found != *width {
+                    return Err(Error::Data(format!("the model tells {width} values, the data {found}")));
+                }
+            }
+        }
+        Ok(())
+    }
+}
