@@ -236,8 +236,8 @@ impl Dataset {
     /// With a weight for each row, which losses and metrics count it with.
     ///
     /// # Errors
-    /// [`Error::Data`] if there are not as many weights as rows, one is negative, NaN or infinite, or all
-    /// are 0.
+    /// [`Error::Data`] if there are not as many weights as rows, one is negative, NaN or infinite, all are 0, or
+    /// their sum is infinite.
     pub fn with_weights(mut self, weights: Vec<f64>) -> Result<Dataset> {
         if weights.len() != self.len {
             return Err(Error::Data(format!("{} weights for {} rows", weights.len(), self.len)));
@@ -248,6 +248,12 @@ impl Dataset {
         }
         if !weights.is_empty() && weights.iter().all(|w| *w == 0.0) {
             return Err(Error::Data("all weights are 0".into()));
+        }
+        let total: f64 = weights.iter().sum();
+        if !total.is_finite() {
+            return Err(Error::Data(format!(
+                "the sum of the weights is {total}: smaller ones mean the same"
+            )));
         }
         self.weights = Some(Arc::new(weights));
         Ok(self)

@@ -100,7 +100,7 @@ fn fit_at(context: &Context, sets: &Sets, lambda: f64, seed: u64) -> Result<[f64
     let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut rng)?;
     let mut optimizer = Optimizer::new(Momentum::default(), RATE)?
         .with_weight_decay(lambda)?
-        .with_group(Group::new(model.biases(&tape)).with_weight_decay(0.0)?);
+        .with_group(Group::new(model.biases(&tape)).with_weight_decay(0.0)?)?;
     let loss = loss::suited_to(train)?;
     let options = FitOptions::new(context.pick(150, 600), N, seed);
     let mut watch = context.observer("training");
@@ -432,7 +432,7 @@ fn decay_claim(outcome: &mut Outcome, context: &Context, train: &Dataset) -> Res
             let weights = small.model.weights();
             let mut optimizer = Optimizer::new(Sgd, RATE)?
                 .with_weight_decay(if decay { lambda } else { 0.0 })?
-                .with_group(Group::new(small.model.biases(&small.tape)).with_weight_decay(0.0)?);
+                .with_group(Group::new(small.model.biases(&small.tape)).with_weight_decay(0.0)?)?;
             for _ in 0..50 {
                 let mut loss = small.loss(train);
                 if !decay {

@@ -69,8 +69,11 @@ impl BatchNorm {
         let unbiased = T::of(rows as f64 / (rows as f64 - 1.0));
         let (keep, momentum) = (T::ONE - T::of(self.momentum), T::of(self.momentum));
         let columns = running.len() / 2;
-        // A batch whose step is going to be skipped must not spoil them for good.
-        if !statistics.iter().all(|s| s.is_finite()) {
+        // A batch that is not finite itself must not spoil them for good: its step is going to be left out. Of
+        // numbers whose variance alone leaves the range of the type, the running one does as well, which the
+        // training tells.
+        if !statistics[..columns].iter().all(|mean| mean.is_finite()) || statistics.iter().any(|s| s.is_nan())
+        {
             return;
         }
         for (j, (value, new)) in running.iter_mut().zip(statistics).enumerate() {

@@ -119,10 +119,16 @@ impl<T: Float> Binary<T> for Div {
     }
     #[inline(always)]
     fn backward_b(a: T, b: T, dy: T) -> T {
-        // Not by −a/b²: the square leaves the range of the type long before the two quotients do. And a/b may
-        // be infinite, where 0 is still 0.
-        let dy = dy / b;
-        -dy * if dy == T::ZERO { a } else { a / b }
+        // Not by −a/b²: the square leaves the range of the type long before the two quotients do. Where one of
+        // these does, the other one may be so small that the product is in the range all the same.
+        let (of_dy, of_a) = (dy / b, a / b);
+        if of_dy.is_finite() && of_a.is_finite() {
+            -of_dy * of_a
+        } else if of_a.is_finite() {
+            -(dy * of_a) / b
+        } else {
+            -(of_dy * a) / b
+        }
     }
 }
 

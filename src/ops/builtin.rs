@@ -40,6 +40,7 @@ operations! {
     Scale = Elementwise(elementary::Scale);
     Shift = Elementwise(elementary::Shift);
     Exp = Elementwise(elementary::Exp);
+    Expm1 = Elementwise(elementary::Expm1);
     Ln = Elementwise(elementary::Ln);
     Sqrt = Elementwise(elementary::Sqrt);
     Square = Elementwise(elementary::Square);

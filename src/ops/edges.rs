@@ -156,6 +156,25 @@ fn tiny_divisors() {
     let z = tape.div(x, y);
     tape.backward_with(z, |dy| dy.fill(1e-39));
     assert_eq!((tape.grad_slice(x), tape.grad_slice(y)), (&[1.0f32][..], &[-1.0f32][..]));
+    // One of the two quotients leaves the range, and the gradient does not.
+    for (a, b, dy, right) in [
+        (0.0f32, 1e-39f32, 1.0f32, 0.0f64),
+        (0.0, 1e-20, 1e20, 0.0),
+        (0.0, 1e-30, 1e30, 0.0),
+        (1e-45, 1e-39, 1.0, -1.4e33),
+        (1.0, 1e-39, 1e-45, -1.4e33),
+        (1e-30, -1e-20, 1e20, -1e30),
+    ] {
+        let mut tape = Tape::<f32>::default();
+        let (x, y) = (tape.variable_slice(1, 1, &[a]), tape.variable_slice(1, 1, &[b]));
+        let z = tape.div(x, y);
+        tape.backward_with(z, |to| to.fill(dy));
+        let found = f64::from(tape.grad_slice(y)[0]);
+        assert!(
+            (found - right).abs() <= 0.01 * right.abs(),
+            "{a:e}, {b:e}, {dy:e}: {found:e}, not {right:e}"
+        );
+    }
     assert_eq!(run(&[1e-39f32], 1e-39, |t, x| t.ln(x)).1, [1.0]);
     let (_, dx) = run(&[1e-25f32], 1e-20, |t, x| t.powi(x, -1));
     assert!((dx[0] / -1e30 - 1.0).abs() < 1e-6, "{}", dx[0]);

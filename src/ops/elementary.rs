@@ -32,6 +32,17 @@ impl<T: Float> Tape<T> {
         self.elementwise(Op::Exp.get(), x, Args::NONE)
     }
 
+    /// eˣ − 1, with all its digits where x is near 0.
+    ///
+    /// Backward: dx = eˣ·dy; 0 where that is too small for the type, whatever dy is.
+    ///
+    /// # Panics
+    /// If `x` is stale.
+    #[track_caller]
+    pub fn expm1(&mut self, x: impl Into<Var>) -> Var {
+        self.elementwise(Op::Expm1.get(), x, Args::NONE)
+    }
+
     /// Natural logarithm. NaN below zero, −∞ at zero.
     #[track_caller]
     pub fn ln(&mut self, x: impl Into<Var>) -> Var {
@@ -144,6 +155,20 @@ impl<T: Float> Unary<T> for Exp {
     #[inline(always)]
     fn backward(_: T, y: T, dy: T, _: &Args<T>) -> T {
         y * dy
+    }
+}
+
+pub(super) struct Expm1;
+impl<T: Float> Unary<T> for Expm1 {
+    const NAME: &'static str = "expm1";
+    #[inline(always)]
+    fn value(x: T, _: &Args<T>) -> T {
+        x.exp_m1()
+    }
+    #[inline(always)]
+    fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
+        let slope = x.exp();
+        pass_if(slope != T::ZERO, slope * dy)
     }
 }
 

@@ -9,7 +9,7 @@ mod batch_norm; // statistics of a batch, normalisation by column
 mod concat; // several matrices below or beside each other
 mod cross_entropy; // from logits and labels, with label smoothing
 mod dropout; // with the mask in the node's index list
-mod elementary; // neg scale shift exp ln sqrt square powi powf abs clamp
+mod elementary; // neg scale shift exp expm1 ln sqrt square powi powf abs clamp
 mod extremum; // maximum minimum of two, broadcast; max over all, rows, columns
 mod layer_norm; // normalisation by row
 mod layout; // transpose reshape

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::Op;
 use crate::Float;
+use crate::linalg::simd::vectorize;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
@@ -157,13 +158,40 @@ impl<T: Float> Operation<T> for GatherRows {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (dy, indices, cols) = (cx.dy(), cx.indices(), cx.y_shape().cols);
-        cx.add_at(0, |mut dx| {
-            for (dy, &index) in dy.chunks(cols.max(1)).zip(indices) {
-                dx.part(index as usize * cols, cols).add_slice(dy);
-            }
-        });
+        if indices.len() <= FEW || cols == 0 {
+            return cx.add_at(0, |mut dx| {
+                for (dy, &index) in dy.chunks(cols.max(1)).zip(indices) {
+                    dx.part(index as usize * cols, cols).add_slice(dy);
+                }
+            });
+        }
+        // A row may be asked for many times, and a running sum of so many terms loses its digits: blocks of about
+        // √n of them are added up first.
+        let Some((mut dx, zeros)) = cx.sum_and_zeros(0) else { return };
+        let block = indices.len().isqrt();
+        vectorize(
+            dy.len(),
+            #[inline(always)]
+            || {
+                for (dy, indices) in dy.chunks(block * cols).zip(indices.chunks(block)) {
+                    for (dy, &index) in dy.chunks(cols).zip(indices) {
+                        let sums = &mut zeros[index as usize * cols..][..cols];
+                        sums.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += *dy);
+                    }
+                    for &index in indices {
+                        let sums = &mut zeros[index as usize * cols..][..cols];
+                        dx.part(index as usize * cols, cols).add_slice(sums);
+                        // A row that comes again in this block adds nothing the second time.
+                        sums.fill(T::ZERO);
+                    }
+                }
+            },
+        );
     }
 }
+
+/// So many terms may be a running sum.
+const FEW: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -227,5 +255,27 @@ mod tests {
         let mut tape = Tape::new();
         let x = tape.constant(&filled(4, 2));
         tape.gather_rows(x, &[0, 4]);
+    }
+
+    /// One row asked for by all: a running sum in `f32` is off by 6 per cent at 2²³ terms.
+    #[test]
+    #[cfg_attr(miri, ignore = "too many numbers for an interpreter")]
+    fn a_row_that_is_gathered_often_keeps_its_digits() {
+        for n in [60_000, 1 << 22] {
+            let mut tape = Tape::<f32>::default();
+            let x = tape.variable_slice(2, 2, &[0.0; 4]);
+            let mut indices = vec![1; n];
+            indices[n / 2] = 0;
+            let y = tape.gather_rows(x, &indices);
+            for _ in 0..2 {
+                tape.backward_with(y, |dy| dy.fill(0.1));
+                let right = 0.1f32 as f64 * (n - 1) as f64;
+                assert_eq!(tape.grad_slice(x)[..2], [0.1, 0.1]);
+                for found in &tape.grad_slice(x)[2..] {
+                    let error = f64::from(*found) / right - 1.0;
+                    assert!(error.abs() < 1e-4, "{n}: {error:e}");
+                }
+            }
+        }
     }
 }

@@ -219,7 +219,20 @@ impl<T: Float> Operation<T> for LogSoftmax {
         cx.add_rows(0, |i, mut dx| {
             let (p, dy) = (&p[i * cols..][..cols], &dy[i * cols..][..cols]);
             let total = sum(dy);
-            dx.add_zip(p, dy, |p, dy| dy - pass_if(p != T::ZERO, p * total));
+            // Of the entry with nearly all of the probability, dy − p·Σdy loses its digits: 1 − p is what the others
+            // have, and dy counts for nothing where they have none.
+            let top = p.iter().position(|p| *p > T::of(0.5)).filter(|_| cols > 1);
+            let Some(top) = top else {
+                return dx.add_zip(p, dy, |p, dy| dy - pass_if(p != T::ZERO, p * total));
+            };
+            for others in [0..top, top + 1..cols] {
+                let (p, dy) = (&p[others.clone()], &dy[others.clone()]);
+                dx.part(others.start, others.len())
+                    .add_zip(p, dy, |p, dy| dy - pass_if(p != T::ZERO, p * total));
+            }
+            let rest = sum(&p[..top]) + sum(&p[top + 1..]);
+            let others = sum(&dy[..top]) + sum(&dy[top + 1..]);
+            dx.add(top, pass_if(rest != T::ZERO, dy[top] * rest) - p[top] * others);
         });
     }
 }

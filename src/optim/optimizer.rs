@@ -65,7 +65,7 @@ struct Layout {
 /// let bias = tape.param_slice(1, 1, &[1.0]);
 /// let mut optimizer = Optimizer::new(Sgd, 0.5)?
 ///     .with_weight_decay(0.1)?
-///     .with_group(Group::new([bias]).with_weight_decay(0.0)?);
+///     .with_group(Group::new([bias]).with_weight_decay(0.0)?)?;
 /// optimizer.step(&mut tape)?; // all gradients are zero
 /// assert_eq!(tape.value_slice(weights), [0.95, 0.95]);
 /// assert_eq!(tape.value_slice(bias), [1.0]);
@@ -186,15 +186,16 @@ impl<T: Float> Optimizer<T> {
 
     /// The same with one more group of parameters.
     ///
+    /// # Errors
+    /// [`Error::Setting`] if its rate, of its own or as a multiple of the optimizer's, or its decay is not finite as
+    /// a `T`, or 0 where it is not 0.
+    ///
     /// # Panics
-    /// If one of its parameters is in two groups, or a step has been done already. If its rate, of its
-    /// own or as a multiple of the optimizer's, or its decay is not finite as a `T`, or 0 where it is not 0.
+    /// If one of its parameters is in two groups, or a step has been done already.
     #[track_caller]
-    pub fn with_group(mut self, group: Group) -> Self {
+    pub fn with_group(mut self, group: Group) -> Result<Self> {
         assert!(self.steps == 0, "with_group: the optimizer has done a step already");
-        if let Err(error) = group.check::<T>(self.lr) {
-            panic!("with_group: {error}");
-        }
+        group.check::<T>(self.lr)?;
         let twice = group.params.iter().enumerate().find(|(i, p)| {
             group.params[..*i].contains(p) || self.groups.iter().any(|other| other.params.contains(p))
         });
@@ -202,7 +203,7 @@ impl<T: Float> Optimizer<T> {
             panic!("with_group: {p} is in a group already");
         }
         self.groups.push(group);
-        self
+        Ok(self)
     }
 
     /// One step on every parameter of `tape`, from the gradients that stand there.

@@ -122,6 +122,7 @@ impl<T: Float> Tape<T> {
                 dy: &own[..node.shape().len()],
                 grads: before,
                 written: &mut self.written,
+                scratch: &mut self.scratch,
             });
             if self.anomalies.is_some() {
                 self.look_for_anomaly(index, Phase::Backward);
@@ -178,6 +179,7 @@ pub struct Backward<'a, T: Float> {
     dy: &'a [T],
     grads: &'a mut [T],
     written: &'a mut [Holds],
+    scratch: &'a mut Vec<T>,
 }
 
 impl<'a, T: Float> Backward<'a, T> {
@@ -335,6 +337,36 @@ impl<'a, T: Float> Backward<'a, T> {
             #[inline(always)]
             |column, sums| dx.part(column, sums.len()).add_slice(sums),
         );
+    }
+
+    /// The gradient of input `k`, to be added to, and beside it as many zeros to work with, which must be zeros again
+    /// afterwards; `None` where no gradient is needed. The tape keeps the memory.
+    ///
+    /// # Panics
+    /// If there is no memory for them.
+    pub(crate) fn sum_and_zeros(&mut self, k: usize) -> Option<(Sum<'_, T>, &mut [T])> {
+        let len = self.shape(k).len();
+        if self.needs(k) && self.scratch.len() < len {
+            let more = len - self.scratch.len();
+            assert!(
+                reserve(self.scratch, more).is_ok(),
+                "{}: there is no memory for its sums",
+                self.node.name()
+            );
+            self.scratch.resize(len, T::ZERO);
+        }
+        // Taken out for as long as the gradient is borrowed: both are parts of this.
+        let index = self.node.input(self.links, k);
+        let input = &self.nodes[index];
+        if !input.differentiable {
+            return None;
+        }
+        let held = std::mem::replace(&mut self.written[index], Holds::Sum);
+        let dx = &mut self.grads[input.range()];
+        if held == Holds::Nothing {
+            dx.fill(T::ZERO);
+        }
+        Some((Sum(dx), &mut self.scratch[..len]))
     }
 
     /// The gradient of input `k`, to be added to; `None` where none is needed.

@@ -79,6 +79,8 @@ pub struct Tape<T: Float = f64> {
     changed_at: usize,
     /// During a backward pass: what the gradient of each node holds.
     written: Vec<backward::Holds>,
+    /// Zeros for operations to work with during a backward pass.
+    scratch: Vec<T>,
     /// Whether a backward pass has begun and not ended: after a panic in the middle of one.
     walking: bool,
     /// How many nodes the last backward pass saw: these have gradients to read.
@@ -108,6 +110,7 @@ impl<T: Float> Default for Tape<T> {
             generations: Generations::new(),
             changed_at: 0,
             written: Vec::new(),
+            scratch: Vec::new(),
             walking: false,
             passed: 0,
             anomalies: None,
@@ -132,6 +135,7 @@ impl<T: Float> Clone for Tape<T> {
             generations: self.generations.fork(self.nodes.len(), self.params),
             changed_at: self.changed_at,
             written: self.written.clone(),
+            scratch: Vec::new(),
             walking: self.walking,
             passed: self.passed,
             anomalies: self.anomalies.clone(),

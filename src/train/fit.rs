@@ -115,6 +115,7 @@ fn epochs<T: Float>(
         }
         let (seconds, lr) = (start.elapsed().as_secs_f64(), run.optimizer.lr());
         run.optimizer.check_finite(run.tape).map_err(|error| error.in_run(format_args!("epoch {epoch}")))?;
+        check_buffers(run.tape).map_err(|error| error.in_run(format_args!("epoch {epoch}")))?;
         steps.motion.look(run.tape, sums.steps, epoch == steps.options.epochs);
         let (samples, train_loss) = (sums.samples as f64, sums.loss / sums.weight);
         let validated = match validation {
@@ -366,6 +367,23 @@ pub(super) fn check_fit<T: Float>(
     }
     if data.is_empty() {
         return Err(Error::Data("there are no samples".into()));
+    }
+    Ok(())
+}
+
+/// Whether all that is kept beside the trained parameters, such as running statistics, is finite.
+fn check_buffers<T: Float>(tape: &Tape<T>) -> Result<()> {
+    for p in tape.params().filter(|p| !tape.is_trained(*p)) {
+        if let Some(at) = tape.value_slice(p).iter().position(|x| !x.is_finite()) {
+            let (value, cols) = (tape.value_slice(p)[at], tape.param_shape(p).cols);
+            let (row, column) = (at / cols, at % cols);
+            return Err(Error::NonFinite(format!(
+                "{} is {value} at ({row}, {column}): a statistic of the batches leaves the range of {}: scale the \
+                 features, or use f64",
+                tape.name(p),
+                T::NAME
+            )));
+        }
     }
     Ok(())
 }

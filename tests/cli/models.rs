@@ -169,7 +169,7 @@ fn settings_out_of_range_are_errors() {
         (&["krr", "--gamma", "nan"], "--gamma: NaN"),
         (&["krr", "--ridge=-1e-3"], "--ridge: -0.001"),
         (&["krr", "--ridge", "inf"], "--ridge: inf"),
-        (&["krr", "--smooth", "-1"], "--smooth: -1: must be finite and not below 0"),
+        (&["krr", "--smooth", "-1"], "--smooth: -1 is not in the range 0 < σ ≤ 1e6"),
         (&["krr", "--gamma", "-1e-3"], "--gamma: -0.001"),
         (&["krr", "--kernel", "matern32", "--gamma", "1"], "--gamma: the matern32 kernel"),
         (&["krr", "--kernel", "matern32", "--length-scale", "0"], "--length-scale: 0"),

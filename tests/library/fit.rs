@@ -205,7 +205,7 @@ fn a_penalty_is_weight_decay_to_plain_descent() {
     let model = small().build(&mut other, &mut stream(0, Purpose::Init)).unwrap();
     let no_decay = tapegrad::optim::Group::new(model.biases(&other)).with_weight_decay(0.0).unwrap();
     let optimizer = Optimizer::new(Sgd, 0.05).unwrap().with_weight_decay(0.1).unwrap();
-    let mut optimizer = optimizer.with_group(no_decay);
+    let mut optimizer = optimizer.with_group(no_decay).unwrap();
     let options = FitOptions::new(2, 20, 0);
     let again = fit(&model, &loss, &mut other, &mut optimizer, &data, None, &options, &mut []).unwrap();
     let pairs = tape.param_values().iter().zip(other.param_values());

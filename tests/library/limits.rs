@@ -65,7 +65,7 @@ fn another_tape_of_the_same_shapes() {
 fn a_group_of_another_tape_of_the_same_shapes() {
     let ((mut first, _), (_, [.., bias])) = (tape::<f64>(), tape::<f64>());
     let group = Group::new([bias]).with_weight_decay(0.0).unwrap();
-    let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap().with_group(group);
+    let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap().with_group(group).unwrap();
     optimizer.step(&mut first).unwrap();
 }
 
@@ -74,7 +74,7 @@ fn a_group_of_another_tape_of_the_same_shapes() {
 fn a_reset_does_not_move_groups_to_another_tape() {
     let ((mut first, [.., bias]), (mut second, _)) = (tape::<f64>(), tape::<f64>());
     let group = Group::new([bias]).with_weight_decay(0.0).unwrap();
-    let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap().with_group(group);
+    let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap().with_group(group).unwrap();
     optimizer.step(&mut first).unwrap();
     optimizer.reset();
     optimizer.step(&mut second).unwrap();
@@ -84,7 +84,7 @@ fn a_reset_does_not_move_groups_to_another_tape() {
 #[should_panic(expected = "sgd: the p2 that is in a group belongs to another tape")]
 fn a_state_does_not_move_groups_to_another_tape() {
     let ((_, [.., bias]), (second, _)) = (tape::<f64>(), tape::<f64>());
-    let mut optimizer = Optimizer::<f64>::new(Sgd, 0.1).unwrap().with_group(Group::new([bias]));
+    let mut optimizer = Optimizer::<f64>::new(Sgd, 0.1).unwrap().with_group(Group::new([bias])).unwrap();
     let _ = optimizer.restore(&second, 3, &[]);
 }
 
@@ -95,7 +95,8 @@ fn a_reset_forgets_the_tape_but_not_the_groups() {
     first.zero_grad();
     let before = first.value_slice(bias).to_vec();
     let group = Group::new([bias]).with_weight_decay(0.0).unwrap();
-    let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap().with_weight_decay(0.5).unwrap().with_group(group);
+    let mut optimizer =
+        Optimizer::new(Sgd, 0.1).unwrap().with_weight_decay(0.5).unwrap().with_group(group).unwrap();
     for _ in 0..2 {
         optimizer.step(&mut first).unwrap();
         optimizer.reset();
@@ -326,19 +327,20 @@ fn settings_in_the_type_of_the_tape() {
     starts(moved.set_lr(1e-50).unwrap_err().to_string(), "lr: 1e-50 is 0 as f32");
     assert_eq!(moved.lr(), 0.1);
     let (_, [a, ..]) = tape::<f32>();
-    let mut scaled = optimizer().with_group(Group::new([a]).with_lr_scale(1e-30).unwrap());
+    let mut scaled = optimizer().with_group(Group::new([a]).with_lr_scale(1e-30).unwrap()).unwrap();
     let message = scaled.set_lr(1e-30).unwrap_err().to_string();
     assert_eq!(message, "lr: 1e-30 times the group's lr_scale 1e-30 is 0 as f32");
     // A zero that is meant is none to complain of.
     moved.set_lr(0.0).unwrap();
     scaled.set_lr(0.0).unwrap();
-    let _ = optimizer().with_group(Group::new([a]).with_lr_scale(0.0).unwrap());
+    let _ = optimizer().with_group(Group::new([a]).with_lr_scale(0.0).unwrap()).unwrap();
 }
 
 #[test]
-#[should_panic(expected = "with_group: lr: the group's own 1e-50 is 0 as f32")]
+#[should_panic(expected = "lr\", why: \"the group's own 1e-50 is 0 as f32")]
 fn a_rate_of_a_group_that_is_zero() {
-    let _ = Optimizer::<f32>::new(Sgd, 0.1).unwrap().with_group(Group::new([]).with_lr(1e-50).unwrap());
+    let _ =
+        Optimizer::<f32>::new(Sgd, 0.1).unwrap().with_group(Group::new([]).with_lr(1e-50).unwrap()).unwrap();
 }
 
 /// Two classes on either side of a line, with features of size `scale`.

@@ -68,6 +68,69 @@ fn losses_of_classes() {
     check(&BinaryCrossEntropy, &two.with_weights(WEIGHTS.to_vec()).unwrap(), true, 0.516792807107646);
 }
 
+/// Loss and slopes in `f32` of one row of outputs, with a weight of 1 for each sample, which is another way to
+/// compute them.
+fn of_row(loss: &dyn Loss<f32>, row: &[f32], label: usize, classes: usize) -> (f32, Vec<f32>) {
+    let data = self::classes(&[label], classes).with_weights(vec![1.0]).unwrap();
+    let (rows, mut labels) = ([0], Vec::new());
+    let batch = Batch::new(&data, &rows, true, &mut labels);
+    let mut tape = Tape::<f32>::default();
+    let output = tape.variable_slice(1, row.len(), row);
+    let found = loss.forward(&mut tape, output, &batch);
+    tape.backward(found);
+    (tape.item(found), tape.grad_slice(output).to_vec())
+}
+
+#[track_caller]
+fn near(found: (f32, Vec<f32>), loss: f64, slopes: &[f64]) {
+    let close = |a: f32, b: f64| f64::from(a) == b || (f64::from(a) - b).abs() < 1e-5 * b.abs();
+    let all = found.1.len() == slopes.len() && found.1.iter().zip(slopes).all(|(a, b)| close(*a, *b));
+    assert!(close(found.0, loss) && all, "{found:?}, not {loss:e}, {slopes:?}");
+}
+
+/// Weights must not cost digits, nor turn an infinite output that is right into NaN. e⁻²⁰ = 2.06·10⁻⁹.
+#[test]
+fn weighted_losses_in_the_tails() {
+    const INF: f32 = f32::INFINITY;
+    const TAIL: f64 = 2.061153622438558e-9;
+    near(of_row(&BinaryCrossEntropy, &[20.0], 1, 2), TAIL, &[-TAIL]);
+    near(of_row(&BinaryCrossEntropy, &[-20.0], 0, 2), TAIL, &[TAIL]);
+    near(of_row(&BinaryCrossEntropy, &[INF], 1, 2), 0.0, &[0.0]);
+    near(of_row(&BinaryCrossEntropy, &[-INF], 0, 2), 0.0, &[0.0]);
+    near(of_row(&BinaryCrossEntropy, &[-INF], 1, 2), f64::INFINITY, &[-1.0]);
+    near(of_row(&OneVsRest, &[20.0, -20.0], 0, 2), 2.0 * TAIL, &[-TAIL, TAIL]);
+    near(of_row(&OneVsRest, &[INF, -INF], 0, 2), 0.0, &[0.0, 0.0]);
+    let e40 = 4.248354255291589e-18;
+    near(of_row(&CrossEntropy::default(), &[-20.0, 20.0], 1, 2), e40, &[e40, -e40]);
+    near(of_row(&CrossEntropy::default(), &[INF, 0.0], 0, 2), 0.0, &[0.0, 0.0]);
+    // (1 − p)²·(−ln p), about (1 − p)³, whose slope is 3(1 − p)³.
+    let cube = TAIL * TAIL * TAIL;
+    near(of_row(&Focal::new(2.0).unwrap(), &[20.0, 0.0], 0, 2), cube, &[-3.0 * cube, 3.0 * cube]);
+    near(of_row(&Focal::new(2.0).unwrap(), &[-INF, 0.0], 0, 2), f64::INFINITY, &[-1.0, 1.0]);
+    near(of_row(&Hinge, &[INF, 0.0, -3.0], 0, 3), 0.0, &[0.0, 0.0, 0.0]);
+    let small = f64::from(1.0f32 - (1.0 - f32::EPSILON / 2.0)) / 3.0;
+    near(of_row(&Hinge, &[1.0 - f32::EPSILON / 2.0, 0.0, -3.0], 0, 3), small, &[-1.0 / 3.0, 1.0 / 3.0, 0.0]);
+}
+
+/// A sample of weight 0 does not count, even if its loss is infinite.
+#[test]
+fn a_sample_that_does_not_count() {
+    let data = classes(&[0, 1], 2).with_weights(vec![1.0, 0.0]).unwrap();
+    let (rows, mut labels) = ([0, 1], Vec::new());
+    let batch = Batch::new(&data, &rows, true, &mut labels);
+    let losses: [&dyn Loss<f64>; 3] = [&CrossEntropy::default(), &OneVsRest, &Hinge];
+    for loss in losses {
+        let mut tape = Tape::new();
+        let output = tape.variable_slice(2, 2, &[1.0, 0.0, f64::INFINITY, 0.0]);
+        let found = loss.forward(&mut tape, output, &batch);
+        tape.backward(found);
+        assert!(tape.item(found).is_finite(), "{}", loss.name());
+        assert_eq!(tape.grad_slice(output)[2..], [0.0, 0.0], "{}", loss.name());
+    }
+    let huge = classes(&[0, 1], 2).with_weights(vec![1e308, 1e308]);
+    assert!(huge.unwrap_err().to_string().contains("the sum of the weights is inf"));
+}
+
 #[test]
 fn losses_of_targets() {
     let plain = targets();

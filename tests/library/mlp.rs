@@ -119,7 +119,7 @@ fn snapshot_of_the_traces() {
         let (mut tape, mlp) = network(&reference, Activation::Relu);
         if entry.name == "adamw" {
             let biases = Group::new(mlp.biases(&tape)).with_weight_decay(0.0).unwrap();
-            optimizer = optimizer.with_weight_decay(1.0).unwrap().with_group(biases);
+            optimizer = optimizer.with_weight_decay(1.0).unwrap().with_group(biases).unwrap();
         }
         text += &format!("{optimizer}\n");
         for i in 0..20 {

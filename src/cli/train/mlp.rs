@@ -157,7 +157,7 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     let mut optimizer = optim::find::<T>(&args.steps.optimizer)?
         .optimizer(lr)?
         .with_weight_decay(args.penalty.weight_decay.unwrap_or(0.0))?
-        .with_group(Group::new(model.biases(&tape)).with_weight_decay(0.0)?);
+        .with_group(Group::new(model.biases(&tape)).with_weight_decay(0.0)?)?;
 
     let (weights, lr) = (model.weights(), optimizer.lr());
     let samples = train.len();

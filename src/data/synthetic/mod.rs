@@ -26,6 +26,7 @@ use rand_chacha::ChaCha8Rng;
 use super::Dataset;
 use super::memory::with_room;
 use crate::rng::{Purpose, standard_normal, stream};
+use crate::settings::{self, Range};
 use crate::{Error, Result};
 
 /// An entry of [`SYNTHETIC`].
@@ -111,14 +112,16 @@ pub fn find(name: &str) -> Result<&'static Synthetic> {
     })
 }
 
+/// Beyond, coordinates would leave the range of the numbers.
+const NOISE: Range =
+    Range { text: "in the range 0 ≤ x ≤ 1e100", contains: |x| (0.0..=1e100).contains(&x) };
+
 /// The generator of a set, once its settings have been checked.
 fn source(rows: usize, noise: f64, seed: u64) -> Result<ChaCha8Rng> {
     if rows == 0 {
         return Err(Error::setting("rows", "0 is not a number of rows; it must be at least 1"));
     }
-    if !(noise >= 0.0 && noise.is_finite()) {
-        return Err(Error::setting("noise", format!("{noise} is not a finite number of at least 0")));
-    }
+    settings::check::<f64>("noise", noise, NOISE)?;
     Ok(stream(seed, Purpose::Data))
 }
 

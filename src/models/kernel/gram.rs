@@ -59,6 +59,14 @@ pub(super) fn check_kernel<T: Float>(kernel: &dyn Kernel<T>, x: &Samples<T>) -> 
     kernel.check()?;
     let diagonal = gram_diagonal(kernel, x.rows());
     match diagonal.iter().position(|value| !value.is_finite()) {
+        None if diagonal.iter().all(|value| *value == T::ZERO) && !x.are_zero() => {
+            Err(Error::NonFinite(format!(
+                "{}: k(x, x) of every sample is 0 in {}, though the samples are not: larger settings, scaled \
+                 features or f64 may help",
+                kernel.name(),
+                T::NAME
+            )))
+        }
         None => Ok(()),
         Some(row) => Err(Error::NonFinite(format!(
             "{}: k(x, x) of row {row} is {} in {}: smaller settings, scaled features or f64 may help",

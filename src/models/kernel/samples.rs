@@ -48,6 +48,11 @@ impl<T: Float> Samples<T> {
         Ok(Samples { values: Arc::new(values), norms: Arc::new(norms), features })
     }
 
+    /// Whether all numbers are 0.
+    pub(super) fn are_zero(&self) -> bool {
+        self.values.iter().all(|x| *x == T::ZERO)
+    }
+
     /// The rows of a dataset, converted and mapped: all are copied.
     ///
     /// # Errors

@@ -25,10 +25,7 @@ impl<T: Float> Loss<T> for BinaryCrossEntropy {
 
     fn forward(&self, tape: &mut Tape<T>, output: Var, batch: &Batch<'_>) -> Var {
         let labels = batch.labels();
-        let targets = tape.constant_with(labels.len(), 1, |to| {
-            to.iter_mut().zip(labels).for_each(|(to, label)| *to = T::of(*label as f64));
-        });
-        binary_mean(tape, output, targets, batch)
+        binary_mean(tape, output, batch, |i, _| labels[i] == 1)
     }
 
     fn link(&self) -> Link {

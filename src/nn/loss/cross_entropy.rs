@@ -103,7 +103,10 @@ impl<T: Float> Loss<T> for CrossEntropy {
             let spread = tape.scale(spread, T::of(-smoothing));
             losses = tape.add(losses, spread);
         }
-        let of_class = |label: usize| self.class_weights.as_ref().map_or(1.0, |weights| weights[label]);
+        // Only their ratios matter, and products with the samples' weights stay in the range.
+        let largest = self.class_weights.iter().flatten().fold(0.0f64, |largest, w| Float::max(largest, *w));
+        let of_class =
+            |label: usize| self.class_weights.as_ref().map_or(1.0, |weights| weights[label] / largest);
         batch.weighted_mean(tape, losses, |i| batch.weight(i) * of_class(labels[i]))
     }
 

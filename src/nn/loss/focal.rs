@@ -47,9 +47,9 @@ impl<T: Float> Loss<T> for Focal {
         let log_p = tape.pick_cols(log_p, batch.labels());
         let mut losses = tape.neg(log_p);
         if self.gamma > 0.0 {
-            let p = tape.exp(log_p);
-            let minus = tape.neg(p);
-            let rest = tape.shift(minus, T::ONE);
+            // 1 − p with all its digits, also where p is nearly 1.
+            let minus = tape.expm1(log_p);
+            let rest = tape.neg(minus);
             let factor = tape.powf(rest, T::of(self.gamma));
             losses = tape.mul(factor, losses);
         }

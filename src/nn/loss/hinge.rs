@@ -2,6 +2,7 @@
 
 use super::{Batch, Link, Loss, class_labels};
 use crate::data::Dataset;
+use crate::ops::{Binary, Broadcast, pass_if};
 use crate::tape::{Tape, Var};
 use crate::{Float, Result};
 
@@ -20,19 +21,41 @@ impl<T: Float> Loss<T> for Hinge {
     }
 
     fn forward(&self, tape: &mut Tape<T>, output: Var, batch: &Batch<'_>) -> Var {
-        let classes = tape.shape(output).cols;
-        let own = tape.pick_cols(output, batch.labels());
+        let (classes, labels) = (tape.shape(output).cols, batch.labels());
+        let own = tape.pick_cols(output, labels);
         let apart = tape.sub(output, own);
-        let apart = tape.shift(apart, T::ONE);
-        let above = tape.relu(apart);
+        let margins = tape.constant_with(labels.len(), classes, |to| {
+            to.fill(T::ONE);
+            labels.iter().enumerate().for_each(|(i, label)| to[i * classes + label] = T::ZERO);
+        });
+        let above = tape.broadcast(&Broadcast(Violation), apart, margins);
         let sums = tape.sum_cols(above);
-        // The true class itself gives exactly 1, which does not belong to the sum.
-        let sums = tape.shift(sums, -T::ONE);
         let losses = tape.scale(sums, T::of(1.0 / classes as f64));
         batch.mean(tape, losses)
     }
 
     fn link(&self) -> Link {
         Link::Scores
+    }
+}
+
+/// max(0, margin + d) where there is a margin, and 0 for the true class, which has none: beside itself its score is
+/// 0, or NaN if it is infinite.
+struct Violation;
+
+impl<T: Float> Binary<T> for Violation {
+    const NAME: &'static str = "violation";
+    #[inline(always)]
+    fn value(d: T, margin: T) -> T {
+        // In this form, and not as a maximum, NaN is kept.
+        if margin == T::ZERO || d < -margin { T::ZERO } else { margin + d }
+    }
+    #[inline(always)]
+    fn backward_a(d: T, margin: T, dy: T) -> T {
+        pass_if(margin != T::ZERO && d > -margin, dy)
+    }
+    #[inline(always)]
+    fn backward_b(d: T, margin: T, dy: T) -> T {
+        pass_if(margin != T::ZERO && d > -margin, dy)
     }
 }

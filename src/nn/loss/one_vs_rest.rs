@@ -22,10 +22,7 @@ impl<T: Float> Loss<T> for OneVsRest {
 
     fn forward(&self, tape: &mut Tape<T>, output: Var, batch: &Batch<'_>) -> Var {
         let (labels, classes) = (batch.labels(), tape.shape(output).cols);
-        let targets = tape.constant_with(labels.len(), classes, |to| {
-            labels.iter().enumerate().for_each(|(i, label)| to[i * classes + label] = T::ONE);
-        });
-        let mean = binary_mean(tape, output, targets, batch);
+        let mean = binary_mean(tape, output, batch, |i, class| labels[i] == class);
         // The mean over all entries is that over the samples, divided by the number of classes.
         tape.scale(mean, T::of(classes as f64))
     }
@@ -35,14 +32,30 @@ impl<T: Float> Loss<T> for OneVsRest {
     }
 }
 
-/// The mean over all entries of the binary cross-entropy of logits z with targets t, weighted by sample.
-pub(super) fn binary_mean<T: Float>(tape: &mut Tape<T>, z: Var, t: Var, batch: &Batch<'_>) -> Var {
+/// The mean over all entries of the binary cross-entropy of logits z, weighted by sample; `is_one(i, j)` tells
+/// whether the target of an entry is 1, or else 0.
+pub(super) fn binary_mean<T: Float>(
+    tape: &mut Tape<T>,
+    z: Var,
+    batch: &Batch<'_>,
+    is_one: impl Fn(usize, usize) -> bool,
+) -> Var {
+    let cols = tape.shape(z).cols;
+    let constant = |tape: &mut Tape<T>, one: T, zero: T| {
+        tape.constant_with(batch.len(), cols, |to| {
+            for (at, to) in to.iter_mut().enumerate() {
+                *to = if is_one(at / cols, at % cols) { one } else { zero };
+            }
+        })
+    };
     if batch.is_uniform() {
-        return tape.bce_with_logits(z, t);
+        let targets = constant(tape, T::ONE, T::ZERO);
+        return tape.bce_with_logits(z, targets);
     }
-    // softplus(z) − z·t.
-    let soft = tape.softplus(z);
-    let linear = tape.mul(z, t);
-    let losses = tape.sub(soft, linear);
+    // −ln σ(z) where the target is 1, and −ln σ(−z) where it is 0. The other form, softplus(z) − z·t, takes
+    // infinity from infinity, and loses the digits of small losses.
+    let signs = constant(tape, -T::ONE, T::ONE);
+    let against = tape.mul(z, signs);
+    let losses = tape.softplus(against);
     batch.mean(tape, losses)
 }

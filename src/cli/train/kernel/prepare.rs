@@ -76,15 +76,13 @@ pub fn check_samples<T: Float>(data: &Dataset, budget: &Budget) -> Result<()> {
 /// The samples as the kernel sees them.
 pub fn samples<T: Float>(args: &TrainArgs, data: &Dataset) -> Result<Samples<T>> {
     let smooth = args.kernel.smooth;
-    if !(smooth.is_finite() && smooth >= 0.0) {
-        return Err(Error::setting("smooth", format!("{smooth}: must be finite and not below 0")));
-    }
     let mut values = data.try_to_rows::<T>()?;
-    if let Some((height, width)) = data.image_shape()
-        && smooth != 0.0
-        && height * width > 0
-    {
-        smooth_images(&mut values, height, width, smooth)?;
+    if smooth != 0.0 {
+        // Of what is no image, only the setting is checked.
+        match data.image_shape().filter(|(height, width)| height * width > 0) {
+            Some((height, width)) => smooth_images(&mut values, height, width, smooth)?,
+            None => smooth_images::<T>(&mut [], 1, 1, smooth)?,
+        }
     }
     if args.kernel.normalize == YesNo::Yes && data.features() > 0 {
         normalize_rows(&mut values, data.features());
