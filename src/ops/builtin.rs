@@ -8,9 +8,10 @@ use super::broadcast::Broadcast;
 use super::elementwise::Elementwise;
 use super::loss::{self, MeanOf};
 use super::reduce::Over::{All, Cols, Rows};
+use super::triangle::Triangle;
 use super::{
-    arithmetic, batch_norm, concat, cross_entropy, dropout, elementary, extremum, layer_norm, layout, linear,
-    matmul, norm, penalty, pick, reduce, select, softmax, variance,
+    arithmetic, batch_norm, concat, conditional, cross_entropy, cumsum, dropout, elementary, extremum,
+    layer_norm, layout, linear, matmul, norm, penalty, pick, reduce, select, softmax, variance,
 };
 use crate::Float;
 use crate::tape::Operation;
@@ -35,6 +36,7 @@ operations! {
     Div = Broadcast(arithmetic::Div);
     Maximum = Broadcast(extremum::Maximum);
     Minimum = Broadcast(extremum::Minimum);
+    Select = conditional::Select;
 
     Neg = Elementwise(elementary::Neg);
     Scale = Elementwise(elementary::Scale);
@@ -46,6 +48,8 @@ operations! {
     Powi = Elementwise(elementary::Powi);
     Powf = Elementwise(elementary::Powf);
     Erf = Elementwise(elementary::Erf);
+    Sin = Elementwise(elementary::Sin);
+    Cos = Elementwise(elementary::Cos);
     Abs = Elementwise(elementary::Abs);
     Clamp = Elementwise(elementary::Clamp);
 
@@ -82,6 +86,10 @@ operations! {
     MatmulNt = matmul::MatmulNt;
     MatmulTn = matmul::MatmulTn;
     Linear = linear::Linear;
+    CumsumRows = cumsum::ROWS;
+    CumsumCols = cumsum::COLS;
+    Tril = Triangle::Lower;
+    Triu = Triangle::Upper;
     Transpose = layout::Transpose;
     Reshape = layout::Reshape;
     SliceRows = select::SliceRows;
