@@ -1,7 +1,8 @@
 //! The operations: one file each, or one for a family; this is the table of contents.
 //!
 //! A file holds, in this order: the methods of [`Tape`](crate::Tape) with formula and shape rule, the
-//! forward and backward pass, the tests. To add an operation, add a file, a line here, and one in `builtin.rs`.
+//! forward and backward pass, the tests. To add an operation, add a file, a line here, and one in `builtin.rs`,
+//! which also makes the method of an [expression](crate::tape::Expr).
 
 mod activation; // relu leaky_relu gelu gelu_tanh gelu_erf sigmoid tanh softplus silu
 mod arithmetic; // add sub mul div, broadcast
