@@ -27,6 +27,7 @@ mod ntk_mnist;
 mod ntk_theory;
 mod op_gradients;
 mod optimizers;
+mod random_graphs;
 mod reference;
 mod rosenbrock;
 mod schedules;
