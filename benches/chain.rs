@@ -1,12 +1,13 @@
 //! Cost of a node: a chain of operations on 1×1 values, where nothing but the arena's own work counts.
 //!
 //! The figure to read is the time per element: one operation, forward and backward together. It does
-//! not depend on the length of the chain.
+//! not depend on the length of the chain. The formula is there to show that operators cost nothing more than the
+//! plain calls.
 
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tapegrad::{Param, Tape};
+use tapegrad::{Param, Tape, Var};
 
 /// A chain on x, and the walk back.
 fn chain(tape: &mut Tape, x: Param, length: usize) {
@@ -42,9 +43,51 @@ fn per_node(c: &mut Criterion) {
     group.finish();
 }
 
+/// Rosenbrock's function by plain calls.
+fn by_calls(tape: &mut Tape, x: Param, y: Param) -> Var {
+    let minus = tape.neg(x);
+    let first = tape.shift(minus, 1.0);
+    let first = tape.square(first);
+    let curve = tape.mul(x, x);
+    let second = tape.sub(y, curve);
+    let second = tape.square(second);
+    let second = tape.scale(second, 100.0);
+    tape.add(first, second)
+}
+
+/// The same eight nodes as a formula.
+fn by_scope(tape: &mut Tape, x: Param, y: Param) -> Var {
+    tape.scope(|s| {
+        let (x, y) = (s.var(x), s.var(y));
+        ((1.0 - x).square() + 100.0 * (y - x * x).square()).var()
+    })
+}
+
+/// A thousand formulas of eight nodes, and the walk back from the last one.
+fn formula(c: &mut Criterion) {
+    let mut group = c.benchmark_group("formula");
+    group.throughput(Throughput::Elements(8 * 1000));
+    let ways: [(&str, fn(&mut Tape, Param, Param) -> Var); 2] = [("calls", by_calls), ("scope", by_scope)];
+    for (name, build) in ways {
+        let mut tape = Tape::new();
+        let (x, y) = (tape.param_slice(1, 1, &[-1.2]), tape.param_slice(1, 1, &[1.0]));
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let mut loss = build(&mut tape, x, y);
+                for _ in 1..1000 {
+                    loss = build(&mut tape, x, y);
+                }
+                tape.backward(loss);
+                tape.rewind();
+            });
+        });
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10).warm_up_time(Duration::from_millis(500));
-    targets = per_node
+    targets = per_node, formula
 }
 criterion_main!(benches);

@@ -84,7 +84,7 @@ pub use data::{Batches, Dataset};
 pub use error::{Error, Result};
 pub use float::Float;
 pub use linalg::{Matrix, MatrixRef};
-pub use tape::{Args, Backward, Forward, Operation, Param, Shape, Tape, Var, check_gradient};
+pub use tape::{Args, Backward, Expr, Forward, Operation, Param, Shape, Tape, Var, check_gradient};
 
 /// The README's example is compiled and run with the doc tests.
 #[cfg(doctest)]

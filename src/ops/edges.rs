@@ -23,7 +23,7 @@ const WILD: [f64; 3] = [INF, -INF, f64::NAN];
 
 #[test]
 fn where_an_operation_is_constant_no_gradient_comes_through() {
-    let cases: [(&str, f64, Op<f64>); 17] = [
+    let cases: [(&str, f64, Op<f64>); 22] = [
         ("relu", -1.0, |t, x| t.relu(x)),
         ("relu", 0.0, |t, x| t.relu(x)),
         ("leaky_relu", -1.0, |t, x| t.leaky_relu(x, 0.0)),
@@ -59,6 +59,20 @@ fn where_an_operation_is_constant_no_gradient_comes_through() {
         }),
         ("cross_entropy", 1.0, |t, x| t.cross_entropy(x, &[0])),
         ("norm", 0.0, |t, x| t.norm(x)),
+        ("tril", 1.0, |t, x| t.tril(x, -1, 0.0)),
+        ("triu", 1.0, |t, x| t.triu(x, 1, INF)),
+        ("select", 1.0, |t, x| {
+            let zeros = t.constant_slice(3, 1, &[0.0; 3]);
+            t.select(zeros, x, zeros)
+        }),
+        ("select", 1.0, |t, x| {
+            let ones = t.constant_slice(3, 1, &[1.0; 3]);
+            t.select(ones, ones, x)
+        }),
+        ("select", 0.5, |t, x| {
+            let one = t.scalar(1.0);
+            t.select(x, one, one)
+        }),
     ];
     for (name, x, op) in cases {
         for dy in WILD {
@@ -115,6 +129,31 @@ fn what_is_not_the_maximum_gets_nothing() {
     let y = tape.max_rows(x);
     tape.backward_with(y, |dy| dy.fill(INF));
     assert_eq!(tape.grad_slice(x), [0.0, INF, INF, 0.0]);
+}
+
+#[test]
+fn a_running_sum_sends_nothing_to_what_comes_after_it() {
+    let ops: [(usize, usize, Op<f64>); 2] =
+        [(3, 1, |t, x| t.cumsum_rows(x)), (1, 3, |t, x| t.cumsum_cols(x))];
+    for (rows, cols, op) in ops {
+        for dy in WILD {
+            let mut tape = Tape::new();
+            let x = tape.variable_slice(rows, cols, &[1.0, 2.0, 3.0]);
+            let y = op(&mut tape, x);
+            tape.backward_with(y, |to| to.copy_from_slice(&[1.0, dy, 0.5]));
+            let dx = tape.grad_slice(x);
+            assert!(!dx[0].is_finite() && !dx[1].is_finite() && dx[2] == 0.5, "{dx:?}");
+        }
+    }
+}
+
+#[test]
+fn sine_and_cosine_have_no_limit_at_infinity() {
+    let ops: [Op<f64>; 2] = [|t, x| t.sin(x), |t, x| t.cos(x)];
+    for op in ops {
+        let (y, dx) = run(&[INF, -INF, f64::NAN], 1.0, op);
+        assert!(y.iter().chain(&dx).all(|x| x.is_nan()), "{y:?} {dx:?}");
+    }
 }
 
 #[test]

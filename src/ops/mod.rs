@@ -1,15 +1,18 @@
 //! The operations: one file each, or one for a family; this is the table of contents.
 //!
 //! A file holds, in this order: the methods of [`Tape`](crate::Tape) with formula and shape rule, the
-//! forward and backward pass, the tests. To add an operation, add a file, a line here, and one in `builtin.rs`.
+//! forward and backward pass, the tests. To add an operation, add a file, a line here, and one in `builtin.rs`,
+//! which also makes the method of an [expression](crate::tape::Expr).
 
 mod activation; // relu leaky_relu gelu gelu_tanh gelu_erf sigmoid tanh softplus silu
 mod arithmetic; // add sub mul div, broadcast
 mod batch_norm; // statistics of a batch, normalisation by column
 mod concat; // several matrices below or beside each other
+mod conditional; // select: one of two operands, as a condition says
 mod cross_entropy; // from logits and labels, with label smoothing
+mod cumsum; // running sums, down the rows, along the columns
 mod dropout; // with the mask in the node's index list
-mod elementary; // neg scale shift exp expm1 ln sqrt square powi powf abs clamp
+mod elementary; // neg scale shift exp expm1 ln sqrt square powi powf erf sin cos abs clamp
 mod extremum; // maximum minimum of two, broadcast; max over all, rows, columns
 mod layer_norm; // normalisation by row
 mod layout; // transpose reshape
@@ -22,6 +25,7 @@ mod pick; // pick_cols: one entry of each row
 mod reduce; // sum mean, over all, rows, columns
 mod select; // slice_rows slice_cols gather_rows
 mod softmax; // softmax log_softmax logsumexp, per row
+mod triangle; // tril triu
 mod variance; // biased and unbiased, over all, rows, columns
 
 mod broadcast;

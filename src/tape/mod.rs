@@ -24,6 +24,7 @@ mod leaf;
 mod memory;
 mod node;
 mod reach;
+mod scope;
 mod slots;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ pub use check::{GradientCheck, check_gradient};
 pub use display::Dot;
 pub use forward::Forward;
 pub use node::{Args, Operation, Param, Shape, Var};
+pub use scope::{Expr, Scope};
 pub use slots::{Slot, Slots};
 
 use std::panic::Location;

@@ -28,6 +28,7 @@ mod ntk_theory;
 mod op_gradients;
 mod optimizers;
 mod predictors;
+mod random_graphs;
 mod reference;
 mod rosenbrock;
 mod schedules;
