@@ -38,6 +38,7 @@
 //! 2. [`linalg`]: the seam to the linear algebra below, and the [threads](linalg::with_threads).
 //! 3. [`data`]: IDX files, [tables](data::table) and generators → [`Dataset`] → batches.
 //! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
+//!    [Formulas](Tape::scope) with operators are written in a scope of it.
 //! 5. [`ops`]: the operations, one file each or one for a family.
 //! 6. [`metrics`]: from scores to a class, and how good predictions are.
 //! 7. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron, [linear](models::linear)

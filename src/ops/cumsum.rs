@@ -11,10 +11,11 @@ impl<T: Float> Tape<T> {
     /// Running sums down the rows of m×n, each column on its own: yᵢⱼ = x₀ⱼ + … + xᵢⱼ, m×n. This is `cumsum`
     /// with axis 0 in NumPy and dimension 0 in PyTorch. The last row is [`sum_rows`](Tape::sum_rows).
     ///
-    /// What each addition rounds away is added up next to the sum, and goes into every result (Ogita, Rump &
-    /// Oishi, *Accurate Sum and Dot Product*, 2005, algorithm Sum2). So the error of yᵢⱼ is at most about
-    /// ε·|yᵢⱼ| + (iε)²·Σ|x|. A plain running sum has iε·Σ|x|: of a million equal numbers of `f32`, it has three
-    /// digits left.
+    /// The sum runs in `f64`, and what each addition rounds away is added up next to it and goes into every
+    /// result (Ogita, Rump & Oishi, *Accurate Sum and Dot Product*, 2005, algorithm Sum2). So a result of `f32`
+    /// is rounded once, however many numbers go into it. In `f64` the error of yᵢⱼ is at most about
+    /// ε·|yᵢⱼ| + (iε)²·Σ|x|. A plain running sum has iε·Σ|x|: of a million equal numbers of `f32`, three digits
+    /// are left.
     ///
     /// Backward: the running sum from the end, dxᵢⱼ = dyᵢⱼ + … + dyₘ₋₁ⱼ, summed in the same way.
     ///
@@ -58,14 +59,14 @@ pub(super) struct Cumsum {
 
 /// Adds `x` to a sum, and what is rounded away to `lost`; returns the sum with what was lost.
 #[inline(always)]
-fn add<T: Float>(sum: &mut T, lost: &mut T, x: T) -> T {
-    let before = *sum;
+fn add<T: Float>(sum: &mut f64, lost: &mut f64, x: T) -> T {
+    let (before, x) = (*sum, x.to_f64());
     *sum = before + x;
     // Knuth's TwoSum: the exact error, whichever of the two is larger.
     let added = *sum - before;
     *lost += (before - (*sum - added)) + (x - added);
     // Beyond the range of the type nothing can be said about the error: it is ∞ − ∞.
-    if sum.is_finite() { *sum + *lost } else { *sum }
+    T::of(if sum.is_finite() { *sum + *lost } else { *sum })
 }
 
 /// Calls `put(at, sums)` with the running sums of x, where `sums` belong to the entries from `at` on. With
@@ -82,7 +83,7 @@ fn running_sums<T: Float>(
     let place = |i: usize, n: usize| if from_end { n - 1 - i } else { i };
     if let Cols = over {
         for (row, x) in x.chunks_exact(cols.max(1)).enumerate() {
-            let (mut sum, mut lost) = (T::ZERO, T::ZERO);
+            let (mut sum, mut lost) = (0.0, 0.0);
             for j in (0..cols).map(|j| place(j, cols)) {
                 put(row * cols + j, &[add(&mut sum, &mut lost, x[j])]);
             }
@@ -92,7 +93,7 @@ fn running_sums<T: Float>(
     // Many columns at a time, so that each row is read as it lies.
     for left in (0..cols).step_by(PIECE) {
         let width = PIECE.min(cols - left);
-        let (mut sums, mut lost, mut results) = ([T::ZERO; PIECE], [T::ZERO; PIECE], [T::ZERO; PIECE]);
+        let (mut sums, mut lost, mut results) = ([0.0; PIECE], [0.0; PIECE], [T::ZERO; PIECE]);
         for i in (0..rows).map(|i| place(i, rows)) {
             let at = i * cols + left;
             let state = sums.iter_mut().zip(&mut lost).zip(&mut results);
