@@ -67,7 +67,8 @@ fn by_scope(tape: &mut Tape, x: Param, y: Param) -> Var {
 fn formula(c: &mut Criterion) {
     let mut group = c.benchmark_group("formula");
     group.throughput(Throughput::Elements(8 * 1000));
-    let ways: [(&str, fn(&mut Tape, Param, Param) -> Var); 2] = [("calls", by_calls), ("scope", by_scope)];
+    type Way = fn(&mut Tape, Param, Param) -> Var;
+    let ways: [(&str, Way); 2] = [("calls", by_calls), ("scope", by_scope)];
     for (name, build) in ways {
         let mut tape = Tape::new();
         let (x, y) = (tape.param_slice(1, 1, &[-1.2]), tape.param_slice(1, 1, &[1.0]));

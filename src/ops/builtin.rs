@@ -50,6 +50,8 @@ macro_rules! operations {
             $(
                 #[doc = concat!("[`Tape::", stringify!($method), "`](crate::Tape::", stringify!($method), ") ")]
                 #[doc = "of this expression."]
+                // The operators are there as well; `add(b)` takes handles too.
+                #[allow(clippy::should_implement_trait)]
                 #[track_caller]
                 pub fn $method(self, $($arg: $type),*) -> Self {
                     let result = self.tape().$method(self, $($arg),*);

@@ -2,7 +2,7 @@
 //!
 //! [`Table::read`] reads a file into columns of numbers and of text. A [`Schema`] is fitted to the training
 //! table: which column is the target, whether it names classes, which texts a text column knows, what stands
-//! in for missing numbers. It makes a [`Dataset`](super::Dataset) of that table and of every later one, so
+//! in for missing numbers. It makes a [`Dataset`] of that table and of every later one, so
 //! that a test set is coded as the training set was.
 //!
 //! ```

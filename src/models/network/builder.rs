@@ -111,6 +111,7 @@ impl<T: Float> NetworkBuilder<T> {
     }
 
     /// A module without parameters, or one whose parameters are not to be made here.
+    #[expect(clippy::should_implement_trait, reason = "nobody reads a network as a sum")]
     pub fn add(self, module: impl Module<T> + 'static) -> Self {
         self.part(Part::Module(Arc::new(module)))
     }
