@@ -41,13 +41,14 @@
 //!    [Formulas](Tape::scope) with operators are written in a scope of it.
 //! 5. [`ops`]: the operations, one file each or one for a family.
 //! 6. [`metrics`]: from scores to a class, and how good predictions are.
-//! 7. [`nn`] and [`models`]: initialisation and layers; the multilayer perceptron, [linear](models::linear)
-//!    and logistic regression to their exact optimum, kernel ridge regression exact and at scale,
-//!    [tangent kernels](models::ntk).
+//! 7. [`nn`]: layers, initial weights, losses.
 //! 8. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.
 //! 9. [`train`]: the training loop, evaluation, early stopping, and the
 //!    [`Trace`](train::Trace) of a run.
-//! 10. `report` and `experiments`, with the feature `report`: figures as SVG, the page that shows them,
+//! 10. [`models`]: a [`Network`](models::Network) with its tape, [linear](models::linear) and logistic regression
+//!     to their exact optimum, kernel ridge regression exact and at scale, [tangent kernels](models::ntk); and
+//!     what all of them answer to, the [`Predictor`](models::Predictor).
+//! 11. `report` and `experiments`, with the feature `report`: figures as SVG, the page that shows them,
 //!     and what the theory claims beside what comes out.
 //!
 //! # What panics and what returns an error
