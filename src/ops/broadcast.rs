@@ -277,13 +277,13 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn broadcast(&mut self, op: &'static dyn Operation<T>, a: impl Into<Var>, b: impl Into<Var>) -> Var {
         let (a, b) = (a.into(), b.into());
-        let (sa, sb) = (self.shape_under(op, a), self.shape_under(op, b));
+        let ((sa, da), (sb, db)) = (self.operand(op, a), self.operand(op, b));
         let Some(shape) = broadcast_shape(sa, sb) else {
             panic!(
                 "{}: {a} is {sa} but {b} is {sb} (rows and columns must agree, or be 1 on one side)",
                 op.name()
             )
         };
-        self.apply(op, &[a, b], shape, Args::NONE)
+        self.append(op, &[a, b], da || db, shape, Args::NONE, [])
     }
 }

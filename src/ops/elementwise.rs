@@ -110,7 +110,7 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn elementwise(&mut self, op: &'static dyn Operation<T>, x: impl Into<Var>, args: Args<T>) -> Var {
         let x = x.into();
-        let shape = self.shape_under(op, x);
-        self.apply(op, &[x], shape, args)
+        let (shape, differentiable) = self.operand(op, x);
+        self.append(op, &[x], differentiable, shape, args, [])
     }
 }

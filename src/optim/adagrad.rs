@@ -58,15 +58,19 @@ impl<T: Float> Rule<T> for AdaGrad {
 
     fn update_watched(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) -> bool {
         let (lr, decay, eps) = (T::of(step.lr), T::of(step.weight_decay), T::of(self.eps));
-        vectorize(values.len(), || {
-            let mut watch = Watch::<T>::new();
-            for ((x, g), s) in values.iter_mut().zip(grads).zip(state) {
-                let g = *g + decay * *x;
-                *s += g * g;
-                watch.see(*s);
-                *x -= lr * g / (s.sqrt() + eps);
-            }
-            watch.all_finite()
-        })
+        vectorize(
+            values.len(),
+            #[inline(always)]
+            || {
+                let mut watch = Watch::<T>::new();
+                for ((x, g), s) in values.iter_mut().zip(grads).zip(state) {
+                    let g = *g + decay * *x;
+                    *s += g * g;
+                    watch.see(*s);
+                    *x -= lr * g / (s.sqrt() + eps);
+                }
+                watch.all_finite()
+            },
+        )
     }
 }

@@ -120,18 +120,22 @@ impl Moments {
         let correction1 = T::of(step.corrections[0]);
         let (correction2, grow) = split::<T>(step.corrections[1]);
         let (m, v) = state.split_at_mut(values.len());
-        vectorize(values.len(), || {
-            let mut watch = Watch::<T>::new();
-            for (((x, g), m), v) in values.iter_mut().zip(grads).zip(m).zip(v) {
-                let g = *g + l2 * *x;
-                *m = beta1 * *m + rest1 * g;
-                let h = part * g;
-                *v = beta2 * *v + rest2 * (h * h);
-                watch.see(*v);
-                let (mean, square) = (correction1 * *m, correction2 * *v);
-                *x = *x - shrink * *x - lr * mean / (grow * square.sqrt() + eps);
-            }
-            watch.all_finite()
-        })
+        vectorize(
+            values.len(),
+            #[inline(always)]
+            || {
+                let mut watch = Watch::<T>::new();
+                for (((x, g), m), v) in values.iter_mut().zip(grads).zip(m).zip(v) {
+                    let g = *g + l2 * *x;
+                    *m = beta1 * *m + rest1 * g;
+                    let h = part * g;
+                    *v = beta2 * *v + rest2 * (h * h);
+                    watch.see(*v);
+                    let (mean, square) = (correction1 * *m, correction2 * *v);
+                    *x = *x - shrink * *x - lr * mean / (grow * square.sqrt() + eps);
+                }
+                watch.all_finite()
+            },
+        )
     }
 }

@@ -51,11 +51,15 @@ impl<T: Float> Rule<T> for Momentum {
 
     fn update(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) {
         let (lr, decay, beta) = (T::of(step.lr), T::of(step.weight_decay), T::of(self.beta));
-        vectorize(values.len(), || {
-            for ((x, g), v) in values.iter_mut().zip(grads).zip(state) {
-                *v = beta * *v + (*g + decay * *x);
-                *x -= lr * *v;
-            }
-        });
+        vectorize(
+            values.len(),
+            #[inline(always)]
+            || {
+                for ((x, g), v) in values.iter_mut().zip(grads).zip(state) {
+                    *v = beta * *v + (*g + decay * *x);
+                    *x -= lr * *v;
+                }
+            },
+        );
     }
 }

@@ -52,12 +52,16 @@ impl<T: Float> Rule<T> for Nesterov {
 
     fn update(&self, step: &Step, values: &mut [T], grads: &[T], state: &mut [T]) {
         let (lr, decay, beta) = (T::of(step.lr), T::of(step.weight_decay), T::of(self.beta));
-        vectorize(values.len(), || {
-            for ((x, g), v) in values.iter_mut().zip(grads).zip(state) {
-                let g = *g + decay * *x;
-                *v = beta * *v + g;
-                *x -= lr * (g + beta * *v);
-            }
-        });
+        vectorize(
+            values.len(),
+            #[inline(always)]
+            || {
+                for ((x, g), v) in values.iter_mut().zip(grads).zip(state) {
+                    let g = *g + decay * *x;
+                    *v = beta * *v + g;
+                    *x -= lr * (g + beta * *v);
+                }
+            },
+        );
     }
 }

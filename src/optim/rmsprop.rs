@@ -60,16 +60,20 @@ impl<T: Float> Rule<T> for RmsProp {
         let rho = T::of(self.rho);
         // (1−ρ)g² fits where g² alone may not.
         let (rest, part) = split::<T>(1.0 - self.rho);
-        vectorize(values.len(), || {
-            let mut watch = Watch::<T>::new();
-            for ((x, g), v) in values.iter_mut().zip(grads).zip(state) {
-                let g = *g + decay * *x;
-                let h = part * g;
-                *v = rho * *v + rest * (h * h);
-                watch.see(*v);
-                *x -= lr * g / (*v + eps).sqrt();
-            }
-            watch.all_finite()
-        })
+        vectorize(
+            values.len(),
+            #[inline(always)]
+            || {
+                let mut watch = Watch::<T>::new();
+                for ((x, g), v) in values.iter_mut().zip(grads).zip(state) {
+                    let g = *g + decay * *x;
+                    let h = part * g;
+                    *v = rho * *v + rest * (h * h);
+                    watch.see(*v);
+                    *x -= lr * g / (*v + eps).sqrt();
+                }
+                watch.all_finite()
+            },
+        )
     }
 }

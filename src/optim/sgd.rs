@@ -21,10 +21,14 @@ impl<T: Float> Rule<T> for Sgd {
 
     fn update(&self, step: &Step, values: &mut [T], grads: &[T], _: &mut [T]) {
         let (lr, decay) = (T::of(step.lr), T::of(step.weight_decay));
-        vectorize(values.len(), || {
-            for (x, g) in values.iter_mut().zip(grads) {
-                *x -= lr * (*g + decay * *x);
-            }
-        });
+        vectorize(
+            values.len(),
+            #[inline(always)]
+            || {
+                for (x, g) in values.iter_mut().zip(grads) {
+                    *x -= lr * (*g + decay * *x);
+                }
+            },
+        );
     }
 }

@@ -36,6 +36,12 @@ impl Generations {
         Generations { identity, current: first.wrapping_add(1), start: 0, older: Vec::new() }
     }
 
+    /// The generation of what is appended now.
+    #[inline]
+    pub fn current(&self) -> u64 {
+        self.current
+    }
+
     #[inline]
     pub fn identity(&self) -> Identity {
         self.identity

@@ -192,16 +192,36 @@ impl<T: Float> Tape<T> {
                 None => stale(op.name(), *input),
             }
         }
+        self.append(op, inputs, differentiable, shape, args, indices)
+    }
+
+    /// [`apply_indexed`](Tape::apply_indexed) of inputs that were found to be good; `differentiable` says whether one
+    /// of them is.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn append(
+        &mut self,
+        op: &'static dyn Operation<T>,
+        inputs: &[Var],
+        differentiable: bool,
+        shape: Shape,
+        args: Args<T>,
+        indices: impl IntoIterator<Item = u32>,
+    ) -> Var {
         let mut node = self.prepare(op, shape);
         node.differentiable = differentiable;
-        node.inputs = count(inputs.len(), op.name(), "inputs");
-        self.link(op.name(), inputs, indices);
+        let Ok(count_of_inputs) = u16::try_from(inputs.len()) else {
+            too_many(inputs.len(), op.name(), "inputs")
+        };
+        node.inputs = count_of_inputs;
+        self.link(op, inputs, indices);
         let mut new_args = false;
         if !args.same_bits(&Args::NONE) {
             // A loop of one operation, which is what makes long tapes, stores its constants once.
             new_args = !self.args.last().is_some_and(|last| last.same_bits(&args));
             let place = if new_args { self.args.len() } else { self.args.len() - 1 };
-            node.args = count(place, op.name(), "sets of constants");
+            let Ok(place) = u32::try_from(place) else { too_many(place, op.name(), "sets of constants") };
+            node.args = place;
             if reserve(&mut self.args, 1).is_err() {
                 no_memory(&node);
             }
@@ -258,8 +278,15 @@ impl<T: Float> Tape<T> {
     #[inline]
     #[track_caller]
     pub(crate) fn shape_under(&self, op: &dyn Operation<T>, v: Var) -> Shape {
+        self.operand(op, v).0
+    }
+
+    /// Shape of an operand of `op`, and whether it has a gradient.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn operand(&self, op: &dyn Operation<T>, v: Var) -> (Shape, bool) {
         match self.find(v) {
-            Some(node) => node.shape(),
+            Some(node) => (node.shape(), node.differentiable),
             None => stale(op.name(), v),
         }
     }
@@ -435,6 +462,13 @@ impl<T: Float> Tape<T> {
         (v.generation == made && v.tape == self.generations.identity().tape).then_some(node)
     }
 
+    /// The handle of a node that was just appended, and is no parameter.
+    #[inline]
+    fn new_var(&self, index: usize) -> Var {
+        let generation = self.generations.current();
+        Var { index: index as u32, tape: self.generations.identity().tape, generation }
+    }
+
     /// The handle of the node at `index`.
     #[inline]
     fn var(&self, index: usize) -> Var {
@@ -465,8 +499,8 @@ impl<T: Float> Tape<T> {
     /// Appends inputs and index list to the list of links.
     #[inline]
     #[track_caller]
-    fn link(&mut self, op: &str, inputs: &[Var], indices: impl IntoIterator<Item = u32>) {
-        let no_memory = || -> ! { panic!("{op}: there is no memory for its inputs") };
+    fn link(&mut self, op: &dyn Operation<T>, inputs: &[Var], indices: impl IntoIterator<Item = u32>) {
+        let no_memory = || -> ! { panic!("{}: there is no memory for its inputs", op.name()) };
         if reserve(&mut self.links, inputs.len()).is_err() {
             no_memory();
         }
@@ -518,7 +552,7 @@ impl<T: Float> Tape<T> {
         self.used = node.range().end + saved;
         self.linked = self.links.len();
         self.nodes.push(node);
-        let var = self.var(index);
+        let var = self.new_var(index);
         if let Some(watch) = &mut self.anomalies {
             watch.called(index, Location::caller());
             self.look_for_anomaly(index, Phase::Forward);
@@ -527,9 +561,10 @@ impl<T: Float> Tape<T> {
     }
 }
 
+#[cold]
 #[track_caller]
-fn count<N: TryFrom<usize>>(n: usize, op: &str, what: &str) -> N {
-    N::try_from(n).unwrap_or_else(|_| panic!("{op}: {n} {what} are more than a node can hold"))
+fn too_many(n: usize, op: &str, what: &str) -> ! {
+    panic!("{op}: {n} {what} are more than a node can hold")
 }
 
 #[cold]
