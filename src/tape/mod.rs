@@ -459,21 +459,21 @@ impl<T: Float> Tape<T> {
     fn find(&self, v: Var) -> Option<&Node<T>> {
         let node = self.nodes.get(v.index())?;
         let made = self.generations.of(v.index(), self.params);
-        (v.generation == made && v.tape == self.generations.identity().tape).then_some(node)
+        (v.generation == made && v.tape() == self.generations.identity().tape).then_some(node)
     }
 
     /// The handle of a node that was just appended, and is no parameter.
     #[inline]
     fn new_var(&self, index: usize) -> Var {
         let generation = self.generations.current();
-        Var { index: index as u32, tape: self.generations.identity().tape, generation }
+        Var::new(index, self.generations.identity().tape, generation)
     }
 
     /// The handle of the node at `index`.
     #[inline]
     fn var(&self, index: usize) -> Var {
         let generation = self.generations.of(index, self.params);
-        Var { index: index as u32, tape: self.generations.identity().tape, generation }
+        Var::new(index, self.generations.identity().tape, generation)
     }
 
     /// The handle of the parameter at `index`.
@@ -504,7 +504,7 @@ impl<T: Float> Tape<T> {
         if reserve(&mut self.links, inputs.len()).is_err() {
             no_memory();
         }
-        self.links.extend(inputs.iter().map(|v| v.index));
+        self.links.extend(inputs.iter().map(|v| v.index() as u32));
         let indices = indices.into_iter();
         // The hint may be wrong, either way: no more than this is taken on its word.
         let _ = reserve(&mut self.links, indices.size_hint().0.min(1 << 16));
