@@ -28,7 +28,7 @@ use crate::{Dataset, Error, Float, Matrix, Result};
 /// use tapegrad::models::{Network, Predictor};
 /// use tapegrad::train::FitOptions;
 /// # use tapegrad::data::synthetic;
-/// # let (data, seed) = (synthetic::spiral(120, 0.1, 7)?, 7);
+/// # let (data, seed) = (synthetic::moons(300, 0.1, 7)?, 7);
 ///
 /// let (test, train) = data.stratified_split(0.2, seed)?;
 /// let mut net = Network::<f32>::new(seed)
