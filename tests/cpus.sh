@@ -22,7 +22,7 @@ chosen=(linalg::gemm::tests::products linalg::cholesky::tests::names linalg::eig
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 for cpu in "${cpus[@]}"; do
-    if ! qemu-x86_64 -cpu "$cpu" "$(command -v true)" >"$log" 2>&1; then
+    if ! qemu-x86_64 -cpu "$cpu" "$(type -P true)" >"$log" 2>&1; then
         echo "left out: $cpu, as this qemu does not know it: $(tail -n 1 "$log")"
         continue
     fi
