@@ -47,6 +47,7 @@ const OPERATIONS: &[(&str, Build)] = &[
     ("tril", |t, x| t.tril(x[0], 0, f32::NEG_INFINITY)),
     ("triu", |t, x| t.triu(x[0], 0, 0.0)),
     ("exp", |t, x| t.exp(x[0])),
+    ("expm1", |t, x| t.expm1(x[0])),
     ("ln", |t, x| t.ln(x[0])),
     ("sqrt", |t, x| t.sqrt(x[0])),
     ("square", |t, x| t.square(x[0])),

@@ -126,6 +126,10 @@ impl Dataset {
         if self.stored().is_empty() || test.stored().is_empty() || self.features() != test.features() {
             return None;
         }
+        // With a scale for each feature there is no range of all of them.
+        if self.map.features().is_some() || test.map.features().is_some() {
+            return None;
+        }
         let (a, b) = (Range::of(self), Range::of(test));
         let apart = factor(a.largest(), b.largest()) >= MIXED && factor(a.mean, b.mean) >= MIXED;
         // A tenth of what is typical: single numbers below zero are none.

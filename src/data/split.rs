@@ -132,10 +132,9 @@ impl Dataset {
 
     fn partition(&self, chosen: impl Fn(usize) -> bool) -> Result<(Dataset, Dataset)> {
         let part = |wanted: bool| {
-            let rows = || (0..self.len()).filter(|row| chosen(*row) == wanted);
-            let mut room = with_room(rows().count(), SPLIT)?;
-            room.extend(rows());
-            let rows = room;
+            let wanted = || (0..self.len()).filter(|row| chosen(*row) == wanted);
+            let mut rows = with_room(wanted().count(), SPLIT)?;
+            rows.extend(wanted());
             self.try_subset(&rows)
         };
         Ok((part(true)?, part(false)?))

@@ -132,7 +132,10 @@ impl<T: Float> Matrix<T> {
 
 impl<T: Scalar> From<&DMatrix<T>> for Matrix<T> {
     fn from(from: &DMatrix<T>) -> Self {
-        let data = from.row_iter().flat_map(|row| row.iter().cloned().collect::<Vec<_>>()).collect();
+        let mut data = Vec::with_capacity(from.len());
+        for row in from.row_iter() {
+            data.extend(row.iter().cloned());
+        }
         Matrix { data, rows: from.nrows(), cols: from.ncols() }
     }
 }

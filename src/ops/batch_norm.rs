@@ -154,8 +154,9 @@ impl<T: Float> Operation<T> for BatchNorm {
                 for j in (0..cols).filter(|j| is_huge(*j)) {
                     let column =
                         |numbers: &[T]| -> Vec<T> { numbers[j..].iter().step_by(cols).copied().collect() };
-                    let along = dot(&column(dy), &column(normal)) / rows;
-                    for (i, normal) in column(normal).into_iter().enumerate() {
+                    let normal = column(normal);
+                    let along = dot(&column(dy), &normal) / rows;
+                    for (i, normal) in normal.into_iter().enumerate() {
                         dx.add(i * cols + j, -(gamma[j] * along * normal * scales[j]));
                     }
                 }

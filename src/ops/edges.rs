@@ -23,7 +23,7 @@ const WILD: [f64; 3] = [INF, -INF, f64::NAN];
 
 #[test]
 fn where_an_operation_is_constant_no_gradient_comes_through() {
-    let cases: [(&str, f64, Op<f64>); 22] = [
+    let cases: [(&str, f64, Op<f64>); 23] = [
         ("relu", -1.0, |t, x| t.relu(x)),
         ("relu", 0.0, |t, x| t.relu(x)),
         ("leaky_relu", -1.0, |t, x| t.leaky_relu(x, 0.0)),
@@ -59,6 +59,7 @@ fn where_an_operation_is_constant_no_gradient_comes_through() {
         }),
         ("cross_entropy", 1.0, |t, x| t.cross_entropy(x, &[0])),
         ("norm", 0.0, |t, x| t.norm(x)),
+        ("expm1", -INF, |t, x| t.expm1(x)),
         ("tril", 1.0, |t, x| t.tril(x, -1, 0.0)),
         ("triu", 1.0, |t, x| t.triu(x, 1, INF)),
         ("select", 1.0, |t, x| {

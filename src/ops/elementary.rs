@@ -382,11 +382,12 @@ mod tests {
 
     #[test]
     fn gradients() {
-        let anywhere: [Op; 13] = [
+        let anywhere: [Op; 14] = [
             |t, x| t.neg(x),
             |t, x| t.scale(x, -1.7),
             |t, x| t.shift(x, 0.4),
             |t, x| t.exp(x),
+            |t, x| t.expm1(x),
             |t, x| t.square(x),
             |t, x| t.powi(x, 3),
             |t, x| t.powi(x, 1),
@@ -440,6 +441,18 @@ mod tests {
         assert_eq!(value_and_grad(&[-inf, 0.0], |t, x| t.erf(x)).0, [-1.0, 0.0]);
         assert_eq!(slopes(&[-40.0, 0.0], |t, x| t.erf(x)), [0.0, std::f64::consts::FRAC_2_SQRT_PI]);
         assert!(value_and_grad(&[f64::NAN], |t, x| t.clamp(x, -1.0, 1.0)).0[0].is_nan());
+    }
+
+    /// Near 0 the power series says x + x²/2 + x³/6.
+    #[test]
+    fn an_exponential_less_one_keeps_its_digits() {
+        for x in [1e-10, -1e-6, 1e-4f64] {
+            let series = x + x * x / 2.0 + x * x * x / 6.0;
+            let (y, dx) = value_and_grad(&[x], |t, x| t.expm1(x));
+            assert!((y[0] / series - 1.0).abs() < 1e-13, "{x}: {}", y[0]);
+            assert!((dx[0] - (1.0 + series)).abs() < 1e-15, "{x}: {}", dx[0]);
+        }
+        assert_eq!(value_and_grad(&[-800.0], |t, x| t.expm1(x)).0, [-1.0]);
     }
 
     /// `np.sin` and `np.cos` of NumPy 2.4, in f64.

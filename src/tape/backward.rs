@@ -355,15 +355,8 @@ impl<'a, T: Float> Backward<'a, T> {
             );
             self.scratch.resize(len, T::ZERO);
         }
-        // Taken out for as long as the gradient is borrowed: both are parts of this.
-        let index = self.node.input(self.links, k);
-        let input = &self.nodes[index];
-        if !input.differentiable {
-            return None;
-        }
-        let held = std::mem::replace(&mut self.written[index], Holds::Sum);
-        let dx = &mut self.grads[input.range()];
-        if held == Holds::Nothing {
+        let (dx, written) = claim(self.nodes, self.links, self.node, self.grads, self.written, k)?;
+        if !written {
             dx.fill(T::ZERO);
         }
         Some((Sum(dx), &mut self.scratch[..len]))
@@ -383,18 +376,32 @@ impl<'a, T: Float> Backward<'a, T> {
     /// gradient is needed. From here on it counts as written.
     #[inline]
     fn dx(&mut self, k: usize) -> Option<(&mut [T], bool)> {
-        let index = self.node.input(self.links, k);
-        let input = &self.nodes[index];
-        input.differentiable.then(|| {
-            let held = std::mem::replace(&mut self.written[index], Holds::Sum);
-            (&mut self.grads[input.range()], held != Holds::Nothing)
-        })
+        claim(self.nodes, self.links, self.node, self.grads, self.written, k)
     }
 
     #[inline]
     fn input(&self, k: usize) -> &'a Node<T> {
         &self.nodes[self.node.input(self.links, k)]
     }
+}
+
+/// The gradient of input `k` of `node`, as [`Backward::dx`] has it. A function of the parts, so that the other
+/// ones can be used beside it.
+#[inline(always)]
+fn claim<'g, T: Float>(
+    nodes: &[Node<T>],
+    links: &[u32],
+    node: &Node<T>,
+    grads: &'g mut [T],
+    written: &mut [Holds],
+    k: usize,
+) -> Option<(&'g mut [T], bool)> {
+    let index = node.input(links, k);
+    let input = &nodes[index];
+    input.differentiable.then(|| {
+        let held = std::mem::replace(&mut written[index], Holds::Sum);
+        (&mut grads[input.range()], held != Holds::Nothing)
+    })
 }
 
 /// A stretch of a gradient that can be added to, and not overwritten.

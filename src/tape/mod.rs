@@ -16,6 +16,7 @@
 mod anomaly;
 mod backward;
 mod check;
+mod clone;
 mod display;
 mod forward;
 mod generation;
@@ -116,31 +117,6 @@ impl<T: Float> Default for Tape<T> {
             walking: false,
             passed: 0,
             anomalies: None,
-        }
-    }
-}
-
-/// All handles made so far are good on the clone as well, each for the clone's own copy. What is appended to one of
-/// them afterwards is unknown to the other.
-impl<T: Float> Clone for Tape<T> {
-    fn clone(&self) -> Self {
-        Tape {
-            nodes: self.nodes.clone(),
-            values: self.values[..self.used].to_vec(),
-            grads: self.grads[..self.used.min(self.grads.len())].to_vec(),
-            used: self.used,
-            links: self.links.clone(),
-            linked: self.linked,
-            args: self.args.clone(),
-            params: self.params,
-            names: self.names.clone(),
-            generations: self.generations.fork(self.nodes.len(), self.params),
-            changed_at: self.changed_at,
-            written: self.written.clone(),
-            scratch: Vec::new(),
-            walking: self.walking,
-            passed: self.passed,
-            anomalies: self.anomalies.clone(),
         }
     }
 }
@@ -381,25 +357,6 @@ impl<T: Float> Tape<T> {
     /// Values and gradients of the parameters stay. Every other `Var` is stale from here on.
     pub fn rewind(&mut self) {
         self.truncate(self.params, 1);
-    }
-
-    /// A clone of the parameters and buffers alone, without their gradients: enough to compute outputs.
-    pub(crate) fn clone_parameters(&self) -> Self {
-        let numbers = self.nodes[..self.params].last().map_or(0, |last| last.range().end);
-        let linked = self.nodes.get(self.params).map_or(self.linked, |first| first.links as usize);
-        let mut generations = self.generations.fork(self.nodes.len(), self.params);
-        generations.rewind(self.params, self.params);
-        Tape {
-            nodes: self.nodes[..self.params].to_vec(),
-            values: self.values[..numbers].to_vec(),
-            used: numbers,
-            links: self.links[..linked].to_vec(),
-            linked,
-            params: self.params,
-            names: self.names.clone(),
-            generations,
-            ..Tape::default()
-        }
     }
 
     /// This point on the tape, to come back to with [`rewind_to`](Tape::rewind_to): what stands before

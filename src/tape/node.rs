@@ -13,7 +13,7 @@ use crate::Float;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Var {
     /// Position in the arena below, the tape's identity above 2³². As two numbers, and not three, a handle is
-    /// passed in registers: measured, an operation takes 5 ns less.
+    /// passed in registers: measured, a chain of 1×1 operations takes a tenth less time.
     place: u64,
     /// Together with the identity it differs from tape to tape.
     pub(super) generation: u64,

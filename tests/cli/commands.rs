@@ -1,42 +1,16 @@
 //! The command line as a user meets it: results, wrong input, an interruption.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-fn tapegrad(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tapegrad"));
-    command.args(args).stdin(Stdio::null());
-    command
-}
-
-/// Runs in a folder without `data/mnist`.
-fn run_in(folder: &Path, args: &[&str]) -> Output {
-    tapegrad(args).current_dir(folder).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// The command fails with exit code 1 and one line that begins with `error: `.
-#[track_caller]
-fn error(folder: &Path, args: &[&str]) -> String {
-    let output = run_in(folder, args);
-    let message = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{args:?}: {message}");
-    assert!(message.starts_with("error: ") && message.lines().count() == 1, "{args:?}: {message}");
-    message
-}
+#[cfg(unix)]
+use crate::program::interrupt;
+use crate::program::{error, run, stderr, stdout, tapegrad};
 
 /// A small set of digits as the four files of MNIST.
 fn small_set(folder: &Path) -> String {
     let out = folder.join("digits").to_str().unwrap().to_string();
-    let made =
-        run_in(folder, &["data", "synth", "digits", "--samples", "1000", "--test", "300", "--out", &out]);
+    let made = run(folder, &["data", "synth", "digits", "--samples", "1000", "--test", "300", "--out", &out]);
     assert!(made.status.success(), "{}", stderr(&made));
     assert_eq!(stdout(&made).lines().count(), 4);
     out
@@ -47,19 +21,19 @@ fn every_command_explains_itself_with_an_example() {
     for command in
         [&[][..], &["train"], &["data"], &["data", "synth"], &["data", "info"], &["graph"], &["experiments"]]
     {
-        let output = tapegrad(command).arg("--help").output().unwrap();
+        let output = tapegrad(Path::new("."), command).arg("--help").output().unwrap();
         assert!(output.status.success());
         let help = stdout(&output);
         assert!(help.contains("Example") && help.contains("tapegrad "), "{command:?}: {help}");
     }
-    let help = stdout(&tapegrad(&["train", "--help"]).output().unwrap());
+    let help = stdout(&run(Path::new("."), &["train", "--help"]));
     assert!(help.contains("Kernel machines (krr, nystrom, rff, falkon, cg):"), "{help}");
 }
 
 #[test]
 fn without_files_it_trains_on_synthetic_digits_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let output = run_in(folder.path(), &["train", "--epochs", "2", "--threads", "2"]);
+    let output = run(folder.path(), &["train", "--epochs", "2", "--threads", "2"]);
     let text = stdout(&output);
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(text.starts_with("data: synthetic digits, as no folder was named with --data"), "{text}");
@@ -77,7 +51,7 @@ fn the_usual_folder_is_taken_where_it_is_there() {
     let digits = small_set(folder.path());
     std::fs::create_dir(folder.path().join("data")).unwrap();
     std::fs::rename(digits, folder.path().join("data/mnist")).unwrap();
-    let text = stdout(&run_in(folder.path(), &["train", "--epochs", "1"]));
+    let text = stdout(&run(folder.path(), &["train", "--epochs", "1"]));
     assert!(text.starts_with("data: IDX files in data/mnist (1000 training and 300 test"), "{text}");
 }
 
@@ -92,7 +66,7 @@ fn traces_are_the_same_bytes_at_any_number_of_threads() {
                 vec!["train", "--data", &digits, "--epochs", "2", "--batch", "64", "--validation", "0.2"];
             args.extend(["--threads", threads, "--precision", precision, "--trace", file.to_str().unwrap()]);
             args.extend(more);
-            let output = run_in(folder.path(), &args);
+            let output = run(folder.path(), &args);
             assert!(output.status.success(), "{}", stderr(&output));
             std::fs::read_to_string(file).unwrap()
         };
@@ -110,7 +84,7 @@ fn traces_are_the_same_bytes_at_any_number_of_threads() {
 fn quiet_prints_the_last_line_only() {
     let folder = tempfile::tempdir().unwrap();
     let digits = small_set(folder.path());
-    let output = run_in(folder.path(), &["train", "--data", &digits, "--epochs", "1", "--quiet"]);
+    let output = run(folder.path(), &["train", "--data", &digits, "--epochs", "1", "--quiet"]);
     let text = stdout(&output);
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.starts_with("test accuracy 0.") && text.ends_with(" (300 samples)\n"), "{text}");
@@ -132,7 +106,7 @@ fn wrong_usage_is_exit_code_2() {
         &["frobnicate"],
         &[],
     ] {
-        let output = tapegrad(args).output().unwrap();
+        let output = run(Path::new("."), args);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
         assert!(!stderr(&output).contains("panicked"));
     }
@@ -150,7 +124,7 @@ fn negative_numbers_are_no_flags() {
         &["graph", "--batch", "-1"],
         &["experiments", "rosenbrock", "--seed", "-1"],
     ] {
-        let message = stderr(&tapegrad(args).output().unwrap());
+        let message = stderr(&run(Path::new("."), args));
         assert!(message.contains("error: invalid value '-"), "{args:?}: {message}");
     }
     let folder = tempfile::tempdir().unwrap();
@@ -165,7 +139,7 @@ fn negative_numbers_are_no_flags() {
 #[test]
 fn a_share_out_of_range_is_wrong_usage_that_names_the_range() {
     for share in ["-0.1", "1", "2", "nan"] {
-        let output = tapegrad(&["train", "--validation", share]).output().unwrap();
+        let output = run(Path::new("."), &["train", "--validation", share]);
         let message = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{share}: {message}");
         assert!(
@@ -280,11 +254,11 @@ fn info_tells_what_a_file_holds() {
     let folder = tempfile::tempdir().unwrap();
     let digits = small_set(folder.path());
     let images = format!("{digits}/train-images-idx3-ubyte.gz");
-    let text = stdout(&run_in(folder.path(), &["data", "info", &images, "--images", "2"]));
+    let text = stdout(&run(folder.path(), &["data", "info", &images, "--images", "2"]));
     assert!(text.contains("unsigned bytes (0x08)") && text.contains("1000×28×28"), "{text}");
     assert!(text.contains("image 1:") && !text.contains("image 2:") && text.contains('@'), "{text}");
     let labels = format!("{digits}/train-labels-idx1-ubyte.gz");
-    let text = stdout(&run_in(folder.path(), &["data", "info", &labels]));
+    let text = stdout(&run(folder.path(), &["data", "info", &labels]));
     assert!(text.contains("counts:") && text.contains("range:    0 to 9"), "{text}");
 }
 
@@ -294,9 +268,9 @@ fn synthetic_sets_without_images_become_columns() {
     for (set, second) in [("spirals", "labels.idx"), ("sine", "targets.idx")] {
         let out = folder.path().join(set);
         let args = ["data", "synth", set, "--samples", "50", "--out", out.to_str().unwrap()];
-        assert!(run_in(folder.path(), &args).status.success());
+        assert!(run(folder.path(), &args).status.success());
         for file in ["features.idx", second] {
-            let text = stdout(&run_in(folder.path(), &["data", "info", out.join(file).to_str().unwrap()]));
+            let text = stdout(&run(folder.path(), &["data", "info", out.join(file).to_str().unwrap()]));
             assert!(text.contains("shape:    50"), "{text}");
         }
     }
@@ -305,10 +279,10 @@ fn synthetic_sets_without_images_become_columns() {
 #[test]
 fn the_graph_as_text_and_as_a_drawing() {
     let folder = tempfile::tempdir().unwrap();
-    let text = stdout(&run_in(folder.path(), &["graph", "--hidden", "32", "--batch", "64"]));
+    let text = stdout(&run(folder.path(), &["graph", "--hidden", "32", "--batch", "64"]));
     assert!(text.contains("784×32 = param linear1.weight") && text.contains("64×10 = linear"), "{text}");
     let args = ["graph", "--format", "dot", "--out", "tape.dot"];
-    let output = run_in(folder.path(), &args);
+    let output = run(folder.path(), &args);
     assert!(output.status.success() && output.stdout.is_empty());
     let dot = std::fs::read_to_string(folder.path().join("tape.dot")).unwrap();
     assert!(dot.starts_with("digraph tape {") && dot.trim_end().ends_with('}'));
@@ -369,22 +343,21 @@ fn ctrl_c_ends_a_run_with_what_it_has() {
 
     let folder = tempfile::tempdir().unwrap();
     let digits = small_set(folder.path());
-    let mut run = tapegrad(&["train", "--data", &digits, "--epochs", "1000000", "--trace", "run.csv"])
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
+    let mut child =
+        tapegrad(folder.path(), &["train", "--data", &digits, "--epochs", "1000000", "--trace", "run.csv"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // The first row of the table of epochs: the run is under way, with a finished epoch.
     let under_way = lines.by_ref().map_while(Result::ok).find(|line| line.trim_start().starts_with("1  "));
     assert!(under_way.is_some());
-    let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
-    assert!(killed.success());
+    interrupt(&child);
     let last = lines.map_while(Result::ok).last().unwrap();
     let mut message = String::new();
-    run.stderr.take().unwrap().read_to_string(&mut message).unwrap();
-    assert_eq!(run.wait().unwrap().code(), Some(130), "{message}");
+    child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{message}");
     assert!(
         last.starts_with("test accuracy ") && message.contains("interrupted in epoch"),
         "{last} {message}"
@@ -411,19 +384,14 @@ fn ctrl_c_in_the_first_epoch_leaves_the_old_trace() {
     std::fs::write(folder.path().join("run.csv"), "precious").unwrap();
     // 20,000 steps an epoch.
     let args = ["train", "--batch", "1", "--hidden", "512", "--trace", "run.csv", "--report", "run.html"];
-    let mut run = tapegrad(&args)
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
+    let mut child =
+        tapegrad(folder.path(), &args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let under_way = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("optimizer: "));
     assert!(under_way.is_some());
-    let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
-    assert!(killed.success());
+    interrupt(&child);
     assert!(lines.map_while(Result::ok).last().unwrap().starts_with("test accuracy "));
-    assert_eq!(run.wait().unwrap().code(), Some(130));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(std::fs::read_to_string(folder.path().join("run.csv")).unwrap(), "precious");
     let page = std::fs::read_to_string(folder.path().join("run.html")).unwrap();
     assert!(page.contains(">interrupted<") && page.contains(">steps_done<"), "{page}");
@@ -431,7 +399,7 @@ fn ctrl_c_in_the_first_epoch_leaves_the_old_trace() {
 
 #[test]
 fn experiments_are_listed_with_their_questions() {
-    let output = tapegrad(&["experiments", "--list"]).output().unwrap();
+    let output = run(Path::new("."), &["experiments", "--list"]);
     let text = stdout(&output);
     assert!(output.status.success() && text.lines().count() >= 2, "{text}");
     assert!(text.lines().all(|line| line.ends_with('?')), "{text}");
@@ -442,7 +410,7 @@ fn experiments_are_listed_with_their_questions() {
 fn a_report_is_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| {
-        let output = run_in(folder.path(), &[&["experiments", "--quick"], args].concat());
+        let output = run(folder.path(), &[&["experiments", "--quick"], args].concat());
         assert!(output.status.success(), "{args:?}: {}", stderr(&output));
         stdout(&output)
     };
@@ -485,9 +453,9 @@ fn a_report_that_cannot_be_written_is_refused_before_anything_is_done() {
     assert!(message.starts_with("error: file/report: "), "{message}");
 
     // So is an experiment whose own folder is in the way; those before it are not run for nothing.
-    run_in(folder.path(), &["experiments", "rosenbrock", "--quick", "--out", "report"]);
+    run(folder.path(), &["experiments", "rosenbrock", "--quick", "--out", "report"]);
     std::fs::write(folder.path().join("report/spiral"), "").unwrap();
-    let output = run_in(
+    let output = run(
         folder.path(),
         &["experiments", "rosenbrock", "spiral", "--quick", "--seed", "1", "--out", "report"],
     );
@@ -514,7 +482,7 @@ fn a_report_that_cannot_be_written_is_refused_before_anything_is_done() {
 fn a_crafted_report_writes_nothing_outside_and_puts_no_markup_into_the_page() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["experiments", "rosenbrock", "--quick", "--out", "a/report"];
-    assert!(run_in(folder.path(), &args).status.success());
+    assert!(run(folder.path(), &args).status.success());
     std::fs::write(folder.path().join("a/victim.csv"), "precious").unwrap();
     let report = folder.path().join("a/report");
     let path = report.join("rosenbrock/result.json");
@@ -529,7 +497,7 @@ fn a_crafted_report_writes_nothing_outside_and_puts_no_markup_into_the_page() {
     for (old, new) in edits {
         assert!(json.contains(old), "{old}");
         std::fs::write(&path, json.replace(old, new)).unwrap();
-        let output = run_in(folder.path(), &args);
+        let output = run(folder.path(), &args);
         let message = stderr(&output);
         assert!(output.status.success(), "{message}");
         assert!(
@@ -542,19 +510,19 @@ fn a_crafted_report_writes_nothing_outside_and_puts_no_markup_into_the_page() {
     }
     // Texts are shown as they are, in a result that is otherwise sound.
     std::fs::write(&path, json.replace("\"command\":\"", &format!("\"command\":\"{evil}"))).unwrap();
-    assert!(stdout(&run_in(folder.path(), &args)).contains("kept from an earlier run"));
+    assert!(stdout(&run(folder.path(), &args)).contains("kept from an earlier run"));
     let page = std::fs::read_to_string(report.join("index.html")).unwrap();
     assert!(page.contains("&lt;script&gt;") && !page.contains("<script"), "{page}");
     // Another one of the folder that cannot be used is named, and is not in the page.
     std::fs::create_dir(report.join("spiral")).unwrap();
     std::fs::copy(&path, report.join("spiral/result.json")).unwrap();
-    let message = stderr(&run_in(folder.path(), &args));
+    let message = stderr(&run(folder.path(), &args));
     assert!(message.starts_with("note: spiral is left out of the page: "), "{message}");
     assert!(message.contains("the result of another experiment"), "{message}");
     // Another version of the program may keep other figures.
     let version = format!("\"version\":\"{}\"", env!("CARGO_PKG_VERSION"));
     std::fs::write(&path, json.replace(&version, "\"version\":\"0.0.1\"")).unwrap();
-    let output = run_in(folder.path(), &args);
+    let output = run(folder.path(), &args);
     assert!(stderr(&output).contains("rosenbrock is of another version, so it is run again"));
     assert!(!stdout(&output).contains("kept"));
 
@@ -565,25 +533,25 @@ fn a_crafted_report_writes_nothing_outside_and_puts_no_markup_into_the_page() {
 
 #[test]
 fn an_unknown_experiment_is_answered_with_the_nearest() {
-    let output = tapegrad(&["experiments", "rosenbrok"]).output().unwrap();
+    let output = run(Path::new("."), &["experiments", "rosenbrok"]);
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(2));
     assert!(message.contains("rosenbrok") && message.contains("'rosenbrock'"), "{message}");
     for args in [&["experiments"][..], &["experiments", "--quick"]] {
-        let output = tapegrad(args).output().unwrap();
+        let output = run(Path::new("."), args);
         assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
     }
-    let message = stderr(&tapegrad(&["experiments", "--quick"]).output().unwrap());
+    let message = stderr(&run(Path::new("."), &["experiments", "--quick"]));
     assert!(message.contains("--all") && message.contains("--list"), "{message}");
 }
 
 #[test]
 fn an_experiment_that_fails_does_not_end_the_others() {
     let folder = tempfile::tempdir().unwrap();
-    let made = run_in(folder.path(), &["data", "synth", "digits", "--samples", "40", "--out", "tiny"]);
+    let made = run(folder.path(), &["data", "synth", "digits", "--samples", "40", "--out", "tiny"]);
     assert!(made.status.success(), "{}", stderr(&made));
     let args = ["experiments", "schedule-early-stopping", "rosenbrock", "--quick", "--data", "tiny"];
-    let output = run_in(folder.path(), &args);
+    let output = run(folder.path(), &args);
     let (text, message) = (stdout(&output), stderr(&output));
     assert_eq!(output.status.code(), Some(1), "{text}{message}");
     assert!(message.starts_with("error: schedule-early-stopping: "), "{message}");
@@ -603,26 +571,21 @@ fn an_interrupted_report_keeps_what_is_finished() {
 
     let folder = tempfile::tempdir().unwrap();
     let args = ["experiments", "rosenbrock", "learning-rate", "--quick"];
-    let mut run = tapegrad(&args)
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
+    let mut child =
+        tapegrad(folder.path(), &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     // Once this is printed, the other one, which takes seconds, is under way.
     let first = lines.next().unwrap().unwrap();
     assert!(first.starts_with("rosenbrock: "), "{first}");
-    let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
-    assert!(killed.success());
+    interrupt(&child);
     let mut message = String::new();
-    run.stderr.take().unwrap().read_to_string(&mut message).unwrap();
-    assert_eq!(run.wait().unwrap().code(), Some(130), "{message}");
+    child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{message}");
 
     let page = std::fs::read_to_string(folder.path().join("report/index.html")).unwrap();
     assert!(page.ends_with("</html>\n") && page.contains("id=\"rosenbrock\""));
     assert!(!page.contains("id=\"learning-rate\""));
-    let text = stdout(&run_in(folder.path(), &args));
+    let text = stdout(&run(folder.path(), &args));
     let mut lines = text.lines();
     assert!(lines.next().unwrap().ends_with("kept from an earlier run"), "{text}");
     assert!(lines.next().unwrap().starts_with("learning-rate: "), "{text}");

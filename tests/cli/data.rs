@@ -3,33 +3,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use tapegrad::data::idx::{self, IdxArray, IdxData};
 
+use crate::program::{error, run, stderr, stdout};
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tapegrad");
-
-fn run(folder: &Path, args: &[&str]) -> Output {
-    Command::new(PROGRAM).args(args).stdin(Stdio::null()).current_dir(folder).output().unwrap()
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// The command fails with exit code 1 and one line that begins with `error: `.
-#[track_caller]
-fn error(folder: &Path, args: &[&str]) -> String {
-    let output = run(folder, args);
-    let message = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{args:?}: {message}");
-    assert!(message.starts_with("error: ") && message.lines().count() == 1, "{args:?}: {message}");
-    message
-}
 
 /// Images of 2×2 and labels as the files of a set.
 fn write_set(folder: &Path, set: &str, images: IdxData, labels: &[u8]) {

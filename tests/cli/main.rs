@@ -5,4 +5,5 @@ mod data;
 mod experiments;
 mod fit;
 mod models;
+mod program;
 mod report_browser;

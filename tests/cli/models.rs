@@ -5,33 +5,19 @@ use std::process::{Command, Output, Stdio};
 
 use tapegrad::data::idx::{self, IdxArray, IdxData};
 
-fn tapegrad(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tapegrad"));
-    command.args(args).stdin(Stdio::null()).current_dir(folder);
-    command
-}
-
-fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
+use crate::program::{self, run, stderr, stdout};
+#[cfg(unix)]
+use crate::program::{interrupt, tapegrad};
 
 /// `train` on the files in `digits` of `folder`.
 fn train(folder: &Path, args: &[&str]) -> Output {
-    tapegrad(folder, &[&["train", "--data", "digits"], args].concat()).output().unwrap()
+    run(folder, &[&["train", "--data", "digits"], args].concat())
 }
 
-/// It fails with exit code 1 and one line that begins with `error: `; the line.
+/// It fails; the line.
 #[track_caller]
 fn error(folder: &Path, args: &[&str]) -> String {
-    let output = train(folder, args);
-    let message = stderr(&output);
-    assert_eq!(output.status.code(), Some(1), "{args:?}: {message}");
-    assert!(message.starts_with("error: ") && message.lines().count() == 1, "{args:?}: {message}");
-    message
+    program::error(folder, &[&["train", "--data", "digits"], args].concat())
 }
 
 /// It succeeds; the accuracy in the last line.
@@ -48,7 +34,7 @@ fn accuracy(folder: &Path, args: &[&str]) -> f64 {
 /// A small set of drawn digits, 1000 for training and 300 for the test.
 fn small_set(folder: &Path) {
     let args = ["data", "synth", "digits", "--samples", "1000", "--test", "300", "--out", "digits"];
-    let made = tapegrad(folder, &args).output().unwrap();
+    let made = run(folder, &args);
     assert!(made.status.success(), "{}", stderr(&made));
 }
 
@@ -344,7 +330,7 @@ fn the_trace_of_the_exact_optimum_names_the_scheme() {
 fn what_fits_runs_within_a_limit_of_the_shell() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["data", "synth", "digits", "--samples", "500", "--test", "30000", "--out", "digits"];
-    let made = tapegrad(folder.path(), &args).output().unwrap();
+    let made = run(folder.path(), &args);
     assert!(made.status.success(), "{}", stderr(&made));
     for (limit, args) in [
         (200_000, "--limit 2000 --epochs 2"),
@@ -366,7 +352,7 @@ fn what_fits_runs_within_a_limit_of_the_shell() {
 fn a_limit_of_the_shell_is_an_error_and_no_crash() {
     let folder = tempfile::tempdir().unwrap();
     let args = ["data", "synth", "digits", "--samples", "8000", "--test", "10", "--out", "digits"];
-    let made = tapegrad(folder.path(), &args).output().unwrap();
+    let made = run(folder.path(), &args);
     assert!(made.status.success(), "{}", stderr(&made));
     for limit in ["-v", "-d"] {
         for memory in ["", "--memory 4"] {
@@ -399,22 +385,21 @@ fn ctrl_c_ends_a_fit() {
             std::fs::write(folder.path().join(file), "precious").unwrap();
         }
         let files = ["train", "--data", "digits", "--trace", "t.csv", "--report", "r.html"];
-        let mut run = tapegrad(folder.path(), &[&files[..], args].concat())
+        let mut child = tapegrad(folder.path(), &[&files[..], args].concat())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(run.stdout.take().unwrap()).lines();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         // The second line is printed just before the fit.
         assert!(lines.next().unwrap().unwrap().starts_with("data: "));
         lines.next().unwrap().unwrap();
         std::thread::sleep(std::time::Duration::from_millis(300));
-        let killed = Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
-        assert!(killed.success());
+        interrupt(&child);
         let rest: Vec<String> = lines.map_while(Result::ok).collect();
         let mut message = String::new();
-        run.stderr.take().unwrap().read_to_string(&mut message).unwrap();
-        assert_eq!(run.wait().unwrap().code(), Some(130), "{message}");
+        child.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{message}");
         assert!(message.starts_with("interrupted"), "{message}");
         let measured = rest.last().is_some_and(|line| line.starts_with("test accuracy "));
         assert_eq!(measured, measures, "{rest:?}");

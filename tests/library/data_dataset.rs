@@ -7,6 +7,8 @@ use tapegrad::data::idx::{self, IdxArray, IdxData};
 use tapegrad::data::{Affine, Batches, Dataset};
 use tapegrad::{Error, Float};
 
+use crate::helpers;
+
 fn small() -> Dataset {
     let bytes: Vec<u8> = (0..24).map(|i| i * 10).collect();
     Dataset::new(bytes, 4).unwrap().with_labels(&[0, 1, 2, 0, 1, 2], 3).unwrap()
@@ -194,11 +196,7 @@ fn idx_files_that_are_no_dataset() {
 
 #[test]
 fn mnist() {
-    let Some(folder) = std::env::var_os("TAPEGRAD_MNIST") else {
-        println!("SKIPPED: TAPEGRAD_MNIST does not name a folder with the MNIST files");
-        return;
-    };
-    let (train, test) = Dataset::mnist(folder).unwrap();
+    let Some((train, test)) = helpers::mnist() else { return };
     assert_eq!((train.len(), test.len(), train.features(), train.classes()), (60_000, 10_000, 784, 10));
     assert_eq!(train.labels().unwrap()[..10], [5, 0, 4, 1, 9, 2, 1, 3, 1, 4]);
     assert_eq!(train.image_shape(), Some((28, 28)));

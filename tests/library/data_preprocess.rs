@@ -7,6 +7,8 @@ use tapegrad::data::preprocess::{MinMax, Pca, RandomProjection, Standardize, nor
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Error, linalg};
 
+use crate::helpers;
+
 /// 1300 rows, so that there is more than one block and a last one that is not full.
 fn correlated(d: usize) -> Dataset {
     let mut rng = stream(1, Purpose::Data);
@@ -251,11 +253,7 @@ fn components_do_not_follow_constant_columns() {
 
 #[test]
 fn mnist() {
-    let Some(folder) = std::env::var_os("TAPEGRAD_MNIST") else {
-        println!("SKIPPED: TAPEGRAD_MNIST does not name a folder with the MNIST files");
-        return;
-    };
-    let (train, test) = Dataset::mnist(folder).unwrap();
+    let Some((train, test)) = helpers::mnist() else { return };
     let start = std::time::Instant::now();
     let pca = Pca::fit(&train, 50).unwrap();
     println!("PCA of 60,000×784: {:?}", start.elapsed());

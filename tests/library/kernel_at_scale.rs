@@ -4,7 +4,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
-use rand::RngExt;
 use tapegrad::linalg::with_threads;
 use tapegrad::models::kernel::{
     Centres, FalkonOptions, FourierRidge, IterativeOptions, IterativeProgress, Kernel, KernelMachine,
@@ -14,10 +13,7 @@ use tapegrad::models::kernel::{
 use tapegrad::rng::{Purpose, standard_normal, stream};
 use tapegrad::{Error, Float};
 
-fn random(n: usize, d: usize, seed: u64) -> Samples<f64> {
-    let mut rng = stream(seed, Purpose::Data);
-    Samples::new((0..n * d).map(|_| rng.random_range(-1.0..1.0)).collect(), d).unwrap()
-}
+use crate::helpers::random;
 
 /// Two smooth functions of the samples.
 fn targets(x: &Samples<f64>) -> DMatrix<f64> {

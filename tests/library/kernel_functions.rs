@@ -3,13 +3,13 @@
 use std::f64::consts::PI;
 use std::sync::Arc;
 
-use rand::RngExt;
 use tapegrad::Error;
 use tapegrad::linalg::{symmetric_eigen, with_threads};
 use tapegrad::models::kernel::{
     Kernel, KernelSettings, Nonlinearity, Polynomial, Rbf, Samples, cross_gram, gram, kernels, median_gamma,
 };
-use tapegrad::rng::{Purpose, stream};
+
+use crate::helpers::random;
 
 const SETTINGS: KernelSettings = KernelSettings {
     gamma: 0.3,
@@ -21,11 +21,6 @@ const SETTINGS: KernelSettings = KernelSettings {
     weight_variance: 2.0,
     bias_variance: 0.0,
 };
-
-fn random(n: usize, d: usize, seed: u64) -> Samples<f64> {
-    let mut rng = stream(seed, Purpose::Data);
-    Samples::new((0..n * d).map(|_| rng.random_range(-1.0..1.0)).collect(), d).unwrap()
-}
 
 /// k(x, y) as the formulas say it.
 fn formula(name: &str, x: &[f64], y: &[f64]) -> f64 {

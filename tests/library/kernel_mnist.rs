@@ -18,6 +18,8 @@ use tapegrad::models::kernel::{
     one_vs_rest,
 };
 
+use crate::helpers;
+
 /// nλ of all fits but where it says otherwise.
 const RIDGE: f64 = 1e-3;
 
@@ -57,11 +59,7 @@ enum Gamma {
 
 /// Test accuracy after a fit to the first `n` images; `None` without the files.
 fn accuracy<T: Float>(images: Images, n: usize, gamma: Gamma, ridge: f64, fit: &Fit<T>) -> Option<f64> {
-    let Some(folder) = std::env::var_os("TAPEGRAD_MNIST") else {
-        println!("skipped: TAPEGRAD_MNIST does not name a folder with the MNIST files");
-        return None;
-    };
-    let (train, test) = Dataset::mnist(folder).unwrap();
+    let (train, test) = helpers::mnist()?;
     let train = train.take(n);
     let (x, z) = (images.samples(&train), images.samples(&test));
     let y = one_vs_rest(train.labels().unwrap(), 10).unwrap();

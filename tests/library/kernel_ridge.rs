@@ -16,6 +16,8 @@ use tapegrad::models::kernel::{
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Error, Float};
 
+use crate::helpers::random;
+
 #[derive(Deserialize)]
 struct Reference {
     x: Matrix,
@@ -55,11 +57,6 @@ fn distance(found: impl IntoIterator<Item = f64>, expected: &[f64]) -> f64 {
 fn near(what: &str, found: impl IntoIterator<Item = f64>, expected: &[f64], tolerance: f64) {
     let distance = distance(found, expected);
     assert!(distance <= tolerance, "{what}: {distance:e}");
-}
-
-fn random(n: usize, d: usize, seed: u64) -> Samples<f64> {
-    let mut rng = stream(seed, Purpose::Data);
-    Samples::new((0..n * d).map(|_| rng.random_range(-1.0..1.0)).collect(), d).unwrap()
 }
 
 fn targets(n: usize, c: usize, seed: u64) -> DMatrix<f64> {

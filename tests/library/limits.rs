@@ -17,21 +17,7 @@ use tapegrad::rng::{Purpose, stream};
 use tapegrad::train::{FitOptions, History, Observer, Rate, Recorder, Stop, fit};
 use tapegrad::{Error, Float, Param, Result, Tape};
 
-/// Three parameters of different shapes, one of them empty, with gradients.
-fn tape<T: Float>() -> (Tape<T>, [Param; 3]) {
-    let mut tape = Tape::<T>::default();
-    let fill = |from: f64| {
-        move |to: &mut [T]| to.iter_mut().enumerate().for_each(|(i, x)| *x = T::of((from + i as f64).sin()))
-    };
-    // More than 64 numbers, and no multiple of a vector's length: the rest of a loop must be done too.
-    let params = [
-        tape.param_with(7, 11, fill(0.3)),
-        tape.param_with(0, 5, fill(0.0)),
-        tape.param_with(1, 3, fill(2.0)),
-    ];
-    fill(5.0)(tape.param_grads_mut());
-    (tape, params)
-}
+use crate::helpers::three_params;
 
 /// A slot of more than one block, and the last of one number: 2·8192 + 1.
 const LONG: usize = 16_385;
@@ -51,7 +37,7 @@ fn long_tape() -> (Tape, Param) {
     expected = "momentum: this tape is another than at the first step, whose 1 steps it remembers"
 )]
 fn another_tape_of_the_same_shapes() {
-    let ((mut first, _), (mut second, _)) = (tape::<f64>(), tape::<f64>());
+    let ((mut first, _), (mut second, _)) = (three_params::<f64>(), three_params::<f64>());
     let mut optimizer = Optimizer::new(Momentum::default(), 0.1).unwrap();
     optimizer.step(&mut first).unwrap();
     optimizer.step(&mut second).unwrap();
@@ -63,7 +49,7 @@ fn another_tape_of_the_same_shapes() {
     expected = "sgd: the p2 that is in a group belongs to another tape than this one, whose p2 is p2, 1×3"
 )]
 fn a_group_of_another_tape_of_the_same_shapes() {
-    let ((mut first, _), (_, [.., bias])) = (tape::<f64>(), tape::<f64>());
+    let ((mut first, _), (_, [.., bias])) = (three_params::<f64>(), three_params::<f64>());
     let group = Group::new([bias]).with_weight_decay(0.0).unwrap();
     let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap().with_group(group).unwrap();
     optimizer.step(&mut first).unwrap();
@@ -72,7 +58,7 @@ fn a_group_of_another_tape_of_the_same_shapes() {
 #[test]
 #[should_panic(expected = "sgd: the p2 that is in a group belongs to another tape")]
 fn a_reset_does_not_move_groups_to_another_tape() {
-    let ((mut first, [.., bias]), (mut second, _)) = (tape::<f64>(), tape::<f64>());
+    let ((mut first, [.., bias]), (mut second, _)) = (three_params::<f64>(), three_params::<f64>());
     let group = Group::new([bias]).with_weight_decay(0.0).unwrap();
     let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap().with_group(group).unwrap();
     optimizer.step(&mut first).unwrap();
@@ -83,7 +69,7 @@ fn a_reset_does_not_move_groups_to_another_tape() {
 #[test]
 #[should_panic(expected = "sgd: the p2 that is in a group belongs to another tape")]
 fn a_state_does_not_move_groups_to_another_tape() {
-    let ((_, [.., bias]), (second, _)) = (tape::<f64>(), tape::<f64>());
+    let ((_, [.., bias]), (second, _)) = (three_params::<f64>(), three_params::<f64>());
     let mut optimizer = Optimizer::<f64>::new(Sgd, 0.1).unwrap().with_group(Group::new([bias])).unwrap();
     let _ = optimizer.restore(&second, 3, &[]);
 }
@@ -91,7 +77,7 @@ fn a_state_does_not_move_groups_to_another_tape() {
 /// On its own tape the groups are there after a reset, and without groups any tape will do.
 #[test]
 fn a_reset_forgets_the_tape_but_not_the_groups() {
-    let (mut first, [.., bias]) = tape::<f64>();
+    let (mut first, [.., bias]) = three_params::<f64>();
     first.zero_grad();
     let before = first.value_slice(bias).to_vec();
     let group = Group::new([bias]).with_weight_decay(0.0).unwrap();
@@ -102,11 +88,11 @@ fn a_reset_forgets_the_tape_but_not_the_groups() {
         optimizer.reset();
     }
     assert_eq!(first.value_slice(bias), before);
-    assert_ne!(first.param_values()[0], tape::<f64>().0.param_values()[0]);
+    assert_ne!(first.param_values()[0], three_params::<f64>().0.param_values()[0]);
 
     let mut optimizer = Optimizer::new(Momentum::default(), 0.1).unwrap();
     let ends = [(); 2].map(|()| {
-        let (mut tape, _) = tape::<f64>();
+        let (mut tape, _) = three_params::<f64>();
         optimizer.step(&mut tape).unwrap();
         optimizer.step(&mut tape).unwrap();
         optimizer.reset();
@@ -193,7 +179,7 @@ fn ordinary_steps_have_the_bits_of_the_formulas() {
 #[test]
 fn a_state_that_cannot_be_held_is_an_error() {
     for name in ["adagrad", "rmsprop", "adam", "adamw"] {
-        let (mut tape, [a, ..]) = tape::<f32>();
+        let (mut tape, [a, ..]) = three_params::<f32>();
         tape.set_name(a, "w1");
         let mut optimizer = find::<f32>(name).unwrap().optimizer(None).unwrap();
         for _ in 0..2 {
@@ -210,7 +196,7 @@ fn a_state_that_cannot_be_held_is_an_error() {
         assert!(matches!(optimizer.step(&mut tape), Err(Error::NonFinite(_))), "{name}");
         assert!(matches!(optimizer.check_finite(&tape), Err(Error::NonFinite(_))), "{name}");
         // In double precision it is nothing special.
-        let (mut tape, _) = self::tape::<f64>();
+        let (mut tape, _) = three_params::<f64>();
         tape.param_grads_mut()[40] = -1e25;
         find::<f64>(name).unwrap().optimizer(None).unwrap().step(&mut tape).unwrap();
     }
@@ -233,7 +219,7 @@ fn a_state_that_cannot_be_held_in_any_block() {
 #[test]
 fn parameters_that_leave_the_numbers() {
     for name in ["sgd", "momentum", "nesterov"] {
-        let (mut tape, _) = tape::<f32>();
+        let (mut tape, _) = three_params::<f32>();
         tape.param_grads_mut().fill(3e38);
         let mut optimizer = find::<f32>(name).unwrap().optimizer(Some(1.0)).unwrap();
         let first = (1..=64).find(|_| optimizer.step(&mut tape).is_err());
@@ -242,7 +228,7 @@ fn parameters_that_leave_the_numbers() {
         let expected = format!("{name}: after step 64, p0, 7×11, is NaN at (0, 0); a smaller");
         assert!(message.starts_with(&expected), "{message}");
     }
-    let (mut tape, _) = tape::<f32>();
+    let (mut tape, _) = three_params::<f32>();
     let mut optimizer = Optimizer::new(Adam::default(), 0.1).unwrap();
     tape.param_grads_mut()[12] = f32::NAN;
     let message = optimizer.step(&mut tape).unwrap_err().to_string();
@@ -290,7 +276,7 @@ fn the_state_of_a_rule_of_ones_own_is_looked_at_now_and_then() {
 /// Corrections at the largest number of steps, and one more.
 #[test]
 fn the_last_step_that_can_be_counted() {
-    let (mut tape, _) = tape::<f64>();
+    let (mut tape, _) = three_params::<f64>();
     let mut optimizer = Optimizer::new(Adam::default(), 0.1).unwrap();
     optimizer.restore(&tape, u64::MAX - 1, &[1.0; 160]).unwrap();
     for _ in 0..2 {
@@ -326,7 +312,7 @@ fn settings_in_the_type_of_the_tape() {
     let mut moved = optimizer();
     starts(moved.set_lr(1e-50).unwrap_err().to_string(), "lr: 1e-50 is 0 as f32");
     assert_eq!(moved.lr(), 0.1);
-    let (_, [a, ..]) = tape::<f32>();
+    let (_, [a, ..]) = three_params::<f32>();
     let mut scaled = optimizer().with_group(Group::new([a]).with_lr_scale(1e-30).unwrap()).unwrap();
     let message = scaled.set_lr(1e-30).unwrap_err().to_string();
     assert_eq!(message, "lr: 1e-30 times the group's lr_scale 1e-30 is 0 as f32");
@@ -419,7 +405,7 @@ fn rates_that_are_too_small_for_the_type() {
 
 #[test]
 fn a_state_that_is_not_finite_is_not_put_back() {
-    let (tape, _) = tape::<f64>();
+    let (tape, _) = three_params::<f64>();
     let mut optimizer = Optimizer::<f64>::new(Momentum::default(), 0.1).unwrap();
     let mut state = vec![0.0; 80];
     state[7] = f64::INFINITY;

@@ -7,6 +7,7 @@ mod data_preprocess;
 mod data_synthetic;
 mod early_stopping;
 mod fit;
+mod helpers;
 mod idx_files;
 mod initialization;
 mod kernel_at_scale;

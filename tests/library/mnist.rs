@@ -8,6 +8,8 @@ use tapegrad::rng::{Purpose, stream};
 use tapegrad::train::{FitOptions, evaluate, fit};
 use tapegrad::{Float, Tape, linalg};
 
+use crate::helpers;
+
 fn accuracy<T: Float>(train: &Dataset, test: &Dataset, seed: u64, epochs: usize) -> f64 {
     let mut tape = Tape::<T>::default();
     let mut rng = stream(seed, Purpose::Init);
@@ -31,11 +33,7 @@ fn median<T: Float>(train: &Dataset, test: &Dataset) -> f64 {
 
 #[test]
 fn the_standard_network_reads_mnist() {
-    let Some(folder) = std::env::var_os("TAPEGRAD_MNIST") else {
-        println!("skipped: TAPEGRAD_MNIST does not name a folder with the MNIST files");
-        return;
-    };
-    let (train, test) = Dataset::mnist(folder).unwrap();
+    let Some((train, test)) = helpers::mnist() else { return };
     assert_eq!((train.len(), test.len(), train.features()), (60_000, 10_000, 784));
     // PyTorch with the same settings: 0.9757 after ten epochs.
     assert!(median::<f32>(&train, &test) >= 0.975);

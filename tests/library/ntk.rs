@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use nalgebra::{DMatrix, DVector};
-use rand::RngExt;
 use serde::Deserialize;
 use tapegrad::linalg::{symmetric_eigen, with_threads};
 use tapegrad::models::Mlp;
@@ -21,6 +20,8 @@ use tapegrad::{Error, Param, Tape, Var};
 
 use crate::reference::Matrix;
 
+use crate::helpers::{assert_near, random};
+
 #[derive(Deserialize)]
 struct Reference {
     x: Matrix,
@@ -32,18 +33,6 @@ struct Reference {
 
 fn reference() -> Reference {
     serde_json::from_str(include_str!("reference/ntk.json")).unwrap()
-}
-
-fn random(n: usize, d: usize, seed: u64) -> Samples<f64> {
-    let mut rng = stream(seed, Purpose::Data);
-    Samples::new((0..n * d).map(|_| rng.random_range(-1.0..1.0)).collect(), d).unwrap()
-}
-
-#[track_caller]
-fn assert_near(a: &DMatrix<f64>, b: &DMatrix<f64>, tolerance: f64) {
-    assert_eq!(a.shape(), b.shape());
-    let error = (a - b).amax() / b.amax();
-    assert!(error < tolerance, "{error:e}\n{a}{b}");
 }
 
 /// The network of the reference: a hidden layer of ReLU with biases, and no bias behind it.

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use nalgebra::DMatrix;
-use rand::RngExt;
 use serde::Deserialize;
 use tapegrad::Error;
 use tapegrad::models::kernel::{
@@ -13,6 +12,8 @@ use tapegrad::models::kernel::{
 use tapegrad::rng::{Purpose, standard_normal, stream};
 
 use crate::reference::Matrix;
+
+use crate::helpers::{assert_near, random};
 
 #[derive(Deserialize)]
 struct Infinite {
@@ -29,18 +30,6 @@ struct Reference {
 
 fn reference() -> Reference {
     serde_json::from_str(include_str!("reference/ntk.json")).unwrap()
-}
-
-fn random(n: usize, d: usize, seed: u64) -> Samples<f64> {
-    let mut rng = stream(seed, Purpose::Data);
-    Samples::new((0..n * d).map(|_| rng.random_range(-1.0..1.0)).collect(), d).unwrap()
-}
-
-#[track_caller]
-fn assert_near(a: &DMatrix<f64>, b: &DMatrix<f64>, tolerance: f64) {
-    assert_eq!(a.shape(), b.shape());
-    let error = (a - b).amax() / b.amax();
-    assert!(error < tolerance, "{error:e}\n{a}{b}");
 }
 
 #[test]

@@ -22,13 +22,11 @@ use tapegrad::rng::{Purpose, stream};
 use tapegrad::train::{FitOptions, evaluate, fit};
 use tapegrad::{Float, Tape};
 
+use crate::helpers;
+
 /// The first `n` training images, and all for the test.
 fn images(n: usize) -> Option<(Dataset, Dataset)> {
-    let Some(folder) = std::env::var_os("TAPEGRAD_MNIST") else {
-        println!("skipped: TAPEGRAD_MNIST does not name a folder with the MNIST files");
-        return None;
-    };
-    let (train, test) = Dataset::mnist(folder).unwrap();
+    let (train, test) = helpers::mnist()?;
     Some((train.take(n), test))
 }
 

@@ -4,29 +4,15 @@ use tapegrad::linalg::{norm_squared, with_threads};
 use tapegrad::optim::{
     AdaGrad, Adam, AdamW, Group, Momentum, Nesterov, Optimizer, RmsProp, Rule, Sgd, Step, find, optimizers,
 };
-use tapegrad::{Error, Float, Param, Tape};
+use tapegrad::{Error, Param, Tape};
 
-/// Three parameters of different shapes, one of them empty, with gradients.
-fn tape<T: Float>() -> (Tape<T>, [Param; 3]) {
-    let mut tape = Tape::<T>::default();
-    let fill = |from: f64| {
-        move |to: &mut [T]| to.iter_mut().enumerate().for_each(|(i, x)| *x = T::of((from + i as f64).sin()))
-    };
-    // More than 64 numbers, and no multiple of a vector's length: the rest of a loop must be done too.
-    let params = [
-        tape.param_with(7, 11, fill(0.3)),
-        tape.param_with(0, 5, fill(0.0)),
-        tape.param_with(1, 3, fill(2.0)),
-    ];
-    fill(5.0)(tape.param_grads_mut());
-    (tape, params)
-}
+use crate::helpers::three_params;
 
 /// Every entry is updated by its own gradient and state only: a slot of 77 gives the same as 77 slots.
 #[test]
 fn entries_do_not_depend_on_their_neighbours() {
     for entry in optimizers::<f64>() {
-        let (mut whole, _) = tape::<f64>();
+        let (mut whole, _) = three_params::<f64>();
         let mut single = Tape::new();
         for x in whole.param_values().to_vec() {
             single.param_slice(1, 1, &[x]);
@@ -140,8 +126,8 @@ fn a_rule_that_needs_the_whole_slot_gets_it() {
 fn single_precision_steps_as_double_precision_does() {
     let unit = f64::from(f32::EPSILON);
     for entry in optimizers::<f64>() {
-        let (mut double, _) = tape::<f64>();
-        let (mut single, _) = tape::<f32>();
+        let (mut double, _) = three_params::<f64>();
+        let (mut single, _) = three_params::<f32>();
         let mut on_double = entry.optimizer(Some(0.01)).unwrap().with_weight_decay(0.1).unwrap();
         let mut on_single =
             find::<f32>(entry.name).unwrap().optimizer(Some(0.01)).unwrap().with_weight_decay(0.1).unwrap();
@@ -208,7 +194,7 @@ fn adagrad_under_a_constant_gradient() {
 #[test]
 fn adam_corrects_its_bias() {
     for (beta1, beta2) in [(0.9, 0.999), (0.0, 0.0), (0.5, 0.99), (0.999, 0.9)] {
-        let (mut tape, _) = tape::<f64>();
+        let (mut tape, _) = three_params::<f64>();
         let before = tape.param_values().to_vec();
         let mut optimizer = Optimizer::new(Adam::new(beta1, beta2, 1e-3).unwrap(), 0.1).unwrap();
         optimizer.step(&mut tape).unwrap();
@@ -246,7 +232,7 @@ fn coupled_and_decoupled_decay() {
 
 #[test]
 fn groups_have_their_own_rate_and_decay() {
-    let (mut tape, [a, empty, b]) = tape::<f64>();
+    let (mut tape, [a, empty, b]) = three_params::<f64>();
     let before = tape.param_values().to_vec();
     let grads = tape.param_grads().to_vec();
     let group = Group::new([b, empty]).with_lr_scale(0.25).unwrap().with_weight_decay(0.0).unwrap();
@@ -261,7 +247,7 @@ fn groups_have_their_own_rate_and_decay() {
         assert_eq!(*x, before[77 + i] - 0.05 * grads[77 + i]);
     }
     // A group that says nothing about decay has the optimizer's.
-    let (mut other, [first, ..]) = self::tape::<f64>();
+    let (mut other, [first, ..]) = three_params::<f64>();
     let mut plain = Optimizer::new(Sgd, 0.2).unwrap().with_weight_decay(0.3).unwrap();
     plain = plain.with_group(Group::new([first])).unwrap();
     plain.step(&mut other).unwrap();
@@ -271,7 +257,7 @@ fn groups_have_their_own_rate_and_decay() {
 /// A group's own rate stays where a schedule moves that of the optimizer; the later setting counts.
 #[test]
 fn a_rate_of_its_own_is_not_moved() {
-    let (mut tape, [a, empty, b]) = tape::<f64>();
+    let (mut tape, [a, empty, b]) = three_params::<f64>();
     let (before, grads) = (tape.param_values().to_vec(), tape.param_grads().to_vec());
     let own = Group::new([b, empty]).with_lr_scale(7.0).unwrap().with_lr(0.03).unwrap();
     let scaled = Group::new([a]).with_lr(7.0).unwrap().with_lr_scale(0.5).unwrap();
@@ -288,7 +274,7 @@ fn a_rate_of_its_own_is_not_moved() {
 /// 10³⁰ and 10²⁰ are numbers of `f32`, their product is none.
 #[test]
 fn a_rate_that_its_group_makes_infinite() {
-    let (mut tape, [a, ..]) = tape::<f32>();
+    let (mut tape, [a, ..]) = three_params::<f32>();
     let group = || Group::new([a]).with_lr_scale(1e30).unwrap();
     let mut optimizer = Optimizer::<f32>::new(Sgd, 0.0).unwrap().with_group(group()).unwrap();
     let message = optimizer.set_lr(1e20).unwrap_err().to_string();
@@ -297,7 +283,7 @@ fn a_rate_that_its_group_makes_infinite() {
     optimizer.step(&mut tape).unwrap();
     assert!(tape.param_values().iter().all(|x| x.is_finite()));
     // In double precision all of that is finite.
-    let (mut tape, [a, ..]) = self::tape::<f64>();
+    let (mut tape, [a, ..]) = three_params::<f64>();
     let group = Group::new([a]).with_lr_scale(1e30).unwrap().with_weight_decay(1e-50).unwrap();
     let mut optimizer = Optimizer::<f64>::new(Sgd, 0.0).unwrap().with_group(group).unwrap();
     optimizer.set_lr(1e20).unwrap();
@@ -325,7 +311,7 @@ fn groups_that_are_for_double_precision_only() {
 #[test]
 fn state_and_steps_bring_an_optimizer_back() {
     for entry in optimizers::<f32>() {
-        let (mut tape, _) = tape::<f32>();
+        let (mut tape, _) = three_params::<f32>();
         let mut first = entry.optimizer(None).unwrap();
         for _ in 0..3 {
             first.step(&mut tape).unwrap();
@@ -425,7 +411,7 @@ fn the_table() {
 #[test]
 #[should_panic(expected = "adam: the tape has 4 parameters, but had 3 at the first step")]
 fn a_parameter_added_late() {
-    let (mut tape, _) = tape::<f64>();
+    let (mut tape, _) = three_params::<f64>();
     let mut optimizer = Optimizer::new(Adam::default(), 0.1).unwrap();
     optimizer.step(&mut tape).unwrap();
     tape.param_slice(1, 1, &[0.0]);
@@ -435,7 +421,7 @@ fn a_parameter_added_late() {
 #[test]
 #[should_panic(expected = "sgd: p0 is 11×7, but was 7×11 at the first step")]
 fn another_tape() {
-    let (mut tape, _) = tape::<f64>();
+    let (mut tape, _) = three_params::<f64>();
     let mut optimizer = Optimizer::new(Sgd, 0.1).unwrap();
     optimizer.step(&mut tape).unwrap();
     let mut other = Tape::new();
@@ -448,7 +434,7 @@ fn another_tape() {
 #[test]
 #[should_panic(expected = "with_group: p2 is in a group already")]
 fn a_parameter_in_two_groups() {
-    let (_, [a, b, c]) = tape::<f64>();
+    let (_, [a, b, c]) = three_params::<f64>();
     let optimizer = Optimizer::<f64>::new(Sgd, 0.1).unwrap();
     let _ = optimizer.with_group(Group::new([a, c])).unwrap().with_group(Group::new([b, c]));
 }
@@ -456,7 +442,7 @@ fn a_parameter_in_two_groups() {
 #[test]
 #[should_panic(expected = "sgd: p2 is in a group but the tape has 1 parameters only")]
 fn a_group_of_another_tape() {
-    let (_, [.., c]) = tape::<f64>();
+    let (_, [.., c]) = three_params::<f64>();
     let mut optimizer = Optimizer::<f64>::new(Sgd, 0.1).unwrap().with_group(Group::new([c])).unwrap();
     let mut other = Tape::new();
     other.param_slice(1, 1, &[0.0]);

@@ -11,9 +11,12 @@ use nalgebra::DMatrix;
 
 use crate::data::Dataset;
 use crate::linalg::{Mat, gemm};
+use crate::metrics::SeenClasses;
+#[cfg(doc)]
 use crate::metrics::argmax;
+use crate::nn::loss::Link;
 use crate::settings::{Range, check};
-use crate::{Error, Float, Result};
+use crate::{Error, Result};
 use problem::Problem;
 
 /// Samples that are copied at a time where a whole dataset is looked at.
@@ -28,6 +31,17 @@ pub enum Scheme {
     OneVsRest,
     /// One model with a column per class: p = softmax(z).
     Multinomial,
+}
+
+impl Scheme {
+    /// How the outputs are read.
+    pub fn link(self) -> Link {
+        match self {
+            Scheme::Binary => Link::Binary,
+            Scheme::OneVsRest => Link::Sigmoid,
+            Scheme::Multinomial => Link::Softmax,
+        }
+    }
 }
 
 impl fmt::Display for Scheme {
@@ -215,23 +229,11 @@ impl LogisticRegression {
     /// # Errors
     /// As [`logits`](Self::logits).
     pub fn probabilities(&self, x: &DMatrix<f64>) -> Result<DMatrix<f64>> {
-        let z = self.logits(x)?;
-        // Each is a softmax of something, which does not fail where all σ(z) are tiny.
-        let mut p = match self.scheme {
-            Scheme::Binary => {
-                DMatrix::from_fn(z.nrows(), 2, |i, class| if class == 1 { z[(i, 0)] } else { 0.0 })
-            }
-            Scheme::Multinomial => z,
-            // ln σ(z).
-            Scheme::OneVsRest => z.map(|z| z.min(0.0) - Float::ln_1p(Float::exp(-z.abs()))),
-        };
-        for mut row in p.row_iter_mut() {
-            let max = row.max();
-            row.apply(|z| *z = Float::exp(*z - max));
-            let total = row.sum();
-            row /= total;
+        let mut p = DMatrix::zeros(self.classes, x.nrows());
+        for (z, mut p) in self.scores(x)?.chunks(self.theta.ncols()).zip(p.column_iter_mut()) {
+            self.scheme.link().probabilities(z, p.as_mut_slice());
         }
-        Ok(p)
+        Ok(p.transpose())
     }
 
     /// The most probable class of each row, by its logits; `None` where that is [undecided](argmax), as at
@@ -240,10 +242,8 @@ impl LogisticRegression {
     /// # Errors
     /// As [`logits`](Self::logits).
     pub fn predict(&self, x: &DMatrix<f64>) -> Result<Vec<Option<usize>>> {
-        // For two classes the other one has logit 0.
-        let class_of =
-            |z: &[f64]| if self.scheme == Scheme::Binary { argmax(&[0.0, z[0]]) } else { argmax(z) };
-        Ok(self.scores(x)?.chunks(self.theta.ncols()).map(class_of).collect())
+        let (link, all) = (self.scheme.link(), SeenClasses::all(self.classes));
+        Ok(self.scores(x)?.chunks(self.theta.ncols()).map(|z| link.class(z, &all)).collect())
     }
 
     /// The same for the features of a data set.

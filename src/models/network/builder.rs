@@ -1,11 +1,14 @@
 //! The parts of a network, before it is known how many numbers go in and come out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 
 use super::Network;
+use super::pool::Pool;
 use crate::data::preprocess::{TargetScale, Transform};
+use crate::metrics::SeenClasses;
 use crate::models::{Inputs, Task};
 use crate::nn::loss::{self, Loss};
 use crate::nn::{Activation, Dropout, Init, Linear, Module, ModuleExt, Norm, Residual, Sequential};
@@ -104,7 +107,8 @@ impl<T: Float> NetworkBuilder<T> {
         self.part(Part::Norm(Norm::Layer))
     }
 
-    /// x + f(x), with what `block` adds as f: it must end with as many numbers as come in.
+    /// x + f(x), with the parts that `block` adds as f: it must end with as many numbers as come in. Only its parts
+    /// count; loss, preparation and the rest are the network's.
     pub fn residual(self, block: impl FnOnce(Self) -> Self) -> Self {
         let inner = block(NetworkBuilder::new(self.seed));
         self.part(Part::Residual(inner.parts))
@@ -217,7 +221,11 @@ impl<T: Float> NetworkBuilder<T> {
             Some(optimizer) => optimizer,
             None => Optimizer::new(Adam::default(), 1e-3)?,
         };
-        Ok(Network::assemble(module, tape, loss, optimizer, inputs, task))
+        // Before the training no class is out of the question.
+        if let Task::Classes { names, seen, .. } = &mut task {
+            *seen = SeenClasses::all(names.len());
+        }
+        Ok(Network { module, tape, loss, optimizer, inputs, task, trained: false, pool: Pool::default() })
     }
 }
 
@@ -231,20 +239,18 @@ fn build<T: Float>(
     rng: &mut ChaCha8Rng,
 ) -> Result<(Sequential<T>, usize)> {
     let (mut net, mut width) = (Sequential::new(), inputs);
-    let mut counts: Vec<(&str, usize)> = Vec::new();
+    let mut counts = BTreeMap::new();
     let mut parts = parts.into_iter().peekable();
-    // What a layer's initial weights should suit: the activation behind it, perhaps behind a normalisation.
-    let mut waiting: Vec<Part<T>> = Vec::new();
-    while let Some(part) = waiting.pop().or_else(|| parts.next()) {
+    // A normalisation that was taken out to see the activation behind it, which the weights before should suit.
+    let mut waiting = None;
+    while let Some(part) = waiting.take().or_else(|| parts.next()) {
         let mut given = None;
         let (kind, module): (&str, Arc<dyn Module<T>>) = match part {
             Part::Linear { outputs, bias } => {
                 if outputs == 0 {
                     return Err(Error::setting("widths", "a layer of width 0 lets nothing through"));
                 }
-                if let Some(Part::Norm(_)) = parts.peek() {
-                    waiting.extend(parts.next());
-                }
+                waiting = parts.next_if(|part| matches!(part, Part::Norm(_)));
                 let follows = match parts.peek() {
                     Some(Part::Activation(activation)) => *activation,
                     _ => Activation::Identity,
@@ -277,16 +283,8 @@ fn build<T: Float>(
             return Err(Error::Data(why));
         }
         width = given.unwrap_or_else(|| module.outputs(tape, width));
-        let number = match counts.iter_mut().find(|(name, _)| *name == kind) {
-            Some((_, count)) => {
-                *count += 1;
-                *count
-            }
-            None => {
-                counts.push((kind, 1));
-                1
-            }
-        };
+        let number: &mut usize = counts.entry(kind).or_default();
+        *number += 1;
         net = net.push_shared(format!("{kind}{number}"), module);
     }
     Ok((net, width))

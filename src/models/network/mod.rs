@@ -65,23 +65,6 @@ impl<T: Float> Network<T> {
         NetworkBuilder::new(seed)
     }
 
-    fn assemble(
-        module: Sequential<T>,
-        tape: Tape<T>,
-        loss: Arc<dyn Loss<T>>,
-        optimizer: Optimizer<T>,
-        inputs: Inputs,
-        task: Task,
-    ) -> Self {
-        let mut net =
-            Network { module, tape, loss, optimizer, inputs, task, trained: false, pool: Pool::default() };
-        // Before the training no class is out of the question.
-        if let Task::Classes { names, seen, .. } = &mut net.task {
-            *seen = SeenClasses::all(names.len());
-        }
-        net
-    }
-
     /// Trains it: [`train::fit`]. A second call goes on from where the first one ended.
     ///
     /// # Errors

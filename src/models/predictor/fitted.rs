@@ -3,9 +3,9 @@
 use nalgebra::DMatrix;
 
 use super::{Inputs, Predictor, Task};
+use crate::models::LogisticRegression;
 use crate::models::kernel::{KernelMachine, Samples};
 use crate::models::linear::LinearRegression;
-use crate::models::{LogisticRegression, Scheme};
 use crate::nn::loss::Link;
 use crate::{Dataset, Float, Matrix, Result};
 
@@ -116,11 +116,7 @@ impl Scores for LogisticRegression {
     }
 
     fn link(&self) -> Link {
-        match self.scheme() {
-            Scheme::Binary => Link::Binary,
-            Scheme::Multinomial => Link::Softmax,
-            Scheme::OneVsRest => Link::Sigmoid,
-        }
+        self.scheme().link()
     }
 
     fn scores(&self, data: &Dataset) -> Result<Matrix<f64>> {

@@ -120,52 +120,48 @@ impl Inputs {
 /// Samples in any form in which a model is asked about them: a data set, a matrix with a sample a row, or the
 /// features of one sample.
 pub trait Rows {
-    /// As a data set. `features` is how many the model takes.
+    /// As a data set.
     ///
     /// # Errors
-    /// [`Error::Data`] if a number is NaN or infinite, or the numbers are not whole samples.
-    fn to_dataset(&self, features: usize) -> Result<Dataset>;
+    /// [`Error::Data`] if a number is NaN or infinite, or there are no features.
+    fn to_dataset(&self) -> Result<Dataset>;
 }
 
 impl Rows for Dataset {
-    fn to_dataset(&self, _: usize) -> Result<Dataset> {
+    fn to_dataset(&self) -> Result<Dataset> {
         Ok(self.clone())
     }
 }
 
 impl Rows for Matrix<f64> {
-    fn to_dataset(&self, _: usize) -> Result<Dataset> {
+    fn to_dataset(&self) -> Result<Dataset> {
         Dataset::new(self.as_slice().to_vec(), self.ncols())
     }
 }
 
 impl Rows for DMatrix<f64> {
-    fn to_dataset(&self, _: usize) -> Result<Dataset> {
+    fn to_dataset(&self) -> Result<Dataset> {
         Dataset::from_matrix(self)
     }
 }
 
 /// One sample.
 impl Rows for [f64] {
-    fn to_dataset(&self, features: usize) -> Result<Dataset> {
-        if self.len() != features {
-            let found = self.len();
-            return Err(Error::Data(format!("the model takes {features} features, but there are {found}")));
-        }
-        Dataset::new(self.to_vec(), features)
+    fn to_dataset(&self) -> Result<Dataset> {
+        Dataset::new(self.to_vec(), self.len())
     }
 }
 
 /// One sample.
 impl<const N: usize> Rows for [f64; N] {
-    fn to_dataset(&self, features: usize) -> Result<Dataset> {
-        self.as_slice().to_dataset(features)
+    fn to_dataset(&self) -> Result<Dataset> {
+        self.as_slice().to_dataset()
     }
 }
 
 /// One sample.
 impl Rows for Vec<f64> {
-    fn to_dataset(&self, features: usize) -> Result<Dataset> {
-        self.as_slice().to_dataset(features)
+    fn to_dataset(&self) -> Result<Dataset> {
+        self.as_slice().to_dataset()
     }
 }

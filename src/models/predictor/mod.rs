@@ -59,7 +59,7 @@ pub trait Predictor: Send + Sync {
     /// [`Error::Data`] if the samples have another number of features, or one is NaN or infinite; so for all
     /// methods below. [`Error::NonFinite`] where a score leaves the range.
     fn scores(&self, rows: &dyn Rows) -> Result<Matrix<f64>> {
-        let data = rows.to_dataset(self.inputs().features())?;
+        let data = rows.to_dataset()?;
         let mut scores = self.outputs(&self.inputs().prepare(&data)?)?;
         if let Task::Values { scale: Some(scale), .. } = self.task() {
             scale.undo(scores.as_mut_slice());

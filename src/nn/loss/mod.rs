@@ -128,7 +128,9 @@ impl Link {
         match self {
             Link::Binary => to.copy_from_slice(&[0.0, row[0]]),
             // ln σ(z).
-            Link::Sigmoid => to.iter_mut().zip(row).for_each(|(p, z)| *p = -Float::softplus(-z)),
+            Link::Sigmoid => {
+                to.iter_mut().zip(row).for_each(|(p, z)| *p = z.min(0.0) - Float::ln_1p(Float::exp(-z.abs())))
+            }
             _ => to.copy_from_slice(row),
         }
         let max = to.iter().fold(f64::NEG_INFINITY, |max, z| Float::max(max, *z));
