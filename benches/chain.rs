@@ -1,8 +1,8 @@
 //! Cost of a node: a chain of operations on 1×1 values, where nothing but the arena's own work counts.
 //!
 //! The figure to read is the time per element: one operation, forward and backward together. It does
-//! not depend on the length of the chain. The formula is there to show that operators cost nothing more than the
-//! plain calls.
+//! not depend on the length of the chain. The formula shows what operators cost beside the
+//! plain calls: measured, a tenth more time where every value is 1×1, for the tape is borrowed anew for each.
 
 use std::time::Duration;
 
