@@ -7,7 +7,7 @@
 use crate::Float;
 use crate::linalg::simd::vectorize;
 use crate::linalg::{PIECE, reduce, row_or_rows};
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operand, Operation, Shape, Tape, Var};
 
 /// A function of two numbers and its gradients; [`Broadcast`] makes an operation of it.
 ///
@@ -65,8 +65,13 @@ impl<T: Float, B: Binary<T>> Operation<T> for Broadcast<B> {
     }
 
     fn forward(&self, mut cx: Forward<'_, T>) {
-        let (a, b, sa, sb, sy) = (cx.x(0), cx.x(1), cx.shape(0), cx.shape(1), cx.y_shape());
+        let ((a, sa), (b, sb), sy) = (cx.operand(0), cx.operand(1), cx.y_shape());
         let y = cx.y();
+        if let ([y], [a], [b]) = (&mut *y, a, b) {
+            // Nothing to set up: this is half of the time where every value is 1×1.
+            *y = B::value(*a, *b);
+            return;
+        }
         if y.is_empty() {
             return;
         }
@@ -81,7 +86,7 @@ impl<T: Float, B: Binary<T>> Operation<T> for Broadcast<B> {
                 } else if sa == Shape::SCALAR {
                     pairs(y.iter_mut(), Piece::One(a[0]), Piece::Many(b), |y, a, b| *y = B::value(a, b));
                 } else {
-                    let (mut a, mut b) = (Operand::new(a, sa, sy), Operand::new(b, sb, sy));
+                    let (mut a, mut b) = (Stretched::new(a, sa, sy), Stretched::new(b, sb, sy));
                     let len = row_or_rows(sy.cols);
                     for (i, y) in y.chunks_mut(len).enumerate() {
                         let (a, b) = (a.piece(i * len, y.len()), b.piece(i * len, y.len()));
@@ -93,18 +98,36 @@ impl<T: Float, B: Binary<T>> Operation<T> for Broadcast<B> {
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
-        add_terms(&mut cx, 0, B::backward_a);
-        add_terms(&mut cx, 1, B::backward_b);
+        let (a, b) = (cx.operand(0), cx.operand(1));
+        if let ([x], [z], [dy]) = (a.x, b.x, cx.dy()) {
+            if a.needed {
+                cx.add_to_scalar(&a, B::backward_a(*x, *z, *dy));
+            }
+            if b.needed {
+                cx.add_to_scalar(&b, B::backward_b(*x, *z, *dy));
+            }
+            return;
+        }
+        if a.needed {
+            add_terms(&mut cx, 0, (&a, &b), B::backward_a);
+        }
+        if b.needed {
+            add_terms(&mut cx, 1, (&a, &b), B::backward_b);
+        }
     }
 }
 
 /// Adds term(a, b, dy) to the gradient of operand `k`, summed over all that each of its entries stood
 /// for.
 #[inline(always)]
-fn add_terms<T: Float>(cx: &mut Backward<'_, T>, k: usize, term: impl Fn(T, T, T) -> T) {
-    let (a, b, sa, sb, dy) = (cx.x(0), cx.x(1), cx.shape(0), cx.shape(1), cx.dy());
-    if !cx.needs(k) {
-    } else if dy.is_empty() {
+fn add_terms<T: Float>(
+    cx: &mut Backward<'_, T>,
+    k: usize,
+    (a, b): (&Operand<'_, T>, &Operand<'_, T>),
+    term: impl Fn(T, T, T) -> T,
+) {
+    let (a, b, sa, sb, dy) = (a.x, b.x, a.shape, b.shape, cx.dy());
+    if dy.is_empty() {
         cx.add_constant(k, T::ZERO);
     } else if sa == sb {
         cx.add_zip3(k, a, b, dy, term);
@@ -129,7 +152,7 @@ fn add_terms<T: Float>(cx: &mut Backward<'_, T>, k: usize, term: impl Fn(T, T, T
 #[inline(always)]
 fn add_stretched<T: Float>(cx: &mut Backward<'_, T>, k: usize, term: impl Fn(T, T, T) -> T) {
     let (own, sy, dy) = (cx.shape(k), cx.y_shape(), cx.dy());
-    let (mut a, mut b) = (Operand::new(cx.x(0), cx.shape(0), sy), Operand::new(cx.x(1), cx.shape(1), sy));
+    let (mut a, mut b) = (Stretched::new(cx.x(0), cx.shape(0), sy), Stretched::new(cx.x(1), cx.shape(1), sy));
     let (cols, len) = (sy.cols, row_or_rows(sy.cols));
     if own.rows == 1 {
         return cx.add_column_sums(
@@ -197,7 +220,7 @@ fn add_stretched<T: Float>(cx: &mut Backward<'_, T>, k: usize, term: impl Fn(T, 
 const ALL_COLUMNS: &str = "one of the operands has all columns";
 
 /// An operand as it stands in a result of several rows and columns.
-struct Operand<'a, T> {
+struct Stretched<'a, T> {
     x: &'a [T],
     shape: Shape,
     cols: usize,
@@ -211,7 +234,7 @@ enum Piece<'a, T> {
     One(T),
 }
 
-impl<'a, T: Float> Operand<'a, T> {
+impl<'a, T: Float> Stretched<'a, T> {
     #[inline(always)]
     fn new(x: &'a [T], shape: Shape, result: Shape) -> Self {
         let (cols, mut tile) = (result.cols, [T::ZERO; PIECE]);
@@ -219,7 +242,7 @@ impl<'a, T: Float> Operand<'a, T> {
         if shape.rows == 1 && len != cols {
             tile[..len].chunks_mut(cols).for_each(|row| row.copy_from_slice(x));
         }
-        Operand { x, shape, cols, tile }
+        Stretched { x, shape, cols, tile }
     }
 
     /// What stands for the `len` numbers of the result from `start` on, row-major: a part of one row,

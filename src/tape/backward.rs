@@ -182,6 +182,16 @@ pub struct Backward<'a, T: Float> {
     scratch: &'a mut Vec<T>,
 }
 
+/// An input of a node as the backward pass sees it.
+pub(crate) struct Operand<'a, T> {
+    /// Row-major.
+    pub x: &'a [T],
+    pub shape: Shape,
+    /// Whether it has a gradient.
+    pub needed: bool,
+    index: usize,
+}
+
 impl<'a, T: Float> Backward<'a, T> {
     /// Number of inputs.
     pub fn inputs(&self) -> usize {
@@ -192,6 +202,22 @@ impl<'a, T: Float> Backward<'a, T> {
     #[inline]
     pub fn x(&self, k: usize) -> &'a [T] {
         &self.values[self.input(k).range()]
+    }
+
+    /// Input `k` with all that is known about it, looked up once.
+    #[inline]
+    pub(crate) fn operand(&self, k: usize) -> Operand<'a, T> {
+        let index = self.node.input(self.links, k);
+        let input = &self.nodes[index];
+        Operand { x: &self.values[input.range()], shape: input.shape(), needed: input.differentiable, index }
+    }
+
+    /// dx += `term` of an operand that is 1×1 and [needed](Operand::needed).
+    #[inline]
+    pub(crate) fn add_to_scalar(&mut self, operand: &Operand<'a, T>, term: T) {
+        let held = std::mem::replace(&mut self.written[operand.index], Holds::Sum);
+        let dx = &mut self.grads[self.nodes[operand.index].offset];
+        *dx = if held == Holds::Nothing { term } else { *dx + term };
     }
 
     /// Input `k` as an operand of a product.

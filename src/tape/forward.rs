@@ -32,6 +32,13 @@ impl<'a, T: Float> Forward<'a, T> {
         &self.values[self.input(k).range()]
     }
 
+    /// Input `k`, row-major, and its shape, looked up once.
+    #[inline]
+    pub(crate) fn operand(&self, k: usize) -> (&'a [T], Shape) {
+        let input = self.input(k);
+        (&self.values[input.range()], input.shape())
+    }
+
     /// Input `k` as an operand of a product.
     pub fn x_mat(&self, k: usize) -> Mat<'a, T> {
         let shape = self.shape(k);

@@ -31,6 +31,7 @@ mod slots;
 mod tests;
 
 pub use anomaly::{Anomaly, Phase};
+pub(crate) use backward::Operand;
 pub use backward::{Backward, Sum};
 pub use check::{GradientCheck, check_gradient};
 pub use display::Dot;

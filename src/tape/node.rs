@@ -320,7 +320,8 @@ impl<T: Float> Node<T> {
     /// The entries of the value (or the gradient) in its buffer.
     #[inline]
     pub fn range(&self) -> std::ops::Range<usize> {
-        self.offset..self.offset + self.shape().len()
+        // They lie in memory: no product overflows.
+        self.offset..self.offset + self.rows as usize * self.cols as usize
     }
 
     /// The node that is input `k`; `links` are this node's own.
@@ -329,7 +330,14 @@ impl<T: Float> Node<T> {
     /// If there are not so many inputs.
     #[inline]
     pub fn input(&self, links: &[u32], k: usize) -> usize {
-        assert!(k < self.inputs as usize, "{}: there is no input {k}, only {}", self.name(), self.inputs);
+        if k >= self.inputs as usize {
+            no_input(self.name(), k, self.inputs);
+        }
         links[k] as usize
     }
+}
+
+#[cold]
+fn no_input(op: &str, k: usize, inputs: u16) -> ! {
+    panic!("{op}: there is no input {k}, only {inputs}")
 }
