@@ -137,7 +137,7 @@ mod tests {
     use nalgebra::DMatrix;
 
     use crate::Tape;
-    use crate::ops::testing::{check_op, filled};
+    use crate::ops::testing::{check_op, feasible, filled};
     use crate::tape::Var;
 
     type Op = fn(&mut Tape, Var, Var) -> Var;
@@ -165,7 +165,8 @@ mod tests {
     /// Shapes on both sides of where several rows are taken as one, of a part of a row, and of a block.
     #[test]
     fn gradients_under_broadcasts_of_many_sizes() {
-        for (m, n) in [(2, 2), (70, 2), (130, 3), (9, 32), (3, 33), (2, 128), (3, 129), (2, 300), (200, 1)] {
+        let shapes = [(2, 2), (70, 2), (130, 3), (9, 32), (3, 33), (2, 128), (3, 129), (2, 300), (200, 1)];
+        for (m, n) in shapes.into_iter().filter(|(m, n)| feasible(m * n)) {
             for (a, b) in [((m, n), (1, n)), ((m, n), (m, 1)), ((m, n), (1, 1)), ((m, 1), (1, n))] {
                 let whole =
                     |(rows, cols)| DMatrix::from_fn(rows, cols, |i, j| ((i * 5 + j * 3) % 7 + 1) as f64);

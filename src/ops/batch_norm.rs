@@ -239,7 +239,7 @@ fn normalize_huge<T: Float>(x: &[T], variances: &[T], normal: &mut [T], scales: 
 #[cfg(test)]
 mod tests {
     use crate::Tape;
-    use crate::ops::testing::{check_op, filled};
+    use crate::ops::testing::{check_op, feasible, filled};
 
     #[test]
     fn gradients() {
@@ -285,7 +285,8 @@ mod tests {
 
     #[test]
     fn a_column_of_equal_entries_is_the_shift() {
-        for (rows, cols) in [(5, 1), (1000, 1), (1000, 3), (5000, 40)] {
+        let shapes = [(5, 1), (1000, 1), (1000, 3), (5000, 40)];
+        for (rows, cols) in shapes.into_iter().filter(|(m, n)| feasible(m * n)) {
             for x in [54_321.12f32, 525_029.94, -1e20] {
                 let [statistics, y, _] = of_columns(rows, &vec![x; rows * cols]);
                 assert!(y.iter().all(|y| *y == 0.0), "{rows}×{cols} of {x}");

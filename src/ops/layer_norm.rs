@@ -131,7 +131,7 @@ mod tests {
     use nalgebra::{DMatrix, dmatrix};
 
     use crate::Tape;
-    use crate::ops::testing::{UPSTREAM, check_op, filled};
+    use crate::ops::testing::{UPSTREAM, check_op, feasible, filled};
 
     #[test]
     fn gradients() {
@@ -229,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_row_of_equal_entries_is_the_shift() {
-        for n in [1, 5, 1000, 9000] {
+        for n in [1, 5, 1000, 9000].into_iter().filter(|n| feasible(*n)) {
             for x in [525_029.94f32, 54_321.12, -1e20, 3e38, 1e-30] {
                 assert!(of_row(&vec![x; n], 1e-5).0.iter().all(|y| *y == 0.0), "{n} times {x}");
             }
