@@ -69,6 +69,7 @@ pub mod experiments;
 pub mod file;
 pub mod float;
 pub mod linalg;
+mod memory;
 pub mod metrics;
 pub mod models;
 pub mod nn;

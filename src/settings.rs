@@ -56,7 +56,7 @@ pub(crate) fn check<T: Float>(name: &'static str, value: f64, range: Range) -> R
 }
 
 /// As people write it: `1`, `0.5`, `1e-50`.
-fn shown(x: f64) -> String {
+pub(crate) fn shown(x: f64) -> String {
     let text = format!("{x:?}");
     text.strip_suffix(".0").map_or(text.clone(), str::to_string)
 }

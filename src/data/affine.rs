@@ -1,6 +1,7 @@
 //! [`Affine`]: a shift and a scale per feature, applied when a batch is gathered.
 
-use super::memory::with_room;
+use crate::memory::with_room;
+use crate::settings::shown;
 use crate::{Error, Result};
 
 /// z = (x − center)/scale, with one pair for all features or one for each.
@@ -109,7 +110,7 @@ impl Affine {
 
 fn check(center: f64, scale: f64, place: impl Fn() -> String) -> Result<()> {
     if !center.is_finite() || !scale.is_finite() || scale == 0.0 {
-        let why = format!("{}cannot map x to (x − {center})/{scale}", place());
+        let why = format!("{}cannot map x to (x − {})/{}", place(), shown(center), shown(scale));
         return Err(Error::Data(why));
     }
     Ok(())

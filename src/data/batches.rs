@@ -2,7 +2,7 @@
 
 use rand::seq::SliceRandom;
 
-use super::memory::collected;
+use crate::memory::collected;
 use crate::rng::{Purpose, stream};
 use crate::{Error, Result};
 

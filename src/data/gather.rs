@@ -4,9 +4,9 @@ use nalgebra::DMatrix;
 
 use super::affine::Map;
 use super::dataset::{Dataset, Features, Labels};
-use super::memory::{filled, with_room};
 use crate::linalg::simd::vectorize;
 use crate::linalg::threads::join;
+use crate::memory::{filled, with_room};
 use crate::{Error, Float, Result};
 
 /// Numbers that one thread converts at a time, in some 5 µs.

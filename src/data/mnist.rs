@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::idx::{self, IdxData, ReadOptions};
-use super::memory::{try_collected, with_room};
 use super::pair::check_scale;
 use super::{Dataset, Features};
+use crate::memory::{try_collected, with_room};
 use crate::{Error, Result, text};
 
 /// No file may make a program count more classes than this: a confusion matrix takes their square.

@@ -16,7 +16,6 @@ mod batches;
 mod dataset;
 mod gather;
 pub mod idx;
-pub(crate) mod memory;
 mod mnist;
 mod pair;
 pub mod preprocess;

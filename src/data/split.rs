@@ -3,7 +3,7 @@
 use rand::seq::SliceRandom;
 
 use super::Dataset;
-use super::memory::{collected, filled, reserve, with_room};
+use crate::memory::{collected, filled, reserve, with_room};
 use crate::rng::{Purpose, stream};
 use crate::{Error, Result};
 

@@ -32,8 +32,12 @@ pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
         return Err(Error::NonFinite(format!("thin_svd: entry ({row}, {col}) is {}", a[at])));
     }
     let k = m.min(n);
+    // Products of three entries occur on the way.
+    let exponent = extreme_exponent(a);
+    let scaled = (exponent != 0).then(|| a.map(|x| times_power(x, -exponent)));
+    let a = scaled.as_ref().unwrap_or(a);
     let failed = |why: String| Error::NonFinite(format!("thin_svd: no convergence for {m}×{n}{why}"));
-    let (mut u, values, mut v) = if kernels_are_safe() {
+    let (mut u, mut values, mut v) = if kernels_are_safe() {
         let decomposition = MatRef::from_column_major_slice(a.as_slice(), m, n)
             .thin_svd()
             .map_err(|e| failed(format!(": {e:?}")))?;
@@ -43,6 +47,9 @@ pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
     } else {
         portable::thin_svd(a).ok_or_else(|| failed(String::new()))?
     };
+    if exponent != 0 {
+        values.iter_mut().for_each(|s| *s = times_power(*s, exponent));
+    }
     for j in 0..k {
         let largest = v.column(j).iter().fold(T::ZERO, |m, x| if x.abs() > m.abs() { *x } else { m });
         if largest < T::ZERO {
@@ -50,6 +57,21 @@ pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
         }
     }
     Ok(ThinSvd { u, values, v })
+}
+
+/// e, with 2ᵉ about the largest magnitude of a matrix, where that is so large or so small that products of three
+/// entries leave the range of `T`; or else 0.
+fn extreme_exponent<T: Float>(a: &DMatrix<T>) -> i32 {
+    let largest = a.iter().fold(0.0f64, |m, x| Float::max(m, x.to_f64().abs()));
+    let safe = if size_of::<T>() == 4 { 30 } else { 300 };
+    let exponent = if largest == 0.0 { 0 } else { libm::ilogb(largest) };
+    // 2¹⁰⁷⁴, which would make 1 of the least number, is none.
+    if exponent.abs() <= safe { 0 } else { exponent.max(-1000) }
+}
+
+/// x·2ᵉ.
+fn times_power<T: Float>(x: T, e: i32) -> T {
+    T::of(libm::scalbn(x.to_f64(), e))
 }
 
 #[cfg(test)]
@@ -71,6 +93,28 @@ mod tests {
                 assert!((v.transpose() * &v - &identity).abs().max() < 1e-13);
             }
         }
+    }
+
+    #[test]
+    fn huge_and_tiny_numbers() {
+        fn check<T: Float>(scales: &[f64]) {
+            let unit = DMatrix::from_row_slice(3, 2, &[2.0, 1.0, 1.0, 2.0, 0.5, -1.0]);
+            let expected = thin_svd(&unit).unwrap();
+            for scale in scales {
+                let ThinSvd { u, values, v } = thin_svd(&unit.map(|x| T::of(x * scale))).unwrap();
+                let off = |a: T, b: f64| (a.to_f64() - b).abs() > 8.0 * T::EPSILON.to_f64();
+                for (s, right) in values.iter().zip(&expected.values) {
+                    assert!(
+                        (s.to_f64() / scale / right - 1.0).abs() < 8.0 * T::EPSILON.to_f64(),
+                        "{scale:e}: {s}"
+                    );
+                }
+                assert!(!u.iter().zip(&expected.u).any(|(a, b)| off(*a, *b)), "{scale:e}: {u}");
+                assert!(!v.iter().zip(&expected.v).any(|(a, b)| off(*a, *b)), "{scale:e}: {v}");
+            }
+        }
+        check::<f64>(&[1e300, 1e150, 1.0, 1e-150, 1e-290]);
+        check::<f32>(&[1e37, 1e15, 1.0, 1e-15, 1e-30]);
     }
 
     #[test]

@@ -100,7 +100,11 @@ impl<T: Float, L: Pointwise<T>> Operation<T> for MeanOf<L> {
             #[inline(always)]
             move |a, b| L::value(a, b, &args),
         );
-        cx.y()[0] = total / T::of(a.len() as f64);
+        let n = T::of(a.len() as f64);
+        let mean = total / n;
+        // The mean of numbers is a number, even where their sum is none.
+        let mend = || reduce(a, b, move |a, b| L::value(a, b, &args) / n);
+        cx.y()[0] = if mean.is_finite() || a.is_empty() { mean } else { mend() };
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {

@@ -2,7 +2,7 @@
 
 use super::Op;
 use crate::Float;
-use crate::linalg::{self, sum};
+use crate::linalg::{self, reduce, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 impl<T: Float> Tape<T> {
@@ -133,6 +133,28 @@ impl Reduce {
     fn divisor<T: Float>(&self, x: Shape) -> T {
         if self.mean { T::of(self.over.count(x) as f64) } else { T::ONE }
     }
+
+    /// The mean of numbers is a number, even where their sum is none: the sum of quotients then.
+    fn mend_overflow<T: Float>(&self, x: &[T], shape: Shape, n: T, y: &mut [T]) {
+        if x.is_empty() {
+            return;
+        }
+        let over = |row: &[T]| reduce(row, row, move |x, _| x / n);
+        match self.over {
+            Over::All if !y[0].is_finite() => y[0] = over(x),
+            Over::Rows => {
+                for (j, y) in y.iter_mut().enumerate().filter(|(_, y)| !y.is_finite()) {
+                    *y = T::of(rows_of(x, shape).map(|row| (row[j] / n).to_f64()).sum());
+                }
+            }
+            Over::Cols => {
+                for (y, row) in y.iter_mut().zip(rows_of(x, shape)).filter(|(y, _)| !y.is_finite()) {
+                    *y = over(row);
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 impl<T: Float> Operation<T> for Reduce {
@@ -151,6 +173,7 @@ impl<T: Float> Operation<T> for Reduce {
         if self.mean {
             let n = self.divisor::<T>(shape);
             y.iter_mut().for_each(|y| *y /= n);
+            self.mend_overflow(x, shape, n, y);
         }
     }
 
@@ -204,6 +227,20 @@ mod tests {
         assert!(nan(value(MEANS[1], 0, 3), 3));
         assert!(nan(value(MEANS[2], 2, 0), 2));
         assert!(nan(value(MEANS[1], 2, 0), 0));
+    }
+
+    #[test]
+    fn means_of_numbers_whose_sum_is_out_of_range() {
+        let x = [3e38f32, 3e38, -3e38, 3e38, 3e38, 1.0];
+        let mut tape = Tape::<f32>::default();
+        let x = tape.variable_slice(3, 2, &x);
+        let (all, rows, cols) = (tape.mean(x), tape.mean_rows(x), tape.mean_cols(x));
+        let near = |found: &[f32], expected: &[f32]| {
+            assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e32), "{found:?}");
+        };
+        near(tape.value_slice(all), &[1.5e38]);
+        near(tape.value_slice(rows), &[1e38, 2e38]);
+        near(tape.value_slice(cols), &[3e38, 0.0, 1.5e38]);
     }
 
     /// A running sum of so many numbers of `f32` is off by 10⁻³ and more.

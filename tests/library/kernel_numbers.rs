@@ -418,9 +418,7 @@ fn settings_beyond_the_type_are_named() {
 }
 
 #[test]
-#[should_panic(
-    expected = "gram, rbf γ=1000000000000000000000000000000000000000: gamma: 1e39 is not positive"
-)]
+#[should_panic(expected = "gram, rbf γ=1e39: gamma: 1e39 is not positive")]
 fn a_gram_matrix_with_a_setting_beyond_the_type() {
     gram(&Rbf::new(1e39).unwrap(), &grid::<f32>(3, 1, 0.0, 0));
 }

@@ -15,8 +15,8 @@ pub use read::{ReadOptions, read, read_mapped, read_pair, read_pair_with, read_w
 pub use write::write;
 pub(super) use write::write_rows;
 
-use super::memory::collected;
 use crate::Result;
+use crate::memory::collected;
 
 /// The elements of an IDX file, by the type code in its header.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::bytes::{Mapped, Stamp};
 use super::gzip::Members;
 use super::{Bytes, IdxArray, IdxData, elements};
-use crate::data::memory::reserve;
+use crate::memory::reserve;
 use crate::{Error, Result, text};
 
 /// Deflate spends at least two bits on a match of at most 258 bytes, so no gzip file unpacks to more

@@ -6,8 +6,12 @@
 //! scaled by a power of two to be about 1, so that no square leaves the range of `f64`.
 
 use super::for_blocks;
-use crate::Float;
 use crate::data::Dataset;
+use crate::memory::{collected, filled};
+use crate::{Float, Result};
+
+/// What the memory is for.
+const COLUMNS: &str = "a number for every feature";
 
 /// Exponents below this would need a factor beyond the range of `f64`.
 const LEAST: i32 = -1000;
@@ -23,26 +27,26 @@ pub(super) struct Centre {
 
 impl Centre {
     /// Of at least one row, in two passes. The mean of equal numbers is exactly theirs.
-    pub fn of(data: &Dataset) -> Centre {
-        let (min, max) = ranges(data);
+    pub fn of(data: &Dataset) -> Result<Centre> {
+        let (min, max) = ranges(data)?;
         let exponent = |(a, b): (&f64, &f64)| {
             // Halves: the difference of finite numbers may not be finite.
             let half = 0.5 * b - 0.5 * a;
             if a == b { LEAST } else { (libm::ilogb(Float::max(half, f64::MIN_POSITIVE)) + 1).max(LEAST) }
         };
-        let exponents: Vec<i32> = min.iter().zip(&max).map(exponent).collect();
+        let exponents = collected(min.iter().zip(&max).map(exponent), COLUMNS)?;
         // From the middle: no difference is out of range. Equal numbers are theirs exactly.
         let middle = |(a, b): (f64, &f64)| if a == *b { a } else { 0.5 * a + 0.5 * b };
         let mean = min.into_iter().zip(&max).map(middle).collect();
-        let factors = exponents.iter().map(|e| libm::scalbn(1.0, -e)).collect();
+        let factors = collected(exponents.iter().map(|e| libm::scalbn(1.0, -e)), COLUMNS)?;
         let mut centre = Centre { mean, exponents, factors };
-        let mut sums = vec![0.0; data.features()];
+        let mut sums = filled(data.features(), 0.0, COLUMNS)?;
         for_blocks(data, |block| {
             centre.subtract(block);
             add_rows(block, &mut sums);
-        });
+        })?;
         centre.correct(&sums, data.len());
-        centre
+        Ok(centre)
     }
 
     /// The largest of all scales for every column.
@@ -81,9 +85,9 @@ impl Centre {
 }
 
 /// Smallest and largest value of every column; ∞ and −∞ of no rows.
-pub(super) fn ranges(data: &Dataset) -> (Vec<f64>, Vec<f64>) {
+pub(super) fn ranges(data: &Dataset) -> Result<(Vec<f64>, Vec<f64>)> {
     let d = data.features();
-    let (mut min, mut max) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
+    let (mut min, mut max) = (filled(d, f64::INFINITY, COLUMNS)?, filled(d, f64::NEG_INFINITY, COLUMNS)?);
     for_blocks(data, |block| {
         for row in block.chunks_exact(d) {
             for (j, x) in row.iter().enumerate() {
@@ -91,8 +95,8 @@ pub(super) fn ranges(data: &Dataset) -> (Vec<f64>, Vec<f64>) {
                 max[j] = Float::max(max[j], *x);
             }
         }
-    });
-    (min, max)
+    })?;
+    Ok((min, max))
 }
 
 /// Adds the rows of a block to `sums`: to each other first, so that rounding grows with the number of blocks.

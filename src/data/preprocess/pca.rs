@@ -6,6 +6,7 @@ use super::centre::{Centre, add_rows};
 use super::{check_k, check_rows, for_blocks, project};
 use crate::data::Dataset;
 use crate::linalg::{Mat, gemm, symmetric_eigen};
+use crate::memory::{filled, with_room};
 use crate::{Error, Float, Result};
 
 /// The `k` directions of largest variance: Z = (X − 1μᵀ)·Wᵀ, W k×d with orthonormal rows.
@@ -34,16 +35,18 @@ impl Pca {
         let (n, d) = (train.len(), train.features());
         check_k(k, d)?;
         check_rows("principal component analysis", train, 2)?;
-        let mut centre = Centre::of(train).with_common_scale();
-        let (mut covariance, mut sums) = (DMatrix::<f64>::zeros(d, d), vec![0.0; d]);
+        let mut centre = Centre::of(train)?.with_common_scale();
+        let mut covariance = filled(d.saturating_mul(d), 0.0, "the covariance of the features")?;
+        let mut sums = filled(d, 0.0, "sums of the features")?;
         for_blocks(train, |block| {
             // Centered before the product: Σxxᵀ − nμμᵀ would cancel.
             centre.subtract(block);
             add_rows(block, &mut sums);
             let block = Mat::new(block, block.len() / d, d);
             // Symmetric, so that row-major and column-major are the same.
-            gemm(covariance.as_mut_slice(), true, block.t(), block);
-        });
+            gemm(&mut covariance, true, block.t(), block);
+        })?;
+        let mut covariance = DMatrix::from_vec(d, d, covariance);
         // What the rounding of the mean has added.
         let sums = DVector::from_vec(sums);
         covariance.ger(-1.0 / n as f64, &sums, &sums, 1.0);
@@ -111,7 +114,8 @@ impl Pca {
         let (n, k, d) = (coordinates.len(), self.variance.len(), self.mean.len());
         let found = coordinates.features();
         assert!(k == found, "Pca: {k} components, but {found} coordinates");
-        let mut values: Vec<f64> = self.mean.iter().copied().cycle().take(n * d).collect();
+        let mut values = with_room(n.saturating_mul(d), "the features")?;
+        values.extend(self.mean.iter().copied().cycle().take(n * d));
         let z = coordinates.to_rows::<f64>();
         gemm(&mut values, true, Mat::new(&z, n, k), Mat::new(&self.components, k, d));
         coordinates.with_features(values, d)

@@ -2,7 +2,7 @@
 
 use super::{check_k, project};
 use crate::data::Dataset;
-use crate::data::memory::with_room;
+use crate::memory::with_room;
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::{Float, Result};
 

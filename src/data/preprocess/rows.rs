@@ -1,6 +1,6 @@
 //! What is done to each row by itself: smoothing of images, and scaling to unit length.
 
-use crate::data::memory::filled;
+use crate::memory::filled;
 use crate::settings::{Range, check};
 use crate::{Float, Result};
 

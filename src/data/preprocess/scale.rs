@@ -3,6 +3,7 @@
 use super::centre::{Centre, add_rows, ranges};
 use super::{check_rows, for_blocks};
 use crate::data::{Affine, Dataset};
+use crate::memory::filled;
 use crate::{Float, Result};
 
 /// Mean 0 and variance 1: z = (x − μ)/σ for each feature.
@@ -34,14 +35,15 @@ impl Standardize {
     pub fn fit(train: &Dataset) -> Result<Standardize> {
         check_rows("standardisation", train, 1)?;
         let (n, d) = (train.len() as f64, train.features());
-        let mut centre = Centre::of(train);
-        let (mut sums, mut squares) = (vec![0.0; d], vec![0.0; d]);
+        let mut centre = Centre::of(train)?;
+        let mut sums = filled(d, 0.0, "sums of the features")?;
+        let mut squares = sums.clone();
         for_blocks(train, |block| {
             centre.subtract(block);
             add_rows(block, &mut sums);
             block.iter_mut().for_each(|x| *x *= *x);
             add_rows(block, &mut squares);
-        });
+        })?;
         centre.correct(&sums, train.len());
         let deviation = |((square, sum), e): ((&f64, &f64), &i32)| {
             let variance = (square - sum * sum / n) / n;
@@ -101,7 +103,7 @@ impl MinMax {
     /// [`Error::Data`](crate::Error::Data) if there are no rows, or max − min leaves the range of `f64`.
     pub fn fit(train: &Dataset) -> Result<MinMax> {
         check_rows("scaling to the unit interval", train, 1)?;
-        let (min, max) = ranges(train);
+        let (min, max) = ranges(train)?;
         let fitted = MinMax { min, max };
         fitted.map()?;
         Ok(fitted)

@@ -4,7 +4,7 @@ use rand::RngExt;
 
 use super::{ROWS, plane, source};
 use crate::data::Dataset;
-use crate::data::memory::with_room;
+use crate::memory::with_room;
 use crate::{Error, Result};
 
 /// Normal distributions in the plane, one a class, with deviation `noise` and centers uniform on the

@@ -2,7 +2,7 @@
 
 use super::{ROWS, normal, source};
 use crate::data::Dataset;
-use crate::data::memory::with_room;
+use crate::memory::with_room;
 use crate::{Error, Result};
 
 /// Regression with known weights: y = w·x + `bias` + N(0, `noise`²), the entries of x from N(0, 1).

@@ -24,7 +24,7 @@ pub use xor::xor;
 use rand_chacha::ChaCha8Rng;
 
 use super::Dataset;
-use super::memory::with_room;
+use crate::memory::with_room;
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::settings::{self, Range};
 use crate::{Error, Result};

@@ -6,7 +6,7 @@ use rand::RngExt;
 
 use super::{ROWS, normal, source};
 use crate::data::Dataset;
-use crate::data::memory::with_room;
+use crate::memory::with_room;
 use crate::{Float, Result};
 
 /// Regression: y = sin(2πx) + N(0, `noise`²) with x uniform on [−1, 1].

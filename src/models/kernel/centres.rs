@@ -112,7 +112,7 @@ pub fn leverage_scores<T: Float>(
     check_kernel(kernel, x)?;
     let chosen = if pilots == n { (0..n).collect() } else { uniform(n, pilots, seed) };
     let pilot = x.subset(&chosen);
-    let mut k = gram_lower(kernel, &pilot);
+    let mut k = gram_lower(kernel, &pilot)?;
     let ridge = T::of(lambda * pilots as f64);
     (0..pilots).for_each(|i| k[(i, i)] += ridge);
     let factor = Cholesky::new(k)?;
@@ -140,7 +140,7 @@ pub(super) fn factor_centres<T: Float>(kernel: &dyn Kernel<T>, centres: &Samples
     let m = centres.len();
     let mut share = 4.0 * m as f64 * T::EPSILON.to_f64();
     loop {
-        let mut k = gram_lower(kernel, centres);
+        let mut k = gram_lower(kernel, centres)?;
         let largest = (0..m).map(|i| k[(i, i)]).fold(T::ZERO, Float::max);
         (0..m).for_each(|i| k[(i, i)] += T::of(share) * largest);
         match Cholesky::new(k) {

@@ -68,7 +68,7 @@ impl<T: Float> KernelRidge<T> {
         let what = format!("an exact fit of {n} samples in {}", T::NAME);
         options.check_memory::<T>(&what, Self::numbers(n, d, c), way_out)?;
         check_kernel(kernel.as_ref(), x)?;
-        let mut k = gram_lower(kernel.as_ref(), x);
+        let mut k = gram_lower(kernel.as_ref(), x)?;
         let ridge = T::of(options.ridge(n));
         (0..n).for_each(|i| k[(i, i)] += ridge);
         let factor = Cholesky::new(k).map_err(|e| name_lambda(e, options.lambda, n))?;

@@ -7,6 +7,7 @@ use super::samples::{Rows, Samples};
 use crate::linalg::simd::vectorize;
 use crate::linalg::threads::join;
 use crate::linalg::{Mat, gemm, reduce};
+use crate::memory::filled;
 use crate::{Error, Float, Result};
 
 /// Numbers that one thread works on at a time.
@@ -25,11 +26,11 @@ const ROWS: usize = 256;
 /// one half is computed.
 ///
 /// # Panics
-/// If a setting of the kernel is [outside `T`](Kernel::check).
+/// If a setting of the kernel is [outside `T`](Kernel::check), or there is no memory for n² numbers.
 #[track_caller]
 pub fn gram<T: Float>(kernel: &dyn Kernel<T>, x: &Samples<T>) -> DMatrix<T> {
     check(kernel);
-    let mut k = gram_lower(kernel, x);
+    let mut k = gram_lower(kernel, x).unwrap_or_else(|error| panic!("gram: {error}"));
     k.fill_upper_triangle_with_lower_triangle();
     k
 }
@@ -93,10 +94,13 @@ fn same<T: Float>(kernel: &dyn Kernel<T>, norm: T) -> T {
 }
 
 /// The lower triangle of K(X, X); zero above.
-pub(crate) fn gram_lower<T: Float>(kernel: &dyn Kernel<T>, x: &Samples<T>) -> DMatrix<T> {
+///
+/// # Errors
+/// [`Error::Memory`](crate::Error::Memory) if the machine has none for it.
+pub(crate) fn gram_lower<T: Float>(kernel: &dyn Kernel<T>, x: &Samples<T>) -> Result<DMatrix<T>> {
     let n = x.len();
-    let mut k = DMatrix::<T>::zeros(n, n);
-    let mut block = vec![T::ZERO; ROWS.min(n) * n];
+    let mut k = DMatrix::from_vec(n, n, filled(n.saturating_mul(n), T::ZERO, "the kernel matrix")?);
+    let mut block = filled(ROWS.min(n) * n, T::ZERO, "rows of the kernel matrix")?;
     for start in (0..n).step_by(ROWS) {
         let end = n.min(start + ROWS);
         let (here, right) = (x.rows().range(start..end), x.rows().range(start..n));
@@ -115,7 +119,7 @@ pub(crate) fn gram_lower<T: Float>(kernel: &dyn Kernel<T>, x: &Samples<T>) -> DM
             values[0] = diagonal[0];
         });
     }
-    k
+    Ok(k)
 }
 
 /// K(X, Y), row-major, into `out`.

@@ -61,7 +61,7 @@ impl<T: Float> RidgePath<T> {
         let options = RidgeOptions::new(0.0).with_memory(memory);
         options.check_memory::<T>(&what, 4 * n * n + n * (d + 1) + 2 * n * c, way_out)?;
         check_kernel(kernel, x)?;
-        let mut eigen = symmetric_eigen(&gram_lower(kernel, x))?;
+        let mut eigen = symmetric_eigen(&gram_lower(kernel, x)?)?;
         // K is positive semi-definite: what is below zero is rounding.
         eigen.values.iter_mut().for_each(|v| *v = v.max(T::ZERO));
         let scales = Scales::of(y);

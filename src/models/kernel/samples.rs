@@ -59,7 +59,7 @@ impl<T: Float> Samples<T> {
     /// As [`new`](Self::new), and as [`Dataset::check_range`].
     pub fn from_dataset(data: &Dataset) -> Result<Self> {
         data.check_range::<T>()?;
-        Samples::new(data.to_rows::<T>(), data.features())
+        Samples::new(data.try_to_rows::<T>()?, data.features())
     }
 
     /// The rows of a matrix, copied.

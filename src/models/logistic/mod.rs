@@ -11,6 +11,7 @@ use nalgebra::DMatrix;
 
 use crate::data::Dataset;
 use crate::linalg::{Mat, gemm};
+use crate::memory::{filled, with_room};
 use crate::metrics::SeenClasses;
 #[cfg(doc)]
 use crate::metrics::argmax;
@@ -216,7 +217,7 @@ impl LogisticRegression {
     fn scores(&self, x: &DMatrix<f64>) -> Result<Vec<f64>> {
         let rows = self.rows_of(x)?;
         let k = self.theta.ncols();
-        let mut z = vec![0.0; rows.n * k];
+        let mut z = filled(rows.n.saturating_mul(k), 0.0, "logits")?;
         gemm(&mut z, false, rows.matrix(), Mat::new(&row_major(&self.theta), rows.p, k));
         Ok(z)
     }
@@ -251,7 +252,7 @@ impl LogisticRegression {
     /// # Errors
     /// As [`logits`](Self::logits).
     pub fn predict_dataset(&self, data: &Dataset) -> Result<Vec<Option<usize>>> {
-        let mut classes = Vec::with_capacity(data.len());
+        let mut classes = with_room(data.len(), "classes")?;
         self.blocks(data, |x| {
             classes.extend(self.predict(x)?);
             Ok(())
@@ -265,7 +266,7 @@ impl LogisticRegression {
     /// # Errors
     /// As [`logits`](Self::logits).
     pub fn probabilities_dataset(&self, data: &Dataset) -> Result<Vec<f64>> {
-        let mut probabilities = Vec::with_capacity(data.len().saturating_mul(self.classes));
+        let mut probabilities = with_room(data.len().saturating_mul(self.classes), "probabilities")?;
         self.blocks(data, |x| {
             probabilities.extend(self.probabilities(x)?.transpose().iter());
             Ok(())
@@ -296,20 +297,17 @@ impl LogisticRegression {
             let k = theta.ncols();
             let problem = Problem { x: &rows.x, labels, p, k, d: p - 1, lambda };
             let point = problem.at(&row_major(theta));
-            let hessian = DMatrix::from_vec(p * k, p * k, problem.hessian(&point.probabilities));
-            Derivatives {
-                value: point.value,
-                gradient: DMatrix::from_row_slice(p, k, &point.gradient),
-                hessian,
-            }
+            let hessian = DMatrix::from_vec(p * k, p * k, problem.hessian(&point.probabilities)?);
+            let gradient = DMatrix::from_row_slice(p, k, &point.gradient);
+            Ok(Derivatives { value: point.value, gradient, hessian })
         };
         if self.scheme != Scheme::OneVsRest {
-            return Ok(one(labels, &self.theta));
+            return one(labels, &self.theta);
         }
         let (mut value, mut gradient) = (0.0, DMatrix::zeros(p, k));
         let mut hessian = DMatrix::zeros(p * k, p * k);
         for class in 0..k {
-            let part = one(&against(labels, class), &self.theta.columns(class, 1).into_owned());
+            let part = one(&against(labels, class), &self.theta.columns(class, 1).into_owned())?;
             value += part.value;
             gradient.set_column(class, &part.gradient.column(0));
             for r in 0..p {
@@ -349,7 +347,7 @@ impl Rows {
             return Err(Error::Data(why));
         }
         let p = d + usize::from(intercept);
-        let mut x = Vec::with_capacity(n * p);
+        let mut x = with_room(n.saturating_mul(p), "the samples of a logistic regression")?;
         for i in 0..n {
             x.extend_from_slice(&values[i * d..][..d]);
             x.extend(intercept.then_some(1.0));

@@ -104,7 +104,7 @@ fn add(theta: &mut [f64], length: f64, step: &[f64]) {
 /// depend on each other, a constant added to the scores of all classes) are left alone.
 fn direct_step(problem: &Problem<'_>, point: &Point) -> Result<Vec<f64>> {
     let side = problem.p * problem.k;
-    let mut hessian = DMatrix::from_vec(side, side, problem.hessian(&point.probabilities));
+    let mut hessian = DMatrix::from_vec(side, side, problem.hessian(&point.probabilities)?);
     let scale: Vec<f64> =
         (0..side).map(|i| hessian[(i, i)].sqrt()).map(|d| if d > 0.0 { d } else { 1.0 }).collect();
     for (j, mut column) in hessian.column_iter_mut().enumerate() {

@@ -1,7 +1,8 @@
 //! The objective of one fit: its value, gradient and Hessian.
 
-use crate::Float;
 use crate::linalg::{Mat, gemm, norm_squared, sum};
+use crate::memory::filled;
+use crate::{Float, Result};
 
 /// Mean cross-entropy of a linear model plus λ/2·‖W‖², as a function of the parameters Θ.
 ///
@@ -101,11 +102,12 @@ impl Problem<'_> {
     }
 
     /// The Hessian, (pk)×(pk) and row-major, in the order of Θ: (XᵀS_jl X)/n for columns j and l, + λI.
-    pub fn hessian(&self, probabilities: &[f64]) -> Vec<f64> {
+    pub fn hessian(&self, probabilities: &[f64]) -> Result<Vec<f64>> {
         let (n, p, k) = (self.n(), self.p, self.k);
         let side = p * k;
-        let mut hessian = vec![0.0; side * side];
-        let (mut weighted, mut block) = (vec![0.0; n * p], vec![0.0; p * p]);
+        let mut hessian = filled(side.saturating_mul(side), 0.0, "the Hessian")?;
+        let mut weighted = filled(n * p, 0.0, "weighted samples")?;
+        let mut block = filled(p * p, 0.0, "a block of the Hessian")?;
         for j in 0..k {
             for l in j..k {
                 let rows = weighted.chunks_mut(p.max(1)).zip(self.x.chunks(p.max(1)));
@@ -127,7 +129,7 @@ impl Problem<'_> {
         for i in 0..self.d * k {
             hessian[i * side + i] += self.lambda;
         }
-        hessian
+        Ok(hessian)
     }
 
     /// How much scores speak for the true class against every other: the least margin over all samples

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use self::glyphs::{GLYPHS, Point};
 use super::{ROWS, normal, source};
 use crate::data::Dataset;
-use crate::data::memory::filled;
+use crate::memory::filled;
 use crate::{Float, Result};
 
 /// Height and width of an image.

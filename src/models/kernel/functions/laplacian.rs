@@ -1,7 +1,7 @@
 //! The Laplacian kernel.
 
 use super::{Kernel, Pairwise};
-use crate::settings::{Range, check};
+use crate::settings::{Range, check, shown};
 use crate::{Float, Result};
 
 /// k(x, y) = exp(−γ‖x − y‖₁), with the sum of absolute differences.
@@ -29,7 +29,7 @@ impl Laplacian {
 
 impl<T: Float> Kernel<T> for Laplacian {
     fn name(&self) -> String {
-        format!("laplacian γ={}", self.gamma)
+        format!("laplacian γ={}", shown(self.gamma))
     }
 
     fn pairwise(&self) -> Pairwise {

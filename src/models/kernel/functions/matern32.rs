@@ -1,7 +1,7 @@
 //! The Matérn kernel of smoothness 3/2.
 
 use super::{Kernel, Pairwise, check_length_scale};
-use crate::settings::{Range, check};
+use crate::settings::{Range, check, shown};
 use crate::{Float, Result};
 
 /// k(x, y) = (1 + √3·r/ℓ)·exp(−√3·r/ℓ) with r = ‖x − y‖.
@@ -29,7 +29,7 @@ impl Matern32 {
 
 impl<T: Float> Kernel<T> for Matern32 {
     fn name(&self) -> String {
-        format!("matern32 ℓ={}", self.length_scale)
+        format!("matern32 ℓ={}", shown(self.length_scale))
     }
 
     fn pairwise(&self) -> Pairwise {

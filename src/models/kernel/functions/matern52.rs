@@ -1,7 +1,7 @@
 //! The Matérn kernel of smoothness 5/2.
 
 use super::{Kernel, Pairwise, check_length_scale};
-use crate::settings::{Range, check};
+use crate::settings::{Range, check, shown};
 use crate::{Float, Result};
 
 /// k(x, y) = (1 + √5·r/ℓ + 5r²/(3ℓ²))·exp(−√5·r/ℓ) with r = ‖x − y‖.
@@ -29,7 +29,7 @@ impl Matern52 {
 
 impl<T: Float> Kernel<T> for Matern52 {
     fn name(&self) -> String {
-        format!("matern52 ℓ={}", self.length_scale)
+        format!("matern52 ℓ={}", shown(self.length_scale))
     }
 
     fn pairwise(&self) -> Pairwise {

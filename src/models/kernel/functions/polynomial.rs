@@ -1,7 +1,7 @@
 //! The polynomial kernel.
 
 use super::{Kernel, Pairwise};
-use crate::settings::{Range, check};
+use crate::settings::{Range, check, shown};
 use crate::{Error, Float, Result};
 
 /// k(x, y) = (γ⟨x, y⟩ + c₀)^d: all products of up to d features (exactly d where c₀ = 0).
@@ -29,7 +29,7 @@ impl Polynomial {
 
 impl<T: Float> Kernel<T> for Polynomial {
     fn name(&self) -> String {
-        format!("polynomial d={} γ={} c₀={}", self.degree, self.gamma, self.offset)
+        format!("polynomial d={} γ={} c₀={}", self.degree, shown(self.gamma), shown(self.offset))
     }
 
     fn pairwise(&self) -> Pairwise {

@@ -1,7 +1,7 @@
 //! The Gaussian kernel.
 
 use super::{Kernel, Pairwise};
-use crate::settings::{Range, check};
+use crate::settings::{Range, check, shown};
 use crate::{Float, Result};
 
 /// k(x, y) = exp(−γ‖x − y‖²).
@@ -29,7 +29,7 @@ impl Rbf {
 
 impl<T: Float> Kernel<T> for Rbf {
     fn name(&self) -> String {
-        format!("rbf γ={}", self.gamma)
+        format!("rbf γ={}", shown(self.gamma))
     }
 
     fn pairwise(&self) -> Pairwise {
