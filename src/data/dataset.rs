@@ -1,5 +1,6 @@
 //! [`Dataset`]: samples as rows, with labels.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use nalgebra::DMatrix;
 
 use super::affine::Affine;
 use super::idx::{Bytes, IdxData};
-use super::memory::{collected, reserve, try_collected, with_room};
+use crate::memory::{collected, reserve, try_collected, with_room};
 use crate::{Error, Float, Result};
 
 /// The stored features, row-major, a sample a row; shared by cloning.
@@ -22,6 +23,18 @@ pub enum Features {
 }
 
 impl Features {
+    /// Values in their own precision.
+    pub fn of<T: Float>(values: Vec<T>) -> Features {
+        let values: Box<dyn Any> = Box::new(values);
+        match values.downcast::<Vec<f32>>() {
+            Ok(singles) => Features::F32(Arc::new(*singles)),
+            Err(doubles) => match doubles.downcast::<Vec<f64>>() {
+                Ok(doubles) => Features::F64(Arc::new(*doubles)),
+                Err(_) => unreachable!("there are two types of numbers"),
+            },
+        }
+    }
+
     /// Number of values of all samples together.
     pub fn len(&self) -> usize {
         match self {

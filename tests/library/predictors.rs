@@ -197,7 +197,7 @@ fn own_modules_and_residual_blocks() {
     let (train, test) = iris();
     let mut net = Network::<f64>::new(1)
         .transform(&train, Standardize::fit(&train).unwrap())
-        .transform(&train, UnitRows)
+        .transform(&train, UnitRows::<f64>::default())
         .add_with(|tape, inputs, _| Factors(tape.param_with(1, inputs, |s| s.fill(1.0))))
         .linear(8)
         .batch_norm()

@@ -1,18 +1,15 @@
 //! Logistic regression: by steps on the tape, or by Newton's method to the exact optimum.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use tapegrad::Error;
-use tapegrad::models::{LogisticOptions, LogisticRegression, Mlp, Scheme};
+use tapegrad::models::{Fitted, Inputs, LogisticOptions, LogisticRegression, Mlp, Scheme};
 use tapegrad::nn::Activation;
 use tapegrad::train::Trace;
 
-use super::super::source::Source;
-use super::super::{Outcome, memory, output};
-use super::{Answers, Precision, TrainArgs, Uses, conclude, direct, hold_out, mlp, validate};
+use super::super::{Failure, memory, output};
+use super::{Done, Job, Precision, TrainArgs, Uses, direct, mlp};
 
 /// How classes are told apart, and how the optimum is looked for.
 #[derive(Args)]
@@ -49,32 +46,29 @@ pub fn uses(args: &TrainArgs) -> Uses {
     }
 }
 
-/// Trains and measures.
-pub fn run(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
+/// Fits.
+pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    let args = job.args;
     if args.logistic.solver == Solver::Newton {
-        return newton(args, source);
+        return newton(job).map(Some);
     }
-    let (d, classes) = (source.train.features(), source.train.classes());
+    let (d, classes) = (job.train.features(), job.train.classes());
     let (classes_by, scheme) = match args.logistic.scheme {
         Classes::Multinomial => (mlp::Classes::Softmax, "multinomial"),
         Classes::OneVsRest => (mlp::Classes::OneVsRest, "one-vs-rest"),
     };
-    let network = mlp::Network {
-        form: Mlp::new(&[d, classes], Activation::Identity),
-        name: Some(format!("logistic {d}-{classes} {scheme}")),
-        classes: classes_by,
-    };
-    mlp::by_steps(args, source, asked, &network)
+    let form = Mlp::new(&[d, classes], Activation::Identity);
+    mlp::by_steps(job, &form, Some(format!("logistic {d}-{classes} {scheme}")), classes_by)
 }
 
 /// Copies of the samples, in f64, that a fit holds: the data set's, with ones, and those of a step.
 const COPIES: u64 = 4;
 
-fn newton(args: &TrainArgs, source: &Source) -> Outcome {
+fn newton(job: &Job<'_>) -> Result<Done, Failure> {
+    let Job { args, source, train, validation, .. } = job;
     if let Some(Precision::F32) = args.precision {
         return Err(Error::setting("precision", "f32: Newton's method works in f64 only").into());
     }
-    let (train, validation) = hold_out(source, args)?;
     let (n, d, classes) = (train.len(), train.features(), train.classes());
     let needed =
         (COPIES * size_of::<f64>() as u64).saturating_mul(n as u64).saturating_mul((d + classes) as u64);
@@ -91,10 +85,6 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
     let usual = LogisticOptions::default();
     let options =
         LogisticOptions { scheme, lambda: args.penalty.weight_decay.unwrap_or(usual.lambda), ..usual };
-    if !(options.lambda.is_finite() && options.lambda >= 0.0) {
-        let why = format!("{:?} is not finite and at least 0", options.lambda);
-        return Err(Error::setting("weight_decay", why).into());
-    }
 
     let mut trace = Trace::default();
     trace.set("model", format!("logistic {d}-{classes} {scheme}, exact optimum"));
@@ -113,7 +103,10 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
         ))?;
     }
     let start = Instant::now();
-    let model = LogisticRegression::fit_dataset(&train, &options)?;
+    let model = LogisticRegression::fit_dataset(train, &options).map_err(|error| match error {
+        Error::Setting { name: "lambda", why } => Error::setting("weight_decay", why),
+        other => other,
+    })?;
     let seconds = start.elapsed().as_secs_f64();
     trace.result("newton_steps", model.steps() as f64);
     if args.trace_times {
@@ -122,13 +115,6 @@ fn newton(args: &TrainArgs, source: &Source) -> Outcome {
     if !args.quiet {
         output::line(format_args!("optimum after {} steps, {seconds:.1} s", model.steps()))?;
     }
-    if let Some(validation) = &validation {
-        validate(args, &mut trace, validation, &model.predict_dataset(validation)?)?;
-    }
-    let test = &source.test;
-    // By the logits: probabilities of 1 are equal where those are not.
-    let predicted = model.predict_dataset(test)?;
-    let answers = Answers { scores: model.probabilities_dataset(test)?, unit: "probability", predicted };
-    source.check_unchanged()?;
-    conclude(args, trace, test, &answers, false)
+    let model = Fitted::classifier(model, Inputs::of(train), train)?;
+    Ok(Done { model: Box::new(model), trace, validates: true, interrupted: false, saves: true })
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::IsTerminal;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -10,19 +9,14 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use tapegrad::metrics::SeenClasses;
-use tapegrad::models::Mlp;
-use tapegrad::nn::loss::Link;
+use tapegrad::models::{Mlp, Network, Predictor};
 use tapegrad::nn::{Activation, Module, ModuleExt, Norm, Summary};
 use tapegrad::optim::{self, Group};
-use tapegrad::rng::{Purpose, stream};
-use tapegrad::train::{EVALUATION_ROWS, Observer, Progress, Run, Stop, Trace, evaluate_seen, fit, predict};
-use tapegrad::{Error, Float, Result, Tape};
+use tapegrad::train::{EVALUATION_ROWS, Observer, Progress, Run, Stop, Trace};
+use tapegrad::{Error, Float, Result};
 
-use super::super::source::Source;
-use super::super::{Failure, Outcome, interrupt, memory, output};
-use super::{Answers, INTERRUPTED, Precision, TrainArgs, Uses};
-use super::{accuracy_line, check_range, hold_out, record_undecided, save, write_report};
+use super::super::{Failure, memory, output};
+use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, Uses, check_range, save};
 
 /// How a model is trained by steps.
 #[derive(Args)]
@@ -107,22 +101,10 @@ pub fn uses(_: &TrainArgs) -> Uses {
     }
 }
 
-/// Trains and measures a network.
-pub fn run(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
-    let network = Network {
-        form: args.shape.options(source.train.features(), source.train.classes()),
-        name: None,
-        classes: Classes::Softmax,
-    };
-    by_steps(args, source, asked, &network)
-}
-
-/// What is trained by steps.
-pub struct Network {
-    pub form: Mlp,
-    /// If it is not to be known as an mlp.
-    pub name: Option<String>,
-    pub classes: Classes,
+/// Trains a network.
+pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    let (inputs, outputs) = (job.train.features(), job.train.classes());
+    by_steps(job, &job.args.shape.options(inputs, outputs), None, Classes::Softmax)
 }
 
 /// How the outputs tell classes apart.
@@ -134,40 +116,49 @@ pub enum Classes {
     OneVsRest,
 }
 
-/// Trains and measures a network in the precision that was asked for, or in `f32`.
-pub fn by_steps(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, network: &Network) -> Outcome {
-    match args.precision {
-        None | Some(Precision::F32) => train::<f32>(args, source, asked, network),
-        Some(Precision::F64) => train::<f64>(args, source, asked, network),
+/// Trains a network in the precision that was asked for, or in `f32`; `name` is what it is known as, if not as an
+/// mlp.
+pub fn by_steps(
+    job: &Job<'_>,
+    form: &Mlp,
+    name: Option<String>,
+    classes: Classes,
+) -> Result<Option<Done>, Failure> {
+    match job.args.precision {
+        None | Some(Precision::F32) => train::<f32>(job, form, name, classes),
+        Some(Precision::F64) => train::<f64>(job, form, name, classes),
     }
 }
 
-fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, network: &Network) -> Outcome {
+fn train<T: Float>(
+    job: &Job<'_>,
+    form: &Mlp,
+    name: Option<String>,
+    classes: Classes,
+) -> Result<Option<Done>, Failure> {
+    let Job { args, source, train, validation, asked } = job;
     let StepArgs { lr, batch: asked_batch, epochs, .. } = args.steps;
     check_range::<T>(source)?;
-    let (train, validation) = hold_out(source, args)?;
     let batch = asked_batch.min(train.len());
-    check_memory::<T>(&network.form, batch.max(EVALUATION_ROWS.min(source.test.len())))?;
-    let loss = args.fitting.loss::<T>(network.classes)?;
-    let mut tape = Tape::<T>::default();
-    tape.detect_anomalies(args.steps.detect_anomalies);
-    let mut rng = stream(args.seed, Purpose::Init);
-    let model = network.form.build(&mut tape, &mut rng)?;
-    let name = network.name.clone().unwrap_or(model.describe());
-    let mut optimizer = optim::find::<T>(&args.steps.optimizer)?
+    check_memory::<T>(form, batch.max(EVALUATION_ROWS.min(source.test.len())))?;
+    let loss = args.fitting.loss::<T>(classes)?;
+    let mut net =
+        Network::new(args.seed).loss(loss).made_by(train, |tape, _, _, rng| form.build(tape, rng))?;
+    net.tape_mut().detect_anomalies(args.steps.detect_anomalies);
+    let name = name.unwrap_or(net.describe());
+    let biases = Group::new(net.module().biases(net.tape())).with_weight_decay(0.0)?;
+    let optimizer = optim::find::<T>(&args.steps.optimizer)?
         .optimizer(lr)?
         .with_weight_decay(args.penalty.weight_decay.unwrap_or(0.0))?
-        .with_group(Group::new(model.biases(&tape)).with_weight_decay(0.0)?)?;
+        .with_group(biases)?;
 
-    let (weights, lr) = (model.weights(), optimizer.lr());
-    let samples = train.len();
     let mut options = args.fitting.options::<T>(
         &args.steps,
         args.seed,
-        lr,
-        samples,
-        weights,
-        model.least_batch(),
+        optimizer.lr(),
+        train.len(),
+        net.module().weights(),
+        net.module().least_batch(),
         validation.is_some(),
     )?;
     options.audit |= args.report.is_some();
@@ -187,82 +178,39 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>, ne
     source.warn();
     if !args.quiet {
         output::line(source.summary())?;
-        let summary = Summary { model: name, ..Summary::of(&model, &mut tape, train.features(), batch) };
+        let summary = Summary { model: name, ..net.summary(batch)? };
         output::write(format_args!("\n{summary}precision: {}\n\n", T::NAME))?;
         output::line(format_args!("optimizer: {optimizer}"))?;
     }
+    *net.optimizer_mut() = optimizer;
     let bar = progress_bar(args);
-    let mut report = Report { args, asked, bar, trace, saved: None, failure: None };
-    let observers: &mut [&mut dyn Observer<T>] = &mut [&mut report];
-    let validation = validation.as_ref();
-    let fitted = fit(&model, &*loss, &mut tape, &mut optimizer, &train, validation, &options, observers);
+    let mut report = Report { args, asked: asked.clone(), bar, trace, saved: None, failure: None };
+    let fitted = net.fit_with(train, validation.as_ref(), &options, &mut [&mut report]);
     report.bar.finish_and_clear();
     let mut trace = report.trace;
     // Until an epoch is finished, an old trace is worth more than the settings of this run.
-    let finished = !trace.epochs.is_empty() || fitted.as_ref().is_ok_and(|f| f.stop == Stop::Finished);
-    let save_finished = |trace: &Trace| if finished { save(args, trace) } else { Ok(()) };
-    let saved = save_finished(&trace);
+    let saves = !trace.epochs.is_empty() || fitted.as_ref().is_ok_and(|f| f.stop == Stop::Finished);
+    let saved = if saves { save(args, &trace) } else { Ok(()) };
     if let Some(failure) = report.failure {
         return Err(failure);
     }
     let fitted = fitted?;
     saved?;
-    let stop = fitted.stop;
 
-    if let Stop::Interrupted { epoch } = stop {
-        let steps = optimizer.steps();
+    let interrupted = if let Stop::Interrupted { epoch } = fitted.stop {
+        let steps = net.optimizer_mut().steps();
         output::note(format_args!(
             "interrupted in epoch {epoch} after step {steps}; measuring what there is"
         ));
-    }
-    let seen = SeenClasses::of_labels(train.labels().unwrap_or_default(), train.classes())?;
-    let evaluation = evaluate_seen(&model, &*loss, &mut tape, &source.test, &seen)?;
-    source.check_unchanged()?;
-    let accuracy = evaluation.accuracy().unwrap_or(f64::NAN);
-    // The weights of an interrupted epoch are no epoch's: the trace ends with what is finished.
-    if matches!(stop, Stop::Interrupted { .. }) {
+        // The weights of an interrupted epoch are no epoch's: the trace ends with what is finished.
         trace.result(INTERRUPTED, 1.0);
-        trace.result("steps_done", optimizer.steps() as f64);
+        trace.result("steps_done", steps as f64);
+        true
     } else {
-        args.fitting.conclude(&fitted, &tape, &mut trace, args.quiet)?;
-        trace.result("test_loss", evaluation.loss);
-        trace.result("test_accuracy", accuracy);
-        record_undecided(&mut trace, "test_undecided", evaluation.undecided());
-    }
-    save_finished(&trace)?;
-    if args.report.is_some() {
-        let outputs = predict(&model, &mut tape, &source.test)?;
-        let scores = probabilities(&outputs, loss.link(), source.test.classes());
-        let answers = Answers { scores, unit: "probability", predicted: seen.decide(&outputs) };
-        write_report(args, &trace, &source.test, &answers)?;
-    }
-    if !args.quiet
-        && let Some(confusion) = &evaluation.confusion
-    {
-        let loss = output::number(evaluation.loss);
-        output::line(format_args!("\ntest set, loss {loss}:\n{confusion}"))?;
-    }
-    accuracy_line("test", accuracy, evaluation.samples, evaluation.undecided())?;
-    Ok(match stop {
-        Stop::Finished | Stop::Early { .. } => ExitCode::SUCCESS,
-        Stop::Interrupted { .. } => ExitCode::from(interrupt::EXIT_CODE),
-    })
-}
-
-/// What the loss takes the outputs for: the softmax of each row, or the logistic function of each entry.
-fn probabilities<T: Float>(outputs: &[T], link: Link, classes: usize) -> Vec<f64> {
-    let mut values: Vec<f64> = outputs.iter().map(|x| x.to_f64()).collect();
-    for row in values.chunks_mut(classes.max(1)) {
-        let largest = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        if link == Link::Sigmoid {
-            row.iter_mut().for_each(|x| *x = Float::sigmoid(*x));
-            continue;
-        }
-        row.iter_mut().for_each(|x| *x = Float::exp(*x - largest));
-        let sum: f64 = row.iter().sum();
-        row.iter_mut().for_each(|x| *x /= sum);
-    }
-    values
+        args.fitting.conclude(&fitted, net.tape(), &mut trace, args.quiet)?;
+        false
+    };
+    Ok(Some(Done { model: Box::new(net), trace, validates: false, interrupted, saves }))
 }
 
 /// An error if the network is beyond the machine, before it takes the memory.

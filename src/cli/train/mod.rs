@@ -1,7 +1,7 @@
 //! `tapegrad train`: a model on MNIST or what stands in for it.
 //!
-//! A family of models is a file here; a model is a line in [`MODELS`], which says what runs it and which
-//! flags it takes.
+//! A family of models is a file here, which reads its flags and fits; a model is a line in [`MODELS`]. All that
+//! is done with what has been fitted is done here, for every family alike.
 
 mod fitting;
 mod kernel;
@@ -18,7 +18,7 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 use tapegrad::data::Dataset;
-use tapegrad::metrics::ConfusionMatrix;
+use tapegrad::models::{Predictor, Task};
 use tapegrad::report::RunReport;
 use tapegrad::train::Trace;
 use tapegrad::{Error, Float, Result, file, linalg, text};
@@ -109,7 +109,30 @@ struct Entry {
     about: &'static str,
     /// What the model takes, as it is set.
     uses: fn(&TrainArgs) -> Uses,
-    run: fn(&TrainArgs, &Source, Arc<AtomicBool>) -> Outcome,
+    fit: fn(&Job<'_>) -> Result<Option<Done>, Failure>,
+}
+
+/// What a family is given to fit.
+struct Job<'a> {
+    args: &'a TrainArgs,
+    source: &'a Source,
+    train: Dataset,
+    /// What was kept apart.
+    validation: Option<Dataset>,
+    /// Whether Ctrl-C was pressed.
+    asked: Arc<AtomicBool>,
+}
+
+/// What has been fitted.
+struct Done {
+    model: Box<dyn Predictor>,
+    trace: Trace,
+    /// Whether the validation samples are still to be measured on.
+    validates: bool,
+    /// Whether Ctrl-C ended the fit before its time.
+    interrupted: bool,
+    /// Whether the trace is to be written: until there is an epoch, an old one is worth more.
+    saves: bool,
 }
 
 /// What a model takes from the command line.
@@ -123,30 +146,30 @@ struct Uses {
 }
 
 const MODELS: &[Entry] = &[
-    Entry { name: "mlp", about: "multilayer perceptron", uses: mlp::uses, run: mlp::run },
+    Entry { name: "mlp", about: "multilayer perceptron", uses: mlp::uses, fit: mlp::fit },
     Entry {
         name: "logistic",
         about: "logistic regression, by steps or to the exact optimum",
         uses: logistic::uses,
-        run: logistic::run,
+        fit: logistic::fit,
     },
     Entry {
         name: "krr",
         about: "kernel ridge regression, exact: n² numbers of memory",
         uses: |_| direct(&["KernelArgs"]),
-        run: kernel::exact,
+        fit: kernel::exact,
     },
     Entry {
         name: "nystrom",
         about: "kernel ridge regression on centres, solved directly",
         uses: |_| direct(&["KernelArgs", "CentreArgs"]),
-        run: kernel::nystrom,
+        fit: kernel::nystrom,
     },
     Entry {
         name: "rff",
         about: "ridge regression on random Fourier features of the rbf kernel",
         uses: |_| direct(&["KernelArgs", "FeatureArgs"]),
-        run: kernel::fourier,
+        fit: kernel::fourier,
     },
     Entry {
         name: "falkon",
@@ -155,7 +178,7 @@ const MODELS: &[Entry] = &[
             measures_when_interrupted: true,
             ..direct(&["KernelArgs", "CentreArgs", "IterationArgs"])
         },
-        run: kernel::falkon,
+        fit: kernel::falkon,
     },
     Entry {
         name: "cg",
@@ -164,7 +187,7 @@ const MODELS: &[Entry] = &[
             measures_when_interrupted: true,
             ..direct(&["KernelArgs", "PilotArgs", "IterationArgs"])
         },
-        run: kernel::iterative,
+        fit: kernel::iterative,
     },
 ];
 
@@ -212,7 +235,12 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
                 Error::setting("report", format!("{} is the trace already", text::path(report))).into()
             );
         }
-        (entry.run)(args, &source, asked)
+        let (train, validation) = hold_out(&source, args)?;
+        let job = Job { args, source: &source, train, validation, asked };
+        match (entry.fit)(&job)? {
+            Some(done) => measure(&job, done),
+            None => Ok(ExitCode::from(interrupt::EXIT_CODE)),
+        }
     })?
 }
 
@@ -287,69 +315,52 @@ fn save(args: &TrainArgs, trace: &Trace) -> Result<()> {
     trace.write(path, args.trace_times)
 }
 
-/// What a model says about the test samples.
-struct Answers {
-    /// Row-major.
-    scores: Vec<f64>,
-    /// What a score is: a probability or just a score.
-    unit: &'static str,
-    /// The class of each sample; `None` where it is undecided.
-    predicted: Vec<Option<usize>>,
+/// Measures what has been fitted: trace, report, confusion matrix, last line. An interrupted run has all that too,
+/// but the trace says so in place of its accuracy: its settings would not lead there.
+fn measure(job: &Job<'_>, done: Done) -> Outcome {
+    let Job { args, source, .. } = job;
+    let Done { model, mut trace, validates, interrupted, saves } = done;
+    if let Some(validation) = job.validation.as_ref().filter(|_| validates && !interrupted) {
+        let found = model.evaluate(validation)?;
+        let accuracy = found.accuracy().unwrap_or(f64::NAN);
+        trace.result("validation_accuracy", accuracy);
+        record_undecided(&mut trace, "validation_undecided", found.undecided());
+        if !args.quiet {
+            accuracy_line("validation", accuracy, validation.len(), found.undecided())?;
+        }
+    }
+    let found = model.evaluate(&source.test)?;
+    source.check_unchanged()?;
+    let accuracy = found.accuracy().unwrap_or(f64::NAN);
+    if !interrupted {
+        trace.result("test_loss", found.loss);
+        trace.result("test_accuracy", accuracy);
+        record_undecided(&mut trace, "test_undecided", found.undecided());
+    }
+    if saves {
+        save(args, &trace)?;
+    }
+    write_report(args, &trace, &*model, &source.test)?;
+    if !args.quiet
+        && let Some(confusion) = &found.confusion
+    {
+        output::line(format_args!("\ntest set, loss {}:\n{confusion}", output::number(found.loss)))?;
+    }
+    accuracy_line("test", accuracy, found.samples, found.undecided())?;
+    Ok(if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
 }
 
 /// Writes the page about the run, if it was asked for.
-fn write_report(args: &TrainArgs, trace: &Trace, test: &Dataset, answers: &Answers) -> Result<()> {
+fn write_report(args: &TrainArgs, trace: &Trace, model: &dyn Predictor, test: &Dataset) -> Result<()> {
     let Some(path) = &args.report else { return Ok(()) };
-    let Answers { scores, unit, predicted } = answers;
-    let page = RunReport { trace, test, scores, unit, predicted }.page().html();
+    let (scores, unit) = match model.task() {
+        Task::Classes { link, .. } if link.has_probabilities() => (model.probabilities(test)?, "probability"),
+        _ => (model.scores(test)?, "score"),
+    };
+    let predicted = model.classify(test)?;
+    let page =
+        RunReport { trace, test, scores: scores.as_slice(), unit, predicted: &predicted }.page().html();
     file::write(path, |out| out.write_all(page.as_bytes()))
-}
-
-/// Counts of true against predicted classes.
-fn confusion(data: &Dataset, predicted: &[Option<usize>]) -> Result<ConfusionMatrix> {
-    let matrix = ConfusionMatrix::of(data.labels().unwrap_or_default(), predicted, data.classes(), None)?;
-    matrix.with_names((0..data.classes()).map(|class| data.class_name(class).into_owned()))
-}
-
-/// Measures on the validation samples that were kept apart: a result and a line.
-fn validate(
-    args: &TrainArgs,
-    trace: &mut Trace,
-    validation: &Dataset,
-    predicted: &[Option<usize>],
-) -> Result<(), Failure> {
-    let matrix = confusion(validation, predicted)?;
-    trace.result("validation_accuracy", matrix.accuracy());
-    record_undecided(trace, "validation_undecided", matrix.undecided());
-    if args.quiet {
-        return Ok(());
-    }
-    accuracy_line("validation", matrix.accuracy(), validation.len(), matrix.undecided())
-}
-
-/// Ends a run without steps: trace, report, confusion matrix, last line. An interrupted run has all that too,
-/// but the trace says so in place of its accuracy: its settings would not lead there.
-fn conclude(
-    args: &TrainArgs,
-    mut trace: Trace,
-    test: &Dataset,
-    answers: &Answers,
-    interrupted: bool,
-) -> Outcome {
-    let matrix = confusion(test, &answers.predicted)?;
-    if interrupted {
-        trace.result(INTERRUPTED, 1.0);
-    } else {
-        trace.result("test_accuracy", matrix.accuracy());
-        record_undecided(&mut trace, "test_undecided", matrix.undecided());
-    }
-    save(args, &trace)?;
-    write_report(args, &trace, test, answers)?;
-    if !args.quiet {
-        output::line(format_args!("\ntest set:\n{matrix}"))?;
-    }
-    accuracy_line("test", matrix.accuracy(), test.len(), matrix.undecided())?;
-    Ok(if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
 }
 
 /// The result that marks the trace and the page of a run that was ended before its time.

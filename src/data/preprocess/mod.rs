@@ -16,11 +16,11 @@ pub use pca::Pca;
 pub use projection::RandomProjection;
 pub use rows::{normalize_rows, smooth_images};
 pub use scale::{MinMax, Standardize};
-pub use transform::{TargetScale, Transform, UnitRows};
+pub use transform::{SmoothImages, TargetScale, Transform, UnitRows};
 
 use super::Dataset;
-use super::memory::filled;
 use crate::linalg::{Mat, gemm};
+use crate::memory::filled;
 use crate::{Error, Result};
 
 /// Rows of a block: at 784 features it takes 3 MB, and a product over it still runs at full speed.
@@ -29,14 +29,9 @@ const BLOCK: usize = 512;
 /// Numbers of a block at most: with more than 32,768 features it has fewer rows, and 128 MB.
 const NUMBERS: usize = 1 << 24;
 
-/// As [`try_for_blocks`], and panics where that returns an error.
-fn for_blocks(data: &Dataset, f: impl FnMut(&mut [f64])) {
-    try_for_blocks(data, f).unwrap_or_else(|error| panic!("{error}"));
-}
-
 /// Calls `f` with block after block of rows, mapped, in `f64`. An error if there is not enough memory for a
 /// block.
-fn try_for_blocks(data: &Dataset, mut f: impl FnMut(&mut [f64])) -> Result<()> {
+fn for_blocks(data: &Dataset, mut f: impl FnMut(&mut [f64])) -> Result<()> {
     let rows = (NUMBERS / data.features()).clamp(1, BLOCK);
     let mut indices: Vec<usize> = (0..rows.min(data.len())).collect();
     let mut block = filled(indices.len().saturating_mul(data.features()), 0.0, "a block of samples")?;
@@ -55,7 +50,7 @@ fn project(data: &Dataset, center: Option<&[f64]>, w: &[f64], k: usize) -> Resul
     let d = data.features();
     let mut values = filled(data.len().saturating_mul(k), 0.0, "the new features")?;
     let mut done = 0;
-    try_for_blocks(data, |block| {
+    for_blocks(data, |block| {
         let rows = block.len() / d;
         if let Some(center) = center {
             for row in block.chunks_exact_mut(d) {

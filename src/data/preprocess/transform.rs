@@ -1,10 +1,11 @@
 //! [`Transform`]: a fitted step of preparation, as a model keeps it; and the scale of targets.
 
 use std::fmt;
+use std::marker::PhantomData;
 
-use super::{MinMax, Pca, RandomProjection, Standardize, check_rows, normalize_rows};
-use crate::data::Dataset;
-use crate::{Error, Result};
+use super::{MinMax, Pca, RandomProjection, Standardize, check_rows, normalize_rows, smooth_images};
+use crate::data::{Dataset, Features};
+use crate::{Error, Float, Result};
 
 /// A fitted step of preparation: what was learnt from the training samples, and is done to all that come later.
 ///
@@ -93,11 +94,11 @@ impl Transform for RandomProjection {
     }
 }
 
-/// Every row divided by its length: [`normalize_rows`] as a step. It is fitted to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnitRows;
+/// Every row divided by its length, in numbers of type `T`: [`normalize_rows`] as a step. It is fitted to nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnitRows<T = f64>(PhantomData<T>);
 
-impl Transform for UnitRows {
+impl<T: Float> Transform for UnitRows<T> {
     fn describe(&self) -> String {
         "rows of length 1".into()
     }
@@ -107,9 +108,50 @@ impl Transform for UnitRows {
     }
 
     fn apply(&self, data: &Dataset) -> Result<Dataset> {
-        let mut rows = data.try_to_rows::<f64>()?;
-        normalize_rows(&mut rows, data.features());
-        data.with_features(rows, data.features())
+        let mut rows = data.try_to_rows::<T>()?;
+        if data.features() > 0 {
+            normalize_rows(&mut rows, data.features());
+        }
+        data.with_features(Features::of(rows), data.features())
+    }
+}
+
+/// Every row smoothed as an image, in numbers of type `T`: [`smooth_images`] as a step. It is fitted to nothing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SmoothImages<T = f64> {
+    height: usize,
+    width: usize,
+    sigma: f64,
+    numbers: PhantomData<T>,
+}
+
+impl<T: Float> SmoothImages<T> {
+    /// Rows are images of `height`×`width` numbers; σ is in pixels.
+    ///
+    /// # Errors
+    /// As [`smooth_images`]; [`Error::Data`] if an image has no pixels.
+    pub fn new(height: usize, width: usize, sigma: f64) -> Result<Self> {
+        smooth_images::<T>(&mut [], 1, 1, sigma)?;
+        if height == 0 || width == 0 {
+            return Err(Error::Data(format!("images of {height}×{width} have no pixels to smooth")));
+        }
+        Ok(SmoothImages { height, width, sigma, numbers: PhantomData })
+    }
+}
+
+impl<T: Float> Transform for SmoothImages<T> {
+    fn describe(&self) -> String {
+        format!("smoothed by {} pixels", self.sigma)
+    }
+
+    fn inputs(&self) -> Option<usize> {
+        Some(self.height * self.width)
+    }
+
+    fn apply(&self, data: &Dataset) -> Result<Dataset> {
+        let mut rows = data.try_to_rows::<T>()?;
+        smooth_images(&mut rows, self.height, self.width, self.sigma)?;
+        data.with_features(Features::of(rows), data.features())
     }
 }
 
@@ -211,7 +253,8 @@ mod tests {
             assert_eq!(found.to_rows::<f64>(), direct.to_rows::<f64>(), "{}", step.describe());
             assert_eq!((step.inputs(), found.labels()), (Some(2), data.labels()));
         }
-        let unit = UnitRows.apply(&Dataset::new(vec![3.0, 4.0, 0.0, 0.0], 2).unwrap()).unwrap();
+        let unit =
+            UnitRows::<f64>::default().apply(&Dataset::new(vec![3.0, 4.0, 0.0, 0.0], 2).unwrap()).unwrap();
         assert_eq!(unit.to_rows::<f64>(), [0.6, 0.8, 0.0, 0.0]);
     }
 

@@ -199,7 +199,35 @@ impl<T: Float> NetworkBuilder<T> {
     /// [`Error::Data`] if `train` is not what the loss needs, has other features than the preparation, or a part
     /// takes another number of numbers than the part before gives. [`Error::Setting`] if a setting is out of its
     /// range, such as a layer of width 0.
-    pub fn outputs_for(self, train: &Dataset) -> Result<Network<T>> {
+    pub fn outputs_for(mut self, train: &Dataset) -> Result<Network<T>> {
+        let (mut parts, init) = (std::mem::take(&mut self.parts), self.init);
+        self.made_by(train, |tape, inputs, outputs, rng| {
+            parts.push(Part::Linear { outputs, bias: true });
+            let (module, _) = build(parts, inputs, init, tape, rng)?;
+            module.name_parameters(tape);
+            Ok(module)
+        })
+    }
+
+    /// Makes the network for data such as `train` of a module such as [`Mlp`](crate::models::Mlp) gives: `make` gets
+    /// the tape to make it on, how many numbers per sample go in and come out, and the random stream of initial
+    /// values.
+    ///
+    /// # Errors
+    /// As [`outputs_for`](Self::outputs_for), and those of `make`.
+    ///
+    /// # Panics
+    /// If layers were listed as well.
+    #[track_caller]
+    pub fn made_by(
+        self,
+        train: &Dataset,
+        make: impl FnOnce(&mut Tape<T>, usize, usize, &mut ChaCha8Rng) -> Result<Sequential<T>>,
+    ) -> Result<Network<T>> {
+        assert!(
+            self.parts.is_empty(),
+            "made_by: layers were listed, and a module is made as well: give one of them"
+        );
         let loss = match self.loss {
             Some(loss) => loss,
             None => loss::suited_to(train)?,
@@ -212,11 +240,8 @@ impl<T: Float> NetworkBuilder<T> {
         } else if self.scale.is_some() {
             return Err(Error::Data("the targets are scaled, but the loss is of classes".into()));
         }
-        let mut parts = self.parts;
-        parts.push(Part::Linear { outputs: loss.outputs(train)?, bias: true });
         let (mut tape, mut rng) = (Tape::default(), stream(self.seed, Purpose::Init));
-        let (module, _) = build(parts, features, self.init, &mut tape, &mut rng)?;
-        module.name_parameters(&mut tape);
+        let module = make(&mut tape, features, loss.outputs(train)?, &mut rng)?;
         let optimizer = match self.optimizer {
             Some(optimizer) => optimizer,
             None => Optimizer::new(Adam::default(), 1e-3)?,

@@ -1,8 +1,6 @@
 //! A fitted model with what it needs to answer.
 
-use nalgebra::DMatrix;
-
-use super::{Inputs, Predictor, Task};
+use super::{Inputs, Predictor, Task, usual_block};
 use crate::models::LogisticRegression;
 use crate::models::kernel::{KernelMachine, Samples};
 use crate::models::linear::LinearRegression;
@@ -23,6 +21,11 @@ pub trait Scores: Send + Sync {
     /// # Errors
     /// [`Error::Data`](crate::Error::Data) if the samples have another number of features.
     fn scores(&self, data: &Dataset) -> Result<Matrix<f64>>;
+
+    /// How many samples it takes at a time, if it matters: [`Predictor::block`].
+    fn block(&self) -> Option<usize> {
+        None
+    }
 }
 
 /// A fitted model, and what it needs to answer: the preparation of the features, and what its outputs mean.
@@ -87,22 +90,10 @@ impl<M: Scores> Predictor for Fitted<M> {
     fn outputs(&self, prepared: &Dataset) -> Result<Matrix<f64>> {
         self.model.scores(prepared)
     }
-}
 
-/// Samples that are copied at a time.
-const BLOCK: usize = 1024;
-
-/// The outputs of block after block of the samples, one below the other.
-fn by_blocks(data: &Dataset, outputs: impl Fn(&Dataset) -> Result<DMatrix<f64>>) -> Result<Matrix<f64>> {
-    let (mut all, mut cols) = (Vec::new(), 0);
-    let indices: Vec<usize> = (0..data.len()).collect();
-    // Once for no samples as well: the number of columns is the model's to tell.
-    for block in indices.chunks(BLOCK).chain(indices.is_empty().then_some(&indices[..])) {
-        let found = outputs(&data.try_subset(block)?)?;
-        cols = found.ncols();
-        all.extend(Matrix::from(&found).into_vec());
+    fn block(&self) -> usize {
+        self.model.block().unwrap_or_else(|| usual_block(&self.inputs))
     }
-    Ok(Matrix::new(all, data.len(), cols))
 }
 
 impl Scores for LogisticRegression {
@@ -120,7 +111,7 @@ impl Scores for LogisticRegression {
     }
 
     fn scores(&self, data: &Dataset) -> Result<Matrix<f64>> {
-        by_blocks(data, |block| self.logits(&block.try_to_matrix()?))
+        Ok(Matrix::from(&self.logits(&data.try_to_matrix()?)?))
     }
 }
 
@@ -134,7 +125,7 @@ impl Scores for LinearRegression {
     }
 
     fn scores(&self, data: &Dataset) -> Result<Matrix<f64>> {
-        by_blocks(data, |block| self.predict(&block.try_to_matrix()?))
+        Ok(Matrix::from(&self.predict(&data.try_to_matrix()?)?))
     }
 }
 
@@ -156,5 +147,10 @@ impl<T: Float> Scores for Box<dyn KernelMachine<T>> {
         }
         let scores = self.predict(&Samples::from_dataset(data)?);
         Ok(Matrix::from(&scores.map(|x| x.to_f64())))
+    }
+
+    /// Blocks of this many have the bits of all samples at once.
+    fn block(&self) -> Option<usize> {
+        Some(KernelMachine::block(&**self))
     }
 }

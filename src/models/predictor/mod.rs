@@ -10,8 +10,47 @@ pub use fitted::{Fitted, Scores};
 pub use inputs::{Inputs, Rows};
 pub use task::Task;
 
+use crate::memory::with_room;
 use crate::metrics::Evaluation;
 use crate::{Dataset, Error, Matrix, Result};
+
+/// Most samples that are prepared at a time, and most numbers: of wide samples, what is prepared takes many times
+/// the memory of the bytes that are stored.
+const BLOCK: usize = 4096;
+const BLOCK_NUMBERS: usize = 1 << 24;
+
+fn usual_block(inputs: &Inputs) -> usize {
+    (BLOCK_NUMBERS / inputs.features().max(1)).clamp(1, BLOCK)
+}
+
+/// The outputs for block after block of the samples, one below the other.
+fn by_blocks(
+    data: &Dataset,
+    block: usize,
+    outputs: impl Fn(&Dataset) -> Result<Matrix<f64>>,
+) -> Result<Matrix<f64>> {
+    let n = data.len();
+    if n <= block {
+        return outputs(data);
+    }
+    let (mut all, mut cols) = (Vec::new(), 0);
+    for start in (0..n).step_by(block) {
+        let rows: Vec<usize> = (start..n.min(start + block)).collect();
+        let found = outputs(&data.try_subset(&rows)?).map_err(|error| match error {
+            Error::Data(why) if start > 0 => Error::Data(format!("counted from row {start}: {why}")),
+            Error::NonFinite(why) if start > 0 => {
+                Error::NonFinite(format!("counted from row {start}: {why}"))
+            }
+            other => other,
+        })?;
+        cols = found.ncols();
+        if start == 0 {
+            all = with_room(n.saturating_mul(cols), "the outputs")?;
+        }
+        all.extend_from_slice(found.as_slice());
+    }
+    Ok(Matrix::new(all, n, cols))
+}
 
 /// What has been trained. It has all that it needs to answer: the preparation of the features, the names of the
 /// classes, the scale of the targets.
@@ -53,6 +92,11 @@ pub trait Predictor: Send + Sync {
     /// [`Error::Data`] if the samples do not fit; [`Error::NonFinite`] where an output leaves the range.
     fn outputs(&self, prepared: &Dataset) -> Result<Matrix<f64>>;
 
+    /// How many samples [`scores`](Self::scores) prepares and hands to [`outputs`](Self::outputs) at a time.
+    fn block(&self) -> usize {
+        usual_block(self.inputs())
+    }
+
     /// The scores of the classes, such as logits, or the values, a sample a row.
     ///
     /// # Errors
@@ -60,7 +104,8 @@ pub trait Predictor: Send + Sync {
     /// methods below. [`Error::NonFinite`] where a score leaves the range.
     fn scores(&self, rows: &dyn Rows) -> Result<Matrix<f64>> {
         let data = rows.to_dataset()?;
-        let mut scores = self.outputs(&self.inputs().prepare(&data)?)?;
+        let mut scores =
+            by_blocks(&data, self.block(), |block| self.outputs(&self.inputs().prepare(block)?))?;
         if let Task::Values { scale: Some(scale), .. } = self.task() {
             scale.undo(scores.as_mut_slice());
         }

@@ -89,6 +89,25 @@ pub trait Loss<T: Float>: Send + Sync {
     fn link(&self) -> Link;
 }
 
+/// A loss that is known at run time only.
+impl<T: Float, L: Loss<T> + ?Sized> Loss<T> for Arc<L> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn outputs(&self, data: &Dataset) -> Result<usize> {
+        (**self).outputs(data)
+    }
+
+    fn forward(&self, tape: &mut Tape<T>, output: Var, batch: &Batch<'_>) -> Var {
+        (**self).forward(tape, output, batch)
+    }
+
+    fn link(&self) -> Link {
+        (**self).link()
+    }
+}
+
 /// How the numbers that a module gives for a sample are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {

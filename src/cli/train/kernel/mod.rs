@@ -4,17 +4,16 @@ mod prepare;
 
 use std::io::IsTerminal;
 use std::ops::ControlFlow;
-use std::process::ExitCode;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use nalgebra::DMatrix;
-use tapegrad::data::Dataset;
+use tapegrad::models::Fitted;
 use tapegrad::models::kernel::{
     Centres, FalkonOptions, FourierRidge, IterativeOptions, IterativeProgress, Kernel, KernelMachine,
     KernelRidge, Nonlinearity, NystromOptions, RidgeOptions, Samples, falkon_observed, iterative_ridge,
@@ -23,9 +22,8 @@ use tapegrad::models::kernel::{
 use tapegrad::train::{Trace, Value};
 use tapegrad::{Error, Float, Result};
 
-use super::super::source::Source;
-use super::super::{Failure, Outcome, interrupt, output};
-use super::{Answers, Precision, TrainArgs, check_range, conclude, hold_out, validate};
+use super::super::{Failure, output};
+use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, check_range};
 use prepare::Budget;
 
 /// Preparation of the samples, kernel, ridge and memory.
@@ -163,45 +161,46 @@ enum Method {
 }
 
 /// Exact kernel ridge regression.
-pub fn exact(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
-    run(args, source, &asked, Method::Exact)
+pub fn exact(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    fit(job, Method::Exact)
 }
 
 /// On centres, solved directly.
-pub fn nystrom(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
-    run(args, source, &asked, Method::Nystrom)
+pub fn nystrom(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    fit(job, Method::Nystrom)
 }
 
 /// On random Fourier features.
-pub fn fourier(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
-    run(args, source, &asked, Method::Fourier)
+pub fn fourier(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    fit(job, Method::Fourier)
 }
 
 /// On centres, by iteration.
-pub fn falkon(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
-    run(args, source, &asked, Method::Falkon)
+pub fn falkon(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    fit(job, Method::Falkon)
 }
 
 /// On all samples, by iteration.
-pub fn iterative(args: &TrainArgs, source: &Source, asked: Arc<AtomicBool>) -> Outcome {
-    run(args, source, &asked, Method::Iterative)
+pub fn iterative(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    fit(job, Method::Iterative)
 }
 
-fn run(args: &TrainArgs, source: &Source, asked: &AtomicBool, method: Method) -> Outcome {
+fn fit(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failure> {
     // The exact fit has the most to lose by rounding: its matrix is the largest and not preconditioned.
     let usual = if method == Method::Exact { Precision::F64 } else { Precision::F32 };
-    match args.precision.unwrap_or(usual) {
-        Precision::F32 => train::<f32>(args, source, asked, method),
-        Precision::F64 => train::<f64>(args, source, asked, method),
+    match job.args.precision.unwrap_or(usual) {
+        Precision::F32 => fit_in::<f32>(job, method),
+        Precision::F64 => fit_in::<f64>(job, method),
     }
 }
 
-fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method: Method) -> Outcome {
+fn fit_in<T: Float>(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failure> {
+    let Job { args, source, train, validation, .. } = job;
     check_range::<T>(source)?;
-    let (train, validation) = hold_out(source, args)?;
-    let (lambda, budget) = (ridge(args, train.len(), method)?, Budget::new(args)?);
-    prepare::check_samples::<T>(&train, &budget)?;
-    let x = prepare::samples::<T>(args, &train)?;
+    let (lambda, budget) = (ridge(args, train.len(), method), Budget::new(args)?);
+    prepare::check_samples::<T>(train, &budget)?;
+    let inputs = prepare::inputs::<T>(args, train)?;
+    let x = Samples::<T>::from_dataset(&inputs.prepare(train)?)?;
     let Some(labels) = train.labels() else {
         return Err(Error::Data("a kernel machine needs class labels here".into()).into());
     };
@@ -228,10 +227,10 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
     }
     let start = Instant::now();
     let ridge = RidgeOptions { lambda, memory: budget.bytes };
-    let fitted = match fit(args, method, kernel, &x, &y, ridge, asked, &mut trace) {
+    let Machine { machine, interrupted } = match solve(job, method, kernel, &x, &y, ridge, &mut trace) {
         Err(Failure::Error(Error::Interrupted)) => {
             output::note("interrupted before the first iteration was finished: there is nothing to measure");
-            return Ok(ExitCode::from(interrupt::EXIT_CODE));
+            return Ok(None);
         }
         Err(Failure::Error(error)) => return Err(budget.explain(error).into()),
         fitted => fitted?,
@@ -243,44 +242,31 @@ fn train<T: Float>(args: &TrainArgs, source: &Source, asked: &AtomicBool, method
         trace.result("fit_seconds", seconds);
     }
     if !args.quiet {
-        output::line(format_args!("{}: fitted in {seconds:.1} s", fitted.machine.name()))?;
+        output::line(format_args!("{}: fitted in {seconds:.1} s", machine.name()))?;
     }
-    if let Some(validation) = validation.as_ref().filter(|_| !fitted.interrupted) {
-        validate(
-            args,
-            &mut trace,
-            validation,
-            &answers(args, fitted.machine.as_ref(), validation)?.predicted,
-        )?;
+    if interrupted {
+        trace.result(INTERRUPTED, 1.0);
     }
-    let answers = answers(args, fitted.machine.as_ref(), &source.test)?;
-    source.check_unchanged()?;
-    conclude(args, trace, &source.test, &answers, fitted.interrupted)
+    let model = Box::new(Fitted::classifier(machine, inputs, train)?);
+    Ok(Some(Done { model, trace, validates: true, interrupted, saves: true }))
 }
 
-fn answers<T: Float>(args: &TrainArgs, machine: &dyn KernelMachine<T>, data: &Dataset) -> Result<Answers> {
-    let scores = prepare::predict(args, machine, data)?;
-    let predicted = machine.seen().decide(&scores);
-    Ok(Answers { scores, unit: "score", predicted })
-}
-
-struct Fitted<T: Float> {
+struct Machine<T: Float> {
     machine: Box<dyn KernelMachine<T>>,
     interrupted: bool,
 }
 
 /// Fits by the method, after its settings are in the trace.
-#[allow(clippy::too_many_arguments)] // Each is one thing a fit consists of.
-fn fit<T: Float>(
-    args: &TrainArgs,
+fn solve<T: Float>(
+    job: &Job<'_>,
     method: Method,
     kernel: Arc<dyn Kernel<T>>,
     x: &Samples<T>,
     y: &DMatrix<T>,
     ridge: RidgeOptions,
-    asked: &AtomicBool,
     trace: &mut Trace,
-) -> Result<Fitted<T>, Failure> {
+) -> Result<Machine<T>, Failure> {
+    let Job { args, asked, .. } = job;
     let seed = args.seed;
     let selection = match args.centres.selection {
         Selection::Uniform => Centres::Uniform,
@@ -293,7 +279,7 @@ fn fit<T: Float>(
         let leverage = args.centres.selection == Selection::Leverage;
         trace.set("selection", if leverage { "leverage" } else { "uniform" });
     }
-    let whole = |machine: Box<dyn KernelMachine<T>>| Fitted { machine, interrupted: false };
+    let whole = |machine: Box<dyn KernelMachine<T>>| Machine { machine, interrupted: false };
     match method {
         Method::Exact => {
             let _bar = waiting(args, 0);
@@ -365,7 +351,7 @@ fn fit<T: Float>(
                     "{done} iterations to a residual of {residual:.1e}; {held} of {n} rows held in memory"
                 ))?;
             }
-            Ok(Fitted { machine: Box::new(machine), interrupted })
+            Ok(Machine { machine: Box::new(machine), interrupted })
         }
     }
 }
@@ -373,8 +359,8 @@ fn fit<T: Float>(
 /// Samples from which leverages are estimated.
 const PILOTS: usize = 1000;
 
-/// λ, checked.
-fn ridge(args: &TrainArgs, n: usize, method: Method) -> Result<f64> {
+/// λ.
+fn ridge(args: &TrainArgs, n: usize, method: Method) -> f64 {
     let usual = match method {
         // Features in single precision lose a smaller ridge to rounding.
         Method::Fourier => 1.0,
@@ -382,11 +368,7 @@ fn ridge(args: &TrainArgs, n: usize, method: Method) -> Result<f64> {
         Method::Iterative => 0.1,
         _ => 1e-3,
     };
-    let lambda = args.kernel.ridge.unwrap_or(usual / n as f64);
-    if !(lambda.is_finite() && lambda >= 0.0) {
-        return Err(Error::setting("lambda", format!("{lambda}: must be finite and not below 0")));
-    }
-    Ok(lambda)
+    args.kernel.ridge.unwrap_or(usual / n as f64)
 }
 
 /// Names the flag to the way out of too little memory.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use tapegrad::data::Dataset;
-use tapegrad::data::preprocess::{normalize_rows, smooth_images};
-use tapegrad::models::kernel::{Kernel, KernelMachine, Samples, kernels, median_gamma};
+use tapegrad::data::preprocess::{SmoothImages, UnitRows};
+use tapegrad::models::Inputs;
+use tapegrad::models::kernel::{Kernel, Samples, kernels, median_gamma};
 use tapegrad::{Error, Float, Result};
 
 use super::super::super::memory::{self, Room};
@@ -73,46 +74,20 @@ pub fn check_samples<T: Float>(data: &Dataset, budget: &Budget) -> Result<()> {
     Ok(())
 }
 
-/// The samples as the kernel sees them.
-pub fn samples<T: Float>(args: &TrainArgs, data: &Dataset) -> Result<Samples<T>> {
-    let smooth = args.kernel.smooth;
-    let mut values = data.try_to_rows::<T>()?;
+/// What is done to the samples before the kernel sees them.
+pub fn inputs<T: Float>(args: &TrainArgs, train: &Dataset) -> Result<Inputs> {
+    let (mut inputs, smooth) = (Inputs::of(train), args.kernel.smooth);
     if smooth != 0.0 {
-        // Of what is no image, only the setting is checked.
-        match data.image_shape().filter(|(height, width)| height * width > 0) {
-            Some((height, width)) => smooth_images(&mut values, height, width, smooth)?,
-            None => smooth_images::<T>(&mut [], 1, 1, smooth)?,
+        match train.image_shape().filter(|(height, width)| height * width > 0) {
+            Some((height, width)) => inputs = inputs.then(SmoothImages::<T>::new(height, width, smooth)?),
+            // Of what is no image, only the setting is checked.
+            None => drop(SmoothImages::<T>::new(1, 1, smooth)?),
         }
     }
-    if args.kernel.normalize == YesNo::Yes && data.features() > 0 {
-        normalize_rows(&mut values, data.features());
+    if args.kernel.normalize == YesNo::Yes {
+        inputs = inputs.then(UnitRows::<T>::default());
     }
-    Samples::new(values, data.features())
-}
-
-/// Predictions for all samples of `data`, row-major, block by block: what the kernel sees of them takes many
-/// times the memory of the bytes that are stored.
-pub fn predict<T: Float>(
-    args: &TrainArgs,
-    machine: &dyn KernelMachine<T>,
-    data: &Dataset,
-) -> Result<Vec<f64>> {
-    let numbers = data.len().saturating_mul(machine.outputs());
-    let mut scores = Vec::new();
-    scores.try_reserve_exact(numbers).map_err(|_| {
-        let what = format!("scores of {} samples", data.len());
-        Error::Memory { what, needed: (numbers as u64).saturating_mul(size_of::<f64>() as u64) }
-    })?;
-    for start in (0..data.len()).step_by(machine.block().max(1)) {
-        let block: Vec<usize> = (start..data.len().min(start.saturating_add(machine.block()))).collect();
-        let seen = samples(args, &data.try_subset(&block)?).map_err(|error| match error {
-            Error::Data(why) => Error::Data(format!("counted from row {start}: {why}")),
-            other => other,
-        })?;
-        let predictions = machine.predict(&seen);
-        scores.extend(predictions.transpose().iter().map(|x| x.to_f64()));
-    }
-    Ok(scores)
+    Ok(inputs)
 }
 
 /// The kernel with what was asked for, and for the rest what suits the data.
