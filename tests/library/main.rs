@@ -6,6 +6,7 @@ mod data_dataset;
 mod data_preprocess;
 mod data_synthetic;
 mod early_stopping;
+mod examples;
 mod fit;
 mod helpers;
 mod idx_files;
