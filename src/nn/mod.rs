@@ -22,7 +22,7 @@ pub use layer_norm::LayerNorm;
 pub use linear::Linear;
 pub use loss::{Batch, Loss};
 pub use mode::Mode;
-pub use module::{Module, ModuleExt};
+pub use module::{Module, ModuleExt, visit_part};
 pub use norm::{Norm, NormLayer};
 pub use sequential::{Residual, Sequential};
 pub use summary::{NodeSummary, Summary};

@@ -50,7 +50,7 @@ pub trait Module<T: Float>: Send + Sync {
     fn forward(&self, tape: &mut Tape<T>, x: Var, mode: &mut Mode) -> Var;
 
     /// Calls `visit` with its parameters and buffers by name, always in the same order: `weight`, `bias`,
-    /// `running`. A container puts its own name for a part before: `0.weight`, `block.0.bias`.
+    /// `running`. A container puts its own name for a part before, by [`visit_part`]: `0.weight`, `block.0.bias`.
     fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
         let _ = visit;
     }
@@ -64,6 +64,11 @@ pub trait Module<T: Float>: Send + Sync {
     fn least_batch(&self) -> usize {
         1
     }
+}
+
+/// Calls `visit` with the parameters and buffers of a part of a module, behind the part's name: `up.weight`.
+pub fn visit_part<T: Float>(name: &str, part: &dyn Module<T>, visit: &mut dyn FnMut(&str, Param)) {
+    part.parameters(&mut |own, param| visit(&format!("{name}.{own}"), param));
 }
 
 /// What follows from the contract, for every module.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Mode, Module};
+use super::{Mode, Module, visit_part};
 use crate::Float;
 use crate::tape::{Param, Tape, Var};
 
@@ -120,7 +120,7 @@ impl<T: Float> Module<T> for Sequential<T> {
 
     fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
         for (name, module) in &self.modules {
-            module.parameters(&mut |part, param| visit(&format!("{name}.{part}"), param));
+            visit_part(name, &**module, visit);
         }
     }
 

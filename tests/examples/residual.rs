@@ -12,15 +12,14 @@
 //! | PyTorch 2.15, the same network and split | 0.971 |
 
 use tapegrad::models::{Network, Predictor};
-use tapegrad::nn::{Init, Linear, Mode, Module};
+use tapegrad::nn::{Init, LayerNorm, Linear, Mode, Module, visit_part};
 use tapegrad::tape::Param;
 use tapegrad::train::FitOptions;
 use tapegrad::{Dataset, Float, Result, Tape, Var};
 
 /// x + W₂·relu(W₁·norm(x) + b₁) + b₂.
 pub struct Block {
-    gamma: Param,
-    beta: Param,
+    norm: LayerNorm,
     up: Linear,
     down: Linear,
 }
@@ -31,7 +30,7 @@ impl<T: Float> Module<T> for Block {
     }
 
     fn forward(&self, tape: &mut Tape<T>, x: Var, mode: &mut Mode) -> Var {
-        let y = tape.layer_norm(x, self.gamma, self.beta, T::of(1e-5));
+        let y = self.norm.forward(tape, x, mode);
         let y = self.up.forward(tape, y, mode);
         let y = tape.relu(y);
         let y = self.down.forward(tape, y, mode);
@@ -39,10 +38,9 @@ impl<T: Float> Module<T> for Block {
     }
 
     fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
-        visit("gamma", self.gamma);
-        visit("beta", self.beta);
-        Module::<T>::parameters(&self.up, &mut |name, param| visit(&format!("up.{name}"), param));
-        Module::<T>::parameters(&self.down, &mut |name, param| visit(&format!("down.{name}"), param));
+        visit_part::<T>("norm", &self.norm, visit);
+        visit_part::<T>("up", &self.up, visit);
+        visit_part::<T>("down", &self.down, visit);
     }
 }
 
@@ -56,11 +54,12 @@ pub fn split() -> Result<(Dataset, Dataset)> {
 pub fn trained(train: &Dataset, seed: u64) -> Result<Network<f32>> {
     let mut net = Network::<f32>::new(seed).standardize(train)?.linear(64);
     for _ in 0..2 {
-        net = net.add_with(|tape, width, rng| Block {
-            gamma: tape.param_with(1, width, |gamma| gamma.fill(1.0)),
-            beta: tape.param_with(1, width, |beta| beta.fill(0.0)),
-            up: Linear::new(tape, width, width, true, Init::PyTorch, rng),
-            down: Linear::new(tape, width, width, true, Init::PyTorch, rng),
+        net = net.add_with(|tape, width, rng| {
+            Ok(Block {
+                norm: LayerNorm::new(tape, width, 1e-5)?,
+                up: Linear::new(tape, width, width, true, Init::PyTorch, rng),
+                down: Linear::new(tape, width, width, true, Init::PyTorch, rng),
+            })
         });
     }
     let mut net = net.outputs_for(train)?;

@@ -198,7 +198,7 @@ fn own_modules_and_residual_blocks() {
     let mut net = Network::<f64>::new(1)
         .transform(&train, Standardize::fit(&train).unwrap())
         .transform(&train, UnitRows::<f64>::default())
-        .add_with(|tape, inputs, _| Factors(tape.param_with(1, inputs, |s| s.fill(1.0))))
+        .add_with(|tape, inputs, _| Ok(Factors(tape.param_with(1, inputs, |s| s.fill(1.0)))))
         .linear(8)
         .batch_norm()
         .relu()
@@ -334,7 +334,7 @@ fn builders_that_cannot_be_made() {
     fails(start().linear(0).outputs_for(&train), "width 0");
     fails(start().dropout(1.0).outputs_for(&train), "dropout: 1 is not in the range");
     fails(start().init(Init::Constant(f64::NAN)).outputs_for(&train), "init");
-    let three = |tape: &mut Tape<f64>, _, rng: &mut _| Linear::new(tape, 3, 2, true, Init::HeNormal, rng);
+    let three = |tape: &mut Tape<f64>, _, rng: &mut _| Ok(Linear::new(tape, 3, 2, true, Init::HeNormal, rng));
     fails(
         start().linear(5).relu().add_with(three).outputs_for(&train),
         "linear 3→2 takes 3 numbers, but relu gives 5",

@@ -121,12 +121,12 @@ impl<T: Float> NetworkBuilder<T> {
     }
 
     /// A module with parameters: `make` gets the tape to make them on, how many numbers per sample go in, and the
-    /// random stream of initial values.
+    /// random stream of initial values. Its error is that of [`outputs_for`](Self::outputs_for).
     pub fn add_with<M: Module<T> + 'static>(
         self,
-        make: impl FnOnce(&mut Tape<T>, usize, &mut ChaCha8Rng) -> M + 'static,
+        make: impl FnOnce(&mut Tape<T>, usize, &mut ChaCha8Rng) -> Result<M> + 'static,
     ) -> Self {
-        self.part(Part::Make(Box::new(move |tape, inputs, rng| Ok(Arc::new(make(tape, inputs, rng))))))
+        self.part(Part::Make(Box::new(move |tape, inputs, rng| Ok(Arc::new(make(tape, inputs, rng)?)))))
     }
 
     /// The initial weights of all affine layers; by default those that suit the activation that follows.
