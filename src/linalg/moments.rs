@@ -7,7 +7,8 @@
 //! The mean is found from the first number on, x₀ + Σ(x − x₀)/n: equal numbers give exactly that number, and
 //! exactly 0 for what is left.
 
-use super::sum::{PIECE, column_sums, norm_squared, reduce, row_or_rows, sum};
+use super::simd::vectorize;
+use super::sum::{PIECE, column_sums, norm_squared, reduce, row_or_rows};
 use crate::Float;
 
 /// What [`centre`] finds.
@@ -29,10 +30,19 @@ pub(crate) fn centre<T: Float>(x: &[T], centred: &mut [T]) -> Moments<T> {
     let Some(&first) = x.first() else {
         return Moments { mean: T::NAN, scale: T::ONE, squares: T::ZERO };
     };
+    if let ([_], [d]) = (x, &mut *centred) {
+        // 0, or NaN where the number is not finite.
+        *d = first - first;
+        return Moments { mean: first + *d, scale: T::ONE, squares: *d * *d };
+    }
     let mean = first + reduce(x, x, |x, _| x - first) / n;
-    centred.iter_mut().zip(x).for_each(|(d, x)| *d = *x - mean);
-    let correction = sum(centred) / n;
-    centred.iter_mut().for_each(|d| *d -= correction);
+    let correction = reduce(x, x, |x, _| x - mean) / n;
+    let to = &mut *centred;
+    vectorize(
+        x.len(),
+        #[inline(always)]
+        move || to.iter_mut().zip(x).for_each(|(d, x)| *d = (*x - mean) - correction),
+    );
     let squares = norm_squared(centred);
     if !squares.is_finite()
         && let Some(scaled) = Huge::of(x.iter().copied())
@@ -62,6 +72,13 @@ pub(crate) fn centre_columns<T: Float>(x: &[T], centred: &mut [T], means: &mut [
         return squares.fill(T::ZERO);
     }
     let (m, first) = (T::of((x.len() / cols) as f64), &x[..cols]);
+    if x.len() == cols {
+        for (((d, x), mean), squares) in centred.iter_mut().zip(x).zip(means).zip(squares) {
+            *d = *x - *x;
+            (*mean, *squares) = (*x + *d, *d * *d);
+        }
+        return;
+    }
     // As many times the first row as go into what is added up side by side.
     let (mut tile, several_rows) = ([T::ZERO; PIECE], row_or_rows(cols) != cols);
     if several_rows {

@@ -43,37 +43,46 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
         #[inline(always)]
         move || {
             let block = running::<T>() * LANES;
-            let (mut blocks, one) = (None, a.len() <= block);
-            for (a, b) in a.chunks(block).zip(b.chunks(block)) {
-                let mut lanes = [T::ZERO; LANES];
-                let (a_blocks, a_rest) = a.as_chunks::<LANES>();
-                let (b_blocks, b_rest) = b.as_chunks::<LANES>();
-                for (x, y) in a_blocks.iter().zip(b_blocks) {
-                    let mut terms = [T::ZERO; LANES];
-                    for ((term_i, x), y) in terms.iter_mut().zip(x).zip(y) {
-                        *term_i = term(*x, *y);
-                    }
-                    // An indexed loop over the lanes stays scalar here, and takes eight times as long.
-                    lanes = std::array::from_fn(|i| lanes[i] + terms[i]);
-                }
-                for (lane, (x, y)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
-                    *lane += term(*x, *y);
-                }
-                let mut width = LANES / 2;
-                while width > 0 {
-                    for i in 0..width {
-                        lanes[i] += lanes[i + width];
-                    }
-                    width /= 2;
-                }
-                if one {
-                    return lanes[0];
-                }
-                blocks.get_or_insert_with(Pairwise::<T, 1>::new).add(&mut [lanes[0]]);
+            if a.len() <= block {
+                return reduce_block(a, b, &term);
             }
-            blocks.map_or(T::ZERO, |blocks| blocks.total()[0])
+            let mut blocks = Pairwise::<T, 1>::new();
+            for (a, b) in a.chunks(block).zip(b.chunks(block)) {
+                blocks.add(&mut [reduce_block(a, b, &term)]);
+            }
+            blocks.total()[0]
         },
     )
+}
+
+/// [`reduce`] within a block.
+#[inline(always)]
+fn reduce_block<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
+    let mut sums = [T::ZERO; LANES];
+    let (a_blocks, a_rest) = a.as_chunks::<LANES>();
+    let (b_blocks, b_rest) = b.as_chunks::<LANES>();
+    for (x, y) in a_blocks.iter().zip(b_blocks) {
+        let mut terms = [T::ZERO; LANES];
+        for ((term_i, x), y) in terms.iter_mut().zip(x).zip(y) {
+            *term_i = term(*x, *y);
+        }
+        // An indexed loop over the lanes stays scalar here, and takes eight times as long.
+        sums = std::array::from_fn(|i| sums[i] + terms[i]);
+    }
+    // Out of the compiler's sight: it would pair the lanes as the tree below does, and add them up two by two in
+    // the loop above, which takes four times as long.
+    let mut lanes = std::hint::black_box(sums);
+    for (lane, (x, y)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+        *lane += term(*x, *y);
+    }
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
 }
 
 /// Sums of blocks, N of them side by side, added up pairwise: level k holds the sum of 2ᵏ blocks, or nothing,

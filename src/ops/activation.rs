@@ -146,25 +146,21 @@ impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
     fn forward(&self, mut cx: Forward<'_, T>) {
         let x = cx.x(0);
         let (y, gates) = cx.y_and_saved();
-        let least = vectorize(
-            y.len(),
+        let (to, of) = (&mut *y, &mut *gates);
+        let in_the_tail = vectorize(
+            x.len(),
             #[inline(always)]
-            || {
-                let mut least = T::ONE;
-                for ((y, gate), x) in y.iter_mut().zip(&mut *gates).zip(x) {
+            move || {
+                for ((y, gate), x) in to.iter_mut().zip(&mut *of).zip(x) {
                     *gate = G::gate(*x);
                     *y = *x * *gate;
-                    least = if *gate < least { *gate } else { least };
                 }
-                least
+                // Counted apart: beside the loop above, nothing of it would be done side by side.
+                of.iter().map(|gate| u32::from(*gate < T::MIN_POSITIVE)).fold(0u32, u32::wrapping_add)
             },
         );
-        if least < T::MIN_POSITIVE {
-            for ((y, gate), x) in y.iter_mut().zip(&*gates).zip(x) {
-                if *gate < T::MIN_POSITIVE {
-                    *y = if *x == -T::INFINITY { T::ZERO } else { G::tail(*x) };
-                }
-            }
+        if in_the_tail > 0 {
+            mend_tail::<T, G>(x, gates, y);
         }
     }
 
@@ -182,6 +178,16 @@ impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
                 (gate + slope) * dy
             },
         );
+    }
+}
+
+/// The values where the gate has lost digits.
+#[cold]
+fn mend_tail<T: Float, G: Gate<T>>(x: &[T], gates: &[T], y: &mut [T]) {
+    for ((y, gate), x) in y.iter_mut().zip(gates).zip(x) {
+        if *gate < T::MIN_POSITIVE {
+            *y = if *x == -T::INFINITY { T::ZERO } else { G::tail(*x) };
+        }
     }
 }
 
@@ -245,7 +251,8 @@ impl<T: Float> Gate<T> for GeluErf {
     }
     #[inline(always)]
     fn slope(x: T, _: T) -> T {
-        x * x.normal_pdf()
+        // The density of the standard normal distribution.
+        x * T::of(0.5 * SQRT_2_OVER_PI) * (T::of(-0.5) * x * x).exp()
     }
     fn tail(x: T) -> T {
         x.times_normal_cdf()

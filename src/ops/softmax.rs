@@ -4,7 +4,7 @@ use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::simd::vectorize;
 use crate::linalg::{reduce, sum};
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Shape, Sum, Tape, Var};
 
 impl<T: Float> Tape<T> {
     /// pᵢⱼ = e^(xᵢⱼ) / Σₗ e^(xᵢₗ) in every row i of m×n: m×n.
@@ -216,25 +216,37 @@ impl<T: Float> Operation<T> for LogSoftmax {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (p, dy, cols) = (cx.saved(), cx.dy(), cx.y_shape().cols);
-        cx.add_rows(0, |i, mut dx| {
-            let (p, dy) = (&p[i * cols..][..cols], &dy[i * cols..][..cols]);
-            let total = sum(dy);
-            // Of the entry with nearly all of the probability, dy − p·Σdy loses its digits: 1 − p is what the others
-            // have, and dy counts for nothing where they have none.
-            let top = p.iter().position(|p| *p > T::of(0.5)).filter(|_| cols > 1);
-            let Some(top) = top else {
-                return dx.add_zip(p, dy, |p, dy| dy - pass_if(p != T::ZERO, p * total));
-            };
-            for others in [0..top, top + 1..cols] {
-                let (p, dy) = (&p[others.clone()], &dy[others.clone()]);
-                dx.part(others.start, others.len())
-                    .add_zip(p, dy, |p, dy| dy - pass_if(p != T::ZERO, p * total));
-            }
-            let rest = sum(&p[..top]) + sum(&p[top + 1..]);
-            let others = sum(&dy[..top]) + sum(&dy[top + 1..]);
-            dx.add(top, pass_if(rest != T::ZERO, dy[top] * rest) - p[top] * others);
-        });
+        let half = T::of(0.5);
+        cx.add_rows(
+            0,
+            #[inline(always)]
+            |i, mut dx| {
+                let (p, dy) = (&p[i * cols..][..cols], &dy[i * cols..][..cols]);
+                let total = sum(dy);
+                dx.add_zip(
+                    p,
+                    dy,
+                    |p, dy| {
+                        if p > half { T::ZERO } else { dy - pass_if(p != T::ZERO, p * total) }
+                    },
+                );
+                // Not by `any`, whose way out would have the entries looked at one by one.
+                if p.iter().map(|p| u32::from(*p > half)).fold(0u32, u32::wrapping_add) > 0 {
+                    add_to_likeliest(p, dy, &mut dx);
+                }
+            },
+        );
     }
+}
+
+/// For the entry with more than half of the probability: dy − p·Σdy would lose its digits there. 1 − p is what the
+/// others have, and dy counts for nothing where they have none.
+#[cold]
+fn add_to_likeliest<T: Float>(p: &[T], dy: &[T], dx: &mut Sum<'_, T>) {
+    let Some(top) = p.iter().position(|p| *p > T::of(0.5)) else { return };
+    let rest = sum(&p[..top]) + sum(&p[top + 1..]);
+    let others = sum(&dy[..top]) + sum(&dy[top + 1..]);
+    dx.add(top, pass_if(rest != T::ZERO, dy[top] * rest) - p[top] * others);
 }
 
 pub(super) struct LogSumExp;

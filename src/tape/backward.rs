@@ -24,35 +24,45 @@ impl<T: Float> Tape<T> {
             "backward: {loss} is {shape}, not a scalar: reduce it with sum or mean, or give its \
              upstream gradient with backward_with"
         );
-        self.walk(loss, |_, grad, add| grad[0] = if add { grad[0] + T::ONE } else { T::ONE });
+        let root = *self.root(loss);
+        self.make_room_for_gradients();
+        let grad = &mut self.grads[root.offset];
+        *grad = if loss.index() < self.params { *grad + T::ONE } else { T::ONE };
+        self.walk(loss.index());
     }
 
     /// The same from a value of any shape: adds the gradient of Σ wᵢ·yᵢ, where `fill` writes the
     /// upstream gradient w, row-major, into zeros of the shape of `y`.
     ///
-    /// If `fill` panics, everything is as it was. A panic later on, in an operation, leaves no gradient to
-    /// read: those of the parameters, once something was added to any, are lost until they are
-    /// [set to zero](Tape::zero_grad).
+    /// If `fill` panics, the parameters' gradients are as they were, and those from `y` on cannot be read any more. A
+    /// panic later on, in an operation, leaves no gradient to read: those of the parameters, once something was
+    /// added to any, are lost until they are [set to zero](Tape::zero_grad).
     ///
     /// # Panics
     /// If `y` is stale, depends on no parameter and no variable, or was computed before the parameters
     /// changed; if a panic broke an earlier pass off, and the gradients were not set to zero since.
     #[track_caller]
     pub fn backward_with(&mut self, y: Var, fill: impl FnOnce(&mut [T])) {
-        // Behind all that is in use, since `fill` may panic half-way.
-        let place = self.used..self.used + self.root(y).shape().len();
-        assert!(self.grow_values(place.end), "backward: there is no memory for an upstream gradient of {y}");
-        let upstream = &mut self.values[place.clone()];
-        upstream.fill(T::ZERO);
-        fill(upstream);
-        self.walk(y, |values, grad, add| {
-            let upstream = &values[place];
-            if add {
-                grad.iter_mut().zip(upstream).for_each(|(g, u)| *g += *u);
-            } else {
-                grad.copy_from_slice(upstream);
-            }
-        });
+        let root = *self.root(y);
+        self.make_room_for_gradients();
+        if y.index() < self.params {
+            // What was added before must not be lost where `fill` panics half-way: behind all that is in use.
+            let place = self.used..self.used + root.shape().len();
+            assert!(
+                self.grow_values(place.end),
+                "backward: there is no memory for an upstream gradient of {y}"
+            );
+            let upstream = &mut self.values[place];
+            upstream.fill(T::ZERO);
+            fill(upstream);
+            self.grads[root.range()].iter_mut().zip(upstream).for_each(|(g, u)| *g += *u);
+        } else {
+            self.passed = self.passed.min(y.index());
+            let upstream = &mut self.grads[root.range()];
+            upstream.fill(T::ZERO);
+            fill(upstream);
+        }
+        self.walk(y.index());
     }
 
     /// Where a pass begins, if it can.
@@ -65,11 +75,12 @@ impl<T: Float> Tape<T> {
         root
     }
 
-    /// The pass itself. `begin` gets all values and puts the upstream gradient of `y` in its place, or
-    /// adds it if told so.
+    /// The buffer of gradients as long as that of the values, and room to keep account of a walk.
+    ///
+    /// # Panics
+    /// If the machine has no memory for it.
     #[track_caller]
-    fn walk(&mut self, y: Var, begin: impl FnOnce(&[T], &mut [T], bool)) {
-        let root = *self.root(y);
+    fn make_room_for_gradients(&mut self) {
         if self.grads.len() < self.used {
             let more = self.used - self.grads.len();
             if reserve(&mut self.grads, more).is_err() {
@@ -77,21 +88,25 @@ impl<T: Float> Tape<T> {
             }
             self.grads.resize(self.used, T::ZERO);
         }
-        // Parameters keep what earlier passes added; of the others nothing has been written yet.
-        self.written.clear();
-        if reserve(&mut self.written, self.nodes.len()).is_err() {
+        let more = self.nodes.len().saturating_sub(self.written.len());
+        if reserve(&mut self.written, more).is_err() {
             panic!("backward: there is no memory for a walk over {} nodes", self.nodes.len());
         }
+    }
+
+    /// The pass itself, from the node `root`, whose upstream gradient stands in its place.
+    #[track_caller]
+    fn walk(&mut self, root: usize) {
+        // Parameters keep what earlier passes added; of the others nothing has been written yet.
+        self.written.clear();
         self.written.resize(self.params, Holds::Earlier);
         self.written.resize(self.nodes.len(), Holds::Nothing);
         self.passed = 0;
         self.walking = true;
-
-        begin(&self.values, &mut self.grads[root.range()], y.index() < self.params);
-        self.written[y.index()] = Holds::Sum;
+        self.written[root] = Holds::Sum;
 
         if self.anomalies.is_some() {
-            self.look_for_anomaly(y.index(), Phase::Upstream);
+            self.look_for_anomaly(root, Phase::Upstream);
         }
 
         // The engine: inputs lie before outputs, so one walk in reverse meets every node after all
@@ -330,11 +345,15 @@ impl<'a, T: Float> Backward<'a, T> {
     #[inline(always)]
     pub fn add_rows(&mut self, k: usize, mut f: impl FnMut(usize, Sum<'_, T>)) {
         let cols = self.shape(k).cols;
-        self.add_at(k, |mut dx| {
-            for i in 0..dx.0.len().checked_div(cols).unwrap_or(0) {
-                f(i, dx.part(i * cols, cols));
-            }
-        });
+        self.add_at(
+            k,
+            #[inline(always)]
+            |mut dx| {
+                for i in 0..dx.0.len().checked_div(cols).unwrap_or(0) {
+                    f(i, dx.part(i * cols, cols));
+                }
+            },
+        );
     }
 
     /// Anywhere in dX, for what touches a part of input `k` only, or the same entry several times.

@@ -323,7 +323,7 @@ impl<T: Float> Tape<T> {
         } else if v.index() >= self.passed {
             let name = node.name();
             assert!(!self.walking, "grad: {v} ({name}) has none: a panic broke the last backward pass off");
-            panic!("grad: {v} ({name}) was made after the last backward pass, if there was one");
+            panic!("grad: {v} ({name}) has none: no backward pass has ended since it was made");
         }
         &self.grads[node.range()]
     }

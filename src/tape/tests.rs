@@ -300,10 +300,9 @@ fn a_buffer_keeps_its_numbers_if_the_update_panics() {
 }
 
 #[test]
-fn a_pass_that_breaks_off_at_its_begin_changes_nothing() {
+fn a_pass_that_breaks_off_at_its_begin_adds_nothing() {
     let (mut tape, p, x) = some_tape();
-    let before = (state(&tape), tape.grads.clone());
-    for root in [x, p.var(), tape.var(4)] {
+    let breaks_off = |tape: &mut Tape, root: Var| {
         let message = panics(|| {
             tape.backward_with(root, |upstream| {
                 upstream[0] = 99.0;
@@ -311,9 +310,21 @@ fn a_pass_that_breaks_off_at_its_begin_changes_nothing() {
             });
         });
         assert_eq!(message, "in the closure");
-        assert_eq!((state(&tape), tape.grads.clone()), before);
-    }
+    };
+    let before = (state(&tape), tape.grads.clone());
+    let passed = tape.passed;
+    breaks_off(&mut tape, p.var());
+    assert_eq!((state(&tape), tape.grads.clone()), before);
+    // The gradients before the root stay as well; that of the root is gone, and cannot be read.
+    let root = tape.var(4);
+    breaks_off(&mut tape, root);
     assert_eq!(tape.grad(x), nalgebra::dmatrix![8.0, 10.0]);
+    assert_eq!(tape.passed, 4);
+    assert!(panics(|| drop(tape.grad(root).to_dmatrix())).contains("no backward pass has ended since"));
+    breaks_off(&mut tape, x);
+    assert!(panics(|| drop(tape.grad(x).to_dmatrix())).contains("no backward pass has ended since"));
+    tape.passed = passed;
+    assert_eq!(state(&tape), before.0);
     let none = tape.scalar(1.0);
     let called = panics(|| tape.backward_with(none, |_| panic!("called")));
     assert_eq!(called, "backward: v6 (constant) depends on no parameter and no variable");
