@@ -38,9 +38,8 @@ pub struct Mlp {
     pub widths: Vec<usize>,
     /// The function between the layers.
     pub activation: Activation,
-    /// What the weights are drawn from; `None` for what suits the activation behind each layer,
-    /// [`Activation::init`], which for the last layer is that of the identity.
-    pub init: Option<Init>,
+    /// What the weights are drawn from.
+    pub init: Init,
     /// What normalises the values in front of each activation. With batch normalisation the hidden layers
     /// have no bias, since its shift takes that place.
     pub norm: Norm,
@@ -51,7 +50,7 @@ pub struct Mlp {
 impl Mlp {
     /// The plain network: no normalisation, no dropout.
     pub fn new(widths: &[usize], activation: Activation) -> Mlp {
-        Mlp { widths: widths.to_vec(), activation, init: None, norm: Norm::None, dropout: 0.0 }
+        Mlp { widths: widths.to_vec(), activation, init: Init::default(), norm: Norm::None, dropout: 0.0 }
     }
 
     /// Makes the network. The biases are zero.
@@ -69,9 +68,8 @@ impl Mlp {
         let (mut layers, mut norms) = (Vec::new(), Vec::new());
         for (k, pair) in self.widths.windows(2).enumerate() {
             let hidden = k + 2 < self.widths.len();
-            let follows = if hidden { self.activation } else { Activation::Identity };
-            let (init, bias) = (self.init.unwrap_or(follows.init()), !hidden || self.norm != Norm::Batch);
-            layers.push(Linear::new(tape, pair[0], pair[1], bias, init, rng));
+            let bias = !hidden || self.norm != Norm::Batch;
+            layers.push(Linear::new(tape, pair[0], pair[1], bias, self.init, rng));
             norms.push(if hidden { self.norm.layer(tape, pair[1])? } else { None });
         }
         self.assemble(tape, layers, norms)
@@ -174,7 +172,7 @@ impl Mlp {
         }
         let range = Range { text: "in the range 0 ≤ p < 1", ..Range::BELOW_ONE };
         settings::check::<T>("dropout", self.dropout, range)?;
-        self.init.map_or(Ok(()), Init::check::<T>)?;
+        self.init.check::<T>()?;
         let layer = |pair: &[usize]| pair[0].checked_add(1)?.checked_mul(pair[1]);
         let numbers = widths.windows(2).try_fold(0, |sum: usize, pair| sum.checked_add(layer(pair)?));
         // Values, gradients and two numbers of an optimizer, of eight bytes.

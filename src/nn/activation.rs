@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Init, Mode, Module};
+use super::{Mode, Module};
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -85,22 +85,6 @@ impl Activation {
             Activation::Softplus => tape.softplus(x),
             Activation::Silu => tape.silu(x),
             Activation::Identity => x.into(),
-        }
-    }
-
-    /// What suits the weights in front of it: [`Init::HeNormal`] for what is near x above zero and near
-    /// 0 below, [`Init::XavierUniform`] for what is smooth and bounded, or linear.
-    pub fn init(self) -> Init {
-        match self {
-            Activation::Relu
-            | Activation::LeakyRelu
-            | Activation::Gelu
-            | Activation::GeluTanh
-            | Activation::GeluErf
-            | Activation::Silu => Init::HeNormal,
-            Activation::Sigmoid | Activation::Tanh | Activation::Softplus | Activation::Identity => {
-                Init::XavierUniform
-            }
         }
     }
 }

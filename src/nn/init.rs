@@ -15,6 +15,20 @@ use crate::{Error, Float, Result};
 /// it; Xavier's that of values and gradients through layers that are linear near zero. The wrong one
 /// costs a factor of 2 a layer.
 ///
+/// **The default** is [`XavierUniform`](Init::XavierUniform), chosen by what was measured, networks of ReLU trained
+/// by Adam at 10⁻³ with biases that start at 0:
+///
+/// | | He | Xavier | PyTorch |
+/// |---|---|---|---|
+/// | diabetes, 64-32, 20 epochs: R², median of 32 seeds | 0.393 | 0.441 | 0.461 |
+/// | diabetes, 100, 20 epochs | 0.428 | 0.467 | 0.475 |
+/// | MNIST, 128, 10 epochs: accuracy, median of 5 | 0.9777 | 0.9779 | 0.9790 |
+/// | MNIST, ten layers of 64, 4 epochs, median of 3 | 0.9634 | 0.9679 | 0.9606 |
+/// | MNIST, 20,000 images, twenty layers of 64, 5 epochs | 0.9496 | 0.9331 | 0.1135 |
+///
+/// Large weights overfit small data; weights as small as PyTorch's let nothing through twenty layers. For networks
+/// deeper than that, without normalisation, take He's.
+///
 /// ```
 /// use tapegrad::nn::Init;
 /// use tapegrad::rng::{Purpose, stream};
@@ -25,7 +39,7 @@ use crate::{Error, Float, Result};
 /// assert_eq!("he_uniform".parse::<Init>()?, Init::HeUniform);
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Init {
     /// Normal with variance 2/fan_in.
     ///
@@ -39,6 +53,7 @@ pub enum Init {
     /// AISTATS 2010, equation 12.
     XavierNormal,
     /// Uniform in ±√(6/(fan_in + fan_out)): the same variance. Equation 16 there.
+    #[default]
     XavierUniform,
     /// Uniform in ±1/√fan_in, of variance 1/(3·fan_in): the default of PyTorch's `nn.Linear`, which
     /// goes back to LeCun et al., "Efficient BackProp" (1998).

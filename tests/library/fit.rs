@@ -226,7 +226,7 @@ fn with_an_infinite_sample() -> Dataset {
 fn steps_without_a_finite_gradient_are_skipped_and_counted() {
     let data = with_an_infinite_sample();
     for norm in [Norm::None, Norm::Batch] {
-        let form = Mlp { norm, ..Mlp::new(&[2, 4, 2], Activation::Relu) };
+        let form = Mlp { norm, init: Init::HeNormal, ..Mlp::new(&[2, 4, 2], Activation::Relu) };
         let mut options = FitOptions::new(3, 4, 0);
         let error = run(&form, 0.01, &data, None, &options).fitted.unwrap_err().to_string();
         assert!(error.starts_with("epoch 1, step "), "{error}");
@@ -247,7 +247,7 @@ fn with_an_infinite_loss() -> Dataset {
 
 fn a_line() -> Mlp {
     let plain = Mlp::new(&[1, 1], Activation::Relu);
-    Mlp { init: Some(Init::Constant(1.0)), ..plain }
+    Mlp { init: Init::Constant(1.0), ..plain }
 }
 
 /// Counts the steps that it is shown.
@@ -286,7 +286,7 @@ fn a_skipped_step_leaves_the_statistics_as_they_were() {
     (x[6], targets[6]) = (1000.0, 1e200);
     let data = Dataset::new(x, 1).unwrap().with_targets(targets, 1).unwrap();
     let plain = Mlp::new(&[1, 3, 1], Activation::Relu);
-    let form = Mlp { norm: Norm::Batch, init: Some(Init::Constant(1.0)), ..plain };
+    let form = Mlp { norm: Norm::Batch, init: Init::Constant(1.0), ..plain };
     let clip = Clip::none().with_non_finite(NonFinite::Skip);
     for (batch, taken) in [(4, 4), (20, 0)] {
         let options = FitOptions { clip, ..FitOptions::new(1, batch, 0) };
@@ -316,7 +316,7 @@ fn an_epoch_whose_validation_fails_is_in_the_trace() {
 fn an_epoch_of_which_every_step_is_skipped_is_an_error() {
     let data = with_an_infinite_sample();
     let clip = Clip::none().with_non_finite(NonFinite::Skip);
-    let form = Mlp::new(&[2, 4, 2], Activation::Relu);
+    let form = Mlp { init: Init::HeNormal, ..Mlp::new(&[2, 4, 2], Activation::Relu) };
     let options = FitOptions { clip, ..FitOptions::new(3, 20, 0) };
     let error = run(&form, 0.01, &data, None, &options).fitted.unwrap_err().to_string();
     assert!(error.starts_with("epoch 1: no step had a finite gradient"), "{error}");
@@ -513,8 +513,8 @@ fn settings_of_a_run_in_the_type_of_the_tape() {
     assert_eq!(Loss::<f64>::outputs(&loss, &data).unwrap(), 10);
     for (form, expected) in [
         (Mlp { dropout: 1e-50, ..small() }, "dropout: 1e-50 is 0 as f32"),
-        (Mlp { init: Some(Init::Constant(1e39)), ..small() }, "init: 1e39 is not finite (as f32)"),
-        (Mlp { init: Some(Init::Constant(1e-50)), ..small() }, "init: 1e-50 is 0 as f32"),
+        (Mlp { init: Init::Constant(1e39), ..small() }, "init: 1e39 is not finite (as f32)"),
+        (Mlp { init: Init::Constant(1e-50), ..small() }, "init: 1e-50 is 0 as f32"),
     ] {
         let rng = &mut stream(0, Purpose::Init);
         let message = form.build(&mut Tape::<f32>::default(), rng).unwrap_err().to_string();

@@ -340,7 +340,7 @@ fn line(scale: f64) -> Dataset {
 fn large_features(scale: f64, optimizer: &str, options: &FitOptions) -> (Result<History>, Recorder, bool) {
     let data = line(scale);
     let mut tape = Tape::<f32>::default();
-    let form = Mlp { init: Some(Init::Zeros), ..Mlp::new(&[2, 2], Activation::Relu) };
+    let form = Mlp { init: Init::Zeros, ..Mlp::new(&[2, 2], Activation::Relu) };
     let model = form.build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
     let before = tape.value_slice(model.weights()[0]).to_vec();
     let mut optimizer = find::<f32>(optimizer).unwrap().optimizer(None).unwrap();

@@ -289,8 +289,6 @@ fn names_and_lists_of_parameters() {
     assert_eq!(mlp.describe(), "mlp 4-5-6-2 tanh");
 }
 
-/// Without an `init` the hidden layers get what suits the activation, the last one Xavier's; with one,
-/// all the same.
 #[test]
 fn initial_weights() {
     let widths = [4, 300, 2];
@@ -302,15 +300,15 @@ fn initial_weights() {
         assert!(mlp.biases(&tape).iter().all(|b| tape.value_slice(*b).iter().all(|b| *b == 0.0)));
         weights
     };
-    let by_hand = |first: Init, last: Init| {
+    let by_hand = |init: Init| {
         let rng = &mut stream(9, Purpose::Init);
         let mut weights = vec![vec![0.0; 4 * 300], vec![0.0; 300 * 2]];
-        first.fill(&mut weights[0], 4, 300, rng);
-        last.fill(&mut weights[1], 300, 2, rng);
+        init.fill(&mut weights[0], 4, 300, rng);
+        init.fill(&mut weights[1], 300, 2, rng);
         weights
     };
-    assert_eq!(make(None), by_hand(Init::HeNormal, Init::XavierUniform));
-    assert_eq!(make(Some(Init::PyTorch)), by_hand(Init::PyTorch, Init::PyTorch));
+    assert_eq!(make(Init::default()), by_hand(Init::XavierUniform));
+    assert_eq!(make(Init::HeNormal), by_hand(Init::HeNormal));
 }
 
 #[test]

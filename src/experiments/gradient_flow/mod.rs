@@ -146,11 +146,16 @@ impl Flow {
     }
 }
 
+/// The initial weights that theory has for an activation.
+fn suited(activation: Activation) -> Init {
+    if matches!(activation, Activation::Relu | Activation::Gelu) { Init::HeNormal } else { Init::XavierUniform }
+}
+
 fn options(context: &Context, activation: Activation, norm: usize, depth: usize, data: &Dataset) -> Mlp {
     let mut widths = vec![context.pick(64, 128); depth - 1];
     widths.insert(0, data.features());
     widths.push(data.classes());
-    Mlp { norm: NORMS[norm].0, ..Mlp::new(&widths, activation) }
+    Mlp { norm: NORMS[norm].0, init: suited(activation), ..Mlp::new(&widths, activation) }
 }
 
 fn flow(
@@ -185,7 +190,7 @@ fn flow(
     let norms = logs.into_iter().map(|log| Float::exp(log / seeds as f64)).collect();
 
     let width = options.widths[1];
-    let (variance, inputs) = match activation.init() {
+    let (variance, inputs) = match suited(activation) {
         Init::HeNormal => (2.0, 2.0 / data.features() as f64),
         _ => (1.0, 2.0 / (data.features() + width) as f64),
     };

@@ -39,7 +39,7 @@ pub struct NetworkBuilder<T: Float> {
     parts: Vec<Part<T>>,
     inputs: Option<Inputs>,
     scale: Option<TargetScale>,
-    init: Option<Init>,
+    init: Init,
     loss: Option<Arc<dyn Loss<T>>>,
     optimizer: Option<Optimizer<T>>,
 }
@@ -51,7 +51,7 @@ impl<T: Float> NetworkBuilder<T> {
             parts: Vec::new(),
             inputs: None,
             scale: None,
-            init: None,
+            init: Init::default(),
             loss: None,
             optimizer: None,
         }
@@ -129,9 +129,9 @@ impl<T: Float> NetworkBuilder<T> {
         self.part(Part::Make(Box::new(move |tape, inputs, rng| Ok(Arc::new(make(tape, inputs, rng)?)))))
     }
 
-    /// The initial weights of all affine layers; by default those that suit the activation that follows.
+    /// The initial weights of all affine layers; by default [`Init::default`].
     pub fn init(mut self, init: Init) -> Self {
-        self.init = Some(init);
+        self.init = init;
         self
     }
 
@@ -259,28 +259,19 @@ impl<T: Float> NetworkBuilder<T> {
 fn build<T: Float>(
     parts: Vec<Part<T>>,
     inputs: usize,
-    init: Option<Init>,
+    init: Init,
     tape: &mut Tape<T>,
     rng: &mut ChaCha8Rng,
 ) -> Result<(Sequential<T>, usize)> {
     let (mut net, mut width) = (Sequential::new(), inputs);
     let mut counts = BTreeMap::new();
-    let mut parts = parts.into_iter().peekable();
-    // A normalisation that was taken out to see the activation behind it, which the weights before should suit.
-    let mut waiting = None;
-    while let Some(part) = waiting.take().or_else(|| parts.next()) {
+    for part in parts {
         let mut given = None;
         let (kind, module): (&str, Arc<dyn Module<T>>) = match part {
             Part::Linear { outputs, bias } => {
                 if outputs == 0 {
                     return Err(Error::setting("widths", "a layer of width 0 lets nothing through"));
                 }
-                waiting = parts.next_if(|part| matches!(part, Part::Norm(_)));
-                let follows = match parts.peek() {
-                    Some(Part::Activation(activation)) => *activation,
-                    _ => Activation::Identity,
-                };
-                let init = init.unwrap_or(follows.init());
                 init.check::<T>()?;
                 given = Some(outputs);
                 ("linear", Arc::new(Linear::new(tape, width, outputs, bias, init, rng)))
