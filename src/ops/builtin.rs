@@ -8,8 +8,8 @@
 //! - the method of an [`Expr`]. It takes the place of the first operand, and the
 //!   arguments are the others of the method of [`Tape`](crate::Tape) of the same name.
 //!
-//! So there is no operation without a method of an expression. The last lines, `[of a list]`, are of those whose
-//! first argument is a list of operands: an expression is one operand, and has no method for them.
+//! So there is no operation without a method of an expression, but for the last lines, `[without a method]`: those
+//! whose first argument is a list of operands, and those that only the losses of the crate use.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ use super::reduce::Over::{All, Cols, Rows};
 use super::triangle::Triangle;
 use super::{
     arithmetic, batch_norm, concat, conditional, cross_entropy, cumsum, dropout, elementary, extremum,
-    layer_norm, layout, linear, matmul, norm, penalty, pick, reduce, select, softmax, variance,
+    layer_norm, layout, linear, matmul, norm, penalty, pick, reduce, select, softmax, variance, weighting,
 };
 use crate::Float;
 use crate::tape::{Expr, Operation, Var};
@@ -31,7 +31,7 @@ use crate::tape::{Expr, Operation, Var};
 macro_rules! operations {
     (
         $($name:ident = $operation:expr => $method:ident($($arg:ident: $type:ty),*);)*
-        [of a list]
+        [without a method]
         $($list:ident = $of_list:expr;)*
     ) => {
         /// A built-in operation; the name is that of the method in another case.
@@ -157,10 +157,12 @@ operations! {
     Huber = MeanOf(loss::Huber) => huber(target: impl Into<Var>, delta: T);
     BceWithLogits = MeanOf(loss::Bce) => bce_with_logits(targets: impl Into<Var>);
 
-    [of a list]
+    [without a method]
     ConcatRows = concat::ConcatRows;
     ConcatCols = concat::ConcatCols;
     L2 = penalty::L2;
+    Weighted = Broadcast(weighting::Weighted);
+    Violation = Broadcast(weighting::Violation);
 }
 
 impl Op {
@@ -203,6 +205,6 @@ mod tests {
             assert_eq!(op.get::<f64>().name(), *method);
         }
         let of_lists: Vec<_> = OF_F64[METHODS.len()..].iter().map(|op| op.name()).collect();
-        assert_eq!(of_lists, ["concat_rows", "concat_cols", "l2_penalty"]);
+        assert_eq!(of_lists, ["concat_rows", "concat_cols", "l2_penalty", "weighted", "violation"]);
     }
 }

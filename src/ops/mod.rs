@@ -27,6 +27,7 @@ mod select; // slice_rows slice_cols gather_rows
 mod softmax; // softmax log_softmax logsumexp, per row
 mod triangle; // tril triu
 mod variance; // biased and unbiased, over all, rows, columns
+mod weighting; // weights of samples and margins, for losses
 
 mod broadcast;
 mod builtin;

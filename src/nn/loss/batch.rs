@@ -2,7 +2,7 @@
 
 use crate::Float;
 use crate::data::Dataset;
-use crate::ops::{Binary, Broadcast, pass_if};
+use crate::ops::Op;
 use crate::tape::{Tape, Var};
 
 /// The samples of a step: which rows of which data, and what for.
@@ -121,26 +121,7 @@ impl<'a> Batch<'a> {
         let shares = tape.constant_with(self.len(), 1, |to| {
             to.iter_mut().enumerate().for_each(|(i, to)| *to = T::of(share(i)));
         });
-        let weighted = tape.broadcast(&Broadcast(Weighted), losses, shares);
+        let weighted = tape.broadcast(Op::Weighted.get(), losses, shares);
         tape.sum(weighted)
-    }
-}
-
-/// loss·share, and 0 for a sample that does not count, even if its loss is infinite.
-struct Weighted;
-
-impl<T: Float> Binary<T> for Weighted {
-    const NAME: &'static str = "weighted";
-    #[inline(always)]
-    fn value(loss: T, share: T) -> T {
-        pass_if(share != T::ZERO, loss * share)
-    }
-    #[inline(always)]
-    fn backward_a(_: T, share: T, dy: T) -> T {
-        pass_if(share != T::ZERO, share * dy)
-    }
-    #[inline(always)]
-    fn backward_b(loss: T, _: T, dy: T) -> T {
-        loss * dy
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Batch, Link, Loss, class_labels};
 use crate::data::Dataset;
-use crate::ops::{Binary, Broadcast, pass_if};
+use crate::ops::Op;
 use crate::tape::{Tape, Var};
 use crate::{Float, Result};
 
@@ -28,7 +28,7 @@ impl<T: Float> Loss<T> for Hinge {
             to.fill(T::ONE);
             labels.iter().enumerate().for_each(|(i, label)| to[i * classes + label] = T::ZERO);
         });
-        let above = tape.broadcast(&Broadcast(Violation), apart, margins);
+        let above = tape.broadcast(Op::Violation.get(), apart, margins);
         let sums = tape.sum_cols(above);
         let losses = tape.scale(sums, T::of(1.0 / classes as f64));
         batch.mean(tape, losses)
@@ -36,26 +36,5 @@ impl<T: Float> Loss<T> for Hinge {
 
     fn link(&self) -> Link {
         Link::Scores
-    }
-}
-
-/// max(0, margin + d) where there is a margin, and 0 for the true class, which has none: beside itself its score is
-/// 0, or NaN if it is infinite.
-struct Violation;
-
-impl<T: Float> Binary<T> for Violation {
-    const NAME: &'static str = "violation";
-    #[inline(always)]
-    fn value(d: T, margin: T) -> T {
-        // In this form, and not as a maximum, NaN is kept.
-        if margin == T::ZERO || d < -margin { T::ZERO } else { margin + d }
-    }
-    #[inline(always)]
-    fn backward_a(d: T, margin: T, dy: T) -> T {
-        pass_if(margin != T::ZERO && d > -margin, dy)
-    }
-    #[inline(always)]
-    fn backward_b(d: T, margin: T, dy: T) -> T {
-        pass_if(margin != T::ZERO && d > -margin, dy)
     }
 }
