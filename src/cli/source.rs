@@ -1,5 +1,7 @@
 //! Where the data comes from: a folder that was named, the usual folder, or the generator.
 
+#![allow(unsafe_code, reason = "files above half of the memory cannot be read otherwise than mapped")]
+
 use std::io;
 use std::path::Path;
 

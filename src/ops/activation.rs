@@ -14,7 +14,7 @@ impl<T: Float> Tape<T> {
     /// Rectified linear unit, max(x, 0). The slope at 0 is 0. NaN stays NaN.
     ///
     /// # Panics
-    /// If `x` is stale; so for all methods of this file.
+    /// If `x` is stale.
     ///
     /// ```
     /// let mut tape = tapegrad::Tape::new();

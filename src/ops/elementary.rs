@@ -8,7 +8,7 @@ impl<T: Float> Tape<T> {
     /// −x.
     ///
     /// # Panics
-    /// If `x` is stale; so for all methods of this file.
+    /// If `x` is stale.
     #[track_caller]
     pub fn neg(&mut self, x: impl Into<Var>) -> Var {
         self.elementwise(Op::Neg.get(), x, Args::NONE)

@@ -15,7 +15,7 @@ impl<T: Float> Tape<T> {
     /// Backward, N entries: da = 2(a − b)/N · dy, db = −da.
     ///
     /// # Panics
-    /// If the shapes differ, or an operand is stale; so for all methods of this file.
+    /// If the shapes differ, or an operand is stale.
     #[track_caller]
     pub fn mse(&mut self, prediction: impl Into<Var>, target: impl Into<Var>) -> Var {
         self.mean_of(Op::Mse, prediction, target, Args::NONE)
@@ -24,6 +24,9 @@ impl<T: Float> Tape<T> {
     /// Mean absolute error, mean of |a − b| over all entries: 1×1. The slope where a = b is 0.
     ///
     /// Backward, N entries: da = sign(a − b)/N · dy, db = −da.
+    ///
+    /// # Panics
+    /// As [`mse`](Tape::mse).
     #[track_caller]
     pub fn mae(&mut self, prediction: impl Into<Var>, target: impl Into<Var>) -> Var {
         self.mean_of(Op::Mae, prediction, target, Args::NONE)
@@ -59,6 +62,9 @@ impl<T: Float> Tape<T> {
     /// assert_eq!(tape.item(loss), std::f64::consts::LN_2);
     /// assert_eq!(tape.grad_slice(logits), [-0.25, 0.25]);
     /// ```
+    ///
+    /// # Panics
+    /// As [`mse`](Tape::mse).
     #[track_caller]
     pub fn bce_with_logits(&mut self, logits: impl Into<Var>, targets: impl Into<Var>) -> Var {
         self.mean_of(Op::BceWithLogits, logits, targets, Args::NONE)

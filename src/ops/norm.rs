@@ -16,7 +16,7 @@ impl<T: Float> Tape<T> {
     /// the finite ones 0.
     ///
     /// # Panics
-    /// If `x` is stale; so for all methods of this file.
+    /// If `x` is stale.
     ///
     /// ```
     /// let mut tape = tapegrad::Tape::new();

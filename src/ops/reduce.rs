@@ -11,7 +11,7 @@ impl<T: Float> Tape<T> {
     /// Backward: dxᵢⱼ = dy.
     ///
     /// # Panics
-    /// If `x` is stale; so for all methods of this file.
+    /// If `x` is stale.
     #[track_caller]
     pub fn sum(&mut self, x: impl Into<Var>) -> Var {
         self.reduce(Op::Sum, Over::All, x)

@@ -15,7 +15,7 @@ impl<T: Float> Tape<T> {
     /// nothing, even if it is infinite.
     ///
     /// # Panics
-    /// If `x` is stale; so for all methods of this file.
+    /// If `x` is stale.
     #[track_caller]
     pub fn softmax(&mut self, x: impl Into<Var>) -> Var {
         let x = x.into();

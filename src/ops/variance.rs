@@ -15,7 +15,7 @@ impl<T: Float> Tape<T> {
     /// Backward: dx = 2(x − μ)/N · dy.
     ///
     /// # Panics
-    /// If `x` is stale; so for all methods of this file.
+    /// If `x` is stale.
     ///
     /// ```
     /// let mut tape = tapegrad::Tape::new();

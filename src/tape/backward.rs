@@ -294,7 +294,7 @@ impl<'a, T: Float> Backward<'a, T> {
     /// dxᵢ += f(aᵢ) for input `k`.
     ///
     /// # Panics
-    /// If `a` and the input differ in length; so for the methods below.
+    /// If `a` and the input differ in length; the other `add…` methods panic likewise.
     #[inline(always)]
     pub fn add_map(&mut self, k: usize, a: &[T], f: impl Fn(T) -> T) {
         self.add_zip(k, a, a, move |a, _| f(a));

@@ -63,6 +63,11 @@ use crate::linalg::MatrixRef;
 /// assert_eq!(tape.item(square), 9.0);
 /// assert_eq!(tape.grad(w)[(0, 0)], 6.0);
 /// ```
+///
+/// # Panics
+/// Every method that takes a handle panics if that is stale: if the tape was rewound since the handle was made, or it
+/// belongs to another tape. Operations panic if the machine has no memory for their value. What a method panics at
+/// besides stands with it.
 pub struct Tape<T: Float = f64> {
     nodes: Vec<Node<T>>,
     /// Numbers of all nodes. It only ever grows; `used` of them are in use.

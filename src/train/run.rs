@@ -77,7 +77,7 @@ pub trait Observer<T: Float> {
     /// Before the first step.
     ///
     /// # Errors
-    /// The observer's own; so for all methods.
+    /// The observer's own; every method of an observer may end the run with an error.
     fn start(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         Ok(())
     }

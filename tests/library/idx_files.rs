@@ -1,5 +1,7 @@
 //! IDX files: what is written reads back, and no file, however broken, does harm.
 
+#![allow(unsafe_code, reason = "mapped files are what is tested")]
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! [`Bytes`]: bytes that lie in memory or in a mapped file, shared without copying.
 
+#![allow(unsafe_code, reason = "a mapped file is a promise of the caller: nobody changes it in place")]
+
 use std::fmt;
 use std::fs::File;
 use std::io;

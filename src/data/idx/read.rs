@@ -1,5 +1,7 @@
 //! Reading IDX files.
 
+#![allow(unsafe_code, reason = "a mapped file is a promise of the caller: nobody changes it in place")]
+
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;

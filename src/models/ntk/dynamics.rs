@@ -101,7 +101,7 @@ impl<T: Float> Dynamics<T> {
     ///
     /// # Errors
     /// [`Error::Setting`] if the rate, or its product with the steps, is negative or not finite;
-    /// [`Error::NonFinite`] if an output is beyond `T`; so for the methods below.
+    /// [`Error::NonFinite`] if an output is beyond `T`.
     pub fn descent(&self, rate: f64, steps: u64) -> Result<DMatrix<T>> {
         finite(self.trained(descent(rate, steps)?))
     }
@@ -109,7 +109,7 @@ impl<T: Float> Dynamics<T> {
     /// f_t on the training samples, n×k, at time t of gradient flow.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the time is negative or not finite; so for the methods below.
+    /// [`Error::Setting`] if the time is negative or not finite; [`Error::NonFinite`] if an output is beyond `T`.
     pub fn flow(&self, time: f64) -> Result<DMatrix<T>> {
         finite(self.trained(flow(time)?))
     }

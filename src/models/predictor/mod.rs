@@ -100,8 +100,8 @@ pub trait Predictor: Send + Sync {
     /// The scores of the classes, such as logits, or the values, a sample a row.
     ///
     /// # Errors
-    /// [`Error::Data`] if the samples have another number of features, or one is NaN or infinite; so for all
-    /// methods below. [`Error::NonFinite`] where a score leaves the range.
+    /// [`Error::Data`] if the samples have another number of features, or one is NaN or infinite.
+    /// [`Error::NonFinite`] where a score leaves the range.
     fn scores(&self, rows: &dyn Rows) -> Result<Matrix<f64>> {
         let data = rows.to_dataset()?;
         let mut scores =
