@@ -65,6 +65,11 @@ impl<T: Float, U: Unary<T>> Operation<T> for Elementwise<U> {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let args = *cx.args();
+        if let [x] = cx.x(0) {
+            // Nothing to set up: that is most of the time where every value is 1×1.
+            cx.y()[0] = U::value(*x, &args);
+            return;
+        }
         cx.map(
             #[inline(always)]
             move |x| U::value(x, &args),
@@ -72,7 +77,15 @@ impl<T: Float, U: Unary<T>> Operation<T> for Elementwise<U> {
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
-        let (args, x, y, dy) = (*cx.args(), cx.x(0), cx.y(), cx.dy());
+        let (args, y, dy) = (*cx.args(), cx.y(), cx.dy());
+        let operand = cx.operand(0);
+        let x = operand.x;
+        if let ([x], [y], [dy]) = (x, y, dy) {
+            if operand.needed {
+                cx.add_to_scalar(&operand, U::backward(*x, *y, *dy, &args));
+            }
+            return;
+        }
         cx.add_zip3(
             0,
             x,
