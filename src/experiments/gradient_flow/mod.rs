@@ -148,7 +148,11 @@ impl Flow {
 
 /// The initial weights that theory has for an activation.
 fn suited(activation: Activation) -> Init {
-    if matches!(activation, Activation::Relu | Activation::Gelu) { Init::HeNormal } else { Init::XavierUniform }
+    if matches!(activation, Activation::Relu | Activation::Gelu) {
+        Init::HeNormal
+    } else {
+        Init::XavierUniform
+    }
 }
 
 fn options(context: &Context, activation: Activation, norm: usize, depth: usize, data: &Dataset) -> Mlp {
