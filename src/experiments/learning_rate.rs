@@ -17,8 +17,8 @@ pub const EXPERIMENT: Experiment = Experiment {
         "A step of Adam moves each weight by about η, whatever the gradient (Kingma and Ba 2015, section \
          2.1). So in T steps no weight gets further than about ηT: with η = 10⁻⁵ and a thousand steps the \
          weights have hardly moved.",
-        "He's initialisation gives the weights of the first layer a deviation of √(2/d) where a sample has d \
-         features: 0.05 for images of 28×28. A rate of that size replaces every weight at each step: training should fail above it, long before numbers \
+        "Xavier's initialisation gives the weights of the first layer, d×128, a deviation of √(2/(d + 128)) where a \
+         sample has d features: 0.05 for images of 28×28. A rate of that size replaces every weight at each step: training should fail above it, long before numbers \
          overflow.",
     ],
     run,
@@ -57,11 +57,14 @@ impl<T: Float> Observer<T> for Losses {
 }
 
 /// The same initial weights and the same batches for every rate.
+/// Width of the hidden layer.
+const HIDDEN: usize = 128;
+
 fn train(context: &Context, rate: f64) -> Result<Row> {
     let (train, test) = (&context.data.train, &context.data.test);
     let mut tape = Tape::<f32>::default();
     let mut rng = stream(context.seed, Purpose::Init);
-    let widths = [train.features(), 128, train.classes()];
+    let widths = [train.features(), HIDDEN, train.classes()];
     let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut rng)?;
     let mut optimizer = Optimizer::new(Adam::default(), rate)?;
     let loss = loss::suited_to(train)?;
@@ -118,8 +121,8 @@ fn report(rows: &[Row], features: usize, constant: f64) -> Outcome {
     let best = found.map_or(f64::NAN, |(best, _)| best);
     let ends = found.and_then(|(_, usable)| Some((usable.first()?.rate, usable.last()?.rate)));
     let first = &rows[0];
-    // The deviation of He's initialisation.
-    let size = (2.0 / features as f64).sqrt();
+    // The deviation of Xavier's initialisation.
+    let size = (2.0 / (features + HIDDEN) as f64).sqrt();
     outcome.claim(
         Claim::that("There is a window of usable rates, a factor of ten wide and more")
             .expected("at least a factor of 10")
@@ -181,8 +184,7 @@ fn report(rows: &[Row], features: usize, constant: f64) -> Outcome {
                 !above.is_empty()
                     && above.iter().all(|row| row.accuracy.is_nan() || best - row.accuracy >= 0.05),
                 match ends.as_slice() {
-                    [] => "The fewer features a sample has, the larger the first weights: here they are above all \
-                           rates.",
+                    [] => "Here the first weights are larger than all rates.",
                     _ => "The first steps throw the weights far out, and what follows is a network of large weights. \
                           Adam's steps are as long there as anywhere, hence small beside such weights, and it may learn \
                           from there as well.",

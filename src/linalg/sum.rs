@@ -69,8 +69,8 @@ fn reduce_block<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
         // An indexed loop over the lanes stays scalar here, and takes eight times as long.
         sums = std::array::from_fn(|i| sums[i] + terms[i]);
     }
-    // Out of the compiler's sight: it would pair the lanes as the tree below does, and add them up two by two in
-    // the loop above, which takes four times as long.
+    // `black_box` keeps the compiler from carrying the pairs of the tree below into the loop above: it would add
+    // two numbers at a time there, which takes four times as long.
     let mut lanes = std::hint::black_box(sums);
     for (lane, (x, y)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *lane += term(*x, *y);

@@ -24,7 +24,8 @@ pub struct ThinSvd<T: Float> {
 /// The signs are fixed: the entry of largest magnitude in each column of V is positive.
 ///
 /// # Errors
-/// [`Error::NonFinite`] if an entry is NaN or infinite, or the iteration does not converge.
+/// [`Error::NonFinite`] if an entry is NaN or infinite, a singular value leaves the range of `T`, or the iteration
+/// does not converge.
 pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
     let (m, n) = a.shape();
     if let Some(at) = a.iter().position(|x| !x.is_finite()) {
@@ -49,6 +50,12 @@ pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
     };
     if exponent != 0 {
         values.iter_mut().for_each(|s| *s = times_power(*s, exponent));
+        if !values.iter().all(|s| s.is_finite()) {
+            return Err(Error::NonFinite(format!(
+                "thin_svd: a singular value leaves the range of {}",
+                T::NAME
+            )));
+        }
     }
     for j in 0..k {
         let largest = v.column(j).iter().fold(T::ZERO, |m, x| if x.abs() > m.abs() { *x } else { m });
@@ -65,7 +72,7 @@ fn extreme_exponent<T: Float>(a: &DMatrix<T>) -> i32 {
     let largest = a.iter().fold(0.0f64, |m, x| Float::max(m, x.to_f64().abs()));
     let safe = if size_of::<T>() == 4 { 30 } else { 300 };
     let exponent = if largest == 0.0 { 0 } else { libm::ilogb(largest) };
-    // 2¹⁰⁷⁴, which would make 1 of the least number, is none.
+    // 2¹⁰⁷⁴ is no f64, so the exponent stops at −1000.
     if exponent.abs() <= safe { 0 } else { exponent.max(-1000) }
 }
 
@@ -115,6 +122,8 @@ mod tests {
         }
         check::<f64>(&[1e300, 1e150, 1.0, 1e-150, 1e-290]);
         check::<f32>(&[1e37, 1e15, 1.0, 1e-15, 1e-30]);
+        let beyond = thin_svd(&DMatrix::from_element(2, 2, 1e308)).unwrap_err().to_string();
+        assert_eq!(beyond, "thin_svd: a singular value leaves the range of f64");
     }
 
     #[test]

@@ -155,8 +155,8 @@ impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
                     *gate = G::gate(*x);
                     *y = *x * *gate;
                 }
-                // Counted apart: beside the loop above, nothing of it would be done side by side.
-                of.iter().map(|gate| u32::from(*gate < T::MIN_POSITIVE)).fold(0u32, u32::wrapping_add)
+                // Looked for apart: beside the loop above, nothing of it would be done side by side.
+                of.iter().map(|gate| u32::from(*gate < T::MIN_POSITIVE)).fold(0, |all, one| all | one)
             },
         );
         if in_the_tail > 0 {

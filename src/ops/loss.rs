@@ -108,7 +108,7 @@ impl<T: Float, L: Pointwise<T>> Operation<T> for MeanOf<L> {
         );
         let n = T::of(a.len() as f64);
         let mean = total / n;
-        // The mean of numbers is a number, even where their sum is none.
+        // The mean of finite numbers is finite even where their sum overflows: the sum of x/n then.
         let mend = || reduce(a, b, move |a, b| L::value(a, b, &args) / n);
         cx.y()[0] = if mean.is_finite() || a.is_empty() { mean } else { mend() };
     }

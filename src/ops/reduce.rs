@@ -134,7 +134,8 @@ impl Reduce {
         if self.mean { T::of(self.over.count(x) as f64) } else { T::ONE }
     }
 
-    /// The mean of numbers is a number, even where their sum is none: the sum of quotients then.
+    /// The mean of finite numbers is finite even where their sum overflows: the sum of x/n then. Only where all of
+    /// them are within some roundings of the largest number may that overflow as well.
     fn mend_overflow<T: Float>(&self, x: &[T], shape: Shape, n: T, y: &mut [T]) {
         if x.is_empty() {
             return;

@@ -239,8 +239,8 @@ impl<T: Float> Operation<T> for LogSoftmax {
     }
 }
 
-/// For the entry with more than half of the probability: dy − p·Σdy would lose its digits there. 1 − p is what the
-/// others have, and dy counts for nothing where they have none.
+/// For the entry with more than half of the probability: dy − p·Σdy would lose its digits there. 1 − p is the
+/// sum of the other probabilities; where that is 0, dy of this entry is ignored.
 #[cold]
 fn add_to_likeliest<T: Float>(p: &[T], dy: &[T], dx: &mut Sum<'_, T>) {
     let Some(top) = p.iter().position(|p| *p > T::of(0.5)) else { return };

@@ -406,7 +406,8 @@ fn gradients_vanish_through_sigmoids_and_normalisation_cures_it() {
     let ratio = |activation: Activation, depth: usize, norm: Norm| {
         let widths: Vec<usize> = [784].into_iter().chain([64].repeat(depth - 1)).chain([10]).collect();
         let mut tape = Tape::<f64>::new();
-        let form = Mlp { norm, ..Mlp::new(&widths, activation) };
+        let init = if activation == Activation::Relu { Init::HeNormal } else { Init::XavierUniform };
+        let form = Mlp { norm, init, ..Mlp::new(&widths, activation) };
         let model = form.build(&mut tape, &mut stream(0, Purpose::Init)).unwrap();
         let data = digits(128);
         let rows: Vec<usize> = (0..128).collect();

@@ -86,6 +86,11 @@ fn newton(job: &Job<'_>) -> Result<Done, Failure> {
     let options =
         LogisticOptions { scheme, lambda: args.penalty.weight_decay.unwrap_or(usual.lambda), ..usual };
 
+    options.check().map_err(|error| match error {
+        Error::Setting { why, .. } => Error::setting("weight_decay", why),
+        other => other,
+    })?;
+
     let mut trace = Trace::default();
     trace.set("model", format!("logistic {d}-{classes} {scheme}, exact optimum"));
     trace.set("weight_decay", options.lambda);
@@ -103,10 +108,7 @@ fn newton(job: &Job<'_>) -> Result<Done, Failure> {
         ))?;
     }
     let start = Instant::now();
-    let model = LogisticRegression::fit_dataset(train, &options).map_err(|error| match error {
-        Error::Setting { name: "lambda", why } => Error::setting("weight_decay", why),
-        other => other,
-    })?;
+    let model = LogisticRegression::fit_dataset(train, &options)?;
     let seconds = start.elapsed().as_secs_f64();
     trace.result("newton_steps", model.steps() as f64);
     if args.trace_times {

@@ -329,7 +329,12 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
             accuracy_line("validation", accuracy, validation.len(), found.undecided())?;
         }
     }
-    let found = model.evaluate(&source.test)?;
+    let found = model.evaluate(&source.test);
+    if found.is_err() && saves {
+        // What there is of the run is worth keeping.
+        save(args, &trace)?;
+    }
+    let found = found?;
     source.check_unchanged()?;
     let accuracy = found.accuracy().unwrap_or(f64::NAN);
     if !interrupted {

@@ -132,8 +132,8 @@ impl<T: Float> SmoothImages<T> {
     /// As [`smooth_images`]; [`Error::Data`] if an image has no pixels.
     pub fn new(height: usize, width: usize, sigma: f64) -> Result<Self> {
         smooth_images::<T>(&mut [], 1, 1, sigma)?;
-        if height == 0 || width == 0 {
-            return Err(Error::Data(format!("images of {height}×{width} have no pixels to smooth")));
+        if height.checked_mul(width).is_none_or(|pixels| pixels == 0) {
+            return Err(Error::Data(format!("there are no images of {height}×{width} to smooth")));
         }
         Ok(SmoothImages { height, width, sigma, numbers: PhantomData })
     }
@@ -149,6 +149,8 @@ impl<T: Float> Transform for SmoothImages<T> {
     }
 
     fn apply(&self, data: &Dataset) -> Result<Dataset> {
+        let (pixels, found) = (self.height * self.width, data.features());
+        assert!(pixels == found, "SmoothImages: images of {pixels} pixels, but {found} features");
         let mut rows = data.try_to_rows::<T>()?;
         smooth_images(&mut rows, self.height, self.width, self.sigma)?;
         data.with_features(Features::of(rows), data.features())

@@ -75,7 +75,7 @@ pub trait KernelMachine<T: Float>: Send + Sync {
 
 /// The predictions, row-major, block by block.
 fn row_major<T: Float>(machine: &(impl KernelMachine<T> + ?Sized), x: &Samples<T>) -> Vec<T> {
-    let (m, c, block) = (x.len(), machine.outputs(), machine.block());
+    let (m, c, block) = (x.len(), machine.outputs(), machine.block().max(1));
     let mut out = vec![T::ZERO; m * c];
     for start in (0..m).step_by(block) {
         let end = m.min(start + block);

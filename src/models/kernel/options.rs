@@ -28,7 +28,11 @@ impl RidgeOptions {
         self.lambda * n as f64
     }
 
-    pub(super) fn check_lambda<T: Float>(&self, n: usize) -> Result<()> {
+    /// Whether λ, and nλ for n samples, is a number of `T`. All fits ask.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it is negative or not finite, as given or in the type.
+    pub fn check_lambda<T: Float>(&self, n: usize) -> Result<()> {
         check_lambda::<T>(self.lambda, n)
     }
 

@@ -70,6 +70,16 @@ pub struct LogisticOptions {
 }
 
 /// Multinomial, λ = 10⁻⁴, with biases.
+impl LogisticOptions {
+    /// Whether λ is a penalty. The fits ask.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if it is negative or not finite.
+    pub fn check(&self) -> Result<()> {
+        check_lambda(self.lambda)
+    }
+}
+
 impl Default for LogisticOptions {
     fn default() -> Self {
         LogisticOptions { scheme: Scheme::Multinomial, lambda: 1e-4, intercept: true, max_steps: 100 }

@@ -129,7 +129,7 @@ impl<T: Float> NetworkBuilder<T> {
         self.part(Part::Make(Box::new(move |tape, inputs, rng| Ok(Arc::new(make(tape, inputs, rng)?)))))
     }
 
-    /// The initial weights of all affine layers; by default [`Init::default`].
+    /// The initial weights of all affine layers that are listed here; by default [`Init::default`].
     pub fn init(mut self, init: Init) -> Self {
         self.init = init;
         self
@@ -203,9 +203,7 @@ impl<T: Float> NetworkBuilder<T> {
         let (mut parts, init) = (std::mem::take(&mut self.parts), self.init);
         self.made_by(train, |tape, inputs, outputs, rng| {
             parts.push(Part::Linear { outputs, bias: true });
-            let (module, _) = build(parts, inputs, init, tape, rng)?;
-            module.name_parameters(tape);
-            Ok(module)
+            Ok(build(parts, inputs, init, tape, rng)?.0)
         })
     }
 
@@ -242,6 +240,7 @@ impl<T: Float> NetworkBuilder<T> {
         }
         let (mut tape, mut rng) = (Tape::default(), stream(self.seed, Purpose::Init));
         let module = make(&mut tape, features, loss.outputs(train)?, &mut rng)?;
+        module.name_parameters(&mut tape);
         let optimizer = match self.optimizer {
             Some(optimizer) => optimizer,
             None => Optimizer::new(Adam::default(), 1e-3)?,

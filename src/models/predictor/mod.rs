@@ -29,7 +29,7 @@ fn by_blocks(
     block: usize,
     outputs: impl Fn(&Dataset) -> Result<Matrix<f64>>,
 ) -> Result<Matrix<f64>> {
-    let n = data.len();
+    let (n, block) = (data.len(), block.max(1));
     if n <= block {
         return outputs(data);
     }
@@ -37,9 +37,11 @@ fn by_blocks(
     for start in (0..n).step_by(block) {
         let rows: Vec<usize> = (start..n.min(start + block)).collect();
         let found = outputs(&data.try_subset(&rows)?).map_err(|error| match error {
-            Error::Data(why) if start > 0 => Error::Data(format!("counted from row {start}: {why}")),
+            Error::Data(why) if start > 0 => {
+                Error::Data(format!("of the rows from {start} on, counted from there: {why}"))
+            }
             Error::NonFinite(why) if start > 0 => {
-                Error::NonFinite(format!("counted from row {start}: {why}"))
+                Error::NonFinite(format!("of the rows from {start} on, counted from there: {why}"))
             }
             other => other,
         })?;

@@ -198,6 +198,8 @@ fn fit_in<T: Float>(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failu
     let Job { args, source, train, validation, .. } = job;
     check_range::<T>(source)?;
     let (lambda, budget) = (ridge(args, train.len(), method), Budget::new(args)?);
+    let ridge = RidgeOptions { lambda, memory: budget.bytes };
+    ridge.check_lambda::<T>(train.len())?;
     prepare::check_samples::<T>(train, &budget)?;
     let inputs = prepare::inputs::<T>(args, train)?;
     let x = Samples::<T>::from_dataset(&inputs.prepare(train)?)?;
@@ -226,7 +228,6 @@ fn fit_in<T: Float>(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failu
         }
     }
     let start = Instant::now();
-    let ridge = RidgeOptions { lambda, memory: budget.bytes };
     let Machine { machine, interrupted } = match solve(job, method, kernel, &x, &y, ridge, &mut trace) {
         Err(Failure::Error(Error::Interrupted)) => {
             output::note("interrupted before the first iteration was finished: there is nothing to measure");
