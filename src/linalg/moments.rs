@@ -31,7 +31,8 @@ pub(crate) fn centre<T: Float>(x: &[T], centred: &mut [T]) -> Moments<T> {
         return Moments { mean: T::NAN, scale: T::ONE, squares: T::ZERO };
     };
     if let ([_], [d]) = (x, &mut *centred) {
-        *d = left_of(first);
+        // The number less itself.
+        *d = if first.is_finite() { T::ZERO } else { T::NAN };
         return Moments { mean: first + *d, scale: T::ONE, squares: *d * *d };
     }
     let mean = first + reduce(x, x, |x, _| x - first) / n;
@@ -72,9 +73,9 @@ pub(crate) fn centre_columns<T: Float>(x: &[T], centred: &mut [T], means: &mut [
     }
     let (m, first) = (T::of((x.len() / cols) as f64), &x[..cols]);
     if x.len() == cols {
-        for (((d, x), mean), squares) in centred.iter_mut().zip(x).zip(means).zip(squares) {
-            *d = left_of(*x);
-            (*mean, *squares) = (*x + *d, *d * *d);
+        for j in 0..cols {
+            let moments = centre(&x[j..=j], &mut centred[j..=j]);
+            (means[j], squares[j]) = (moments.mean, moments.squares);
         }
         return;
     }
@@ -112,11 +113,6 @@ pub(crate) fn centre_columns<T: Float>(x: &[T], centred: &mut [T], means: &mut [
             }
         }
     }
-}
-
-/// A number less itself: 0, or NaN where it is not finite.
-fn left_of<T: Float>(x: T) -> T {
-    if x.is_finite() { T::ZERO } else { T::NAN }
 }
 
 /// The sum of each column; `add(start, part, x)` adds what `x` has from number `start` on to `part`.

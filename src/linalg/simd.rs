@@ -12,3 +12,10 @@ pub(crate) fn vectorize<R>(work: usize, f: impl FnOnce() -> R) -> R {
     let arch = if cfg!(miri) || work < 32 { pulp::Arch::Scalar } else { pulp::Arch::new() };
     arch.dispatch(f)
 }
+
+/// Whether one of the numbers is as `is` says. Without a way out at the first of them, as `Iterator::any` has it, so
+/// that many are looked at side by side.
+#[inline(always)]
+pub(crate) fn any<T: Copy>(x: &[T], is: impl Fn(T) -> bool) -> bool {
+    x.iter().fold(0u32, |found, x| found | u32::from(is(*x))) != 0
+}

@@ -7,7 +7,7 @@
 
 use super::{Op, Unary, pass_if};
 use crate::Float;
-use crate::linalg::simd::vectorize;
+use crate::linalg::simd::{any, vectorize};
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
 impl<T: Float> Tape<T> {
@@ -156,10 +156,10 @@ impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
                     *y = *x * *gate;
                 }
                 // Looked for apart: beside the loop above, nothing of it would be done side by side.
-                of.iter().map(|gate| u32::from(*gate < T::MIN_POSITIVE)).fold(0, |all, one| all | one)
+                any(of, |gate| gate < T::MIN_POSITIVE)
             },
         );
-        if in_the_tail > 0 {
+        if in_the_tail {
             mend_tail::<T, G>(x, gates, y);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Op, pass_if};
 use crate::Float;
-use crate::linalg::simd::vectorize;
+use crate::linalg::simd::{any, vectorize};
 use crate::linalg::{reduce, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Sum, Tape, Var};
 
@@ -230,8 +230,7 @@ impl<T: Float> Operation<T> for LogSoftmax {
                         if p > half { T::ZERO } else { dy - pass_if(p != T::ZERO, p * total) }
                     },
                 );
-                // Not by `any`, whose way out would have the entries looked at one by one.
-                if p.iter().map(|p| u32::from(*p > half)).fold(0u32, u32::wrapping_add) > 0 {
+                if any(p, |p| p > half) {
                     add_to_likeliest(p, dy, &mut dx);
                 }
             },

@@ -10,6 +10,8 @@
 //! | tapegrad | 0.972 | 0.992 |
 //! | PyTorch 2.15, the same network and folds | 0.975 | 0.993 |
 
+mod common;
+
 use tapegrad::metrics::roc_auc;
 use tapegrad::models::{Network, Predictor};
 use tapegrad::nn::loss::BinaryCrossEntropy;
@@ -46,15 +48,7 @@ pub fn cross_validated(folds: &[(Dataset, Dataset)], seed: u64) -> Result<[f64; 
 /// The medians of seven seeds.
 pub fn figures() -> Result<[f64; 2]> {
     let folds = folds()?;
-    let (mut accuracies, mut areas) = (Vec::new(), Vec::new());
-    for seed in 0..7 {
-        let [accuracy, area] = cross_validated(&folds, seed)?;
-        accuracies.push(accuracy);
-        areas.push(area);
-    }
-    accuracies.sort_by(f64::total_cmp);
-    areas.sort_by(f64::total_cmp);
-    Ok([accuracies[3], areas[3]])
+    common::medians(|seed| cross_validated(&folds, seed))
 }
 
 fn main() -> Result<()> {

@@ -9,6 +9,8 @@
 //! | tapegrad | 0.983 | 0.079 |
 //! | PyTorch 2.15, the same network and split | 0.983 | 0.078 |
 
+mod common;
+
 use tapegrad::models::{Network, Predictor};
 use tapegrad::optim::{Adam, Optimizer};
 use tapegrad::train::FitOptions;
@@ -35,15 +37,10 @@ pub fn trained(train: &Dataset, seed: u64) -> Result<Network<f32>> {
 /// Accuracy and loss on the test part, the medians of seven seeds.
 pub fn figures() -> Result<[f64; 2]> {
     let (train, test) = split()?;
-    let (mut accuracies, mut losses) = (Vec::new(), Vec::new());
-    for seed in 0..7 {
+    common::medians(|seed| {
         let evaluation = trained(&train, seed)?.evaluate(&test)?;
-        accuracies.push(evaluation.accuracy().expect("classes have an accuracy"));
-        losses.push(evaluation.loss);
-    }
-    accuracies.sort_by(f64::total_cmp);
-    losses.sort_by(f64::total_cmp);
-    Ok([accuracies[3], losses[3]])
+        Ok([evaluation.accuracy().expect("classes have an accuracy"), evaluation.loss])
+    })
 }
 
 fn main() -> Result<()> {

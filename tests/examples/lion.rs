@@ -12,10 +12,12 @@
 //! | tapegrad | 0.969 |
 //! | PyTorch 2.15 with the paper's algorithm written out, the same network and split | 0.967 |
 
+mod common;
+
 use tapegrad::models::{Network, Predictor};
 use tapegrad::optim::{Optimizer, Rule, Step};
 use tapegrad::train::FitOptions;
-use tapegrad::{Dataset, Float, Result};
+use tapegrad::{Float, Result};
 
 /// Lion with the paper's β₁ = 0.9 and β₂ = 0.99.
 pub struct Lion;
@@ -49,17 +51,10 @@ impl<T: Float> Rule<T> for Lion {
     }
 }
 
-/// Training and test part.
-pub fn split() -> Result<(Dataset, Dataset)> {
-    let (test, train) = Dataset::read_csv("data/digits.csv", "digit")?.stratified_split(0.25, 1)?;
-    Ok((train, test))
-}
-
 /// Accuracy on the test part, the median of seven seeds.
 pub fn figures() -> Result<f64> {
-    let (train, test) = split()?;
-    let mut accuracies = Vec::new();
-    for seed in 0..7 {
+    let (train, test) = common::digits()?;
+    let [accuracy] = common::medians(|seed| {
         let mut net = Network::<f32>::new(seed)
             .standardize(&train)?
             .linear(64)
@@ -67,10 +62,9 @@ pub fn figures() -> Result<f64> {
             .optimizer(Optimizer::new(Lion, 0.0003)?.with_weight_decay(0.1)?)
             .outputs_for(&train)?;
         net.fit(&train, &FitOptions { epochs: 20, seed, ..Default::default() })?;
-        accuracies.push(net.evaluate(&test)?.accuracy().expect("classes have an accuracy"));
-    }
-    accuracies.sort_by(f64::total_cmp);
-    Ok(accuracies[3])
+        Ok([net.evaluate(&test)?.accuracy().expect("classes have an accuracy")])
+    })?;
+    Ok(accuracy)
 }
 
 fn main() -> Result<()> {

@@ -11,13 +11,15 @@
 //! | tapegrad | 0.971 |
 //! | PyTorch 2.15, the same network, schedule and split | 0.978 |
 
+mod common;
+
 use std::fmt;
 use std::sync::Arc;
 
 use tapegrad::models::{Network, Predictor};
 use tapegrad::optim::schedule::Schedule;
 use tapegrad::train::{FitOptions, Rate};
-use tapegrad::{Dataset, Float, Result};
+use tapegrad::{Float, Result};
 
 /// From a 25th of `highest` up to it in three tenths of the steps, then down to a 250,000th.
 pub struct OneCycle {
@@ -50,27 +52,19 @@ impl fmt::Display for OneCycle {
     }
 }
 
-/// Training and test part.
-pub fn split() -> Result<(Dataset, Dataset)> {
-    let (test, train) = Dataset::read_csv("data/digits.csv", "digit")?.stratified_split(0.25, 1)?;
-    Ok((train, test))
-}
-
 /// Accuracy on the test part, the median of seven seeds.
 pub fn figures() -> Result<f64> {
-    let (train, test) = split()?;
+    let (train, test) = common::digits()?;
     let (epochs, batch) = (10, 32);
     let steps = (epochs * train.len().div_ceil(batch)) as u64;
     let rate = Rate::Schedule(Arc::new(OneCycle { highest: 0.01, steps }));
-    let mut accuracies = Vec::new();
-    for seed in 0..7 {
+    let [accuracy] = common::medians(|seed| {
         let mut net = Network::<f32>::new(seed).standardize(&train)?.linear(64).relu().outputs_for(&train)?;
         let options = FitOptions { rate: rate.clone(), ..FitOptions::new(epochs, batch, seed) };
         net.fit(&train, &options)?;
-        accuracies.push(net.evaluate(&test)?.accuracy().expect("classes have an accuracy"));
-    }
-    accuracies.sort_by(f64::total_cmp);
-    Ok(accuracies[3])
+        Ok([net.evaluate(&test)?.accuracy().expect("classes have an accuracy")])
+    })?;
+    Ok(accuracy)
 }
 
 fn main() -> Result<()> {

@@ -12,18 +12,14 @@
 //! | tapegrad | 0.9866 | 0 |
 //! | scikit-learn 1.9.1, `KernelRidge(alpha=1348e-4, kernel="rbf", gamma=0.001)` | 0.9866 | |
 
+mod common;
+
 use std::sync::Arc;
 use std::thread;
 
 use tapegrad::models::kernel::{KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, one_vs_rest};
 use tapegrad::models::{Fitted, Inputs, Predictor};
 use tapegrad::{Dataset, Result};
-
-/// Training and test part.
-pub fn split() -> Result<(Dataset, Dataset)> {
-    let (test, train) = Dataset::read_csv("data/digits.csv", "digit")?.stratified_split(0.25, 1)?;
-    Ok((train, test))
-}
 
 /// A kernel machine with a column of targets for each digit.
 pub fn fitted(train: &Dataset) -> Result<Fitted<Box<dyn KernelMachine<f64>>>> {
@@ -53,7 +49,7 @@ pub fn asked(model: &dyn Predictor, images: &[Vec<f64>], threads: usize) -> Resu
 
 /// Accuracy, and how many scores of four threads differ in any bit from those of one.
 pub fn figures() -> Result<(f64, usize)> {
-    let (train, test) = split()?;
+    let (train, test) = common::digits()?;
     let model = fitted(&train)?;
     let images: Vec<Vec<f64>> = test.to_rows().chunks(test.features()).map(<[f64]>::to_vec).collect();
     let (alone, together) = (asked(&model, &images, 1)?, asked(&model, &images, 4)?);

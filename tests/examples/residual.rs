@@ -11,6 +11,8 @@
 //! | tapegrad | 0.971 |
 //! | PyTorch 2.15, the same network and split | 0.971 |
 
+mod common;
+
 use tapegrad::models::{Network, Predictor};
 use tapegrad::nn::{Init, LayerNorm, Linear, Mode, Module, visit_part};
 use tapegrad::tape::Param;
@@ -44,12 +46,6 @@ impl<T: Float> Module<T> for Block {
     }
 }
 
-/// Training and test part.
-pub fn split() -> Result<(Dataset, Dataset)> {
-    let (test, train) = Dataset::read_csv("data/digits.csv", "digit")?.stratified_split(0.25, 1)?;
-    Ok((train, test))
-}
-
 /// A trained network with two blocks.
 pub fn trained(train: &Dataset, seed: u64) -> Result<Network<f32>> {
     let mut net = Network::<f32>::new(seed).standardize(train)?.linear(64);
@@ -69,18 +65,16 @@ pub fn trained(train: &Dataset, seed: u64) -> Result<Network<f32>> {
 
 /// Accuracy on the test part, the median of seven seeds.
 pub fn figures() -> Result<f64> {
-    let (train, test) = split()?;
-    let mut accuracies = Vec::new();
-    for seed in 0..7 {
+    let (train, test) = common::digits()?;
+    let [accuracy] = common::medians(|seed| {
         let evaluation = trained(&train, seed)?.evaluate(&test)?;
-        accuracies.push(evaluation.accuracy().expect("classes have an accuracy"));
-    }
-    accuracies.sort_by(f64::total_cmp);
-    Ok(accuracies[3])
+        Ok([evaluation.accuracy().expect("classes have an accuracy")])
+    })?;
+    Ok(accuracy)
 }
 
 fn main() -> Result<()> {
-    let (train, _) = split()?;
+    let (train, _) = common::digits()?;
     println!("{}", trained(&train, 0)?.summary(32)?);
     println!("accuracy {:.4}, the median of seven seeds", figures()?);
     Ok(())

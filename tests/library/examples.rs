@@ -6,6 +6,7 @@
 //! a tolerance is about as wide as the seven figures of one side are apart.
 
 #![allow(dead_code, reason = "of a program, `main` and what only it uses")]
+#![allow(clippy::duplicate_mod, reason = "each program is one by itself")]
 
 use serde::{Deserialize, Serialize};
 use tapegrad::optim::Optimizer;
@@ -14,6 +15,8 @@ use tapegrad::{Dataset, Tape};
 
 #[path = "../examples/breast_cancer.rs"]
 mod breast_cancer;
+#[path = "../examples/common.rs"]
+mod common;
 #[path = "../examples/diabetes.rs"]
 mod diabetes;
 #[path = "../examples/focal.rs"]
@@ -142,7 +145,7 @@ fn rows() -> Rows {
         wine: places(&wine::split().unwrap().1),
         breast_cancer: breast_cancer::folds().unwrap().iter().map(|(_, test)| places(test)).collect(),
         diabetes: places(&diabetes::split().unwrap().1),
-        digits: places(&residual::split().unwrap().1),
+        digits: places(&common::digits().unwrap().1),
     }
 }
 
@@ -151,7 +154,7 @@ fn rows() -> Rows {
 fn the_same_split() {
     let rows = rows();
     assert_eq!(rows, reference().rows);
-    for split in [focal::split, lion::split, own_schedule::split, parallel::split] {
+    for split in [common::digits, focal::split] {
         let (train, test) = split().unwrap();
         assert_eq!(places(&test), rows.digits);
         assert!(places(&train).iter().all(|place| rows.digits.binary_search(place).is_err()));
@@ -275,7 +278,7 @@ fn many_threads_ask_one_model() {
     let (found, reference) = (parallel::figures().unwrap(), reference().parallel);
     assert_eq!(found.1, 0, "bits that differ");
     near(found.0, reference.accuracy, 1e-12);
-    let (train, test) = parallel::split().unwrap();
+    let (train, test) = common::digits().unwrap();
     let image = vec![test.to_rows::<f64>()[..64].to_vec()];
     let scores = parallel::asked(&parallel::fitted(&train).unwrap(), &image, 1).unwrap();
     for (found, expected) in scores.iter().zip(reference.first) {

@@ -18,13 +18,14 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 use tapegrad::data::Dataset;
-use tapegrad::models::{Predictor, Task};
+use tapegrad::models::Predictor;
 use tapegrad::report::RunReport;
 use tapegrad::train::Trace;
 use tapegrad::{Error, Float, Result, file, linalg, text};
 
 use super::source::Source;
 use super::{Failure, Outcome, interrupt, output};
+use kernel::Method;
 pub use mlp::{MlpArgs, check_memory};
 
 /// Train a model and measure it on the test set
@@ -157,19 +158,19 @@ const MODELS: &[Entry] = &[
         name: "krr",
         about: "kernel ridge regression, exact: n² numbers of memory",
         uses: |_| direct(&["KernelArgs"]),
-        fit: kernel::exact,
+        fit: |job| kernel::fit(job, Method::Exact),
     },
     Entry {
         name: "nystrom",
         about: "kernel ridge regression on centres, solved directly",
         uses: |_| direct(&["KernelArgs", "CentreArgs"]),
-        fit: kernel::nystrom,
+        fit: |job| kernel::fit(job, Method::Nystrom),
     },
     Entry {
         name: "rff",
         about: "ridge regression on random Fourier features of the rbf kernel",
         uses: |_| direct(&["KernelArgs", "FeatureArgs"]),
-        fit: kernel::fourier,
+        fit: |job| kernel::fit(job, Method::Fourier),
     },
     Entry {
         name: "falkon",
@@ -178,7 +179,7 @@ const MODELS: &[Entry] = &[
             measures_when_interrupted: true,
             ..direct(&["KernelArgs", "CentreArgs", "IterationArgs"])
         },
-        fit: kernel::falkon,
+        fit: |job| kernel::fit(job, Method::Falkon),
     },
     Entry {
         name: "cg",
@@ -187,7 +188,7 @@ const MODELS: &[Entry] = &[
             measures_when_interrupted: true,
             ..direct(&["KernelArgs", "PilotArgs", "IterationArgs"])
         },
-        fit: kernel::iterative,
+        fit: |job| kernel::fit(job, Method::Iterative),
     },
 ];
 
@@ -358,11 +359,12 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
 /// Writes the page about the run, if it was asked for.
 fn write_report(args: &TrainArgs, trace: &Trace, model: &dyn Predictor, test: &Dataset) -> Result<()> {
     let Some(path) = &args.report else { return Ok(()) };
-    let (scores, unit) = match model.task() {
-        Task::Classes { link, .. } if link.has_probabilities() => (model.probabilities(test)?, "probability"),
-        _ => (model.scores(test)?, "score"),
+    let scores = model.scores(test)?;
+    let predicted = model.task().classes_of(&scores);
+    let (scores, unit) = match model.task().probabilities_of(&scores) {
+        Some(probabilities) => (probabilities, "probability"),
+        None => (scores, "score"),
     };
-    let predicted = model.classify(test)?;
     let page =
         RunReport { trace, test, scores: scores.as_slice(), unit, predicted: &predicted }.page().html();
     file::write(path, |out| out.write_all(page.as_bytes()))

@@ -19,13 +19,11 @@ pub(crate) fn evaluation(task: &Task, scores: &Matrix<f64>, data: &Dataset) -> R
             let values = errors(y, found, *width, weights)?;
             Ok(Evaluation { samples, loss: values.rmse * values.rmse, confusion: None, values: Some(values) })
         }
-        Task::Classes { names, seen, link } => {
+        Task::Classes { names, .. } => {
             let labels = data.labels().unwrap_or_default();
-            let predicted: Vec<_> = scores.rows().map(|row| link.class(row, seen)).collect();
+            let predicted = task.classes_of(scores);
             let confusion = ConfusionMatrix::of(labels, &predicted, names.len(), weights)?;
-            let loss = if link.has_probabilities() {
-                let mut p = Matrix::zeros(samples, names.len());
-                scores.rows().enumerate().for_each(|(i, row)| link.probabilities(row, p.row_mut(i)));
+            let loss = if let Some(p) = task.probabilities_of(scores) {
                 log_loss(labels, p.as_slice(), names.len(), weights)?
             } else {
                 let mut targets = Matrix::zeros(samples, scores.ncols());

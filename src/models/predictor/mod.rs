@@ -133,10 +133,12 @@ pub trait Predictor: Send + Sync {
     /// # Errors
     /// As [`scores`](Self::scores); [`Error::Data`] if the model tells values.
     fn classify(&self, rows: &dyn Rows) -> Result<Vec<Option<usize>>> {
-        let Task::Classes { seen, link, .. } = self.task() else {
-            return Err(Error::Data("the model tells values, and no classes: ask it to predict".into()));
-        };
-        Ok(self.scores(rows)?.rows().map(|row| link.class(row, seen)).collect())
+        match self.task() {
+            Task::Classes { .. } => Ok(self.task().classes_of(&self.scores(rows)?)),
+            Task::Values { .. } => {
+                Err(Error::Data("the model tells values, and no classes: ask it to predict".into()))
+            }
+        }
     }
 
     /// The probability of every class, a sample a row; a row sums to 1.
@@ -144,21 +146,18 @@ pub trait Predictor: Send + Sync {
     /// # Errors
     /// As [`scores`](Self::scores); [`Error::Data`] if the model has no probabilities.
     fn probabilities(&self, rows: &dyn Rows) -> Result<Matrix<f64>> {
-        let link = match self.task() {
-            Task::Classes { link, .. } if link.has_probabilities() => *link,
+        let none = |why: &str| Err(Error::Data(why.into()));
+        match self.task() {
+            Task::Values { .. } => return none("the model tells values, and no probabilities"),
+            // Before the scores, which may take long.
+            Task::Classes { link, .. } if !link.has_probabilities() => {}
             Task::Classes { .. } => {
-                return Err(Error::Data("the model has scores of classes, but no probabilities".into()));
+                if let Some(probabilities) = self.task().probabilities_of(&self.scores(rows)?) {
+                    return Ok(probabilities);
+                }
             }
-            Task::Values { .. } => {
-                return Err(Error::Data("the model tells values, and no probabilities".into()));
-            }
-        };
-        let scores = self.scores(rows)?;
-        let mut probabilities = Matrix::zeros(scores.nrows(), self.task().classes());
-        for (i, row) in scores.rows().enumerate() {
-            link.probabilities(row, probabilities.row_mut(i));
         }
-        Ok(probabilities)
+        none("the model has scores of classes, but no probabilities")
     }
 
     /// How good it is on data that it has not learnt from; the data's weights count.

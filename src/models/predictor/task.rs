@@ -3,7 +3,7 @@
 use crate::data::preprocess::TargetScale;
 use crate::metrics::SeenClasses;
 use crate::nn::loss::Link;
-use crate::{Dataset, Error, Result};
+use crate::{Dataset, Error, Matrix, Result};
 
 /// What a model has learnt to tell: classes, or values.
 #[derive(Clone, Debug)]
@@ -54,6 +54,22 @@ impl Task {
     /// The names of the classes; none where values are told.
     pub fn class_names(&self) -> &[String] {
         if let Task::Classes { names, .. } = self { names } else { &[] }
+    }
+
+    /// The class of every row of scores; none where values are told.
+    pub fn classes_of(&self, scores: &Matrix<f64>) -> Vec<Option<usize>> {
+        let Task::Classes { seen, link, .. } = self else { return Vec::new() };
+        scores.rows().map(|row| link.class(row, seen)).collect()
+    }
+
+    /// The probabilities of the classes, by their scores; `None` where there are none.
+    pub fn probabilities_of(&self, scores: &Matrix<f64>) -> Option<Matrix<f64>> {
+        let Task::Classes { names, link, .. } = self else { return None };
+        link.has_probabilities().then(|| {
+            let mut probabilities = Matrix::zeros(scores.nrows(), names.len());
+            scores.rows().enumerate().for_each(|(i, row)| link.probabilities(row, probabilities.row_mut(i)));
+            probabilities
+        })
     }
 
     /// Whether the labels or targets of `data` mean what they meant in training.

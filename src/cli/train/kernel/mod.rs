@@ -151,41 +151,22 @@ fn kernel_names() -> PossibleValuesParser {
     kernels::<f64>().iter().map(value).collect::<Vec<_>>().into()
 }
 
+/// How a kernel machine is fitted.
 #[derive(Clone, Copy, PartialEq)]
-enum Method {
+pub enum Method {
     Exact,
+    /// On centres, solved directly.
     Nystrom,
+    /// On random Fourier features.
     Fourier,
+    /// On centres, by iteration.
     Falkon,
+    /// On all samples, by iteration.
     Iterative,
 }
 
-/// Exact kernel ridge regression.
-pub fn exact(job: &Job<'_>) -> Result<Option<Done>, Failure> {
-    fit(job, Method::Exact)
-}
-
-/// On centres, solved directly.
-pub fn nystrom(job: &Job<'_>) -> Result<Option<Done>, Failure> {
-    fit(job, Method::Nystrom)
-}
-
-/// On random Fourier features.
-pub fn fourier(job: &Job<'_>) -> Result<Option<Done>, Failure> {
-    fit(job, Method::Fourier)
-}
-
-/// On centres, by iteration.
-pub fn falkon(job: &Job<'_>) -> Result<Option<Done>, Failure> {
-    fit(job, Method::Falkon)
-}
-
-/// On all samples, by iteration.
-pub fn iterative(job: &Job<'_>) -> Result<Option<Done>, Failure> {
-    fit(job, Method::Iterative)
-}
-
-fn fit(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failure> {
+/// Fits by the method.
+pub fn fit(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failure> {
     // The exact fit has the most to lose by rounding: its matrix is the largest and not preconditioned.
     let usual = if method == Method::Exact { Precision::F64 } else { Precision::F32 };
     match job.args.precision.unwrap_or(usual) {
@@ -257,7 +238,7 @@ struct Machine<T: Float> {
     interrupted: bool,
 }
 
-/// Fits by the method, after its settings are in the trace.
+/// The machine itself; the settings of the method go to the trace first.
 fn solve<T: Float>(
     job: &Job<'_>,
     method: Method,
