@@ -7,8 +7,9 @@
 //! The mean is found from the first number on, x₀ + Σ(x − x₀)/n: equal numbers give exactly that number, and
 //! exactly 0 for what is left.
 
-use super::simd::vectorize;
-use super::sum::{PIECE, column_sums, norm_squared, reduce, row_or_rows};
+use std::cell::Cell;
+
+use super::sum::{WIDE, column_sums, map_and_square, reduce, row_or_rows};
 use crate::Float;
 
 /// What [`centre`] finds.
@@ -37,13 +38,12 @@ pub(crate) fn centre<T: Float>(x: &[T], centred: &mut [T]) -> Moments<T> {
     }
     let mean = first + reduce(x, x, |x, _| x - first) / n;
     let correction = reduce(x, x, |x, _| x - mean) / n;
-    let to = &mut *centred;
-    vectorize(
-        x.len(),
+    let squares = map_and_square(
+        x,
+        centred,
         #[inline(always)]
-        move || to.iter_mut().zip(x).for_each(|(d, x)| *d = (*x - mean) - correction),
+        move |x| (x - mean) - correction,
     );
-    let squares = norm_squared(centred);
     if !squares.is_finite()
         && let Some(scaled) = Huge::of(x.iter().copied())
     {
@@ -60,7 +60,7 @@ pub(crate) fn centre<T: Float>(x: &[T], centred: &mut [T]) -> Moments<T> {
 /// For each column j of m×`means.len()`, row-major: `means`ⱼ, `centred` ← x − meansⱼ, and `squares`ⱼ ← Σ of
 /// their squares, over the m rows; ∞ where that leaves the range of the type. Of no rows: NaN, and 0.
 ///
-/// A column of equal numbers gives exactly 0. Four passes over the numbers and no memory of its own.
+/// A column of equal numbers gives exactly 0. Three passes over the numbers and no memory of its own.
 ///
 /// # Panics
 /// If the lengths do not fit.
@@ -79,28 +79,45 @@ pub(crate) fn centre_columns<T: Float>(x: &[T], centred: &mut [T], means: &mut [
         }
         return;
     }
-    // As many times the first row as go into what is added up side by side.
-    let (mut tile, several_rows) = ([T::ZERO; PIECE], row_or_rows(cols) != cols);
-    if several_rows {
-        tile[..row_or_rows(cols)].chunks_mut(cols).for_each(|row| row.copy_from_slice(first));
-    }
-    sums_of_columns(x, means, |start, part, x| {
-        let first = if several_rows { &tile[..] } else { &first[start % cols..] };
-        part.iter_mut().zip(x).zip(first).for_each(|((sum, x), first)| *sum += *x - *first);
-    });
+    sums_of_columns(
+        x.len(),
+        Cell::from_mut(means).as_slice_of_cells(),
+        |j| first[j],
+        #[inline(always)]
+        |start, part, first| {
+            part.iter_mut().zip(&x[start..]).zip(first).for_each(|((sum, x), first)| *sum += *x - *first);
+        },
+    );
     means.iter_mut().zip(first).for_each(|(mean, first)| *mean = *first + *mean / m);
-    for (d, x) in centred.chunks_exact_mut(cols).zip(x.chunks_exact(cols)) {
-        d.iter_mut().zip(x.iter().zip(&*means)).for_each(|(d, (x, mean))| *d = *x - *mean);
-    }
-    sums_of_columns(centred, squares, |_, part, d| part.iter_mut().zip(d).for_each(|(sum, d)| *sum += *d));
-    squares.iter_mut().for_each(|sum| *sum /= m);
-    for d in centred.chunks_exact_mut(cols) {
-        d.iter_mut().zip(&*squares).for_each(|(d, correction)| *d -= *correction);
-    }
-    means.iter_mut().zip(&*squares).for_each(|(mean, correction)| *mean += *correction);
-    sums_of_columns(centred, squares, |_, part, d| {
-        part.iter_mut().zip(d).for_each(|(sum, d)| *sum += *d * *d);
-    });
+    let sums = Cell::from_mut(&mut *squares).as_slice_of_cells();
+    sums_of_columns(
+        x.len(),
+        sums,
+        |j| means[j],
+        #[inline(always)]
+        |start, part, means| {
+            let centred = &mut centred[start..][..part.len()];
+            for (((sum, d), x), mean) in part.iter_mut().zip(centred).zip(&x[start..]).zip(means) {
+                *d = *x - *mean;
+                *sum += *d;
+            }
+        },
+    );
+    sums.iter().for_each(|sum| sum.set(sum.get() / m));
+    means.iter_mut().zip(sums).for_each(|(mean, correction)| *mean += correction.get());
+    sums_of_columns(
+        x.len(),
+        sums,
+        |j| sums[j].get(),
+        #[inline(always)]
+        |start, part, corrections| {
+            let centred = &mut centred[start..][..part.len()];
+            for ((sum, d), correction) in part.iter_mut().zip(centred).zip(corrections) {
+                *d -= *correction;
+                *sum += *d * *d;
+            }
+        },
+    );
     for j in 0..cols {
         let column = x[j..].iter().step_by(cols).copied();
         if !squares[j].is_finite()
@@ -115,16 +132,30 @@ pub(crate) fn centre_columns<T: Float>(x: &[T], centred: &mut [T], means: &mut [
     }
 }
 
-/// The sum of each column; `add(start, part, x)` adds what `x` has from number `start` on to `part`.
+/// The sum of each column. `add(start, part, known)` adds the terms from number `start` on to `part`, where `known`
+/// has what `of_column` says of the column of each. It may say what `sums` held before.
 #[inline(always)]
-fn sums_of_columns<T: Float>(x: &[T], sums: &mut [T], add: impl Fn(usize, &mut [T], &[T])) {
+fn sums_of_columns<T: Float>(
+    len: usize,
+    sums: &[Cell<T>],
+    of_column: impl Fn(usize) -> T,
+    mut add: impl FnMut(usize, &mut [T], &[T; WIDE]),
+) {
+    let cols = sums.len();
+    let (mut known, stride) = ([T::ZERO; WIDE], row_or_rows(cols));
     column_sums(
-        x.len(),
-        sums.len(),
+        len,
+        cols,
         #[inline(always)]
-        |start, part| add(start, part, &x[start..]),
+        |start, part| {
+            if start < stride {
+                // The first row, or rows, of other columns than before.
+                known.iter_mut().zip(start..stride).for_each(|(known, at)| *known = of_column(at % cols));
+            }
+            add(start, part, &known);
+        },
         #[inline(always)]
-        |column, part| sums[column..][..part.len()].copy_from_slice(part),
+        |column, part| sums[column..].iter().zip(part).for_each(|(sum, x)| sum.set(*x)),
     );
 }
 

@@ -6,8 +6,8 @@ use crate::Float;
 /// Partial sums kept side by side: as many as the widest vectors hold of `f32`, times two.
 const LANES: usize = 32;
 
-/// Σ aᵢ in a fixed order: 32 interleaved partial sums over blocks of 2¹³ numbers of `f32` or 2²¹ of `f64`, then
-/// those, pairwise, and the blocks, pairwise.
+/// Σ aᵢ in a fixed order: 32 interleaved partial sums over blocks of 2¹³ numbers of `f32` or 2²¹ of `f64`, those of
+/// all blocks, pairwise, and then the 32, pairwise.
 ///
 /// The rounding error stops growing with n, but for its logarithm: beyond a block, one rounding more goes into
 /// the sum each time that n doubles. The order is the same on every machine.
@@ -38,27 +38,67 @@ const fn running<T: Float>() -> usize {
 /// Σ term(aᵢ, bᵢ), in the order of [`sum`]. The slices must be equally long.
 #[inline(always)]
 pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
+    if let ([a], [b]) = (a, b) {
+        // Of many 1×1 values, the lanes are most of the time.
+        return T::ZERO + term(*a, *b);
+    }
     vectorize(
         a.len(),
         #[inline(always)]
         move || {
             let block = running::<T>() * LANES;
+            let mut sums = [T::ZERO; LANES];
             if a.len() <= block {
-                return reduce_block(a, b, &term);
+                add_to_lanes(&mut sums, a, b, &term);
+                return sum_of_lanes(&mut sums);
             }
-            let mut blocks = Pairwise::<T, 1>::new();
+            let mut blocks = Pairwise::<T, LANES>::new();
             for (a, b) in a.chunks(block).zip(b.chunks(block)) {
-                blocks.add(&mut [reduce_block(a, b, &term)]);
+                sums = [T::ZERO; LANES];
+                add_to_lanes(&mut sums, a, b, &term);
+                blocks.add(&mut sums);
             }
-            blocks.total()[0]
+            sum_of_lanes(&mut blocks.total())
         },
     )
 }
 
-/// [`reduce`] within a block.
+/// y ← f(x), entry by entry, and Σ yᵢ² in the order of [`sum`]. The slices must be equally long.
 #[inline(always)]
-fn reduce_block<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
-    let mut sums = [T::ZERO; LANES];
+pub(crate) fn map_and_square<T: Float>(x: &[T], y: &mut [T], f: impl Fn(T) -> T) -> T {
+    vectorize(
+        x.len(),
+        #[inline(always)]
+        move || {
+            // Each stretch is read again while it is in the nearest cache.
+            const STRETCH: usize = 32 * LANES;
+            let in_block = |sums: &mut [T; LANES], x: &[T], y: &mut [T]| {
+                for (x, y) in x.chunks(STRETCH).zip(y.chunks_mut(STRETCH)) {
+                    y.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x));
+                    add_to_lanes(sums, y, y, |y, _| y * y);
+                }
+            };
+            let block = running::<T>() * LANES;
+            let mut sums = [T::ZERO; LANES];
+            if x.len() <= block {
+                in_block(&mut sums, x, y);
+                return sum_of_lanes(&mut sums);
+            }
+            let mut blocks = Pairwise::<T, LANES>::new();
+            for (x, y) in x.chunks(block).zip(y.chunks_mut(block)) {
+                sums = [T::ZERO; LANES];
+                in_block(&mut sums, x, y);
+                blocks.add(&mut sums);
+            }
+            sum_of_lanes(&mut blocks.total())
+        },
+    )
+}
+
+/// The interleaved partial sums of a block, added to `sums`.
+#[inline(always)]
+fn add_to_lanes<T: Float>(sums: &mut [T; LANES], a: &[T], b: &[T], term: impl Fn(T, T) -> T) {
+    let mut lanes = *sums;
     let (a_blocks, a_rest) = a.as_chunks::<LANES>();
     let (b_blocks, b_rest) = b.as_chunks::<LANES>();
     for (x, y) in a_blocks.iter().zip(b_blocks) {
@@ -67,14 +107,24 @@ fn reduce_block<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
             *term_i = term(*x, *y);
         }
         // An indexed loop over the lanes stays scalar here, and takes eight times as long.
-        sums = std::array::from_fn(|i| sums[i] + terms[i]);
+        lanes = std::array::from_fn(|i| lanes[i] + terms[i]);
     }
-    // `black_box` keeps the compiler from carrying the pairs of the tree below into the loop above: it would add
-    // two numbers at a time there, which takes four times as long.
-    let mut lanes = std::hint::black_box(sums);
-    for (lane, (x, y)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+    *sums = lanes;
+    for (lane, (x, y)) in kept_apart(sums).iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *lane += term(*x, *y);
     }
+}
+
+/// Keeps the compiler from carrying the pairs of the tree that comes behind a loop into the loop: it would add two
+/// numbers at a time there, which takes four times as long.
+#[inline(always)]
+fn kept_apart<T>(sums: &mut [T; LANES]) -> &mut [T; LANES] {
+    std::hint::black_box(sums)
+}
+
+/// The sum of the partial sums, pairwise.
+#[inline(always)]
+fn sum_of_lanes<T: Float>(lanes: &mut [T; LANES]) -> T {
     let mut width = LANES / 2;
     while width > 0 {
         for i in 0..width {
@@ -145,6 +195,14 @@ pub(crate) fn dot3<T: Float>(a: &[T], b: &[T], c: &[T]) -> T {
 /// be zeroed in no time.
 pub(crate) const PIECE: usize = 128;
 
+/// The same where rows are longer than that: of long stretches the memory sends more ahead.
+pub(crate) const WIDE: usize = 512;
+
+/// At the start of a cache line: across two of them, as the stack would have it in every second run, the sums take
+/// 1.7 times as long.
+#[repr(align(64))]
+struct Piece<T, const N: usize>([T; N]);
+
 /// How many rows are added up before they go to a total. Of those, a quarter of what [`running`] says are added
 /// before the totals are added pairwise: 4096 rows in `f32`, 2²⁰ in `f64`.
 const BLOCK: usize = 64;
@@ -160,7 +218,7 @@ pub(crate) fn row_or_rows(cols: usize) -> usize {
 /// those blocks, and these pairwise; where there are few columns, several rows side by side first.
 ///
 /// `add(start, part)` is to add the terms from number `start` on, row-major, to `part`, which has at most
-/// [`PIECE`] numbers: a part of one row, or whole rows if the matrix has few columns.
+/// [`WIDE`] numbers: a part of one row, or whole rows, at most [`PIECE`] numbers of them, if the matrix has few columns.
 /// `store(column, sums)` gets the sums of the columns from `column` on.
 #[inline(always)]
 pub(crate) fn column_sums<T: Float>(
@@ -173,57 +231,87 @@ pub(crate) fn column_sums<T: Float>(
         return;
     }
     let stride = row_or_rows(cols);
-    let mut rows = |from: usize, end: usize, width: usize| {
+    let mut rows = |from: usize, end: usize, part: &mut [T]| {
         vectorize(
             len,
             #[inline(always)]
             || {
-                let mut part = [T::ZERO; PIECE];
                 for start in (from..end).step_by(stride) {
-                    add(start, &mut part[..width.min(len - start)]);
+                    let width = part.len().min(len - start);
+                    add(start, &mut part[..width]);
                 }
-                part
             },
-        )
+        );
     };
     add_blocks(len, cols, &mut rows, &mut store);
 }
 
-/// What [`column_sums`] does for all terms alike, compiled once. `rows(from, end, width)` gives the sums of the
-/// rows of one block.
+/// `rows(from, end, part)` adds the rows of one block to `part`.
+type Rows<'a, T> = &'a mut dyn FnMut(usize, usize, &mut [T]);
+
+/// What [`column_sums`] does for all terms alike, compiled once.
 #[inline(never)]
-fn add_blocks<T: Float>(
+fn add_blocks<T: Float>(len: usize, cols: usize, rows: Rows<'_, T>, store: &mut dyn FnMut(usize, &[T])) {
+    let stride = row_or_rows(cols);
+    if len > running::<T>() / 4 * BLOCK * stride {
+        add_many_blocks(len, cols, rows, store);
+    } else if stride <= PIECE {
+        add_few_blocks::<T, PIECE>(len, cols, rows, store);
+    } else {
+        add_few_blocks::<T, WIDE>(len, cols, rows, store);
+    }
+}
+
+fn add_few_blocks<T: Float, const N: usize>(
     len: usize,
     cols: usize,
-    rows: &mut dyn FnMut(usize, usize, usize) -> [T; PIECE],
+    rows: Rows<'_, T>,
     store: &mut dyn FnMut(usize, &[T]),
 ) {
     let stride = row_or_rows(cols);
+    let (mut total, mut part) = (Piece([T::ZERO; N]), Piece([T::ZERO; N]));
+    for column in (0..stride).step_by(N) {
+        let width = N.min(stride - column);
+        let (total, part) = (&mut total.0[..width], &mut part.0[..width]);
+        total.fill(T::ZERO);
+        for block in (column..len).step_by(BLOCK * stride) {
+            part.fill(T::ZERO);
+            rows(block, len.min(block + BLOCK * stride), part);
+            total.iter_mut().zip(&*part).for_each(|(total, part)| *total += *part);
+        }
+        store(column, add_side_by_side(total, len, cols));
+    }
+}
+
+fn add_many_blocks<T: Float>(len: usize, cols: usize, rows: Rows<'_, T>, store: &mut dyn FnMut(usize, &[T])) {
+    let stride = row_or_rows(cols);
+    let many = running::<T>() / 4 * BLOCK * stride;
+    let (mut total, mut part) = (Piece([T::ZERO; PIECE]), Piece([T::ZERO; PIECE]));
     for column in (0..stride).step_by(PIECE) {
         let width = PIECE.min(stride - column);
-        let (mut totals, mut total) = (None, [T::ZERO; PIECE]);
-        let many = running::<T>() / 4 * BLOCK * stride;
+        let mut totals = Pairwise::<T, PIECE>::new();
         for blocks in (column..len).step_by(many) {
+            total.0.fill(T::ZERO);
             for block in (blocks..len.min(blocks + many)).step_by(BLOCK * stride) {
-                let part = rows(block, len.min(block + BLOCK * stride), width);
-                total.iter_mut().zip(part).for_each(|(total, part)| *total += part);
+                part.0.fill(T::ZERO);
+                rows(block, len.min(block + BLOCK * stride), &mut part.0[..width]);
+                total.0.iter_mut().zip(&part.0).for_each(|(total, part)| *total += *part);
             }
-            if len > many {
-                totals.get_or_insert_with(Pairwise::<T, PIECE>::new).add(&mut total);
-                total = [T::ZERO; PIECE];
-            }
+            totals.add(&mut total.0);
         }
-        if let Some(totals) = &totals {
-            total = totals.total();
-        }
-        // Rows side by side that there are none of need no adding up.
-        let used = width.min(len.max(cols));
-        let (sums, other_rows) = total[..used].split_at_mut(width.min(cols));
-        for row in other_rows.chunks(cols) {
-            sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
-        }
-        store(column, sums);
+        store(column, add_side_by_side(&mut totals.total()[..width], len, cols));
     }
+}
+
+/// Adds up the rows that stand side by side in `total`; of a matrix of `len` numbers.
+fn add_side_by_side<T: Float>(total: &mut [T], len: usize, cols: usize) -> &[T] {
+    // Rows that there are none of need no adding up.
+    let (width, used) = (total.len(), total.len().min(len.max(cols)));
+    let (sums, other_rows) = total[..used].split_at_mut(width.min(cols));
+    for row in other_rows.chunks(cols) {
+        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += *x);
+    }
+    sums
 }
 
 #[cfg(test)]
@@ -241,7 +329,7 @@ mod tests {
 
     #[test]
     fn column_sums_of_every_shape() {
-        for cols in [0, 1, 2, 3, 31, 32, 33, 127, 128, 129, 300] {
+        for cols in [0, 1, 2, 3, 31, 32, 33, 127, 128, 129, 300, 512, 1030] {
             for rows in [0, 1, 2, 63, 64, 65, 200] {
                 if cfg!(miri) && rows * cols > 200 {
                     continue;

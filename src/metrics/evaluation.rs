@@ -11,6 +11,8 @@ pub struct Evaluation {
     pub samples: usize,
     /// Mean loss over the samples, weighted where they have weights.
     pub loss: f64,
+    /// Which loss that is, such as "cross-entropy", "log-loss" or "mean squared error".
+    pub loss_name: String,
     /// True against predicted class; `None` for regression.
     pub confusion: Option<ConfusionMatrix>,
     /// For regression, where it was asked for the values themselves.
@@ -44,16 +46,16 @@ impl Evaluation {
 
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (samples, loss) = (self.samples, self.loss);
+        let (samples, loss, name) = (self.samples, self.loss, &self.loss_name);
         match (&self.confusion, self.values) {
             (Some(confusion), _) => {
                 let accuracy = confusion.accuracy();
-                write!(f, "loss {loss:.6}, accuracy {accuracy:.4} ({samples} samples)\n{confusion}")
+                write!(f, "{name} {loss:.6}, accuracy {accuracy:.4} ({samples} samples)\n{confusion}")
             }
             (None, Some(ValueErrors { r2, rmse, mae })) => {
-                writeln!(f, "loss {loss:.6}, R² {r2:.4}, RMSE {rmse:.4}, MAE {mae:.4} ({samples} samples)")
+                writeln!(f, "{name} {loss:.6}, R² {r2:.4}, RMSE {rmse:.4}, MAE {mae:.4} ({samples} samples)")
             }
-            (None, None) => writeln!(f, "loss {loss:.6} ({samples} samples)"),
+            (None, None) => writeln!(f, "{name} {loss:.6} ({samples} samples)"),
         }
     }
 }

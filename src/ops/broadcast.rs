@@ -72,29 +72,7 @@ impl<T: Float, B: Binary<T>> Operation<T> for Broadcast<B> {
             *y = B::value(*a, *b);
             return;
         }
-        if y.is_empty() {
-            return;
-        }
-        vectorize(
-            y.len(),
-            #[inline(always)]
-            || {
-                if sa == sb {
-                    pairs(y.iter_mut(), Piece::Many(a), Piece::Many(b), |y, a, b| *y = B::value(a, b));
-                } else if sb == Shape::SCALAR {
-                    pairs(y.iter_mut(), Piece::Many(a), Piece::One(b[0]), |y, a, b| *y = B::value(a, b));
-                } else if sa == Shape::SCALAR {
-                    pairs(y.iter_mut(), Piece::One(a[0]), Piece::Many(b), |y, a, b| *y = B::value(a, b));
-                } else {
-                    let (mut a, mut b) = (Stretched::new(a, sa, sy), Stretched::new(b, sb, sy));
-                    let len = row_or_rows(sy.cols);
-                    for (i, y) in y.chunks_mut(len).enumerate() {
-                        let (a, b) = (a.piece(i * len, y.len()), b.piece(i * len, y.len()));
-                        pairs(y.iter_mut(), a, b, |y, a, b| *y = B::value(a, b));
-                    }
-                }
-            },
-        );
+        forward_of_many::<T, B>((a, sa), (b, sb), y, sy);
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
@@ -108,12 +86,53 @@ impl<T: Float, B: Binary<T>> Operation<T> for Broadcast<B> {
             }
             return;
         }
-        if a.needed {
-            add_terms(&mut cx, 0, (&a, &b), B::backward_a);
-        }
-        if b.needed {
-            add_terms(&mut cx, 1, (&a, &b), B::backward_b);
-        }
+        backward_of_many::<T, B>(cx, &a, &b);
+    }
+}
+
+/// What an operand holds, and its shape.
+type Value<'a, T> = (&'a [T], Shape);
+
+#[inline(never)]
+fn forward_of_many<T: Float, B: Binary<T>>(
+    (a, sa): Value<'_, T>,
+    (b, sb): Value<'_, T>,
+    y: &mut [T],
+    sy: Shape,
+) {
+    if y.is_empty() {
+        return;
+    }
+    vectorize(
+        y.len(),
+        #[inline(always)]
+        || {
+            if sa == sb {
+                pairs(y.iter_mut(), Piece::Many(a), Piece::Many(b), |y, a, b| *y = B::value(a, b));
+            } else if sb == Shape::SCALAR {
+                pairs(y.iter_mut(), Piece::Many(a), Piece::One(b[0]), |y, a, b| *y = B::value(a, b));
+            } else if sa == Shape::SCALAR {
+                pairs(y.iter_mut(), Piece::One(a[0]), Piece::Many(b), |y, a, b| *y = B::value(a, b));
+            } else {
+                let (mut a, mut b) = (Stretched::new(a, sa, sy), Stretched::new(b, sb, sy));
+                let len = row_or_rows(sy.cols);
+                for (i, y) in y.chunks_mut(len).enumerate() {
+                    let (a, b) = (a.piece(i * len, y.len()), b.piece(i * len, y.len()));
+                    pairs(y.iter_mut(), a, b, |y, a, b| *y = B::value(a, b));
+                }
+            }
+        },
+    );
+}
+
+/// Apart from the case of 1×1, which would otherwise set up its room on the stack as well.
+#[inline(never)]
+fn backward_of_many<T: Float, B: Binary<T>>(mut cx: Backward<'_, T>, a: &Operand<'_, T>, b: &Operand<'_, T>) {
+    if a.needed {
+        add_terms(&mut cx, 0, (a, b), B::backward_a);
+    }
+    if b.needed {
+        add_terms(&mut cx, 1, (a, b), B::backward_b);
     }
 }
 

@@ -19,6 +19,7 @@ use super::activation::{self, Gated};
 use super::broadcast::Broadcast;
 use super::elementwise::Elementwise;
 use super::loss::{self, MeanOf};
+use super::power::Power;
 use super::reduce::Over::{All, Cols, Rows};
 use super::triangle::Triangle;
 use super::{
@@ -83,8 +84,8 @@ operations! {
     Ln = Elementwise(elementary::Ln) => ln();
     Sqrt = Elementwise(elementary::Sqrt) => sqrt();
     Square = Elementwise(elementary::Square) => square();
-    Powi = Elementwise(elementary::Powi) => powi(p: i32);
-    Powf = Elementwise(elementary::Powf) => powf(p: T);
+    Powi = Power { name: "powi", whole: true } => powi(p: i32);
+    Powf = Power { name: "powf", whole: false } => powf(p: T);
     Erf = Elementwise(elementary::Erf) => erf();
     Sin = Elementwise(elementary::Sin) => sin();
     Cos = Elementwise(elementary::Cos) => cos();

@@ -109,7 +109,11 @@ impl<T: Float> Operation<T> for CrossEntropy {
         let (shape, dy) = (cx.shape(0), cx.dy());
         let deltas = &cx.saved()[..shape.len()];
         let scale = dy[0] / T::of(shape.rows as f64);
-        cx.add_map(0, deltas, |delta| pass_if(delta != T::ZERO, delta * scale));
+        if scale.is_finite() {
+            cx.add_map(0, deltas, |delta| delta * scale);
+        } else {
+            cx.add_map(0, deltas, |delta| pass_if(delta != T::ZERO, delta * scale));
+        }
     }
 
     fn describe(&self, args: &Args<T>) -> String {

@@ -65,20 +65,6 @@ impl<T: Float> Tape<T> {
         self.elementwise(Op::Square.get(), x, Args::NONE)
     }
 
-    /// xᵖ for an integer p, by repeated multiplication. x⁰ is 1 with the slope 0, also at x = 0.
-    #[track_caller]
-    pub fn powi(&mut self, x: impl Into<Var>, p: i32) -> Var {
-        // Not a scalar: an f32 does not hold every i32.
-        self.elementwise(Op::Powi.get(), x, Args::size(p as u32 as usize))
-    }
-
-    /// xᵖ for a constant real p. NaN for x below zero, unless p is a whole number; x⁰ is 1 with the
-    /// slope 0, also at x = 0.
-    #[track_caller]
-    pub fn powf(&mut self, x: impl Into<Var>, p: T) -> Var {
-        self.elementwise(Op::Powf.get(), x, Args::scalar(p))
-    }
-
     /// Error function 2/√π ∫₀ˣ e^(−t²) dt. The slope is 2/√π·e^(−x²).
     #[track_caller]
     pub fn erf(&mut self, x: impl Into<Var>) -> Var {
@@ -233,66 +219,6 @@ impl<T: Float> Unary<T> for Square {
     }
 }
 
-pub(super) struct Powi;
-impl Powi {
-    #[inline(always)]
-    fn exponent<T>(args: &Args<T>) -> i32 {
-        args.sizes[0] as u32 as i32
-    }
-}
-impl<T: Float> Unary<T> for Powi {
-    const NAME: &'static str = "powi";
-    #[inline(always)]
-    fn value(x: T, args: &Args<T>) -> T {
-        x.powi(Powi::exponent(args))
-    }
-    #[inline(always)]
-    fn backward(x: T, y: T, dy: T, args: &Args<T>) -> T {
-        let p = Powi::exponent(args);
-        let below = match p {
-            0 => return T::ZERO,
-            // p − 1 is no i32.
-            i32::MIN => y / x,
-            p => x.powi(p - 1),
-        };
-        power_backward(x, y, dy, T::of(p.into()), below)
-    }
-    fn describe(args: &Args<T>) -> String {
-        format!(" {}", Powi::exponent(args))
-    }
-}
-
-pub(super) struct Powf;
-impl<T: Float> Unary<T> for Powf {
-    const NAME: &'static str = "powf";
-    const SCALARS: usize = 1;
-    #[inline(always)]
-    fn value(x: T, args: &Args<T>) -> T {
-        x.powf(args.scalars[0])
-    }
-    #[inline(always)]
-    fn backward(x: T, y: T, dy: T, args: &Args<T>) -> T {
-        let p = args.scalars[0];
-        // Constant, although at x = 0 the formula has 0·∞.
-        if p == T::ZERO {
-            return T::ZERO;
-        }
-        power_backward(x, y, dy, p, x.powf(p - T::ONE))
-    }
-}
-
-/// p·xᵖ⁻¹·dy, where y = xᵖ and `below` = xᵖ⁻¹ are known already.
-#[inline(always)]
-fn power_backward<T: Float>(x: T, y: T, dy: T, p: T, below: T) -> T {
-    let slope = p * below;
-    if slope.is_finite() || x == T::ZERO || x.abs() == T::INFINITY {
-        slope * dy
-    } else {
-        // Out of range in the type, not in truth: with dy it may be within, and with dy = 0 it is 0.
-        pass_if(dy != T::ZERO, p * (y * dy / x))
-    }
-}
-
 pub(super) struct Erf;
 impl<T: Float> Unary<T> for Erf {
     const NAME: &'static str = "erf";
@@ -382,30 +308,20 @@ mod tests {
 
     #[test]
     fn gradients() {
-        let anywhere: [Op; 14] = [
+        let anywhere: [Op; 11] = [
             |t, x| t.neg(x),
             |t, x| t.scale(x, -1.7),
             |t, x| t.shift(x, 0.4),
             |t, x| t.exp(x),
             |t, x| t.expm1(x),
             |t, x| t.square(x),
-            |t, x| t.powi(x, 3),
-            |t, x| t.powi(x, 1),
-            |t, x| t.powi(x, 0),
             |t, x| t.abs(x),
             |t, x| t.erf(x),
             |t, x| t.sin(x),
             |t, x| t.cos(x),
             |t, x| t.clamp(x, -0.42, 0.61),
         ];
-        let above_zero: [Op; 6] = [
-            |t, x| t.ln(x),
-            |t, x| t.sqrt(x),
-            |t, x| t.powi(x, -2),
-            |t, x| t.powf(x, 1.7),
-            |t, x| t.powf(x, -0.5),
-            |t, x| t.powf(x, 0.0),
-        ];
+        let above_zero: [Op; 2] = [|t, x| t.ln(x), |t, x| t.sqrt(x)];
         for (m, n) in [(1, 1), (3, 4), (6, 7), (0, 3), (2, 0)] {
             for op in anywhere {
                 check_op(&[filled(m, n)], |t, x| op(t, x[0]));
@@ -426,17 +342,6 @@ mod tests {
             [0.0, 1.0, 1.0, 1.0, 0.0]
         );
         assert_eq!(value_and_grad(&[0.0], |t, x| t.sqrt(x)), (vec![0.0], vec![inf]));
-        assert_eq!(value_and_grad(&[0.0], |t, x| t.powi(x, 0)), (vec![1.0], vec![0.0]));
-        assert_eq!(value_and_grad(&[0.0], |t, x| t.powf(x, 0.0)), (vec![1.0], vec![0.0]));
-        assert_eq!(value_and_grad(&[0.0], |t, x| t.powf(x, 1.0)), (vec![0.0], vec![1.0]));
-        assert_eq!(value_and_grad(&[0.0, -2.0], |t, x| t.powi(x, 1)), (vec![0.0, -2.0], vec![1.0; 2]));
-        assert_eq!(value_and_grad(&[-1.0], |t, x| t.powi(x, i32::MAX)).0, [-1.0]);
-        let least = f64::from(i32::MIN);
-        assert_eq!(
-            value_and_grad(&[-1.0, 1.0, 0.0], |t, x| t.powi(x, i32::MIN)),
-            (vec![1.0, 1.0, inf], vec![-least, least, -inf])
-        );
-        assert_eq!(value_and_grad(&[-1.0], |t, x| t.powi(x, i32::MIN + 1)).1, [least + 1.0]);
         assert!(value_and_grad(&[-1.0], |t, x| t.ln(x)).0[0].is_nan());
         assert_eq!(value_and_grad(&[-inf, 0.0], |t, x| t.erf(x)).0, [-1.0, 0.0]);
         assert_eq!(slopes(&[-40.0, 0.0], |t, x| t.erf(x)), [0.0, std::f64::consts::FRAC_2_SQRT_PI]);

@@ -86,19 +86,26 @@ impl<T: Float, U: Unary<T>> Operation<T> for Elementwise<U> {
             }
             return;
         }
-        cx.add_zip3(
-            0,
-            x,
-            y,
-            dy,
-            #[inline(always)]
-            move |x, y, dy| U::backward(x, y, dy, &args),
-        );
+        backward_of_many::<T, U>(cx, x);
     }
 
     fn describe(&self, args: &Args<T>) -> String {
         U::describe(args)
     }
+}
+
+/// Apart from the case of 1×1, which would otherwise set up its room on the stack as well.
+#[inline(never)]
+fn backward_of_many<T: Float, U: Unary<T>>(mut cx: Backward<'_, T>, x: &[T]) {
+    let (args, y, dy) = (*cx.args(), cx.y(), cx.dy());
+    cx.add_zip3(
+        0,
+        x,
+        y,
+        dy,
+        #[inline(always)]
+        move |x, y, dy| U::backward(x, y, dy, &args),
+    );
 }
 
 /// `dy` where `condition` holds, and 0 elsewhere, also where `dy` is infinite or NaN.

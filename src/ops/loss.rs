@@ -209,14 +209,9 @@ impl<T: Float> Pointwise<T> for Bce {
     const NAME: &'static str = "bce_with_logits";
     #[inline(always)]
     fn value(z: T, t: T, _: &Args<T>) -> T {
-        // An infinite logit that its target agrees with costs nothing, which is 0·∞ in the formula.
-        let doubt = if z > T::ZERO { T::ONE - t } else { t };
-        let linear = if z.abs() == T::INFINITY {
-            pass_if(doubt != T::ZERO, T::INFINITY * doubt)
-        } else {
-            z.max(T::ZERO) - z * t
-        };
-        linear + (-z.abs()).softplus()
+        // max(z, 0) − z·t. An infinite logit that its target agrees with costs nothing, which is ∞·0 here.
+        let (size, doubt) = (z.abs(), if z > T::ZERO { T::ONE - t } else { t });
+        pass_if(doubt != T::ZERO, size * doubt) + (-size).softplus()
     }
     #[inline(always)]
     fn backward_a(z: T, t: T, dy: T, _: &Args<T>) -> T {

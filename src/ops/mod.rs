@@ -12,7 +12,7 @@ mod conditional; // select: one of two operands, as a condition says
 mod cross_entropy; // from logits and labels, with label smoothing
 mod cumsum; // running sums, down the rows, along the columns
 mod dropout; // with the mask in the node's index list
-mod elementary; // neg scale shift exp expm1 ln sqrt square powi powf erf sin cos abs clamp
+mod elementary; // neg scale shift exp expm1 ln sqrt square erf sin cos abs clamp
 mod extremum; // maximum minimum of two, broadcast; max over all, rows, columns
 mod layer_norm; // normalisation by row
 mod layout; // transpose reshape
@@ -22,6 +22,7 @@ mod matmul; // A·B, A·Bᵀ, Aᵀ·B
 mod norm; // ‖x‖, over all, rows, columns
 mod penalty; // λ/2·Σ‖w‖²
 mod pick; // pick_cols: one entry of each row
+mod power; // powi powf
 mod reduce; // sum mean, over all, rows, columns
 mod select; // slice_rows slice_cols gather_rows
 mod softmax; // softmax log_softmax logsumexp, per row

@@ -2,8 +2,8 @@
 
 use super::{Op, pass_if};
 use crate::Float;
-use crate::linalg::simd::{any, vectorize};
-use crate::linalg::{reduce, sum};
+use crate::linalg::simd::vectorize;
+use crate::linalg::{dot, reduce, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Sum, Tape, Var};
 
 impl<T: Float> Tape<T> {
@@ -32,7 +32,7 @@ impl<T: Float> Tape<T> {
     pub fn log_softmax(&mut self, x: impl Into<Var>) -> Var {
         let x = x.into();
         let shape = self.shape_for("log_softmax", x);
-        self.apply(Op::LogSoftmax.get(), &[x], shape, Args::NONE.saving(shape.len()))
+        self.apply(Op::LogSoftmax.get(), &[x], shape, Args::NONE.saving(shape.len() + shape.rows))
     }
 
     /// ln Σⱼ e^(xᵢⱼ) of every row i of m×n: m×1.
@@ -193,12 +193,16 @@ impl<T: Float> Operation<T> for Softmax {
         let (y, dy, cols) = (cx.y(), cx.dy(), cx.y_shape().cols);
         cx.add_rows(0, |i, mut dx| {
             let (y, dy) = (&y[i * cols..][..cols], &dy[i * cols..][..cols]);
-            let mean = reduce(y, dy, |y, dy| pass_if(y != T::ZERO, y * dy));
+            let mut mean = dot(y, dy);
+            if !mean.is_finite() {
+                mean = reduce(y, dy, |y, dy| pass_if(y != T::ZERO, y * dy));
+            }
             dx.add_zip(y, dy, |y, dy| pass_if(y != T::ZERO, y * (dy - mean)));
         });
     }
 }
 
+/// Saves the softmax, and behind it, for every row, the probability of all entries but the likeliest.
 pub(super) struct LogSoftmax;
 impl<T: Float> Operation<T> for LogSoftmax {
     fn name(&self) -> &'static str {
@@ -207,43 +211,45 @@ impl<T: Float> Operation<T> for LogSoftmax {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let (x, shape) = (cx.x(0), cx.shape(0));
-        let (y, p) = cx.y_and_saved();
+        let (y, saved) = cx.y_and_saved();
+        let (p, rests) = saved.split_at_mut(shape.len());
         softmax_rows(x, shape, p, |i, row, x, _| {
+            rests[i] = row.rest;
             let y = &mut y[i * shape.cols..][..shape.cols];
             y.iter_mut().zip(x).for_each(|(y, x)| *y = row.shifted(*x) - row.ln);
         });
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
-        let (p, dy, cols) = (cx.saved(), cx.dy(), cx.y_shape().cols);
-        let half = T::of(0.5);
+        let (shape, dy) = (cx.y_shape(), cx.dy());
+        let (p, rests) = cx.saved().split_at(shape.len());
         cx.add_rows(
             0,
             #[inline(always)]
             |i, mut dx| {
-                let (p, dy) = (&p[i * cols..][..cols], &dy[i * cols..][..cols]);
+                let row = i * shape.cols..(i + 1) * shape.cols;
+                let (p, dy, rest) = (&p[row.clone()], &dy[row], rests[i]);
                 let total = sum(dy);
-                dx.add_zip(
-                    p,
-                    dy,
-                    |p, dy| {
-                        if p > half { T::ZERO } else { dy - pass_if(p != T::ZERO, p * total) }
-                    },
-                );
-                if any(p, |p| p > half) {
-                    add_to_likeliest(p, dy, &mut dx);
+                if rest < T::of(0.5) {
+                    add_beside_likeliest(p, dy, rest, total, &mut dx);
+                } else if total.is_finite() {
+                    dx.add_zip(p, dy, |p, dy| dy - p * total);
+                } else {
+                    dx.add_zip(p, dy, |p, dy| dy - pass_if(p != T::ZERO, p * total));
                 }
             },
         );
     }
 }
 
-/// For the entry with more than half of the probability: dy − p·Σdy would lose its digits there. 1 − p is the
-/// sum of the other probabilities; where that is 0, dy of this entry is ignored.
-#[cold]
-fn add_to_likeliest<T: Float>(p: &[T], dy: &[T], dx: &mut Sum<'_, T>) {
-    let Some(top) = p.iter().position(|p| *p > T::of(0.5)) else { return };
-    let rest = sum(&p[..top]) + sum(&p[top + 1..]);
+/// The same where one entry has more than half of the probability: dy − p·Σdy would lose its digits there. 1 − p is
+/// `rest`; where that is 0, dy of this entry is ignored.
+#[inline(always)]
+fn add_beside_likeliest<T: Float>(p: &[T], dy: &[T], rest: T, total: T, dx: &mut Sum<'_, T>) {
+    let half = T::of(0.5);
+    dx.add_zip(p, dy, |p, dy| if p > half { T::ZERO } else { dy - pass_if(p != T::ZERO, p * total) });
+    // NaN beside it has no likeliest.
+    let Some(top) = p.iter().position(|p| *p > half) else { return };
     let others = sum(&dy[..top]) + sum(&dy[top + 1..]);
     dx.add(top, pass_if(rest != T::ZERO, dy[top] * rest) - p[top] * others);
 }

@@ -81,12 +81,8 @@ impl<T: Float> Tape<T> {
     /// If the machine has no memory for it.
     #[track_caller]
     fn make_room_for_gradients(&mut self) {
-        if self.grads.len() < self.used {
-            let more = self.used - self.grads.len();
-            if reserve(&mut self.grads, more).is_err() {
-                panic!("backward: there is no memory for the gradients of {} numbers", self.used);
-            }
-            self.grads.resize(self.used, T::ZERO);
+        if self.grads.grow(self.used).is_err() {
+            panic!("backward: there is no memory for the gradients of {} numbers", self.used);
         }
         let more = self.nodes.len().saturating_sub(self.written.len());
         if reserve(&mut self.written, more).is_err() {

@@ -1,6 +1,7 @@
 //! Copies of a tape, on which the handles of the original are good.
 
 use super::Tape;
+use super::numbers::Numbers;
 use crate::Float;
 
 /// All handles made so far are good on the clone as well, each for the clone's own copy. What is appended to one of
@@ -9,8 +10,8 @@ impl<T: Float> Clone for Tape<T> {
     fn clone(&self) -> Self {
         Tape {
             nodes: self.nodes.clone(),
-            values: self.values[..self.used].to_vec(),
-            grads: self.grads[..self.used.min(self.grads.len())].to_vec(),
+            values: Numbers::copy_of(&self.values[..self.used]),
+            grads: Numbers::copy_of(&self.grads[..self.used.min(self.grads.len())]),
             used: self.used,
             links: self.links.clone(),
             linked: self.linked,
@@ -37,7 +38,7 @@ impl<T: Float> Tape<T> {
         generations.rewind(self.params, self.params);
         Tape {
             nodes: self.nodes[..self.params].to_vec(),
-            values: self.values[..numbers].to_vec(),
+            values: Numbers::copy_of(&self.values[..numbers]),
             used: numbers,
             links: self.links[..linked].to_vec(),
             linked,

@@ -67,16 +67,14 @@ impl<T: Float> Tape<T> {
         let no_memory =
             || -> ! { panic!("{}: there is no memory for its gradient", Operation::<T>::name(kind)) };
         let end = self.used.checked_add(Shape::new(rows, cols).len()).unwrap_or_else(|| no_memory());
-        let more = end.saturating_sub(self.grads.len());
-        if reserve(&mut self.grads, more).is_err() || reserve(&mut self.names, 1).is_err() {
+        if self.grads.grow(end).is_err() || reserve(&mut self.names, 1).is_err() {
             no_memory();
         }
         self.leaf(kind, rows, cols, fill);
         let param = self.param_at(self.params);
         self.params += 1;
         self.names.push(String::new());
-        self.grads.truncate(end - rows * cols);
-        self.grads.resize(end, T::ZERO);
+        self.grads[end - rows * cols..end].fill(T::ZERO);
         param
     }
 
@@ -149,8 +147,14 @@ impl<T: Float> Tape<T> {
 
     #[track_caller]
     fn leaf(&mut self, kind: &'static Leaf, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
-        let mut node = self.prepare(kind, Shape::new(rows, cols));
+        let shape = Shape::new(rows, cols);
+        self.prepare(kind, shape);
+        let mut node = self.new_node(kind, shape);
         node.differentiable = matches!(kind, Leaf::Param | Leaf::Variable);
+        if matches!(kind, Leaf::Param | Leaf::Buffer) {
+            // Without a gap: the parameters are one slice.
+            node.offset = self.used;
+        }
         self.make_room(&node, 0);
         // Zeros, so that a closure that forgets an entry does not leave one of an earlier step there.
         let value = &mut self.values[node.range()];

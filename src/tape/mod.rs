@@ -24,6 +24,7 @@ mod inspect;
 mod leaf;
 mod memory;
 mod node;
+mod numbers;
 mod reach;
 mod scope;
 mod slots;
@@ -44,7 +45,8 @@ use std::panic::Location;
 
 use generation::{Generations, Identity};
 use memory::reserve;
-use node::Node;
+use node::{NO_ARGS, Node};
+use numbers::Numbers;
 
 use crate::Float;
 use crate::linalg::MatrixRef;
@@ -71,8 +73,8 @@ use crate::linalg::MatrixRef;
 pub struct Tape<T: Float = f64> {
     nodes: Vec<Node<T>>,
     /// Numbers of all nodes. It only ever grows; `used` of them are in use.
-    values: Vec<T>,
-    grads: Vec<T>,
+    values: Numbers<T>,
+    grads: Numbers<T>,
     used: usize,
     /// Inputs of every node, and behind them its index list; the first `linked` of them are in use.
     links: Vec<u32>,
@@ -108,8 +110,8 @@ impl<T: Float> Default for Tape<T> {
     fn default() -> Self {
         Tape {
             nodes: Vec::new(),
-            values: Vec::new(),
-            grads: Vec::new(),
+            values: Numbers::new(),
+            grads: Numbers::new(),
             used: 0,
             links: Vec::new(),
             linked: 0,
@@ -190,24 +192,25 @@ impl<T: Float> Tape<T> {
         args: Args<T>,
         indices: impl IntoIterator<Item = u32>,
     ) -> Var {
-        let mut node = self.prepare(op, shape);
-        node.differentiable = differentiable;
+        self.prepare(op, shape);
         let Ok(count_of_inputs) = u16::try_from(inputs.len()) else {
             too_many(inputs.len(), op.name(), "inputs")
         };
-        node.inputs = count_of_inputs;
         self.link(op, inputs, indices);
-        let mut new_args = false;
+        let (mut new_args, mut args_at) = (false, NO_ARGS);
         if !args.same_bits(&Args::NONE) {
             // A loop of one operation, which is what makes long tapes, stores its constants once.
             new_args = !self.args.last().is_some_and(|last| last.same_bits(&args));
             let place = if new_args { self.args.len() } else { self.args.len() - 1 };
             let Ok(place) = u32::try_from(place) else { too_many(place, op.name(), "sets of constants") };
-            node.args = place;
+            args_at = place;
             if reserve(&mut self.args, 1).is_err() {
-                no_memory(&node);
+                no_memory(op, shape);
             }
         }
+        // Complete from the start: to change a part of it and copy it then costs more than the value of a 1×1.
+        let node =
+            Node { args: args_at, inputs: count_of_inputs, differentiable, ..self.new_node(op, shape) };
         self.make_room(&node, args.saved);
         let (before, own) = self.values.split_at_mut(node.offset);
         let own = &mut own[..shape.len() + args.saved];
@@ -347,15 +350,17 @@ impl<T: Float> Tape<T> {
     /// next step.
     pub fn bytes(&self) -> usize {
         self.nodes.capacity() * size_of::<Node<T>>()
-            + (self.values.capacity() + self.grads.capacity()) * size_of::<T>()
+            + self.values.bytes()
+            + self.grads.bytes()
             + self.links.capacity() * size_of::<u32>()
             + self.args.capacity() * size_of::<Args<T>>()
             + self.written.capacity() * size_of::<backward::Holds>()
     }
 
-    /// Numbers (not bytes) in use by the values of all nodes; the gradients take as many.
+    /// Numbers (not bytes) that the values of all nodes are made of, with what operations save; the gradients take as
+    /// many. Counted node by node; gaps between long values, which begin at a cache line, are not among them.
     pub fn numbers(&self) -> usize {
-        self.used
+        self.nodes.iter().map(|node| node.shape().len() + self.args[node.args as usize].saved).sum()
     }
 
     /// Drops all nodes behind the parameters, and keeps the memory for the next step.
@@ -444,19 +449,26 @@ impl<T: Float> Tape<T> {
         Param { index: index as u32, tape: self.generations.identity() }
     }
 
-    /// A node behind the last one, which nothing is part of before [`commit`](Tape::commit). Between the
-    /// two a panic may come from anywhere: nothing that is in use may change there.
+    /// Room for a node behind the last one, which is part of nothing before [`commit`](Tape::commit). Between the two
+    /// a panic may come from anywhere: nothing that is in use may change there.
     #[inline]
     #[track_caller]
-    fn prepare(&mut self, op: &'static dyn Operation<T>, shape: Shape) -> Node<T> {
+    fn prepare(&mut self, op: &dyn Operation<T>, shape: Shape) {
         u32::try_from(self.nodes.len()).expect("a tape holds at most 2³² nodes");
         // What an append that panicked left there belongs to no node.
         self.links.truncate(self.linked);
-        let node = Node::new(op, shape, self.used, self.linked);
         if reserve(&mut self.nodes, 1).is_err() {
-            no_memory(&node);
+            no_memory(op, shape);
         }
-        node
+    }
+
+    /// A node behind the last one, without inputs.
+    #[inline(always)]
+    #[track_caller]
+    fn new_node(&self, op: &'static dyn Operation<T>, shape: Shape) -> Node<T> {
+        // Whether the product overflows is seen where room is made.
+        let offset = Numbers::<T>::place(self.used, shape.rows.wrapping_mul(shape.cols));
+        Node::new(op, shape, offset, self.linked)
     }
 
     /// Appends inputs and index list to the list of links.
@@ -489,21 +501,14 @@ impl<T: Float> Tape<T> {
         let numbers = node.shape().len().checked_add(saved);
         let end = numbers.and_then(|numbers| node.offset.checked_add(numbers));
         if !end.is_some_and(|end| self.grow_values(end)) {
-            no_memory(node);
+            no_memory(node.op, node.shape());
         }
     }
 
     /// Whether the buffer of values holds `end` numbers now.
     #[inline]
     fn grow_values(&mut self, end: usize) -> bool {
-        if self.values.len() < end {
-            let more = end - self.values.len();
-            if reserve(&mut self.values, more).is_err() {
-                return false;
-            }
-            self.values.resize(end, T::ZERO);
-        }
-        true
+        self.values.grow(end).is_ok()
     }
 
     /// Appends a node that was [prepared](Tape::prepare), and whose value stands in the buffer with the
@@ -538,8 +543,7 @@ fn stale(op: &str, v: Var) -> ! {
 
 #[cold]
 #[track_caller]
-fn no_memory<T: Float>(node: &Node<T>) -> ! {
-    let shape = node.shape();
+fn no_memory<T: Float>(op: &dyn Operation<T>, shape: Shape) -> ! {
     let bytes = shape.rows as f64 * shape.cols as f64 * size_of::<T>() as f64;
-    panic!("{}: there is no memory for a value of {shape}, {bytes:.0} bytes", node.name())
+    panic!("{}: there is no memory for a value of {shape}, {bytes:.0} bytes", op.name())
 }

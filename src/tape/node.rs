@@ -253,8 +253,8 @@ pub(super) struct Node<T: Float> {
     /// Where the inputs stand in the tape's list, and behind them, up to the next node's inputs, the index
     /// list.
     pub links: u32,
-    rows: u32,
-    cols: u32,
+    pub rows: u32,
+    pub cols: u32,
     /// Place of the constants in the tape's list.
     pub args: u32,
     pub inputs: u16,
@@ -290,7 +290,7 @@ impl<T: Float> Operation<T> for Leaf {
 
 impl<T: Float> Node<T> {
     /// A node without inputs; the caller fills in what it has more.
-    #[inline]
+    #[inline(always)]
     #[track_caller]
     pub fn new(op: &'static dyn Operation<T>, shape: Shape, offset: usize, links: usize) -> Self {
         let side = |n: usize| {

@@ -96,7 +96,8 @@ pub fn evaluate_seen<T: Float>(
             data.len()
         )));
     }
-    Ok(Evaluation { samples: data.len(), loss: mean, confusion, values: None })
+    let loss_name = loss.name().into();
+    Ok(Evaluation { samples: data.len(), loss: mean, loss_name, confusion, values: None })
 }
 
 /// Calls `f` with the output for block after block of the rows.

@@ -57,7 +57,7 @@ fn a_network_of_classes() {
     let evaluation = net.evaluate(&test).unwrap();
     assert!(evaluation.accuracy().unwrap() > 0.9, "{evaluation}");
     let printed = evaluation.to_string();
-    assert!(printed.starts_with("loss 0.") && printed.contains("virginica"), "{printed}");
+    assert!(printed.starts_with("cross-entropy 0.") && printed.contains("virginica"), "{printed}");
 
     // A data set, matrices and rows are the same samples.
     let p = net.probabilities(&test).unwrap();

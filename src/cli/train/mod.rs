@@ -339,7 +339,10 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
     source.check_unchanged()?;
     let accuracy = found.accuracy().unwrap_or(f64::NAN);
     if !interrupted {
-        trace.result("test_loss", found.loss);
+        // Families measure in different losses: a trace says in which.
+        let name: String =
+            found.loss_name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+        trace.result(&format!("test_{name}"), found.loss);
         trace.result("test_accuracy", accuracy);
         record_undecided(&mut trace, "test_undecided", found.undecided());
     }
@@ -350,7 +353,11 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
     if !args.quiet
         && let Some(confusion) = &found.confusion
     {
-        output::line(format_args!("\ntest set, loss {}:\n{confusion}", output::number(found.loss)))?;
+        output::line(format_args!(
+            "\ntest set, {} {}:\n{confusion}",
+            found.loss_name,
+            output::number(found.loss)
+        ))?;
     }
     accuracy_line("test", accuracy, found.samples, found.undecided())?;
     Ok(if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })

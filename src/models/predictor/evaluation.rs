@@ -17,14 +17,15 @@ pub(crate) fn evaluation(task: &Task, scores: &Matrix<f64>, data: &Dataset) -> R
         Task::Values { width, .. } => {
             let (y, found) = (data.targets().unwrap_or_default(), scores.as_slice());
             let values = errors(y, found, *width, weights)?;
-            Ok(Evaluation { samples, loss: values.rmse * values.rmse, confusion: None, values: Some(values) })
+            let (loss, loss_name) = (values.rmse * values.rmse, "mean squared error".into());
+            Ok(Evaluation { samples, loss, loss_name, confusion: None, values: Some(values) })
         }
         Task::Classes { names, .. } => {
             let labels = data.labels().unwrap_or_default();
             let predicted = task.classes_of(scores);
             let confusion = ConfusionMatrix::of(labels, &predicted, names.len(), weights)?;
-            let loss = if let Some(p) = task.probabilities_of(scores) {
-                log_loss(labels, p.as_slice(), names.len(), weights)?
+            let (loss, name) = if let Some(p) = task.probabilities_of(scores) {
+                (log_loss(labels, p.as_slice(), names.len(), weights)?, "log-loss")
             } else {
                 let mut targets = Matrix::zeros(samples, scores.ncols());
                 for (i, label) in labels.iter().enumerate() {
@@ -32,10 +33,10 @@ pub(crate) fn evaluation(task: &Task, scores: &Matrix<f64>, data: &Dataset) -> R
                     targets[(i, *label as usize)] = 1.0;
                 }
                 let error = rmse(targets.as_slice(), scores.as_slice(), scores.ncols(), weights)?;
-                error * error
+                (error * error, "mean squared error")
             };
             let confusion = confusion.with_names(names.clone())?;
-            Ok(Evaluation { samples, loss, confusion: Some(confusion), values: None })
+            Ok(Evaluation { samples, loss, loss_name: name.into(), confusion: Some(confusion), values: None })
         }
     }
 }
