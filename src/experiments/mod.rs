@@ -15,6 +15,7 @@ mod stopwatch;
 pub use context::{Context, Progress};
 pub use data::ExperimentData;
 pub use folder::{Finished, ReportFolder, Settings};
+pub use ntk::study as ntk_study;
 pub use outcome::Outcome;
 
 use crate::{Error, Result};

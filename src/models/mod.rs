@@ -1,5 +1,6 @@
 //! Models: what turns samples into predictions, and what it takes to train them.
 
+mod conjugate_gradients;
 pub mod kernel;
 pub mod linear;
 mod logistic;

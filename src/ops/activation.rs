@@ -10,6 +10,8 @@ use crate::Float;
 use crate::linalg::simd::{any, vectorize};
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
+/// # Activations
+/// Entry by entry.
 impl<T: Float> Tape<T> {
     /// Rectified linear unit, max(x, 0). The slope at 0 is 0. NaN stays NaN.
     ///

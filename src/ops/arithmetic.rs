@@ -4,6 +4,8 @@ use super::{Binary, Op};
 use crate::Float;
 use crate::tape::{Tape, Var};
 
+/// # Arithmetic
+/// Of two operands, entry by entry; a row, a column or a scalar is stretched.
 impl<T: Float> Tape<T> {
     /// a + b, with NumPy's broadcasting: m×n with m×n, 1×n, m×1 or 1×1, on either side.
     ///

@@ -7,6 +7,8 @@ use crate::Float;
 use crate::linalg::{self, Huge, centre_columns, dot};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Batch normalisation
+/// Column by column.
 impl<T: Float> Tape<T> {
     /// Mean and population variance of each column of m×n, over its m rows: 2×n, the means above the
     /// variances.

@@ -310,6 +310,8 @@ pub(crate) fn broadcast_shape(a: Shape, b: Shape) -> Option<Shape> {
     Some(Shape::new(side(a.rows, b.rows)?, side(a.cols, b.cols)?))
 }
 
+/// # Functions of two numbers
+/// For operations of your own.
 impl<T: Float> Tape<T> {
     /// Appends an operation of two operands with the shape rule of [`add`](Tape::add), such as [`Broadcast`] of
     /// a function of your own.

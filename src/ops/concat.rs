@@ -4,6 +4,8 @@ use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Joining
+/// Several matrices below or beside each other.
 impl<T: Float> Tape<T> {
     /// The operands below each other: m₁×n, m₂×n, … give (m₁ + m₂ + …)×n.
     ///

@@ -7,6 +7,8 @@ use crate::Float;
 use crate::linalg::{reduce, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Choice
+/// One of two operands, as a condition says.
 impl<T: Float> Tape<T> {
     /// `a` where the entry of `condition` is not 0, and `b` where it is. This is `where` of NumPy and PyTorch,
     /// which is a keyword in Rust.

@@ -6,6 +6,8 @@ use crate::Float;
 use crate::linalg::{reduce, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Cross-entropy
+/// From logits and labels.
 impl<T: Float> Tape<T> {
     /// Mean over the rows i of −ln pᵢⱼ with p = softmax(x) and j = labelsᵢ, of m×k logits and m labels:
     /// 1×1.

@@ -7,6 +7,8 @@ use crate::linalg::PIECE;
 use crate::linalg::simd::vectorize;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Running sums
+/// Down the rows, along the columns.
 impl<T: Float> Tape<T> {
     /// Running sums down the rows of m×n, each column on its own: yᵢⱼ = x₀ⱼ + … + xᵢⱼ, m×n. This is `cumsum`
     /// with axis 0 in NumPy and dimension 0 in PyTorch. The last row is [`sum_rows`](Tape::sum_rows).

@@ -6,6 +6,8 @@ use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
+/// # Dropout
+/// With a mask that is drawn.
 impl<T: Float> Tape<T> {
     /// Sets each entry to 0 with probability `p`, on its own, and divides the others by 1 − p, so that
     /// the mean stays.

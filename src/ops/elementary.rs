@@ -4,6 +4,8 @@ use super::{Op, Unary, pass_if};
 use crate::Float;
 use crate::tape::{Args, Tape, Var};
 
+/// # Elementary functions
+/// Entry by entry.
 impl<T: Float> Tape<T> {
     /// −x.
     ///

@@ -121,6 +121,8 @@ pub fn pass_if<T: Float>(condition: bool, dy: T) -> T {
     if condition { dy } else { T::ZERO }
 }
 
+/// # Functions of one number
+/// For operations of your own.
 impl<T: Float> Tape<T> {
     /// Appends an operation of one operand whose result has the same shape, such as [`Elementwise`] of a
     /// function of your own.

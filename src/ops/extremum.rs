@@ -6,6 +6,8 @@ use crate::Float;
 use crate::linalg::simd::vectorize;
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
+/// # Extrema
+/// The larger and the smaller of two, and the largest entry.
 impl<T: Float> Tape<T> {
     /// The larger of a and b, entry by entry, broadcast as [`add`](Tape::add). NaN if either is.
     ///

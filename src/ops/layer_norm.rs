@@ -6,6 +6,8 @@ use crate::Float;
 use crate::linalg::{Moments, centre, dot, dot3};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Layer normalisation
+/// Row by row.
 impl<T: Float> Tape<T> {
     /// γ ∘ x̂ᵢ + β with x̂ᵢ = (xᵢ − μᵢ)/√(σᵢ² + ε) for every row i of m×n, with its mean μᵢ and its
     /// population variance σᵢ², and γ and β of 1×n: m×n.

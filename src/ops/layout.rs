@@ -4,6 +4,8 @@ use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Shapes
+/// The same entries in another shape or order.
 impl<T: Float> Tape<T> {
     /// The transpose of m×n: n×m, yⱼᵢ = xᵢⱼ. Before a product, [`matmul_nt`](Tape::matmul_nt) and
     /// [`matmul_tn`](Tape::matmul_tn) do without the copy.

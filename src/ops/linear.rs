@@ -4,6 +4,8 @@ use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Affine maps
+/// A product and a row of biases.
 impl<T: Float> Tape<T> {
     /// X·W + b of m×k, k×n and the row b, 1×n, which is added to every row: m×n.
     ///

@@ -9,6 +9,8 @@ use crate::Float;
 use crate::linalg::reduce;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Pointwise losses
+/// The mean over all entries.
 impl<T: Float> Tape<T> {
     /// Mean squared error, mean of (a − b)² over all entries: 1×1.
     ///

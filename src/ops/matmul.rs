@@ -4,6 +4,8 @@ use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Products of matrices
+/// With either side transposed.
 impl<T: Float> Tape<T> {
     /// A·B of m×k and k×n: m×n.
     ///

@@ -6,6 +6,8 @@ use crate::Float;
 use crate::linalg::norm_squared;
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
+/// # Norms
+/// Over all entries, the rows, the columns.
 impl<T: Float> Tape<T> {
     /// ‖x‖ = √Σ xᵢⱼ² over all entries: 1×1. Of no entries: 0.
     ///

@@ -8,6 +8,8 @@ use crate::tape::{Args, Backward, Forward, Operation, Param, Shape, Tape, Var};
 /// How many parameters go into one node; more make several nodes, which are added.
 const GROUP: usize = 32;
 
+/// # Penalties
+/// On parameters.
 impl<T: Float> Tape<T> {
     /// λ/2 · Σ‖w‖² over all entries of the given parameters: 1×1. Of no parameters: the constant 0.
     ///

@@ -4,6 +4,8 @@ use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Single entries
+/// One of each row.
 impl<T: Float> Tape<T> {
     /// From each row i of m×n the entry in column `columns`ᵢ: m×1. With the logarithms of probabilities and
     /// labels, the log-likelihood of each sample.

@@ -5,6 +5,8 @@ use crate::Float;
 use crate::linalg::simd::{any, vectorize};
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
+/// # Powers
+/// Entry by entry.
 impl<T: Float> Tape<T> {
     /// xᵖ for an integer p, by repeated multiplication. x⁰ is 1 with the slope 0, also at x = 0.
     ///

@@ -5,6 +5,8 @@ use crate::Float;
 use crate::linalg::{self, reduce, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Sums and means
+/// Over all entries, the rows, the columns.
 impl<T: Float> Tape<T> {
     /// Σ of all entries: 1×1. Of no entries: 0.
     ///

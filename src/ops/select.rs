@@ -7,6 +7,8 @@ use crate::Float;
 use crate::linalg::simd::vectorize;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Parts
+/// Rows and columns, by range or by index.
 impl<T: Float> Tape<T> {
     /// The rows `range` of m×n: one row per number in the range.
     ///

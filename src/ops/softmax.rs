@@ -6,6 +6,8 @@ use crate::linalg::simd::vectorize;
 use crate::linalg::{dot, reduce, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Sum, Tape, Var};
 
+/// # Softmax
+/// And its logarithm, per row.
 impl<T: Float> Tape<T> {
     /// pᵢⱼ = e^(xᵢⱼ) / Σₗ e^(xᵢₗ) in every row i of m×n: m×n.
     ///

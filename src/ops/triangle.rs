@@ -6,6 +6,8 @@ use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
+/// # Triangles
+/// One side of a diagonal, as in a causal mask.
 impl<T: Float> Tape<T> {
     /// The lower triangle of m×n: the entries with j − i ≤ `diagonal` stay, and `fill` takes the place of all
     /// others. The shape stays.

@@ -6,6 +6,8 @@ use crate::Float;
 use crate::linalg::{centre, centre_columns};
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
+/// # Variances
+/// Over all entries, the rows, the columns.
 impl<T: Float> Tape<T> {
     /// Population variance Σ(x − μ)²/N of all N entries, with their mean μ: 1×1. Of no entries: NaN.
     ///

@@ -85,6 +85,8 @@ impl Watch {
     }
 }
 
+/// # Anomalies
+/// Where the first number that is not finite came from.
 impl<T: Float> Tape<T> {
     /// Switches the watch for NaN and infinities on or off, and forgets what was found before.
     ///

@@ -24,6 +24,8 @@ impl<T: Float> fmt::Display for Tape<T> {
 /// The graph in the DOT language of Graphviz: see [`Tape::dot`].
 pub struct Dot<'a, T: Float>(&'a Tape<T>);
 
+/// # Printing
+/// The graph as text and as a drawing.
 impl<T: Float> Tape<T> {
     /// The graph in the DOT language: `dot -Tsvg` draws it. Parameters are boxes, constants are dashed.
     pub fn dot(&self) -> Dot<'_, T> {

@@ -15,6 +15,8 @@ pub(crate) struct NodeView<'a> {
     pub inputs: &'a [u32],
 }
 
+/// # Inspection
+/// What stands on the tape, node by node.
 impl<T: Float> Tape<T> {
     /// Bytes that a node takes, without its numbers.
     pub(crate) fn node_bytes() -> usize {

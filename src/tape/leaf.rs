@@ -11,6 +11,8 @@ use super::node::{Leaf, Operation, Param, Shape, Var};
 use super::{Phase, Tape};
 use crate::Float;
 
+/// # Leaves
+/// What brings numbers onto the tape: parameters, buffers, constants, variables.
 impl<T: Float> Tape<T> {
     /// A trainable parameter. It stays through every [`rewind`](Tape::rewind).
     ///

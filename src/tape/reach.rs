@@ -3,6 +3,8 @@
 use super::{Param, Tape, Var};
 use crate::Float;
 
+/// # Reach
+/// What depends on what.
 impl<T: Float> Tape<T> {
     /// The trained parameters that `loss` does not depend on: no backward pass from it gives them a
     /// gradient, and no optimizer moves them. Time and memory are linear in the number of nodes.

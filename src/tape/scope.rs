@@ -7,6 +7,8 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 use super::{Param, Shape, Tape, Var};
 use crate::Float;
 
+/// # Formulas
+/// Operations written as expressions.
 impl<T: Float> Tape<T> {
     /// Runs `formula`, in which values are expressions: operands of + − × ÷, with every operation as a method.
     ///

@@ -43,6 +43,8 @@ impl<'a, T: Float> Iterator for Slots<'a, T> {
     }
 }
 
+/// # Parameters
+/// As an optimizer sees them: values and gradients, one behind the other.
 impl<T: Float> Tape<T> {
     /// All parameters, buffers included, in the order in which they were made.
     pub fn params(&self) -> impl ExactSizeIterator<Item = Param> + use<T> {

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::*;
+use crate::MatrixRef;
 
 /// The message of the panic that `f` ends with.
 #[track_caller]

@@ -1,5 +1,6 @@
 //! A model on data it does not learn from.
 
+use super::check::check_fit;
 use crate::data::{Batches, Dataset};
 use crate::metrics::{ConfusionMatrix, Evaluation, SeenClasses};
 use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
@@ -41,7 +42,7 @@ pub fn evaluate<T: Float>(
     data: &Dataset,
 ) -> Result<Evaluation> {
     tape.rewind();
-    super::fit::check_fit(module, loss, tape, data)?;
+    check_fit(module, loss, tape, data)?;
     let classes = loss.link().classes(module.outputs(tape, data.features()));
     evaluate_seen(module, loss, tape, data, &SeenClasses::all(classes))
 }
@@ -61,7 +62,7 @@ pub fn evaluate_seen<T: Float>(
     seen: &SeenClasses,
 ) -> Result<Evaluation> {
     tape.rewind();
-    super::fit::check_fit(module, loss, tape, data)?;
+    check_fit(module, loss, tape, data)?;
     let link = loss.link();
     let (mut confusion, mut wrong) = (None, None);
     let mut labels = Vec::with_capacity(EVALUATION_ROWS);

@@ -1,6 +1,7 @@
 //! Training: the loop over batches, what it measures, and the record of it.
 
 mod audit;
+mod check;
 mod early_stopping;
 mod evaluate;
 mod fit;

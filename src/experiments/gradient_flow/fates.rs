@@ -1,6 +1,5 @@
 //! What became of networks whose gradients vanish, stay or explode.
 
-use super::report::{fate, flow_of};
 use super::{DEEP, Flow, NORMS, Run, title};
 use crate::experiments::Outcome;
 use crate::report::{Claim, fixed, rounded};
@@ -151,6 +150,27 @@ fn rank_correlation(pairs: &[(f64, f64)]) -> f64 {
     let middle = (pairs.len() as f64 - 1.0) / 2.0;
     let sum = |x: &[f64], y: &[f64]| x.iter().zip(y).map(|(x, y)| (x - middle) * (y - middle)).sum::<f64>();
     sum(&a, &b) / (sum(&a, &a) * sum(&b, &b)).sqrt()
+}
+
+/// Ratios between which a gradient counts as kept, fixed before any was measured: below it vanishes, above it explodes.
+const KEPT: std::ops::RangeInclusive<f64> = 0.1..=10.0;
+
+/// What becomes of a gradient. Where all inputs are 0 there is none, and the ratio is not a number.
+pub(super) fn fate(ratio: f64) -> &'static str {
+    if ratio.is_nan() {
+        "is nowhere"
+    } else if KEPT.contains(&ratio) {
+        "stays"
+    } else if ratio < *KEPT.start() {
+        "vanishes"
+    } else {
+        "explodes"
+    }
+}
+
+/// The gradients of a network before the run.
+pub(super) fn flow_of<'a>(flows: &'a [Flow], run: &Run) -> Option<&'a Flow> {
+    flows.iter().find(|f| (f.activation, f.norm, f.depth) == (run.activation, run.norm, DEEP))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What is claimed of gradient flow, and shown.
 
-use super::fates::{self, Learning};
+use super::fates::{self, Learning, fate, flow_of};
 use super::theory::Variances;
 use super::{ACTIVATIONS, DEEP, DEPTHS, Flow, NORMS, RATE, Row, Run, title};
 use crate::Float;
@@ -112,22 +112,6 @@ pub(super) fn variances(outcome: &mut Outcome, all: &[Row], width: usize, seeds:
         outcome.number(format!("{label}: backward factor in theory"), b);
     }
     outcome.table(table);
-}
-
-/// Ratios between which a gradient counts as kept, fixed before any was measured: below it vanishes, above it explodes.
-const KEPT: std::ops::RangeInclusive<f64> = 0.1..=10.0;
-
-/// What becomes of a gradient. Where all inputs are 0 there is none, and the ratio is not a number.
-pub(super) fn fate(ratio: f64) -> &'static str {
-    if ratio.is_nan() {
-        "is nowhere"
-    } else if KEPT.contains(&ratio) {
-        "stays"
-    } else if ratio < *KEPT.start() {
-        "vanishes"
-    } else {
-        "explodes"
-    }
 }
 
 /// What tells the depths apart.
@@ -353,9 +337,4 @@ pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classes:
     }
     outcome.figure(&figure);
     outcome.table(table);
-}
-
-/// The gradients of a network before the run.
-pub(super) fn flow_of<'a>(flows: &'a [Flow], run: &Run) -> Option<&'a Flow> {
-    flows.iter().find(|f| (f.activation, f.norm, f.depth) == (run.activation, run.norm, DEEP))
 }

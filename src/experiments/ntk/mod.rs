@@ -1,13 +1,15 @@
 //! How wide networks come to be kernel machines.
 
 mod few;
+pub mod study;
 
 use nalgebra::DMatrix;
+
+use study::{LazyOptions, LazyPoint, LazyRun, kernel_distance, lazy_training};
 
 use super::statistics::{Fit, mean_and_deviation};
 use super::{Context, Experiment, Outcome};
 use crate::models::kernel::{InfiniteNetwork, Nonlinearity, Samples};
-use crate::models::ntk::{LazyOptions, LazyPoint, LazyRun, kernel_distance, lazy_training};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
 use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::{Float, Result};

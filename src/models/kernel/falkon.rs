@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
+use super::super::conjugate_gradients::{IterativeProgress, check_iterations, conjugate_gradients, working};
 use super::centres::{Centres, check_count, factor_centres};
-use super::conjugate_gradients::{IterativeProgress, check_iterations, conjugate_gradients, working};
 use super::expansion::Expansion;
 use super::functions::Kernel;
 use super::gram::{check_kernel, cross_block};

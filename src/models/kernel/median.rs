@@ -2,7 +2,7 @@
 
 use rand::seq::index;
 
-use super::functions::Pairwise;
+use super::pairwise::Pairwise;
 use super::samples::Samples;
 use crate::linalg::reduce;
 use crate::rng::{Purpose, stream};

@@ -12,7 +12,6 @@
 //! **λ** is that of K + nλI everywhere; other programs call nλ the ridge.
 
 mod centres;
-mod conjugate_gradients;
 mod exact;
 mod expansion;
 mod falkon;
@@ -26,12 +25,13 @@ mod machine;
 mod median;
 mod nystrom;
 mod options;
+mod pairwise;
 mod path;
 mod samples;
 mod targets;
 
+pub use super::conjugate_gradients::IterativeProgress;
 pub use centres::{Centres, leverage_scores};
-pub use conjugate_gradients::IterativeProgress;
 pub use exact::KernelRidge;
 pub use expansion::Expansion;
 pub use falkon::{Falkon, FalkonOptions, falkon, falkon_observed};

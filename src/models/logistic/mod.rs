@@ -76,7 +76,7 @@ impl LogisticOptions {
     /// # Errors
     /// [`Error::Setting`] if it is negative or not finite.
     pub fn check(&self) -> Result<()> {
-        check_lambda(self.lambda)
+        check::<f64>("lambda", self.lambda, Range::NOT_NEGATIVE).map(drop)
     }
 }
 
@@ -300,7 +300,7 @@ impl LogisticRegression {
     /// be without samples; [`Error::Setting`] for λ.
     pub fn derivatives(&self, x: &DMatrix<f64>, labels: &[usize], lambda: f64) -> Result<Derivatives> {
         let rows = self.rows_of(x)?;
-        check_lambda(lambda)?;
+        check::<f64>("lambda", lambda, Range::NOT_NEGATIVE)?;
         check_labels(labels, rows.n, self.classes)?;
         let (p, k) = (rows.p, self.theta.ncols());
         let one = |labels: &[usize], theta: &DMatrix<f64>| {
@@ -396,7 +396,7 @@ impl Rows {
 
     fn fit(&self, labels: &[usize], classes: usize, options: &LogisticOptions) -> Result<LogisticRegression> {
         let LogisticOptions { scheme, lambda, max_steps, .. } = *options;
-        check_lambda(lambda)?;
+        check::<f64>("lambda", lambda, Range::NOT_NEGATIVE)?;
         if max_steps == 0 {
             return Err(Error::setting("max_steps", "0 is not at least 1"));
         }
@@ -454,10 +454,6 @@ fn against(labels: &[usize], class: usize) -> Vec<usize> {
 fn row_major(x: &DMatrix<f64>) -> Vec<f64> {
     // The transpose's columns are the rows, one behind the other.
     x.transpose().as_slice().to_vec()
-}
-
-fn check_lambda(lambda: f64) -> Result<()> {
-    check::<f64>("lambda", lambda, Range::NOT_NEGATIVE).map(drop)
 }
 
 fn check_labels(labels: &[usize], n: usize, classes: usize) -> Result<()> {

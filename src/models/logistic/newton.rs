@@ -1,7 +1,10 @@
 //! Newton's method: iteratively reweighted least squares, to the exact optimum.
 
+use std::ops::ControlFlow;
+
 use nalgebra::DMatrix;
 
+use super::super::conjugate_gradients::conjugate_gradients;
 use super::problem::{Point, Problem};
 use crate::linalg::{dot, symmetric_eigen};
 use crate::{Error, Result};
@@ -46,7 +49,7 @@ pub(super) fn minimise(problem: &Problem<'_>, max_steps: usize, direct: bool) ->
         } else {
             // The forcing term of an inexact Newton method that converges superlinearly: Dembo, Eisenstat
             // and Steihaug, "Inexact Newton Methods", SIAM J. Numer. Anal. 19, 1982.
-            conjugate_gradient_step(problem, &point, (norm / first).sqrt().min(0.1))
+            conjugate_gradient_step(problem, &point, (norm / first).sqrt().min(0.1))?
         };
         check_finite(dot(&step, &step), count)?;
         let change = problem.scores(&step);
@@ -125,38 +128,23 @@ fn direct_step(problem: &Problem<'_>, point: &Point) -> Result<Vec<f64>> {
 
 /// −H⁻¹g by conjugate gradients with the diagonal of H as preconditioner, to a residual of `tolerance`
 /// times the gradient.
-fn conjugate_gradient_step(problem: &Problem<'_>, point: &Point, tolerance: f64) -> Vec<f64> {
+///
+/// # Errors
+/// [`Error::NonFinite`] if a product with H overflows.
+fn conjugate_gradient_step(problem: &Problem<'_>, point: &Point, tolerance: f64) -> Result<Vec<f64>> {
     let diagonal = problem.hessian_diagonal(&point.probabilities);
-    let precondition = |r: &[f64]| -> Vec<f64> {
-        r.iter().zip(&diagonal).map(|(r, d)| if *d > 0.0 { r / d } else { 0.0 }).collect()
-    };
     let side = diagonal.len();
-    let mut step = vec![0.0; side];
-    let mut residual: Vec<f64> = point.gradient.iter().map(|g| -g).collect();
-    let mut z = precondition(&residual);
-    let mut direction = z.clone();
-    let mut rho = dot(&residual, &z);
-    let target = tolerance * tolerance * rho;
-    for _ in 0..10 * side {
-        let product = problem.hessian_times(&point.probabilities, &direction);
-        let curvature = dot(&direction, &product);
-        // Flat to within rounding: nothing more to be had.
-        if curvature.is_nan() || curvature <= 0.0 {
-            break;
-        }
-        let length = rho / curvature;
-        add(&mut step, length, &direction);
-        add(&mut residual, -length, &product);
-        z = precondition(&residual);
-        let next = dot(&residual, &z);
-        if next <= target {
-            break;
-        }
-        let beta = next / rho;
-        direction.iter_mut().zip(&z).for_each(|(d, z)| *d = z + beta * *d);
-        rho = next;
-    }
-    step
+    let target = DMatrix::from_iterator(side, 1, point.gradient.iter().map(|g| -g));
+    let apply = |p: &DMatrix<f64>, _: &mut dyn FnMut(_) -> _| {
+        Ok(DMatrix::from_vec(side, 1, problem.hessian_times(&point.probabilities, p.as_slice())))
+    };
+    let precondition = |r: &DMatrix<f64>| {
+        let scaled = r.iter().zip(&diagonal).map(|(r, d)| if *d > 0.0 { r / d } else { 0.0 });
+        DMatrix::from_iterator(side, 1, scaled)
+    };
+    let go_on = &mut |_| ControlFlow::Continue(());
+    let (step, _) = conjugate_gradients(target, 10 * side, tolerance, apply, precondition, go_on)?;
+    Ok(step.as_slice().to_vec())
 }
 
 /// Whether there are parameters that separate the classes, so that without a penalty the objective falls

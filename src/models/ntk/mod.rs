@@ -10,19 +10,13 @@
 //! - [`Linearization`]: the model that is linear in θ and touches f at θ₀.
 //! - [`Dynamics`]: its training by gradient descent or flow, for any time, in closed form.
 //! - [`NtkMlp`]: a finite network in the parametrisation that has the limit.
-//! - [`kernel_convergence`] and [`lazy_training`]: how far networks of some width are from the limit.
 
 mod dynamics;
 mod empirical;
 mod linearization;
 mod network;
-mod study;
 
 pub use dynamics::Dynamics;
 pub use empirical::{NtkOptions, Outputs, empirical_cross_ntk, empirical_ntk, jacobian};
 pub use linearization::Linearization;
 pub use network::NtkMlp;
-pub use study::{
-    KernelDistance, LazyOptions, LazyPoint, LazyRun, kernel_convergence, kernel_distance, lazy_training,
-    log_log_slope,
-};

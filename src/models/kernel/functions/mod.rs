@@ -24,20 +24,10 @@ pub use polynomial::Polynomial;
 pub use rbf::Rbf;
 
 use super::median::{median_distance, median_gamma};
+pub use super::pairwise::Pairwise;
 use super::samples::Samples;
 use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
-
-/// What a kernel is a function of, besides ‖x‖² and ‖y‖².
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pairwise {
-    /// ⟨x, y⟩.
-    InnerProduct,
-    /// ‖x − y‖² = Σ (xᵢ − yᵢ)².
-    SquaredDistance,
-    /// ‖x − y‖₁ = Σ |xᵢ − yᵢ|.
-    ManhattanDistance,
-}
 
 /// A positive semi-definite kernel k(x, y).
 pub trait Kernel<T: Float>: Debug + Send + Sync {

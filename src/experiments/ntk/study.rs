@@ -2,25 +2,14 @@
 
 use nalgebra::DMatrix;
 
-use super::{Dynamics, NtkMlp, NtkOptions, Outputs, empirical_cross_ntk, empirical_ntk};
-use crate::linalg::{centre, norm_squared};
+use crate::linalg::norm_squared;
 use crate::models::kernel::{InfiniteNetwork, Ntk, Samples, gram};
+use crate::models::ntk::{Dynamics, NtkMlp, NtkOptions, Outputs, empirical_cross_ntk, empirical_ntk};
 use crate::nn::{Mode, Module};
 use crate::optim::{Optimizer, Sgd};
 use crate::rng::{Purpose, stream};
 use crate::tape::Tape;
 use crate::{Error, Float, Result};
-
-/// The mean over some seeds of [`kernel_distance`] for a width.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct KernelDistance {
-    /// Numbers in each hidden layer.
-    pub width: usize,
-    /// Mean of ‖Θ̂ − Θ‖_F/‖Θ‖_F.
-    pub mean: f64,
-    /// The standard deviation of a single seed's, with n − 1; 0 for one seed.
-    pub deviation: f64,
-}
 
 /// ‖Θ̂ − Θ‖_F/‖Θ‖_F on `x`: the empirical kernel of a network with one output, drawn by `seed`, against the
 /// kernel of its limit.
@@ -32,66 +21,12 @@ pub struct KernelDistance {
 /// # Errors
 /// [`Error::Setting`] if the width is 0 or beyond memory.
 pub fn kernel_distance(network: &InfiniteNetwork, x: &Samples<f64>, width: usize, seed: u64) -> Result<f64> {
-    distance_to(&gram(&Ntk(*network), x), network, x, width, seed)
-}
-
-/// [`kernel_distance`] for some widths, over the seeds 0, 1, … of each.
-///
-/// # Errors
-/// As [`kernel_distance`]; [`Error::Setting`] if there are no seeds.
-pub fn kernel_convergence(
-    network: &InfiniteNetwork,
-    x: &Samples<f64>,
-    widths: &[usize],
-    seeds: u64,
-) -> Result<Vec<KernelDistance>> {
-    if seeds == 0 {
-        return Err(Error::setting("seeds", "0: must be at least 1"));
-    }
     let limit = gram(&Ntk(*network), x);
-    let at = |width: &usize| {
-        let distances: Vec<f64> =
-            (0..seeds).map(|seed| distance_to(&limit, network, x, *width, seed)).collect::<Result<_>>()?;
-        let n = seeds as f64;
-        let mean = distances.iter().sum::<f64>() / n;
-        let squares = centre(&distances, &mut vec![0.0; distances.len()]).squares;
-        Ok(KernelDistance { width: *width, mean, deviation: (squares / Float::max(n - 1.0, 1.0)).sqrt() })
-    };
-    widths.iter().map(at).collect()
-}
-
-fn distance_to(
-    limit: &DMatrix<f64>,
-    network: &InfiniteNetwork,
-    x: &Samples<f64>,
-    width: usize,
-    seed: u64,
-) -> Result<f64> {
     let mut tape = Tape::new();
     let rng = &mut stream(seed, Purpose::Init);
     let mlp = NtkMlp::new(&mut tape, network, x.features(), width, 1, rng)?;
     let theta = empirical_ntk(&mlp, &mut tape, x, NtkOptions::new(Outputs::All))?;
-    Ok((theta - limit).norm() / limit.norm())
-}
-
-/// The slope of the least-squares line through (ln x, ln y): p where y ∝ xᵖ.
-///
-/// # Panics
-/// If there are fewer than two points, or one is not above 0.
-#[track_caller]
-pub fn log_log_slope(points: &[(f64, f64)]) -> f64 {
-    assert!(points.len() >= 2, "log_log_slope: {} points make no line", points.len());
-    assert!(points.iter().all(|(x, y)| *x > 0.0 && *y > 0.0), "log_log_slope: a point is not above 0");
-    let logs: Vec<_> = points.iter().map(|(x, y)| (Float::ln(*x), Float::ln(*y))).collect();
-    let n = logs.len() as f64;
-    let (mx, my) = logs.iter().fold((0.0, 0.0), |(a, b), (x, y)| (a + x / n, b + y / n));
-    let (mut sx, mut sy, mut xx, mut xy) = (0.0, 0.0, 0.0, 0.0);
-    for (x, y) in logs {
-        let (dx, dy) = (x - mx, y - my);
-        (sx, sy, xx, xy) = (sx + dx, sy + dy, xx + dx * dx, xy + dx * dy);
-    }
-    // Without what the rounding of the means has added.
-    (xy - sx * sy / n) / (xx - sx * sx / n)
+    Ok((theta - &limit).norm() / limit.norm())
 }
 
 /// How a network is trained beside its linearization.

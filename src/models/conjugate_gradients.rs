@@ -103,8 +103,8 @@ fn finite(x: f64, iteration: usize) -> Result<f64> {
         return Ok(x);
     }
     Err(Error::NonFinite(format!(
-        "conjugate gradients: iteration {iteration} has met {x}; the kernel's values are beyond the number \
-         type: another kernel setting, scaled features or f64 may help"
+        "conjugate gradients: iteration {iteration} has met {x}; values are beyond the number type: scaled \
+         features, another kernel setting or f64 may help"
     )))
 }
 

@@ -1,0 +1,51 @@
+//! What must hold before training, and after each step.
+
+use crate::nn::loss::{Link, Loss};
+use crate::nn::{Module, ModuleExt};
+use crate::tape::Tape;
+use crate::{Dataset, Error, Float, Result};
+
+/// Whether the module, the data and the loss belong together.
+pub(super) fn check_fit<T: Float>(
+    module: &dyn Module<T>,
+    loss: &dyn Loss<T>,
+    tape: &mut Tape<T>,
+    data: &Dataset,
+) -> Result<()> {
+    let needed = loss.outputs(data)?;
+    let (features, kind) = (data.features(), if loss.link().classifies() { "classes" } else { "targets" });
+    let of_data = format!("the data has {features} features and {needed} {kind}");
+    if let Some(inputs) = module.inputs().filter(|inputs| *inputs != features) {
+        return Err(Error::Data(format!("{} takes {inputs} features, but {of_data}", module.describe())));
+    }
+    let outputs = module.outputs(tape, features);
+    // A classifier may know more classes than the data has.
+    let enough = match loss.link() {
+        Link::Identity | Link::Binary => needed == outputs,
+        _ => needed <= outputs,
+    };
+    if !enough {
+        return Err(Error::Data(format!("{} gives {outputs} outputs, but {of_data}", module.describe())));
+    }
+    if data.is_empty() {
+        return Err(Error::Data("there are no samples".into()));
+    }
+    Ok(())
+}
+
+/// Whether all that is kept beside the trained parameters, such as running statistics, is finite.
+pub(super) fn check_buffers<T: Float>(tape: &Tape<T>) -> Result<()> {
+    for p in tape.params().filter(|p| !tape.is_trained(*p)) {
+        if let Some(at) = tape.value_slice(p).iter().position(|x| !x.is_finite()) {
+            let (value, cols) = (tape.value_slice(p)[at], tape.param_shape(p).cols);
+            let (row, column) = (at / cols, at % cols);
+            return Err(Error::NonFinite(format!(
+                "{} is {value} at ({row}, {column}): a statistic of the batches leaves the range of {}: scale the \
+                 features, or use f64",
+                tape.name(p),
+                T::NAME
+            )));
+        }
+    }
+    Ok(())
+}
