@@ -7,6 +7,7 @@ mod logistic;
 mod mlp;
 mod network;
 pub mod ntk;
+mod pool;
 mod predictor;
 
 pub use logistic::{Derivatives, LogisticOptions, LogisticRegression, Scheme};

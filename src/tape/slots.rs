@@ -143,7 +143,8 @@ impl<T: Float> Tape<T> {
 
     /// Sets the gradients of all parameters to zero.
     pub fn zero_grad(&mut self) {
-        let n = self.param_numbers();
+        // A clone of the parameters alone has no gradients yet.
+        let n = self.param_numbers().min(self.grads.len());
         self.grads[..n].fill(T::ZERO);
         // What a pass that broke off has left there is gone.
         self.walking = false;

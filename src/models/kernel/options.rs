@@ -24,7 +24,7 @@ impl RidgeOptions {
     }
 
     /// nλ.
-    pub(super) fn ridge(&self, n: usize) -> f64 {
+    pub(crate) fn ridge(&self, n: usize) -> f64 {
         self.lambda * n as f64
     }
 

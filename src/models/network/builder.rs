@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 
+use super::super::pool::Pool;
 use super::Network;
-use super::pool::Pool;
 use crate::data::preprocess::{TargetScale, Transform};
 use crate::metrics::SeenClasses;
 use crate::models::{Inputs, Task};

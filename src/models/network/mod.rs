@@ -1,14 +1,13 @@
 //! [`Network`]: a network with its tape, trained, measured and asked.
 
 mod builder;
-mod pool;
 
 pub use builder::NetworkBuilder;
 
 use std::fmt;
 use std::sync::Arc;
 
-use pool::Pool;
+use super::pool::Pool;
 
 use super::predictor::errors;
 use super::{Inputs, Predictor, Task};

@@ -68,14 +68,25 @@ impl<'a, T: Float> Linearization<'a, T> {
         let kept = tape.param_values().to_vec();
         tape.rewind();
         tape.param_values_mut().copy_from_slice(&self.origin);
-        let mut out = DMatrix::<T>::zeros(x.len(), self.model.outputs(tape, x.features()));
-        for i in 0..x.len() {
-            for_gradients(self.model, tape, x.rows().row(i), |o, value, gradient| {
-                out[(i, o)] = value + dot(gradient, &step);
-            });
-        }
-        tape.rewind();
+        let out = outputs_after(self.model, tape, &step, x);
         tape.param_values_mut().copy_from_slice(&kept);
         out
     }
+}
+
+/// f(x; θ₀) + Σ_p ∂f(x; θ₀)/∂θ_p·step_p, n×k, at the parameters θ₀ on the tape, which is rewound.
+pub(super) fn outputs_after<T: Float>(
+    model: &dyn Module<T>,
+    tape: &mut Tape<T>,
+    step: &[T],
+    x: &Samples<T>,
+) -> DMatrix<T> {
+    let mut out = DMatrix::<T>::zeros(x.len(), model.outputs(tape, x.features()));
+    for i in 0..x.len() {
+        for_gradients(model, tape, x.rows().row(i), |o, value, gradient| {
+            out[(i, o)] = value + dot(gradient, step);
+        });
+    }
+    tape.rewind();
+    out
 }

@@ -9,14 +9,17 @@
 //! - [`empirical_ntk`]: Θ of any [`Module`](crate::nn::Module) at the parameters on its tape.
 //! - [`Linearization`]: the model that is linear in θ and touches f at θ₀.
 //! - [`Dynamics`]: its training by gradient descent or flow, for any time, in closed form.
+//! - [`TangentRidge`]: ridge regression with Θ̂, as a [`Predictor`](crate::models::Predictor).
 //! - [`NtkMlp`]: a finite network in the parametrisation that has the limit.
 
 mod dynamics;
 mod empirical;
 mod linearization;
 mod network;
+mod ridge;
 
 pub use dynamics::Dynamics;
 pub use empirical::{NtkOptions, Outputs, empirical_cross_ntk, empirical_ntk, jacobian};
 pub use linearization::Linearization;
 pub use network::NtkMlp;
+pub use ridge::TangentRidge;
