@@ -8,6 +8,7 @@ use nalgebra::DMatrix;
 
 use super::affine::Affine;
 use super::idx::{Bytes, IdxData};
+use crate::float::power_below;
 use crate::memory::{collected, reserve, try_collected, with_room};
 use crate::{Error, Float, Result};
 
@@ -459,6 +460,13 @@ impl Dataset {
     /// The weight of every row; `None` where all count the same.
     pub fn weights(&self) -> Option<&[f64]> {
         self.weights.as_deref().map(Vec::as_slice)
+    }
+
+    /// 1; or, where the weights are so large or so small that products with them leave the range, a power of two that
+    /// brings them near 1. For means, in which it cancels.
+    pub(crate) fn weight_unit(&self) -> f64 {
+        let largest = self.weights().unwrap_or_default().iter().copied().fold(0.0, f64::max);
+        if largest == 0.0 || (1e-100..=1e100).contains(&largest) { 1.0 } else { power_below(largest) }
     }
 
     /// The class index of row `i`.

@@ -138,6 +138,16 @@ pub trait Float:
     fn is_nan(self) -> bool;
 }
 
+/// 2⁻ᵏ for `size` in [2ᵏ, 2ᵏ⁺¹); 1 for 0.
+pub(crate) fn power_below(size: f64) -> f64 {
+    if size == 0.0 {
+        return 1.0;
+    }
+    let exponent = ((size.to_bits() >> 52) & 0x7ff) as i32 - 1023;
+    // Both the power and its inverse are normal numbers.
+    Float::powi(2.0f64, -exponent.clamp(-1020, 1020))
+}
+
 macro_rules! implement {
     ($t:ident, $bits:ident, $erf:ident, $sin:ident, $cos:ident, $pow:ident) => {
         impl Float for $t {

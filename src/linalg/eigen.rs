@@ -5,6 +5,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::cpu::kernels_are_safe;
 use super::portable;
+use super::svd::{extreme_exponent, times_power};
 use crate::{Error, Float, Result};
 
 /// A = V·diag(λ)·Vᵀ of a symmetric matrix.
@@ -21,7 +22,8 @@ pub struct SymmetricEigen<T: Float> {
 /// The sign of each vector is fixed: its entry of largest magnitude is positive.
 ///
 /// # Errors
-/// [`Error::NonFinite`] if an entry is NaN or infinite, or the iteration does not converge.
+/// [`Error::NonFinite`] if an entry is NaN or infinite, an eigenvalue leaves the range of `T`, or the iteration does
+/// not converge.
 ///
 /// # Panics
 /// If `a` is not square.
@@ -37,7 +39,12 @@ pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
         return Ok(SymmetricEigen { values: DVector::zeros(0), vectors: DMatrix::zeros(0, 0) });
     }
     let failed = |why: String| Error::NonFinite(format!("symmetric_eigen: no convergence at n = {n}{why}"));
-    let (values, mut vectors) = if kernels_are_safe() {
+    // Products of three entries occur on the way.
+    let lower = (0..n).flat_map(|j| a.as_slice()[j * n + j..(j + 1) * n].iter());
+    let exponent = extreme_exponent(lower);
+    let scaled = (exponent != 0).then(|| a.map(|x| times_power(x, -exponent)));
+    let a = scaled.as_ref().unwrap_or(a);
+    let (mut values, mut vectors) = if kernels_are_safe() {
         let decomposition = MatRef::from_column_major_slice(a.as_slice(), n, n)
             .self_adjoint_eigen(faer::Side::Lower)
             .map_err(|e| failed(format!(": {e:?}")))?;
@@ -46,6 +53,13 @@ pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
     } else {
         portable::symmetric_eigen(a).ok_or_else(|| failed(String::new()))?
     };
+    if exponent != 0 {
+        values.iter_mut().for_each(|value| *value = times_power(*value, exponent));
+        if !values.iter().all(|value| value.is_finite()) {
+            let why = format!("symmetric_eigen: an eigenvalue leaves the range of {}", T::NAME);
+            return Err(Error::NonFinite(why));
+        }
+    }
     for mut column in vectors.column_iter_mut() {
         let largest = column.iter().fold(T::ZERO, |m, x| if x.abs() > m.abs() { *x } else { m });
         if largest < T::ZERO {
@@ -82,6 +96,27 @@ mod tests {
         }
         let SymmetricEigen { values, vectors } = symmetric_eigen(&DMatrix::from_element(1, 1, -3.0)).unwrap();
         assert_eq!((values[0], vectors[0]), (-3.0, 1.0));
+    }
+
+    #[test]
+    fn at_the_ends_of_the_range() {
+        fn check<T: Float>(entries: [f64; 3], expected: [f64; 2], tolerance: f64) {
+            let [a, b, c] = entries.map(T::of);
+            let found = symmetric_eigen(&DMatrix::from_row_slice(2, 2, &[a, b, b, c])).unwrap().values;
+            for (found, right) in found.iter().zip(expected) {
+                let error = (found.to_f64() - right).abs() / expected[1];
+                assert!(error < tolerance, "{found:e}, not {right:e}");
+            }
+        }
+        check::<f32>([2e-38, 1e-38, 2e-38], [1e-38, 3e-38], 1e-6);
+        check::<f64>([2e-310, 1e-310, 2e-310], [1e-310, 3e-310], 1e-12);
+        check::<f32>([1.7e38, 1.7e38, 1.7e38], [0.0, 3.4e38], 1e-6);
+        for n in [2, 3] {
+            let error = symmetric_eigen(&DMatrix::from_element(n, n, 3e38f32)).unwrap_err().to_string();
+            assert!(error.contains("leaves the range of f32"), "{error}");
+            let tiny = symmetric_eigen(&DMatrix::from_element(n, n, 1e-40f32)).unwrap();
+            assert!((tiny.values[n - 1] / (n as f32 * 1e-40) - 1.0).abs() < 1e-3, "{}", tiny.values);
+        }
     }
 
     #[test]

@@ -58,24 +58,31 @@ pub(crate) fn centre<T: Float>(x: &[T], centred: &mut [T]) -> Moments<T> {
 }
 
 /// For each column j of m×`means.len()`, row-major: `means`ⱼ, `centred` ← x − meansⱼ, and `squares`ⱼ ← Σ of
-/// their squares, over the m rows; ∞ where that leaves the range of the type. Of no rows: NaN, and 0.
+/// their squares over the m rows, divided by `divisor`; ∞ where that leaves the range of the type. Of no rows: NaN,
+/// and 0/`divisor`.
 ///
 /// A column of equal numbers gives exactly 0. Three passes over the numbers and no memory of its own.
 ///
 /// # Panics
 /// If the lengths do not fit.
-pub(crate) fn centre_columns<T: Float>(x: &[T], centred: &mut [T], means: &mut [T], squares: &mut [T]) {
+pub(crate) fn centre_columns<T: Float>(
+    x: &[T],
+    centred: &mut [T],
+    means: &mut [T],
+    squares: &mut [T],
+    divisor: T,
+) {
     let cols = means.len();
     assert!(x.len() == centred.len() && squares.len() == cols, "centre_columns: the lengths differ");
     if x.is_empty() {
         means.fill(T::NAN);
-        return squares.fill(T::ZERO);
+        return squares.fill(T::ZERO / divisor);
     }
     let (m, first) = (T::of((x.len() / cols) as f64), &x[..cols]);
     if x.len() == cols {
         for j in 0..cols {
             let moments = centre(&x[j..=j], &mut centred[j..=j]);
-            (means[j], squares[j]) = (moments.mean, moments.squares);
+            (means[j], squares[j]) = (moments.mean, moments.squares / divisor);
         }
         return;
     }
@@ -120,11 +127,13 @@ pub(crate) fn centre_columns<T: Float>(x: &[T], centred: &mut [T], means: &mut [
     );
     for j in 0..cols {
         let column = x[j..].iter().step_by(cols).copied();
-        if !squares[j].is_finite()
+        let sum = squares[j];
+        squares[j] = sum / divisor;
+        if !sum.is_finite()
             && let Some(scaled) = Huge::of(column.clone())
         {
             means[j] = T::of(scaled.mean / scaled.scale);
-            squares[j] = T::of(scaled.squares / scaled.scale / scaled.scale);
+            squares[j] = T::of(scaled.squares / divisor.to_f64() / scaled.scale / scaled.scale);
             for (d, x) in centred[j..].iter_mut().step_by(cols).zip(column) {
                 *d = T::of(scaled.centred(x) / scaled.scale);
             }
@@ -223,7 +232,7 @@ mod tests {
             let matrix: Vec<T> = x.iter().flat_map(|x| std::iter::repeat_n(*x, cols)).collect();
             let (mut centred, mut means, mut sums) =
                 (vec![T::NAN; matrix.len()], vec![T::NAN; cols], vec![T::NAN; cols]);
-            centre_columns(&matrix, &mut centred, &mut means, &mut sums);
+            centre_columns(&matrix, &mut centred, &mut means, &mut sums, T::ONE);
             means.iter().for_each(|found| close(*found, mean));
             sums.iter().for_each(|found| close(*found, T::of(squares).to_f64()));
             let (moments, alone) = of(x);

@@ -34,7 +34,7 @@ pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
     }
     let k = m.min(n);
     // Products of three entries occur on the way.
-    let exponent = extreme_exponent(a);
+    let exponent = extreme_exponent(a.iter());
     let scaled = (exponent != 0).then(|| a.map(|x| times_power(x, -exponent)));
     let a = scaled.as_ref().unwrap_or(a);
     let failed = |why: String| Error::NonFinite(format!("thin_svd: no convergence for {m}×{n}{why}"));
@@ -66,10 +66,10 @@ pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
     Ok(ThinSvd { u, values, v })
 }
 
-/// e, with 2ᵉ about the largest magnitude of a matrix, where that is so large or so small that products of three
-/// entries leave the range of `T`; or else 0.
-fn extreme_exponent<T: Float>(a: &DMatrix<T>) -> i32 {
-    let largest = a.iter().fold(0.0f64, |m, x| Float::max(m, x.to_f64().abs()));
+/// e, with 2ᵉ about the largest magnitude of some entries, where that is so large or so small that products of three
+/// of them leave the range of `T`; or else 0.
+pub(super) fn extreme_exponent<'a, T: Float>(entries: impl Iterator<Item = &'a T>) -> i32 {
+    let largest = entries.fold(0.0f64, |m, x| Float::max(m, x.to_f64().abs()));
     let safe = if size_of::<T>() == 4 { 30 } else { 300 };
     let exponent = if largest == 0.0 { 0 } else { libm::ilogb(largest) };
     // 2¹⁰⁷⁴ is no f64, so the exponent stops at −1000.
@@ -77,7 +77,7 @@ fn extreme_exponent<T: Float>(a: &DMatrix<T>) -> i32 {
 }
 
 /// x·2ᵉ.
-fn times_power<T: Float>(x: T, e: i32) -> T {
+pub(super) fn times_power<T: Float>(x: T, e: i32) -> T {
     T::of(libm::scalbn(x.to_f64(), e))
 }
 

@@ -1,5 +1,6 @@
 //! From scores to a class: the one place where that is done.
 
+use crate::memory::filled;
 use crate::{Error, Float, Result};
 
 /// The index of the largest score; `None` where that is undecided.
@@ -68,7 +69,7 @@ impl SeenClasses {
     /// # Errors
     /// [`Error::Data`] if a label is not below `classes`.
     pub fn of_labels(labels: &[u32], classes: usize) -> Result<SeenClasses> {
-        let mut seen = vec![false; classes];
+        let mut seen = filled(classes, false, "the classes")?;
         for (row, label) in labels.iter().enumerate() {
             let Some(seen) = seen.get_mut(*label as usize) else {
                 let why = format!("row {row}: label {label} is not below the {classes} classes");

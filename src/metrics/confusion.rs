@@ -7,6 +7,7 @@ use super::accuracy::check_predicted;
 use super::argmax::argmax;
 use super::input::{Weights, check_labels, check_pairs};
 use super::sum::{Sum, total};
+use crate::memory::filled;
 use crate::{Error, Float, Result};
 
 /// Counts of samples by true class (row) and predicted class (column), and of those that are
@@ -53,7 +54,8 @@ impl ConfusionMatrix {
     ///
     /// # Errors
     /// [`Error::Data`] if labels, predictions and weights do not pair, a label or a class is not below
-    /// `classes`, or a weight is negative or not finite. There may be no samples.
+    /// `classes`, or a weight is negative or not finite; [`Error::Memory`] for too many classes. There may be no
+    /// samples.
     pub fn of<P>(labels: &[u32], predicted: &[P], classes: usize, weights: Option<&[f64]>) -> Result<Self>
     where
         P: Copy + Into<Option<usize>>,
@@ -62,7 +64,9 @@ impl ConfusionMatrix {
         check_pairs(name, labels.len(), predicted.len(), "predictions")?;
         check_labels(name, labels, classes)?;
         check_predicted(name, predicted, classes)?;
-        let mut matrix = ConfusionMatrix::new(classes);
+        let places = classes.checked_add(1).and_then(|columns| columns.checked_mul(classes));
+        let counts = filled(places.unwrap_or(usize::MAX), 0, "the confusion matrix")?;
+        let mut matrix = ConfusionMatrix { classes, counts, weights: None, names: None };
         if !labels.is_empty() || weights.is_some_and(|weights| !weights.is_empty()) {
             let weights = Weights::new(name, labels.len(), weights)?;
             for (i, (label, class)) in labels.iter().zip(predicted).enumerate() {

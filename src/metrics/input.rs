@@ -1,6 +1,7 @@
 //! What all metrics check before they count.
 
 use super::sum::total;
+use crate::float::power_below;
 use crate::{Error, Result};
 
 /// An error of the metric `metric`.
@@ -48,7 +49,9 @@ impl<'a> Weights<'a> {
     /// Σ wᵢ·value(i)/Σ wᵢ over `n` samples. A sample of weight 0 adds nothing, whatever its value.
     pub fn mean(&self, n: usize, value: impl Fn(usize) -> f64) -> f64 {
         let weighted = (0..n).map(|i| (self.of(i), i)).filter(|(w, _)| *w > 0.0);
-        total(weighted.map(|(w, i)| w * value(i))) / self.total
+        // In the unit of the weights, so that no product leaves the range.
+        let unit = power_below(self.total);
+        total(weighted.map(|(w, i)| w * unit * value(i))) / (self.total * unit)
     }
 }
 

@@ -85,8 +85,7 @@ impl<T: Float> Operation<T> for BatchStatistics {
         let m = T::of(shape.rows as f64);
         let (y, saved) = cx.y_and_saved();
         let (means, variances) = y.split_at_mut(shape.cols);
-        centre_columns(x, saved, means, variances);
-        variances.iter_mut().for_each(|sum| *sum /= m);
+        centre_columns(x, saved, means, variances, m);
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {

@@ -97,14 +97,22 @@ impl<T: Float> Operation<T> for CrossEntropy {
             let of_label = if label == top { -rest } else { delta[label] - T::ONE };
             losses[i] = if smoothing > T::ZERO {
                 delta.iter_mut().for_each(|delta| *delta -= floor);
-                let mean = reduce(x, x, |x, _| row.shifted(x)) / classes;
+                let mut mean = reduce(x, x, |x, _| row.shifted(x)) / classes;
+                if !mean.is_finite() {
+                    mean = reduce(x, x, |x, _| row.shifted(x) / classes);
+                }
                 pass_if(smoothing != T::ONE, (T::ONE - smoothing) * loss) + smoothing * (ln - mean)
             } else {
                 loss
             };
             delta[label] = of_label + (smoothing - floor);
         });
-        y[0] = sum(losses) / T::of(shape.rows as f64);
+        let n = T::of(shape.rows as f64);
+        y[0] = sum(losses) / n;
+        if !y[0].is_finite() && !losses.is_empty() {
+            // The mean of finite numbers is finite even where their sum overflows.
+            y[0] = reduce(losses, losses, |loss, _| loss / n);
+        }
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {

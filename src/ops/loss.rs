@@ -88,6 +88,12 @@ pub(super) trait Pointwise<T: Float>: Sync {
 
     fn value(a: T, b: T, args: &Args<T>) -> T;
 
+    /// value/n, also where the value alone leaves the range of the type.
+    #[inline(always)]
+    fn share(a: T, b: T, n: T, args: &Args<T>) -> T {
+        Self::value(a, b, args) / n
+    }
+
     /// The partial derivatives for a and b, times dy: what [`Unary::backward`](super::Unary::backward) says.
     fn backward_a(a: T, b: T, dy: T, args: &Args<T>) -> T;
     fn backward_b(a: T, b: T, dy: T, args: &Args<T>) -> T;
@@ -111,7 +117,7 @@ impl<T: Float, L: Pointwise<T>> Operation<T> for MeanOf<L> {
         let n = T::of(a.len() as f64);
         let mean = total / n;
         // The mean of finite numbers is finite even where their sum overflows: the sum of x/n then.
-        let mend = || reduce(a, b, move |a, b| L::value(a, b, &args) / n);
+        let mend = || reduce(a, b, move |a, b| L::share(a, b, n, &args));
         cx.y()[0] = if mean.is_finite() || a.is_empty() { mean } else { mend() };
     }
 
@@ -146,6 +152,10 @@ impl<T: Float> Pointwise<T> for Squared {
     fn value(a: T, b: T, _: &Args<T>) -> T {
         (a - b) * (a - b)
     }
+    fn share(a: T, b: T, n: T, _: &Args<T>) -> T {
+        let d = a / n.sqrt() - b / n.sqrt();
+        d * d
+    }
     #[inline(always)]
     fn backward_a(a: T, b: T, dy: T, _: &Args<T>) -> T {
         ((a - b) + (a - b)) * dy
@@ -162,6 +172,9 @@ impl<T: Float> Pointwise<T> for Absolute {
     #[inline(always)]
     fn value(a: T, b: T, _: &Args<T>) -> T {
         (a - b).abs()
+    }
+    fn share(a: T, b: T, n: T, _: &Args<T>) -> T {
+        (a / n - b / n).abs()
     }
     #[inline(always)]
     fn backward_a(a: T, b: T, dy: T, _: &Args<T>) -> T {
@@ -195,6 +208,14 @@ impl<T: Float> Pointwise<T> for Huber {
     fn value(a: T, b: T, args: &Args<T>) -> T {
         let (d, delta, half) = ((a - b).abs(), args.scalars[0], T::of(0.5));
         if d <= delta { half * d * d } else { delta * (d - half * delta) }
+    }
+    fn share(a: T, b: T, n: T, args: &Args<T>) -> T {
+        let (part, delta) = ((a / n - b / n).abs(), args.scalars[0]);
+        if (a - b).abs() <= delta {
+            Self::value(a, b, args) / n
+        } else {
+            delta * (part - T::of(0.5) * delta / n)
+        }
     }
     #[inline(always)]
     fn backward_a(a: T, b: T, dy: T, args: &Args<T>) -> T {

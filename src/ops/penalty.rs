@@ -2,7 +2,7 @@
 
 use super::{Op, pass_if};
 use crate::Float;
-use crate::linalg::norm_squared;
+use crate::linalg::{norm_squared, reduce};
 use crate::tape::{Args, Backward, Forward, Operation, Param, Shape, Tape, Var};
 
 /// How many parameters go into one node; more make several nodes, which are added.
@@ -54,7 +54,13 @@ impl<T: Float> Operation<T> for L2 {
     fn forward(&self, mut cx: Forward<'_, T>) {
         let total: T = (0..cx.inputs()).map(|k| norm_squared(cx.x(k))).sum();
         let lambda = cx.args().scalars[0];
-        cx.y()[0] = pass_if(lambda != T::ZERO, T::of(0.5) * lambda * total);
+        let mut y = T::of(0.5) * lambda * total;
+        if lambda != T::ZERO && !(total.is_finite() && total > T::MIN_POSITIVE / T::EPSILON) {
+            // Squares that are out of range where their product with λ is not.
+            let root = (T::of(0.5) * lambda).sqrt();
+            y = (0..cx.inputs()).map(|k| reduce(cx.x(k), cx.x(k), |w, _| (root * w) * (root * w))).sum();
+        }
+        cx.y()[0] = pass_if(lambda != T::ZERO, y);
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
@@ -109,6 +115,19 @@ mod tests {
         }
         let nothing = tape.l2_penalty(&[], 2.0);
         assert_eq!(tape.item(nothing), 0.0);
+    }
+
+    #[test]
+    fn squares_out_of_range() {
+        let of = |w: f32, lambda: f32| {
+            let mut tape = Tape::<f32>::default();
+            let w = tape.param_slice(1, 2, &[w, 0.0]);
+            let y = tape.l2_penalty(&[w], lambda);
+            tape.item(y)
+        };
+        assert!((of(1e20, 1e-10) / 5e29 - 1.0).abs() < 1e-6);
+        assert!((of(1e-25, 1e30) / 5e-21 - 1.0).abs() < 1e-6);
+        assert_eq!((of(0.0, 1e30), of(1e30, 1e10)), (0.0, f32::INFINITY));
     }
 
     #[test]

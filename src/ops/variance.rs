@@ -94,15 +94,15 @@ impl Variance {
     }
 }
 
-/// deviations ← x − mean; returns Σ of their squares.
-fn deviations<T: Float>(x: &[T], deviations: &mut [T], mean: &mut T) -> T {
+/// deviations ← x − mean; returns Σ of their squares over `divisor`, which may be finite where Σ is not.
+fn deviations<T: Float>(x: &[T], deviations: &mut [T], mean: &mut T, divisor: T) -> T {
     let moments = centre(x, deviations);
     *mean = moments.mean;
     if moments.scale == T::ONE {
-        return moments.squares;
+        return moments.squares / divisor;
     }
     deviations.iter_mut().for_each(|d| *d /= moments.scale);
-    moments.squares / moments.scale / moments.scale
+    moments.squares / divisor / moments.scale / moments.scale
 }
 
 impl<T: Float> Operation<T> for Variance {
@@ -115,18 +115,17 @@ impl<T: Float> Operation<T> for Variance {
         let count = self.over.count(shape);
         let (y, saved) = cx.y_and_saved();
         let (saved, means) = saved.split_at_mut(shape.len());
+        let divisor = self.divisor::<T>(count);
         match self.over {
-            Over::All => y[0] = deviations(x, saved, &mut means[0]),
+            Over::All => y[0] = deviations(x, saved, &mut means[0], divisor),
             Over::Cols => {
                 for (i, (y, mean)) in y.iter_mut().zip(means).enumerate() {
                     let row = i * shape.cols..(i + 1) * shape.cols;
-                    *y = deviations(&x[row.clone()], &mut saved[row], mean);
+                    *y = deviations(&x[row.clone()], &mut saved[row], mean, divisor);
                 }
             }
-            Over::Rows => centre_columns(x, saved, means, y),
+            Over::Rows => centre_columns(x, saved, means, y, divisor),
         }
-        let divisor = self.divisor::<T>(count);
-        y.iter_mut().for_each(|y| *y /= divisor);
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
@@ -250,6 +249,11 @@ mod tests {
         assert_eq!(y, f64::INFINITY);
         assert!((dx[2] / 7.5e19 - 1.0).abs() < 1e-6, "{dx:?}");
         assert_eq!(of(|t, x| t.variance_rows(x), 2, &[3e38, -3e38]).0, f64::INFINITY);
+        // Only the sum of the squares is beyond it.
+        let x = [1e19, -1e19, 1e19, -1e19];
+        close(of(|t, x| t.variance(x), 1, &x).0, 1e38);
+        close(of(|t, x| t.variance_cols(x), 1, &x).0, 1e38);
+        close(of(|t, x| t.variance_rows(x), 4, &x).0, 1e38);
         let x = DMatrix::from_row_slice(1, 2, &[1e14, 1e14 + 1.0]);
         assert_eq!((value(BIASED[0], &x)[0], value(BIASED[2], &x)[0]), (0.25, 0.25));
         assert_eq!(value(BIASED[1], &x.transpose())[0], 0.25);

@@ -71,7 +71,9 @@ impl<T: Float> Average<T> {
         self.check("update", tape);
         let weight = T::of(self.decay.map_or(1.0 / self.updates as f64, |decay| 1.0 - decay));
         for (a, x) in self.values.iter_mut().zip(tape.param_values()) {
-            *a += weight * (*x - *a);
+            let way = *x - *a;
+            // Between ends of opposite sign the way may be out of range where the average is not.
+            *a = if way.is_finite() { *a + weight * way } else { *a * (T::ONE - weight) + weight * *x };
         }
     }
 

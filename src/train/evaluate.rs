@@ -66,11 +66,11 @@ pub fn evaluate_seen<T: Float>(
     let link = loss.link();
     let (mut confusion, mut wrong) = (None, None);
     let mut labels = Vec::with_capacity(EVALUATION_ROWS);
-    let (mut total, mut weight) = (0.0, 0.0);
+    let (mut total, mut weight, unit) = (0.0, 0.0, data.weight_unit());
     for_blocks(module, tape, data, |tape, output, rows| {
         let batch = Batch::new(data, rows, false, &mut labels);
         let batch_loss = loss.forward(tape, output, &batch);
-        let batch_weight: f64 = (0..rows.len()).map(|i| batch.weight(i)).sum();
+        let batch_weight: f64 = (0..rows.len()).map(|i| batch.weight(i) * unit).sum();
         total += tape.item(batch_loss).to_f64() * batch_weight;
         weight += batch_weight;
         if link.classifies() {

@@ -193,6 +193,8 @@ struct Steps<'a, T: Float> {
     labels: Vec<usize>,
     /// The classes among the training samples: no other is an answer.
     seen: SeenClasses,
+    /// [`Dataset::weight_unit`].
+    weight_unit: f64,
     /// Where steps may be left out.
     buffers: Option<Buffers<T>>,
     motion: Motion<T>,
@@ -255,6 +257,7 @@ impl<'a, T: Float> Steps<'a, T> {
             batches,
             labels: Vec::with_capacity(batch.min(train.len())),
             seen: SeenClasses::of_labels(train.labels().unwrap_or_default(), classes)?,
+            weight_unit: train.weight_unit(),
             buffers: options.clip.skips().then(|| Buffers::of(tape)),
             motion: Motion::of(tape),
             count,
@@ -311,7 +314,7 @@ impl<'a, T: Float> Steps<'a, T> {
                     buffers.restore(run.tape);
                 }
             } else {
-                let weight: f64 = (0..batch.len()).map(|i| batch.weight(i)).sum();
+                let weight: f64 = (0..batch.len()).map(|i| batch.weight(i) * self.weight_unit).sum();
                 sums.steps += 1;
                 sums.samples += rows.len();
                 sums.weight += weight;

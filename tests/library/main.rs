@@ -31,6 +31,7 @@ mod op_gradients;
 mod optimizers;
 mod predictors;
 mod random_graphs;
+mod range;
 mod reference;
 mod rosenbrock;
 mod schedules;

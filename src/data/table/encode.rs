@@ -32,16 +32,45 @@ impl Schema {
         self.encode(&read_file(path.as_ref(), options, &texts, || ())?)
     }
 
+    /// A schema that was written by hand, or changed in its file, may be none.
+    fn check(&self) -> Result<()> {
+        let wrong = |column: &str, why: &str| Err(Error::Data(format!("schema: column {column}: {why}")));
+        for feature in &self.features {
+            let Code::Texts { texts, fill } = &feature.code else { continue };
+            if !texts.is_sorted_by(|a, b| a < b) {
+                return wrong(&feature.column, "its texts are not in alphabetical order, each once");
+            }
+            if let Some(fill) = fill.filter(|fill| *fill >= texts.len()) {
+                return wrong(
+                    &feature.column,
+                    &format!("fill is {fill}, but there are {} texts", texts.len()),
+                );
+            }
+        }
+        match &self.target {
+            Some(Target { column, kind: TargetKind::Texts(texts) }) if !texts.is_sorted_by(|a, b| a < b) => {
+                wrong(column, "its classes are not in alphabetical order, each once")
+            }
+            Some(Target { column, kind: TargetKind::ClassNumbers(numbers) })
+                if !numbers.is_sorted_by(|a, b| a < b) =>
+            {
+                wrong(column, "its classes do not ascend")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Makes numbers of a table, the one it was fitted to or another.
     ///
     /// Columns are found by name: their order does not matter, and others are passed over. The target's
     /// column may be absent, or missing in every row; then the data has no labels.
     ///
     /// # Errors
-    /// [`Error::Data`] if a column is absent, or is text where numbers are expected or the other way round.
+    /// [`Error::Data`] if the schema is not as `fit` makes it, a column is absent, or is text where numbers are expected or the other way round.
     /// [`Error::Table`], with the line, if a cell is missing and may not be, a text of a text column was not
     /// there when the schema was fitted, or a class was not. [`Error::Data`] if the memory does not suffice.
     pub fn encode(&self, table: &Table) -> Result<Encoded> {
+        self.check()?;
         let columns: Vec<&Column> =
             self.features.iter().map(|feature| table.column(&feature.column)).collect::<Result<_>>()?;
         let target = self.target.as_ref().and_then(|target| {

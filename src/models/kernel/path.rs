@@ -10,6 +10,7 @@ use super::options::{RidgeOptions, check_lambda};
 use super::samples::{Samples, seen_classes};
 use super::targets::{Scales, check_targets};
 use crate::linalg::{SymmetricEigen, symmetric_eigen};
+use crate::memory::collected;
 use crate::metrics::SeenClasses;
 use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
@@ -169,8 +170,13 @@ pub fn lambda_grid(from: f64, to: f64, count: usize) -> Result<Vec<f64>> {
     check::<f64>("lambda", from, Range::POSITIVE)?;
     check::<f64>("lambda", to, Range::POSITIVE)?;
     let (a, b) = (Float::ln(from), Float::ln(to));
-    let at = |i: usize| Float::exp(a + (b - a) * i as f64 / (count.max(2) - 1) as f64);
-    Ok((0..count).map(at).collect())
+    let last = count.saturating_sub(1);
+    let at = |i: usize| match i {
+        0 => from,
+        i if i == last => to,
+        i => Float::exp(a + (b - a) * i as f64 / last as f64),
+    };
+    collected((0..count).map(at), "the values of lambda")
 }
 
 impl<T: Float> PathPoint<T> {

@@ -7,6 +7,7 @@ use nalgebra::DMatrix;
 
 use crate::data::Dataset;
 use crate::linalg::norm_squared;
+use crate::memory::filled;
 use crate::metrics::SeenClasses;
 use crate::{Error, Float, Result};
 
@@ -160,7 +161,9 @@ pub fn one_vs_rest<T: Float>(labels: &[u32], classes: usize) -> Result<DMatrix<T
         let label = labels[row];
         return Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes")));
     }
-    Ok(DMatrix::from_fn(labels.len(), classes, |i, j| if labels[i] as usize == j { T::ONE } else { -T::ONE }))
+    let mut targets = filled(labels.len().saturating_mul(classes), -T::ONE, "the targets")?;
+    labels.iter().enumerate().for_each(|(i, label)| targets[*label as usize * labels.len() + i] = T::ONE);
+    Ok(DMatrix::from_vec(labels.len(), classes, targets))
 }
 
 /// The columns that hold the largest target of some row: with targets of [`one_vs_rest`], the classes that

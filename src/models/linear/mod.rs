@@ -90,7 +90,7 @@ impl LinearRegression {
         RidgePath::weighted(x, y, weights, options.intercept)?.model(options.lambda)
     }
 
-    /// The same for the features and targets of a data set; the features keep their names.
+    /// The same for the features and targets of a data set, with its weights; the features keep their names.
     ///
     /// # Errors
     /// As [`fit`](Self::fit), and [`Error::Data`] if it has no targets.

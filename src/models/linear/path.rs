@@ -2,9 +2,10 @@
 
 use nalgebra::{DMatrix, RowDVector};
 
-use super::problem::{Problem, power_below};
+use super::problem::Problem;
 use super::{LinearRegression, product, view};
 use crate::data::Dataset;
+use crate::float::power_below;
 use crate::linalg::{dot, norm_squared, sum, thin_svd};
 use crate::settings::{self, Range};
 use crate::{Error, Float, Result};
@@ -97,7 +98,7 @@ impl RidgePath {
         RidgePath::build(Problem::new(x, y, Some(weights), intercept)?, intercept)
     }
 
-    /// The same for the features and targets of a data set; the features keep their names.
+    /// The same for the features and targets of a data set, with its weights; the features keep their names.
     ///
     /// # Errors
     /// [`Error::Data`] as [`LinearRegression::fit_dataset`].
@@ -105,7 +106,11 @@ impl RidgePath {
         if data.target_width() == 0 {
             return Err(Error::Data("linear regression needs targets that are numbers".into()));
         }
-        let path = RidgePath::new(&data.to_matrix(), &data.targets_matrix(), intercept)?;
+        let (x, y) = (data.to_matrix(), data.targets_matrix());
+        let path = match data.weights() {
+            Some(weights) => RidgePath::weighted(&x, &y, weights, intercept)?,
+            None => RidgePath::new(&x, &y, intercept)?,
+        };
         Ok(RidgePath { names: data.feature_names().map(<[String]>::to_vec), ..path })
     }
 
@@ -203,14 +208,21 @@ impl RidgePath {
     /// # Errors
     /// [`Error::Setting`] if there are none; as [`at`](Self::at).
     pub fn best(&self, lambdas: &[f64]) -> Result<RidgePoint> {
-        let mut best: Option<RidgePoint> = None;
+        // In the unit of the targets: the squares themselves may all be 0, or infinite.
+        let (n, unit) = (self.shape.0, power_below(self.y.amax()));
+        let weight = |i: usize| self.weights.as_ref().map_or(1.0, |w| w[i]);
+        let mut best: Option<(f64, RidgePoint)> = None;
         for lambda in lambdas {
             let point = self.at(*lambda)?;
-            if best.as_ref().is_none_or(|b| point.leave_one_out_error < b.leave_one_out_error) {
-                best = Some(point);
+            let residuals = point.leave_one_out_residuals.iter().map(|r| r * unit).enumerate();
+            let squares: Vec<f64> = residuals.map(|(at, r)| weight(at % n) * r * r).collect();
+            let error = sum(&squares);
+            if best.as_ref().is_none_or(|(least, _)| error < *least) {
+                best = Some((error, point));
             }
         }
-        best.ok_or_else(|| Error::setting("lambda", "there is no value to choose from"))
+        best.map(|(_, point)| point)
+            .ok_or_else(|| Error::setting("lambda", "there is no value to choose from"))
     }
 
     /// The factor to use for λ, and nλ in the scale of the decomposed matrix.

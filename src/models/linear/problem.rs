@@ -2,6 +2,7 @@
 
 use nalgebra::{DMatrix, RowDVector};
 
+use crate::float::power_below;
 use crate::linalg::{dot, sum};
 use crate::{Error, Float, Result};
 
@@ -52,16 +53,6 @@ impl Problem {
         }
         Ok(Problem { x, y, x_mean, y_mean, weights, plain, scale })
     }
-}
-
-/// 2⁻ᵏ for `size` in [2ᵏ, 2ᵏ⁺¹); 1 for 0.
-pub(super) fn power_below(size: f64) -> f64 {
-    if size == 0.0 {
-        return 1.0;
-    }
-    let exponent = ((size.to_bits() >> 52) & 0x7ff) as i32 - 1023;
-    // Both the power and its inverse are normal numbers.
-    Float::powi(2.0, -exponent.clamp(-1020, 1020))
 }
 
 /// Subtracts the weighted mean, whose rounding is corrected, and returns it. What is constant becomes 0

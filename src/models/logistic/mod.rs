@@ -146,20 +146,31 @@ impl LogisticRegression {
         classes: usize,
         options: &LogisticOptions,
     ) -> Result<Self> {
-        Rows::from_matrix(x, options.intercept)?.fit(labels, classes, options)
+        Rows::from_matrix(x, options.intercept)?.fit(labels, None, classes, options)
     }
 
-    /// The same for the labels and features of a data set.
+    /// The same for the labels and features of a data set, and its weights: the mean of the losses is weighted, and
+    /// samples of weight 0 are left out.
     ///
     /// # Errors
     /// As [`fit`](Self::fit), and [`Error::Data`] if it has no labels.
     pub fn fit_dataset(data: &Dataset, options: &LogisticOptions) -> Result<Self> {
+        if let Some(weights) = data.weights().filter(|weights| weights.contains(&0.0)) {
+            let rows: Vec<usize> = (0..data.len()).filter(|row| weights[*row] > 0.0).collect();
+            return LogisticRegression::fit_dataset(&data.subset(&rows), options);
+        }
         let Some(labels) = data.labels() else {
             return Err(Error::Data("logistic regression needs class labels".into()));
         };
         let labels: Vec<usize> = labels.iter().map(|label| *label as usize).collect();
         let rows = Rows::new(&data.to_rows(), data.len(), data.features(), options.intercept)?;
-        rows.fit(&labels, data.classes(), options)
+        // Divided by the largest first, so that no sum overflows.
+        let weights = data.weights().map(|weights| {
+            let largest = weights.iter().copied().fold(0.0, f64::max);
+            let total: f64 = weights.iter().map(|w| w / largest).sum();
+            weights.iter().map(|w| w / largest / total * weights.len() as f64).collect::<Vec<_>>()
+        });
+        rows.fit(&labels, weights.as_deref(), data.classes(), options)
     }
 
     /// The model of given weights d×k and biases 1×k, with k = 1 for the binary scheme and the number of
@@ -305,7 +316,7 @@ impl LogisticRegression {
         let (p, k) = (rows.p, self.theta.ncols());
         let one = |labels: &[usize], theta: &DMatrix<f64>| {
             let k = theta.ncols();
-            let problem = Problem { x: &rows.x, labels, p, k, d: p - 1, lambda };
+            let problem = Problem { x: &rows.x, labels, weights: None, p, k, d: p - 1, lambda };
             let point = problem.at(&row_major(theta));
             let hessian = DMatrix::from_vec(p * k, p * k, problem.hessian(&point.probabilities)?);
             let gradient = DMatrix::from_row_slice(p, k, &point.gradient);
@@ -394,7 +405,13 @@ impl Rows {
         Mat::new(&self.x, self.n, self.p)
     }
 
-    fn fit(&self, labels: &[usize], classes: usize, options: &LogisticOptions) -> Result<LogisticRegression> {
+    fn fit(
+        &self,
+        labels: &[usize],
+        weights: Option<&[f64]>,
+        classes: usize,
+        options: &LogisticOptions,
+    ) -> Result<LogisticRegression> {
         let LogisticOptions { scheme, lambda, max_steps, .. } = *options;
         check::<f64>("lambda", lambda, Range::NOT_NEGATIVE)?;
         if max_steps == 0 {
@@ -416,7 +433,7 @@ impl Rows {
             return Err(Error::Data(format!("logistic: class {class} has no samples, so that {why}")));
         }
         let one = |labels: &[usize], k: usize| {
-            let problem = Problem { x: &self.x, labels, p: self.p, k, d: self.d, lambda };
+            let problem = Problem { x: &self.x, labels, weights, p: self.p, k, d: self.d, lambda };
             newton::minimise(&problem, max_steps, self.p * k <= newton::DIRECT)
         };
         let k = if scheme == Scheme::Binary { 1 } else { classes };

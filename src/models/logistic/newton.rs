@@ -213,7 +213,7 @@ mod tests {
                 (0..n).map(|i| usize::from(x[i * p] + standard_normal(&mut rng) > 0.0)).collect();
             let labels: Vec<usize> =
                 labels.iter().enumerate().map(|(i, l)| if k == 3 && i % 3 == 0 { 2 } else { *l }).collect();
-            let problem = Problem { x: &x, labels: &labels, p, k, d: p - 1, lambda };
+            let problem = Problem { x: &x, labels: &labels, weights: None, p, k, d: p - 1, lambda };
             let scores = |direct| {
                 let (theta, steps) = minimise(&problem, 100, direct).unwrap();
                 assert!(steps < 30, "{steps}");

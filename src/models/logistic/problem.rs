@@ -14,6 +14,8 @@ pub(super) struct Problem<'a> {
     pub x: &'a [f64],
     /// The class of each of the n rows; with one column of Θ, 0 or 1.
     pub labels: &'a [usize],
+    /// A weight above 0 for each row, with a mean of 1.
+    pub weights: Option<&'a [f64]>,
     /// Columns of X.
     pub p: usize,
     /// Columns of Θ.
@@ -57,6 +59,14 @@ impl Problem<'_> {
         g
     }
 
+    /// Multiplies the `width` numbers of each row by its weight.
+    fn weigh(&self, values: &mut [f64], width: usize) {
+        let Some(weights) = self.weights else { return };
+        for (row, weight) in values.chunks_mut(width).zip(weights) {
+            row.iter_mut().for_each(|x| *x *= weight);
+        }
+    }
+
     pub fn penalty(&self, theta: &[f64]) -> f64 {
         0.5 * self.lambda * norm_squared(&theta[..self.d * self.k])
     }
@@ -69,6 +79,8 @@ impl Problem<'_> {
         for (((z, p), r), (loss, &label)) in rows.zip(losses.iter_mut().zip(self.labels)) {
             *loss = if self.k == 1 { binary(z[0], label, p, r) } else { softmax(z, label, p, r) };
         }
+        self.weigh(&mut losses, 1);
+        self.weigh(&mut residuals, self.k);
         let value = sum(&losses) / self.n() as f64 + self.penalty(theta);
         let gradient = self.pull_back(&residuals, theta);
         Point { z, probabilities, value, gradient }
@@ -85,6 +97,7 @@ impl Problem<'_> {
                 u.iter_mut().zip(p).for_each(|(u, p)| *u = p * (*u - mean));
             }
         }
+        self.weigh(&mut u, self.k);
         self.pull_back(&u, v)
     }
 
@@ -96,7 +109,8 @@ impl Problem<'_> {
     /// The diagonal of the Hessian, p×k.
     pub fn hessian_diagonal(&self, probabilities: &[f64]) -> Vec<f64> {
         let squares: Vec<f64> = self.x.iter().map(|x| x * x).collect();
-        let weights: Vec<f64> = probabilities.iter().map(|p| p * (1.0 - p)).collect();
+        let mut weights: Vec<f64> = probabilities.iter().map(|p| p * (1.0 - p)).collect();
+        self.weigh(&mut weights, self.k);
         let ones = vec![1.0; self.p * self.k];
         Problem { x: &squares, ..*self }.pull_back(&weights, &ones)
     }
@@ -115,6 +129,7 @@ impl Problem<'_> {
                     let s = self.curvature(probabilities, j, l) / n as f64;
                     weighted.iter_mut().zip(x).for_each(|(w, x)| *w = s * x);
                 }
+                self.weigh(&mut weighted, p.max(1));
                 gemm(&mut block, false, Mat::new(self.x, n, p).t(), Mat::new(&weighted, n, p));
                 for r in 0..p {
                     for s in 0..p {

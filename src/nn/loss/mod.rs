@@ -153,8 +153,10 @@ impl Link {
             _ => to.copy_from_slice(row),
         }
         let max = to.iter().fold(f64::NEG_INFINITY, |max, z| Float::max(max, *z));
-        to.iter_mut().for_each(|p| *p = Float::exp(*p - max));
-        let total: f64 = to.iter().sum();
+        // Beside a single +∞ all others are 0.
+        to.iter_mut().for_each(|p| *p = if *p == max { 1.0 } else { Float::exp(*p - max) });
+        let several = max == f64::INFINITY && to.iter().filter(|p| **p == 1.0).count() > 1;
+        let total = if several { f64::NAN } else { to.iter().sum() };
         to.iter_mut().for_each(|p| *p /= total);
     }
 
