@@ -195,9 +195,9 @@ fn describe(array: &IdxArray, images: usize) -> String {
     if data.is_empty() {
         return text + "nothing in it\n";
     }
-    let Range { low, high, sum, nans } = range(data);
+    let Range { low, high, mean, nans } = range(data);
     if nans < data.len() {
-        let mean = output::number(sum / (data.len() - nans) as f64);
+        let mean = output::number(mean);
         // Debug writes the large ones with an exponent.
         let short = |x: f64| if x.abs() < 1e9 { x.to_string() } else { format!("{x:?}") };
         let _ = writeln!(text, "range:    {} to {}, mean {mean}", short(low), short(high));
@@ -220,25 +220,34 @@ fn describe(array: &IdxArray, images: usize) -> String {
 /// Images wider than this are not drawn: no terminal shows them.
 const WIDEST: usize = 200;
 
-/// What [`range`] finds; `low`, `high` and `sum` pass over NaN.
+/// What [`range`] finds; `low`, `high` and `mean` pass over NaN.
 struct Range {
     low: f64,
     high: f64,
-    sum: f64,
+    mean: f64,
     nans: usize,
 }
 
-/// Smallest and largest element, and the sum, without a copy of a mapped file.
+/// Smallest and largest element, and the mean, without a copy of a mapped file.
 fn range(data: &IdxData) -> Range {
     fn fold<X: Copy + Into<f64>>(values: &[X]) -> Range {
-        let nothing = Range { low: f64::INFINITY, high: f64::NEG_INFINITY, sum: 0.0, nans: 0 };
-        values.iter().fold(nothing, |range, x| {
-            let x: f64 = (*x).into();
-            if x.is_nan() {
-                return Range { nans: range.nans + 1, ..range };
+        let numbers = || values.iter().map(|x| (*x).into()).filter(|x: &f64| !x.is_nan());
+        let (mut low, mut high, mut n) = (f64::INFINITY, f64::NEG_INFINITY, 0usize);
+        numbers().for_each(|x| (low, high, n) = (low.min(x), high.max(x), n + 1));
+        // What each addition rounds away is kept as well (Neumaier 1974).
+        let sum = |unit: f64| {
+            let (mut sum, mut lost) = (0.0f64, 0.0f64);
+            for x in numbers().map(|x| x * unit) {
+                let next = sum + x;
+                lost += if sum.abs() >= x.abs() { (sum - next) + x } else { (x - next) + sum };
+                sum = next;
             }
-            Range { low: range.low.min(x), high: range.high.max(x), sum: range.sum + x, ..range }
-        })
+            // Of infinite numbers nothing is lost.
+            if lost.is_nan() { sum } else { sum + lost }
+        };
+        // A mean is within the range even where the sum is not: a power of two takes no digits.
+        let unit = if low.abs().max(high.abs()) > 1e280 { 2f64.powi(-64) } else { 1.0 };
+        Range { low, high, mean: sum(unit) / n as f64 / unit, nans: values.len() - n }
     }
     match data {
         IdxData::U8(v) => fold(v),

@@ -64,7 +64,8 @@ fn the_unit_of_weights_is_without_meaning() {
         data.with_weights(vec![unit, 3.0 * unit]).unwrap()
     };
     for unit in [1.0, 2e307, 1e-320] {
-        let found = tapegrad::train::evaluate(&module, &tapegrad::nn::loss::MeanSquaredError, &mut tape, &data(unit));
+        let found =
+            tapegrad::train::evaluate(&module, &tapegrad::nn::loss::MeanSquaredError, &mut tape, &data(unit));
         let loss = found.unwrap().loss;
         assert!((loss - (9.0 + 3.0 * 16.0) / 4.0).abs() < 1e-3, "{unit:e}: {loss}");
     }

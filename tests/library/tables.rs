@@ -353,6 +353,24 @@ fn a_later_table_is_coded_as_the_first() {
     assert_eq!(kept, schema);
 }
 
+/// A schema's file may have been changed by hand.
+#[test]
+fn a_schema_that_was_changed_is_an_error() {
+    let options = ReadOptions::default();
+    let table = Table::from_reader("color,y\nred,1\nblue,2\nred,3\n".as_bytes(), "t.csv", &options).unwrap();
+    let schema = Schema::fit(&table, &TableOptions::target("y")).unwrap();
+    let json = serde_json::to_string(&schema).unwrap();
+    let changed = |from: &str, to: &str| {
+        assert!(json.contains(from), "{json}");
+        let schema: Schema = serde_json::from_str(&json.replace(from, to)).unwrap();
+        schema.encode(&table).unwrap_err().to_string()
+    };
+    let error = changed("\"fill\":null", "\"fill\":7");
+    assert!(error.contains("column color: fill is 7, but there are 2 texts"), "{error}");
+    let error = changed("[\"blue\",\"red\"]", "[\"red\",\"blue\"]");
+    assert!(error.contains("column color: its texts are not in alphabetical order"), "{error}");
+}
+
 /// Postal codes are texts, and a later file is read so without being told again.
 #[test]
 fn texts_that_look_like_numbers() {
