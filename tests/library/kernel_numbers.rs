@@ -283,6 +283,15 @@ fn far_apart_a_kernel_of_distances_is_0() {
     }
 }
 
+/// The right value is 0.27, and an infinite distance would make 0 of it.
+#[test]
+fn distances_beyond_the_type_are_an_error() {
+    let x = Samples::new(vec![1.8e19f32, -1.8e19], 1).unwrap();
+    let error = KernelRidge::fit(Arc::new(Rbf::new(1e-38).unwrap()), &x, &targets(2), RidgeOptions::new(0.1));
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("squared distances of the samples may leave the range of f32"), "{error}");
+}
+
 #[test]
 fn kernel_values_beyond_the_type_are_named() {
     let x = grid::<f32>(60, 2, 1e4, 7);

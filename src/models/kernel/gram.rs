@@ -58,6 +58,15 @@ fn check<T: Float>(kernel: &dyn Kernel<T>) {
 /// |k(x, y)|² ≤ k(x, x)·k(y, y), it holds all of K(X, X) then.
 pub(super) fn check_kernel<T: Float>(kernel: &dyn Kernel<T>, x: &Samples<T>) -> Result<()> {
     kernel.check()?;
+    // ‖x − y‖² ≤ 4·max ‖x‖², and what is infinite would pass for far apart, whatever γ is.
+    let largest = x.rows().norms.iter().copied().fold(T::ZERO, Float::max);
+    if kernel.pairwise() == Pairwise::SquaredDistance && !(T::of(4.0) * largest).is_finite() {
+        return Err(Error::NonFinite(format!(
+            "{}: squared distances of the samples may leave the range of {}: scaled features or f64 may help",
+            kernel.name(),
+            T::NAME
+        )));
+    }
     let diagonal = gram_diagonal(kernel, x.rows());
     match diagonal.iter().position(|value| !value.is_finite()) {
         None if diagonal.iter().all(|value| *value == T::ZERO) && !x.are_zero() => {

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use nalgebra::DMatrix;
 
-use super::super::conjugate_gradients::conjugate_gradients;
+use super::super::conjugate_gradients::{IterativeProgress, conjugate_gradients};
 use super::problem::{Point, Problem};
 use crate::linalg::{dot, symmetric_eigen};
 use crate::{Error, Result};
@@ -142,7 +142,16 @@ fn conjugate_gradient_step(problem: &Problem<'_>, point: &Point, tolerance: f64)
         let scaled = r.iter().zip(&diagonal).map(|(r, d)| if *d > 0.0 { r / d } else { 0.0 });
         DMatrix::from_iterator(side, 1, scaled)
     };
-    let go_on = &mut |_| ControlFlow::Continue(());
+    let mut last = f64::NAN;
+    let go_on = &mut |progress| match progress {
+        // Where curvature is lost in rounding, nothing moves any more.
+        IterativeProgress::Iteration { residual, .. } if residual == last => ControlFlow::Break(()),
+        IterativeProgress::Iteration { residual, .. } => {
+            last = residual;
+            ControlFlow::Continue(())
+        }
+        IterativeProgress::Working => ControlFlow::Continue(()),
+    };
     let (step, _) = conjugate_gradients(target, 10 * side, tolerance, apply, precondition, go_on)?;
     Ok(step.as_slice().to_vec())
 }

@@ -28,13 +28,13 @@ use crate::{Dataset, Error, Float, Result};
 /// use tapegrad::rng::{Purpose, stream};
 /// use tapegrad::{Dataset, Tape};
 ///
-/// let train = Dataset::new(vec![-1.0, -0.5, 0.0, 0.5, 1.0], 1)?.with_targets(vec![1.0, 0.2, 0.0, 0.2, 1.0], 1)?;
+/// let train = Dataset::new(vec![-1.0, -0.5, 0.0, 0.5, 1.0], 1)?.with_targets(vec![-1.0, -0.6, 0.0, 0.6, 1.0], 1)?;
 /// let mut tape = Tape::new();
 /// let mlp = Mlp::new(&[1, 50, 1], Activation::Tanh).build(&mut tape, &mut stream(1, Purpose::Init))?;
 /// let (x, y) = (Samples::from_dataset(&train)?, DMatrix::from_row_slice(5, 1, train.targets().expect("targets")));
-/// let model = TangentRidge::fit(Box::new(mlp), &tape, &x, &y, RidgeOptions::new(1e-8))?;
+/// let model = TangentRidge::fit(Box::new(mlp), &tape, &x, &y, RidgeOptions::new(1e-10))?;
 /// let model = Fitted::regressor(model, Inputs::of(&train), &train)?;
-/// assert!((model.predict(&[0.5])?[(0, 0)] - 0.2).abs() < 0.01);
+/// assert!((model.predict(&[0.5])?[(0, 0)] - 0.6).abs() < 0.01);
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
 pub struct TangentRidge<T: Float> {
