@@ -26,6 +26,7 @@ mod mnist;
 mod ntk;
 mod ntk_infinite;
 mod ntk_mnist;
+#[cfg(feature = "report")]
 mod ntk_theory;
 mod op_gradients;
 mod optimizers;
