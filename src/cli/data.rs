@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use tapegrad::data::idx::{self, Bytes, IdxArray, IdxData};
 use tapegrad::data::{Dataset, Features, ascii_image, synthetic, write_mnist};
+use tapegrad::linalg::compensated_sum;
 use tapegrad::{Error, Result, text};
 
 use super::source::{explain, read_options, warn_if_mapped};
@@ -234,20 +235,10 @@ fn range(data: &IdxData) -> Range {
         let numbers = || values.iter().map(|x| (*x).into()).filter(|x: &f64| !x.is_nan());
         let (mut low, mut high, mut n) = (f64::INFINITY, f64::NEG_INFINITY, 0usize);
         numbers().for_each(|x| (low, high, n) = (low.min(x), high.max(x), n + 1));
-        // What each addition rounds away is kept as well (Neumaier 1974).
-        let sum = |unit: f64| {
-            let (mut sum, mut lost) = (0.0f64, 0.0f64);
-            for x in numbers().map(|x| x * unit) {
-                let next = sum + x;
-                lost += if sum.abs() >= x.abs() { (sum - next) + x } else { (x - next) + sum };
-                sum = next;
-            }
-            // Of infinite numbers nothing is lost.
-            if lost.is_nan() { sum } else { sum + lost }
-        };
         // A mean is within the range even where the sum is not: a power of two takes no digits.
         let unit = if low.abs().max(high.abs()) > 1e280 { 2f64.powi(-64) } else { 1.0 };
-        Range { low, high, mean: sum(unit) / n as f64 / unit, nans: values.len() - n }
+        let mean = compensated_sum(numbers().map(|x| x * unit)) / n as f64 / unit;
+        Range { low, high, mean, nans: values.len() - n }
     }
     match data {
         IdxData::U8(v) => fold(v),

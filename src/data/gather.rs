@@ -3,7 +3,8 @@
 use nalgebra::DMatrix;
 
 use super::affine::Map;
-use super::dataset::{Dataset, Features, Labels};
+use super::dataset::{Dataset, Labels};
+use super::features::Features;
 use crate::linalg::simd::vectorize;
 use crate::linalg::threads::join;
 use crate::memory::{filled, with_room};

@@ -5,7 +5,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::cpu::kernels_are_safe;
 use super::portable;
-use super::svd::{extreme_exponent, times_power};
+use super::scale::Scale;
 use crate::{Error, Float, Result};
 
 /// A = V·diag(λ)·Vᵀ of a symmetric matrix.
@@ -39,11 +39,9 @@ pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
         return Ok(SymmetricEigen { values: DVector::zeros(0), vectors: DMatrix::zeros(0, 0) });
     }
     let failed = |why: String| Error::NonFinite(format!("symmetric_eigen: no convergence at n = {n}{why}"));
-    // Products of three entries occur on the way.
     let lower = (0..n).flat_map(|j| a.as_slice()[j * n + j..(j + 1) * n].iter());
-    let exponent = extreme_exponent(lower);
-    let scaled = (exponent != 0).then(|| a.map(|x| times_power(x, -exponent)));
-    let a = scaled.as_ref().unwrap_or(a);
+    let scale = Scale::of(lower);
+    let a = &*scale.apply(a);
     let (mut values, mut vectors) = if kernels_are_safe() {
         let decomposition = MatRef::from_column_major_slice(a.as_slice(), n, n)
             .self_adjoint_eigen(faer::Side::Lower)
@@ -53,13 +51,7 @@ pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
     } else {
         portable::symmetric_eigen(a).ok_or_else(|| failed(String::new()))?
     };
-    if exponent != 0 {
-        values.iter_mut().for_each(|value| *value = times_power(*value, exponent));
-        if !values.iter().all(|value| value.is_finite()) {
-            let why = format!("symmetric_eigen: an eigenvalue leaves the range of {}", T::NAME);
-            return Err(Error::NonFinite(why));
-        }
-    }
+    scale.undo("symmetric_eigen: an eigenvalue", &mut values)?;
     for mut column in vectors.column_iter_mut() {
         let largest = column.iter().fold(T::ZERO, |m, x| if x.abs() > m.abs() { *x } else { m });
         if largest < T::ZERO {

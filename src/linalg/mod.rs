@@ -18,6 +18,7 @@
 
 pub(crate) mod backend;
 mod cholesky;
+mod compensated;
 mod cpu;
 mod eigen;
 mod gemm;
@@ -25,6 +26,7 @@ mod matrix;
 mod matrix_ref;
 mod moments;
 mod portable;
+mod scale;
 pub(crate) mod simd;
 mod sum;
 mod svd;
@@ -32,12 +34,13 @@ pub(crate) mod threads;
 
 pub use cholesky::Cholesky;
 pub(crate) use cholesky::add_gram;
+pub use compensated::{CompensatedSum, compensated_sum};
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use gemm::{Mat, gemm};
 pub use matrix::Matrix;
 pub use matrix_ref::MatrixRef;
 pub(crate) use moments::{Huge, Moments, centre, centre_columns};
-pub(crate) use sum::{PIECE, column_sums, dot3, reduce, row_or_rows};
+pub(crate) use sum::{PIECE, column_sums, dot3, mean_of, reduce, row_or_rows};
 pub use sum::{dot, norm_squared, sum};
 pub use svd::{ThinSvd, thin_svd};
 pub use threads::{available_threads, try_with_threads, with_threads};

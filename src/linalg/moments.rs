@@ -32,7 +32,7 @@ pub(crate) fn centre<T: Float>(x: &[T], centred: &mut [T]) -> Moments<T> {
         return Moments { mean: T::NAN, scale: T::ONE, squares: T::ZERO };
     };
     if let ([_], [d]) = (x, &mut *centred) {
-        // The number less itself.
+        // Nothing is left of it, or NaN.
         *d = if first.is_finite() { T::ZERO } else { T::NAN };
         return Moments { mean: first + *d, scale: T::ONE, squares: *d * *d };
     }
@@ -142,7 +142,8 @@ pub(crate) fn centre_columns<T: Float>(
 }
 
 /// The sum of each column. `add(start, part, known)` adds the terms from number `start` on to `part`, where `known`
-/// has what `of_column` says of the column of each. It may say what `sums` held before.
+/// has what `of_column` says of the column of each. `of_column` may read `sums`: it is asked about a column before
+/// the new sum is written there.
 #[inline(always)]
 fn sums_of_columns<T: Float>(
     len: usize,

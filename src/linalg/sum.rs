@@ -63,6 +63,24 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
     )
 }
 
+/// Σ term(xᵢ)/n. Of numbers whose sum overflows it is finite as well, but for roundings: Σ (term(xᵢ)/n) then. Of none:
+/// NaN, as in NumPy.
+#[inline(always)]
+pub(crate) fn mean_of<T: Float>(x: &[T], term: impl Fn(T) -> T) -> T {
+    let n = T::of(x.len() as f64);
+    let mean = reduce(x, x, |x, _| term(x)) / n;
+    if mean.is_finite() || x.is_empty() {
+        return mean;
+    }
+    mean_of_quotients(x, n, &term)
+}
+
+#[cold]
+#[inline(never)]
+fn mean_of_quotients<T: Float>(x: &[T], n: T, term: &dyn Fn(T) -> T) -> T {
+    reduce(x, x, |x, _| term(x) / n)
+}
+
 /// y ← f(x), entry by entry, and Σ yᵢ² in the order of [`sum`]. The slices must be equally long.
 #[inline(always)]
 pub(crate) fn map_and_square<T: Float>(x: &[T], y: &mut [T], f: impl Fn(T) -> T) -> T {

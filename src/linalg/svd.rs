@@ -5,6 +5,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::cpu::kernels_are_safe;
 use super::portable;
+use super::scale::Scale;
 use crate::{Error, Float, Result};
 
 /// A = U·diag(s)·Vᵀ of an m×n matrix, with k = min(m, n) columns in U and V.
@@ -33,10 +34,8 @@ pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
         return Err(Error::NonFinite(format!("thin_svd: entry ({row}, {col}) is {}", a[at])));
     }
     let k = m.min(n);
-    // Products of three entries occur on the way.
-    let exponent = extreme_exponent(a.iter());
-    let scaled = (exponent != 0).then(|| a.map(|x| times_power(x, -exponent)));
-    let a = scaled.as_ref().unwrap_or(a);
+    let scale = Scale::of(a.iter());
+    let a = &*scale.apply(a);
     let failed = |why: String| Error::NonFinite(format!("thin_svd: no convergence for {m}×{n}{why}"));
     let (mut u, mut values, mut v) = if kernels_are_safe() {
         let decomposition = MatRef::from_column_major_slice(a.as_slice(), m, n)
@@ -48,15 +47,7 @@ pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
     } else {
         portable::thin_svd(a).ok_or_else(|| failed(String::new()))?
     };
-    if exponent != 0 {
-        values.iter_mut().for_each(|s| *s = times_power(*s, exponent));
-        if !values.iter().all(|s| s.is_finite()) {
-            return Err(Error::NonFinite(format!(
-                "thin_svd: a singular value leaves the range of {}",
-                T::NAME
-            )));
-        }
-    }
+    scale.undo("thin_svd: a singular value", &mut values)?;
     for j in 0..k {
         let largest = v.column(j).iter().fold(T::ZERO, |m, x| if x.abs() > m.abs() { *x } else { m });
         if largest < T::ZERO {
@@ -64,21 +55,6 @@ pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
         }
     }
     Ok(ThinSvd { u, values, v })
-}
-
-/// e, with 2ᵉ about the largest magnitude of some entries, where that is so large or so small that products of three
-/// of them leave the range of `T`; or else 0.
-pub(super) fn extreme_exponent<'a, T: Float>(entries: impl Iterator<Item = &'a T>) -> i32 {
-    let largest = entries.fold(0.0f64, |m, x| Float::max(m, x.to_f64().abs()));
-    let safe = if size_of::<T>() == 4 { 30 } else { 300 };
-    let exponent = if largest == 0.0 { 0 } else { libm::ilogb(largest) };
-    // 2¹⁰⁷⁴ is no f64, so the exponent stops at −1000.
-    if exponent.abs() <= safe { 0 } else { exponent.max(-1000) }
-}
-
-/// x·2ᵉ.
-pub(super) fn times_power<T: Float>(x: T, e: i32) -> T {
-    T::of(libm::scalbn(x.to_f64(), e))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::input::{Weights, check_labels, check_pairs, check_scores, wrong};
-use super::sum::{Sum, total};
+use crate::linalg::{CompensatedSum, compensated_sum};
 use crate::{Error, Result};
 
 /// The share of samples whose class was found: Σ wᵢ·hᵢ/Σ wᵢ with hᵢ = 1 where ŷᵢ = yᵢ and else 0; from 0 to 1.
@@ -37,7 +37,7 @@ where
     let weights = Weights::new(name, labels.len(), weights)?;
     check_pairs(name, labels.len(), predicted.len(), "predictions")?;
     // By the labels that there are: the largest may be far above their number.
-    let mut classes: BTreeMap<u32, (Sum, Sum)> = BTreeMap::new();
+    let mut classes: BTreeMap<u32, (CompensatedSum, CompensatedSum)> = BTreeMap::new();
     for (i, label) in labels.iter().enumerate() {
         let (found, all) = classes.entry(*label).or_default();
         all.add(weights.of(i));
@@ -47,7 +47,7 @@ where
     }
     let recalls = classes.values().map(|(found, all)| (found.value(), all.value()));
     let recalls: Vec<f64> = recalls.filter(|(_, all)| *all > 0.0).map(|(found, all)| found / all).collect();
-    Ok(total(recalls.iter().copied()) / recalls.len() as f64)
+    Ok(compensated_sum(recalls.iter().copied()) / recalls.len() as f64)
 }
 
 /// The share of samples whose class is among the k with the largest scores.

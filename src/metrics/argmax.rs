@@ -67,7 +67,7 @@ impl SeenClasses {
     /// Those of `classes` classes that are among the labels.
     ///
     /// # Errors
-    /// [`Error::Data`] if a label is not below `classes`.
+    /// [`Error::Data`] if a label is not below `classes`; [`Error::Memory`] for too many classes.
     pub fn of_labels(labels: &[u32], classes: usize) -> Result<SeenClasses> {
         let mut seen = filled(classes, false, "the classes")?;
         for (row, label) in labels.iter().enumerate() {

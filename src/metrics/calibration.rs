@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::argmax::argmax;
 use super::input::{Weights, check_labels, check_probabilities};
-use super::sum::{Sum, total};
+use crate::linalg::{CompensatedSum, compensated_sum};
 use crate::{Error, Result};
 
 /// The mean squared distance of the probabilities to the truth.
@@ -30,7 +30,7 @@ pub fn brier_score(
     let distance = |i: usize| {
         let row = probabilities[i * classes..][..classes].iter().enumerate();
         let truth = labels[i] as usize;
-        total(row.map(|(k, p)| if k == truth { (p - 1.0) * (p - 1.0) } else { p * p }))
+        compensated_sum(row.map(|(k, p)| if k == truth { (p - 1.0) * (p - 1.0) } else { p * p }))
     };
     Ok(scale * weights.mean(labels.len(), distance))
 }
@@ -59,14 +59,14 @@ pub fn expected_calibration_error(
     check_labels(name, labels, classes)?;
     check_probabilities(name, labels.len(), probabilities, classes)?;
     // Only those with samples: their number is bounded, that of all is not.
-    let mut gaps: BTreeMap<usize, Sum> = BTreeMap::new();
+    let mut gaps: BTreeMap<usize, CompensatedSum> = BTreeMap::new();
     for (i, (label, row)) in labels.iter().zip(probabilities.chunks(classes.max(1))).enumerate() {
         let confidence = row.iter().copied().fold(0.0, f64::max);
         let right = f64::from(u8::from(argmax(row) == Some(*label as usize)));
         // Wₘ·(confₘ − accₘ) is one sum.
         gaps.entry(bin(confidence, bins)).or_default().add(weights.of(i) * (confidence - right));
     }
-    Ok(total(gaps.into_values().map(|gap| gap.value().abs())) / weights.total())
+    Ok(compensated_sum(gaps.into_values().map(|gap| gap.value().abs())) / weights.total())
 }
 
 /// The least m in 1..=M with p ≤ m/M.

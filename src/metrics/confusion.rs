@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::accuracy::check_predicted;
 use super::argmax::argmax;
 use super::input::{Weights, check_labels, check_pairs};
-use super::sum::{Sum, total};
+use crate::linalg::{CompensatedSum, compensated_sum};
 use crate::memory::filled;
 use crate::{Error, Float, Result};
 
@@ -40,7 +40,7 @@ pub struct ConfusionMatrix {
     /// A row for each true class: the predicted classes, and behind them the undecided samples.
     counts: Vec<u64>,
     /// The weights of the same; `None` as long as each is 1.
-    weights: Option<Vec<Sum>>,
+    weights: Option<Vec<CompensatedSum>>,
     names: Option<Arc<[String]>>,
 }
 
@@ -113,7 +113,7 @@ impl ConfusionMatrix {
         assert!(valid, "confusion matrix: the weight {weight} is not finite and at least 0");
         let at = truth * (classes + 1) + predicted.unwrap_or(classes);
         if weight != 1.0 && self.weights.is_none() {
-            self.weights = Some(self.counts.iter().map(|n| Sum::from_iter([*n as f64])).collect());
+            self.weights = Some(self.counts.iter().map(|n| CompensatedSum::from_iter([*n as f64])).collect());
         }
         self.counts[at] += 1;
         if let Some(weights) = &mut self.weights {
@@ -190,15 +190,15 @@ impl ConfusionMatrix {
     /// Share of samples whose class was found, from 0 to 1; NaN without samples. An undecided sample is one
     /// that was not found.
     pub fn accuracy(&self) -> f64 {
-        let found = total((0..self.classes).map(|class| self.weight(class, class)));
-        found / total((0..self.counts.len()).map(|at| self.weight_at(at)))
+        let found = compensated_sum((0..self.classes).map(|class| self.weight(class, class)));
+        found / compensated_sum((0..self.counts.len()).map(|at| self.weight_at(at)))
     }
 
     /// Mean of the [recalls](Self::recall) of the classes that occur; NaN without samples.
     pub fn balanced_accuracy(&self) -> f64 {
         let recalls: Vec<f64> =
             (0..self.classes).map(|class| self.recall(class)).filter(|x| !x.is_nan()).collect();
-        total(recalls.iter().copied()) / recalls.len() as f64
+        compensated_sum(recalls.iter().copied()) / recalls.len() as f64
     }
 
     /// Of the samples taken for `class`, the share that are of it; NaN where none was.
@@ -253,12 +253,12 @@ impl ConfusionMatrix {
 
     /// The weight of the samples taken for `class`.
     fn taken(&self, class: usize) -> f64 {
-        total((0..self.classes).map(|truth| self.weight(truth, class)))
+        compensated_sum((0..self.classes).map(|truth| self.weight(truth, class)))
     }
 
     /// The weight of the samples of `class`.
     fn of_class(&self, class: usize) -> f64 {
-        total(self.row(class).map(|at| self.weight_at(at)))
+        compensated_sum(self.row(class).map(|at| self.weight_at(at)))
     }
 
     /// What stands for a class in the table, at most [`LONGEST_NAME`] characters that can be printed.

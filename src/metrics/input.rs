@@ -1,7 +1,7 @@
 //! What all metrics check before they count.
 
-use super::sum::total;
 use crate::float::power_below;
+use crate::linalg::compensated_sum;
 use crate::{Error, Result};
 
 /// An error of the metric `metric`.
@@ -30,7 +30,7 @@ impl<'a> Weights<'a> {
             let weight = weights[row];
             return wrong(metric, format!("row {row}: the weight {weight} is not finite and at least 0"));
         }
-        let total = total(weights.iter().copied());
+        let total = compensated_sum(weights.iter().copied());
         if !(total > 0.0 && total.is_finite()) {
             let why = format!("the weights sum to {total}, which must be finite and above 0");
             return wrong(metric, why);
@@ -51,7 +51,7 @@ impl<'a> Weights<'a> {
         let weighted = (0..n).map(|i| (self.of(i), i)).filter(|(w, _)| *w > 0.0);
         // In the unit of the weights, so that no product leaves the range.
         let unit = power_below(self.total);
-        total(weighted.map(|(w, i)| w * unit * value(i))) / (self.total * unit)
+        compensated_sum(weighted.map(|(w, i)| w * unit * value(i))) / (self.total * unit)
     }
 }
 
@@ -100,7 +100,7 @@ pub(super) fn check_probabilities(metric: &str, labels: usize, p: &[f64], classe
             let why = format!("row {row}, column {column}: {} is no probability", p[column]);
             return wrong(metric, why);
         }
-        let sum = total(p.iter().copied());
+        let sum = compensated_sum(p.iter().copied());
         if (sum - 1.0).abs() > SLACK {
             return wrong(metric, format!("row {row}: the probabilities sum to {sum}, not to 1"));
         }

@@ -58,7 +58,6 @@ mod input;
 mod log_loss;
 mod ranking;
 mod regression;
-mod sum;
 
 pub use accuracy::{accuracy, balanced_accuracy, top_k_accuracy};
 pub use argmax::{SeenClasses, argmax};

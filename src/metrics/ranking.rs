@@ -1,8 +1,8 @@
 //! How well scores order samples: the area under the ROC curve, and the average precision.
 
 use super::input::{Weights, check_labels, check_pairs, check_scores, wrong};
-use super::sum::{Sum, total};
 use crate::Result;
+use crate::linalg::{CompensatedSum, compensated_sum};
 
 /// How the numbers of classes become one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,7 +162,7 @@ impl Metric {
         average: Average,
         weights: Option<&[f64]>,
     ) -> Result<f64> {
-        let (mut sum, mut all) = (Sum::default(), Sum::default());
+        let (mut sum, mut all) = (CompensatedSum::default(), CompensatedSum::default());
         for (class, ranking) in self.rankings(labels, scores, classes, weights)?.enumerate() {
             let value = self.value(&ranking).or_else(|missing| {
                 let of =
@@ -208,33 +208,34 @@ impl Ranking {
         let groups = order.chunk_by(|a, b| score(*a) == score(*b)).map(|group| {
             let side = |positive: bool| {
                 let of_side = group.iter().filter(move |i| (labels[**i] == class) == positive);
-                total(of_side.map(|i| weights.of(*i)))
+                compensated_sum(of_side.map(|i| weights.of(*i)))
             };
             (side(true), side(false))
         });
         let groups: Vec<(f64, f64)> = groups.collect();
-        let (positive, negative) = (total(groups.iter().map(|g| g.0)), total(groups.iter().map(|g| g.1)));
+        let (positive, negative) =
+            (compensated_sum(groups.iter().map(|g| g.0)), compensated_sum(groups.iter().map(|g| g.1)));
         Ranking { groups, positive, negative }
     }
 
     fn area(&self) -> f64 {
-        let mut above = Sum::default();
+        let mut above = CompensatedSum::default();
         let terms = self.groups.iter().map(|(positive, negative)| {
             let higher = above.value() + 0.5 * positive;
             above.add(*positive);
             (higher / self.positive) * (negative / self.negative)
         });
-        total(terms)
+        compensated_sum(terms)
     }
 
     fn average_precision(&self) -> f64 {
-        let (mut positives, mut all) = (Sum::default(), Sum::default());
+        let (mut positives, mut all) = (CompensatedSum::default(), CompensatedSum::default());
         let terms = self.groups.iter().map(|(positive, negative)| {
             positives.add(*positive);
             all.add(*positive);
             all.add(*negative);
             (positive / self.positive) * (positives.value() / all.value())
         });
-        total(terms)
+        compensated_sum(terms)
     }
 }

@@ -1,8 +1,8 @@
 //! Distances of real-valued predictions from their targets.
 
 use super::input::{Weights, wrong};
-use super::sum::total;
 use crate::Result;
+use crate::linalg::compensated_sum;
 
 /// The share of the targets' variance that is explained: R² = 1 − Σ wᵢ(yᵢ − ŷᵢ)²/Σ wᵢ(yᵢ − ȳ)².
 ///
@@ -140,7 +140,7 @@ impl<'a> Errors<'a> {
 
     fn mean_of_columns(&self, of: impl Fn(usize) -> Result<f64>) -> Result<f64> {
         let columns = (0..self.width).map(of).collect::<Result<Vec<f64>>>()?;
-        let mean = total(columns.into_iter().map(|x| x / self.width as f64));
+        let mean = compensated_sum(columns.into_iter().map(|x| x / self.width as f64));
         if mean.is_finite() {
             return Ok(mean);
         }

@@ -93,6 +93,7 @@ impl<T: Float, B: Binary<T>> Operation<T> for Broadcast<B> {
 /// What an operand holds, and its shape.
 type Value<'a, T> = (&'a [T], Shape);
 
+/// The general case; beside it that of 1×1 would set up room on the stack that it does not need.
 #[inline(never)]
 fn forward_of_many<T: Float, B: Binary<T>>(
     (a, sa): Value<'_, T>,
@@ -125,7 +126,7 @@ fn forward_of_many<T: Float, B: Binary<T>>(
     );
 }
 
-/// Apart from the case of 1×1, which would otherwise set up its room on the stack as well.
+/// The general case; beside it that of 1×1 would set up room on the stack that it does not need.
 #[inline(never)]
 fn backward_of_many<T: Float, B: Binary<T>>(mut cx: Backward<'_, T>, a: &Operand<'_, T>, b: &Operand<'_, T>) {
     if a.needed {

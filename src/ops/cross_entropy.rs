@@ -3,7 +3,7 @@
 use super::softmax::{RowSum, softmax_rows};
 use super::{Op, pass_if};
 use crate::Float;
-use crate::linalg::{reduce, sum};
+use crate::linalg::mean_of;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 /// # Cross-entropy
@@ -97,22 +97,14 @@ impl<T: Float> Operation<T> for CrossEntropy {
             let of_label = if label == top { -rest } else { delta[label] - T::ONE };
             losses[i] = if smoothing > T::ZERO {
                 delta.iter_mut().for_each(|delta| *delta -= floor);
-                let mut mean = reduce(x, x, |x, _| row.shifted(x)) / classes;
-                if !mean.is_finite() {
-                    mean = reduce(x, x, |x, _| row.shifted(x) / classes);
-                }
+                let mean = mean_of(x, |x| row.shifted(x));
                 pass_if(smoothing != T::ONE, (T::ONE - smoothing) * loss) + smoothing * (ln - mean)
             } else {
                 loss
             };
             delta[label] = of_label + (smoothing - floor);
         });
-        let n = T::of(shape.rows as f64);
-        y[0] = sum(losses) / n;
-        if !y[0].is_finite() && !losses.is_empty() {
-            // The mean of finite numbers is finite even where their sum overflows.
-            y[0] = reduce(losses, losses, |loss, _| loss / n);
-        }
+        y[0] = mean_of(losses, |loss| loss);
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {

@@ -94,7 +94,7 @@ impl<T: Float, U: Unary<T>> Operation<T> for Elementwise<U> {
     }
 }
 
-/// Apart from the case of 1×1, which would otherwise set up its room on the stack as well.
+/// The general case; beside it that of 1×1 would set up room on the stack that it does not need.
 #[inline(never)]
 fn backward_of_many<T: Float, U: Unary<T>>(mut cx: Backward<'_, T>, x: &[T]) {
     let (args, y, dy) = (*cx.args(), cx.y(), cx.dy());

@@ -99,7 +99,7 @@ fn backward<T: Float>(x: T, y: T, dy: T, p: T, below: T) -> T {
     }
 }
 
-/// Apart from the case of 1×1, which would otherwise set up its room on the stack as well.
+/// The general case; beside it that of 1×1 would set up room on the stack that it does not need.
 #[inline(never)]
 fn backward_of_many<T: Float>(mut cx: Backward<'_, T>, x: &[T], exponent: Exponent<T>) {
     let (y, dy, p) = (cx.y(), cx.dy(), exponent.value());

@@ -2,7 +2,7 @@
 
 use super::Op;
 use crate::Float;
-use crate::linalg::{self, reduce, sum};
+use crate::linalg::{self, mean_of, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 /// # Sums and means
@@ -136,26 +136,21 @@ impl Reduce {
         if self.mean { T::of(self.over.count(x) as f64) } else { T::ONE }
     }
 
-    /// The mean of finite numbers is finite even where their sum overflows: the sum of x/n then. Only where all of
-    /// them are within some roundings of the largest number may that overflow as well.
-    fn mend_overflow<T: Float>(&self, x: &[T], shape: Shape, n: T, y: &mut [T]) {
-        if x.is_empty() {
-            return;
-        }
-        let over = |row: &[T]| reduce(row, row, move |x, _| x / n);
-        match self.over {
-            Over::All if !y[0].is_finite() => y[0] = over(x),
-            Over::Rows => {
-                for (j, y) in y.iter_mut().enumerate().filter(|(_, y)| !y.is_finite()) {
-                    *y = T::of(rows_of(x, shape).map(|row| (row[j] / n).to_f64()).sum());
-                }
-            }
-            Over::Cols => {
-                for (y, row) in y.iter_mut().zip(rows_of(x, shape)).filter(|(y, _)| !y.is_finite()) {
-                    *y = over(row);
-                }
-            }
-            _ => {}
+    /// Σ of some numbers, or their mean.
+    #[inline(always)]
+    fn of<T: Float>(&self, x: &[T]) -> T {
+        if self.mean { mean_of(x, |x| x) } else { sum(x) }
+    }
+}
+
+/// The mean of the columns' sums `y` of m rows; where a sum has overflowed, from the quotients. Only where all numbers
+/// are within some roundings of the largest number may that overflow as well.
+fn means_of_columns<T: Float>(x: &[T], shape: Shape, y: &mut [T]) {
+    let m = T::of(shape.rows as f64);
+    y.iter_mut().for_each(|y| *y /= m);
+    if !x.is_empty() {
+        for (j, y) in y.iter_mut().enumerate().filter(|(_, y)| !y.is_finite()) {
+            *y = T::of(rows_of(x, shape).map(|row| (row[j] / m).to_f64()).sum());
         }
     }
 }
@@ -169,14 +164,14 @@ impl<T: Float> Operation<T> for Reduce {
         let (x, shape) = (cx.x(0), cx.shape(0));
         let y = cx.y();
         match self.over {
-            Over::All => y[0] = sum(x),
-            Over::Rows => column_sums(x, y, |x| x),
-            Over::Cols => y.iter_mut().zip(rows_of(x, shape)).for_each(|(y, row)| *y = sum(row)),
-        }
-        if self.mean {
-            let n = self.divisor::<T>(shape);
-            y.iter_mut().for_each(|y| *y /= n);
-            self.mend_overflow(x, shape, n, y);
+            Over::All => y[0] = self.of(x),
+            Over::Cols => y.iter_mut().zip(rows_of(x, shape)).for_each(|(y, row)| *y = self.of(row)),
+            Over::Rows => {
+                column_sums(x, y, |x| x);
+                if self.mean {
+                    means_of_columns(x, shape, y);
+                }
+            }
         }
     }
 

@@ -141,7 +141,7 @@ pub struct Mark {
 }
 
 /// # The tape itself
-/// Appending operations, reading values and gradients, rewinding.
+/// Appending operations, and going back to an earlier point.
 impl<T: Float> Tape<T> {
     /// Appends the node `op(inputs)` of the given shape and computes its value.
     ///

@@ -24,7 +24,6 @@ const LONG: usize = 32;
 ///
 /// Allocators put a large block 16 bytes behind the start of a page; of the vectors of 32 bytes that read it every
 /// second one then takes two lines.
-#[derive(Clone)]
 pub(super) struct Numbers<T> {
     lines: Vec<Line>,
     of: PhantomData<T>,

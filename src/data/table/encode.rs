@@ -66,7 +66,8 @@ impl Schema {
     /// column may be absent, or missing in every row; then the data has no labels.
     ///
     /// # Errors
-    /// [`Error::Data`] if the schema is not as `fit` makes it, a column is absent, or is text where numbers are expected or the other way round.
+    /// [`Error::Data`] if the schema is not as `fit` makes it, a column is absent, or is text where numbers are
+    /// expected or the other way round.
     /// [`Error::Table`], with the line, if a cell is missing and may not be, a text of a text column was not
     /// there when the schema was fitted, or a class was not. [`Error::Data`] if the memory does not suffice.
     pub fn encode(&self, table: &Table) -> Result<Encoded> {

@@ -54,7 +54,8 @@ fn check<T: Float>(kernel: &dyn Kernel<T>) {
     }
 }
 
-/// An error unless `T` holds the settings of the kernel, and k(x, x) of every sample. Since
+/// An error unless `T` holds the settings of the kernel, distances of the samples if it is a kernel of those, and
+/// k(x, x) of every sample. Since
 /// |k(x, y)|² ≤ k(x, x)·k(y, y), it holds all of K(X, X) then.
 pub(super) fn check_kernel<T: Float>(kernel: &dyn Kernel<T>, x: &Samples<T>) -> Result<()> {
     kernel.check()?;

@@ -165,7 +165,7 @@ impl<T: Float> RidgePath<T> {
 /// `count` values of λ from `from` to `to`, evenly on the logarithmic scale.
 ///
 /// # Errors
-/// [`Error::Setting`] unless both are finite and above 0.
+/// [`Error::Setting`] unless both are finite and above 0; [`Error::Memory`] for too many values.
 pub fn lambda_grid(from: f64, to: f64, count: usize) -> Result<Vec<f64>> {
     check::<f64>("lambda", from, Range::POSITIVE)?;
     check::<f64>("lambda", to, Range::POSITIVE)?;

@@ -155,7 +155,7 @@ impl<'a, T: Float> Rows<'a, T> {
 /// there is a single class, it is predicted everywhere.
 ///
 /// # Errors
-/// [`Error::Data`] if a label is not below `classes`.
+/// [`Error::Data`] if a label is not below `classes`; [`Error::Memory`] if there is no memory for them.
 pub fn one_vs_rest<T: Float>(labels: &[u32], classes: usize) -> Result<DMatrix<T>> {
     if let Some(row) = labels.iter().position(|label| *label as usize >= classes) {
         let label = labels[row];

@@ -191,14 +191,13 @@ impl RidgePath {
         let (factor, alpha) = self.factor_at(lambda)?;
         let residuals = self.leave_one_out(factor, alpha, &model)?;
         let (n, t) = residuals.shape();
-        let weight = |i: usize| self.weights.as_ref().map_or(1.0, |w| w[i]);
-        let squares: Vec<f64> = residuals.iter().enumerate().map(|(at, r)| weight(at % n) * r * r).collect();
+        let squares = self.weighted_squares(&residuals, 1.0);
         let shrinkage = factor.s.iter().map(|s| s / (s + alpha / s)).sum::<f64>();
         Ok(RidgePoint {
             lambda,
             model,
             leave_one_out_residuals: residuals,
-            leave_one_out_error: sum(&squares) / (n * t) as f64,
+            leave_one_out_error: squares / (n * t) as f64,
             effective_dimension: shrinkage + f64::from(u8::from(self.intercept)),
         })
     }
@@ -209,20 +208,25 @@ impl RidgePath {
     /// [`Error::Setting`] if there are none; as [`at`](Self::at).
     pub fn best(&self, lambdas: &[f64]) -> Result<RidgePoint> {
         // In the unit of the targets: the squares themselves may all be 0, or infinite.
-        let (n, unit) = (self.shape.0, power_below(self.y.amax()));
-        let weight = |i: usize| self.weights.as_ref().map_or(1.0, |w| w[i]);
+        let unit = power_below(self.y.amax());
         let mut best: Option<(f64, RidgePoint)> = None;
         for lambda in lambdas {
             let point = self.at(*lambda)?;
-            let residuals = point.leave_one_out_residuals.iter().map(|r| r * unit).enumerate();
-            let squares: Vec<f64> = residuals.map(|(at, r)| weight(at % n) * r * r).collect();
-            let error = sum(&squares);
+            let error = self.weighted_squares(&point.leave_one_out_residuals, unit);
             if best.as_ref().is_none_or(|(least, _)| error < *least) {
                 best = Some((error, point));
             }
         }
         best.map(|(_, point)| point)
             .ok_or_else(|| Error::setting("lambda", "there is no value to choose from"))
+    }
+
+    /// Σ wᵢ·(unit·rᵢⱼ)² over samples i and targets j.
+    fn weighted_squares(&self, residuals: &DMatrix<f64>, unit: f64) -> f64 {
+        let n = residuals.nrows();
+        let weight = |i: usize| self.weights.as_ref().map_or(1.0, |w| w[i]);
+        let terms = residuals.iter().map(|r| r * unit).enumerate();
+        sum(&terms.map(|(at, r)| weight(at % n) * r * r).collect::<Vec<f64>>())
     }
 
     /// The factor to use for λ, and nλ in the scale of the decomposed matrix.

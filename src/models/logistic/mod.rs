@@ -413,7 +413,7 @@ impl Rows {
         options: &LogisticOptions,
     ) -> Result<LogisticRegression> {
         let LogisticOptions { scheme, lambda, max_steps, .. } = *options;
-        check::<f64>("lambda", lambda, Range::NOT_NEGATIVE)?;
+        options.check()?;
         if max_steps == 0 {
             return Err(Error::setting("max_steps", "0 is not at least 1"));
         }

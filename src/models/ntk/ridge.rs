@@ -3,6 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::super::pool::Pool;
+use super::empirical::for_gradients;
 use super::linearization::outputs_after;
 use super::{NtkOptions, Outputs, empirical_ntk};
 use crate::linalg::{Cholesky, Matrix};
@@ -48,7 +49,7 @@ pub struct TangentRidge<T: Float> {
 
 impl<T: Float> TangentRidge<T> {
     /// Fits `model`, at the parameters on `tape`, to targets `y`, n×k. Takes nk(nk + P) numbers of memory, where P is
-    /// that of the parameters, or less with more work, and (nk)³/3 multiply-adds. Nothing on `tape` is changed.
+    /// that of the parameters, or less with more work, and (nk)³/6 multiply-adds. Nothing on `tape` is changed.
     ///
     /// # Errors
     /// [`Error::Data`] if samples, targets and model do not fit each other, or the kernel with its ridge is singular;
@@ -86,12 +87,15 @@ impl<T: Float> TangentRidge<T> {
         // Output o of sample i in row i·k + o.
         let mut alpha = DMatrix::from_iterator(n * k, 1, (y - start).transpose().iter().copied());
         factor.solve_in_place(&mut alpha);
+        // In f64: a running sum of so many terms.
+        let mut total = vec![0.0f64; step.len()];
         for i in 0..n {
-            super::empirical::for_gradients(&*model, &mut own, x.rows().row(i), |o, _, gradient| {
-                let alpha = alpha[i * k + o];
-                step.iter_mut().zip(gradient).for_each(|(step, g)| *step += alpha * *g);
+            for_gradients(&*model, &mut own, x.rows().row(i), |o, _, gradient| {
+                let alpha = alpha[i * k + o].to_f64();
+                total.iter_mut().zip(gradient).for_each(|(total, g)| *total += alpha * g.to_f64());
             });
         }
+        step.iter_mut().zip(total).for_each(|(step, total)| *step = T::of(total));
         own.rewind();
         if let Some(x) = step.iter().find(|x| !x.is_finite()) {
             return Err(Error::NonFinite(format!(
