@@ -8,13 +8,13 @@ use nalgebra::DMatrix;
 use super::affine::Affine;
 use super::features::Features;
 use crate::float::power_below;
-use crate::memory::{collected, reserve, try_collected, with_room};
+use crate::memory::{collected, reserve, with_room};
 use crate::{Error, Float, Result};
 
 #[derive(Clone, Debug)]
 pub(super) enum Labels {
     None,
-    Classes { of_row: Arc<Vec<u32>>, count: usize },
+    Classes { of_row: Arc<Vec<usize>>, count: usize },
     Targets { values: Arc<Vec<f64>>, width: usize },
 }
 
@@ -111,19 +111,19 @@ impl Dataset {
         if labels.len() != self.len {
             return Err(Error::Data(format!("{} labels for {} rows", labels.len(), self.len)));
         }
-        let convert = |(row, label): (usize, &usize)| match u32::try_from(*label) {
-            Ok(small) if *label < classes => Ok(small),
-            _ => Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes"))),
-        };
-        let of_row = try_collected(labels.iter().enumerate().map(convert), "the labels")?;
+        if let Some(row) = labels.iter().position(|label| *label >= classes) {
+            let label = labels[row];
+            return Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes")));
+        }
+        let of_row = collected(labels.iter().copied(), "the labels")?;
         self.labels = Labels::Classes { of_row: Arc::new(of_row), count: classes };
         self.class_names = None;
         Ok(self)
     }
 
     /// With labels that are below `classes`, and as many as rows.
-    pub(super) fn with_checked_labels(mut self, of_row: Vec<u32>, classes: usize) -> Dataset {
-        debug_assert!(of_row.len() == self.len && of_row.iter().all(|label| (*label as usize) < classes));
+    pub(super) fn with_checked_labels(mut self, of_row: Vec<usize>, classes: usize) -> Dataset {
+        debug_assert!(of_row.len() == self.len && of_row.iter().all(|label| *label < classes));
         self.labels = Labels::Classes { of_row: Arc::new(of_row), count: classes };
         self.class_names = None;
         self
@@ -357,7 +357,7 @@ impl Dataset {
     }
 
     /// The class index of every row; `None` without class labels.
-    pub fn labels(&self) -> Option<&[u32]> {
+    pub fn labels(&self) -> Option<&[usize]> {
         if let Labels::Classes { of_row, .. } = &self.labels { Some(of_row) } else { None }
     }
 
@@ -386,14 +386,14 @@ impl Dataset {
     pub fn label(&self, i: usize) -> usize {
         match self.labels() {
             None => panic!("label: the dataset has no class labels"),
-            Some(labels) => labels[i] as usize,
+            Some(labels) => labels[i],
         }
     }
 
     /// How many rows each class has.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes()];
-        self.labels().into_iter().flatten().for_each(|label| counts[*label as usize] += 1);
+        self.labels().into_iter().flatten().for_each(|label| counts[*label] += 1);
         counts
     }
 

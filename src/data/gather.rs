@@ -176,7 +176,7 @@ impl Dataset {
         self.check_rows("gather_labels", indices);
         let Some(labels) = self.labels() else { panic!("gather_labels: the dataset has no class labels") };
         out.clear();
-        out.extend(indices.iter().map(|i| labels[*i] as usize));
+        out.extend(indices.iter().map(|i| labels[*i]));
     }
 
     /// Writes the targets of the rows `indices` into `out`, row-major.

@@ -126,7 +126,7 @@ impl Dataset {
         let Some(classes) = self.labels() else {
             return Err(Error::Data("a dataset without class labels cannot be written as IDX".into()));
         };
-        let byte = |(row, label): (usize, &u32)| {
+        let byte = |(row, label): (usize, &usize)| {
             let why = || Error::Data(format!("row {row}: label {label} does not fit into a byte"));
             u8::try_from(*label).map_err(|_| why())
         };
@@ -153,7 +153,7 @@ fn read_set(images_path: PathBuf, labels_path: PathBuf, options: &ReadOptions) -
         });
     }
     let labels = classes(labels.data(), &labels_path)?;
-    let count = labels.iter().max().map_or(0, |largest| *largest as usize + 1);
+    let count = labels.iter().max().map_or(0, |largest| *largest + 1);
     let (shape, values) = images.into_parts();
     // Cannot overflow where there are samples: all of them together have been counted already.
     let features = shape[1..].iter().fold(1usize, |product, d| product.saturating_mul(*d));
@@ -177,8 +177,8 @@ fn read_set(images_path: PathBuf, labels_path: PathBuf, options: &ReadOptions) -
 }
 
 /// The labels, each of which must be a class.
-fn classes(labels: &IdxData, path: &Path) -> Result<Vec<u32>> {
-    fn convert<X: Copy + Into<i64>>(labels: &[X], path: &Path) -> Result<Vec<u32>> {
+fn classes(labels: &IdxData, path: &Path) -> Result<Vec<usize>> {
+    fn convert<X: Copy + Into<i64>>(labels: &[X], path: &Path) -> Result<Vec<usize>> {
         let mut classes = with_room(labels.len(), &text::path(path))?;
         for (row, label) in labels.iter().enumerate() {
             let label: i64 = (*label).into();
@@ -189,7 +189,7 @@ fn classes(labels: &IdxData, path: &Path) -> Result<Vec<u32>> {
                     why: format!("expected a class from 0 to {}, found {label}", MOST_CLASSES - 1),
                 });
             }
-            classes.push(label as u32);
+            classes.push(label as usize);
         }
         Ok(classes)
     }

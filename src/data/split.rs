@@ -125,7 +125,7 @@ impl Dataset {
             reserve(rows, count, what)?;
         }
         for (row, label) in labels.iter().enumerate() {
-            of_class[*label as usize].push(row);
+            of_class[*label].push(row);
         }
         Ok(of_class)
     }

@@ -10,7 +10,7 @@ use crate::{Error, Result};
 ///
 /// # Errors
 /// See [the module](super#errors).
-pub fn accuracy<P>(labels: &[u32], predicted: &[P], weights: Option<&[f64]>) -> Result<f64>
+pub fn accuracy<P>(labels: &[usize], predicted: &[P], weights: Option<&[f64]>) -> Result<f64>
 where
     P: Copy + Into<Option<usize>>,
 {
@@ -29,7 +29,7 @@ where
 ///
 /// # Errors
 /// See [the module](super#errors).
-pub fn balanced_accuracy<P>(labels: &[u32], predicted: &[P], weights: Option<&[f64]>) -> Result<f64>
+pub fn balanced_accuracy<P>(labels: &[usize], predicted: &[P], weights: Option<&[f64]>) -> Result<f64>
 where
     P: Copy + Into<Option<usize>>,
 {
@@ -37,7 +37,7 @@ where
     let weights = Weights::new(name, labels.len(), weights)?;
     check_pairs(name, labels.len(), predicted.len(), "predictions")?;
     // By the labels that there are: the largest may be far above their number.
-    let mut classes: BTreeMap<u32, (CompensatedSum, CompensatedSum)> = BTreeMap::new();
+    let mut classes: BTreeMap<usize, (CompensatedSum, CompensatedSum)> = BTreeMap::new();
     for (i, label) in labels.iter().enumerate() {
         let (found, all) = classes.entry(*label).or_default();
         all.add(weights.of(i));
@@ -58,7 +58,7 @@ where
 /// # Errors
 /// [`Error::Setting`] if k is 0; else see [the module](super#errors).
 pub fn top_k_accuracy(
-    labels: &[u32],
+    labels: &[usize],
     scores: &[f64],
     classes: usize,
     k: usize,
@@ -72,7 +72,7 @@ pub fn top_k_accuracy(
     check_labels(name, labels, classes)?;
     check_scores(name, labels.len(), scores, classes)?;
     Ok(weights.mean(labels.len(), |i| {
-        let (row, own) = (&scores[i * classes..][..classes], labels[i] as usize);
+        let (row, own) = (&scores[i * classes..][..classes], labels[i]);
         // Its own score is among those that are at or above it.
         let rivals = row.iter().filter(|score| **score >= row[own]).count() - 1;
         f64::from(u8::from(rivals < k))
@@ -93,6 +93,6 @@ pub(super) fn check_predicted<P: Copy + Into<Option<usize>>>(
     Ok(())
 }
 
-fn right(label: u32, predicted: impl Into<Option<usize>>) -> bool {
-    predicted.into() == Some(label as usize)
+fn right(label: usize, predicted: impl Into<Option<usize>>) -> bool {
+    predicted.into() == Some(label)
 }

@@ -68,10 +68,10 @@ impl SeenClasses {
     ///
     /// # Errors
     /// [`Error::Data`] if a label is not below `classes`; [`Error::Memory`] for too many classes.
-    pub fn of_labels(labels: &[u32], classes: usize) -> Result<SeenClasses> {
+    pub fn of_labels(labels: &[usize], classes: usize) -> Result<SeenClasses> {
         let mut seen = filled(classes, false, "the classes")?;
         for (row, label) in labels.iter().enumerate() {
-            let Some(seen) = seen.get_mut(*label as usize) else {
+            let Some(seen) = seen.get_mut(*label) else {
                 let why = format!("row {row}: label {label} is not below the {classes} classes");
                 return Err(Error::Data(why));
             };

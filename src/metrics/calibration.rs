@@ -17,7 +17,7 @@ use crate::{Error, Result};
 /// # Errors
 /// See [the module](super#errors).
 pub fn brier_score(
-    labels: &[u32],
+    labels: &[usize],
     probabilities: &[f64],
     classes: usize,
     weights: Option<&[f64]>,
@@ -29,7 +29,7 @@ pub fn brier_score(
     let scale = if classes == 2 { 0.5 } else { 1.0 };
     let distance = |i: usize| {
         let row = probabilities[i * classes..][..classes].iter().enumerate();
-        let truth = labels[i] as usize;
+        let truth = labels[i];
         compensated_sum(row.map(|(k, p)| if k == truth { (p - 1.0) * (p - 1.0) } else { p * p }))
     };
     Ok(scale * weights.mean(labels.len(), distance))
@@ -45,7 +45,7 @@ pub fn brier_score(
 /// # Errors
 /// [`Error::Setting`] if `bins` is 0; else see [the module](super#errors).
 pub fn expected_calibration_error(
-    labels: &[u32],
+    labels: &[usize],
     probabilities: &[f64],
     classes: usize,
     bins: usize,
@@ -62,7 +62,7 @@ pub fn expected_calibration_error(
     let mut gaps: BTreeMap<usize, CompensatedSum> = BTreeMap::new();
     for (i, (label, row)) in labels.iter().zip(probabilities.chunks(classes.max(1))).enumerate() {
         let confidence = row.iter().copied().fold(0.0, f64::max);
-        let right = f64::from(u8::from(argmax(row) == Some(*label as usize)));
+        let right = f64::from(u8::from(argmax(row) == Some(*label)));
         // Wₘ·(confₘ − accₘ) is one sum.
         gaps.entry(bin(confidence, bins)).or_default().add(weights.of(i) * (confidence - right));
     }

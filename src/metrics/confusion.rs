@@ -56,7 +56,7 @@ impl ConfusionMatrix {
     /// [`Error::Data`] if labels, predictions and weights do not pair, a label or a class is not below
     /// `classes`, or a weight is negative or not finite; [`Error::Memory`] for too many classes. There may be no
     /// samples.
-    pub fn of<P>(labels: &[u32], predicted: &[P], classes: usize, weights: Option<&[f64]>) -> Result<Self>
+    pub fn of<P>(labels: &[usize], predicted: &[P], classes: usize, weights: Option<&[f64]>) -> Result<Self>
     where
         P: Copy + Into<Option<usize>>,
     {
@@ -70,7 +70,7 @@ impl ConfusionMatrix {
         if !labels.is_empty() || weights.is_some_and(|weights| !weights.is_empty()) {
             let weights = Weights::new(name, labels.len(), weights)?;
             for (i, (label, class)) in labels.iter().zip(predicted).enumerate() {
-                matrix.add_weighted(*label as usize, *class, weights.of(i));
+                matrix.add_weighted(*label, *class, weights.of(i));
             }
         }
         Ok(matrix)
@@ -387,7 +387,7 @@ mod tests {
         assert_eq!(message(&[], &[1.0], 0), "add_scores: 1 scores for 0 labels of 0 classes");
         assert_eq!(message(&[0, 1], &[1.0; 5], 2), "add_scores: 5 scores for 2 labels of 2 classes");
         assert_eq!(message(&[0, 2], &[1.0; 4], 2), "add_scores: row 1: label 2 is not below the 2 classes");
-        let message = |labels: &[u32], predicted: &[usize], classes, weights| {
+        let message = |labels: &[usize], predicted: &[usize], classes, weights| {
             ConfusionMatrix::of(labels, predicted, classes, weights).unwrap_err().to_string()
         };
         let of = "confusion matrix: ";

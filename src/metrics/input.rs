@@ -64,8 +64,8 @@ pub(super) fn check_pairs(metric: &str, labels: usize, found: usize, what: &str)
 }
 
 /// An error if a label is not below `classes`.
-pub(super) fn check_labels(metric: &str, labels: &[u32], classes: usize) -> Result<()> {
-    match labels.iter().position(|label| *label as usize >= classes) {
+pub(super) fn check_labels(metric: &str, labels: &[usize], classes: usize) -> Result<()> {
+    match labels.iter().position(|label| *label >= classes) {
         Some(row) => {
             let label = labels[row];
             wrong(metric, format!("row {row}: label {label} is not below the {classes} classes"))

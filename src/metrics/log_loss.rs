@@ -20,7 +20,7 @@ use crate::{Float, Result};
 /// # Errors
 /// See [the module](super#errors).
 pub fn log_loss(
-    labels: &[u32],
+    labels: &[usize],
     probabilities: &[f64],
     classes: usize,
     weights: Option<&[f64]>,
@@ -29,6 +29,6 @@ pub fn log_loss(
     let weights = Weights::new(name, labels.len(), weights)?;
     check_labels(name, labels, classes)?;
     check_probabilities(name, labels.len(), probabilities, classes)?;
-    let of_truth = |i: usize| probabilities[i * classes + labels[i] as usize];
+    let of_truth = |i: usize| probabilities[i * classes + labels[i]];
     Ok(weights.mean(labels.len(), |i| -Float::ln(of_truth(i).max(f64::EPSILON))))
 }

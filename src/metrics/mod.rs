@@ -13,7 +13,7 @@
 //! | [`average_precision`], [`average_precision_by_class`], [`average_precision_one_vs_rest`] | scores | Σ (Rₙ − Rₙ₋₁)·Pₙ |
 //! | [`r2`], [`rmse`], [`mae`] | real values | 1 − SS_res/SS_tot, √(mean r²), mean of the magnitudes of r |
 //!
-//! **Labels** are `u32`, as [`Dataset::labels`](crate::Dataset::labels) has them. **Scores** and
+//! **Labels** are classes from 0 on, as [`Dataset::labels`](crate::Dataset::labels) has them. **Scores** and
 //! probabilities are row-major, a sample a row with one number for each of `classes` classes.
 //! **Predicted classes** are what a classifier returns: `Some(class)`, or `None` for a sample that is
 //! [undecided](argmax); they may also be given as plain `usize`. An undecided sample is never right.

@@ -33,7 +33,7 @@ pub enum Average {
 /// # Errors
 /// See [the module](super#errors). It is not defined if all samples with a weight are of one class;
 /// scikit-learn has NaN there.
-pub fn roc_auc(labels: &[u32], scores: &[f64], weights: Option<&[f64]>) -> Result<f64> {
+pub fn roc_auc(labels: &[usize], scores: &[f64], weights: Option<&[f64]>) -> Result<f64> {
     AREA.binary(labels, scores, weights)
 }
 
@@ -43,7 +43,7 @@ pub fn roc_auc(labels: &[u32], scores: &[f64], weights: Option<&[f64]>) -> Resul
 /// # Errors
 /// See [the module](super#errors).
 pub fn roc_auc_by_class(
-    labels: &[u32],
+    labels: &[usize],
     scores: &[f64],
     classes: usize,
     weights: Option<&[f64]>,
@@ -57,7 +57,7 @@ pub fn roc_auc_by_class(
 /// # Errors
 /// See [the module](super#errors). It is not defined if a class does not occur.
 pub fn roc_auc_one_vs_rest(
-    labels: &[u32],
+    labels: &[usize],
     scores: &[f64],
     classes: usize,
     average: Average,
@@ -76,7 +76,7 @@ pub fn roc_auc_one_vs_rest(
 /// # Errors
 /// See [the module](super#errors). It is not defined if no sample with a weight is of class 1; scikit-learn
 /// has 0 there. Where all are, it is 1.
-pub fn average_precision(labels: &[u32], scores: &[f64], weights: Option<&[f64]>) -> Result<f64> {
+pub fn average_precision(labels: &[usize], scores: &[f64], weights: Option<&[f64]>) -> Result<f64> {
     PRECISION.binary(labels, scores, weights)
 }
 
@@ -86,7 +86,7 @@ pub fn average_precision(labels: &[u32], scores: &[f64], weights: Option<&[f64]>
 /// # Errors
 /// See [the module](super#errors).
 pub fn average_precision_by_class(
-    labels: &[u32],
+    labels: &[usize],
     scores: &[f64],
     classes: usize,
     weights: Option<&[f64]>,
@@ -99,7 +99,7 @@ pub fn average_precision_by_class(
 /// # Errors
 /// See [the module](super#errors). It is not defined if a class does not occur.
 pub fn average_precision_one_vs_rest(
-    labels: &[u32],
+    labels: &[usize],
     scores: &[f64],
     classes: usize,
     average: Average,
@@ -122,7 +122,7 @@ const PRECISION: Metric =
 
 impl Metric {
     /// Its value, or the class whose absence leaves it undefined.
-    fn value(&self, ranking: &Ranking) -> Result<f64, u32> {
+    fn value(&self, ranking: &Ranking) -> Result<f64, usize> {
         if ranking.positive == 0.0 {
             return Err(1);
         }
@@ -132,7 +132,7 @@ impl Metric {
         Ok((self.of)(ranking))
     }
 
-    fn binary(&self, labels: &[u32], scores: &[f64], weights: Option<&[f64]>) -> Result<f64> {
+    fn binary(&self, labels: &[usize], scores: &[f64], weights: Option<&[f64]>) -> Result<f64> {
         let weights = Weights::new(self.name, labels.len(), weights)?;
         check_pairs(self.name, labels.len(), scores.len(), "scores")?;
         check_labels(self.name, labels, 2)?;
@@ -145,7 +145,7 @@ impl Metric {
 
     fn by_class(
         &self,
-        labels: &[u32],
+        labels: &[usize],
         scores: &[f64],
         classes: usize,
         weights: Option<&[f64]>,
@@ -156,7 +156,7 @@ impl Metric {
 
     fn one_vs_rest(
         &self,
-        labels: &[u32],
+        labels: &[usize],
         scores: &[f64],
         classes: usize,
         average: Average,
@@ -180,7 +180,7 @@ impl Metric {
     /// Of each class against the rest.
     fn rankings<'a>(
         &self,
-        labels: &'a [u32],
+        labels: &'a [usize],
         scores: &'a [f64],
         classes: usize,
         weights: Option<&'a [f64]>,
@@ -189,7 +189,7 @@ impl Metric {
         check_labels(self.name, labels, classes)?;
         check_scores(self.name, labels.len(), scores, classes)?;
         Ok((0..classes)
-            .map(move |class| Ranking::new(labels, class as u32, &weights, |i| scores[i * classes + class])))
+            .map(move |class| Ranking::new(labels, class, &weights, |i| scores[i * classes + class])))
     }
 }
 
@@ -201,7 +201,7 @@ struct Ranking {
 }
 
 impl Ranking {
-    fn new(labels: &[u32], class: u32, weights: &Weights<'_>, score: impl Fn(usize) -> f64) -> Ranking {
+    fn new(labels: &[usize], class: usize, weights: &Weights<'_>, score: impl Fn(usize) -> f64) -> Ranking {
         let mut order: Vec<usize> = (0..labels.len()).filter(|i| weights.of(*i) > 0.0).collect();
         order.sort_by(|a, b| score(*b).total_cmp(&score(*a)));
         // −0 and 0 stand side by side, and are equal.

@@ -122,11 +122,12 @@ impl<T: Float> Binary<T> for Div {
     #[inline(always)]
     fn backward_b(a: T, b: T, dy: T) -> T {
         // Not by −a/b²: the square leaves the range of the type long before the two quotients do. Where one of
-        // these does, the other one may be so small that the product is in the range all the same.
+        // these does, above or below, the other one may bring the product back.
         let (of_dy, of_a) = (dy / b, a / b);
-        if of_dy.is_finite() && of_a.is_finite() {
+        let fits = |quotient: T| quotient.is_finite() && quotient.abs() >= T::MIN_POSITIVE;
+        if fits(of_dy) && fits(of_a) {
             -of_dy * of_a
-        } else if of_a.is_finite() {
+        } else if of_a.is_finite() && !(of_dy.abs() >= of_a.abs() && of_dy.is_finite()) {
             -(dy * of_a) / b
         } else {
             -(of_dy * a) / b
@@ -244,6 +245,25 @@ mod tests {
         for slope in [grad_f32(1e-25), grad_f32(1e20), grad_f64(1e-200), grad_f64(1e200)] {
             assert!((slope + 1.0).abs() < 1e-6, "{slope}");
         }
+    }
+
+    #[test]
+    fn quotients_whose_parts_leave_the_range() {
+        let slope = |a: f32, b: f32, dy: f32| {
+            let mut tape = Tape::<f32>::default();
+            let (x, y) = (tape.scalar(a), tape.variable_slice(1, 1, &[b]));
+            let quotient = tape.div(x, y);
+            tape.backward_with(quotient, |g| g[0] = dy);
+            tape.grad_slice(y)[0]
+        };
+        let near = |found: f32, right: f32| assert!((found / right - 1.0).abs() < 1e-6, "{found:e} {right:e}");
+        // dy/b underflows, a/b underflows, dy/b overflows, a/b overflows.
+        near(slope(1e38, 1e20, 1e-30), -1e-32);
+        near(slope(1e-30, 1e20, 1e38), -1e-32);
+        near(slope(1e-36, 1e-20, 1e25), -1e29);
+        near(slope(1e25, 1e-20, 1e-36), -1e29);
+        assert_eq!(slope(1e38, 1e-30, 0.0), 0.0);
+        assert_eq!(slope(0.0, 1e-30, 1e30), 0.0);
     }
 
     #[test]

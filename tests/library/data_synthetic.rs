@@ -62,7 +62,7 @@ fn digits_do_not_depend_on_threads() {
         let data = linalg::with_threads(threads, || synthetic::digits(600, 1.0, 3).unwrap());
         (data.labels().unwrap().to_vec(), (0..600).flat_map(|i| data.bytes(i).unwrap().to_vec()).collect())
     };
-    let (labels, pixels): (Vec<u32>, Vec<u8>) = run(1);
+    let (labels, pixels): (Vec<usize>, Vec<u8>) = run(1);
     assert_eq!((labels.clone(), pixels.clone()), run(3));
     let alone = synthetic::digits(600, 1.0, 3).unwrap();
     assert_eq!(alone.labels().unwrap(), labels);

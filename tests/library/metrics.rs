@@ -24,7 +24,7 @@ struct Reference {
 #[derive(Deserialize)]
 struct Binary {
     name: String,
-    labels: Vec<u32>,
+    labels: Vec<usize>,
     scores: Vec<f64>,
     weights: Option<Vec<f64>>,
     roc_auc: f64,
@@ -35,7 +35,7 @@ struct Binary {
 struct Multiclass {
     name: String,
     classes: usize,
-    labels: Vec<u32>,
+    labels: Vec<usize>,
     predicted: Vec<usize>,
     scores: Vec<f64>,
     weights: Option<Vec<f64>>,
@@ -331,7 +331,7 @@ fn samples(values: &[f64]) -> Samples<f64> {
 }
 
 /// Every kernel machine, fitted to 1 and 2 with these labels.
-fn machines(labels: &[u32; 2], classes: usize) -> Vec<Box<dyn KernelMachine<f64>>> {
+fn machines(labels: &[usize; 2], classes: usize) -> Vec<Box<dyn KernelMachine<f64>>> {
     let (x, y) = (samples(&[1.0, 2.0]), one_vs_rest(labels, classes).unwrap());
     let ridge = RidgeOptions::new(0.1);
     let linear: Arc<dyn Kernel<f64>> = Arc::new(LinearKernel);

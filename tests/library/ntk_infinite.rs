@@ -227,6 +227,37 @@ fn single_precision_is_near_double() {
 }
 
 #[test]
+fn rows_of_very_different_lengths_in_single_precision() {
+    // Everything is in the range of f32: the rows, the kernels, and what f64 makes of the same numbers.
+    let rows: [f32; 8] = [1e10, 2e10, -3e-10, 1e-10, 2.0, 1.0, 1e10, -3e10];
+    let single = Samples::<f32>::new(rows.to_vec(), 2).unwrap();
+    let double = Samples::new(rows.map(f64::from).to_vec(), 2).unwrap();
+    let networks = [
+        (Nonlinearity::Erf, 3, 2.0, 0.1, 1e-5),
+        (Nonlinearity::Relu, 3, 2.0, 0.0, 1e-5),
+        (Nonlinearity::Relu, 2, 2.0, 0.5, 1e-5),
+        // From layer to layer by 1e-9, and by 1e8.
+        (Nonlinearity::Relu, 2, 2e-9, 0.0, 1e-5),
+        (Nonlinearity::Relu, 2, 2e8, 0.0, 1e-5),
+    ];
+    for (nonlinearity, depth, weight, bias, tolerance) in networks {
+        let network = InfiniteNetwork::new(depth, nonlinearity, 0.5).unwrap();
+        let network = network.with_variances(weight, bias).unwrap();
+        let check = |single: DMatrix<f32>, double: DMatrix<f64>| {
+            for i in 0..4 {
+                for j in 0..4 {
+                    let (f, e) = (f64::from(single[(i, j)]), double[(i, j)]);
+                    assert!((f - e).abs() <= tolerance * e.abs(), "{network:?} at {i}, {j}: {f:e} for {e:e}");
+                    assert_eq!(single[(i, j)], single[(j, i)], "{network:?} at {i}, {j}");
+                }
+            }
+        };
+        check(cross_gram(&Nngp(network), &single, &single), cross_gram(&Nngp(network), &double, &double));
+        check(cross_gram(&Ntk(network), &single, &single), cross_gram(&Ntk(network), &double, &double));
+    }
+}
+
+#[test]
 fn the_table_has_both_with_their_settings() {
     let x = random(8, 3, 6);
     let settings = KernelSettings {

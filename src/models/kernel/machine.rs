@@ -64,11 +64,11 @@ pub trait KernelMachine<T: Float>: Send + Sync {
     /// # Panics
     /// As [`predict`](Self::predict), and if there are not as many labels as samples.
     #[track_caller]
-    fn accuracy(&self, x: &Samples<T>, labels: &[u32]) -> f64 {
+    fn accuracy(&self, x: &Samples<T>, labels: &[usize]) -> f64 {
         assert!(labels.len() == x.len(), "accuracy: {} labels for {} samples", labels.len(), x.len());
         let classes = self.classify(x);
         let right =
-            classes.iter().zip(labels).filter(|(class, label)| **class == Some(**label as usize)).count();
+            classes.iter().zip(labels).filter(|(class, label)| **class == Some(**label)).count();
         right as f64 / x.len() as f64
     }
 }

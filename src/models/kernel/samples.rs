@@ -156,13 +156,13 @@ impl<'a, T: Float> Rows<'a, T> {
 ///
 /// # Errors
 /// [`Error::Data`] if a label is not below `classes`; [`Error::Memory`] if there is no memory for them.
-pub fn one_vs_rest<T: Float>(labels: &[u32], classes: usize) -> Result<DMatrix<T>> {
-    if let Some(row) = labels.iter().position(|label| *label as usize >= classes) {
+pub fn one_vs_rest<T: Float>(labels: &[usize], classes: usize) -> Result<DMatrix<T>> {
+    if let Some(row) = labels.iter().position(|label| *label >= classes) {
         let label = labels[row];
         return Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes")));
     }
     let mut targets = filled(labels.len().saturating_mul(classes), -T::ONE, "the targets")?;
-    labels.iter().enumerate().for_each(|(i, label)| targets[*label as usize * labels.len() + i] = T::ONE);
+    labels.iter().enumerate().for_each(|(i, label)| targets[*label * labels.len() + i] = T::ONE);
     Ok(DMatrix::from_vec(labels.len(), classes, targets))
 }
 

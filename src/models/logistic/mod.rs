@@ -162,7 +162,6 @@ impl LogisticRegression {
         let Some(labels) = data.labels() else {
             return Err(Error::Data("logistic regression needs class labels".into()));
         };
-        let labels: Vec<usize> = labels.iter().map(|label| *label as usize).collect();
         let rows = Rows::new(&data.to_rows(), data.len(), data.features(), options.intercept)?;
         // Divided by the largest first, so that no sum overflows.
         let weights = data.weights().map(|weights| {
@@ -170,7 +169,7 @@ impl LogisticRegression {
             let total: f64 = weights.iter().map(|w| w / largest).sum();
             weights.iter().map(|w| w / largest / total * weights.len() as f64).collect::<Vec<_>>()
         });
-        rows.fit(&labels, weights.as_deref(), data.classes(), options)
+        rows.fit(labels, weights.as_deref(), data.classes(), options)
     }
 
     /// The model of given weights d×k and biases 1×k, with k = 1 for the binary scheme and the number of

@@ -37,6 +37,8 @@ use crate::{Error, Float, Result};
 #[derive(Clone, Debug)]
 pub struct Dynamics<T: Float> {
     eigen: SymmetricEigen<T>,
+    /// f₀, n×k.
+    start: DMatrix<T>,
     /// y, n×k.
     targets: DMatrix<T>,
     /// Qᵀr₀: n×k, or nk×1.
@@ -83,7 +85,7 @@ impl<T: Float> Dynamics<T> {
         eigen.values.iter_mut().for_each(|v| *v = v.max(T::ZERO));
         let residual = in_rows_of(&eigen, &(start - targets));
         let projected = eigen.vectors.tr_mul(&residual);
-        Ok(Dynamics { eigen, targets: targets.clone(), projected })
+        Ok(Dynamics { eigen, start: start.clone(), targets: targets.clone(), projected })
     }
 
     /// Eigenvalues λ of Θ, ascending, and eigenvectors. Along each the residual falls by 1 − ηλ/n a step.
@@ -163,9 +165,17 @@ impl<T: Float> Dynamics<T> {
     }
 
     fn trained(&self, training: Training) -> DMatrix<T> {
-        let n = self.targets.nrows();
-        let residual = self.scale_modes(|x| remaining(x / n as f64, training));
-        &self.targets + to_outputs(&residual, self.targets.shape())
+        let n = self.targets.nrows() as f64;
+        // From the end that is nearer: what little has moved since the start would drown in y, and what little
+        // is left at the end in f₀.
+        let farthest = self.eigen.values.iter().map(|v| moved(v.to_f64() / n, training).abs());
+        if farthest.fold(0.0, Float::max) < 0.5 {
+            let way = self.scale_modes(|x| moved(x / n, training));
+            &self.start - to_outputs(&way, self.targets.shape())
+        } else {
+            let residual = self.scale_modes(|x| remaining(x / n, training));
+            &self.targets + to_outputs(&residual, self.targets.shape())
+        }
     }
 
     #[track_caller]

@@ -30,7 +30,7 @@ pub(crate) fn evaluation(task: &Task, scores: &Matrix<f64>, data: &Dataset) -> R
                 let mut targets = Matrix::zeros(samples, scores.ncols());
                 for (i, label) in labels.iter().enumerate() {
                     targets.row_mut(i).fill(-1.0);
-                    targets[(i, *label as usize)] = 1.0;
+                    targets[(i, *label)] = 1.0;
                 }
                 let error = rmse(targets.as_slice(), scores.as_slice(), scores.ncols(), weights)?;
                 (error * error, "mean squared error")

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::linalg::simd::vectorize;
+use crate::linalg::simd::{any, vectorize};
 use crate::settings::{Range, check};
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
@@ -152,19 +152,40 @@ impl InfiniteNetwork {
 
     /// Replaces ⟨x, yⱼ⟩ by K, or by Θ.
     pub(super) fn apply<T: Float, const TANGENT: bool>(&self, values: &mut [T], x_norm: T, y_norms: &[T]) {
+        // Products of two variances are taken. Where one may leave the range of the type, every pair is brought to
+        // a scale of its own.
+        let a = self.input_scale * x_norm.to_f64() + self.bias_variance;
+        let outside = |least: f64, most: f64| {
+            any(y_norms, |norm| {
+                let b = self.input_scale * norm.to_f64() + self.bias_variance;
+                b != 0.0 && !(least..most).contains(&b)
+            })
+        };
+        let reach = reach::<T>();
         vectorize(
             values.len(),
             #[inline(always)]
             || match self.nonlinearity {
                 Nonlinearity::Relu => {
-                    // All of it is homogeneous in (a, b, c, σ_b²), and products of two are taken: with a near
-                    // 1 they stay in range.
-                    let a = self.input_scale * x_norm.to_f64() + self.bias_variance;
-                    let exponent =
-                        if a > 0.0 { libm::ilogb(a).clamp(-reach::<T>(), reach::<T>()) } else { 0 };
-                    self.layers::<T, TANGENT>(values, x_norm, y_norms, exponent, relu);
+                    // All of it is homogeneous in (a, b, c, σ_b²): with a near 1, only b can be far, and both
+                    // can go far from layer to layer.
+                    let exponent = if a > 0.0 { libm::ilogb(a).clamp(-reach, reach) } else { 0 };
+                    let growth = (self.depth - 1) as f64 * libm::log2(0.5 * self.weight_variance).abs();
+                    let room = f64::from(reach / 2) - growth;
+                    if outside(libm::ldexp(libm::exp2(-room), exponent), libm::ldexp(libm::exp2(room), exponent)) {
+                        self.layers::<T, TANGENT>(values, x_norm, y_norms, 0, relu_of_any_scale);
+                    } else {
+                        self.layers::<T, TANGENT>(values, x_norm, y_norms, exponent, relu);
+                    }
                 }
-                Nonlinearity::Erf => self.layers::<T, TANGENT>(values, x_norm, y_norms, 0, erf),
+                Nonlinearity::Erf => {
+                    let most = libm::scalbn(1.0, reach / 2);
+                    if a.max(self.weight_variance + self.bias_variance) >= most || outside(0.0, most) {
+                        self.layers::<T, TANGENT>(values, x_norm, y_norms, 0, erf_of_any_scale);
+                    } else {
+                        self.layers::<T, TANGENT>(values, x_norm, y_norms, 0, erf);
+                    }
+                }
             },
         );
     }
@@ -263,6 +284,34 @@ fn erf<T: Float>(a: T, b: T, c: T) -> Moments<T> {
         values: two * (two * c).atan2_pi(root),
         variance: two * (two * b).atan2_pi(own),
         slopes: T::of(4.0 * std::f64::consts::FRAC_1_PI) / root,
+    }
+}
+
+/// A power of two r with v/r² about 1.
+fn root_of_scale<T: Float>(v: T) -> T {
+    let exponent = if v > T::ZERO && v.is_finite() { libm::ilogb(v.to_f64()) } else { 0 };
+    T::of(libm::scalbn(1.0, exponent.div_euclid(2)))
+}
+
+/// [`relu`], where a·b may be out of range: of a/p², b/q² and c/pq.
+fn relu_of_any_scale<T: Float>(a: T, b: T, c: T) -> Moments<T> {
+    let (p, q) = (root_of_scale(a), root_of_scale(b));
+    let moments = relu(a / p / p, b / q / q, c / p / q);
+    Moments { values: moments.values * p * q, variance: T::of(0.5) * b, ..moments }
+}
+
+/// [`erf`], where a·b may be too large: with a/p², b/q² and c/pq, and 1/p² and 1/q² where it has a 1.
+fn erf_of_any_scale<T: Float>(a: T, b: T, c: T) -> Moments<T> {
+    let (two, four) = (T::of(2.0), T::of(4.0));
+    let (p, q) = (root_of_scale(a).max(T::ONE), root_of_scale(b).max(T::ONE));
+    let (one_a, one_b) = (T::ONE / p / p, T::ONE / q / q);
+    let (a, b, c) = (a / p / p, b / q / q, c / p / q);
+    let root = (one_a * one_b + two * (a * one_b + b * one_a) + four * determinant(a, b, c)).sqrt();
+    let own = (one_b + four * b).sqrt();
+    Moments {
+        values: two * (two * c).atan2_pi(root),
+        variance: two * (two * b * q).atan2_pi(own),
+        slopes: T::of(4.0 * std::f64::consts::FRAC_1_PI) / root / p / q,
     }
 }
 
