@@ -378,7 +378,7 @@ fn random_features(context: &Context) -> Result<(usize, Vec<Random>)> {
             let predicted = used_other * &w;
             let classes = SeenClasses::all(predicted.ncols()).decide(predicted.transpose().as_slice());
             let pairs = classes.iter().zip(test.labels().unwrap_or_default());
-            let wrong = pairs.filter(|(class, label)| **class != Some(**label as usize)).count();
+            let wrong = pairs.filter(|(class, label)| **class != Some(**label)).count();
             let share = 1.0 / seeds as f64;
             row.train += share * error(&used * &w, &y);
             row.test += share * error(predicted, &z);

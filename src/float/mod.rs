@@ -24,6 +24,7 @@
 //! | `normal_pdf` | 1.45 | 1.58 |
 
 mod arctangent;
+mod backend;
 mod exponential;
 mod kernel;
 mod logarithm;
@@ -37,7 +38,9 @@ use std::fmt::{Debug, Display, LowerExp};
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use crate::linalg::Backend;
+use num_traits::{One, Zero};
+
+use self::backend::Backend;
 use crate::ops::Operations;
 
 /// `f32` or `f64`. Sealed: kernels are compiled for these two only.
@@ -45,6 +48,8 @@ pub trait Float:
     Backend
     + Operations
     + nalgebra::Scalar
+    + Zero
+    + One
     + Copy
     + Default
     + Debug

@@ -1,9 +1,7 @@
 //! The Cholesky factor of a symmetric positive definite matrix.
 
-use faer::linalg::matmul::triangular::{self, BlockStructure};
-use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 use nalgebra::{DMatrix, DVector};
 
 use super::cpu::kernels_are_safe;
@@ -249,8 +247,7 @@ fn add_square<T: Float>(c: MatMut<'_, T>, a: MatRef<'_, T>, scale: T) {
     let n = c.nrows();
     if n <= BLOCK {
         if kernels_are_safe() {
-            let (lower, full) = (BlockStructure::TriangularLower, BlockStructure::Rectangular);
-            triangular::matmul(c, lower, Accum::Add, a, full, a.transpose(), full, scale, Par::Seq);
+            T::add_square(c, a, scale);
         } else {
             portable::product(c, Part::Lower, Accum::Add, a, a.transpose(), scale);
         }
@@ -291,7 +288,7 @@ fn solve_columns<T: Float>(b: &mut [T], n: usize, solve: &(impl Fn(MatMut<'_, T>
 /// B ← L⁻¹·B.
 fn solve_forward<T: Float>(l: MatRef<'_, T>, b: MatMut<'_, T>) {
     if kernels_are_safe() {
-        solve_lower_triangular_in_place(l, b, Par::Seq);
+        T::solve_lower(l, b);
     } else {
         portable::solve_lower(l, b);
     }
@@ -300,7 +297,7 @@ fn solve_forward<T: Float>(l: MatRef<'_, T>, b: MatMut<'_, T>) {
 /// B ← L⁻ᵀ·B.
 fn solve_backward<T: Float>(l: MatRef<'_, T>, b: MatMut<'_, T>) {
     if kernels_are_safe() {
-        solve_upper_triangular_in_place(l.transpose(), b, Par::Seq);
+        T::solve_upper(l.transpose(), b);
     } else {
         portable::solve_upper(l.transpose(), b);
     }

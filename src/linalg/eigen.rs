@@ -43,11 +43,9 @@ pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
     let scale = Scale::of(lower);
     let a = &*scale.apply(a);
     let (mut values, mut vectors) = if kernels_are_safe() {
-        let decomposition = MatRef::from_column_major_slice(a.as_slice(), n, n)
-            .self_adjoint_eigen(faer::Side::Lower)
-            .map_err(|e| failed(format!(": {e:?}")))?;
-        let (values, vectors) = (decomposition.S(), decomposition.U());
-        (DVector::from_fn(n, |i, _| values[i]), DMatrix::from_fn(n, n, |i, j| vectors[(i, j)]))
+        let a = MatRef::from_column_major_slice(a.as_slice(), n, n);
+        let (values, vectors) = T::symmetric_eigen(a).map_err(|why| failed(format!(": {why}")))?;
+        (DVector::from_vec(values), DMatrix::from_vec(n, n, vectors))
     } else {
         portable::symmetric_eigen(a).ok_or_else(|| failed(String::new()))?
     };

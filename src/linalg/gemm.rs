@@ -1,7 +1,6 @@
 //! Matrix products: C ← A·B and C ← C + A·B, either side transposed without copying.
 
-use faer::linalg::matmul::matmul;
-use faer::{Accum, MatMut, MatRef, Par};
+use faer::{Accum, MatMut, MatRef};
 
 use super::MatrixRef;
 use super::cpu::kernels_are_safe;
@@ -120,7 +119,7 @@ pub(super) fn product<T: Float>(
     let (rows, cols, depth) = (c.nrows(), c.ncols(), a.ncols());
     if rows.max(cols) < 64 || rows * cols * depth <= GRAIN {
         if kernels_are_safe() {
-            matmul(c, accum, a, b, scale, Par::Seq);
+            T::product(c, accum, a, b, scale);
         } else {
             portable::product(c, Part::All, accum, a, b, scale);
         }

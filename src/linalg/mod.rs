@@ -16,8 +16,7 @@
 //! architecture the multiply-adds are not fused or the order is another, so that the last bits differ; and
 //! what is ill-conditioned, such as an eigenvector of close eigenvalues, may differ in more than those.
 
-pub(crate) mod backend;
-mod cholesky;
+pub(crate) mod cholesky;
 mod compensated;
 mod cpu;
 mod eigen;
@@ -44,8 +43,6 @@ pub(crate) use sum::{PIECE, column_sums, dot3, mean_of, reduce, row_or_rows};
 pub use sum::{dot, norm_squared, sum};
 pub use svd::{ThinSvd, thin_svd};
 pub use threads::{available_threads, try_with_threads, with_threads};
-
-pub use backend::Backend;
 
 #[cfg(test)]
 mod tests {

@@ -38,12 +38,9 @@ pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
     let a = &*scale.apply(a);
     let failed = |why: String| Error::NonFinite(format!("thin_svd: no convergence for {m}×{n}{why}"));
     let (mut u, mut values, mut v) = if kernels_are_safe() {
-        let decomposition = MatRef::from_column_major_slice(a.as_slice(), m, n)
-            .thin_svd()
-            .map_err(|e| failed(format!(": {e:?}")))?;
-        let (u, s, v) = (decomposition.U(), decomposition.S(), decomposition.V());
-        let values = DVector::from_fn(k, |i, _| s[i]);
-        (DMatrix::from_fn(m, k, |i, j| u[(i, j)]), values, DMatrix::from_fn(n, k, |i, j| v[(i, j)]))
+        let a = MatRef::from_column_major_slice(a.as_slice(), m, n);
+        let [u, values, v] = T::thin_svd(a).map_err(|why| failed(format!(": {why}")))?;
+        (DMatrix::from_vec(m, k, u), DVector::from_vec(values), DMatrix::from_vec(n, k, v))
     } else {
         portable::thin_svd(a).ok_or_else(|| failed(String::new()))?
     };

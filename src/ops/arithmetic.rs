@@ -256,7 +256,8 @@ mod tests {
             tape.backward_with(quotient, |g| g[0] = dy);
             tape.grad_slice(y)[0]
         };
-        let near = |found: f32, right: f32| assert!((found / right - 1.0).abs() < 1e-6, "{found:e} {right:e}");
+        let near =
+            |found: f32, right: f32| assert!((found / right - 1.0).abs() < 1e-6, "{found:e} {right:e}");
         // dy/b underflows, a/b underflows, dy/b overflows, a/b overflows.
         near(slope(1e38, 1e20, 1e-30), -1e-32);
         near(slope(1e-30, 1e20, 1e38), -1e-32);

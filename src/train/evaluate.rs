@@ -61,6 +61,18 @@ pub fn evaluate_seen<T: Float>(
     data: &Dataset,
     seen: &SeenClasses,
 ) -> Result<Evaluation> {
+    evaluate_with(module, loss, tape, data, seen, |_| {})
+}
+
+/// [`evaluate_seen`], and shows the outputs of block after block of the samples.
+pub(crate) fn evaluate_with<T: Float>(
+    module: &dyn Module<T>,
+    loss: &dyn Loss<T>,
+    tape: &mut Tape<T>,
+    data: &Dataset,
+    seen: &SeenClasses,
+    mut outputs: impl FnMut(&[T]),
+) -> Result<Evaluation> {
     tape.rewind();
     check_fit(module, loss, tape, data)?;
     let link = loss.link();
@@ -73,6 +85,7 @@ pub fn evaluate_seen<T: Float>(
         let batch_weight: f64 = (0..rows.len()).map(|i| batch.weight(i) * unit).sum();
         total += tape.item(batch_loss).to_f64() * batch_weight;
         weight += batch_weight;
+        outputs(tape.value_slice(output));
         if link.classifies() {
             let cols = tape.shape(output).cols;
             let (asked, known) = (seen.classes(), link.classes(cols));

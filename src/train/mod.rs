@@ -16,6 +16,7 @@ mod value;
 pub use crate::metrics::{ConfusionMatrix, Evaluation};
 pub use audit::{ActivationFlow, Audit, ParamFlow};
 pub use early_stopping::{Criterion, EarlyStopping, Verdict};
+pub(crate) use evaluate::evaluate_with;
 pub use evaluate::{EVALUATION_ROWS, evaluate, evaluate_seen, predict};
 pub use fit::fit;
 pub use history::{History, Stop};

@@ -168,7 +168,7 @@ fn an_average_takes_the_place_of_the_parameters() {
             tape.rewind();
             let x = tape.constant_with(indices.len(), 784, |to| data.gather(indices, to));
             let logits = model.forward(&mut tape, x, &mut Mode::evaluation());
-            let labels: Vec<usize> = indices.iter().map(|i| data.labels().unwrap()[*i] as usize).collect();
+            let labels: Vec<usize> = indices.iter().map(|i| data.labels().unwrap()[*i]).collect();
             let loss = tape.cross_entropy(logits, &labels);
             tape.zero_grad();
             tape.backward(loss);
@@ -413,7 +413,7 @@ fn gradients_vanish_through_sigmoids_and_normalisation_cures_it() {
         let rows: Vec<usize> = (0..128).collect();
         let x = tape.constant_with(128, 784, |to| data.gather(&rows, to));
         let logits = model.forward(&mut tape, x, &mut Mode::training(Place::default()));
-        let labels: Vec<usize> = data.labels().unwrap().iter().map(|l| *l as usize).collect();
+        let labels: Vec<usize> = data.labels().unwrap().to_vec();
         let loss = tape.cross_entropy(logits, &labels);
         tape.backward(loss);
         let audit = Audit::before_step(&tape, loss);

@@ -141,7 +141,7 @@ fn the_empirical_kernel_of_a_wide_network_is_nearly_as_good_as_its_limit() {
         let predictions = cross.map(f64::from) * alpha;
         let classes = SeenClasses::all(10).decide(predictions.transpose().as_slice());
         let pairs = classes.iter().zip(test.labels().unwrap());
-        let right = pairs.filter(|(class, label)| **class == Some(**label as usize)).count();
+        let right = pairs.filter(|(class, label)| **class == Some(**label)).count();
         let accuracy = right as f64 / 2000.0;
         println!(
             "width {width}: accuracy {accuracy:.4}, kernel {own:.1} s, with 2000 test images {both:.1} s"

@@ -67,8 +67,7 @@ pub trait KernelMachine<T: Float>: Send + Sync {
     fn accuracy(&self, x: &Samples<T>, labels: &[usize]) -> f64 {
         assert!(labels.len() == x.len(), "accuracy: {} labels for {} samples", labels.len(), x.len());
         let classes = self.classify(x);
-        let right =
-            classes.iter().zip(labels).filter(|(class, label)| **class == Some(**label)).count();
+        let right = classes.iter().zip(labels).filter(|(class, label)| **class == Some(**label)).count();
         right as f64 / x.len() as f64
     }
 }

@@ -209,12 +209,18 @@ impl<T: Float> Predictor for Network<T> {
                 &all
             }
         };
+        let mut found = Vec::new();
+        let values = matches!(self.task, Task::Values { .. });
         let mut evaluation = self.pool.with(&self.tape, |tape| {
-            train::evaluate_seen(&self.module, &*self.loss, tape, &prepared, seen)
+            train::evaluate_with(&self.module, &*self.loss, tape, &prepared, seen, |outputs| {
+                if values {
+                    found.extend(outputs.iter().map(|y| y.to_f64()));
+                }
+            })
         })?;
-        if let (Task::Values { width, .. }, Some(targets)) = (&self.task, data.targets()) {
-            let found = self.predict(data)?;
-            evaluation.values = Some(errors(targets, found.as_slice(), *width, data.weights())?);
+        if let (Task::Values { width, scale, .. }, Some(targets)) = (&self.task, data.targets()) {
+            scale.iter().for_each(|scale| scale.undo(&mut found));
+            evaluation.values = Some(errors(targets, &found, *width, data.weights())?);
         }
         Ok(evaluation)
     }

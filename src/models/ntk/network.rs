@@ -2,7 +2,7 @@
 
 use rand::Rng;
 
-use crate::models::kernel::InfiniteNetwork;
+use crate::models::kernel::{InfiniteNetwork, Nonlinearity};
 use crate::nn::{Mode, Module, ModuleExt};
 use crate::rng::standard_normal;
 use crate::settings::{self, Range};
@@ -115,7 +115,10 @@ impl<T: Float> Module<T> for NtkMlp {
         let mut h = x;
         for (k, layer) in self.layers.iter().enumerate() {
             if k > 0 {
-                h = self.network.nonlinearity().apply(tape, h);
+                h = match self.network.nonlinearity() {
+                    Nonlinearity::Relu => tape.relu(h),
+                    Nonlinearity::Erf => tape.erf(h),
+                };
             }
             h = tape.scale(h, T::of(self.scale(k)));
             h = match layer.bias {

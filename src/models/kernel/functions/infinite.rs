@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use crate::linalg::simd::{any, vectorize};
 use crate::settings::{Range, check};
-use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
 /// The activation φ of an infinite network: one whose Gaussian expectations have a closed form.
@@ -31,18 +30,6 @@ pub enum Nonlinearity {
 impl Nonlinearity {
     /// All of them with their names.
     pub const TABLE: [(Nonlinearity, &str); 2] = [(Nonlinearity::Relu, "relu"), (Nonlinearity::Erf, "erf")];
-
-    /// Appends φ of every entry of `x`.
-    ///
-    /// # Panics
-    /// If `x` is stale.
-    #[track_caller]
-    pub fn apply<T: Float>(self, tape: &mut Tape<T>, x: impl Into<Var>) -> Var {
-        match self {
-            Nonlinearity::Relu => tape.relu(x),
-            Nonlinearity::Erf => tape.erf(x),
-        }
-    }
 }
 
 /// The name: `relu` or `erf`.
@@ -172,7 +159,10 @@ impl InfiniteNetwork {
                     let exponent = if a > 0.0 { libm::ilogb(a).clamp(-reach, reach) } else { 0 };
                     let growth = (self.depth - 1) as f64 * libm::log2(0.5 * self.weight_variance).abs();
                     let room = f64::from(reach / 2) - growth;
-                    if outside(libm::ldexp(libm::exp2(-room), exponent), libm::ldexp(libm::exp2(room), exponent)) {
+                    if outside(
+                        libm::ldexp(libm::exp2(-room), exponent),
+                        libm::ldexp(libm::exp2(room), exponent),
+                    ) {
                         self.layers::<T, TANGENT>(values, x_norm, y_norms, 0, relu_of_any_scale);
                     } else {
                         self.layers::<T, TANGENT>(values, x_norm, y_norms, exponent, relu);
