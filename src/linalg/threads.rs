@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use faer::{Accum, MatMut, MatRef};
 use rayon::Yield;
 
-use super::{Mat, gemm};
+use super::cpu::kernels_are_safe;
 use crate::{Error, Float, Result};
 
 /// Runs `work` on a pool of `threads` threads: every product inside may use all of them.
@@ -102,9 +103,14 @@ fn watch(done: &AtomicBool) {
 /// one does.
 fn warm_up<T: Float>() {
     const SIDE: usize = 64;
-    let (a, mut c) = (vec![T::ONE; SIDE * SIDE], vec![T::ZERO; SIDE * SIDE]);
-    let a = Mat::new(&a, SIDE, SIDE);
-    gemm(&mut c, false, a, a);
+    if kernels_are_safe() {
+        let (a, mut c) = (vec![T::ONE; SIDE * SIDE], vec![T::ZERO; SIDE * SIDE]);
+        let (a, c) = (
+            MatRef::from_row_major_slice(&a, SIDE, SIDE),
+            MatMut::from_row_major_slice_mut(&mut c, SIDE, SIDE),
+        );
+        T::product(c, Accum::Replace, a, a, T::ONE);
+    }
 }
 
 /// Sets the flag whatever happens, a panic included: the watchers must not watch for ever.

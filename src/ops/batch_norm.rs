@@ -310,7 +310,8 @@ mod tests {
     #[test]
     fn columns_of_huge_entries() {
         let right = [0.4472135954999579, -1.3416407864998738, 1.3416407864998738, -0.4472135954999579];
-        for s in [1e15f32, 1e18, 1e19, 1e20, 1e25, 1e30, 1e37] {
+        let sizes = [1e20f32, 1e15, 1e18, 1e19, 1e25, 1e30, 1e37];
+        for s in sizes.into_iter().take(if cfg!(miri) { 1 } else { 7 }) {
             let [_, y, dx] = of_columns(4, &[s, 1.0, -s, -1.0, 2.0 * s, 2.0, 0.0, 0.0]);
             close(&y.iter().copied().step_by(2).collect::<Vec<_>>(), &right);
             // As of the same numbers s times as small, s times as small.

@@ -126,7 +126,7 @@ impl<T: Float> Operation<T> for CrossEntropy {
 #[cfg(test)]
 mod tests {
     use crate::Tape;
-    use crate::ops::testing::{check_op, filled, value_and_grad};
+    use crate::ops::testing::{check_op, feasible, filled, value_and_grad};
 
     fn labels(m: usize, k: usize) -> Vec<usize> {
         (0..m).map(|i| (i * 3 + 1) % k).collect()
@@ -134,7 +134,9 @@ mod tests {
 
     #[test]
     fn gradients() {
-        for (m, k) in [(1, 1), (1, 4), (5, 3), (4, 40), (0, 3)] {
+        for (m, k) in
+            [(1, 1), (1, 4), (5, 3), (4, 40), (0, 3)].into_iter().filter(|(m, k)| feasible(2 * m * k))
+        {
             let (x, labels) = (filled(m, k) * 3.0, labels(m, k));
             check_op(std::slice::from_ref(&x), |t, x| t.cross_entropy(x[0], &labels));
             for smoothing in [0.0, 0.1, 1.0] {

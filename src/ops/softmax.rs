@@ -199,7 +199,14 @@ impl<T: Float> Operation<T> for Softmax {
             if !mean.is_finite() {
                 mean = reduce(y, dy, |y, dy| pass_if(y != T::ZERO, y * dy));
             }
-            dx.add_zip(y, dy, |y, dy| pass_if(y != T::ZERO, y * (dy - mean)));
+            if (mean * T::of(1024.0)).is_finite() {
+                dx.add_zip(y, dy, |y, dy| pass_if(y != T::ZERO, y * (dy - mean)));
+            } else {
+                // The difference may leave the range where the product with y does not: of halves.
+                let (half, two) = (T::of(0.5), T::of(2.0));
+                let term = |y: T, dy: T| y * (half * dy - half * mean) * two;
+                dx.add_zip(y, dy, |y, dy| pass_if(y != T::ZERO, term(y, dy)));
+            }
         });
     }
 }
@@ -308,6 +315,17 @@ mod tests {
         assert_eq!(dx, [-1.0, 1.0, -1.0, 1.0]);
         let (y, dx) = value_and_grad(&x, |t, x| t.logsumexp(x));
         assert_eq!((y[0], dx), (1e300, vec![0.5, 0.0, 0.5, 0.0]));
+    }
+
+    #[test]
+    fn an_upstream_gradient_at_the_end_of_the_range() {
+        let mut tape = Tape::<f32>::default();
+        let x = tape.variable_slice(1, 2, &[9f32.ln(), 0.0]);
+        let y = tape.softmax(x);
+        tape.backward_with(y, |dy| dy.copy_from_slice(&[-3e38, 3e38]));
+        for (dx, right) in tape.grad_slice(x).iter().zip([-5.4e37, 5.4e37]) {
+            assert!((dx / right - 1.0).abs() < 1e-5, "{dx:e}, not {right:e}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::axis::{Kind, Scale};
 use super::element::{Area, Element, UNIT};
 use super::figure::{Chart, Drawing, Figure, Images, Layer, Line};
-use super::layer::{Canvas, Done, Root, SAMPLE, Sample, draw_layer, draw_sample, rgb, sample, stroke};
+use super::layer::{Canvas, Done, Root, SAMPLE, Sample, TEXT, draw_layer, draw_sample, rgb, sample, stroke};
 use super::name::Name;
 use super::palette::{Color, color_strip, dark_style};
 use super::svg::{Backend, Drawn, text_width};
@@ -20,8 +20,7 @@ use super::{Axis, escape};
 const WIDTH: i32 = 460;
 /// Height of the area with the data, where it need not be square.
 const HEIGHT: i32 = 262;
-/// Size of the text, and of titles.
-pub const TEXT: i32 = 13;
+/// Size of titles.
 const TITLE: i32 = 14;
 /// Height of a row of the legend.
 const ROW: i32 = 19;

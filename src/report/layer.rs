@@ -10,7 +10,6 @@ use plotters::style::Color as _;
 
 use super::axis::{Kind, Scale};
 use super::contour;
-use super::draw::TEXT;
 use super::element::{Element, Paint, Stroke, UNIT};
 use super::figure::{Chart, Layer, Line, Marker};
 use super::palette::Color;
@@ -20,8 +19,12 @@ pub type Root = DrawingArea<Backend, Shift>;
 pub type Canvas = Rc<RefCell<Sink>>;
 pub type Done = Result<(), DrawingAreaErrorKind<Infallible>>;
 
+/// Size of the text of a chart.
+pub const TEXT: i32 = 13;
+
 /// Length of the sample of a line in the legend.
 pub const SAMPLE: i32 = 24;
+
 pub fn rgb(color: Color) -> RGBColor {
     let (r, g, b) = color.rgb();
     RGBColor(r, g, b)

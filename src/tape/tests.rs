@@ -137,6 +137,11 @@ fn goes_on(tape: &mut Tape, p: Param) {
 /// Enough to make a list grow; fewer where each step is interpreted.
 const LONG: u32 = if cfg!(miri) { 700 } else { 70_000 };
 
+/// With and without the search for anomalies. Miri, for which a panic takes seconds, sees one of them.
+fn both_but_for_miri() -> impl Iterator<Item = bool> {
+    [false, true].into_iter().filter(|watched| !cfg!(miri) || *watched)
+}
+
 #[test]
 fn an_append_that_panics_leaves_nothing() {
     type Append = fn(&mut Tape, Param, Var) -> Var;
@@ -171,11 +176,11 @@ fn an_append_that_panics_leaves_nothing() {
         }),
     ];
     for (expected, append) in appends {
-        for watched in [false, true] {
+        for watched in both_but_for_miri() {
             let (mut tape, p, x) = some_tape();
             tape.detect_anomalies(watched);
             let before = state(&tape);
-            for _ in 0..2 {
+            for _ in 0..if cfg!(miri) { 1 } else { 2 } {
                 let message = panics(|| append(&mut tape, p, x));
                 // Where a pointer has 32 bits, these shapes do not fit for another reason.
                 let other = usize::BITS == 32 && expected.contains("side") | expected.contains("memory");
@@ -240,7 +245,7 @@ fn a_leaf_that_panics_leaves_nothing() {
         ("param: parameters come first", |t| t.param_with(1, 1, half).var()),
     ];
     for (expected, make) in behind {
-        for watched in [false, true] {
+        for watched in both_but_for_miri() {
             let (mut tape, p, _) = some_tape();
             tape.detect_anomalies(watched);
             let before = state(&tape);
@@ -485,7 +490,7 @@ fn nodes_before_a_mark_stay_good_through_every_rewind_to_it() {
     let mut tape = Tape::new();
     let p = tape.param_slice(1, 1, &[2.0]);
     let (mut kept, mut stale) = (Vec::new(), Vec::new());
-    for i in 0..50 {
+    for i in 0..if cfg!(miri) { 9 } else { 50 } {
         kept.push(tape.scale(p, f64::from(i)));
         let mark = tape.mark();
         for _ in 0..3 {
@@ -521,7 +526,7 @@ fn a_stale_handle_never_passes_again() {
 #[test]
 fn handles_of_other_tapes_are_stale() {
     let (tape, p, x) = some_tape();
-    for _ in 0..100 {
+    for _ in 0..if cfg!(miri) { 3 } else { 100 } {
         let (other, q, _) = some_tape();
         assert_eq!((q.index(), q.to_string()), (p.index(), p.to_string()));
         assert!(p != q && p.var() != q.var());
