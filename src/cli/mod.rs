@@ -11,6 +11,7 @@ mod interrupt;
 mod memory;
 mod output;
 mod source;
+mod table;
 mod train;
 
 use std::any::TypeId;

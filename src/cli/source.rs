@@ -9,6 +9,7 @@ use tapegrad::data::idx::ReadOptions;
 use tapegrad::data::{Dataset, Features, synthetic};
 use tapegrad::{Error, Result, text};
 
+use super::table::{TableArgs, is_table};
 use super::{memory, output};
 
 /// Where `train` looks for MNIST by itself.
@@ -26,6 +27,8 @@ pub struct Source {
     pub description: String,
     /// For the trace: the same for the same data, wherever it lies.
     pub name: &'static str,
+    /// Whether the features are columns of a table, each on a scale of its own.
+    pub is_table: bool,
 }
 
 /// The usual folder, if it is there. One that may not be looked into, or is a link that leads nowhere, is
@@ -55,6 +58,11 @@ pub fn read_options() -> (ReadOptions, memory::Room) {
     (unsafe { options.map_above(room.bytes / 2) }, room)
 }
 
+/// A share of the samples, and the rest: class by class where there are classes.
+pub fn kept_apart(data: &Dataset, share: f64, seed: u64) -> Result<(Dataset, Dataset)> {
+    if data.labels().is_some() { data.stratified_split(share, seed) } else { data.split(share, seed) }
+}
+
 /// An error about memory with what there is of it.
 pub fn explain(error: Error, room: &memory::Room) -> Error {
     match error {
@@ -74,10 +82,14 @@ pub fn warn_if_mapped(what: &str, mapped: bool) {
 }
 
 impl Source {
-    /// The IDX files in `folder`; without one those in `data/mnist`, and where that is not there
-    /// either, synthetic digits.
-    pub fn open(folder: Option<&Path>, seed: u64) -> Result<Source> {
-        let folder = match folder {
+    /// The table at `path`, or the IDX files in that folder; without one those in `data/mnist`, and where that is
+    /// not there either, synthetic digits.
+    pub fn open(path: Option<&Path>, table: &TableArgs, seed: u64) -> Result<Source> {
+        if let Some(path) = path.filter(|path| is_table(path)) {
+            return table.open(path, seed);
+        }
+        table.refuse()?;
+        let folder = match path {
             Some(folder) => Some(folder),
             None => usual_folder()?,
         };
@@ -87,7 +99,7 @@ impl Source {
                 let (train, test) =
                     Dataset::mnist_with(folder, &options).map_err(|error| explain(error, &room))?;
                 let description = format!("IDX files in {}", text::path(folder));
-                Ok(Source { train, test, description, name: "idx" })
+                Ok(Source { train, test, description, name: "idx", is_table: false })
             }
             None => {
                 // One draw cut in two: the test digits differ from all training digits.
@@ -98,7 +110,7 @@ impl Source {
                     "synthetic digits, as no folder was named with --data and {USUAL_FOLDER} is not there"
                 );
                 let (train, test) = (all.take(TRAINING_DIGITS), all.subset(&rows));
-                Ok(Source { train, test, description, name: "synthetic digits" })
+                Ok(Source { train, test, description, name: "synthetic digits", is_table: false })
             }
         }
     }
@@ -137,12 +149,15 @@ impl Source {
             Some((height, width)) => format!("images of {height}×{width}"),
             None => format!("samples of {} features", self.train.features()),
         };
+        let told = match self.train.classes() {
+            0 => "values to tell".into(),
+            classes => format!("{classes} classes"),
+        };
         format!(
-            "data: {} ({} training and {} test {shape}, {} classes)",
+            "data: {} ({} training and {} test {shape}, {told})",
             self.description,
             self.train.len(),
             self.test.len(),
-            self.train.classes()
         )
     }
 }

@@ -7,3 +7,4 @@ mod fit;
 mod models;
 mod program;
 mod report_browser;
+mod tables;

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use tapegrad::data::Batches;
 use tapegrad::nn::Loss;
-use tapegrad::nn::loss::{CrossEntropy, OneVsRest};
+use tapegrad::nn::loss::{CrossEntropy, MeanSquaredError, OneVsRest};
 use tapegrad::optim::schedule::{self, Goal, ReduceOnPlateau, Warmup};
 use tapegrad::optim::{Average, Clip, NonFinite};
 use tapegrad::tape::Param;
@@ -15,7 +15,7 @@ use tapegrad::train::{Criterion, EarlyStopping, FitOptions, History, Penalty, Ra
 use tapegrad::{Error, Float, Result, Tape};
 
 use super::super::{Failure, output};
-use super::mlp::{Classes, StepArgs};
+use super::mlp::{Classes, Length};
 
 /// Schedule, clipping, early stopping, averages, penalties.
 #[derive(Args)]
@@ -142,7 +142,7 @@ impl FitArgs {
     #[allow(clippy::too_many_arguments)] // Each is one thing that a fit is told.
     pub fn options<T: Float>(
         &self,
-        steps: &StepArgs,
+        steps: Length,
         seed: u64,
         lr: f64,
         samples: usize,
@@ -214,18 +214,22 @@ impl FitArgs {
         }))
     }
 
-    /// The loss of these classes, with what was asked for.
-    pub fn loss<T: Float>(&self, classes: Classes) -> Result<Arc<dyn Loss<T>>> {
+    /// The loss of these classes, or of values, with what was asked for.
+    pub fn loss<T: Float>(&self, classes: Option<Classes>) -> Result<Arc<dyn Loss<T>>> {
         match classes {
-            Classes::Softmax => {
+            None if self.label_smoothing != 0.0 => {
+                Err(Error::setting("label_smoothing", "values have no labels to smooth"))
+            }
+            None => Ok(Arc::new(MeanSquaredError)),
+            Some(Classes::Softmax) => {
                 let loss = CrossEntropy::default().with_smoothing(self.label_smoothing);
                 let checked = loss.and_then(|loss| loss.check::<T>().map(|()| loss));
                 Ok(Arc::new(checked.map_err(|error| renamed("label_smoothing", error))?))
             }
-            Classes::OneVsRest if self.label_smoothing != 0.0 => {
+            Some(Classes::OneVsRest) if self.label_smoothing != 0.0 => {
                 Err(Error::setting("label_smoothing", "only the softmax over all classes has it"))
             }
-            Classes::OneVsRest => Ok(Arc::new(OneVsRest)),
+            Some(Classes::OneVsRest) => Ok(Arc::new(OneVsRest)),
         }
     }
 

@@ -4,10 +4,11 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 use tapegrad::Error;
-use tapegrad::models::{Fitted, Inputs, LogisticOptions, LogisticRegression, Mlp, Scheme};
+use tapegrad::models::{Fitted, LogisticOptions, LogisticRegression, Mlp, Scheme};
 use tapegrad::nn::Activation;
 use tapegrad::train::Trace;
 
+use super::super::table::is_table;
 use super::super::{Failure, memory, output};
 use super::{Done, Job, Precision, TrainArgs, Uses, direct, mlp};
 
@@ -18,9 +19,15 @@ pub struct LogisticArgs {
     /// One softmax over all classes, or each class against the rest
     #[arg(long, value_enum, default_value_t = Classes::Multinomial)]
     scheme: Classes,
-    /// By steps like a network, or by Newton's method to the exact optimum: up to some thousand images
-    #[arg(long, value_enum, default_value_t = Solver::Steps)]
-    solver: Solver,
+    /// By steps like a network, or by Newton's method to the exact optimum: up to some thousand images [default:
+    /// steps; newton for tables]
+    #[arg(long, value_enum)]
+    solver: Option<Solver>,
+}
+
+fn solver(args: &TrainArgs) -> Solver {
+    let is_table = args.data.as_deref().is_some_and(is_table);
+    args.logistic.solver.unwrap_or(if is_table { Solver::Newton } else { Solver::Steps })
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -37,7 +44,7 @@ enum Solver {
 
 /// The flags of logistic regression.
 pub fn uses(args: &TrainArgs) -> Uses {
-    match args.logistic.solver {
+    match solver(args) {
         Solver::Steps => Uses {
             measures_when_interrupted: true,
             ..direct(&["LogisticArgs", "StepArgs", "FitArgs", "PenaltyArgs"])
@@ -49,7 +56,11 @@ pub fn uses(args: &TrainArgs) -> Uses {
 /// Fits.
 pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     let args = job.args;
-    if args.logistic.solver == Solver::Newton {
+    if job.train.labels().is_none() {
+        let why = "logistic tells classes, and the target has values: linear is the linear model of values";
+        return Err(Error::setting("model", why).into());
+    }
+    if solver(args) == Solver::Newton {
         return newton(job).map(Some);
     }
     let (d, classes) = (job.train.features(), job.train.classes());
@@ -108,7 +119,8 @@ fn newton(job: &Job<'_>) -> Result<Done, Failure> {
         ))?;
     }
     let start = Instant::now();
-    let model = LogisticRegression::fit_dataset(train, &options)?;
+    let inputs = job.inputs()?;
+    let model = LogisticRegression::fit_dataset(&inputs.prepare(train)?, &options)?;
     let seconds = start.elapsed().as_secs_f64();
     trace.result("newton_steps", model.steps() as f64);
     if args.trace_times {
@@ -117,6 +129,6 @@ fn newton(job: &Job<'_>) -> Result<Done, Failure> {
     if !args.quiet {
         output::line(format_args!("optimum after {} steps, {seconds:.1} s", model.steps()))?;
     }
-    let model = Fitted::classifier(model, Inputs::of(train), train)?;
+    let model = Fitted::classifier(model, inputs, train)?;
     Ok(Done { model: Box::new(model), trace, validates: true, interrupted: false, saves: true })
 }

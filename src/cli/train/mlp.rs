@@ -28,15 +28,37 @@ pub struct StepArgs {
     /// Learning rate [default: 1e-3 for adam; the others each have their own]
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
-    /// Samples in a step; all, if there are fewer
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    pub batch: usize,
-    /// How many times every sample is seen
-    #[arg(long, value_name = "N", default_value_t = 10)]
-    pub epochs: usize,
+    /// Samples in a step; all, if there are fewer [default: 128; 32 for tables]
+    #[arg(long, value_name = "N")]
+    batch: Option<usize>,
+    /// How many times every sample is seen [default: 10; for tables as often as 500 steps
+    /// need, within 10 and 200]
+    #[arg(long, value_name = "N")]
+    epochs: Option<usize>,
     /// Stop at the first NaN or infinity and name the operation that made it; slower
     #[arg(long)]
     detect_anomalies: bool,
+}
+
+/// How long, and by how many samples at a time.
+#[derive(Clone, Copy)]
+pub struct Length {
+    pub batch: usize,
+    pub epochs: usize,
+}
+
+/// Steps that a network for a table takes where nothing else is said: small sets need many epochs.
+const TABLE_STEPS: usize = 500;
+
+impl StepArgs {
+    /// What was asked for, and for the rest what suits the data.
+    fn length(&self, job: &Job<'_>) -> Length {
+        let is_table = job.source.is_table;
+        let batch = self.batch.unwrap_or(if is_table { 32 } else { 128 });
+        let per_epoch = job.train.len().div_ceil(batch.max(1)).max(1);
+        let usual = if is_table { (TABLE_STEPS / per_epoch).clamp(10, 200) } else { 10 };
+        Length { batch, epochs: self.epochs.unwrap_or(usual) }
+    }
 }
 
 /// What keeps weights small, by steps or in one go.
@@ -103,7 +125,8 @@ pub fn uses(_: &TrainArgs) -> Uses {
 
 /// Trains a network.
 pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
-    let (inputs, outputs) = (job.train.features(), job.train.classes());
+    // One of the two is 0.
+    let (inputs, outputs) = (job.train.features(), job.train.classes() + job.train.target_width());
     by_steps(job, &job.args.shape.options(inputs, outputs), None, Classes::Softmax)
 }
 
@@ -137,23 +160,28 @@ fn train<T: Float>(
     classes: Classes,
 ) -> Result<Option<Done>, Failure> {
     let Job { args, source, train, validation, asked } = job;
-    let StepArgs { lr, batch: asked_batch, epochs, .. } = args.steps;
+    let length = args.steps.length(job);
+    let Length { batch: asked_batch, epochs } = length;
     check_range::<T>(source)?;
     let batch = asked_batch.min(train.len());
     check_memory::<T>(form, batch.max(EVALUATION_ROWS.min(source.test.len())))?;
-    let loss = args.fitting.loss::<T>(classes)?;
+    let loss = args.fitting.loss::<T>(train.labels().map(|_| classes))?;
+    let mut net = Network::new(args.seed);
+    if train.targets().is_some() {
+        net = net.standardize_targets(train)?;
+    }
     let mut net =
-        Network::new(args.seed).loss(loss).made_by(train, |tape, _, _, rng| form.build(tape, rng))?;
+        net.loss(loss).inputs(job.inputs()?).made_by(train, |tape, _, _, rng| form.build(tape, rng))?;
     net.tape_mut().detect_anomalies(args.steps.detect_anomalies);
     let name = name.unwrap_or(net.describe());
     let biases = Group::new(net.module().biases(net.tape())).with_weight_decay(0.0)?;
     let optimizer = optim::find::<T>(&args.steps.optimizer)?
-        .optimizer(lr)?
+        .optimizer(args.steps.lr)?
         .with_weight_decay(args.penalty.weight_decay.unwrap_or(0.0))?
         .with_group(biases)?;
 
     let mut options = args.fitting.options::<T>(
-        &args.steps,
+        length,
         args.seed,
         optimizer.lr(),
         train.len(),
@@ -261,6 +289,9 @@ struct Report<'a> {
     failure: Option<Failure>,
 }
 
+/// Epochs that are printed at most, besides the first and the last.
+const LINES: usize = 50;
+
 impl Report<'_> {
     /// Whether the run is to end after this step.
     fn ends(&self, progress: &Progress) -> bool {
@@ -297,6 +328,11 @@ impl<T: Float> Observer<T> for Report<'_> {
             return Ok(());
         }
         let Some(epoch) = self.trace.epochs.last() else { return Ok(()) };
+        // Of many epochs, some: the trace has all.
+        let (epochs, shown) = (run.progress.epochs, run.progress.epochs.div_ceil(LINES));
+        if epoch.epoch > 1 && epoch.epoch < epochs && !epoch.epoch.is_multiple_of(shown) {
+            return Ok(());
+        }
         let validated = epoch.validation_loss.is_some();
         let number = |x: Option<f64>| x.map_or("-".to_string(), output::number);
         let mut text = String::new();

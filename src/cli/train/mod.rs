@@ -5,6 +5,7 @@
 
 mod fitting;
 mod kernel;
+mod linear;
 mod logistic;
 mod mlp;
 
@@ -18,12 +19,14 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 use tapegrad::data::Dataset;
-use tapegrad::models::Predictor;
+use tapegrad::metrics::{Evaluation, ValueErrors};
+use tapegrad::models::{Inputs, Predictor};
 use tapegrad::report::RunReport;
 use tapegrad::train::Trace;
 use tapegrad::{Error, Float, Result, file, linalg, text};
 
-use super::source::Source;
+use super::source::{Source, kept_apart};
+use super::table::TableArgs;
 use super::{Failure, Outcome, interrupt, output};
 use kernel::Method;
 pub use mlp::{MlpArgs, check_memory};
@@ -40,11 +43,13 @@ Examples:
   tapegrad train --model logistic --weight-decay 1e-4
   tapegrad train --model krr --limit 10000
   tapegrad train --model falkon --centres 10000 --iterations 15
+  tapegrad train --data data/iris.csv --target species
 
 Same settings and same seed give the same numbers to the last bit, at any number of threads.")]
 pub struct TrainArgs {
-    /// Folder with the four MNIST files, plain or .gz [default: data/mnist, else synthetic digits]
-    #[arg(long, value_name = "DIR")]
+    /// Folder with the four MNIST files, plain or .gz, or a table, .csv or .tsv [default: data/mnist, else
+    /// synthetic digits]
+    #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
     /// What is trained
     #[arg(long, value_name = "NAME", default_value = "mlp", value_parser = model_names())]
@@ -76,6 +81,11 @@ pub struct TrainArgs {
     /// Print the last line only
     #[arg(long, short)]
     quiet: bool,
+    /// Bring every feature to mean 0 and variance 1 [default: yes for tables, no for images]
+    #[arg(long, value_enum)]
+    standardize: Option<YesNo>,
+    #[command(flatten)]
+    table: TableArgs,
     #[command(flatten)]
     shape: MlpArgs,
     #[command(flatten)]
@@ -96,6 +106,12 @@ pub struct TrainArgs {
     pilots: kernel::PilotArgs,
     #[command(flatten)]
     iterations: kernel::IterationArgs,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum YesNo {
+    Yes,
+    No,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -122,6 +138,15 @@ struct Job<'a> {
     validation: Option<Dataset>,
     /// Whether Ctrl-C was pressed.
     asked: Arc<AtomicBool>,
+}
+
+impl Job<'_> {
+    /// The preparation that every family begins with, fitted on the training samples.
+    fn inputs(&self) -> Result<Inputs> {
+        let inputs = Inputs::of(&self.train);
+        let asked = self.args.standardize.map_or(self.source.is_table, |asked| asked == YesNo::Yes);
+        if asked { inputs.standardize(&self.train) } else { Ok(inputs) }
+    }
 }
 
 /// What has been fitted.
@@ -153,6 +178,12 @@ const MODELS: &[Entry] = &[
         about: "logistic regression, by steps or to the exact optimum",
         uses: logistic::uses,
         fit: logistic::fit,
+    },
+    Entry {
+        name: "linear",
+        about: "linear regression, exact, its ridge chosen by leave-one-out: of values only",
+        uses: |_| direct(&[]),
+        fit: linear::fit,
     },
     Entry {
         name: "krr",
@@ -218,7 +249,7 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
         );
     }
     linalg::try_with_threads(threads, || {
-        let mut source = Source::open(args.data.as_deref(), args.seed)?;
+        let mut source = Source::open(args.data.as_deref(), &args.table, args.seed)?;
         source.limit(args.limit)?;
         if let Some(code) = interrupt::check(&asked) {
             return Ok(code);
@@ -235,6 +266,9 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
             return Err(
                 Error::setting("report", format!("{} is the trace already", text::path(report))).into()
             );
+        }
+        if args.report.is_some() && source.train.classes() == 0 {
+            return Err(Error::setting("report", "its page shows classes, and the target has values").into());
         }
         let (train, validation) = hold_out(&source, args)?;
         let job = Job { args, source: &source, train, validation, asked };
@@ -261,7 +295,7 @@ fn refuse_others(entry: &Entry, uses: &Uses, matches: &ArgMatches) {
     let mut command = TrainArgs::augment_args(clap::Command::new("tapegrad train"));
     // The structs whose flags belong to some model; that of the command itself is not among them.
     let mut taken = uses.groups.to_vec();
-    taken.push("TrainArgs");
+    taken.extend(["TrainArgs", "TableArgs"]);
     let given = |id: &clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
     let others = command.get_groups().filter(|group| !taken.contains(&group.get_id().as_str()));
     let refused = others.flat_map(|group| group.get_args()).find(|id| given(id)).cloned();
@@ -294,7 +328,7 @@ fn hold_out(source: &Source, args: &TrainArgs) -> Result<(Dataset, Option<Datase
     if share == 0.0 {
         return Ok((source.train.clone(), None));
     }
-    let (validation, train) = source.train.stratified_split(share, args.seed)?;
+    let (validation, train) = kept_apart(&source.train, share, args.seed)?;
     if validation.is_empty() || train.is_empty() {
         let all = source.train.len();
         return Err(Error::setting(
@@ -323,11 +357,9 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
     let Done { model, mut trace, validates, interrupted, saves } = done;
     if let Some(validation) = job.validation.as_ref().filter(|_| validates && !interrupted) {
         let found = model.evaluate(validation)?;
-        let accuracy = found.accuracy().unwrap_or(f64::NAN);
-        trace.result("validation_accuracy", accuracy);
-        record_undecided(&mut trace, "validation_undecided", found.undecided());
+        record(&mut trace, "validation", &found);
         if !args.quiet {
-            accuracy_line("validation", accuracy, validation.len(), found.undecided())?;
+            last_line("validation", &found)?;
         }
     }
     let found = model.evaluate(&source.test);
@@ -337,14 +369,12 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
     }
     let found = found?;
     source.check_unchanged()?;
-    let accuracy = found.accuracy().unwrap_or(f64::NAN);
     if !interrupted {
         // Families measure in different losses: a trace says in which.
         let name: String =
             found.loss_name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
         trace.result(&format!("test_{name}"), found.loss);
-        trace.result("test_accuracy", accuracy);
-        record_undecided(&mut trace, "test_undecided", found.undecided());
+        record(&mut trace, "test", &found);
     }
     if saves {
         save(args, &trace)?;
@@ -359,7 +389,18 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
             output::number(found.loss)
         ))?;
     }
-    accuracy_line("test", accuracy, found.samples, found.undecided())?;
+    if !args.quiet
+        && let Some(errors) = &found.values
+    {
+        output::line(format_args!(
+            "\ntest set, {} {}: RMSE {}, MAE {}",
+            found.loss_name,
+            output::number(found.loss),
+            output::number(errors.rmse),
+            output::number(errors.mae)
+        ))?;
+    }
+    last_line("test", &found)?;
     Ok(if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
 }
 
@@ -380,14 +421,28 @@ fn write_report(args: &TrainArgs, trace: &Trace, model: &dyn Predictor, test: &D
 /// The result that marks the trace and the page of a run that was ended before its time.
 const INTERRUPTED: &str = "interrupted";
 
-/// A result where there are undecided samples; runs without have none.
-fn record_undecided(trace: &mut Trace, name: &str, undecided: u64) {
-    if undecided > 0 {
-        trace.result(name, undecided as f64);
+/// The figures of a set, as results: its accuracy, or the errors of its values.
+fn record(trace: &mut Trace, set: &str, found: &Evaluation) {
+    if let Some(accuracy) = found.accuracy() {
+        trace.result(&format!("{set}_accuracy"), accuracy);
+    }
+    // Runs without have none.
+    if found.undecided() > 0 {
+        trace.result(&format!("{set}_undecided"), found.undecided() as f64);
+    }
+    if let Some(ValueErrors { r2, rmse, mae }) = found.values {
+        for (name, value) in [("r2", r2), ("rmse", rmse), ("mae", mae)] {
+            trace.result(&format!("{set}_{name}"), value);
+        }
     }
 }
 
-fn accuracy_line(set: &str, accuracy: f64, samples: usize, undecided: u64) -> Result<(), Failure> {
+fn last_line(set: &str, found: &Evaluation) -> Result<(), Failure> {
+    let samples = found.samples;
+    if let Some(errors) = found.values {
+        return output::line(format_args!("{set} R2 {:.4} ({samples} samples)", errors.r2));
+    }
+    let (accuracy, undecided) = (found.accuracy().unwrap_or(f64::NAN), found.undecided());
     let note = if undecided > 0 { format!(", {undecided} of them undecided") } else { String::new() };
     output::line(format_args!("{set} accuracy {accuracy:.4} ({samples} samples{note})"))
 }

@@ -177,6 +177,12 @@ impl<T: Float> NetworkBuilder<T> {
         self
     }
 
+    /// With a preparation that is fitted already, in place of what was said of it before.
+    pub fn inputs(mut self, inputs: Inputs) -> Self {
+        self.inputs = Some(inputs);
+        self
+    }
+
     fn prepared(mut self, train: &Dataset, step: impl FnOnce(Inputs) -> Result<Inputs>) -> Result<Self> {
         self.inputs = Some(step(self.inputs.unwrap_or_else(|| Inputs::of(train)))?);
         Ok(self)

@@ -1,6 +1,7 @@
 //! A fitted model with what it needs to answer.
 
 use super::{Inputs, Predictor, Task, usual_block};
+use crate::data::preprocess::TargetScale;
 use crate::models::LogisticRegression;
 use crate::models::kernel::{KernelMachine, Samples};
 use crate::models::linear::LinearRegression;
@@ -66,6 +67,22 @@ impl<M: Scores> Fitted<M> {
     pub fn regressor(model: M, inputs: Inputs, train: &Dataset) -> Result<Fitted<M>> {
         let task = Task::of(train, Link::Identity)?;
         Ok(Fitted { model, inputs, task })
+    }
+
+    /// A model that was fitted to targets as `scale` makes them: its values are put back to their own scale.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) if it tells classes, or the scale is that of another number of targets.
+    pub fn with_target_scale(mut self, scale: TargetScale) -> Result<Fitted<M>> {
+        let Task::Values { width, scale: own } = &mut self.task else {
+            return Err(crate::Error::Data("a scale of targets for a model that tells classes".into()));
+        };
+        if *width != scale.mean().len() {
+            let (width, found) = (*width, scale.mean().len());
+            return Err(crate::Error::Data(format!("a scale of {found} targets for a model of {width}")));
+        }
+        *own = Some(scale);
+        Ok(self)
     }
 
     /// The model itself.

@@ -13,6 +13,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use nalgebra::DMatrix;
+use tapegrad::data::preprocess::TargetScale;
 use tapegrad::models::Fitted;
 use tapegrad::models::kernel::{
     Centres, FalkonOptions, FourierRidge, IterativeOptions, IterativeProgress, Kernel, KernelMachine,
@@ -23,7 +24,7 @@ use tapegrad::train::{Trace, Value};
 use tapegrad::{Error, Float, Result};
 
 use super::super::{Failure, output};
-use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, check_range};
+use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, YesNo, check_range};
 use prepare::Budget;
 
 /// Preparation of the samples, kernel, ridge and memory.
@@ -33,13 +34,14 @@ pub struct KernelArgs {
     /// Smooth images by a bell of so many pixels' standard deviation; 0 for none
     #[arg(long, value_name = "SIGMA", default_value_t = 1.2)]
     smooth: f64,
-    /// Scale every sample to length 1
-    #[arg(long, value_enum, default_value_t = YesNo::Yes)]
-    normalize: YesNo,
+    /// Scale every sample to length 1 [default: yes; no for tables]
+    #[arg(long, value_enum)]
+    normalize: Option<YesNo>,
     /// Kernel; rff takes rbf only
     #[arg(long, value_name = "NAME", default_value = "rbf", value_parser = kernel_names())]
     kernel: String,
-    /// γ, or `median` for the median heuristic [default: by the scale of the data; for rbf 5 × median]
+    /// γ, or `median` for the median heuristic [default: by the scale of the data; for rbf
+    /// 5 × median, of a table the median]
     #[arg(long, value_name = "GAMMA", allow_hyphen_values = true)]
     gamma: Option<Gamma>,
     /// ℓ of the Matérn kernels [default: the median distance]
@@ -63,7 +65,7 @@ pub struct KernelArgs {
     /// Variance of that network's biases [default: 0]
     #[arg(long, value_name = "VARIANCE")]
     bias_variance: Option<f64>,
-    /// λ of K + nλI [default: 1e-3/n; 1/n for rff, 0.1/n for cg]
+    /// λ of K + nλI [default: 1e-3/n; 1/n for rff and for tables, 0.1/n for cg]
     #[arg(long, value_name = "LAMBDA")]
     ridge: Option<f64>,
     /// Memory that the fit may take, in GiB, within what control groups and ulimit leave [default: 8, or what
@@ -112,12 +114,6 @@ pub struct IterationArgs {
     /// Stop where the residual is below this part of the first
     #[arg(long, value_name = "SHARE", default_value_t = 1e-4)]
     tolerance: f64,
-}
-
-#[derive(Clone, Copy, PartialEq, ValueEnum)]
-enum YesNo {
-    Yes,
-    No,
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -178,22 +174,25 @@ pub fn fit(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failure> {
 fn fit_in<T: Float>(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failure> {
     let Job { args, source, train, validation, .. } = job;
     check_range::<T>(source)?;
-    let (lambda, budget) = (ridge(args, train.len(), method), Budget::new(args)?);
+    let (lambda, budget) = (ridge(job, method), Budget::new(args)?);
     let ridge = RidgeOptions { lambda, memory: budget.bytes };
     ridge.check_lambda::<T>(train.len())?;
     prepare::check_samples::<T>(train, &budget)?;
-    let inputs = prepare::inputs::<T>(args, train)?;
+    let inputs = prepare::inputs::<T>(job)?;
     let x = Samples::<T>::from_dataset(&inputs.prepare(train)?)?;
-    let Some(labels) = train.labels() else {
-        return Err(Error::Data("a kernel machine needs class labels here".into()).into());
+    // Of values, only how they differ from their mean: a kernel machine has no intercept.
+    let scale = if train.targets().is_some() { Some(TargetScale::fit(train)?) } else { None };
+    let y = match (&scale, train.labels()) {
+        (Some(scale), _) => scale.apply(train)?.targets_matrix::<T>(),
+        (None, Some(labels)) => one_vs_rest::<T>(labels, train.classes())?,
+        (None, None) => return Err(Error::Data("there are neither classes nor values to tell".into()).into()),
     };
-    let y = one_vs_rest::<T>(labels, train.classes())?;
-    let kernel = prepare::kernel(args, &x)?;
+    let kernel = prepare::kernel(job, &x)?;
 
     let mut trace = Trace::default();
     trace.set("model", &args.model);
     trace.set("smooth", args.kernel.smooth);
-    trace.set("normalize", args.kernel.normalize == YesNo::Yes);
+    trace.set("normalize", prepare::normalizes(job));
     trace.set("kernel", kernel.name());
     trace.set("ridge", Value::Scientific(lambda));
     trace.set("data", source.name);
@@ -229,7 +228,10 @@ fn fit_in<T: Float>(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failu
     if interrupted {
         trace.result(INTERRUPTED, 1.0);
     }
-    let model = Box::new(Fitted::classifier(machine, inputs, train)?);
+    let model = Box::new(match scale {
+        Some(scale) => Fitted::regressor(machine, inputs, train)?.with_target_scale(scale)?,
+        None => Fitted::classifier(machine, inputs, train)?,
+    });
     Ok(Some(Done { model, trace, validates: true, interrupted, saves: true }))
 }
 
@@ -342,15 +344,17 @@ fn solve<T: Float>(
 const PILOTS: usize = 1000;
 
 /// λ.
-fn ridge(args: &TrainArgs, n: usize, method: Method) -> f64 {
+fn ridge(job: &Job<'_>, method: Method) -> f64 {
     let usual = match method {
+        // Rows of a table have noise in what is told of them; the classes of images next to none.
+        _ if job.source.is_table => 1.0,
         // Features in single precision lose a smaller ridge to rounding.
         Method::Fourier => 1.0,
         // A smaller one is too far from solved after the usual number of iterations.
         Method::Iterative => 0.1,
         _ => 1e-3,
     };
-    args.kernel.ridge.unwrap_or(usual / n as f64)
+    job.args.kernel.ridge.unwrap_or(usual / job.train.len() as f64)
 }
 
 /// Names the flag to the way out of too little memory.

@@ -10,8 +10,8 @@ use tapegrad::{Error, Float, Result};
 
 use super::super::super::memory::{self, Room};
 use super::super::super::output;
-use super::super::TrainArgs;
-use super::{Gamma, KernelArgs, YesNo};
+use super::super::{Job, TrainArgs, YesNo};
+use super::{Gamma, KernelArgs};
 
 /// Memory that a fit may take.
 pub struct Budget {
@@ -60,7 +60,10 @@ pub fn check_samples<T: Float>(data: &Dataset, budget: &Budget) -> Result<()> {
     let samples = bytes(data.features());
     for (what, needed) in [
         ("the samples alone", samples),
-        ("the samples and their targets", samples.saturating_add(bytes(data.classes()))),
+        (
+            "the samples and their targets",
+            samples.saturating_add(bytes(data.classes() + data.target_width())),
+        ),
     ] {
         if needed > budget.bytes {
             let (needed, allowed) = (output::bytes(needed), output::bytes(budget.bytes));
@@ -74,9 +77,15 @@ pub fn check_samples<T: Float>(data: &Dataset, budget: &Budget) -> Result<()> {
     Ok(())
 }
 
+/// Whether samples are brought to length 1: the brightness of an image says little, the numbers of a table much.
+pub fn normalizes(job: &Job<'_>) -> bool {
+    job.args.kernel.normalize.map_or(!job.source.is_table, |asked| asked == YesNo::Yes)
+}
+
 /// What is done to the samples before the kernel sees them.
-pub fn inputs<T: Float>(args: &TrainArgs, train: &Dataset) -> Result<Inputs> {
-    let (mut inputs, smooth) = (Inputs::of(train), args.kernel.smooth);
+pub fn inputs<T: Float>(job: &Job<'_>) -> Result<Inputs> {
+    let Job { args, train, .. } = job;
+    let (mut inputs, smooth) = (job.inputs()?, args.kernel.smooth);
     if smooth != 0.0 {
         match train.image_shape().filter(|(height, width)| height * width > 0) {
             Some((height, width)) => inputs = inputs.then(SmoothImages::<T>::new(height, width, smooth)?),
@@ -84,14 +93,15 @@ pub fn inputs<T: Float>(args: &TrainArgs, train: &Dataset) -> Result<Inputs> {
             None => drop(SmoothImages::<T>::new(1, 1, smooth)?),
         }
     }
-    if args.kernel.normalize == YesNo::Yes {
+    if normalizes(job) {
         inputs = inputs.then(UnitRows::<T>::default());
     }
     Ok(inputs)
 }
 
 /// The kernel with what was asked for, and for the rest what suits the data.
-pub fn kernel<T: Float>(args: &TrainArgs, x: &Samples<T>) -> Result<Arc<dyn Kernel<T>>> {
+pub fn kernel<T: Float>(job: &Job<'_>, x: &Samples<T>) -> Result<Arc<dyn Kernel<T>>> {
+    let args = job.args;
     let KernelArgs { kernel, gamma, length_scale, degree, offset, depth, nonlinearity, .. } = &args.kernel;
     let KernelArgs { weight_variance, bias_variance, .. } = &args.kernel;
     let Some(entry) = kernels::<T>().into_iter().find(|entry| entry.name == *kernel) else {
@@ -120,6 +130,8 @@ pub fn kernel<T: Float>(args: &TrainArgs, x: &Samples<T>) -> Result<Arc<dyn Kern
     settings.gamma = match gamma {
         Some(Gamma::Number(gamma)) => *gamma,
         Some(Gamma::Median) => median_gamma(x, args.seed)?,
+        // What suits the data by itself suits images.
+        None if kernel == "rbf" && job.source.is_table => median_gamma(x, args.seed)?,
         None => settings.gamma,
     };
     settings.length_scale = length_scale.unwrap_or(settings.length_scale);

@@ -1,0 +1,70 @@
+//! Linear regression, exact, with as much ridge as the data ask for.
+
+use std::time::Instant;
+
+use tapegrad::models::Fitted;
+use tapegrad::models::linear::{RidgePath, RidgePoint};
+use tapegrad::train::{Trace, Value};
+use tapegrad::{Error, Result};
+
+use super::super::{Failure, memory, output};
+use super::{Done, Job, Precision};
+
+/// λ times the number of samples, from which the one with the least leave-one-out error is taken: 10⁻⁶ to 10⁶.
+const STRENGTHS: std::ops::RangeInclusive<i32> = -12..=12;
+
+/// Copies of the samples, in f64, that a fit holds: the data set's, centred ones, and those of the decomposition.
+const COPIES: u64 = 4;
+
+/// Fits.
+pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    let Job { args, source, train, validation, .. } = job;
+    if train.targets().is_none() {
+        let why = "linear tells values, and the target has classes: logistic is the linear model of classes";
+        return Err(Error::setting("model", why).into());
+    }
+    if let Some(Precision::F32) = args.precision {
+        return Err(Error::setting("precision", "f32: linear regression works in f64 only").into());
+    }
+    let (n, d, k) = (train.len(), train.features(), train.target_width());
+    let needed = (COPIES * size_of::<f64>() as u64).saturating_mul(n as u64).saturating_mul((d + k) as u64);
+    let room = memory::available();
+    if needed > room.bytes {
+        let needed = output::bytes(needed);
+        let why = format!("the exact fit of {n} samples takes about {needed}, and {room}: use fewer");
+        return Err(Error::setting("limit", why).into());
+    }
+    let inputs = job.inputs()?;
+    let prepared = inputs.prepare(train)?;
+
+    let mut trace = Trace::default();
+    trace.set("model", format!("linear {d}-{k}, ridge by leave-one-out"));
+    trace.set("data", source.name);
+    trace.set("training_samples", n);
+    trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
+    trace.set("seed", args.seed);
+    trace.set("precision", "f64");
+    source.warn();
+    if !args.quiet {
+        output::line(source.summary())?;
+    }
+    let start = Instant::now();
+    let path = RidgePath::from_dataset(&prepared, true)?;
+    let lambdas: Vec<f64> = STRENGTHS.map(|half| 10f64.powf(0.5 * f64::from(half)) / n as f64).collect();
+    let RidgePoint { lambda, model, effective_dimension, .. } = path.best(&lambdas)?;
+    let seconds = start.elapsed().as_secs_f64();
+    trace.set("ridge", Value::Scientific(lambda));
+    trace.result("effective_dimension", effective_dimension);
+    if args.trace_times {
+        trace.result("fit_seconds", seconds);
+    }
+    if !args.quiet {
+        output::line(format_args!(
+            "model: linear regression, λ={lambda:.2e} of {} by the leave-one-out error, {effective_dimension:.1} \
+             effective dimensions, {seconds:.1} s",
+            lambdas.len()
+        ))?;
+    }
+    let model = Fitted::regressor(model, inputs, train)?;
+    Ok(Some(Done { model: Box::new(model), trace, validates: true, interrupted: false, saves: true }))
+}

@@ -1,0 +1,136 @@
+//! `train` on tables: what it reads, how it cuts and prepares, what it says.
+
+use std::fs;
+use std::path::Path;
+
+use crate::program::{error, run, stderr, stdout};
+
+/// The data that come with the crate.
+fn data(name: &str) -> String {
+    format!("{}/data/{name}.csv", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The number of the last line, `test accuracy 0.9667 (30 samples)` or `test R2 …`.
+#[track_caller]
+fn figure(folder: &Path, args: &[&str], what: &str) -> f64 {
+    let output = run(folder, &[&["train"], args].concat());
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    let text = stdout(&output);
+    let line = text.lines().last().and_then(|line| line.strip_prefix(what)).expect(what);
+    line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    let half = numbers.len() / 2;
+    0.5 * (numbers[half] + numbers[(numbers.len() - 1) / 2])
+}
+
+#[test]
+fn classes_of_a_table_are_told_without_a_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, target, least) in
+        [("iris", "species", 0.95), ("wine", "cultivar", 0.95), ("breast_cancer", "diagnosis", 0.95)]
+    {
+        for model in ["mlp", "logistic", "krr"] {
+            let of_seed = |seed: &str| {
+                let args =
+                    ["--data", &data(name), "--target", target, "--model", model, "--seed", seed, "-q"];
+                figure(folder.path(), &args, "test accuracy")
+            };
+            let found = median(["0", "1", "2", "3", "4", "5"].map(of_seed).to_vec());
+            assert!(found >= least, "{name}, {model}: {found}");
+        }
+    }
+}
+
+#[test]
+fn values_of_a_table_are_told_without_a_flag() {
+    let folder = tempfile::tempdir().unwrap();
+    for model in ["mlp", "linear", "krr", "nystrom", "rff", "falkon", "cg"] {
+        let of_seed = |seed: &str| {
+            let args = [
+                "--data",
+                &data("diabetes"),
+                "--target",
+                "progression",
+                "--model",
+                model,
+                "--seed",
+                seed,
+                "-q",
+            ];
+            figure(folder.path(), &args, "test R2")
+        };
+        let found = median(["0", "1", "2", "3", "4"].map(of_seed).to_vec());
+        assert!((0.35..0.6).contains(&found), "{model}: {found}");
+    }
+}
+
+#[test]
+fn a_second_table_is_the_test() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(data("iris")).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let every = |which: usize| {
+        let rows = lines[1..].iter().enumerate().filter(move |(i, _)| i % 3 == which).map(|(_, row)| *row);
+        [lines[0]].into_iter().chain(rows).collect::<Vec<_>>().join("\n")
+    };
+    fs::write(folder.path().join("train.csv"), every(0) + "\n" + &every(1)[lines[0].len() + 1..]).unwrap();
+    fs::write(folder.path().join("test.csv"), every(2)).unwrap();
+    let args = ["--data", "train.csv", "--target", "species", "--test", "test.csv", "--model", "logistic"];
+    let text = stdout(&run(folder.path(), &[&["train"], &args[..]].concat()));
+    assert!(text.contains("tested on test.csv (100 training and 50 test samples of 4 features, 3 classes)"));
+    assert!(figure(folder.path(), &args, "test accuracy") >= 0.9, "{text}");
+}
+
+#[test]
+fn missing_cells_and_columns_to_leave_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "id,colour,weight,fruit\n".to_string();
+    for i in 0..40 {
+        let (colour, fruit) = if i % 2 == 0 { ("red", "apple") } else { ("yellow", "banana") };
+        let weight = if i == 7 { String::new() } else { (100 + i % 5).to_string() };
+        text += &format!("{i},{colour},{weight},{fruit}\n");
+    }
+    fs::write(folder.path().join("fruit.csv"), text).unwrap();
+    let args = ["train", "--data", "fruit.csv", "--target", "fruit", "--drop", "id", "--model", "logistic"];
+    let message = error(folder.path(), &args);
+    assert!(message.starts_with("error: fruit.csv: line 9: column \"weight\""), "{message}");
+    for missing in ["mean", "drop"] {
+        let args = [&args[..], &["--missing", missing]].concat();
+        assert_eq!(figure(folder.path(), &args[1..], "test accuracy"), 1.0);
+        let note = stderr(&run(folder.path(), &args));
+        assert_eq!(note.contains("1 rows of fruit.csv left out"), missing == "drop", "{note}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_an_error_that_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let (iris, diabetes) = (data("iris"), data("diabetes"));
+    let cases: [(&[&str], &str); 9] = [
+        (&["--data", &iris], "--target: which column is to be told?"),
+        (&["--data", &iris, "--target", "specie"], "did you mean \"species\"?"),
+        (&["--target", "species"], "--target: it is said of a table"),
+        (
+            &["--data", &iris, "--target", "species", "--model", "linear"],
+            "logistic is the linear model of classes",
+        ),
+        (&["--data", &iris, "--target", "species", "--task", "regression"], "species"),
+        (&["--data", &iris, "--target", "species", "--test", "0.001"], "leaves a set without any"),
+        (
+            &["--data", &diabetes, "--target", "progression", "--model", "logistic"],
+            "linear is the linear model of values",
+        ),
+        (&["--data", &diabetes, "--target", "progression", "--report", "x.html"], "--report: "),
+        (
+            &["--data", &diabetes, "--target", "progression", "--label-smoothing", "0.1"],
+            "--label-smoothing: ",
+        ),
+    ];
+    for (args, expected) in cases {
+        let message = error(folder.path(), &[&["train"], args].concat());
+        assert!(message.contains(expected), "{args:?}: {message}");
+    }
+}
