@@ -31,7 +31,9 @@
 //!
 //! # A tour, in reading order
 //!
-//! The modules stand in the order in which data flows, and each knows only those before it.
+//! The modules stand in the order in which data flows, and each knows only those before it. The one exception:
+//! [`Float`] carries the table of operations of its type, so that these are compiled once, in this crate, and not
+//! anew in every program.
 //!
 //! 1. [`error`], [`float`], [`rng`], [`mod@file`], [`text`]: the one error type, the two number types, the
 //!    random streams, files written whole, text from outside as it may be shown.

@@ -238,11 +238,18 @@ impl Dataset {
         Ok(Dataset { map: Arc::new(self.map.then(map)?), ..self.clone() })
     }
 
-    /// The same rows, labels and class names with other features: row i of `values` belongs to row i.
-    /// Feature names and image shape are dropped.
-    pub(super) fn with_features(&self, values: impl Into<Features>, features: usize) -> Result<Dataset> {
+    /// The same rows, labels, weights, class names and places with other features, for a
+    /// [`Transform`](super::preprocess::Transform): row i of `values` belongs to row i. Feature names and image shape
+    /// are dropped.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); [`Error::Data`] if there is another number of rows.
+    pub fn with_features(&self, values: impl Into<Features>, features: usize) -> Result<Dataset> {
         let new = Dataset::new(values, features)?;
-        assert_eq!(new.len, self.len, "with_features: the numbers of rows differ");
+        if new.len != self.len {
+            let (found, rows) = (new.len, self.len);
+            return Err(Error::Data(format!("features of {found} rows for a data set of {rows}")));
+        }
         let (labels, weights) = (self.labels.clone(), self.weights.clone());
         let origin = match (&self.rows, &self.origin) {
             (None, None) => None,
@@ -369,6 +376,12 @@ impl Dataset {
     /// The weight of every row; `None` where all count the same.
     pub fn weights(&self) -> Option<&[f64]> {
         self.weights.as_deref().map(Vec::as_slice)
+    }
+
+    /// The mean of the weights, times [`weight_unit`](Self::weight_unit); 1 without.
+    pub(crate) fn mean_weight(&self) -> f64 {
+        let unit = self.weight_unit();
+        self.weights().map_or(1.0, |weights| weights.iter().map(|w| w * unit / weights.len() as f64).sum())
     }
 
     /// 1; or, where the weights are so large or so small that products with them leave the range, a power of two that

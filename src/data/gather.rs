@@ -277,6 +277,25 @@ impl Dataset {
         Ok(DMatrix::from_vec(self.len(), width, values))
     }
 
+    /// An error if a target leaves the finite numbers of `T`, or becomes 0 there and is not.
+    ///
+    /// # Errors
+    /// [`Error::Data`] that names row, column, number and `T`.
+    pub fn check_target_range<T: Float>(&self) -> Result<()> {
+        let (targets, width) = (self.targets().unwrap_or_default(), self.target_width());
+        let lost = |y: &f64| !T::of(*y).is_finite() || (T::of(*y) == T::ZERO && *y != 0.0);
+        match targets.iter().position(lost) {
+            Some(at) => {
+                let (row, column, y, name) = (at / width, at % width, targets[at], T::NAME);
+                let why = format!(
+                    "row {row}, target {column}: {y:e} is beyond {name}; scale the targets, or use f64"
+                );
+                Err(Error::Data(why))
+            }
+            None => Ok(()),
+        }
+    }
+
     #[track_caller]
     fn check_rows(&self, operation: &str, indices: &[usize]) {
         if let Some(bad) = indices.iter().find(|i| **i >= self.len()) {

@@ -22,8 +22,9 @@ pub struct Evaluation {
 /// How far predicted values are off, over all samples and targets, on the targets' own scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ValueErrors {
-    /// R², the share of the variance that is predicted: [`r2`](super::r2()).
-    pub r2: f64,
+    /// R², the share of the variance that is predicted: [`r2`](super::r2()). `None` where a target does not vary, as
+    /// of a single sample.
+    pub r2: Option<f64>,
     /// Root of the mean squared error.
     pub rmse: f64,
     /// Mean absolute error.
@@ -53,7 +54,12 @@ impl fmt::Display for Evaluation {
                 write!(f, "{name} {loss:.6}, accuracy {accuracy:.4} ({samples} samples)\n{confusion}")
             }
             (None, Some(ValueErrors { r2, rmse, mae })) => {
-                writeln!(f, "{name} {loss:.6}, R² {r2:.4}, RMSE {rmse:.4}, MAE {mae:.4} ({samples} samples)")
+                write!(f, "{name} {loss:.6}, ")?;
+                match r2 {
+                    Some(r2) => write!(f, "R² {r2:.4}, ")?,
+                    None => write!(f, "no R² as a target does not vary, ")?,
+                }
+                writeln!(f, "RMSE {rmse:.4}, MAE {mae:.4} ({samples} samples)")
             }
             (None, None) => writeln!(f, "{name} {loss:.6} ({samples} samples)"),
         }

@@ -11,7 +11,7 @@
 //! | [`expected_calibration_error`] | probabilities | mean distance of confidence and share right, in bins |
 //! | [`roc_auc`], [`roc_auc_by_class`], [`roc_auc_one_vs_rest`] | scores | P(positive above negative) |
 //! | [`average_precision`], [`average_precision_by_class`], [`average_precision_one_vs_rest`] | scores | Σ (Rₙ − Rₙ₋₁)·Pₙ |
-//! | [`r2`], [`rmse`], [`mae`] | real values | 1 − SS_res/SS_tot, √(mean r²), mean of the magnitudes of r |
+//! | [`r2`], [`mse`], [`rmse`], [`mae`] | real values | 1 − SS_res/SS_tot, mean r², its root, mean of the magnitudes of r |
 //!
 //! **Labels** are classes from 0 on, as [`Dataset::labels`](crate::Dataset::labels) has them. **Scores** and
 //! probabilities are row-major, a sample a row with one number for each of `classes` classes.
@@ -69,4 +69,5 @@ pub use ranking::{
     Average, average_precision, average_precision_by_class, average_precision_one_vs_rest, roc_auc,
     roc_auc_by_class, roc_auc_one_vs_rest,
 };
-pub use regression::{mae, r2, rmse};
+pub(crate) use regression::vary;
+pub use regression::{mae, mse, r2, rmse};

@@ -23,6 +23,36 @@ pub fn r2(targets: &[f64], predictions: &[f64], width: usize, weights: Option<&[
     })
 }
 
+/// The mean squared error, Σ wᵢ(yᵢ − ŷᵢ)²/Σ wᵢ; of several columns the mean over them.
+///
+/// # Errors
+/// See [the module](super#errors), and where it is beyond the range of `f64`.
+pub fn mse(targets: &[f64], predictions: &[f64], width: usize, weights: Option<&[f64]>) -> Result<f64> {
+    let errors = Errors::new("mean squared error", targets, predictions, width, weights)?;
+    errors.mean_of_columns(|column| {
+        let scale = errors.largest(|i| errors.error(i, column));
+        if scale == 0.0 {
+            return Ok(0.0);
+        }
+        let square = |i: usize| square(errors.error(i, column) / scale);
+        let found = errors.weights.mean(errors.n, square) * scale * scale;
+        if !found.is_finite() {
+            let why =
+                format!("column {column}: the squares of errors of {scale:e} are beyond the range of f64");
+            return wrong("mean squared error", why);
+        }
+        Ok(found)
+    })
+}
+
+/// Whether each column of the targets varies, without which there is no [`r2`].
+pub(crate) fn vary(targets: &[f64], width: usize, weights: Option<&[f64]>) -> bool {
+    let counts = |row: usize| weights.is_none_or(|weights| weights[row] > 0.0);
+    let rows = || targets.chunks(width.max(1)).enumerate().filter(|(row, _)| counts(*row)).map(|(_, y)| y);
+    let Some(first) = rows().next() else { return false };
+    (0..width).all(|column| rows().any(|y| y[column] != first[column]))
+}
+
 /// The root of the mean squared error, √(Σ wᵢ(yᵢ − ŷᵢ)²/Σ wᵢ), in the unit of the targets.
 ///
 /// Targets and predictions are row-major, `width` numbers a sample; of several columns it is the mean of their

@@ -94,6 +94,10 @@ impl<T: Float> Module<T> for Activation {
         self.to_string()
     }
 
+    fn keeps_width(&self) -> bool {
+        true
+    }
+
     fn forward(&self, tape: &mut Tape<T>, x: Var, _: &mut Mode) -> Var {
         self.apply(tape, x)
     }

@@ -28,6 +28,10 @@ impl<T: Float> Module<T> for Dropout {
         format!("dropout {}", self.p)
     }
 
+    fn keeps_width(&self) -> bool {
+        true
+    }
+
     fn forward(&self, tape: &mut Tape<T>, x: Var, mode: &mut Mode) -> Var {
         if self.p == 0.0 || !mode.is_training() {
             return x;

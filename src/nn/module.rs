@@ -60,6 +60,12 @@ pub trait Module<T: Float>: Send + Sync {
         None
     }
 
+    /// Whether it surely gives as many numbers per sample as it takes, as an activation does: what stands behind it
+    /// then tells what goes in.
+    fn keeps_width(&self) -> bool {
+        false
+    }
+
     /// The fewest samples that a training step makes sense with: 2 with batch normalisation.
     fn least_batch(&self) -> usize {
         1

@@ -125,7 +125,13 @@ impl<T: Float> Module<T> for Sequential<T> {
     }
 
     fn inputs(&self) -> Option<usize> {
-        self.modules.iter().find_map(|(_, module)| module.inputs())
+        let first =
+            self.modules.iter().find(|(_, module)| module.inputs().is_some() || !module.keeps_width());
+        first.and_then(|(_, module)| module.inputs())
+    }
+
+    fn keeps_width(&self) -> bool {
+        self.modules.iter().all(|(_, module)| module.keeps_width())
     }
 
     fn least_batch(&self) -> usize {
@@ -175,6 +181,10 @@ impl<T: Float, M: Module<T>> Module<T> for Residual<M> {
 
     fn inputs(&self) -> Option<usize> {
         self.0.inputs()
+    }
+
+    fn keeps_width(&self) -> bool {
+        true
     }
 
     fn least_batch(&self) -> usize {

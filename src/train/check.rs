@@ -30,6 +30,9 @@ pub(super) fn check_fit<T: Float>(
     if data.is_empty() {
         return Err(Error::Data("there are no samples".into()));
     }
+    if data.weights().is_some_and(|weights| weights.iter().all(|w| *w == 0.0)) {
+        return Err(Error::Data("the weights of all these samples are 0".into()));
+    }
     Ok(())
 }
 

@@ -79,10 +79,11 @@ pub(crate) fn evaluate_with<T: Float>(
     let (mut confusion, mut wrong) = (None, None);
     let mut labels = Vec::with_capacity(EVALUATION_ROWS);
     let (mut total, mut weight, unit) = (0.0, 0.0, data.weight_unit());
+    let weights = (unit, data.mean_weight());
     for_blocks(module, tape, data, |tape, output, rows| {
-        let batch = Batch::new(data, rows, false, &mut labels);
+        let batch = Batch::with_unit(data, rows, false, &mut labels, weights);
         let batch_loss = loss.forward(tape, output, &batch);
-        let batch_weight: f64 = (0..rows.len()).map(|i| batch.weight(i) * unit).sum();
+        let batch_weight = loss.weight(&batch);
         total += tape.item(batch_loss).to_f64() * batch_weight;
         weight += batch_weight;
         outputs(tape.value_slice(output));
@@ -95,8 +96,9 @@ pub(crate) fn evaluate_with<T: Float>(
             }
             let confusion =
                 confusion.get_or_insert_with(|| named(ConfusionMatrix::new(cols.max(data.classes())), data));
-            for (row, label) in tape.value_slice(output).chunks(cols.max(1)).zip(batch.labels()) {
-                confusion.add(*label, link.class(row, seen));
+            let scores = tape.value_slice(output).chunks(cols.max(1));
+            for (i, (row, label)) in scores.zip(batch.labels()).enumerate() {
+                confusion.add_weighted(*label, link.class(row, seen), batch.weight(i) * unit);
             }
         }
     })?;

@@ -130,7 +130,7 @@ fn epochs<T: Float>(
             steps: run.optimizer.steps(),
             lr,
             train_loss,
-            train_accuracy: run.loss.link().classifies().then(|| sums.right as f64 / samples),
+            train_accuracy: run.loss.link().classifies().then(|| sums.right / sums.counted),
             gradient_norm: sums.norm / sums.steps as f64,
             validation_loss: after.map(|e| e.loss),
             validation_accuracy: after.and_then(Evaluation::accuracy),
@@ -193,8 +193,8 @@ struct Steps<'a, T: Float> {
     labels: Vec<usize>,
     /// The classes among the training samples: no other is an answer.
     seen: SeenClasses,
-    /// [`Dataset::weight_unit`].
-    weight_unit: f64,
+    /// [`Dataset::weight_unit`] and [`Dataset::mean_weight`].
+    weights: (f64, f64),
     /// Where steps may be left out.
     buffers: Option<Buffers<T>>,
     motion: Motion<T>,
@@ -208,10 +208,12 @@ struct Steps<'a, T: Float> {
 struct Sums {
     steps: usize,
     samples: usize,
-    /// Of the samples' weights, 1 each where there are none.
+    /// By which the losses are joined: [`Loss::weight`].
     weight: f64,
     loss: f64,
-    right: usize,
+    /// Weights of the samples, 1 each where there are none, and of those whose class was found.
+    counted: f64,
+    right: f64,
     norm: f64,
 }
 
@@ -228,6 +230,7 @@ impl<'a, T: Float> Steps<'a, T> {
         for data in [Some(train), validation].into_iter().flatten() {
             check_fit(module, loss, tape, data)?;
             data.check_range::<T>()?;
+            data.check_target_range::<T>()?;
         }
         let classes = loss.link().classes(module.outputs(tape, train.features()));
         let batches = Batches::shuffled(train.len(), batch, seed)?;
@@ -250,14 +253,17 @@ impl<'a, T: Float> Steps<'a, T> {
         options.clip.check::<T>()?;
         // All batches are full but the last, which may be too short to train on.
         let short = train.len() % batch;
-        let count = batches.per_epoch() - usize::from((1..least).contains(&short));
+        // A block of one's own may not pass on what its parts need; buffers are statistics of batches, as a rule.
+        let has_buffers = tape.params().any(|p| !tape.is_trained(p));
+        let least = if has_buffers { least.max(2) } else { least };
+        let count = batches.per_epoch() - usize::from(batch > short && (1..least).contains(&short));
         Ok(Steps {
             train,
             options,
             batches,
             labels: Vec::with_capacity(batch.min(train.len())),
             seen: SeenClasses::of_labels(train.labels().unwrap_or_default(), classes)?,
-            weight_unit: train.weight_unit(),
+            weights: (train.weight_unit(), train.mean_weight()),
             buffers: options.clip.skips().then(|| Buffers::of(tape)),
             motion: Motion::of(tape),
             count,
@@ -277,13 +283,14 @@ impl<'a, T: Float> Steps<'a, T> {
     fn epoch(&mut self, epoch: usize, run: &mut Run<'_, T>, all: &mut Observers<'_, T>) -> Result<Sums> {
         let (train, link) = (self.train, run.loss.link());
         let (mut sums, mut seen) = (Sums::default(), 0);
-        for (step, rows) in self.batches.epoch(epoch as u64 - 1).take(self.count).enumerate() {
+        let place = self.options.first_epoch + epoch as u64 - 1;
+        for (step, rows) in self.batches.epoch(place).take(self.count).enumerate() {
             run.tape.rewind();
             if let Some(buffers) = &mut self.buffers {
                 buffers.keep(run.tape);
             }
-            let place = Place { seed: self.options.seed, epoch: epoch as u64 - 1, step: step as u64 };
-            let batch = Batch::new(train, rows, true, &mut self.labels);
+            let place = Place { seed: self.options.seed, epoch: place, step: step as u64 };
+            let batch = Batch::with_unit(train, rows, true, &mut self.labels, self.weights);
             let x = run.tape.constant_with(rows.len(), train.features(), |to| train.gather(rows, to));
             let output = run.module.forward(run.tape, x, &mut Mode::training(place));
             let batch_loss = run.loss.forward(run.tape, output, &batch);
@@ -314,7 +321,7 @@ impl<'a, T: Float> Steps<'a, T> {
                     buffers.restore(run.tape);
                 }
             } else {
-                let weight: f64 = (0..batch.len()).map(|i| batch.weight(i) * self.weight_unit).sum();
+                let weight = run.loss.weight(&batch);
                 sums.steps += 1;
                 sums.samples += rows.len();
                 sums.weight += weight;
@@ -322,9 +329,11 @@ impl<'a, T: Float> Steps<'a, T> {
                 sums.loss += value * weight;
                 if link.classifies() {
                     let scores = run.tape.value_slice(output).chunks(run.tape.shape(output).cols);
-                    let pairs = scores.zip(batch.labels());
-                    sums.right +=
-                        pairs.filter(|(row, label)| link.class(row, &self.seen) == Some(**label)).count();
+                    for (i, (row, label)) in scores.zip(batch.labels()).enumerate() {
+                        let weight = batch.weight(i) * self.weights.0;
+                        sums.counted += weight;
+                        sums.right += if link.class(row, &self.seen) == Some(*label) { weight } else { 0.0 };
+                    }
                 }
                 run.optimizer
                     .step(run.tape)

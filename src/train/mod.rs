@@ -7,7 +7,7 @@ mod evaluate;
 mod fit;
 mod history;
 mod motion;
-mod observers;
+pub mod observers;
 mod options;
 mod run;
 mod trace;

@@ -36,6 +36,9 @@ pub struct FitOptions {
     pub batch: usize,
     /// Seed of the order of the samples, and of dropout.
     pub seed: u64,
+    /// Which epoch of the random draws is the first one, from 0 on: a run that goes on where another one ended has
+    /// its number of epochs here.
+    pub first_epoch: u64,
     /// Where the learning rate comes from.
     pub rate: Rate,
     /// An L2 penalty that is added to the loss.
@@ -59,6 +62,7 @@ impl FitOptions {
             epochs,
             batch,
             seed,
+            first_epoch: 0,
             rate: Rate::Fixed,
             penalty: None,
             clip: Clip::none(),

@@ -34,7 +34,7 @@ pub fn figures() -> Result<[f64; 4]> {
         Ok(evaluation.values.expect("values have errors"))
     };
     let (ridge, plain) = (measured(best.model)?, measured(path.model(0.0)?)?);
-    Ok([best.lambda, ridge.r2, ridge.rmse, plain.r2])
+    Ok([best.lambda, ridge.r2.unwrap_or(f64::NAN), ridge.rmse, plain.r2.unwrap_or(f64::NAN)])
 }
 
 fn main() -> Result<()> {

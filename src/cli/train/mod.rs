@@ -431,8 +431,8 @@ fn record(trace: &mut Trace, set: &str, found: &Evaluation) {
         trace.result(&format!("{set}_undecided"), found.undecided() as f64);
     }
     if let Some(ValueErrors { r2, rmse, mae }) = found.values {
-        for (name, value) in [("r2", r2), ("rmse", rmse), ("mae", mae)] {
-            trace.result(&format!("{set}_{name}"), value);
+        for (name, value) in [("r2", r2), ("rmse", Some(rmse)), ("mae", Some(mae))] {
+            value.into_iter().for_each(|value| trace.result(&format!("{set}_{name}"), value));
         }
     }
 }
@@ -440,7 +440,12 @@ fn record(trace: &mut Trace, set: &str, found: &Evaluation) {
 fn last_line(set: &str, found: &Evaluation) -> Result<(), Failure> {
     let samples = found.samples;
     if let Some(errors) = found.values {
-        return output::line(format_args!("{set} R2 {:.4} ({samples} samples)", errors.r2));
+        return match errors.r2 {
+            Some(r2) => output::line(format_args!("{set} R2 {r2:.4} ({samples} samples)")),
+            None => output::line(format_args!(
+                "{set} R2 is not defined: the target does not vary ({samples} samples)"
+            )),
+        };
     }
     let (accuracy, undecided) = (found.accuracy().unwrap_or(f64::NAN), found.undecided());
     let note = if undecided > 0 { format!(", {undecided} of them undecided") } else { String::new() };

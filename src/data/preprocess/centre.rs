@@ -61,7 +61,9 @@ impl Centre {
     pub fn subtract(&self, block: &mut [f64]) {
         for row in block.chunks_exact_mut(self.mean.len()) {
             for ((x, m), factor) in row.iter_mut().zip(&self.mean).zip(&self.factors) {
-                *x = (*x - m) * factor;
+                let difference = *x - m;
+                // Numbers at both ends of the range: of their parts.
+                *x = if difference.is_finite() { difference * factor } else { *x * factor - m * factor };
             }
         }
     }

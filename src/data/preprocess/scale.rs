@@ -9,7 +9,8 @@ use crate::{Float, Result};
 /// Mean 0 and variance 1: z = (x − μ)/σ for each feature.
 ///
 /// σ² = Σ(x − μ)²/n, over the rows it was fitted on. A feature that is constant there has σ = 0 and is
-/// divided by 1: it becomes 0 there, and a change elsewhere keeps its size.
+/// divided by 1: it becomes 0 there, and a change elsewhere keeps its size. Every row counts the same, whatever its
+/// weight.
 ///
 /// ```
 /// use tapegrad::data::{Dataset, preprocess::Standardize};

@@ -160,7 +160,7 @@ impl<T: Float> Transform for SmoothImages<T> {
 /// The mean and the spread of each target: a network learns (y − μ)/σ, and its predictions are put back to the
 /// scale of y.
 ///
-/// σ² = Σ(y − μ)²/n. A target that never changes has σ = 1.
+/// σ² = Σ(y − μ)²/n. A target that never changes has σ = 1. Every row counts the same, whatever its weight.
 ///
 /// ```
 /// use tapegrad::data::preprocess::TargetScale;

@@ -124,10 +124,16 @@ impl Texts {
     }
 }
 
+/// Whether a number has a digit besides 0 before its exponent: 1e-400 is not 0.
+fn is_above_zero(cell: &str) -> bool {
+    let mantissa = cell.split(['e', 'E']).next().unwrap_or(cell);
+    mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b))
+}
+
 /// The number in a cell; NaN where it is missing.
 fn number(column: &str, row: usize, cell: &str) -> Result<f64> {
     match cell.parse::<f64>() {
-        Ok(x) if x.is_finite() => Ok(x),
+        Ok(x) if x.is_finite() && !(x == 0.0 && is_above_zero(cell)) => Ok(x),
         _ if is_missing(cell) => Ok(f64::NAN),
         Ok(_) => {
             // `inf` has no digit, 1e999 has.
@@ -180,8 +186,8 @@ mod tests {
     #[test]
     fn what_a_number_is() {
         assert_eq!(
-            numbers(&["1", "-2.5", "+3", ".5", "4.", "1e-3", "1E5"]),
-            [1.0, -2.5, 3.0, 0.5, 4.0, 1e-3, 1e5]
+            numbers(&["1", "-2.5", "+3", ".5", "4.", "1e-3", "1E5", "0e-9"]),
+            [1.0, -2.5, 3.0, 0.5, 4.0, 1e-3, 1e5, 0.0]
         );
         let missing =
             numbers(&["", "?", "NA", "na", "N/A", "NaN", "nan", "-NaN", "null", "None", "#N/A", "<NA>"]);
@@ -190,6 +196,7 @@ mod tests {
             ("inf", "is not finite"),
             ("-Infinity", "is not finite"),
             ("1e999", "is outside the range of the numbers"),
+            ("-2.5e-400", "is outside the range of the numbers"),
         ] {
             let error = column(&["1", cell, "2"]).unwrap_err();
             assert_eq!(

@@ -54,7 +54,8 @@ impl<T: Float> Samples<T> {
         self.values.iter().all(|x| *x == T::ZERO)
     }
 
-    /// The rows of a dataset, converted and mapped: all are copied.
+    /// The rows of a dataset, converted and mapped: all are copied. Weights of samples are no part of them: to a kernel
+    /// machine every sample counts the same.
     ///
     /// # Errors
     /// As [`new`](Self::new), and as [`Dataset::check_range`].

@@ -240,6 +240,15 @@ impl<T: Float> NetworkBuilder<T> {
         let features = inputs.prepare(&train.take(1))?.features();
         let mut task = Task::of(train, loss.link())?;
         if let Task::Values { scale, .. } = &mut task {
+            let (outputs, targets) = (loss.outputs(train)?, train.target_width());
+            if self.scale.is_some() && outputs != targets {
+                let why = format!(
+                    "{} takes {outputs} outputs for {targets} targets: which of them is on the targets' scale is not \
+                     known, so that they cannot be standardised",
+                    loss.name()
+                );
+                return Err(Error::Data(why));
+            }
             *scale = self.scale;
         } else if self.scale.is_some() {
             return Err(Error::Data("the targets are scaled, but the loss is of classes".into()));
@@ -255,7 +264,17 @@ impl<T: Float> NetworkBuilder<T> {
         if let Task::Classes { names, seen, .. } = &mut task {
             *seen = SeenClasses::all(names.len());
         }
-        Ok(Network { module, tape, loss, optimizer, inputs, task, trained: false, pool: Pool::default() })
+        Ok(Network {
+            module,
+            tape,
+            loss,
+            optimizer,
+            inputs,
+            task,
+            trained: false,
+            epochs: 0,
+            pool: Pool::default(),
+        })
     }
 }
 

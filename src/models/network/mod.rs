@@ -54,6 +54,8 @@ pub struct Network<T: Float> {
     task: Task,
     /// Whether classes were seen in training already: a further training adds to them.
     trained: bool,
+    /// Epochs that were finished: the next training draws what follows on them.
+    epochs: u64,
     pool: Pool<T>,
 }
 
@@ -64,7 +66,8 @@ impl<T: Float> Network<T> {
         NetworkBuilder::new(seed)
     }
 
-    /// Trains it: [`train::fit`]. A second call goes on from where the first one ended.
+    /// Trains it: [`train::fit`]. A second call goes on from where the first one ended, with the optimizer's state
+    /// and with the order of the samples and the masks of the epochs that follow.
     ///
     /// # Errors
     /// As [`train::fit`]; [`Error::Data`] if the samples have other features, or their labels or targets do not mean
@@ -86,6 +89,7 @@ impl<T: Float> Network<T> {
     ) -> Result<History> {
         let prepared = self.prepared(train)?;
         let validation = validation.map(|data| self.prepared(data)).transpose()?;
+        let before = (self.task.clone(), self.trained);
         if let (Task::Classes { names, seen, .. }, Some(labels)) = (&mut self.task, train.labels()) {
             let now = SeenClasses::of_labels(labels, names.len())?;
             let before = self.trained.then(|| seen.clone());
@@ -95,7 +99,10 @@ impl<T: Float> Network<T> {
         }
         // Whatever happens from here on, the parameters may have changed.
         self.pool = Pool::default();
-        train::fit(
+        let options =
+            &FitOptions { first_epoch: options.first_epoch.saturating_add(self.epochs), ..options.clone() };
+        let steps = self.optimizer.steps();
+        let fitted = train::fit(
             &self.module,
             &*self.loss,
             &mut self.tape,
@@ -104,7 +111,14 @@ impl<T: Float> Network<T> {
             validation.as_ref(),
             options,
             observers,
-        )
+        );
+        match &fitted {
+            Ok(history) => self.epochs += history.epochs.len() as u64,
+            // Nothing was learnt of these samples.
+            Err(_) if self.optimizer.steps() == steps => (self.task, self.trained) = before,
+            Err(_) => (),
+        }
+        fitted
     }
 
     /// The data as the module and its loss take it.
@@ -219,8 +233,17 @@ impl<T: Float> Predictor for Network<T> {
             })
         })?;
         if let (Task::Values { width, scale, .. }, Some(targets)) = (&self.task, data.targets()) {
-            scale.iter().for_each(|scale| scale.undo(&mut found));
-            evaluation.values = Some(errors(targets, &found, *width, data.weights())?);
+            // A loss of one's own may have more outputs than there are targets: they are no values then.
+            if found.len() == targets.len() {
+                scale.iter().for_each(|scale| scale.undo(&mut found));
+                evaluation.values = Some(errors(targets, &found, *width, data.weights())?);
+            }
+        }
+        if let Some(confusion) = evaluation.confusion.take() {
+            evaluation.confusion = Some(match self.task.class_names() {
+                names if names.len() == confusion.classes() => confusion.with_names(names.iter().cloned())?,
+                _ => confusion,
+            });
         }
         Ok(evaluation)
     }

@@ -153,7 +153,7 @@ impl<T: Float> Dynamics<T> {
     /// # Errors
     /// As [`descent`](Self::descent).
     pub fn descent_distance(&self, rate: f64, steps: u64) -> Result<f64> {
-        Ok(self.distance(descent(rate, steps)?))
+        finite_number(self.distance(descent(rate, steps)?))
     }
 
     /// ‖θ_t − θ₀‖ at time t of gradient flow.
@@ -161,7 +161,7 @@ impl<T: Float> Dynamics<T> {
     /// # Errors
     /// As [`flow`](Self::flow).
     pub fn flow_distance(&self, time: f64) -> Result<f64> {
-        Ok(self.distance(flow(time)?))
+        finite_number(self.distance(flow(time)?))
     }
 
     fn trained(&self, training: Training) -> DMatrix<T> {
@@ -199,6 +199,9 @@ impl<T: Float> Dynamics<T> {
         for column in self.projected.column_iter() {
             for (r, value) in column.iter().zip(&self.eigen.values) {
                 let r = libm::scalbn(r.to_f64(), -exponent);
+                if r == 0.0 {
+                    continue; // also where the share of it is infinite
+                }
                 let g = self.absorbed(value.to_f64(), training) * r;
                 sum += value.to_f64() * g * g;
             }
@@ -247,6 +250,14 @@ fn finite<T: Float>(outputs: DMatrix<T>) -> Result<DMatrix<T>> {
     }
     let why = format!("dynamics: an output leaves the range of {}: the rate is above largest_rate", T::NAME);
     Err(Error::NonFinite(why))
+}
+
+/// The same for the distance; 0 times what grew without limit is no number either.
+fn finite_number(distance: f64) -> Result<f64> {
+    if distance.is_finite() {
+        return Ok(distance);
+    }
+    Err(Error::NonFinite("dynamics: the distance leaves the range: the rate is above largest_rate".into()))
 }
 
 /// The share of a residual that is left, for the eigenvalue x of Θ/n.

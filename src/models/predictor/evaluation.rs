@@ -1,7 +1,7 @@
 //! How good a predictor is.
 
 use super::Task;
-use crate::metrics::{ConfusionMatrix, Evaluation, ValueErrors, log_loss, mae, r2, rmse};
+use crate::metrics::{ConfusionMatrix, Evaluation, ValueErrors, log_loss, mae, mse, r2, rmse, vary};
 use crate::{Dataset, Error, Matrix, Result};
 
 /// The figures for these scores of `data`, whose labels or targets were [checked](Task::check).
@@ -17,7 +17,7 @@ pub(crate) fn evaluation(task: &Task, scores: &Matrix<f64>, data: &Dataset) -> R
         Task::Values { width, .. } => {
             let (y, found) = (data.targets().unwrap_or_default(), scores.as_slice());
             let values = errors(y, found, *width, weights)?;
-            let (loss, loss_name) = (values.rmse * values.rmse, "mean squared error".into());
+            let (loss, loss_name) = (mse(y, found, *width, weights)?, "mean squared error".into());
             Ok(Evaluation { samples, loss, loss_name, confusion: None, values: Some(values) })
         }
         Task::Classes { names, .. } => {
@@ -32,8 +32,7 @@ pub(crate) fn evaluation(task: &Task, scores: &Matrix<f64>, data: &Dataset) -> R
                     targets.row_mut(i).fill(-1.0);
                     targets[(i, *label)] = 1.0;
                 }
-                let error = rmse(targets.as_slice(), scores.as_slice(), scores.ncols(), weights)?;
-                (error * error, "mean squared error")
+                (mse(targets.as_slice(), scores.as_slice(), scores.ncols(), weights)?, "mean squared error")
             };
             let confusion = confusion.with_names(names.clone())?;
             Ok(Evaluation { samples, loss, loss_name: name.into(), confusion: Some(confusion), values: None })
@@ -49,7 +48,7 @@ pub(crate) fn errors(
     weights: Option<&[f64]>,
 ) -> Result<ValueErrors> {
     Ok(ValueErrors {
-        r2: r2(targets, found, width, weights)?,
+        r2: if vary(targets, width, weights) { Some(r2(targets, found, width, weights)?) } else { None },
         rmse: rmse(targets, found, width, weights)?,
         mae: mae(targets, found, width, weights)?,
     })

@@ -40,7 +40,7 @@ pub trait Scores: Send + Sync {
 /// let model = LinearRegression::fit_dataset(&train, &LinearOptions::default())?;
 /// let model = Fitted::regressor(model, Inputs::of(&train), &train)?;
 /// assert!((model.predict(&[10.0])?[(0, 0)] - 21.0).abs() < 1e-12);
-/// assert!(model.evaluate(&train)?.values.expect("values").r2 > 0.999);
+/// assert!(model.evaluate(&train)?.values.expect("values").r2 > Some(0.999));
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -54,19 +54,37 @@ impl<M: Scores> Fitted<M> {
     /// A model of the classes of `train`, fitted to what `inputs` makes of its features.
     ///
     /// # Errors
-    /// [`Error::Data`](crate::Error::Data) if `train` has no class labels.
+    /// [`Error::Data`](crate::Error::Data) if `train` has no class labels, or the model takes other features or
+    /// gives another number of outputs; that of the model for the first sample.
     pub fn classifier(model: M, inputs: Inputs, train: &Dataset) -> Result<Fitted<M>> {
         let task = Task::of(train, model.link())?;
-        Ok(Fitted { model, inputs, task })
+        Fitted { model, inputs, task }.tried(train)
     }
 
     /// A model of the targets of `train`, fitted to what `inputs` makes of its features.
     ///
     /// # Errors
-    /// [`Error::Data`](crate::Error::Data) if `train` has no targets.
+    /// [`Error::Data`](crate::Error::Data) if `train` has no targets, or the model takes other features or gives
+    /// another number of outputs; that of the model for the first sample.
     pub fn regressor(model: M, inputs: Inputs, train: &Dataset) -> Result<Fitted<M>> {
         let task = Task::of(train, Link::Identity)?;
-        Ok(Fitted { model, inputs, task })
+        Fitted { model, inputs, task }.tried(train)
+    }
+
+    /// An error if the model takes other features, or gives other outputs, than it should: it is asked for a sample.
+    fn tried(self, train: &Dataset) -> Result<Self> {
+        if train.is_empty() {
+            return Ok(self);
+        }
+        let sample = self.inputs.prepare(&train.take(1))?;
+        let (found, wanted) = (self.model.scores(&sample)?.ncols(), self.task.outputs());
+        if found != wanted {
+            let (name, what) = (self.describe(), if self.task.classes() > 0 { "classes" } else { "targets" });
+            let told = self.task.classes().max(wanted);
+            let why = format!("{name} gives {found} numbers for a sample, but the data has {told} {what}");
+            return Err(crate::Error::Data(why));
+        }
+        Ok(self)
     }
 
     /// A model that was fitted to targets as `scale` makes them: its values are put back to their own scale.

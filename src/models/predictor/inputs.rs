@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
+use crate::data::Features;
 use crate::data::preprocess::{MinMax, Pca, Standardize, Transform};
-use crate::{Dataset, Error, Matrix, Result};
+use crate::{Dataset, Error, Float, Matrix, MatrixRef, Result};
 
 /// What goes into a model: the number and names of the features as they come, and the fitted steps of
 /// preparation.
@@ -133,34 +134,40 @@ impl Rows for Dataset {
     }
 }
 
-impl Rows for Matrix<f64> {
+impl<T: Float> Rows for Matrix<T> {
     fn to_dataset(&self) -> Result<Dataset> {
-        Dataset::new(self.as_slice().to_vec(), self.ncols())
+        Dataset::new(Features::of(self.as_slice().to_vec()), self.ncols())
     }
 }
 
-impl Rows for DMatrix<f64> {
+impl<T: Float> Rows for MatrixRef<'_, T> {
+    fn to_dataset(&self) -> Result<Dataset> {
+        Dataset::new(Features::of(self.as_slice().to_vec()), self.ncols())
+    }
+}
+
+impl<T: Float> Rows for DMatrix<T> {
     fn to_dataset(&self) -> Result<Dataset> {
         Dataset::from_matrix(self)
     }
 }
 
 /// One sample.
-impl Rows for [f64] {
+impl<T: Float> Rows for &[T] {
     fn to_dataset(&self) -> Result<Dataset> {
-        Dataset::new(self.to_vec(), self.len())
+        Dataset::new(Features::of(self.to_vec()), self.len())
     }
 }
 
 /// One sample.
-impl<const N: usize> Rows for [f64; N] {
+impl<T: Float, const N: usize> Rows for [T; N] {
     fn to_dataset(&self) -> Result<Dataset> {
         self.as_slice().to_dataset()
     }
 }
 
 /// One sample.
-impl Rows for Vec<f64> {
+impl<T: Float> Rows for Vec<T> {
     fn to_dataset(&self) -> Result<Dataset> {
         self.as_slice().to_dataset()
     }

@@ -106,10 +106,18 @@ pub trait Predictor: Send + Sync {
     /// [`Error::NonFinite`] where a score leaves the range.
     fn scores(&self, rows: &dyn Rows) -> Result<Matrix<f64>> {
         let data = rows.to_dataset()?;
+        if data.is_empty() {
+            self.inputs().prepare(&data)?;
+            return Ok(Matrix::zeros(0, self.task().outputs()));
+        }
         let mut scores =
             by_blocks(&data, self.block(), |block| self.outputs(&self.inputs().prepare(block)?))?;
         if let Task::Values { scale: Some(scale), .. } = self.task() {
             scale.undo(scores.as_mut_slice());
+        }
+        if let Some(at) = scores.as_slice().iter().position(|x| !x.is_finite()) {
+            let (row, column, x) = (at / scores.ncols(), at % scores.ncols(), scores.as_slice()[at]);
+            return Err(Error::NonFinite(format!("row {row}: score {column} of the model is {x}")));
         }
         Ok(scores)
     }

@@ -51,6 +51,15 @@ impl Task {
         if let Task::Classes { names, .. } = self { names.len() } else { 0 }
     }
 
+    /// How many numbers a model gives for a sample.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Task::Classes { link: Link::Binary, .. } => 1,
+            Task::Classes { names, .. } => names.len(),
+            Task::Values { width, .. } => *width,
+        }
+    }
+
     /// The names of the classes; none where values are told.
     pub fn class_names(&self) -> &[String] {
         if let Task::Classes { names, .. } = self { names } else { &[] }

@@ -12,6 +12,9 @@ pub struct Batch<'a> {
     rows: &'a [usize],
     labels: &'a [usize],
     training: bool,
+    /// [`Dataset::weight_unit`] and [`Dataset::mean_weight`].
+    unit: f64,
+    mean_weight: f64,
 }
 
 impl<'a> Batch<'a> {
@@ -22,11 +25,24 @@ impl<'a> Batch<'a> {
     /// If there is no such row.
     #[track_caller]
     pub fn new(data: &'a Dataset, rows: &'a [usize], training: bool, labels: &'a mut Vec<usize>) -> Self {
+        let (unit, mean_weight) = (data.weight_unit(), data.mean_weight());
+        Batch::with_unit(data, rows, training, labels, (unit, mean_weight))
+    }
+
+    /// The same, where [`Dataset::weight_unit`] and [`Dataset::mean_weight`] are known.
+    #[track_caller]
+    pub(crate) fn with_unit(
+        data: &'a Dataset,
+        rows: &'a [usize],
+        training: bool,
+        labels: &'a mut Vec<usize>,
+        (unit, mean_weight): (f64, f64),
+    ) -> Self {
         labels.clear();
         if data.labels().is_some() {
             data.gather_labels(rows, labels);
         }
-        Batch { data, rows, labels, training }
+        Batch { data, rows, labels, training, unit, mean_weight }
     }
 
     /// Number of samples.
@@ -88,8 +104,39 @@ impl<'a> Batch<'a> {
         self.data.weights().is_none()
     }
 
+    /// How much the batch counts in a mean over batches, in a unit that the data set chooses: in evaluation Σᵢwᵢ; in
+    /// training m·w̄ with the mean weight w̄ of the data set. So the mean over the batches of an epoch is that over
+    /// all samples, and a step in which a heavy sample stands is a large one, whatever stands beside it.
+    pub fn total_weight(&self) -> f64 {
+        if self.is_uniform() {
+            self.len() as f64
+        } else if self.training {
+            self.mean_weight * self.len() as f64
+        } else {
+            self.sum_of_weights(self.rows.iter().copied(), |_| 1.0)
+        }
+    }
+
+    /// The same with a factor for each row of the data; where samples have no weights of their own, the sum of the
+    /// factors of the batch.
+    pub(super) fn total(&self, factor: impl Fn(usize) -> f64) -> f64 {
+        if self.training && !self.is_uniform() {
+            let n = self.data.len();
+            self.sum_of_weights(0..n, factor) / n as f64 * self.len() as f64
+        } else {
+            self.sum_of_weights(self.rows.iter().copied(), factor)
+        }
+    }
+
+    fn sum_of_weights(&self, rows: impl Iterator<Item = usize>, factor: impl Fn(usize) -> f64) -> f64 {
+        match self.data.weights() {
+            Some(weights) => rows.map(|row| weights[row] * self.unit * factor(row)).sum(),
+            None => rows.map(factor).sum(),
+        }
+    }
+
     /// Appends the mean of m×k losses: over all entries, or with sample weights w
-    /// ΣᵢΣⱼ wᵢℓᵢⱼ/(k·Σᵢwᵢ). A batch in which all weights are 0 has the loss 0.
+    /// ΣᵢΣⱼ wᵢℓᵢⱼ/(k·W), where W is the [total weight](Self::total_weight). A batch with W = 0 has the loss 0.
     ///
     /// # Panics
     /// If `losses` is stale or does not have a row for each sample.
@@ -98,17 +145,18 @@ impl<'a> Batch<'a> {
         if self.is_uniform() {
             tape.mean(losses)
         } else {
-            self.weighted_mean(tape, losses, |i| self.weight(i))
+            self.weighted_mean(tape, losses, self.total_weight(), |_| 1.0)
         }
     }
 
-    /// The same with the weights of `weight`, which is asked for each place in the batch.
+    /// The same with a factor for each row of the data beside its weight, and their total.
     #[track_caller]
     pub(super) fn weighted_mean<T: Float>(
         &self,
         tape: &mut Tape<T>,
         losses: Var,
-        weight: impl Fn(usize) -> f64,
+        total: f64,
+        factor: impl Fn(usize) -> f64,
     ) -> Var {
         let shape = tape.shape_for("Batch::mean", losses);
         assert!(
@@ -116,8 +164,11 @@ impl<'a> Batch<'a> {
             "Batch::mean: {losses} is {shape}, but the batch has {} samples",
             self.len()
         );
-        let total: f64 = (0..self.len()).map(&weight).sum::<f64>() * shape.cols as f64;
-        let share = |i| if total > 0.0 { weight(i) / total } else { 0.0 };
+        let unit = if self.is_uniform() { 1.0 } else { self.unit };
+        let share = |i: usize| {
+            let weight = self.weight(i) * unit * factor(self.rows[i]);
+            if total > 0.0 { weight / total / shape.cols as f64 } else { 0.0 }
+        };
         let shares = tape.constant_with(self.len(), 1, |to| {
             to.iter_mut().enumerate().for_each(|(i, to)| *to = T::of(share(i)));
         });

@@ -11,7 +11,8 @@ const SMOOTHING: Range = Range { text: "in [0, 1)", ..Range::BELOW_ONE };
 /// Mean of −ln p of the true class, with p the softmax of the outputs: [`Tape::cross_entropy`].
 ///
 /// Label smoothing ε is for training only. With class weights c, a sample of class k has the weight cₖ times
-/// its own, and the mean is the weighted one, as in PyTorch.
+/// its own, and the mean is the weighted one; where samples have no weights of their own that of the batch, as in
+/// PyTorch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CrossEntropy {
     smoothing: f64,
@@ -54,6 +55,14 @@ impl CrossEntropy {
     /// [`Error::Setting`] that names the setting, its value and `T`.
     pub fn check<T: Float>(&self) -> Result<()> {
         settings::check::<T>("smoothing", self.smoothing, SMOOTHING).map(drop)
+    }
+
+    /// The weight of the class of each row of the data, of which only the ratios matter: the largest is 1, so that
+    /// products with the samples' weights stay in the range.
+    fn of_classes<'a>(&'a self, batch: &Batch<'a>) -> impl Fn(usize) -> f64 + use<'a> {
+        let labels = batch.data().labels().unwrap_or_default();
+        let largest = self.class_weights.iter().flatten().fold(0.0f64, |largest, w| Float::max(largest, *w));
+        move |row| self.class_weights.as_ref().map_or(1.0, |weights| weights[labels[row]] / largest)
     }
 
     fn renamed(mut self) -> Self {
@@ -103,14 +112,18 @@ impl<T: Float> Loss<T> for CrossEntropy {
             let spread = tape.scale(spread, T::of(-smoothing));
             losses = tape.add(losses, spread);
         }
-        // Only their ratios matter, and products with the samples' weights stay in the range.
-        let largest = self.class_weights.iter().flatten().fold(0.0f64, |largest, w| Float::max(largest, *w));
-        let of_class =
-            |label: usize| self.class_weights.as_ref().map_or(1.0, |weights| weights[label] / largest);
-        batch.weighted_mean(tape, losses, |i| batch.weight(i) * of_class(labels[i]))
+        if self.class_weights.is_none() {
+            return batch.mean(tape, losses);
+        }
+        let factor = self.of_classes(batch);
+        batch.weighted_mean(tape, losses, batch.total(&factor), &factor)
     }
 
     fn link(&self) -> Link {
         Link::Softmax
+    }
+
+    fn weight(&self, batch: &Batch<'_>) -> f64 {
+        if self.class_weights.is_none() { batch.total_weight() } else { batch.total(self.of_classes(batch)) }
     }
 }

@@ -1,7 +1,7 @@
 //! Losses: what training makes small. One file each.
 //!
 //! A loss gives the mean over the samples of a batch, so that batches of any size have the same scale; where
-//! the data has sample weights w, the weighted mean Σwᵢℓᵢ/Σwᵢ.
+//! the data has sample weights w, the weighted mean of [`Batch::mean`].
 
 mod absolute;
 mod batch;
@@ -87,6 +87,12 @@ pub trait Loss<T: Float>: Send + Sync {
 
     /// How an output row is read.
     fn link(&self) -> Link;
+
+    /// How much the batch counts in a mean over batches: with what its mean was divided by. A loss that has weights
+    /// of its own, such as those of classes, has to say.
+    fn weight(&self, batch: &Batch<'_>) -> f64 {
+        batch.total_weight()
+    }
 }
 
 /// A loss that is known at run time only.
@@ -105,6 +111,10 @@ impl<T: Float, L: Loss<T> + ?Sized> Loss<T> for Arc<L> {
 
     fn link(&self) -> Link {
         (**self).link()
+    }
+
+    fn weight(&self, batch: &Batch<'_>) -> f64 {
+        (**self).weight(batch)
     }
 }
 

@@ -4,10 +4,10 @@ use crate::train::{Audit, Observer, Run};
 use crate::{Float, Result};
 
 /// The audit of the epoch's last step, unless that step was left out.
-#[derive(Default)]
-pub(super) struct LastStep(Option<Audit>);
+#[derive(Clone, Debug, Default)]
+pub struct LastStepAudited(Option<Audit>);
 
-impl<T: Float> Observer<T> for LastStep {
+impl<T: Float> Observer<T> for LastStepAudited {
     fn gradient(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         let last = run.progress.step == run.progress.steps;
         // Before clipping, which would hide a layer whose gradient explodes.

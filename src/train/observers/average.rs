@@ -4,9 +4,14 @@ use crate::optim::Average;
 use crate::train::{Evaluation, Observer, Run};
 use crate::{Float, Result};
 
-pub(super) struct Averaged<T>(Average<T>);
+/// Keeps an exponential average of the parameters, which is validated and in the end put in their place.
+pub struct Averaged<T>(Average<T>);
 
 impl<T: Float> Averaged<T> {
+    /// With β = `decay` per step: [`Average::exponential`].
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) if it is not in its range.
     pub fn new(decay: f64) -> Result<Self> {
         Ok(Averaged(Average::exponential(decay)?))
     }

@@ -4,7 +4,12 @@ use crate::optim::{Clip, Clipped};
 use crate::train::{Observer, Progress, Run};
 use crate::{Float, Result};
 
-pub(super) struct Clipping(pub Clip);
+/// Bounds the gradients, leaves out steps where they are not finite if it was told so, and tells the run their norm.
+#[derive(Clone, Copy, Debug)]
+pub struct Clipping(
+    /// What is done.
+    pub Clip,
+);
 
 impl<T: Float> Observer<T> for Clipping {
     fn gradient(&mut self, run: &mut Run<'_, T>) -> Result<()> {

@@ -3,15 +3,20 @@
 use crate::train::{Criterion, EarlyStopping, Evaluation, Observer, Run, Stop};
 use crate::{Float, Result};
 
-pub(super) struct Early<T>(EarlyStopping<T>);
+/// Ends a run by a criterion on the validation loss, and puts the best parameters back.
+pub struct StopsEarly<T>(EarlyStopping<T>);
 
-impl<T: Float> Early<T> {
+impl<T: Float> StopsEarly<T> {
+    /// By this criterion. It needs a validation set: without one it never ends a run.
+    ///
+    /// # Errors
+    /// [`Error::Setting`](crate::Error::Setting) if a number of the criterion is out of its range.
     pub fn new(criterion: Criterion) -> Result<Self> {
-        Ok(Early(EarlyStopping::new(criterion)?))
+        Ok(StopsEarly(EarlyStopping::new(criterion)?))
     }
 }
 
-impl<T: Float> Observer<T> for Early<T> {
+impl<T: Float> Observer<T> for StopsEarly<T> {
     fn after_validation(
         &mut self,
         run: &mut Run<'_, T>,

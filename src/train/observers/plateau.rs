@@ -4,7 +4,12 @@ use crate::optim::schedule::ReduceOnPlateau;
 use crate::train::{Observer, Run};
 use crate::{Float, Result};
 
-pub(super) struct OnPlateau(pub ReduceOnPlateau);
+/// Sets the rate by a plateau of the validation loss, or without a validation set of the training loss.
+#[derive(Clone, Copy, Debug)]
+pub struct OnPlateau(
+    /// The plateau, which begins with its own rate.
+    pub ReduceOnPlateau,
+);
 
 impl<T: Float> Observer<T> for OnPlateau {
     fn start(&mut self, run: &mut Run<'_, T>) -> Result<()> {

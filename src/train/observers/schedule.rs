@@ -6,7 +6,12 @@ use crate::optim::schedule::Schedule;
 use crate::train::{Observer, Run};
 use crate::{Float, Result};
 
-pub(super) struct Scheduled(pub Arc<dyn Schedule>);
+/// Sets the rate of each step, by the number of steps that the optimizer has done.
+#[derive(Clone)]
+pub struct Scheduled(
+    /// The schedule.
+    pub Arc<dyn Schedule>,
+);
 
 impl<T: Float> Observer<T> for Scheduled {
     fn start(&mut self, run: &mut Run<'_, T>) -> Result<()> {
