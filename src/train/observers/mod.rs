@@ -1,4 +1,4 @@
-//! The observers that [`FitOptions`](super::FitOptions) stand for, one file each.
+//! The observers that [`FitOptions`] stand for, one file each.
 //!
 //! [`fit`](fn@super::fit) makes them of its options, in a fixed order: what looks at gradients, bounds them, sets the
 //! rate, averages, stops. They act before the caller's own. Who wants another order leaves the option out, and hands
