@@ -1,0 +1,134 @@
+//! Time and memory against the formulas.
+
+use super::Measured;
+use super::measure::{Held, Series};
+use crate::experiments::statistics::Fit;
+use crate::report::{Axis, Chart, Color, Figure, Line, Marker};
+
+/// A line of slope `theory` through the last point.
+fn guide(points: &[(f64, f64)], theory: f64) -> Line {
+    let (x, y) = points[points.len() - 1];
+    let at = move |size: f64| y * crate::Float::powf(size / x, theory);
+    Line::new(points.iter().map(move |(size, _)| (*size, at(*size)))).color(Color::Muted).dash(1).width(1.2)
+}
+
+pub(super) fn growth(measured: &Measured) -> Figure {
+    let markers = [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Cross];
+    let panel = |title: &str, x: &str, series: &[(&Series, String)]| {
+        let mut chart = Chart::new(Axis::log(x), Axis::log("time (ms)")).title(title);
+        for (i, (series, label)) in series.iter().enumerate() {
+            let points: Vec<(f64, f64)> = series.points.iter().map(|p| (p.size, 1e3 * p.seconds)).collect();
+            chart = chart
+                .line(guide(&points, series.theory))
+                .line(Line::new(points).label(label).color(Color::series(i)).marker(markers[i % 4]));
+        }
+        chart
+    };
+    let named = |name: &str, against: &str, label: &str| {
+        let found = measured.times.iter().find(|s| s.name.starts_with(name) && s.against == against);
+        found.map(|series| (series, format!("{label}, slope {}", series.theory)))
+    };
+    let pick = |keys: &[(&str, &str, &str)]| -> Vec<(&Series, String)> {
+        keys.iter().filter_map(|(name, against, label)| named(name, against, label)).collect()
+    };
+    let optimizers: Vec<(&Series, String)> =
+        measured.optimizers.iter().map(|cost| (&cost.series, cost.name.to_string())).collect();
+    Figure::new(
+        "growth",
+        "Time over size",
+        "One thread, numbers of double precision, the least of repeated times of the processor. The dashed \
+         lines have the slope of the theory, which stands in the legend, and go through the last point. Where \
+         points on the left lie above theirs, small sizes are slower than they need be; where they lie below, \
+         large ones have to go to the memory.",
+    )
+    .panel(panel("A chain of scalars", "depth", &pick(&[("value", "depth", "value and gradient")])))
+    .panel(panel(
+        "A network of 3 layers of width 64, a batch of 64",
+        "samples n, width d or depth L",
+        &pick(&[("network", "samples n", "n"), ("network", "width d", "d"), ("network", "depth L", "L")]),
+    ))
+    .panel(panel(
+        "Matrices",
+        "size n",
+        &pick(&[
+            ("product", "size n", "product"),
+            ("solution", "samples n", "solution"),
+            ("Gram", "samples n", "Gram matrix"),
+            ("predictions", "samples n", "256 predictions"),
+        ]),
+    ))
+    .panel(panel(
+        "Features of 512 samples",
+        "features d",
+        &pick(&[("Gram", "features d", "Gram matrix"), ("predictions", "features d", "256 predictions")]),
+    ))
+    .panel(panel("A step of an optimizer", "parameters", &optimizers))
+}
+
+pub(super) fn memory(held: &[Held]) -> Figure {
+    let named = |name: &str, against: &str| held.iter().find(|h| h.name == name && h.against == against);
+    let chart = |title: &str, x: &str, keys: &[(&str, &str, &str)]| {
+        let mut chart = Chart::new(Axis::log(x), Axis::log("numbers held")).title(title);
+        for (i, (name, against, label)) in keys.iter().enumerate() {
+            let Some(held) = named(name, against) else { continue };
+            let line = Line::new(held.points.clone())
+                .label(format!("{label}, slope {}", held.theory))
+                .color(Color::series(i));
+            // The widest is drawn first, so that the width d is seen where it lies on the samples n.
+            let wide = *name == "graph of a network" && i == 0;
+            chart = chart.line(if wide { line.width(6.0) } else { line.dash(i).marker(Marker::series(i)) });
+        }
+        chart
+    };
+    let (graph, weights) = ("graph of a network", "weights of a network");
+    Figure::new(
+        "memory",
+        "Numbers held over size",
+        "Counted, not timed: the same in every run. First: the graph of a network of 3 layers of width 64 on a \
+         batch of 64, with one of the three changed; samples and width lie on each other, as it holds some n·d·L \
+         numbers, and the other of the two is 64. Second: weights, and what a kernel machine has to keep.",
+    )
+    .panel(chart(
+        "The graph of a network",
+        "samples n, width d or depth L",
+        &[(graph, "samples n", "n"), (graph, "width d", "d"), (graph, "depth L", "L")],
+    ))
+    .panel(chart(
+        "Weights and a kernel machine",
+        "width d, depth L or samples n",
+        &[
+            ("kernel machine", "samples n", "kernel machine, n"),
+            (weights, "width d", "weights, d"),
+            (weights, "depth L", "weights, L"),
+        ],
+    ))
+}
+
+/// All slopes of times in one picture.
+pub(super) fn slopes(times: &[&Series]) -> Figure {
+    let names = times.iter().map(|series| series.short);
+    let mut chart = Chart::new(Axis::linear("slope").range(0.0, 4.0), Axis::categories("", names));
+    let mut found = Vec::new();
+    for (i, series) in times.iter().enumerate() {
+        let fit = Fit::power_law(&series.seconds());
+        let y = i as f64;
+        let ends = [(fit.slope - fit.half_width, y), (fit.slope + fit.half_width, y)];
+        chart = chart.line(Line::new(ends).color(Color::Blue).width(2.4));
+        found.push((fit.slope, y));
+    }
+    let theory = times.iter().enumerate().map(|(i, series)| (series.theory, i as f64));
+    Figure::new(
+        "slopes",
+        "Measured slopes and exponents of the theory",
+        "Bars are 95 % intervals of the slope, and tell how straight the points lie, not how near a limit is. Where points \
+         are very straight, as those of the chain and of the optimizers may be, a bar is short and misses its cross though \
+         hardly anything is amiss. Where it misses it by much, the table of times has the rates of both ends: a lower one at \
+         the smallest size means calls and loops that weigh more there, a lower one at the largest means the memory.",
+    )
+    .panel(chart.points(found, Marker::Circle, Color::Blue, "slope of the time").points(
+        theory,
+        Marker::Cross,
+        Color::Vermilion,
+        "theory",
+    ))
+}

@@ -1,0 +1,100 @@
+//! Rates of convergence, where the theory knows them.
+
+mod conditioning;
+mod scaling;
+mod stochastic;
+
+use conditioning::{conditioning, polyak};
+use scaling::scale_invariance;
+use stochastic::stochastic;
+
+use rand_chacha::ChaCha8Rng;
+
+use super::{Context, Experiment, Outcome};
+use crate::rng::{Purpose, derive, standard_normal, stream};
+use crate::{Result, Tape, Var};
+
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "convergence-rates",
+    question: "Do SGD, momentum and Adam converge at the rates of the theory?",
+    theory: &[
+        "Convex, with noisy gradients and η = c/√t: the last iterate's excess loss is O(log T/√T) \
+         (Shamir and Zhang 2013). Strongly convex with constant μ and η = 1/(μt): O(1/T) (Rakhlin, Shamir and \
+         Sridharan 2012).",
+        "On a quadratic of condition number κ, gradient descent at its best rate needs steps in proportion \
+         to κ, the heavy ball of Polyak (1964) at its best in proportion to √κ.",
+        "The PL condition ½‖∇f‖² ≥ μ(f − f*) gives a linear rate without convexity: at η = 1/L each step \
+         leaves at most 1 − μ/L of the excess (Polyak 1963; Karimi, Nutini and Schmidt 2016). Least squares \
+         with more unknowns than equations meets it, and is not strongly convex.",
+        "Adam divides the mean gradient by the root of the mean square: a loss multiplied by c gives the \
+         same steps but for ε (Kingma and Ba 2015).",
+    ],
+    run,
+};
+
+/// Dimension of the stochastic problems.
+const D: usize = 10;
+
+/// Deviation of the noise in each entry of a gradient.
+const NOISE: f64 = 1.0;
+
+/// Which stochastic problem: both have their minimum 0 at w = 0.
+#[derive(Clone, Copy, PartialEq)]
+enum Problem {
+    /// ‖w‖₁.
+    Absolute,
+    /// ½·Σ hᵢwᵢ² with h from μ = 1 to L = 2.
+    Quadratic,
+}
+
+fn curvature(i: usize) -> f64 {
+    1.0 + i as f64 / (D - 1) as f64
+}
+
+fn excess(problem: Problem, w: &[f64]) -> f64 {
+    match problem {
+        Problem::Absolute => w.iter().map(|x| x.abs()).sum(),
+        Problem::Quadratic => w.iter().enumerate().map(|(i, x)| 0.5 * curvature(i) * x * x).sum(),
+    }
+}
+
+/// The loss c·(f(w) + ξᵀw) with noise ξ from N(0, σ²I): its mean over ξ is c·f(w).
+fn append_loss(
+    tape: &mut Tape,
+    problem: Problem,
+    w: impl Into<Var>,
+    scale: f64,
+    rng: &mut ChaCha8Rng,
+) -> Var {
+    let w = w.into();
+    let noise = tape.constant_with(1, D, |to| to.fill_with(|| NOISE * standard_normal(rng)));
+    let f = match problem {
+        Problem::Absolute => tape.abs(w),
+        Problem::Quadratic => {
+            let h = tape.constant_with(1, D, |to| {
+                to.iter_mut().enumerate().for_each(|(i, h)| *h = 0.5 * curvature(i));
+            });
+            let square = tape.square(w);
+            tape.mul(h, square)
+        }
+    };
+    let linear = tape.mul(noise, w);
+    let total = tape.add(f, linear);
+    let sum = tape.sum(total);
+    tape.scale(sum, scale)
+}
+
+/// The noise of run `i`.
+fn noise(context: &Context, run: usize) -> ChaCha8Rng {
+    stream(derive(context.seed, run as u64), Purpose::Data)
+}
+
+fn run(context: &Context) -> Result<Outcome> {
+    context.at(0, 10, "SGD on a convex problem")?;
+    let mut outcome = Outcome::default();
+    stochastic(context, &mut outcome)?;
+    conditioning(context, &mut outcome)?;
+    polyak(context, &mut outcome)?;
+    scale_invariance(context, &mut outcome)?;
+    Ok(outcome)
+}

@@ -1,0 +1,105 @@
+//! The test error of interpolating models: up at as many features as samples, and down again.
+
+mod gaussian;
+mod images;
+
+use gaussian::{descent, gaussian, report_gaussian};
+use images::{random_features, report_random};
+
+use nalgebra::DMatrix;
+
+use super::{Context, Experiment, Outcome};
+use crate::Result;
+use crate::linalg::{SymmetricEigen, symmetric_eigen};
+use crate::report::{rounded, scientific};
+
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "double-descent",
+    question: "Why does a model with far more features than samples predict well, and one with just as many badly?",
+    theory: &[
+        "Least squares with p of D Gaussian features, n samples, noise σ² and the shortest solution where there \
+         are several. With β_T the weights of the features in use and s² = σ² + ‖β − β_T‖² the expected squared error \
+         on new samples is s²·(1 + p/(n − p − 1)) for p ≤ n − 2, infinite for p from n − 1 to n + 1, and \
+         ‖β_T‖²·(1 − n/p) + s²·(1 + n/(p − n − 1)) for p ≥ n + 2: exactly, at any size (Belkin, Hsu and Xu, \"Two \
+         models of double descent for weak features\", 2020, theorem 1; Hastie et al. 2022 for the limit).",
+        "The peak is variance: at p = n the one solution that fits all samples has to be long. The ridge that is \
+         best for each p, s²·D/‖β‖² when the weights are alike, has none: the error then never rises with p \
+         (Nakkiran et al., \"Optimal regularization can mitigate double descent\", 2021).",
+        "Gradient descent from 0 never leaves the span of the samples, and so it ends at the shortest of all \
+         solutions: the second descent needs nobody to ask for it. It was first seen in networks with random \
+         first layers and others (Belkin et al. 2019).",
+    ],
+    run,
+};
+
+const N: usize = 40;
+
+const D: usize = 200;
+
+/// σ².
+const NOISE: f64 = 0.1;
+
+/// ‖β‖²; the entries of β are equal.
+const SIGNAL: f64 = 1.0;
+
+/// The solutions of ‖Xw − Y‖² + α‖w‖² for any α: w = Xᵀ(XXᵀ + α)⁻¹Y.
+struct Regression<'a> {
+    x: &'a DMatrix<f64>,
+    eigen: SymmetricEigen<f64>,
+    projected: DMatrix<f64>,
+}
+
+impl<'a> Regression<'a> {
+    fn new(x: &'a DMatrix<f64>, y: &DMatrix<f64>) -> Result<Self> {
+        let eigen = symmetric_eigen(&(x * x.transpose()))?;
+        let projected = eigen.vectors.transpose() * y;
+        Ok(Regression { x, eigen, projected })
+    }
+
+    /// For α = 0, the shortest of all that are best: eigenvalues that are rounding count as none.
+    fn solve(&self, alpha: f64) -> DMatrix<f64> {
+        let values = &self.eigen.values;
+        let least = 1e-13 * values.max();
+        let inverse = values.map(|value| if value > least { 1.0 / (value + alpha) } else { 0.0 });
+        let mut scaled = self.projected.clone();
+        scaled.column_iter_mut().for_each(|mut column| column.component_mul_assign(&inverse));
+        self.x.transpose() * (&self.eigen.vectors * scaled)
+    }
+}
+
+impl Regression<'_> {
+    /// Of some α, that with the least error on samples left out one at a time, which is that of the residuals over the
+    /// diagonal of I − H = α(XXᵀ + α)⁻¹.
+    fn leave_one_out(&self, alphas: &[f64]) -> f64 {
+        let error = |alpha: f64| {
+            let inverse = self.eigen.values.map(|value| 1.0 / (value + alpha));
+            let mut scaled = self.projected.clone();
+            scaled.column_iter_mut().for_each(|mut column| column.component_mul_assign(&inverse));
+            let residuals = &self.eigen.vectors * scaled;
+            let rows = self.eigen.vectors.row_iter().zip(residuals.row_iter());
+            rows.map(|(vector, residual)| {
+                let diagonal: f64 = vector.iter().zip(&inverse).map(|(v, i)| v * v * i).sum();
+                residual.norm_squared() / (diagonal * diagonal)
+            })
+            .sum::<f64>()
+        };
+        let all = alphas.iter().map(|alpha| (*alpha, error(*alpha)));
+        all.fold((0.0, f64::INFINITY), |a, b| if b.1 < a.1 { b } else { a }).0
+    }
+}
+
+fn run(context: &Context) -> Result<Outcome> {
+    context.at(0, 2, "Gaussian features")?;
+    let mut outcome = Outcome::default();
+    let gaussian = gaussian(context)?;
+    let (n, random) = random_features(context)?;
+    report_gaussian(&mut outcome, &gaussian);
+    descent(context, &mut outcome)?;
+    report_random(&mut outcome, n, &random);
+    Ok(outcome)
+}
+
+/// An error at the peak, which may be as large as rounding lets it.
+fn large(x: f64) -> String {
+    if x < 1e4 { rounded(x, 3) } else { scientific(x, 3) }
+}

@@ -1,0 +1,106 @@
+//! The parts over λ and γ: maps, curves, tables.
+
+use super::Part;
+
+use crate::experiments::Outcome;
+use crate::experiments::kernel_ridge_sine::{Grid, N, NOISE, SETS, mark};
+use crate::report::{Axis, Chart, Color, Figure, Line, Marker, Table, rounded};
+
+pub(super) fn maps(outcome: &mut Outcome, grid: &Grid, parts: &[Part], chosen: usize) {
+    const LOW: f64 = -4.0;
+    let panel = |title: &str, of: &dyn Fn(&Part) -> f64| {
+        let log = |i: usize| {
+            let value = of(&parts[i]);
+            if value > 0.0 { libm::log10(value).max(LOW) } else { f64::NAN }
+        };
+        let part = &parts[chosen];
+        grid.heat(title, "log₁₀, cut at −4 and 0", (LOW, 0.0), log).points(
+            [mark(part.gamma, part.lambda)],
+            Marker::Star,
+            Color::Vermilion,
+            "least by leaving one out",
+        )
+    };
+    let empty = parts.iter().filter(|part| !part.resolved()).count();
+    outcome.figure(
+        &Figure::new(
+            "bias-variance-grid",
+            "Bias and variance over γ and λ",
+            format!(
+                "From {SETS} sets. Violet is little, yellow much. Bias is to be sought where fits are stiff, to the upper left, and where the \
+                 kernel is narrower than the gaps between samples, to the right; variance to the lower right. The star, \
+                 chosen on one set, should stand between. Bias² is empty at {empty} of {} places, where it is below two \
+                 of its standard errors. All colours stop at 10⁻⁴ and at 1: what is less or more looks the same.",
+                parts.len()
+            ),
+        )
+        .panel(panel("Bias²", &|part| if part.resolved() { part.bias } else { f64::NAN }))
+        .panel(panel("Variance", &|part| part.variance))
+        .panel(panel("Error on noisy targets, other sets", &|part| part.error)),
+    );
+}
+
+pub(super) fn lines(outcome: &mut Outcome, along_lambda: &[&Part], along_gamma: &[&Part]) {
+    const LOW: f64 = 1e-5;
+    let panel = |title: String, axis: Axis, parts: &[&Part], x: fn(&Part) -> f64| {
+        let line =
+            |f: &dyn Fn(&Part) -> f64| Line::new(parts.iter().map(|p| (x(p), f(p))).collect::<Vec<_>>());
+        // An interval that reaches 0 goes down to the axis.
+        let error = |p: &&Part| {
+            let reach = 2.0 * p.error_deviation;
+            (x(p), (p.error - reach).max(LOW), p.error + reach)
+        };
+        Chart::new(axis, Axis::log("mean square").range(LOW, 10.0))
+            .title(title)
+            .line(line(&|p| if p.resolved() { p.bias } else { f64::NAN }).label("bias²").color(Color::Blue))
+            .line(line(&|p| p.floor()).label("floor of bias²").color(Color::Blue).dash(2).width(1.2))
+            .line(line(&|p| p.variance).label("variance").color(Color::Vermilion))
+            .line(line(&|p| p.from_noise).label("from the noise").color(Color::Green).dash(1))
+            .line(line(&|p| p.sum()).label("bias² + variance + σ²").color(Color::Ink))
+            .errors(parts.iter().map(error), Color::Purple)
+            .points(
+                parts.iter().map(|p| (x(p), p.error)),
+                Marker::Cross,
+                Color::Purple,
+                "error of other sets",
+            )
+            .horizontal(NOISE * NOISE, Color::Muted, "σ²")
+    };
+    let (gamma, lambda) = (along_lambda[0].gamma, along_gamma[0].lambda);
+    outcome.figure(
+        &Figure::new(
+            "bias-variance",
+            "Bias and variance",
+            format!(
+                "Means over {SETS} sets of {N} points, along λ and along γ, through the setting that leaving one out \
+                 chooses. Look where variance gives way to bias. Bias² is drawn where it is above its floor, two standard \
+                 errors. The error is that of {SETS} other sets on targets with other noise, with two standard errors to each side: \
+                 it should lie on the sum of the parts, and above σ². What is below 10⁻⁵ or above 10 is cut off."
+            ),
+        )
+        .panel(panel(format!("γ = {}", rounded(gamma, 3)), Axis::log("λ"), along_lambda, |p| p.lambda))
+        .panel(panel(format!("λ = {}", rounded(lambda, 2)), Axis::log("γ"), along_gamma, |p| p.gamma)),
+    );
+}
+
+pub(super) fn table(name: &str, along: &str, parts: &[&Part], of: fn(&Part) -> f64) -> Table {
+    let caption =
+        format!("Bias and variance along {along}: bias² without its own bias, its floor, and the error");
+    let columns = [
+        along,
+        "bias²",
+        "floor of bias²",
+        "variance",
+        "from the noise",
+        "sum with σ²",
+        "error",
+        "apart (standard errors)",
+    ];
+    let mut table = Table::new(name, caption, columns);
+    for part in parts {
+        let Part { bias, variance, from_noise, error, .. } = **part;
+        let numbers = [of(part), bias, part.floor(), variance, from_noise, part.sum(), error, part.apart()];
+        table.row(numbers.map(Into::into));
+    }
+    table
+}
