@@ -101,7 +101,7 @@ impl ConfusionMatrix {
     /// The same for one sample with a weight.
     ///
     /// # Panics
-    /// If a class is out of range, or the weight negative or not finite.
+    /// If a class is out of range, the weight negative or not finite, or a sum of weights beyond the range.
     #[track_caller]
     pub fn add_weighted(&mut self, truth: usize, predicted: impl Into<Option<usize>>, weight: f64) {
         let (classes, predicted) = (self.classes, predicted.into());
@@ -118,6 +118,10 @@ impl ConfusionMatrix {
         self.counts[at] += 1;
         if let Some(weights) = &mut self.weights {
             weights[at].add(weight);
+            assert!(
+                weights[at].value().is_finite(),
+                "confusion matrix: the sum of the weights leaves the range"
+            );
         }
     }
 

@@ -93,6 +93,17 @@ fn weights_at_the_ends_of_the_range() {
     for weight in [8e307, 1e-300] {
         assert!((loss(weight) / right - 1.0).abs() < 1e-12, "{weight:e}");
     }
+    // Squares beyond the type whose mean is not.
+    let y: Vec<f64> = (0..32).map(|i| if i == 0 { 2e19 } else { 0.0 }).collect();
+    let plain = Dataset::new(vec![0.0], 1).unwrap().with_targets(y, 32).unwrap();
+    let losses = [plain.clone(), plain.with_weights(vec![1.0]).unwrap()].map(|data| {
+        let mut net = Network::<f32>::new(1).outputs_for(&data).unwrap();
+        net.fit(&data, &FitOptions { epochs: 1, ..Default::default() }).unwrap().epochs[0].train_loss
+    });
+    assert!(
+        (losses[0] / 1.25e37 - 1.0).abs() < 1e-5 && (losses[1] / losses[0] - 1.0).abs() < 1e-5,
+        "{losses:?}"
+    );
     // Tiny weights of samples beside tiny ones of classes.
     let labels = Dataset::new(vec![1.0, 2.0], 1).unwrap().with_labels(&[0, 1], 2).unwrap();
     let tiny = labels.with_weights(vec![1e-300; 2]).unwrap();

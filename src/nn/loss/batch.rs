@@ -164,15 +164,32 @@ impl<'a> Batch<'a> {
             "Batch::mean: {losses} is {shape}, but the batch has {} samples",
             self.len()
         );
+        let shares = self.shares(tape, total * shape.cols as f64, factor);
+        let weighted = tape.broadcast(Op::Weighted.get(), losses, shares);
+        tape.sum(weighted)
+    }
+
+    /// [`mean`](Self::mean) of the squares of m×k differences: the weights are taken in before the squares, which may
+    /// leave the range where their mean does not.
+    #[track_caller]
+    pub(super) fn mean_of_squares<T: Float>(&self, tape: &mut Tape<T>, differences: Var) -> Var {
+        let total = self.total_weight() * tape.shape(differences).cols as f64;
+        let shares = self.shares(tape, total, |_| 1.0);
+        let roots = tape.sqrt(shares);
+        let weighted = tape.broadcast(Op::Weighted.get(), differences, roots);
+        let squares = tape.square(weighted);
+        tape.sum(squares)
+    }
+
+    /// Appends the share of every sample in a total, m×1.
+    fn shares<T: Float>(&self, tape: &mut Tape<T>, total: f64, factor: impl Fn(usize) -> f64) -> Var {
         let unit = if self.is_uniform() { 1.0 } else { self.unit };
         let share = |i: usize| {
             let weight = self.weight(i) * unit * factor(self.rows[i]);
-            if total > 0.0 { weight / total / shape.cols as f64 } else { 0.0 }
+            if total > 0.0 { weight / total } else { 0.0 }
         };
-        let shares = tape.constant_with(self.len(), 1, |to| {
+        tape.constant_with(self.len(), 1, |to| {
             to.iter_mut().enumerate().for_each(|(i, to)| *to = T::of(share(i)));
-        });
-        let weighted = tape.broadcast(Op::Weighted.get(), losses, shares);
-        tape.sum(weighted)
+        })
     }
 }

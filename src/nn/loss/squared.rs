@@ -24,8 +24,7 @@ impl<T: Float> Loss<T> for MeanSquaredError {
             return tape.mse(output, targets);
         }
         let difference = tape.sub(output, targets);
-        let squares = tape.square(difference);
-        batch.mean(tape, squares)
+        batch.mean_of_squares(tape, difference)
     }
 
     fn link(&self) -> Link {
