@@ -11,6 +11,16 @@ use crate::float::power_below;
 use crate::memory::{collected, reserve, with_room};
 use crate::{Error, Float, Result};
 
+/// How the weights of a data set are used in means.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Weighing {
+    /// 1; or, where the weights are so large or so small that products with them leave the range, a power of two that
+    /// brings them near 1. In means it cancels.
+    pub unit: f64,
+    /// The mean of the weights, in that unit; 1 without weights.
+    pub mean: f64,
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Labels {
     None,
@@ -378,17 +388,13 @@ impl Dataset {
         self.weights.as_deref().map(Vec::as_slice)
     }
 
-    /// The mean of the weights, times [`weight_unit`](Self::weight_unit); 1 without.
-    pub(crate) fn mean_weight(&self) -> f64 {
-        let unit = self.weight_unit();
-        self.weights().map_or(1.0, |weights| weights.iter().map(|w| w * unit / weights.len() as f64).sum())
-    }
-
-    /// 1; or, where the weights are so large or so small that products with them leave the range, a power of two that
-    /// brings them near 1. For means, in which it cancels.
-    pub(crate) fn weight_unit(&self) -> f64 {
-        let largest = self.weights().unwrap_or_default().iter().copied().fold(0.0, f64::max);
-        if largest == 0.0 || (1e-100..=1e100).contains(&largest) { 1.0 } else { power_below(largest) }
+    /// What a mean over batches has to know of all weights; found in a pass over them.
+    pub(crate) fn weighing(&self) -> Weighing {
+        let Some(weights) = self.weights() else { return Weighing { unit: 1.0, mean: 1.0 } };
+        let largest = weights.iter().copied().fold(0.0, f64::max);
+        let near = largest == 0.0 || (1e-100..=1e100).contains(&largest);
+        let unit = if near { 1.0 } else { power_below(largest) };
+        Weighing { unit, mean: weights.iter().map(|w| w * unit / weights.len() as f64).sum() }
     }
 
     /// The class index of row `i`.

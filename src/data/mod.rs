@@ -28,6 +28,7 @@ pub use affine::Affine;
 pub use ascii::ascii_image;
 pub use batches::Batches;
 pub use dataset::Dataset;
+pub(crate) use dataset::Weighing;
 pub use features::Features;
 pub use mnist::write_mnist;
 pub use table::Table;

@@ -13,14 +13,25 @@ use crate::linalg::compensated_sum;
 /// See [the module](super#errors). It is not defined where a column of the targets does not vary, so that
 /// there must be two samples at least; scikit-learn has 1 or 0 there, or NaN for a single sample.
 pub fn r2(targets: &[f64], predictions: &[f64], width: usize, weights: Option<&[f64]>) -> Result<f64> {
-    let errors = Errors::new("R²", targets, predictions, width, weights)?;
-    errors.mean_of_columns(|column| {
-        let Some(unexplained) = errors.unexplained(column) else {
-            let why = format!("the targets of column {column} do not vary, so that it is not defined");
-            return wrong("R²", why);
-        };
-        Ok(1.0 - unexplained)
+    r2_or_column(targets, predictions, width, weights)?.or_else(|column| {
+        let why = format!("the targets of column {column} do not vary, so that it is not defined");
+        wrong("R²", why)
     })
+}
+
+/// [`r2`], or the column of the targets that does not vary.
+pub(crate) fn r2_or_column(
+    targets: &[f64],
+    predictions: &[f64],
+    width: usize,
+    weights: Option<&[f64]>,
+) -> Result<Result<f64, usize>> {
+    let errors = Errors::new("R²", targets, predictions, width, weights)?;
+    let unexplained = (0..width).map(|column| errors.unexplained(column).ok_or(column));
+    match unexplained.collect::<Result<Vec<f64>, usize>>() {
+        Ok(shares) => errors.mean_of_columns(|column| Ok(1.0 - shares[column])).map(Ok),
+        Err(column) => Ok(Err(column)),
+    }
 }
 
 /// The mean squared error, Σ wᵢ(yᵢ − ŷᵢ)²/Σ wᵢ; of several columns the mean over them.
@@ -30,12 +41,8 @@ pub fn r2(targets: &[f64], predictions: &[f64], width: usize, weights: Option<&[
 pub fn mse(targets: &[f64], predictions: &[f64], width: usize, weights: Option<&[f64]>) -> Result<f64> {
     let errors = Errors::new("mean squared error", targets, predictions, width, weights)?;
     errors.mean_of_columns(|column| {
-        let scale = errors.largest(|i| errors.error(i, column));
-        if scale == 0.0 {
-            return Ok(0.0);
-        }
-        let square = |i: usize| square(errors.error(i, column) / scale);
-        let found = errors.weights.mean(errors.n, square) * scale * scale;
+        let (scale, mean) = errors.mean_square(column);
+        let found = mean * scale * scale;
         if !found.is_finite() {
             let why =
                 format!("column {column}: the squares of errors of {scale:e} are beyond the range of f64");
@@ -43,14 +50,6 @@ pub fn mse(targets: &[f64], predictions: &[f64], width: usize, weights: Option<&
         }
         Ok(found)
     })
-}
-
-/// Whether each column of the targets varies, without which there is no [`r2`].
-pub(crate) fn vary(targets: &[f64], width: usize, weights: Option<&[f64]>) -> bool {
-    let counts = |row: usize| weights.is_none_or(|weights| weights[row] > 0.0);
-    let rows = || targets.chunks(width.max(1)).enumerate().filter(|(row, _)| counts(*row)).map(|(_, y)| y);
-    let Some(first) = rows().next() else { return false };
-    (0..width).all(|column| rows().any(|y| y[column] != first[column]))
 }
 
 /// The root of the mean squared error, √(Σ wᵢ(yᵢ − ŷᵢ)²/Σ wᵢ), in the unit of the targets.
@@ -63,13 +62,8 @@ pub(crate) fn vary(targets: &[f64], width: usize, weights: Option<&[f64]>) -> bo
 pub fn rmse(targets: &[f64], predictions: &[f64], width: usize, weights: Option<&[f64]>) -> Result<f64> {
     let errors = Errors::new("RMSE", targets, predictions, width, weights)?;
     errors.mean_of_columns(|column| {
-        // Squares of the largest as a share of itself neither overflow nor vanish.
-        let scale = errors.largest(|i| errors.error(i, column));
-        if scale == 0.0 {
-            return Ok(0.0);
-        }
-        let square = |i: usize| square(errors.error(i, column) / scale);
-        Ok(scale * errors.weights.mean(errors.n, square).sqrt())
+        let (scale, mean) = errors.mean_square(column);
+        Ok(scale * mean.sqrt())
     })
 }
 
@@ -145,6 +139,16 @@ impl<'a> Errors<'a> {
     /// The largest magnitude of those samples that have a weight.
     fn largest(&self, value: impl Fn(usize) -> f64) -> f64 {
         (0..self.n).filter(|i| self.weights.of(*i) > 0.0).fold(0.0, |m, i| m.max(value(i).abs()))
+    }
+
+    /// The largest error s of a column, and the mean of the squares of its errors as shares of s, which neither
+    /// overflow nor vanish.
+    fn mean_square(&self, column: usize) -> (f64, f64) {
+        let scale = self.largest(|i| self.error(i, column));
+        if scale == 0.0 {
+            return (0.0, 0.0);
+        }
+        (scale, self.weights.mean(self.n, |i| square(self.error(i, column) / scale)))
     }
 
     /// SS_res/SS_tot of a column; `None` where the second is 0.

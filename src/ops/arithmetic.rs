@@ -127,7 +127,7 @@ impl<T: Float> Binary<T> for Div {
         let fits = |quotient: T| quotient.is_finite() && quotient.abs() >= T::MIN_POSITIVE;
         if fits(of_dy) && fits(of_a) {
             -of_dy * of_a
-        } else if of_a.is_finite() && !(of_dy.abs() >= of_a.abs() && of_dy.is_finite()) {
+        } else if of_a.is_finite() && (of_dy.abs() < of_a.abs() || !of_dy.is_finite()) {
             -(dy * of_a) / b
         } else {
             -(of_dy * a) / b

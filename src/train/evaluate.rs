@@ -78,10 +78,9 @@ pub(crate) fn evaluate_with<T: Float>(
     let link = loss.link();
     let (mut confusion, mut wrong) = (None, None);
     let mut labels = Vec::with_capacity(EVALUATION_ROWS);
-    let (mut total, mut weight, unit) = (0.0, 0.0, data.weight_unit());
-    let weights = (unit, data.mean_weight());
+    let (mut total, mut weight, weighing) = (0.0, 0.0, data.weighing());
     for_blocks(module, tape, data, |tape, output, rows| {
-        let batch = Batch::with_unit(data, rows, false, &mut labels, weights);
+        let batch = Batch::weighed(data, rows, false, &mut labels, weighing);
         let batch_loss = loss.forward(tape, output, &batch);
         let batch_weight = loss.weight(&batch);
         total += tape.item(batch_loss).to_f64() * batch_weight;
@@ -98,7 +97,7 @@ pub(crate) fn evaluate_with<T: Float>(
                 confusion.get_or_insert_with(|| named(ConfusionMatrix::new(cols.max(data.classes())), data));
             let scores = tape.value_slice(output).chunks(cols.max(1));
             for (i, (row, label)) in scores.zip(batch.labels()).enumerate() {
-                confusion.add_weighted(*label, link.class(row, seen), batch.weight(i) * unit);
+                confusion.add_weighted(*label, link.class(row, seen), batch.weight_in_unit(i));
             }
         }
     })?;

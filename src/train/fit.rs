@@ -6,7 +6,7 @@ use super::check::{check_buffers, check_fit};
 use super::motion::Motion;
 use super::observers::of_options;
 use super::{Epoch, Evaluation, FitOptions, History, Observer, Penalty, Progress, Run, evaluate_seen};
-use crate::data::{Batches, Dataset};
+use crate::data::{Batches, Dataset, Weighing};
 use crate::metrics::SeenClasses;
 use crate::nn::buffers::Buffers;
 use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
@@ -53,7 +53,7 @@ use crate::{Error, Float, Result};
 /// those of validation; a sample whose largest score stands there twice is not right.
 ///
 /// A batch with fewer samples than the module [can train on](Module::least_batch), as the last of an epoch may
-/// be, is left out.
+/// be, is left out; so is one of a single sample where the module has buffers, such as statistics of its batches.
 ///
 /// # Errors
 /// [`Error::Data`] if the data does not fit the module or the loss, or a feature is
@@ -193,8 +193,7 @@ struct Steps<'a, T: Float> {
     labels: Vec<usize>,
     /// The classes among the training samples: no other is an answer.
     seen: SeenClasses,
-    /// [`Dataset::weight_unit`] and [`Dataset::mean_weight`].
-    weights: (f64, f64),
+    weighing: Weighing,
     /// Where steps may be left out.
     buffers: Option<Buffers<T>>,
     motion: Motion<T>,
@@ -254,16 +253,16 @@ impl<'a, T: Float> Steps<'a, T> {
         // All batches are full but the last, which may be too short to train on.
         let short = train.len() % batch;
         // A block of one's own may not pass on what its parts need; buffers are statistics of batches, as a rule.
-        let has_buffers = tape.params().any(|p| !tape.is_trained(p));
+        let has_buffers = module.named_parameters().iter().any(|(_, p)| !tape.is_trained(*p));
         let least = if has_buffers { least.max(2) } else { least };
-        let count = batches.per_epoch() - usize::from(batch > short && (1..least).contains(&short));
+        let count = batches.per_epoch() - usize::from((1..least).contains(&short));
         Ok(Steps {
             train,
             options,
             batches,
             labels: Vec::with_capacity(batch.min(train.len())),
             seen: SeenClasses::of_labels(train.labels().unwrap_or_default(), classes)?,
-            weights: (train.weight_unit(), train.mean_weight()),
+            weighing: train.weighing(),
             buffers: options.clip.skips().then(|| Buffers::of(tape)),
             motion: Motion::of(tape),
             count,
@@ -283,14 +282,15 @@ impl<'a, T: Float> Steps<'a, T> {
     fn epoch(&mut self, epoch: usize, run: &mut Run<'_, T>, all: &mut Observers<'_, T>) -> Result<Sums> {
         let (train, link) = (self.train, run.loss.link());
         let (mut sums, mut seen) = (Sums::default(), 0);
-        let place = self.options.first_epoch + epoch as u64 - 1;
-        for (step, rows) in self.batches.epoch(place).take(self.count).enumerate() {
+        // The epoch of the random draws; that of the record is of this run alone.
+        let drawn = self.options.first_epoch.saturating_add(epoch as u64 - 1);
+        for (step, rows) in self.batches.epoch(drawn).take(self.count).enumerate() {
             run.tape.rewind();
             if let Some(buffers) = &mut self.buffers {
                 buffers.keep(run.tape);
             }
-            let place = Place { seed: self.options.seed, epoch: place, step: step as u64 };
-            let batch = Batch::with_unit(train, rows, true, &mut self.labels, self.weights);
+            let place = Place { seed: self.options.seed, epoch: drawn, step: step as u64 };
+            let batch = Batch::weighed(train, rows, true, &mut self.labels, self.weighing);
             let x = run.tape.constant_with(rows.len(), train.features(), |to| train.gather(rows, to));
             let output = run.module.forward(run.tape, x, &mut Mode::training(place));
             let batch_loss = run.loss.forward(run.tape, output, &batch);
@@ -330,7 +330,7 @@ impl<'a, T: Float> Steps<'a, T> {
                 if link.classifies() {
                     let scores = run.tape.value_slice(output).chunks(run.tape.shape(output).cols);
                     for (i, (row, label)) in scores.zip(batch.labels()).enumerate() {
-                        let weight = batch.weight(i) * self.weights.0;
+                        let weight = batch.weight_in_unit(i);
                         sums.counted += weight;
                         sums.right += if link.class(row, &self.seen) == Some(*label) { weight } else { 0.0 };
                     }

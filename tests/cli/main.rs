@@ -7,4 +7,5 @@ mod fit;
 mod models;
 mod program;
 mod report_browser;
+mod reports;
 mod tables;

@@ -7,18 +7,15 @@ use tapegrad::models::linear::{RidgePath, RidgePoint};
 use tapegrad::train::{Trace, Value};
 use tapegrad::{Error, Result};
 
-use super::super::{Failure, memory, output};
+use super::super::{Failure, output};
 use super::{Done, Job, Precision};
 
 /// λ times the number of samples, from which the one with the least leave-one-out error is taken: 10⁻⁶ to 10⁶.
 const STRENGTHS: std::ops::RangeInclusive<i32> = -12..=12;
 
-/// Copies of the samples, in f64, that a fit holds: the data set's, centred ones, and those of the decomposition.
-const COPIES: u64 = 4;
-
 /// Fits.
 pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
-    let Job { args, source, train, validation, .. } = job;
+    let Job { args, source, train, .. } = job;
     if train.targets().is_none() {
         let why = "linear tells values, and the target has classes: logistic is the linear model of classes";
         return Err(Error::setting("model", why).into());
@@ -27,11 +24,8 @@ pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
         return Err(Error::setting("precision", "f32: linear regression works in f64 only").into());
     }
     let (n, d, k) = (train.len(), train.features(), train.target_width());
-    let needed = (COPIES * size_of::<f64>() as u64).saturating_mul(n as u64).saturating_mul((d + k) as u64);
-    let room = memory::available();
-    if needed > room.bytes {
-        let needed = output::bytes(needed);
-        let why = format!("the exact fit of {n} samples takes about {needed}, and {room}: use fewer");
+    if let Some(lack) = job.lacks_memory(d + k) {
+        let why = format!("the exact fit of {n} samples takes {lack}: use fewer");
         return Err(Error::setting("limit", why).into());
     }
     let inputs = job.inputs()?;
@@ -39,11 +33,7 @@ pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
 
     let mut trace = Trace::default();
     trace.set("model", format!("linear {d}-{k}, ridge by leave-one-out"));
-    trace.set("data", source.name);
-    trace.set("training_samples", n);
-    trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
-    trace.set("seed", args.seed);
-    trace.set("precision", "f64");
+    job.record(&mut trace, "f64");
     source.warn();
     if !args.quiet {
         output::line(source.summary())?;

@@ -9,7 +9,7 @@ use tapegrad::nn::Activation;
 use tapegrad::train::Trace;
 
 use super::super::table::is_table;
-use super::super::{Failure, memory, output};
+use super::super::{Failure, output};
 use super::{Done, Job, Precision, TrainArgs, Uses, direct, mlp};
 
 /// How classes are told apart, and how the optimum is looked for.
@@ -72,21 +72,14 @@ pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     mlp::by_steps(job, &form, Some(format!("logistic {d}-{classes} {scheme}")), classes_by)
 }
 
-/// Copies of the samples, in f64, that a fit holds: the data set's, with ones, and those of a step.
-const COPIES: u64 = 4;
-
 fn newton(job: &Job<'_>) -> Result<Done, Failure> {
-    let Job { args, source, train, validation, .. } = job;
+    let Job { args, source, train, .. } = job;
     if let Some(Precision::F32) = args.precision {
         return Err(Error::setting("precision", "f32: Newton's method works in f64 only").into());
     }
     let (n, d, classes) = (train.len(), train.features(), train.classes());
-    let needed =
-        (COPIES * size_of::<f64>() as u64).saturating_mul(n as u64).saturating_mul((d + classes) as u64);
-    let room = memory::available();
-    if needed > room.bytes {
-        let needed = output::bytes(needed);
-        let why = format!("newton takes about {needed} for {n} samples, and {room}: take steps");
+    if let Some(lack) = job.lacks_memory(d + classes) {
+        let why = format!("newton takes, for {n} samples, {lack}: take steps");
         return Err(Error::setting("solver", why).into());
     }
     let scheme = match args.logistic.scheme {
@@ -105,11 +98,7 @@ fn newton(job: &Job<'_>) -> Result<Done, Failure> {
     let mut trace = Trace::default();
     trace.set("model", format!("logistic {d}-{classes} {scheme}, exact optimum"));
     trace.set("weight_decay", options.lambda);
-    trace.set("data", source.name);
-    trace.set("training_samples", n);
-    trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
-    trace.set("seed", args.seed);
-    trace.set("precision", "f64");
+    job.record(&mut trace, "f64");
     source.warn();
     if !args.quiet {
         output::line(source.summary())?;

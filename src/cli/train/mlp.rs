@@ -194,9 +194,7 @@ fn train<T: Float>(
     let mut trace = Trace::default();
     trace.set("model", name.clone());
     trace.set("optimizer", optimizer.to_string());
-    trace.set("data", source.name);
-    trace.set("training_samples", train.len());
-    trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
+    job.record_data(&mut trace);
     trace.set("epochs", epochs);
     trace.set("batch", asked_batch);
     trace.set("seed", args.seed);

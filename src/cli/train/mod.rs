@@ -27,7 +27,7 @@ use tapegrad::{Error, Float, Result, file, linalg, text};
 
 use super::source::{Source, kept_apart};
 use super::table::TableArgs;
-use super::{Failure, Outcome, interrupt, output};
+use super::{Failure, Outcome, interrupt, memory, output};
 use kernel::Method;
 pub use mlp::{MlpArgs, check_memory};
 
@@ -141,6 +141,27 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
+    /// What every trace says of the data.
+    fn record_data(&self, trace: &mut Trace) {
+        trace.set("data", self.source.name);
+        trace.set("training_samples", self.train.len());
+        trace.set("validation_samples", self.validation.as_ref().map_or(0, |v| v.len()));
+    }
+
+    /// The same with seed and precision, as it stands in the trace of what is not trained by steps.
+    fn record(&self, trace: &mut Trace, precision: &'static str) {
+        self.record_data(trace);
+        trace.set("seed", self.args.seed);
+        trace.set("precision", precision);
+    }
+
+    /// Of an exact fit in `f64` with `width` numbers a sample: what it takes and what there is, if that is less.
+    fn lacks_memory(&self, width: usize) -> Option<String> {
+        let numbers = COPIES.saturating_mul(self.train.len() as u64).saturating_mul(width as u64);
+        let (needed, room) = (numbers.saturating_mul(size_of::<f64>() as u64), memory::available());
+        (needed > room.bytes).then(|| format!("about {}, and {room}", output::bytes(needed)))
+    }
+
     /// The preparation that every family begins with, fitted on the training samples.
     fn inputs(&self) -> Result<Inputs> {
         let inputs = Inputs::of(&self.train);
@@ -148,6 +169,10 @@ impl Job<'_> {
         if asked { inputs.standardize(&self.train) } else { Ok(inputs) }
     }
 }
+
+/// Copies of the samples that an exact fit in `f64` holds: the data set's, one with ones or centred, and those of the
+/// solver.
+const COPIES: u64 = 4;
 
 /// What has been fitted.
 struct Done {

@@ -89,11 +89,10 @@ impl<T: Float> Network<T> {
     ) -> Result<History> {
         let prepared = self.prepared(train)?;
         let validation = validation.map(|data| self.prepared(data)).transpose()?;
-        let before = (self.task.clone(), self.trained);
+        let untrained = (self.task.clone(), self.trained);
         if let (Task::Classes { names, seen, .. }, Some(labels)) = (&mut self.task, train.labels()) {
             let now = SeenClasses::of_labels(labels, names.len())?;
-            let before = self.trained.then(|| seen.clone());
-            let either = |class| now.contains(class) || before.as_ref().is_some_and(|b| b.contains(class));
+            let either = |class| now.contains(class) || (self.trained && seen.contains(class));
             *seen = SeenClasses::from_flags((0..names.len()).map(either).collect());
             self.trained = true;
         }
@@ -115,7 +114,7 @@ impl<T: Float> Network<T> {
         match &fitted {
             Ok(history) => self.epochs += history.epochs.len() as u64,
             // Nothing was learnt of these samples.
-            Err(_) if self.optimizer.steps() == steps => (self.task, self.trained) = before,
+            Err(_) if self.optimizer.steps() == steps => (self.task, self.trained) = untrained,
             Err(_) => (),
         }
         fitted
@@ -223,11 +222,10 @@ impl<T: Float> Predictor for Network<T> {
                 &all
             }
         };
-        let mut found = Vec::new();
-        let values = matches!(self.task, Task::Values { .. });
+        let (mut found, tells_values) = (Vec::new(), matches!(self.task, Task::Values { .. }));
         let mut evaluation = self.pool.with(&self.tape, |tape| {
             train::evaluate_with(&self.module, &*self.loss, tape, &prepared, seen, |outputs| {
-                if values {
+                if tells_values {
                     found.extend(outputs.iter().map(|y| y.to_f64()));
                 }
             })

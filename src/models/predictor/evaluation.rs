@@ -1,7 +1,7 @@
 //! How good a predictor is.
 
 use super::Task;
-use crate::metrics::{ConfusionMatrix, Evaluation, ValueErrors, log_loss, mae, mse, r2, rmse, vary};
+use crate::metrics::{ConfusionMatrix, Evaluation, ValueErrors, log_loss, mae, mse, r2_or_column, rmse};
 use crate::{Dataset, Error, Matrix, Result};
 
 /// The figures for these scores of `data`, whose labels or targets were [checked](Task::check).
@@ -48,7 +48,7 @@ pub(crate) fn errors(
     weights: Option<&[f64]>,
 ) -> Result<ValueErrors> {
     Ok(ValueErrors {
-        r2: if vary(targets, width, weights) { Some(r2(targets, found, width, weights)?) } else { None },
+        r2: r2_or_column(targets, found, width, weights)?.ok(),
         rmse: rmse(targets, found, width, weights)?,
         mae: mae(targets, found, width, weights)?,
     })

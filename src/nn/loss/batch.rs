@@ -1,7 +1,7 @@
 //! What a loss compares the outputs with.
 
 use crate::Float;
-use crate::data::Dataset;
+use crate::data::{Dataset, Weighing};
 use crate::ops::Op;
 use crate::tape::{Tape, Var};
 
@@ -12,9 +12,7 @@ pub struct Batch<'a> {
     rows: &'a [usize],
     labels: &'a [usize],
     training: bool,
-    /// [`Dataset::weight_unit`] and [`Dataset::mean_weight`].
-    unit: f64,
-    mean_weight: f64,
+    weighing: Weighing,
 }
 
 impl<'a> Batch<'a> {
@@ -25,24 +23,23 @@ impl<'a> Batch<'a> {
     /// If there is no such row.
     #[track_caller]
     pub fn new(data: &'a Dataset, rows: &'a [usize], training: bool, labels: &'a mut Vec<usize>) -> Self {
-        let (unit, mean_weight) = (data.weight_unit(), data.mean_weight());
-        Batch::with_unit(data, rows, training, labels, (unit, mean_weight))
+        Batch::weighed(data, rows, training, labels, data.weighing())
     }
 
-    /// The same, where [`Dataset::weight_unit`] and [`Dataset::mean_weight`] are known.
+    /// The same, where what [`Dataset::weighing`] finds is known already.
     #[track_caller]
-    pub(crate) fn with_unit(
+    pub(crate) fn weighed(
         data: &'a Dataset,
         rows: &'a [usize],
         training: bool,
         labels: &'a mut Vec<usize>,
-        (unit, mean_weight): (f64, f64),
+        weighing: Weighing,
     ) -> Self {
         labels.clear();
         if data.labels().is_some() {
             data.gather_labels(rows, labels);
         }
-        Batch { data, rows, labels, training, unit, mean_weight }
+        Batch { data, rows, labels, training, weighing }
     }
 
     /// Number of samples.
@@ -111,7 +108,7 @@ impl<'a> Batch<'a> {
         if self.is_uniform() {
             self.len() as f64
         } else if self.training {
-            self.mean_weight * self.len() as f64
+            self.weighing.mean * self.len() as f64
         } else {
             self.sum_of_weights(self.rows.iter().copied(), |_| 1.0)
         }
@@ -128,11 +125,18 @@ impl<'a> Batch<'a> {
         }
     }
 
+    /// The weight of a row of the data, in the unit of all of them.
+    fn weight_of_row(&self, row: usize) -> f64 {
+        self.data.weights().map_or(1.0, |weights| weights[row] * self.weighing.unit)
+    }
+
+    /// [`weight`](Self::weight) in a unit that the data set chooses, in which sums and products stay in the range.
+    pub(crate) fn weight_in_unit(&self, i: usize) -> f64 {
+        self.weight_of_row(self.rows[i])
+    }
+
     fn sum_of_weights(&self, rows: impl Iterator<Item = usize>, factor: impl Fn(usize) -> f64) -> f64 {
-        match self.data.weights() {
-            Some(weights) => rows.map(|row| weights[row] * self.unit * factor(row)).sum(),
-            None => rows.map(factor).sum(),
-        }
+        rows.map(|row| self.weight_of_row(row) * factor(row)).sum()
     }
 
     /// Appends the mean of m×k losses: over all entries, or with sample weights w
@@ -183,11 +187,8 @@ impl<'a> Batch<'a> {
 
     /// Appends the share of every sample in a total, m×1.
     fn shares<T: Float>(&self, tape: &mut Tape<T>, total: f64, factor: impl Fn(usize) -> f64) -> Var {
-        let unit = if self.is_uniform() { 1.0 } else { self.unit };
-        let share = |i: usize| {
-            let weight = self.weight(i) * unit * factor(self.rows[i]);
-            if total > 0.0 { weight / total } else { 0.0 }
-        };
+        let weight = |i: usize| self.weight_in_unit(i) * factor(self.rows[i]);
+        let share = |i| if total > 0.0 { weight(i) / total } else { 0.0 };
         tape.constant_with(self.len(), 1, |to| {
             to.iter_mut().enumerate().for_each(|(i, to)| *to = T::of(share(i)));
         })

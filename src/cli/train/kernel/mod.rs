@@ -172,7 +172,7 @@ pub fn fit(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failure> {
 }
 
 fn fit_in<T: Float>(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failure> {
-    let Job { args, source, train, validation, .. } = job;
+    let Job { args, source, train, .. } = job;
     check_range::<T>(source)?;
     let (lambda, budget) = (ridge(job, method), Budget::new(args)?);
     let ridge = RidgeOptions { lambda, memory: budget.bytes };
@@ -195,11 +195,7 @@ fn fit_in<T: Float>(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failu
     trace.set("normalize", prepare::normalizes(job));
     trace.set("kernel", kernel.name());
     trace.set("ridge", Value::Scientific(lambda));
-    trace.set("data", source.name);
-    trace.set("training_samples", train.len());
-    trace.set("validation_samples", validation.as_ref().map_or(0, |v| v.len()));
-    trace.set("seed", args.seed);
-    trace.set("precision", T::NAME);
+    job.record(&mut trace, T::NAME);
     if !args.quiet {
         output::line(source.summary())?;
         output::line(format_args!("kernel: {}, λ={lambda:e}, precision: {}", kernel.name(), T::NAME))?;
