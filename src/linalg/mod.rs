@@ -39,7 +39,10 @@ pub use gemm::{Mat, gemm};
 pub use matrix::Matrix;
 pub use matrix_ref::MatrixRef;
 pub(crate) use moments::{Huge, Moments, centre, centre_columns};
-pub(crate) use sum::{PIECE, column_sums, dot3, mean_of, reduce, row_or_rows};
+pub(crate) use sum::{
+    LANES, PIECE, add_blocks, add_to_lanes, block_of, column_sums, dot3, mean_of, reduce, reduce_lanes,
+    row_or_rows, sum_of_lanes,
+};
 pub use sum::{dot, norm_squared, sum};
 pub use svd::{ThinSvd, thin_svd};
 pub use threads::{available_threads, try_with_threads, with_threads};

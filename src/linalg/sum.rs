@@ -4,7 +4,7 @@ use super::simd::vectorize;
 use crate::Float;
 
 /// Partial sums kept side by side: as many as the widest vectors hold of `f32`, times two.
-const LANES: usize = 32;
+pub(crate) const LANES: usize = 32;
 
 /// Σ aᵢ in a fixed order: 32 interleaved partial sums over blocks of 2¹³ numbers of `f32` or 2²¹ of `f64`, those of
 /// all blocks, pairwise, and then the 32, pairwise.
@@ -46,7 +46,7 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
         a.len(),
         #[inline(always)]
         move || {
-            let block = running::<T>() * LANES;
+            let block = block_of::<T>();
             let mut sums = [T::ZERO; LANES];
             if a.len() <= block {
                 add_to_lanes(&mut sums, a, b, &term);
@@ -61,6 +61,25 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
             sum_of_lanes(&mut blocks.total())
         },
     )
+}
+
+/// How many numbers are added before the partial sums of the next ones are kept apart.
+pub(crate) const fn block_of<T: Float>() -> usize {
+    running::<T>() * LANES
+}
+
+/// Σ of `len` terms, in the order of [`sum`], where `lanes(from, to)` are the [partial sums](add_to_lanes) of those from
+/// number `from` to `to`.
+pub(crate) fn reduce_lanes<T: Float>(len: usize, mut lanes: impl FnMut(usize, usize) -> [T; LANES]) -> T {
+    let block = block_of::<T>();
+    if len <= block {
+        return sum_of_lanes(&mut lanes(0, len));
+    }
+    let mut blocks = Pairwise::<T, LANES>::new();
+    for from in (0..len).step_by(block) {
+        blocks.add(&mut lanes(from, len.min(from + block)));
+    }
+    sum_of_lanes(&mut blocks.total())
 }
 
 /// Σ term(xᵢ)/n. Of numbers whose sum overflows it is finite as well, but for roundings: Σ (term(xᵢ)/n) then. Of none:
@@ -96,7 +115,7 @@ pub(crate) fn map_and_square<T: Float>(x: &[T], y: &mut [T], f: impl Fn(T) -> T)
                     add_to_lanes(sums, y, y, |y, _| y * y);
                 }
             };
-            let block = running::<T>() * LANES;
+            let block = block_of::<T>();
             let mut sums = [T::ZERO; LANES];
             if x.len() <= block {
                 in_block(&mut sums, x, y);
@@ -115,7 +134,7 @@ pub(crate) fn map_and_square<T: Float>(x: &[T], y: &mut [T], f: impl Fn(T) -> T)
 
 /// The interleaved partial sums of a block, added to `sums`.
 #[inline(always)]
-fn add_to_lanes<T: Float>(sums: &mut [T; LANES], a: &[T], b: &[T], term: impl Fn(T, T) -> T) {
+pub(crate) fn add_to_lanes<T: Float>(sums: &mut [T; LANES], a: &[T], b: &[T], term: impl Fn(T, T) -> T) {
     let mut lanes = *sums;
     let (a_blocks, a_rest) = a.as_chunks::<LANES>();
     let (b_blocks, b_rest) = b.as_chunks::<LANES>();
@@ -142,7 +161,7 @@ fn kept_apart<T>(sums: &mut [T; LANES]) -> &mut [T; LANES] {
 
 /// The sum of the partial sums, pairwise.
 #[inline(always)]
-fn sum_of_lanes<T: Float>(lanes: &mut [T; LANES]) -> T {
+pub(crate) fn sum_of_lanes<T: Float>(lanes: &mut [T; LANES]) -> T {
     let mut width = LANES / 2;
     while width > 0 {
         for i in 0..width {
@@ -269,7 +288,12 @@ type Rows<'a, T> = &'a mut dyn FnMut(usize, usize, &mut [T]);
 
 /// What [`column_sums`] does for all terms alike, compiled once.
 #[inline(never)]
-fn add_blocks<T: Float>(len: usize, cols: usize, rows: Rows<'_, T>, store: &mut dyn FnMut(usize, &[T])) {
+pub(crate) fn add_blocks<T: Float>(
+    len: usize,
+    cols: usize,
+    rows: Rows<'_, T>,
+    store: &mut dyn FnMut(usize, &[T]),
+) {
     let stride = row_or_rows(cols);
     if len > running::<T>() / 4 * BLOCK * stride {
         add_many_blocks(len, cols, rows, store);

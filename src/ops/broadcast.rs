@@ -6,7 +6,7 @@
 
 use crate::Float;
 use crate::linalg::simd::vectorize;
-use crate::linalg::{PIECE, reduce, row_or_rows};
+use crate::linalg::{LANES, PIECE, add_to_lanes, block_of, reduce_lanes, row_or_rows, sum_of_lanes};
 use crate::tape::{Args, Backward, Forward, Operand, Operation, Shape, Tape, Var};
 
 /// A function of two numbers and its gradients; [`Broadcast`] makes an operation of it.
@@ -95,32 +95,19 @@ type Value<'a, T> = (&'a [T], Shape);
 
 /// The general case; beside it that of 1×1 would set up room on the stack that it does not need.
 #[inline(never)]
-fn forward_of_many<T: Float, B: Binary<T>>(
-    (a, sa): Value<'_, T>,
-    (b, sb): Value<'_, T>,
-    y: &mut [T],
-    sy: Shape,
-) {
+fn forward_of_many<T: Float, B: Binary<T>>(a: Value<'_, T>, b: Value<'_, T>, y: &mut [T], sy: Shape) {
     if y.is_empty() {
         return;
     }
+    let mut tiles = [[T::ZERO; PIECE]; 2];
+    let (mut pair, stride) = Pair::new(a, b, &[], sy, &mut tiles);
     vectorize(
         y.len(),
         #[inline(always)]
         || {
-            if sa == sb {
-                pairs(y.iter_mut(), Piece::Many(a), Piece::Many(b), |y, a, b| *y = B::value(a, b));
-            } else if sb == Shape::SCALAR {
-                pairs(y.iter_mut(), Piece::Many(a), Piece::One(b[0]), |y, a, b| *y = B::value(a, b));
-            } else if sa == Shape::SCALAR {
-                pairs(y.iter_mut(), Piece::One(a[0]), Piece::Many(b), |y, a, b| *y = B::value(a, b));
-            } else {
-                let (mut a, mut b) = (Stretched::new(a, sa, sy), Stretched::new(b, sb, sy));
-                let len = row_or_rows(sy.cols);
-                for (i, y) in y.chunks_mut(len).enumerate() {
-                    let (a, b) = (a.piece(i * len, y.len()), b.piece(i * len, y.len()));
-                    pairs(y.iter_mut(), a, b, |y, a, b| *y = B::value(a, b));
-                }
+            for (i, y) in y.chunks_mut(stride).enumerate() {
+                let (a, b) = pair.pieces(i * stride, y.len());
+                pairs(y.iter_mut(), a, b, |y, a, b| *y = B::value(a, b));
             }
         },
     );
@@ -129,123 +116,242 @@ fn forward_of_many<T: Float, B: Binary<T>>(
 /// The general case; beside it that of 1×1 would set up room on the stack that it does not need.
 #[inline(never)]
 fn backward_of_many<T: Float, B: Binary<T>>(mut cx: Backward<'_, T>, a: &Operand<'_, T>, b: &Operand<'_, T>) {
+    if a.shape == b.shape {
+        // By far the most frequent, and without the checks of the others.
+        let dy = cx.dy();
+        cx.add_zip3(0, a.x, b.x, dy, B::backward_a);
+        return cx.add_zip3(1, a.x, b.x, dy, B::backward_b);
+    }
     if a.needed {
-        add_terms(&mut cx, 0, (a, b), B::backward_a);
+        let of_a = Kernels {
+            write: |pair, part, out| write_terms(pair, part, out, B::backward_a),
+            sum: |rows, lanes| sum_terms(rows, lanes, |a, b, dy| B::backward_a(a, b, dy)),
+        };
+        add_terms(&mut cx, 0, (a, b), &of_a);
     }
     if b.needed {
-        add_terms(&mut cx, 1, (a, b), B::backward_b);
+        let of_b = Kernels {
+            write: |pair, part, out| write_terms(pair, part, out, B::backward_b),
+            sum: |rows, lanes| sum_terms(rows, lanes, |b, a, dy| B::backward_b(a, b, dy)),
+        };
+        add_terms(&mut cx, 1, (a, b), &of_b);
     }
 }
 
-/// Adds term(a, b, dy) to the gradient of operand `k`, summed over all that each of its entries stood
-/// for.
-#[inline(always)]
-fn add_terms<T: Float>(
-    cx: &mut Backward<'_, T>,
-    k: usize,
-    (a, b): (&Operand<'_, T>, &Operand<'_, T>),
-    term: impl Fn(T, T, T) -> T,
-) {
-    let (a, b, sa, sb, dy) = (a.x, b.x, a.shape, b.shape, cx.dy());
-    if dy.is_empty() {
-        cx.add_constant(k, T::ZERO);
-    } else if sa == sb {
-        cx.add_zip3(k, a, b, dy, term);
-    } else if sb == Shape::SCALAR {
-        let b = b[0];
-        match k {
-            0 => cx.add_zip(0, a, dy, move |a, dy| term(a, b, dy)),
-            _ => cx.add_constant(1, reduce(a, dy, move |a, dy| term(a, b, dy))),
-        }
-    } else if sa == Shape::SCALAR {
-        let a = a[0];
-        match k {
-            0 => cx.add_constant(0, reduce(b, dy, move |b, dy| term(a, b, dy))),
-            _ => cx.add_zip(1, b, dy, move |b, dy| term(a, b, dy)),
-        }
-    } else {
-        add_stretched(cx, k, term);
-    }
+/// All of a backward pass that is compiled for each function, and each of its operands, anew.
+struct Kernels<T> {
+    /// See [`write_terms`].
+    write: fn(&mut Pair<'_, T>, Part, &mut [T]),
+    /// See [`sum_terms`].
+    sum: fn(Rows<'_, T>, &mut [[T; LANES]]),
 }
 
-/// [`add_terms`] where a row or a column is stretched: the result has several rows and columns.
+/// Which terms of a gradient are wanted, and where they go: `width` from number `from` on, from `from + stride` on,
+/// and so on before number `end`.
+struct Part {
+    from: usize,
+    end: usize,
+    stride: usize,
+    width: usize,
+    /// How far on the next ones go; 0 puts all of them in the same place.
+    step: usize,
+    /// Whether they are added to what is there.
+    add: bool,
+}
+
+/// Writes terms to `out`, or adds them to it.
 #[inline(always)]
-fn add_stretched<T: Float>(cx: &mut Backward<'_, T>, k: usize, term: impl Fn(T, T, T) -> T) {
-    let (own, sy, dy) = (cx.shape(k), cx.y_shape(), cx.dy());
-    let (mut a, mut b) = (Stretched::new(cx.x(0), cx.shape(0), sy), Stretched::new(cx.x(1), cx.shape(1), sy));
-    let (cols, len) = (sy.cols, row_or_rows(sy.cols));
-    if own.rows == 1 {
-        return cx.add_column_sums(
-            k,
-            dy.len(),
-            #[inline(always)]
-            |start, part| {
-                let (a, b) = (a.piece(start, part.len()), b.piece(start, part.len()));
-                pairs(part.iter_mut().zip(&dy[start..]), a, b, |(sum, dy), a, b| *sum += term(a, b, *dy));
-            },
-        );
-    }
-    let Some(mut dx) = cx.sum(k) else { return };
-    if own.cols == cols {
-        return vectorize(
-            dy.len(),
-            #[inline(always)]
-            move || {
-                for (i, dy) in dy.chunks(len).enumerate() {
-                    let (a, b) = (a.piece(i * len, dy.len()), b.piece(i * len, dy.len()));
-                    let mut dx = dx.part(i * len, dy.len());
-                    match (a, b) {
-                        (Piece::Many(a), Piece::Many(b)) => dx.add_zip3(a, b, dy, &term),
-                        (Piece::Many(a), Piece::One(b)) => dx.add_zip(a, dy, |a, dy| term(a, b, dy)),
-                        (Piece::One(a), Piece::Many(b)) => dx.add_zip(b, dy, |b, dy| term(a, b, dy)),
-                        (Piece::One(_), Piece::One(_)) => unreachable!("{ALL_COLUMNS}"),
-                    }
-                }
-            },
-        );
-    }
-    if len == cols {
-        for (i, dy) in dy.chunks(len).enumerate() {
-            match (a.piece(i * len, dy.len()), b.piece(i * len, dy.len())) {
-                (Piece::Many(a), Piece::One(b)) => dx.add(i, reduce(a, dy, |a, dy| term(a, b, dy))),
-                (Piece::One(a), Piece::Many(b)) => dx.add(i, reduce(b, dy, |b, dy| term(a, b, dy))),
-                _ => unreachable!("{ALL_COLUMNS}, and the other is this one"),
-            }
-        }
-        return;
-    }
-    // Several short rows at once.
+fn write_terms<T: Float>(pair: &mut Pair<'_, T>, part: Part, out: &mut [T], term: impl Fn(T, T, T) -> T) {
+    let (all, Part { from, end, stride, width, step, add }) = (pair.dy, part);
     vectorize(
-        dy.len(),
+        all.len(),
         #[inline(always)]
         move || {
-            for (i, dy) in dy.chunks(len).enumerate() {
-                let (a, b) = (a.piece(i * len, dy.len()), b.piece(i * len, dy.len()));
-                let mut terms = [T::ZERO; PIECE];
-                pairs(terms.iter_mut().zip(dy), a, b, |(to, dy), a, b| *to = term(a, b, *dy));
-                // Column by column: a loop over a short row costs more.
-                let mut sums = [T::ZERO; PIECE / 2];
-                for j in 0..cols {
-                    let column = terms[j..dy.len()].iter().step_by(cols);
-                    sums.iter_mut().zip(column).for_each(|(sum, x)| *sum += *x);
+            for (i, start) in (from..end).step_by(stride).enumerate() {
+                let dy = &all[start..][..width.min(all.len() - start)];
+                let out = out[i * step..][..dy.len()].iter_mut().zip(dy);
+                let (a, b) = pair.pieces(start, dy.len());
+                if add {
+                    pairs(out, a, b, |(sum, dy), a, b| *sum += term(a, b, *dy));
+                } else {
+                    pairs(out, a, b, |(to, dy), a, b| *to = term(a, b, *dy));
                 }
-                let rows = dy.len() / cols;
-                dx.part(i * len / cols, rows).add_slice(&sums[..rows]);
             }
         },
     );
 }
 
+/// What is summed row by row: term(x, other, dy), where `x` has one number for each row, and the rows of `other` begin
+/// `step` numbers apart.
+struct Rows<'a, T> {
+    x: &'a [T],
+    other: &'a [T],
+    step: usize,
+    dy: &'a [T],
+    cols: usize,
+}
+
+/// The partial sums of each row, in the order of [`reduce_lanes`].
+#[inline(always)]
+fn sum_terms<T: Float>(rows: Rows<'_, T>, lanes: &mut [[T; LANES]], term: impl Fn(T, T, T) -> T) {
+    let Rows { x, other, step, dy, cols } = rows;
+    vectorize(
+        dy.len(),
+        #[inline(always)]
+        move || {
+            for (i, (x, lanes)) in x.iter().zip(lanes).enumerate() {
+                let (x, other, dy) = (*x, &other[i * step..][..cols], &dy[i * cols..][..cols]);
+                *lanes = [T::ZERO; LANES];
+                add_to_lanes(lanes, other, dy, |other, dy| term(x, other, dy));
+            }
+        },
+    );
+}
+
+/// Adds the terms of `kernels` to the gradient of operand `k`, summed over all that each of its entries stood for.
+#[inline(never)]
+fn add_terms<T: Float>(
+    cx: &mut Backward<'_, T>,
+    k: usize,
+    (a, b): (&Operand<'_, T>, &Operand<'_, T>),
+    kernels: &Kernels<T>,
+) {
+    let (own, sy, dy) = (cx.shape(k), cx.y_shape(), cx.dy());
+    if dy.is_empty() {
+        return cx.add_constant(k, T::ZERO);
+    }
+    let mut tiles = [[T::ZERO; PIECE]; 2];
+    let (mut pair, stride) = Pair::new((a.x, a.shape), (b.x, b.shape), dy, sy, &mut tiles);
+    let (x, other) = if k == 0 { (a.x, b.x) } else { (b.x, a.x) };
+    let (n, cols) = (dy.len(), sy.cols);
+    if own == sy {
+        let Some((dx, add)) = cx.dx(k) else { return };
+        (kernels.write)(&mut pair, Part { from: 0, end: n, stride, width: stride, step: stride, add }, dx);
+    } else if own == Shape::SCALAR {
+        cx.add_constant(k, sum_of_row(kernels, x[0], other, dy));
+    } else if own.rows == 1 {
+        cx.add_column_blocks(k, n, &mut |from, end, out| {
+            (kernels.write)(&mut pair, Part { from, end, stride, width: out.len(), step: 0, add: true }, out);
+        });
+    } else if stride == cols {
+        let Some(mut dx) = cx.sum(k) else { return };
+        // The other operand is a row that is stretched, or has all rows.
+        let step = if other.len() == cols { 0 } else { cols };
+        sum_rows(kernels, Rows { x, other, step, dy, cols }, |i, sum| dx.add(i, sum));
+    } else {
+        let Some(mut dx) = cx.sum(k) else { return };
+        // Several short rows at once.
+        let mut terms = [T::ZERO; PIECE];
+        for start in (0..n).step_by(stride) {
+            let terms = &mut terms[..stride.min(n - start)];
+            let end = start + terms.len();
+            (kernels.write)(
+                &mut pair,
+                Part { from: start, end, stride, width: stride, step: 0, add: false },
+                terms,
+            );
+            // Column by column: a loop over a short row costs more.
+            let mut sums = [T::ZERO; PIECE / 2];
+            for j in 0..cols {
+                let column = terms[j..].iter().step_by(cols);
+                sums.iter_mut().zip(column).for_each(|(sum, x)| *sum += *x);
+            }
+            let rows = terms.len() / cols;
+            dx.part(start / cols, rows).add_slice(&sums[..rows]);
+        }
+    }
+}
+
 /// Why no loop is needed for two operands of one column each.
 const ALL_COLUMNS: &str = "one of the operands has all columns";
 
-/// An operand as it stands in a result of several rows and columns.
+/// Σ of the terms of one number of an operand with those that the other one has for it, and their dy.
+fn sum_of_row<T: Float>(kernels: &Kernels<T>, x: T, other: &[T], dy: &[T]) -> T {
+    reduce_lanes(dy.len(), |from, to| {
+        let mut lanes = [[T::ZERO; LANES]];
+        let rows = Rows { x: &[x], other: &other[from..to], step: 0, dy: &dy[from..to], cols: to - from };
+        (kernels.sum)(rows, &mut lanes);
+        lanes[0]
+    })
+}
+
+/// The same for each row; `add` gets its number and the sum.
+fn sum_rows<T: Float>(kernels: &Kernels<T>, rows: Rows<'_, T>, mut add: impl FnMut(usize, T)) {
+    let Rows { x, other, step, dy, cols } = rows;
+    if cols > block_of::<T>() {
+        for (i, dy) in dy.chunks(cols).enumerate() {
+            add(i, sum_of_row(kernels, x[i], &other[i * step..][..cols], dy));
+        }
+        return;
+    }
+    // Several at a time: a call for each costs as much as summing a hundred numbers.
+    let mut lanes = [[T::ZERO; LANES]; 8];
+    for first in (0..x.len()).step_by(lanes.len()) {
+        let some = lanes.len().min(x.len() - first);
+        let lanes = &mut lanes[..some];
+        let (x, dy) = (&x[first..][..some], &dy[first * cols..][..some * cols]);
+        (kernels.sum)(Rows { x, other: &other[first * step..], step, dy, cols }, lanes);
+        vectorize(
+            dy.len(),
+            #[inline(always)]
+            || lanes.iter_mut().enumerate().for_each(|(i, lanes)| add(first + i, sum_of_lanes(lanes))),
+        );
+    }
+}
+
+/// Both operands as they stand in the result, and its gradient.
+struct Pair<'a, T> {
+    a: Stretched<'a, T>,
+    b: Stretched<'a, T>,
+    dy: &'a [T],
+}
+
+impl<'a, T: Float> Pair<'a, T> {
+    /// Beside it how many numbers of the result are worked on at a time: all of them where no row and no column is
+    /// stretched.
+    #[inline(always)]
+    fn new(
+        a: Value<'a, T>,
+        b: Value<'a, T>,
+        dy: &'a [T],
+        result: Shape,
+        [tile_a, tile_b]: &'a mut [[T; PIECE]; 2],
+    ) -> (Self, usize) {
+        let whole = |shape: Shape| shape == result || shape == Shape::SCALAR;
+        let stride = if whole(a.1) && whole(b.1) { result.len() } else { row_or_rows(result.cols) };
+        let (a, b) = (Stretched::new(a, result, tile_a), Stretched::new(b, result, tile_b));
+        (Pair { a, b, dy }, stride)
+    }
+
+    /// What stands for the `len` numbers of the result from `start` on, row-major: a part of one row,
+    /// or whole rows where they are short.
+    #[inline(always)]
+    fn pieces(&mut self, start: usize, len: usize) -> (Piece<'_, T>, Piece<'_, T>) {
+        (self.a.piece(start, len), self.b.piece(start, len))
+    }
+}
+
+/// An operand as it stands in a result.
 struct Stretched<'a, T> {
     x: &'a [T],
-    shape: Shape,
     cols: usize,
+    how: How,
     /// Stretched, as many rows as [`row_or_rows`] says, where rows are short.
-    tile: [T; PIECE],
+    tile: &'a mut [T; PIECE],
+}
+
+/// How an operand is stretched.
+#[derive(Clone, Copy)]
+enum How {
+    /// It has all rows and columns.
+    Not,
+    Scalar,
+    Row,
+    Column,
+    /// Of a result with short rows.
+    ShortRow,
+    /// Of a result with short rows.
+    ShortColumn,
 }
 
 /// What an operand has for a part of the result: a number for each of its numbers, or one for all.
@@ -256,35 +362,41 @@ enum Piece<'a, T> {
 
 impl<'a, T: Float> Stretched<'a, T> {
     #[inline(always)]
-    fn new(x: &'a [T], shape: Shape, result: Shape) -> Self {
-        let (cols, mut tile) = (result.cols, [T::ZERO; PIECE]);
-        let len = row_or_rows(cols);
-        if shape.rows == 1 && len != cols {
+    fn new((x, shape): Value<'a, T>, result: Shape, tile: &'a mut [T; PIECE]) -> Self {
+        let (cols, len) = (result.cols, row_or_rows(result.cols));
+        let how = if shape == result {
+            How::Not
+        } else if shape == Shape::SCALAR {
+            How::Scalar
+        } else if shape.rows == 1 && len != cols {
             tile[..len].chunks_mut(cols).for_each(|row| row.copy_from_slice(x));
-        }
-        Stretched { x, shape, cols, tile }
+            How::ShortRow
+        } else if shape.rows == 1 {
+            How::Row
+        } else if len != cols {
+            How::ShortColumn
+        } else {
+            How::Column
+        };
+        Stretched { x, cols, how, tile }
     }
 
-    /// What stands for the `len` numbers of the result from `start` on, row-major: a part of one row,
-    /// or whole rows where they are short.
     #[inline(always)]
     fn piece(&mut self, start: usize, len: usize) -> Piece<'_, T> {
         let (x, cols) = (self.x, self.cols);
-        let several_rows = row_or_rows(cols) != cols;
-        if self.shape.rows != 1 && self.shape.cols == cols {
-            Piece::Many(&x[start..][..len])
-        } else if self.shape.rows == 1 && several_rows {
-            Piece::Many(&self.tile[..len])
-        } else if self.shape.rows == 1 {
-            Piece::Many(&x[start % cols..][..len])
-        } else if several_rows {
-            let rows = &x[start / cols..];
-            for j in 0..cols {
-                self.tile[j..len].iter_mut().step_by(cols).zip(rows).for_each(|(to, x)| *to = *x);
+        match self.how {
+            How::Not => Piece::Many(&x[start..][..len]),
+            How::Scalar => Piece::One(x[0]),
+            How::Row => Piece::Many(&x[start % cols..][..len]),
+            How::Column => Piece::One(x[start / cols]),
+            How::ShortRow => Piece::Many(&self.tile[..len]),
+            How::ShortColumn => {
+                let rows = &x[start / cols..];
+                for j in 0..cols {
+                    self.tile[j..len].iter_mut().step_by(cols).zip(rows).for_each(|(to, x)| *to = *x);
+                }
+                Piece::Many(&self.tile[..len])
             }
-            Piece::Many(&self.tile[..len])
-        } else {
-            Piece::One(x[start / cols])
         }
     }
 }

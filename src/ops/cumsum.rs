@@ -144,7 +144,7 @@ pub(super) const COLS: Cumsum = Cumsum { name: "cumsum_cols", over: Cols };
 
 #[cfg(test)]
 mod tests {
-    use crate::ops::testing::{UPSTREAM, check_op, filled};
+    use crate::ops::testing::{UPSTREAM, check_op, feasible, filled};
     use crate::tape::Var;
     use crate::{Float, Tape};
 
@@ -158,7 +158,9 @@ mod tests {
                 check_op(&[filled(m, n)], |t, x| op(t, x[0]));
             }
             // More columns than are summed at a time.
-            check_op(&[filled(2, 131)], |t, x| op(t, x[0]));
+            if feasible(2 * 131) {
+                check_op(&[filled(2, 131)], |t, x| op(t, x[0]));
+            }
         }
     }
 

@@ -37,10 +37,15 @@ pub fn feasible(numbers: usize) -> bool {
 /// The gradient of `f` against central differences: alone, and with every input used three times.
 #[track_caller]
 pub fn check_op(inputs: &[DMatrix<f64>], f: impl Fn(&mut Tape, &[Var]) -> Var) {
+    check(inputs, &f);
+}
+
+#[track_caller]
+fn check(inputs: &[DMatrix<f64>], f: &dyn Fn(&mut Tape, &[Var]) -> Var) {
     if cfg!(miri) {
         return run_once(inputs, f); // every entry would be moved four times: too much for an interpreter
     }
-    check_gradient(inputs, &f).assert_below(1e-9);
+    check_gradient(inputs, f).assert_below(1e-9);
     let fan_out = |tape: &mut Tape, x: &[Var]| {
         let (first, second) = (f(tape, x), f(tape, x));
         let product = tape.mul(first, second);
@@ -51,7 +56,7 @@ pub fn check_op(inputs: &[DMatrix<f64>], f: impl Fn(&mut Tape, &[Var]) -> Var) {
 }
 
 /// Forward and backward, without a look at the numbers.
-fn run_once(inputs: &[DMatrix<f64>], f: impl Fn(&mut Tape, &[Var]) -> Var) {
+fn run_once(inputs: &[DMatrix<f64>], f: &dyn Fn(&mut Tape, &[Var]) -> Var) {
     let mut tape = Tape::new();
     let x: Vec<Var> = inputs.iter().map(|x| tape.variable(x)).collect();
     let y = f(&mut tape, &x);
@@ -61,6 +66,10 @@ fn run_once(inputs: &[DMatrix<f64>], f: impl Fn(&mut Tape, &[Var]) -> Var) {
 /// Value of `f` at the row `x`, and the gradient of the sum of its entries: for single points, such as
 /// kinks and extremes.
 pub fn value_and_grad(x: &[f64], f: impl Fn(&mut Tape, Var) -> Var) -> (Vec<f64>, Vec<f64>) {
+    both(x, &f)
+}
+
+fn both(x: &[f64], f: &dyn Fn(&mut Tape, Var) -> Var) -> (Vec<f64>, Vec<f64>) {
     let mut tape = Tape::new();
     let x = tape.variable_slice(1, x.len(), x);
     let y = f(&mut tape, x);

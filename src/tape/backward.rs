@@ -5,7 +5,7 @@ use super::node::Node;
 use super::{Args, Phase, Shape, Sum, Tape, Var};
 use crate::Float;
 use crate::linalg::simd::vectorize;
-use crate::linalg::{Mat, column_sums, gemm};
+use crate::linalg::{Mat, add_blocks, column_sums, gemm};
 
 /// # Gradients
 /// The backward pass.
@@ -382,6 +382,18 @@ impl<'a, T: Float> Backward<'a, T> {
         );
     }
 
+    /// [`add_column_sums`](Self::add_column_sums) of a function that adds a block of rows at once: `rows(from, end,
+    /// part)` adds the terms from number `from` to `end`, a row of which goes to `part` again and again.
+    pub(crate) fn add_column_blocks(
+        &mut self,
+        k: usize,
+        terms: usize,
+        rows: &mut dyn FnMut(usize, usize, &mut [T]),
+    ) {
+        let Some(mut dx) = self.sum(k) else { return };
+        add_blocks(terms, dx.len(), rows, &mut |column, sums| dx.part(column, sums.len()).add_slice(sums));
+    }
+
     /// The gradient of input `k`, to be added to, and beside it as many zeros to work with, which must be zeros again
     /// afterwards; `None` where no gradient is needed. The tape keeps the memory.
     ///
@@ -418,7 +430,7 @@ impl<'a, T: Float> Backward<'a, T> {
     /// The gradient of input `k` and whether it already holds something to add to; `None` where no
     /// gradient is needed. From here on it counts as written.
     #[inline]
-    fn dx(&mut self, k: usize) -> Option<(&mut [T], bool)> {
+    pub(crate) fn dx(&mut self, k: usize) -> Option<(&mut [T], bool)> {
         claim(self.nodes, self.links, self.node, self.grads, self.written, k)
     }
 

@@ -64,6 +64,11 @@ const STEP: f64 = 1e-3;
 /// # Panics
 /// If `f` builds a value that depends on none of its operands.
 pub fn check_gradient(inputs: &[DMatrix<f64>], f: impl Fn(&mut Tape, &[Var]) -> Var) -> GradientCheck {
+    check(inputs, &f)
+}
+
+/// Compiled once, and not for each function that is checked.
+fn check(inputs: &[DMatrix<f64>], f: &dyn Fn(&mut Tape, &[Var]) -> Var) -> GradientCheck {
     let weighted_sum = |inputs: &[DMatrix<f64>]| -> f64 {
         let mut tape = Tape::new();
         let operands: Vec<Var> = inputs.iter().map(|x| tape.variable(x)).collect();

@@ -1,8 +1,11 @@
 //! The numbers of every quick experiment, as snapshots; and that two runs share them.
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
-use tapegrad::experiments::{Context, EXPERIMENTS, Experiment, ExperimentData, Outcome, find};
+use tapegrad::experiments::{Context, EXPERIMENTS, Experiment, ExperimentData, Outcome, ReportFolder, find};
 use tapegrad::{Error, linalg};
 
 fn run(experiment: &Experiment, threads: usize, seed: u64) -> Outcome {
@@ -14,6 +17,31 @@ fn run(experiment: &Experiment, threads: usize, seed: u64) -> Outcome {
     })
 }
 
+/// The folder of `experiments --all --quick`, made once for all tests: it takes half a minute.
+pub fn quick_report() -> &'static Path {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("quick-report");
+        let _ = std::fs::remove_dir_all(&folder);
+        let made = Command::new(env!("CARGO_BIN_EXE_tapegrad"))
+            .args(["experiments", "--all", "--quick", "--out"])
+            .arg(&folder)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        folder
+    })
+}
+
+/// What an experiment found: in the report of all of them, or `alone`.
+fn outcome(experiment: &Experiment, alone: bool) -> Outcome {
+    if alone {
+        return run(experiment, linalg::available_threads(), 0);
+    }
+    let report = ReportFolder::open(quick_report()).unwrap();
+    report.finished(experiment.name).unwrap().unwrap().outcome
+}
+
 /// Times, and slopes of times, are in no record. `TAPEGRAD_EXPERIMENT=name` runs a single one.
 #[test]
 fn numbers_of_the_quick_experiments() {
@@ -22,7 +50,7 @@ fn numbers_of_the_quick_experiments() {
     let mut wrong = Vec::new();
     for experiment in chosen {
         // Six digits: other CPUs may round the last ones of a product differently.
-        let record = run(experiment, linalg::available_threads(), 0).record(6);
+        let record = outcome(experiment, only.is_some()).record(6);
         assert!(!record.is_empty(), "{} has no numbers", experiment.name);
         let snapshot = || {
             insta::with_settings!({snapshot_path => "../../snapshots", prepend_module_to_snapshot => false}, {

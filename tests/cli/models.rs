@@ -337,7 +337,7 @@ fn what_fits_runs_within_a_limit_of_the_shell() {
         (300_000, "--limit 500 --model krr"),
         (300_000, "--model krr --validation 0.99"),
         (380_000, "--data digits --model krr"),
-        (380_000, "--data digits --model logistic --solver newton"),
+        (380_000, "--data digits --model logistic --solver newton --limit 100"),
     ] {
         let program = env!("CARGO_BIN_EXE_tapegrad");
         let script = format!("ulimit -v {limit}; '{program}' train --threads 2 --quiet {args}");

@@ -62,7 +62,9 @@ fn values_of_a_table_are_told_without_a_flag() {
             ];
             figure(folder.path(), &args, "test R2")
         };
-        let found = median(["0", "1", "2", "3", "4"].map(of_seed).to_vec());
+        // Its default of frequencies takes three seconds.
+        let seeds: &[&str] = if model == "rff" { &["0", "1", "2"] } else { &["0", "1", "2", "3", "4"] };
+        let found = median(seeds.iter().map(|seed| of_seed(seed)).collect());
         assert!((0.35..0.6).contains(&found), "{model}: {found}");
     }
 }
