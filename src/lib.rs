@@ -37,7 +37,8 @@
 //!
 //! 1. [`error`], [`float`], [`rng`], [`mod@file`], [`text`]: the one error type, the two number types, the
 //!    random streams, files written whole, text from outside as it may be shown.
-//! 2. [`linalg`]: the seam to the linear algebra below, and the [threads](linalg::with_threads).
+//! 2. [`linalg`]: the seam to the linear algebra below, and the [threads](linalg::with_threads); [`store`]: files
+//!    of what has been trained.
 //! 3. [`data`]: IDX files, [tables](data::table) and generators → [`Dataset`] → batches.
 //! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
 //!    [Formulas](Tape::scope) with operators are written in a scope of it.
@@ -81,6 +82,7 @@ pub mod optim;
 pub mod report;
 pub mod rng;
 mod settings;
+pub mod store;
 pub mod tape;
 pub mod text;
 pub mod train;

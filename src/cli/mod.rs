@@ -5,11 +5,14 @@
 //! reader of the output has gone.
 
 mod data;
+mod evaluate;
 mod experiments;
 mod graph;
+mod inspect;
 mod interrupt;
 mod memory;
 mod output;
+mod predict;
 mod source;
 mod table;
 mod train;
@@ -32,6 +35,9 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Train(Box<train::TrainArgs>),
+    Predict(predict::PredictArgs),
+    Evaluate(evaluate::EvaluateArgs),
+    Inspect(inspect::InspectArgs),
     Data(data::DataArgs),
     Graph(graph::GraphArgs),
     Experiments(experiments::ExperimentsArgs),
@@ -113,6 +119,9 @@ pub fn run() -> ExitCode {
             Command::Train(args) => {
                 train::run(&args, matches.subcommand_matches("train").unwrap_or(&matches))
             }
+            Command::Predict(args) => predict::run(&args),
+            Command::Evaluate(args) => evaluate::run(&args),
+            Command::Inspect(args) => inspect::run(&args),
             Command::Data(args) => data::run(&args),
             Command::Graph(args) => graph::run(&args),
             Command::Experiments(args) => experiments::run(&args),

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use tapegrad::data::idx::ReadOptions;
+use tapegrad::data::table::Schema;
 use tapegrad::data::{Dataset, Features, synthetic};
 use tapegrad::{Error, Result, text};
 
@@ -29,6 +30,8 @@ pub struct Source {
     pub name: &'static str,
     /// Whether the features are columns of a table, each on a scale of its own.
     pub is_table: bool,
+    /// How rows of a table become samples.
+    pub schema: Option<Schema>,
 }
 
 /// The usual folder, if it is there. One that may not be looked into, or is a link that leads nowhere, is
@@ -99,7 +102,7 @@ impl Source {
                 let (train, test) =
                     Dataset::mnist_with(folder, &options).map_err(|error| explain(error, &room))?;
                 let description = format!("IDX files in {}", text::path(folder));
-                Ok(Source { train, test, description, name: "idx", is_table: false })
+                Ok(Source { train, test, description, name: "idx", is_table: false, schema: None })
             }
             None => {
                 // One draw cut in two: the test digits differ from all training digits.
@@ -110,7 +113,14 @@ impl Source {
                     "synthetic digits, as no folder was named with --data and {USUAL_FOLDER} is not there"
                 );
                 let (train, test) = (all.take(TRAINING_DIGITS), all.subset(&rows));
-                Ok(Source { train, test, description, name: "synthetic digits", is_table: false })
+                Ok(Source {
+                    train,
+                    test,
+                    description,
+                    name: "synthetic digits",
+                    is_table: false,
+                    schema: None,
+                })
             }
         }
     }

@@ -153,6 +153,6 @@ impl TableArgs {
             }
         };
         let description = format!("table {}, target {}{from}", text::path(path), text::printable(target));
-        Ok(Source { train, test, description, name: "table", is_table: true })
+        Ok(Source { train, test, description, name: "table", is_table: true, schema: Some(schema) })
     }
 }

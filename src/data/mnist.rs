@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::idx::{self, IdxData, ReadOptions};
+use super::idx::{self, IdxArray, IdxData, ReadOptions};
 use super::pair::check_scale;
 use super::{Dataset, Features};
 use crate::memory::{try_collected, with_room};
@@ -113,6 +113,15 @@ impl Dataset {
         read_set(images.as_ref().to_path_buf(), labels.as_ref().to_path_buf(), options).map(|read| read.data)
     }
 
+    /// The samples of one IDX file, without labels.
+    ///
+    /// # Errors
+    /// As [`idx::read_with`] and [`from_idx_with`](Self::from_idx_with).
+    pub fn from_idx_samples(images: impl AsRef<Path>, options: &ReadOptions) -> Result<Dataset> {
+        let path = images.as_ref();
+        samples(idx::read_with(path, options)?, path, options)
+    }
+
     /// Writes the features, which must be bytes, and the labels as a pair of IDX files, gzipped where a
     /// name ends in `.gz`. Images have rank 3, other samples rank 2.
     ///
@@ -145,21 +154,32 @@ impl Dataset {
 
 fn read_set(images_path: PathBuf, labels_path: PathBuf, options: &ReadOptions) -> Result<Read> {
     let (images, labels) = idx::read_pair_with(&images_path, &labels_path, options)?;
-    if images.shape().len() < 2 {
-        return Err(Error::Idx {
-            path: images_path,
-            offset: 3,
-            why: "expected samples, of rank 2 or more, found rank 1: a file of labels?".into(),
-        });
-    }
+    let code = images.data().code();
+    // What is wrong with the samples is told first.
+    check_rank(&images, &images_path)?;
     let labels = classes(labels.data(), &labels_path)?;
     let count = labels.iter().max().map_or(0, |largest| *largest + 1);
+    let data = samples(images, &images_path, options)?.with_checked_labels(labels, count);
+    Ok(Read { data, path: images_path, code })
+}
+
+fn check_rank(images: &IdxArray, path: &Path) -> Result<()> {
+    if images.shape().len() >= 2 {
+        return Ok(());
+    }
+    let why = "expected samples, of rank 2 or more, found rank 1: a file of labels?".into();
+    Err(Error::Idx { path: path.to_path_buf(), offset: 3, why })
+}
+
+/// Images, or other samples, without labels.
+fn samples(images: IdxArray, path: &Path, options: &ReadOptions) -> Result<Dataset> {
+    check_rank(&images, path)?;
     let (shape, values) = images.into_parts();
     // Cannot overflow where there are samples: all of them together have been counted already.
     let features = shape[1..].iter().fold(1usize, |product, d| product.saturating_mul(*d));
     let code = values.code();
     let converted = (values.len() as u64).saturating_mul(size_of::<f64>() as u64);
-    let what = text::path(&images_path);
+    let what = text::path(path);
     if matches!(code, 0x09 | 0x0B | 0x0C) && converted > options.memory {
         return Err(Error::Memory { what, needed: converted });
     }
@@ -169,11 +189,11 @@ fn read_set(images_path: PathBuf, labels_path: PathBuf, options: &ReadOptions) -
         other => other,
     };
     let values = Features::from_idx(values).map_err(named)?;
-    let mut data = Dataset::new(values, features).map_err(named)?.with_checked_labels(labels, count);
-    if let [height, width] = shape[1..] {
-        data = data.with_image_shape(height, width)?;
+    let data = Dataset::new(values, features).map_err(named)?;
+    match shape[1..] {
+        [height, width] => data.with_image_shape(height, width),
+        _ => Ok(data),
     }
-    Ok(Read { data, path: images_path, code })
 }
 
 /// The labels, each of which must be a class.

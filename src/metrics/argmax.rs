@@ -1,5 +1,7 @@
 //! From scores to a class: the one place where that is done.
 
+use serde::{Deserialize, Serialize};
+
 use crate::memory::filled;
 use crate::{Error, Float, Result};
 
@@ -53,7 +55,8 @@ fn largest<'a, T: Float>(scores: impl Iterator<Item = (usize, &'a T)>) -> Option
 /// assert_eq!(seen.decide(&rows), [Some(1), None]);
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct SeenClasses {
     seen: Vec<bool>,
 }

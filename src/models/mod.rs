@@ -9,8 +9,10 @@ mod network;
 pub mod ntk;
 mod pool;
 mod predictor;
+mod saved;
 
 pub use logistic::{Derivatives, LogisticOptions, LogisticRegression, Scheme};
 pub use mlp::Mlp;
 pub use network::{Network, NetworkBuilder};
 pub use predictor::{Fitted, Inputs, Predictor, Rows, Scores, Task};
+pub use saved::{Notes, Saved, load, save};

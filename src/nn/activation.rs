@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{Mode, Module};
+use crate::store::Settings;
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -100,6 +101,10 @@ impl<T: Float> Module<T> for Activation {
 
     fn forward(&self, tape: &mut Tape<T>, x: Var, _: &mut Mode) -> Var {
         self.apply(tape, x)
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(Settings::of("activation").with("name", self.name()))
     }
 }
 

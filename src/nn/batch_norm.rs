@@ -3,6 +3,7 @@
 use super::layer_norm::ones_and_zeros;
 use super::{Mode, Module};
 use crate::settings::{self, Range};
+use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
 use crate::{Float, Result};
 
@@ -125,6 +126,10 @@ impl<T: Float> Module<T> for BatchNorm {
 
     fn least_batch(&self) -> usize {
         2
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(Settings::of("batch_norm").with("momentum", self.momentum).with("epsilon", self.epsilon))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::Mode;
 use super::module::Module;
 use crate::settings::{self, Range};
+use crate::store::Settings;
 use crate::tape::{Tape, Var};
 use crate::{Float, Result};
 
@@ -37,5 +38,9 @@ impl<T: Float> Module<T> for Dropout {
             return x;
         }
         tape.dropout(x, T::of(self.p), &mut mode.rng())
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(Settings::of("dropout").with("p", self.p))
     }
 }

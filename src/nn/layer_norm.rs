@@ -2,6 +2,7 @@
 
 use super::{Mode, Module};
 use crate::settings::{self, Range};
+use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
 use crate::{Float, Result};
 
@@ -63,6 +64,10 @@ impl<T: Float> Module<T> for LayerNorm {
 
     fn inputs(&self) -> Option<usize> {
         Some(self.columns)
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(Settings::of("layer_norm").with("epsilon", self.epsilon))
     }
 }
 

@@ -5,6 +5,7 @@ use rand::Rng;
 
 use super::{Init, Mode, Module};
 use crate::Float;
+use crate::store::Settings;
 use crate::tape::{Param, Shape, Tape, Var};
 
 /// Y = X·W + b: weights k×n, and a bias 1×n that is added to every row, or none.
@@ -91,6 +92,10 @@ impl<T: Float> Module<T> for Linear {
 
     fn inputs(&self) -> Option<usize> {
         Some(self.inputs)
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(Settings::of("linear").with("bias", self.bias.is_some()))
     }
 }
 

@@ -11,6 +11,7 @@ pub mod loss;
 mod mode;
 mod module;
 mod norm;
+pub(crate) mod restore;
 mod sequential;
 mod summary;
 

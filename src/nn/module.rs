@@ -2,6 +2,7 @@
 
 use super::Mode;
 use crate::Float;
+use crate::store::Settings;
 use crate::tape::{Param, Shape, Tape, Var};
 
 /// A map from a batch to a batch, with parameters on a tape: a layer, a block or a whole network.
@@ -69,6 +70,13 @@ pub trait Module<T: Float>: Send + Sync {
     /// The fewest samples that a training step makes sense with: 2 with batch normalisation.
     fn least_batch(&self) -> usize {
         1
+    }
+
+    /// What it is and how it was set, for a file, in which its parameters stand under their names. `None`, by default,
+    /// for a module of your own: a file cannot tell how to make it again, but its parameters can be
+    /// [read](crate::models::Network::load_parameters) into a network that has been made already.
+    fn store(&self) -> Option<Settings> {
+        None
     }
 }
 

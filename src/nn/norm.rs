@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::{BatchNorm, LayerNorm, Mode, Module};
+use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -87,6 +88,13 @@ impl<T: Float> Module<T> for NormLayer {
         match self {
             NormLayer::Batch(norm) => Module::<T>::least_batch(norm),
             NormLayer::Layer(norm) => Module::<T>::least_batch(norm),
+        }
+    }
+
+    fn store(&self) -> Option<Settings> {
+        match self {
+            NormLayer::Batch(norm) => Module::<T>::store(norm),
+            NormLayer::Layer(norm) => Module::<T>::store(norm),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Mode, Module, visit_part};
 use crate::Float;
+use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
 
 /// Modules one behind the other: what one gives is what the next one takes.
@@ -137,6 +138,12 @@ impl<T: Float> Module<T> for Sequential<T> {
     fn least_batch(&self) -> usize {
         self.modules.iter().map(|(_, module)| module.least_batch()).max().unwrap_or(1)
     }
+
+    fn store(&self) -> Option<Settings> {
+        let part = |(name, module): &(String, Arc<dyn Module<T>>)| Some((name.clone(), module.store()?));
+        let parts = self.modules.iter().map(part).collect::<Option<Vec<_>>>()?;
+        Some(Settings::of("sequential").with("name", &self.name).with("parts", parts))
+    }
 }
 
 /// x + f(x): a module beside an identity. The names of the parameters are those of f.
@@ -189,5 +196,9 @@ impl<T: Float, M: Module<T>> Module<T> for Residual<M> {
 
     fn least_batch(&self) -> usize {
         self.0.least_batch()
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(Settings::of("residual").with("block", self.0.store()?))
     }
 }

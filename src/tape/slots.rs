@@ -126,6 +126,22 @@ impl<T: Float> Tape<T> {
         &mut self.values[..n]
     }
 
+    /// Sets the values of one parameter or buffer, row-major, as from a file. The parameters count as changed.
+    ///
+    /// # Panics
+    /// If `p` belongs to another tape, or there is another number of values.
+    #[track_caller]
+    pub fn set_param(&mut self, p: Param, values: &[T]) {
+        let place = self.node("set_param", p.var()).range();
+        assert!(
+            place.len() == values.len(),
+            "set_param: {p} has {} numbers, and not {}",
+            place.len(),
+            values.len()
+        );
+        self.param_values_mut()[place].copy_from_slice(values);
+    }
+
     /// Gradients of all parameters, one behind the other.
     #[track_caller]
     pub fn param_grads(&self) -> &[T] {

@@ -8,4 +8,5 @@ mod models;
 mod program;
 mod report_browser;
 mod reports;
+mod saved;
 mod tables;

@@ -36,6 +36,7 @@ mod random_graphs;
 mod range;
 mod reference;
 mod rosenbrock;
+mod saved;
 mod schedules;
 mod tables;
 mod tape;

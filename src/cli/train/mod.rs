@@ -20,7 +20,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 use tapegrad::data::Dataset;
 use tapegrad::metrics::{Evaluation, ValueErrors};
-use tapegrad::models::{Inputs, Predictor};
+use tapegrad::models::{self, Inputs, Notes, Predictor};
 use tapegrad::report::RunReport;
 use tapegrad::train::Trace;
 use tapegrad::{Error, Float, Result, file, linalg, text};
@@ -43,7 +43,7 @@ Examples:
   tapegrad train --model logistic --weight-decay 1e-4
   tapegrad train --model krr --limit 10000
   tapegrad train --model falkon --centres 10000 --iterations 15
-  tapegrad train --data data/iris.csv --target species
+  tapegrad train --data data/iris.csv --target species --save iris.safetensors
 
 Same settings and same seed give the same numbers to the last bit, at any number of threads.")]
 pub struct TrainArgs {
@@ -78,6 +78,9 @@ pub struct TrainArgs {
     /// Write a page about the run: curves, confusion matrix, worst mistakes, flow of gradients (HTML)
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Keep the model in a file, in the safetensors format: for predict, evaluate, inspect
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
     /// Print the last line only
     #[arg(long, short)]
     quiet: bool,
@@ -285,12 +288,16 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
         }
         args.trace.as_ref().map_or(Ok(()), file::check_writable)?;
         args.report.as_ref().map_or(Ok(()), file::check_writable)?;
-        if let (Some(trace), Some(report)) = (&args.trace, &args.report)
-            && target(trace) == target(report)
-        {
-            return Err(
-                Error::setting("report", format!("{} is the trace already", text::path(report))).into()
-            );
+        args.save.as_ref().map_or(Ok(()), file::check_writable)?;
+        let outputs = [("trace", &args.trace), ("report", &args.report), ("save", &args.save)];
+        let outputs: Vec<_> =
+            outputs.iter().filter_map(|(name, path)| Some((*name, path.as_ref()?))).collect();
+        for (i, (name, path)) in outputs.iter().enumerate() {
+            if let Some((other, _)) = outputs[..i].iter().find(|(_, other)| target(other) == target(path)) {
+                return Err(
+                    Error::setting(name, format!("{} is the {other} already", text::path(path))).into()
+                );
+            }
         }
         if args.report.is_some() && source.train.classes() == 0 {
             return Err(Error::setting("report", "its page shows classes, and the target has values").into());
@@ -405,6 +412,9 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
         save(args, &trace)?;
     }
     write_report(args, &trace, &*model, &source.test)?;
+    if let Some(path) = &args.save {
+        save_model(&*model, path, &trace, source)?;
+    }
     if !args.quiet
         && let Some(confusion) = &found.confusion
     {
@@ -427,6 +437,14 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
     }
     last_line("test", &found)?;
     Ok(if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
+}
+
+/// Keeps the model, with the settings and the results of the run.
+fn save_model(model: &dyn Predictor, path: &Path, trace: &Trace, source: &Source) -> Result<()> {
+    let settings = trace.settings.iter().map(|(name, value)| (name.clone(), value.to_string()));
+    let results = trace.results.iter().map(|(name, value)| (name.clone(), value.to_string()));
+    let about = settings.chain(results).collect();
+    models::save(model, path, &Notes { about, schema: source.schema.clone() })
 }
 
 /// Writes the page about the run, if it was asked for.
@@ -462,7 +480,7 @@ fn record(trace: &mut Trace, set: &str, found: &Evaluation) {
     }
 }
 
-fn last_line(set: &str, found: &Evaluation) -> Result<(), Failure> {
+pub fn last_line(set: &str, found: &Evaluation) -> Result<(), Failure> {
     let samples = found.samples;
     if let Some(errors) = found.values {
         return match errors.r2 {

@@ -16,7 +16,7 @@ pub use pca::Pca;
 pub use projection::RandomProjection;
 pub use rows::{normalize_rows, smooth_images};
 pub use scale::{MinMax, Standardize};
-pub use transform::{SmoothImages, TargetScale, Transform, UnitRows};
+pub use transform::{SmoothImages, TargetScale, Transform, UnitRows, restore};
 
 use super::Dataset;
 use crate::linalg::{Mat, gemm};

@@ -7,6 +7,7 @@ use super::{check_k, check_rows, for_blocks, project};
 use crate::data::Dataset;
 use crate::linalg::{Mat, gemm, symmetric_eigen};
 use crate::memory::{filled, with_room};
+use crate::store::{Store, Stored};
 use crate::{Error, Float, Result};
 
 /// The `k` directions of largest variance: Z = (X − 1μᵀ)·Wᵀ, W k×d with orthonormal rows.
@@ -25,6 +26,25 @@ pub struct Pca {
 }
 
 impl Pca {
+    pub(super) fn store(&self, to: &mut Store) {
+        let (k, d) = (self.variance.len(), self.mean.len());
+        to.put("mean", 1, d, &self.mean);
+        to.put("components", k, d, &self.components);
+        to.put("variance", 1, k, &self.variance);
+        to.put("ratio", 1, k, &self.ratio);
+    }
+
+    /// What a file holds of it.
+    pub(super) fn restore(from: &Stored) -> Result<Pca> {
+        let components = from.matrix("components")?;
+        let (k, d) = components.shape();
+        check_k(k, d)?;
+        let (mean, variance) =
+            (from.shaped("mean", 1, d)?.into_vec(), from.shaped("variance", 1, k)?.into_vec());
+        let ratio = from.shaped("ratio", 1, k)?.into_vec();
+        Ok(Pca { mean, components: components.into_vec(), variance, ratio })
+    }
+
     /// Fits `k` components to `train`. Takes O(d²) memory and O(nd² + d³) time.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use super::{check_k, project};
 use crate::data::Dataset;
 use crate::memory::with_room;
 use crate::rng::{Purpose, standard_normal, stream};
+use crate::store::Stored;
 use crate::{Float, Result};
 
 /// Z = X·R with R d×k and independent entries from N(0, 1/k).
@@ -18,6 +19,14 @@ pub struct RandomProjection {
 }
 
 impl RandomProjection {
+    /// What a file holds of it.
+    pub(super) fn restore(from: &Stored) -> Result<RandomProjection> {
+        let weights = from.matrix("weights")?;
+        let (k, d) = weights.shape();
+        check_k(k, d)?;
+        Ok(RandomProjection { weights: weights.into_vec(), k })
+    }
+
     /// From `features` to `k` features. The same seed gives the same R.
     ///
     /// # Errors

@@ -4,7 +4,8 @@ use super::centre::{Centre, add_rows, ranges};
 use super::{check_rows, for_blocks};
 use crate::data::{Affine, Dataset};
 use crate::memory::filled;
-use crate::{Float, Result};
+use crate::store::Stored;
+use crate::{Error, Float, Result};
 
 /// Mean 0 and variance 1: z = (x − μ)/σ for each feature.
 ///
@@ -28,6 +29,18 @@ pub struct Standardize {
 }
 
 impl Standardize {
+    /// What a file holds of it.
+    pub(super) fn restore(from: &Stored) -> Result<Self> {
+        let mean = from.matrix("mean")?;
+        let std = from.shaped("std", 1, mean.ncols())?;
+        let fitted = Standardize { mean: mean.into_vec(), std: std.into_vec() };
+        if fitted.mean.is_empty() || fitted.std.iter().any(|s| *s < 0.0) {
+            return Err(Error::Data("the scale of the features in the file is none".into()));
+        }
+        fitted.map()?;
+        Ok(fitted)
+    }
+
     /// μ and σ of every feature of `train`: the squares are summed after the mean is known, without what its
     /// rounding adds to them. Constant is what has one value.
     ///
@@ -98,6 +111,18 @@ pub struct MinMax {
 }
 
 impl MinMax {
+    /// What a file holds of it.
+    pub(super) fn restore(from: &Stored) -> Result<Self> {
+        let min = from.matrix("min")?;
+        let max = from.shaped("max", 1, min.ncols())?;
+        let fitted = MinMax { min: min.into_vec(), max: max.into_vec() };
+        if fitted.min.is_empty() || fitted.min.iter().zip(&fitted.max).any(|(a, b)| a > b) {
+            return Err(Error::Data("the scale of the features in the file is none".into()));
+        }
+        fitted.map()?;
+        Ok(fitted)
+    }
+
     /// Minimum and maximum of every feature of `train`.
     ///
     /// # Errors

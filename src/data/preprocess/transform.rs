@@ -2,9 +2,13 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use super::{MinMax, Pca, RandomProjection, Standardize, check_rows, normalize_rows, smooth_images};
 use crate::data::{Dataset, Features};
+use crate::store::{Settings, Store, Stored};
 use crate::{Error, Float, Result};
 
 /// A fitted step of preparation: what was learnt from the training samples, and is done to all that come later.
@@ -36,6 +40,54 @@ pub trait Transform: fmt::Debug + Send + Sync {
     /// # Panics
     /// If `data` has another number of features than it takes.
     fn apply(&self, data: &Dataset) -> Result<Dataset>;
+
+    /// What it is and how it was fitted, for a file; its numbers go to `to`. One of your own is not read again: only
+    /// those of this crate are known by name.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if it cannot be saved, as by default.
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        let _ = to;
+        Err(Error::Data(format!("the preparation `{}` cannot be saved", self.describe())))
+    }
+}
+
+/// Makes a step again of what stands in a file.
+type Restore = fn(&Settings, &Stored) -> Result<Arc<dyn Transform>>;
+
+/// All steps that can be read from a file, by their kind.
+const RESTORE: &[(&str, Restore)] = &[
+    ("standardize", |_, from| Ok(Arc::new(Standardize::restore(from)?))),
+    ("min_max", |_, from| Ok(Arc::new(MinMax::restore(from)?))),
+    ("pca", |_, from| Ok(Arc::new(Pca::restore(from)?))),
+    ("random_projection", |_, from| Ok(Arc::new(RandomProjection::restore(from)?))),
+    ("unit_rows", |settings, _| {
+        Ok(match &settings.get::<String>("precision")?[..] {
+            "f32" => Arc::new(UnitRows::<f32>::default()),
+            _ => Arc::new(UnitRows::<f64>::default()),
+        })
+    }),
+    ("smooth_images", |settings, _| {
+        let (height, width, sigma) =
+            (settings.get("height")?, settings.get("width")?, settings.get("sigma")?);
+        Ok(match &settings.get::<String>("precision")?[..] {
+            "f32" => Arc::new(SmoothImages::<f32>::new(height, width, sigma)?),
+            _ => Arc::new(SmoothImages::<f64>::new(height, width, sigma)?),
+        })
+    }),
+];
+
+/// The step of those settings, with its numbers.
+///
+/// # Errors
+/// [`Error::Data`] if there is no such step, or something of it is missing or wrong.
+pub fn restore(settings: &Settings, from: &Stored) -> Result<Arc<dyn Transform>> {
+    let known = RESTORE.iter().find(|(kind, _)| *kind == settings.kind());
+    let Some((_, restore)) = known else {
+        let kind = crate::text::printable(settings.kind());
+        return Err(Error::Data(format!("this version knows no preparation `{kind}`")));
+    };
+    restore(settings, from)
 }
 
 impl Transform for Standardize {
@@ -49,6 +101,12 @@ impl Transform for Standardize {
 
     fn apply(&self, data: &Dataset) -> Result<Dataset> {
         Standardize::apply(self, data)
+    }
+
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        to.put("mean", 1, self.mean().len(), self.mean());
+        to.put("std", 1, self.std().len(), self.std());
+        Ok(Settings::of("standardize"))
     }
 }
 
@@ -64,6 +122,12 @@ impl Transform for MinMax {
     fn apply(&self, data: &Dataset) -> Result<Dataset> {
         MinMax::apply(self, data)
     }
+
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        to.put("min", 1, self.min().len(), self.min());
+        to.put("max", 1, self.max().len(), self.max());
+        Ok(Settings::of("min_max"))
+    }
 }
 
 impl Transform for Pca {
@@ -78,6 +142,11 @@ impl Transform for Pca {
     fn apply(&self, data: &Dataset) -> Result<Dataset> {
         Pca::apply(self, data)
     }
+
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        Pca::store(self, to);
+        Ok(Settings::of("pca"))
+    }
 }
 
 impl Transform for RandomProjection {
@@ -91,6 +160,11 @@ impl Transform for RandomProjection {
 
     fn apply(&self, data: &Dataset) -> Result<Dataset> {
         RandomProjection::apply(self, data)
+    }
+
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        to.put("weights", self.outputs(), self.inputs(), self.weights());
+        Ok(Settings::of("random_projection"))
     }
 }
 
@@ -113,6 +187,11 @@ impl<T: Float> Transform for UnitRows<T> {
             normalize_rows(&mut rows, data.features());
         }
         data.with_features(Features::of(rows), data.features())
+    }
+
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        let _ = to;
+        Ok(Settings::of("unit_rows").with("precision", T::NAME))
     }
 }
 
@@ -155,6 +234,12 @@ impl<T: Float> Transform for SmoothImages<T> {
         smooth_images(&mut rows, self.height, self.width, self.sigma)?;
         data.with_features(Features::of(rows), data.features())
     }
+
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        let _ = to;
+        let size = Settings::of("smooth_images").with("height", self.height).with("width", self.width);
+        Ok(size.with("sigma", self.sigma).with("precision", T::NAME))
+    }
 }
 
 /// The mean and the spread of each target: a network learns (y − μ)/σ, and its predictions are put back to the
@@ -175,13 +260,23 @@ impl<T: Float> Transform for SmoothImages<T> {
 /// assert_eq!(predictions, [250.0]);
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TargetScale {
     mean: Vec<f64>,
     std: Vec<f64>,
 }
 
 impl TargetScale {
+    /// Whether it is one of that many targets, as one from a file may not be.
+    pub(crate) fn fits(&self, width: usize) -> bool {
+        let finite = |x: &f64| x.is_finite();
+        width > 0
+            && self.mean.len() == width
+            && self.std.len() == width
+            && self.mean.iter().all(finite)
+            && self.std.iter().all(|s| finite(s) && *s > 0.0)
+    }
+
     /// μ and σ of every target of `train`.
     ///
     /// # Errors

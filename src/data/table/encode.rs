@@ -1,9 +1,10 @@
 //! A table made into a data set, by a schema.
 
+use std::io::Read;
 use std::path::Path;
 
 use super::names::quoted;
-use super::read::read_file;
+use super::read::{read_file, read_stream};
 use super::schema::{Code, Feature, Target, TargetKind, used_rows};
 use super::{Column, MISSING, ReadOptions, Schema, Table, Values};
 use crate::data::Dataset;
@@ -24,12 +25,24 @@ impl Schema {
     /// # Errors
     /// As [`Table::read`] and [`encode`](Self::encode).
     pub fn read(&self, path: impl AsRef<Path>, options: &ReadOptions) -> Result<Encoded> {
+        self.encode(&read_file(path.as_ref(), options, &self.text_columns(), || ())?)
+    }
+
+    /// The same from a stream; `name` stands for it in messages.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn from_reader(&self, reader: impl Read, name: &str, options: &ReadOptions) -> Result<Encoded> {
+        self.encode(&read_stream(reader, name, options, &self.text_columns())?)
+    }
+
+    fn text_columns(&self) -> Vec<&str> {
         let texts = self.features.iter().filter(|feature| matches!(feature.code, Code::Texts { .. }));
         let mut texts: Vec<&str> = texts.map(|feature| feature.column.as_str()).collect();
         if let Some(Target { column, kind: TargetKind::Texts(_) }) = &self.target {
             texts.push(column);
         }
-        self.encode(&read_file(path.as_ref(), options, &texts, || ())?)
+        texts
     }
 
     /// A schema that was written by hand, or changed in its file, may be none.

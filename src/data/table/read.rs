@@ -88,7 +88,7 @@ fn changed(before: &Metadata, after: &Metadata) -> bool {
     before.len() != after.len() || modified(before) != modified(after)
 }
 
-fn read_stream(
+pub(super) fn read_stream(
     mut reader: impl Read,
     name: &str,
     options: &ReadOptions,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
+use super::expansion;
 use super::functions::Kernel;
 use super::gram::{check_kernel, cross_block, gram_diagonal, gram_lower};
 use super::machine::KernelMachine;
@@ -13,6 +14,7 @@ use super::targets::{Scales, check_targets};
 use crate::linalg::threads::join;
 use crate::linalg::{Cholesky, Mat, gemm};
 use crate::metrics::SeenClasses;
+use crate::store::{Settings, Store};
 use crate::{Error, Float, Result};
 
 /// f(x) = Σᵢ αᵢ·k(x, xᵢ) with (K + nλI)·α = Y: the minimum of 1/n·Σ(f(xᵢ) − yᵢ)² + λ‖f‖² over the
@@ -182,6 +184,11 @@ impl<T: Float> KernelMachine<T> for KernelRidge<T> {
 
     fn width(&self) -> usize {
         self.x.len()
+    }
+
+    /// As an [expansion](super::Expansion) on the samples: the matrix is not kept.
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        expansion::store(&KernelMachine::name(self), &*self.kernel, &self.x, &self.alpha, to)
     }
 
     fn predict_block(&self, x: Rows<'_, T>, out: &mut [T]) {

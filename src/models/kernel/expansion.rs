@@ -5,11 +5,12 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use super::exact::expand;
-use super::functions::Kernel;
+use super::functions::{Kernel, kernels};
 use super::machine::KernelMachine;
 use super::samples::{Rows, Samples};
-use crate::Float;
 use crate::metrics::SeenClasses;
+use crate::store::{Settings, Store, Stored};
+use crate::{Error, Float, Result};
 
 /// f(x) = Σⱼ αⱼ·k(x, cⱼ): what remains of every fit but the one by random features.
 #[derive(Clone, Debug)]
@@ -81,7 +82,52 @@ impl<T: Float> KernelMachine<T> for Expansion<T> {
         self.centres.len()
     }
 
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        store(&self.name, &*self.kernel, &self.centres, &self.alpha, to)
+    }
+
     fn predict_block(&self, x: Rows<'_, T>, out: &mut [T]) {
         expand(self.kernel.as_ref(), x, self.centres.rows(), &self.alpha, out);
+    }
+}
+
+/// What a file holds of Σⱼ αⱼ·k(x, cⱼ). Which classes occurred in training is known to the [task](crate::models::Task).
+pub(super) fn store<T: Float>(
+    name: &str,
+    kernel: &dyn Kernel<T>,
+    centres: &Samples<T>,
+    alpha: &DMatrix<T>,
+    to: &mut Store,
+) -> Result<Settings> {
+    let Some((known, settings)) = kernel.settings() else {
+        return Err(Error::Data(format!(
+            "{name} cannot be saved: its kernel is not in the table of kernels"
+        )));
+    };
+    to.put("centres", centres.len(), centres.features(), centres.rows().values);
+    to.put_matrix("alpha", alpha);
+    let settings =
+        Settings::of("expansion").with("name", name).with("kernel", known).with("settings", settings);
+    Ok(settings.with("precision", T::NAME))
+}
+
+impl<T: Float> Expansion<T> {
+    /// What a file holds of it; see [`store`].
+    pub(crate) fn restore(settings: &Settings, from: &Stored) -> Result<Self> {
+        let kernel: String = settings.get("kernel")?;
+        let Some(entry) = kernels::<T>().into_iter().find(|entry| entry.name == kernel) else {
+            let kernel = crate::text::printable(&kernel);
+            return Err(Error::Data(format!("this version knows no kernel `{kernel}`")));
+        };
+        let kernel = (entry.build)(&settings.get("settings")?)?;
+        let centres = from.matrix("centres")?;
+        let (rows, features) = centres.shape();
+        let centres = Samples::new(centres.into_vec(), features)?;
+        let alpha = from.matrix::<T>("alpha")?;
+        if alpha.nrows() != rows {
+            let why = format!("{rows} centres, but {} rows of α in the file", alpha.nrows());
+            return Err(Error::Data(why));
+        }
+        Ok(Expansion::new(settings.get("name")?, kernel, centres, alpha.to_dmatrix()))
     }
 }

@@ -13,6 +13,7 @@ use crate::linalg::{Mat, gemm, norm_squared};
 use crate::metrics::SeenClasses;
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::settings::{Range, check};
+use crate::store::{Settings, Store, Stored};
 use crate::{Error, Float, Result};
 
 /// Ridge regression on z(x) = √(1/F)·[cos ω₁ᵀx, …, cos ω_Fᵀx, sin ω₁ᵀx, …, sin ω_Fᵀx] with ωⱼ ~ N(0, 2γI).
@@ -38,6 +39,23 @@ pub struct FourierRidge<T: Float> {
 }
 
 impl<T: Float> FourierRidge<T> {
+    /// What a file holds of it.
+    pub(crate) fn restore(settings: &Settings, from: &Stored) -> Result<Self> {
+        let frequencies = from.matrix::<T>("frequencies")?;
+        let (f, inputs) = frequencies.shape();
+        let weights = from.matrix::<T>("weights")?;
+        if f == 0 || inputs == 0 || weights.nrows() != 2 * f {
+            let why =
+                format!("{f} frequencies of {inputs} features, but {} weights in the file", weights.nrows());
+            return Err(Error::Data(why));
+        }
+        let centred: bool = settings.get("centred")?;
+        let centre = if centred { from.shaped("centre", 1, inputs)?.into_vec() } else { Vec::new() };
+        let seen = SeenClasses::all(weights.ncols());
+        let (name, weights) = (settings.get("name")?, weights.to_dmatrix());
+        Ok(FourierRidge { name, frequencies: frequencies.into_vec(), centre, inputs, weights, seen })
+    }
+
     /// Fits with `frequencies` = F pairs of features. Takes 2·nF² multiply-adds and 4F² numbers of memory.
     ///
     /// # Errors
@@ -168,6 +186,18 @@ impl<T: Float> KernelMachine<T> for FourierRidge<T> {
 
     fn width(&self) -> usize {
         self.weights.nrows()
+    }
+
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        let (f, d) = (self.frequencies.len() / self.inputs, self.inputs);
+        to.put("frequencies", f, d, &self.frequencies);
+        to.put_matrix("weights", &self.weights);
+        if !self.centre.is_empty() {
+            to.put("centre", 1, d, &self.centre);
+        }
+        let settings =
+            Settings::of("fourier").with("name", &self.name).with("centred", !self.centre.is_empty());
+        Ok(settings.with("precision", T::NAME))
     }
 
     fn predict_block(&self, x: Rows<'_, T>, out: &mut [T]) {

@@ -3,8 +3,9 @@
 use nalgebra::DMatrix;
 
 use super::samples::{Rows, Samples};
-use crate::Float;
 use crate::metrics::SeenClasses;
+use crate::store::{Settings, Store};
+use crate::{Error, Float, Result};
 
 /// Kernel values, or features, that a prediction holds at a time.
 const NUMBERS: usize = 4 << 20;
@@ -29,6 +30,15 @@ pub trait KernelMachine<T: Float>: Send + Sync {
 
     /// Predictions for `x` into `out`, row-major, in one go.
     fn predict_block(&self, x: Rows<'_, T>, out: &mut [T]);
+
+    /// What it is, for a file; its numbers go to `to`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if it cannot be saved, as by default.
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        let _ = to;
+        Err(Error::Data(format!("{} cannot be saved", self.name())))
+    }
 
     /// How many samples [`predict`](Self::predict) takes at a time. Those who hand it blocks of this many
     /// have the bits that it finds for all samples at once.

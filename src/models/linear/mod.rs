@@ -23,6 +23,7 @@ use nalgebra::{DMatrix, RowDVector};
 
 use crate::data::Dataset;
 use crate::linalg::{Mat, gemm};
+use crate::store::{Settings, Store, Stored};
 use crate::{Error, Result};
 
 /// Samples that are copied at a time where a whole dataset is looked at.
@@ -65,6 +66,26 @@ pub struct LinearRegression {
 }
 
 impl LinearRegression {
+    pub(crate) fn store(&self, to: &mut Store) -> Settings {
+        to.put_matrix("weights", &self.weights);
+        to.put("intercept", 1, self.intercept.len(), self.intercept.as_slice());
+        Settings::of("linear").with("names", &self.names)
+    }
+
+    /// What a file holds of it.
+    pub(crate) fn restore(settings: &Settings, from: &Stored) -> Result<Self> {
+        let weights = from.matrix::<f64>("weights")?;
+        let (features, targets) = weights.shape();
+        let intercept = RowDVector::from_vec(from.shaped("intercept", 1, targets)?.into_vec());
+        let names: Option<Vec<String>> = settings.get("names")?;
+        if features == 0 || targets == 0 || names.as_ref().is_some_and(|names| names.len() != features) {
+            return Err(Error::Data(format!(
+                "weights of {features}×{targets} in the file do not fit their names"
+            )));
+        }
+        Ok(LinearRegression { weights: weights.to_dmatrix(), intercept, names })
+    }
+
     /// Fits the n×t targets `y` to the n×d features `x`, a sample a row.
     ///
     /// # Errors

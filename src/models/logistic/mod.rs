@@ -17,6 +17,7 @@ use crate::metrics::SeenClasses;
 use crate::metrics::argmax;
 use crate::nn::loss::Link;
 use crate::settings::{Range, check};
+use crate::store::{Settings, Store, Stored};
 use crate::{Error, Result};
 use problem::Problem;
 
@@ -124,6 +125,28 @@ pub struct Derivatives {
 }
 
 impl LogisticRegression {
+    pub(crate) fn store(&self, to: &mut Store) -> Settings {
+        to.put_matrix("theta", &self.theta);
+        Settings::of("logistic").with("scheme", self.scheme.to_string()).with("steps", self.steps)
+    }
+
+    /// What a file holds of it, for that many classes.
+    pub(crate) fn restore(settings: &Settings, from: &Stored, classes: usize) -> Result<Self> {
+        let (name, theta) = (settings.get::<String>("scheme")?, from.matrix::<f64>("theta")?);
+        let known = [Scheme::Binary, Scheme::OneVsRest, Scheme::Multinomial];
+        let Some(scheme) = known.into_iter().find(|scheme| scheme.to_string() == name) else {
+            let name = crate::text::printable(&name);
+            return Err(Error::Data(format!("this version knows no logistic regression `{name}`")));
+        };
+        let columns = if scheme == Scheme::Binary { 1 } else { classes };
+        if theta.nrows() < 2 || theta.ncols() != columns {
+            let (rows, found) = theta.shape();
+            let why = format!("parameters of {rows}×{found} in the file do not fit {classes} classes");
+            return Err(Error::Data(why));
+        }
+        Ok(LogisticRegression { scheme, classes, theta: theta.to_dmatrix(), steps: settings.get("steps")? })
+    }
+
     /// Fits by Newton's method, that is iteratively reweighted least squares, with damped steps: to the
     /// optimum, as good as rounding allows.
     ///

@@ -5,6 +5,7 @@ mod builder;
 pub use builder::NetworkBuilder;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::pool::Pool;
@@ -13,10 +14,12 @@ use super::predictor::errors;
 use super::{Inputs, Predictor, Task};
 use crate::data::preprocess::TargetScale;
 use crate::metrics::{Evaluation, SeenClasses};
-use crate::nn::loss::Loss;
+use crate::nn::loss::{self, Loss};
+use crate::nn::restore::sequential;
 use crate::nn::{Module, ModuleExt, Sequential, Summary};
-use crate::optim::Optimizer;
-use crate::tape::Tape;
+use crate::optim::{Adam, Optimizer};
+use crate::store::{Settings, Store, Stored};
+use crate::tape::{Param, Tape};
 use crate::train::{self, FitOptions, History, Observer};
 use crate::{Dataset, Error, Float, Matrix, Result};
 
@@ -134,6 +137,51 @@ impl<T: Float> Network<T> {
         if let Task::Values { scale, .. } = &self.task { scale.as_ref() } else { None }
     }
 
+    /// What a file holds of it.
+    pub(crate) fn restore(settings: &Settings, from: &Stored, inputs: Inputs, task: Task) -> Result<Self> {
+        let mut tape = Tape::default();
+        let width = inputs.prepared_width()?;
+        let (module, outputs) = sequential(&mut tape, &settings.get("module")?, from, width)?;
+        if outputs != task.outputs() {
+            let why =
+                format!("the network gives {outputs} numbers for a sample, but {} are told", task.outputs());
+            return Err(Error::Data(why));
+        }
+        module.name_parameters(&mut tape);
+        Ok(Network {
+            module,
+            tape,
+            loss: loss::restore(&settings.get("loss")?)?,
+            optimizer: Optimizer::new(Adam::default(), 1e-3)?,
+            inputs,
+            task,
+            trained: true,
+            epochs: settings.get("epochs")?,
+            pool: Pool::default(),
+        })
+    }
+
+    /// Reads the parameters and buffers of a [saved](crate::models::save) network into this one, by name: the way in
+    /// for a network with modules of one's own, which is made first.
+    ///
+    /// # Errors
+    /// As [`Stored::open`]; [`Error::Data`] if one is missing in the file, or has another shape or type of numbers. Then
+    /// nothing has been changed.
+    pub fn load_parameters(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let (from, _) = Stored::open::<serde::de::IgnoredAny>(path)?;
+        let named = self.module.named_parameters();
+        let read = |(name, param): &(String, Param)| {
+            let shape = self.tape.param_shape(*param);
+            from.shaped::<T>(name, shape.rows, shape.cols)
+        };
+        let values = named.iter().map(read).collect::<Result<Vec<_>>>()?;
+        self.pool = Pool::default();
+        for ((_, param), values) in named.iter().zip(values) {
+            self.tape.set_param(*param, values.as_slice());
+        }
+        Ok(())
+    }
+
     /// The module itself.
     pub fn module(&self) -> &Sequential<T> {
         &self.module
@@ -209,6 +257,24 @@ impl<T: Float> Predictor for Network<T> {
             return Err(Error::NonFinite(format!("row {row}: output {output} of the network is {value}")));
         }
         Ok(Matrix::new(numbers.iter().map(|x| x.to_f64()).collect(), prepared.len(), cols))
+    }
+
+    /// The optimizer is not kept: what is read can be used, and trained anew.
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        let own = |what: &str, name: &str| {
+            Error::Data(format!(
+                "the {what} `{name}` is not of this crate, and a file cannot tell how to make it again"
+            ))
+        };
+        let module = self.module.store().ok_or_else(|| own("network", &self.module.describe()))?;
+        let loss = self.loss.store().ok_or_else(|| own("loss", self.loss.name()))?;
+        for (name, param) in self.module.named_parameters() {
+            let (shape, values) = (self.tape.param_shape(param), self.tape.value_slice(param.var()));
+            to.put(&name, shape.rows, shape.cols, values);
+        }
+        let settings =
+            Settings::of("network").with("precision", T::NAME).with("module", module).with("loss", loss);
+        Ok(settings.with("optimizer", self.optimizer.to_string()).with("epochs", self.epochs))
     }
 
     /// The loss is the network's own, on the scale on which it learns; errors of values are on the targets' own.

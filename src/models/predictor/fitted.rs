@@ -6,6 +6,7 @@ use crate::models::LogisticRegression;
 use crate::models::kernel::{KernelMachine, Samples};
 use crate::models::linear::LinearRegression;
 use crate::nn::loss::Link;
+use crate::store::{Settings, Store};
 use crate::{Dataset, Float, Matrix, Result};
 
 /// A map from prepared samples to scores or values: what a family of models brings, and all else is
@@ -22,6 +23,15 @@ pub trait Scores: Send + Sync {
     /// # Errors
     /// [`Error::Data`](crate::Error::Data) if the samples have another number of features.
     fn scores(&self, data: &Dataset) -> Result<Matrix<f64>>;
+
+    /// What it is, for a file; its numbers go to `to`.
+    ///
+    /// # Errors
+    /// [`Error::Data`](crate::Error::Data) if it cannot be saved, as by default.
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        let _ = to;
+        Err(crate::Error::Data(format!("{} cannot be saved", self.describe())))
+    }
 
     /// How many samples it takes at a time, if it matters: [`Predictor::block`].
     fn block(&self) -> Option<usize> {
@@ -69,6 +79,12 @@ impl<M: Scores> Fitted<M> {
     pub fn regressor(model: M, inputs: Inputs, train: &Dataset) -> Result<Fitted<M>> {
         let task = Task::of(train, Link::Identity)?;
         Fitted { model, inputs, task }.tried(train)
+    }
+
+    /// Of what stood in a file.
+    pub(crate) fn restored(model: M, inputs: Inputs, task: Task) -> Result<Fitted<M>> {
+        let zeros = inputs.zeros()?;
+        Fitted { model, inputs, task }.tried(&zeros)
     }
 
     /// An error if the model takes other features, or gives other outputs, than it should: it is asked for a sample.
@@ -126,6 +142,10 @@ impl<M: Scores> Predictor for Fitted<M> {
         self.model.scores(prepared)
     }
 
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        self.model.store(to)
+    }
+
     fn block(&self) -> usize {
         self.model.block().unwrap_or_else(|| usual_block(&self.inputs))
     }
@@ -148,6 +168,10 @@ impl Scores for LogisticRegression {
     fn scores(&self, data: &Dataset) -> Result<Matrix<f64>> {
         Ok(Matrix::from(&self.logits(&data.try_to_matrix()?)?))
     }
+
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        Ok(LogisticRegression::store(self, to))
+    }
 }
 
 impl Scores for LinearRegression {
@@ -161,6 +185,10 @@ impl Scores for LinearRegression {
 
     fn scores(&self, data: &Dataset) -> Result<Matrix<f64>> {
         Ok(Matrix::from(&self.predict(&data.try_to_matrix()?)?))
+    }
+
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        Ok(LinearRegression::store(self, to))
     }
 }
 
@@ -187,5 +215,9 @@ impl<T: Float> Scores for Box<dyn KernelMachine<T>> {
     /// Blocks of this many have the bits of all samples at once.
     fn block(&self) -> Option<usize> {
         Some(KernelMachine::block(&**self))
+    }
+
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        KernelMachine::store(&**self, to)
     }
 }

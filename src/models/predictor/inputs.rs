@@ -5,7 +5,8 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use crate::data::Features;
-use crate::data::preprocess::{MinMax, Pca, Standardize, Transform};
+use crate::data::preprocess::{MinMax, Pca, Standardize, Transform, restore};
+use crate::store::{Settings, Store, Stored};
 use crate::{Dataset, Error, Float, Matrix, MatrixRef, Result};
 
 /// What goes into a model: the number and names of the features as they come, and the fitted steps of
@@ -66,6 +67,46 @@ impl Inputs {
     pub fn pca(self, train: &Dataset, k: usize) -> Result<Inputs> {
         let step = Pca::fit(&self.prepare(train)?, k)?;
         Ok(self.then(step))
+    }
+
+    /// What a file holds of it: the numbers of step i under `preparation.i`.
+    pub(crate) fn store(&self, to: &mut Store) -> Result<Settings> {
+        let step = |(i, step): (usize, &Arc<dyn Transform>)| {
+            to.within("preparation", |to| to.within(&i.to_string(), |to| step.store(to)))
+        };
+        let steps = self.steps.iter().enumerate().map(step).collect::<Result<Vec<_>>>()?;
+        let settings = Settings::of("inputs").with("features", self.features).with("names", &self.names);
+        Ok(settings.with("steps", steps))
+    }
+
+    /// The inverse.
+    pub(crate) fn restore(settings: &Settings, from: &Stored) -> Result<Inputs> {
+        let (features, names) = (settings.get("features")?, settings.get::<Option<Vec<String>>>("names")?);
+        // Every feature has a number of its own somewhere in the file.
+        if features == 0
+            || features > from.numbers()
+            || names.as_ref().is_some_and(|names| names.len() != features)
+        {
+            return Err(Error::Data(format!("{features} features in the file do not fit the rest of it")));
+        }
+        let mut inputs = Inputs { features, names, steps: Vec::new() };
+        for (i, step) in settings.get::<Vec<Settings>>("steps")?.iter().enumerate() {
+            inputs.steps.push(restore(step, &from.part("preparation").part(&i.to_string()))?);
+        }
+        Ok(inputs)
+    }
+
+    /// How many features the model itself gets.
+    ///
+    /// # Errors
+    /// As [`prepare`](Self::prepare): a sample of zeros is prepared.
+    pub(crate) fn prepared_width(&self) -> Result<usize> {
+        Ok(self.prepare(&self.zeros()?)?.features())
+    }
+
+    /// A sample of zeros.
+    pub(crate) fn zeros(&self) -> Result<Dataset> {
+        Dataset::new(crate::memory::filled(self.features, 0.0, "a sample")?, self.features)
     }
 
     /// How many features come in.

@@ -12,6 +12,7 @@ pub use task::Task;
 
 use crate::memory::with_room;
 use crate::metrics::Evaluation;
+use crate::store::{Settings, Store};
 use crate::{Dataset, Error, Matrix, Result};
 
 /// Most samples that are prepared at a time, and most numbers: of wide samples, what is prepared takes many times
@@ -93,6 +94,15 @@ pub trait Predictor: Send + Sync {
     /// # Errors
     /// [`Error::Data`] if the samples do not fit; [`Error::NonFinite`] where an output leaves the range.
     fn outputs(&self, prepared: &Dataset) -> Result<Matrix<f64>>;
+
+    /// What the model itself is, for a file; its numbers go to `to`. All else is saved for every family alike.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if it cannot be saved, as by default.
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        let _ = to;
+        Err(Error::Data(format!("{} cannot be saved", self.describe())))
+    }
 
     /// How many samples [`scores`](Self::scores) prepares and hands to [`outputs`](Self::outputs) at a time.
     fn block(&self) -> usize {

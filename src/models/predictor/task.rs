@@ -1,12 +1,15 @@
 //! What a model has learnt to tell.
 
+use serde::{Deserialize, Serialize};
+
 use crate::data::preprocess::TargetScale;
 use crate::metrics::SeenClasses;
 use crate::nn::loss::Link;
 use crate::{Dataset, Error, Matrix, Result};
 
 /// What a model has learnt to tell: classes, or values.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Task {
     /// Classes by their scores.
     Classes {
@@ -44,6 +47,26 @@ impl Task {
         };
         let names = (0..train.classes()).map(|class| train.class_name(class).into_owned()).collect();
         Ok(Task::Classes { names, seen: SeenClasses::of_labels(labels, train.classes())?, link })
+    }
+
+    /// An error if it does not fit together, as in a file that was changed.
+    pub(crate) fn checked(self) -> Result<Task> {
+        let (names, width) = (self.class_names().len(), self.outputs());
+        let good = match &self {
+            Task::Classes { seen, link, .. } => {
+                names > 0
+                    && seen.classes() == names
+                    && link.classifies()
+                    && (*link != Link::Binary || names == 2)
+            }
+            Task::Values { scale: Some(scale), .. } => scale.fits(width),
+            Task::Values { scale: None, .. } => width > 0,
+        };
+        if good {
+            Ok(self)
+        } else {
+            Err(Error::Data("what the file says that the model tells does not fit together".into()))
+        }
     }
 
     /// Number of classes; 0 where values are told.

@@ -3,6 +3,7 @@
 use super::one_vs_rest::binary_mean;
 use super::{Batch, Link, Loss, class_labels};
 use crate::data::Dataset;
+use crate::store::Settings;
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -30,5 +31,9 @@ impl<T: Float> Loss<T> for BinaryCrossEntropy {
 
     fn link(&self) -> Link {
         Link::Binary
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(Settings::of("binary_cross_entropy"))
     }
 }

@@ -3,6 +3,7 @@
 use super::{Batch, Link, Loss, class_labels};
 use crate::data::Dataset;
 use crate::settings::{self, Range};
+use crate::store::Settings;
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -27,6 +28,15 @@ impl Default for CrossEntropy {
 }
 
 impl CrossEntropy {
+    /// What a file holds of it.
+    pub(super) fn restore(settings: &Settings) -> Result<Self> {
+        let loss = CrossEntropy::default().with_smoothing(settings.get("smoothing")?)?;
+        match settings.get("class_weights")? {
+            Some(weights) => loss.with_class_weights(weights),
+            None => Ok(loss),
+        }
+    }
+
     /// With ε, the probability that is taken from the true class and spread evenly over all.
     ///
     /// # Errors
@@ -125,5 +135,13 @@ impl<T: Float> Loss<T> for CrossEntropy {
 
     fn weight(&self, batch: &Batch<'_>) -> f64 {
         if self.class_weights.is_none() { batch.total_weight() } else { batch.total(self.of_classes(batch)) }
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(
+            Settings::of("cross_entropy")
+                .with("smoothing", self.smoothing)
+                .with("class_weights", &self.class_weights),
+        )
     }
 }

@@ -3,6 +3,7 @@
 use super::{Batch, Link, Loss, class_labels};
 use crate::data::Dataset;
 use crate::settings::{self, Range};
+use crate::store::Settings;
 use crate::tape::{Tape, Var};
 use crate::{Float, Result};
 
@@ -58,5 +59,9 @@ impl<T: Float> Loss<T> for Focal {
 
     fn link(&self) -> Link {
         Link::Softmax
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(Settings::of("focal").with("gamma", self.gamma))
     }
 }

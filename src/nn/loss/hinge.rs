@@ -3,6 +3,7 @@
 use super::{Batch, Link, Loss, class_labels};
 use crate::data::Dataset;
 use crate::ops::Op;
+use crate::store::Settings;
 use crate::tape::{Tape, Var};
 use crate::{Float, Result};
 
@@ -36,5 +37,9 @@ impl<T: Float> Loss<T> for Hinge {
 
     fn link(&self) -> Link {
         Link::Scores
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(Settings::of("hinge"))
     }
 }

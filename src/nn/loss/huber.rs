@@ -3,6 +3,7 @@
 use super::{Batch, Link, Loss, real_targets};
 use crate::data::Dataset;
 use crate::settings::{self, Range};
+use crate::store::Settings;
 use crate::tape::{Tape, Var};
 use crate::{Float, Result};
 
@@ -50,5 +51,9 @@ impl<T: Float> Loss<T> for Huber {
 
     fn link(&self) -> Link {
         Link::Identity
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(Settings::of("huber").with("delta", self.delta))
     }
 }

@@ -25,8 +25,11 @@ pub use squared::MeanSquaredError;
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::data::Dataset;
 use crate::metrics::SeenClasses;
+use crate::store::Settings;
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -93,6 +96,38 @@ pub trait Loss<T: Float>: Send + Sync {
     fn weight(&self, batch: &Batch<'_>) -> f64 {
         batch.total_weight()
     }
+
+    /// What it is and how it was set, for a file. `None`, by default, for a loss of your own.
+    fn store(&self) -> Option<Settings> {
+        None
+    }
+}
+
+/// Makes a loss again of what stands in a file.
+type Restore<T> = fn(&Settings) -> Result<Arc<dyn Loss<T>>>;
+
+/// The loss of those settings.
+///
+/// # Errors
+/// [`Error::Data`] if there is no such loss, or a setting of it is missing or out of its range.
+pub(crate) fn restore<T: Float>(settings: &Settings) -> Result<Arc<dyn Loss<T>>> {
+    let table: [(&str, Restore<T>); 8] = [
+        ("cross_entropy", |settings| Ok(Arc::new(CrossEntropy::restore(settings)?))),
+        ("binary_cross_entropy", |_| Ok(Arc::new(BinaryCrossEntropy))),
+        ("one_vs_rest", |_| Ok(Arc::new(OneVsRest))),
+        ("focal", |settings| Ok(Arc::new(Focal::new(settings.get("gamma")?)?))),
+        ("hinge", |_| Ok(Arc::new(Hinge))),
+        ("squared_error", |_| Ok(Arc::new(MeanSquaredError))),
+        ("absolute_error", |_| Ok(Arc::new(MeanAbsoluteError))),
+        ("huber", |settings| Ok(Arc::new(Huber::new(settings.get("delta")?)?))),
+    ];
+    match table.into_iter().find(|(kind, _)| *kind == settings.kind()) {
+        Some((_, restore)) => restore(settings),
+        None => Err(Error::Data(format!(
+            "this version knows no loss `{}`",
+            crate::text::printable(settings.kind())
+        ))),
+    }
 }
 
 /// A loss that is known at run time only.
@@ -116,10 +151,15 @@ impl<T: Float, L: Loss<T> + ?Sized> Loss<T> for Arc<L> {
     fn weight(&self, batch: &Batch<'_>) -> f64 {
         (**self).weight(batch)
     }
+
+    fn store(&self) -> Option<Settings> {
+        (**self).store()
+    }
 }
 
 /// How the numbers that a module gives for a sample are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Link {
     /// A logit for each class; the softmax of the row are the probabilities.
     Softmax,

@@ -2,6 +2,7 @@
 
 use super::{Batch, Link, Loss, class_labels};
 use crate::data::Dataset;
+use crate::store::Settings;
 use crate::tape::{Tape, Var};
 use crate::{Float, Result};
 
@@ -29,6 +30,10 @@ impl<T: Float> Loss<T> for OneVsRest {
 
     fn link(&self) -> Link {
         Link::Sigmoid
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(Settings::of("one_vs_rest"))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Batch, Link, Loss, real_targets};
 use crate::data::Dataset;
+use crate::store::Settings;
 use crate::tape::{Tape, Var};
 use crate::{Float, Result};
 
@@ -29,5 +30,9 @@ impl<T: Float> Loss<T> for MeanSquaredError {
 
     fn link(&self) -> Link {
         Link::Identity
+    }
+
+    fn store(&self) -> Option<Settings> {
+        Some(Settings::of("squared_error"))
     }
 }

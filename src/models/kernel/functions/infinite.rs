@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
+use super::KernelSettings;
 use crate::linalg::simd::{any, vectorize};
 use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
@@ -19,7 +22,8 @@ use crate::{Error, Float, Result};
 /// with s = √(ab − c²) and θ the angle of the point (c, s): the arc-cosine kernels of degree 1 and 0 (Cho
 /// and Saul, "Kernel methods for deep learning", 2009), and those of Williams, "Computing with infinite
 /// networks" (1997).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Nonlinearity {
     /// max(x, 0).
     Relu,
@@ -79,6 +83,18 @@ pub struct InfiniteNetwork {
 const MOST_LAYERS: usize = 1024;
 
 impl InfiniteNetwork {
+    /// As settings of a kernel.
+    pub(super) fn settings(&self) -> KernelSettings {
+        KernelSettings {
+            gamma: self.input_scale,
+            depth: self.depth,
+            nonlinearity: self.nonlinearity,
+            weight_variance: self.weight_variance,
+            bias_variance: self.bias_variance,
+            ..KernelSettings::default()
+        }
+    }
+
     /// With `depth` hidden layers, γ = `input_scale` > 0, σ_w² = 2 and σ_b² = 0.
     ///
     /// # Errors

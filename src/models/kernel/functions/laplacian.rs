@@ -1,6 +1,6 @@
 //! The Laplacian kernel.
 
-use super::{Kernel, Pairwise};
+use super::{Kernel, KernelSettings, Pairwise};
 use crate::settings::{Range, check, shown};
 use crate::{Float, Result};
 
@@ -43,5 +43,9 @@ impl<T: Float> Kernel<T> for Laplacian {
     fn apply(&self, values: &mut [T], _: T, _: &[T]) {
         let gamma = T::of(self.gamma);
         values.iter_mut().for_each(|v| *v = (-gamma * *v).exp());
+    }
+
+    fn settings(&self) -> Option<(&'static str, KernelSettings)> {
+        Some(("laplacian", KernelSettings { gamma: self.gamma, ..KernelSettings::default() }))
     }
 }

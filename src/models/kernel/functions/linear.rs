@@ -1,6 +1,6 @@
 //! The linear kernel.
 
-use super::{Kernel, Pairwise};
+use super::{Kernel, KernelSettings, Pairwise};
 use crate::Float;
 
 /// k(x, y) = ⟨x, y⟩: ridge regression without intercept, in its dual form.
@@ -17,4 +17,8 @@ impl<T: Float> Kernel<T> for LinearKernel {
     }
 
     fn apply(&self, _: &mut [T], _: T, _: &[T]) {}
+
+    fn settings(&self) -> Option<(&'static str, KernelSettings)> {
+        Some(("linear", KernelSettings::default()))
+    }
 }

@@ -1,6 +1,6 @@
 //! The Matérn kernel of smoothness 3/2.
 
-use super::{Kernel, Pairwise, check_length_scale};
+use super::{Kernel, KernelSettings, Pairwise, check_length_scale};
 use crate::settings::{Range, check, shown};
 use crate::{Float, Result};
 
@@ -48,5 +48,9 @@ impl<T: Float> Kernel<T> for Matern32 {
             let fall = (-s).exp();
             *v = if fall == T::ZERO { T::ZERO } else { (T::ONE + s) * fall };
         }
+    }
+
+    fn settings(&self) -> Option<(&'static str, KernelSettings)> {
+        Some(("matern32", KernelSettings { length_scale: self.length_scale, ..KernelSettings::default() }))
     }
 }

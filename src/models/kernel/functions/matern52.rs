@@ -1,6 +1,6 @@
 //! The Matérn kernel of smoothness 5/2.
 
-use super::{Kernel, Pairwise, check_length_scale};
+use super::{Kernel, KernelSettings, Pairwise, check_length_scale};
 use crate::settings::{Range, check, shown};
 use crate::{Float, Result};
 
@@ -49,5 +49,9 @@ impl<T: Float> Kernel<T> for Matern52 {
             let fall = (-s).exp();
             *v = if fall == T::ZERO { T::ZERO } else { (T::ONE + s + third * s * s) * fall };
         }
+    }
+
+    fn settings(&self) -> Option<(&'static str, KernelSettings)> {
+        Some(("matern52", KernelSettings { length_scale: self.length_scale, ..KernelSettings::default() }))
     }
 }

@@ -13,6 +13,8 @@ mod rbf;
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 pub use infinite::{InfiniteNetwork, Nonlinearity};
 pub use laplacian::Laplacian;
 pub use linear::LinearKernel;
@@ -54,10 +56,16 @@ pub trait Kernel<T: Float>: Debug + Send + Sync {
     fn gaussian_gamma(&self) -> Option<f64> {
         None
     }
+
+    /// Its name in the table of [kernels], and the settings that make it again: what a file holds of it. `None`, by
+    /// default, for one that is not in the table.
+    fn settings(&self) -> Option<(&'static str, KernelSettings)> {
+        None
+    }
 }
 
 /// Settings of all kernels; each takes those in its formula.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KernelSettings {
     /// γ > 0.
     pub gamma: f64,

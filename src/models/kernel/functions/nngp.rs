@@ -1,6 +1,6 @@
 //! The kernel of an infinite network at initialization.
 
-use super::{InfiniteNetwork, Kernel, Pairwise};
+use super::{InfiniteNetwork, Kernel, KernelSettings, Pairwise};
 use crate::{Float, Result};
 
 /// k(x, y) = K_L, the covariance of the outputs of an [`InfiniteNetwork`] over its random weights: the
@@ -27,5 +27,9 @@ impl<T: Float> Kernel<T> for Nngp {
 
     fn apply(&self, values: &mut [T], x_norm: T, y_norms: &[T]) {
         self.0.apply::<T, false>(values, x_norm, y_norms);
+    }
+
+    fn settings(&self) -> Option<(&'static str, KernelSettings)> {
+        Some(("nngp", self.0.settings()))
     }
 }

@@ -1,6 +1,6 @@
 //! The neural tangent kernel of an infinite network.
 
-use super::{InfiniteNetwork, Kernel, Pairwise};
+use super::{InfiniteNetwork, Kernel, KernelSettings, Pairwise};
 use crate::{Float, Result};
 
 /// k(x, y) = Θ_L, the limit of Σ_p ∂f(x)/∂θ_p·∂f(y)/∂θ_p for an [`InfiniteNetwork`]: gradient descent on the
@@ -28,5 +28,9 @@ impl<T: Float> Kernel<T> for Ntk {
 
     fn apply(&self, values: &mut [T], x_norm: T, y_norms: &[T]) {
         self.0.apply::<T, true>(values, x_norm, y_norms);
+    }
+
+    fn settings(&self) -> Option<(&'static str, KernelSettings)> {
+        Some(("ntk", self.0.settings()))
     }
 }

@@ -1,6 +1,6 @@
 //! The polynomial kernel.
 
-use super::{Kernel, Pairwise};
+use super::{Kernel, KernelSettings, Pairwise};
 use crate::settings::{Range, check, shown};
 use crate::{Error, Float, Result};
 
@@ -45,5 +45,17 @@ impl<T: Float> Kernel<T> for Polynomial {
         let (gamma, offset) = (T::of(self.gamma), T::of(self.offset));
         let degree = self.degree as i32;
         values.iter_mut().for_each(|v| *v = Float::powi(gamma * *v + offset, degree));
+    }
+
+    fn settings(&self) -> Option<(&'static str, KernelSettings)> {
+        Some((
+            "polynomial",
+            KernelSettings {
+                degree: self.degree,
+                gamma: self.gamma,
+                offset: self.offset,
+                ..KernelSettings::default()
+            },
+        ))
     }
 }

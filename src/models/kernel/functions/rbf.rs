@@ -1,6 +1,6 @@
 //! The Gaussian kernel.
 
-use super::{Kernel, Pairwise};
+use super::{Kernel, KernelSettings, Pairwise};
 use crate::settings::{Range, check, shown};
 use crate::{Float, Result};
 
@@ -47,5 +47,9 @@ impl<T: Float> Kernel<T> for Rbf {
 
     fn gaussian_gamma(&self) -> Option<f64> {
         Some(self.gamma)
+    }
+
+    fn settings(&self) -> Option<(&'static str, KernelSettings)> {
+        Some(("rbf", KernelSettings { gamma: self.gamma, ..KernelSettings::default() }))
     }
 }

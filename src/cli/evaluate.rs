@@ -1,0 +1,54 @@
+//! `tapegrad evaluate`: a saved model, measured on data that it has not learnt from.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tapegrad::data::Dataset;
+use tapegrad::{Error, models, text};
+
+use super::predict::samples;
+use super::source::{explain, read_options};
+use super::table::is_table;
+use super::train::last_line;
+use super::{Outcome, output};
+
+/// Measure a saved model on data with classes or values
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  tapegrad evaluate iris.safetensors --data more.csv
+  tapegrad evaluate digits.safetensors --data ~/mnist")]
+pub struct EvaluateArgs {
+    /// A file of `train --save`
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// A table with the column that is told, or a folder with MNIST files, of which the test set is taken
+    #[arg(long, value_name = "PATH")]
+    data: PathBuf,
+    /// Print the last line only
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &EvaluateArgs) -> Outcome {
+    let saved = models::load(&args.model)?;
+    let data = if is_table(&args.data) {
+        samples(&saved, &args.data)?
+    } else {
+        let (options, room) = read_options();
+        Dataset::mnist_with(&args.data, &options).map_err(|error| explain(error, &room))?.1
+    };
+    if data.labels().is_none() && data.targets().is_none() {
+        let column = saved.notes.schema.as_ref().and_then(|schema| schema.target()).unwrap_or_default();
+        let why = format!("{} has no column {column} to measure by", text::path(&args.data));
+        return Err(Error::Data(why).into());
+    }
+    let found = saved.model.evaluate(&data)?;
+    if !args.quiet {
+        output::line(format_args!("{found}"))?;
+    }
+    last_line("test", &found)?;
+    Ok(ExitCode::SUCCESS)
+}

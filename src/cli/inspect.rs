@@ -1,0 +1,63 @@
+//! `tapegrad inspect`: what is in the file of a model.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use tapegrad::data::table::Task as TableTask;
+use tapegrad::linalg::norm_squared;
+use tapegrad::models::{self, Task};
+use tapegrad::text;
+
+use super::{Outcome, output};
+
+/// Tell what a saved model is, what it takes, and how it was trained
+#[derive(Args)]
+#[command(after_help = "\
+Example:
+  tapegrad inspect iris.safetensors")]
+pub struct InspectArgs {
+    /// A file of `train --save`
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+}
+
+/// Runs the command.
+pub fn run(args: &InspectArgs) -> Outcome {
+    let saved = models::load(&args.model)?;
+    let (model, numbers) = (&saved.model, &saved.numbers);
+    output::line(format_args!("model: {}", model.describe()))?;
+    output::line(format_args!("takes: {}", model.inputs().describe()))?;
+    if let Some(names) = model.inputs().names() {
+        let (shown, more) = (names[..names.len().min(20)].join(", "), names.len() > 20);
+        output::line(format_args!("features: {shown}{}", if more { ", …" } else { "" }))?;
+    }
+    match model.task() {
+        Task::Classes { names, .. } => {
+            output::line(format_args!("tells: {} classes: {}", names.len(), names.join(", ")))?;
+        }
+        Task::Values { width, .. } => output::line(format_args!("tells: {width} values"))?,
+    }
+    if let Some(schema) = &saved.notes.schema
+        && let Some(target) = schema.target()
+    {
+        let what = if schema.task() == Some(TableTask::Regression) { "values" } else { "classes" };
+        output::line(format_args!("table: {what} of the column {target}"))?;
+    }
+    output::line(format_args!("saved by: tapegrad {}", text::printable(&saved.version)))?;
+    output::line("\nnumbers:")?;
+    for (name, numbers_type, shape) in numbers.entries() {
+        let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
+        // Of either type: what is told of them is the same.
+        let values = numbers.matrix::<f32>(name).map(|m| norm_squared(m.as_slice()) as f64);
+        let squares = values.or_else(|_| numbers.matrix::<f64>(name).map(|m| norm_squared(m.as_slice())));
+        let norm = squares
+            .map_or("not numbers of a model".to_string(), |s| format!("norm {}", output::number(s.sqrt())));
+        output::line(format_args!("  {name}: {numbers_type} {}, {norm}", shape.join("×")))?;
+    }
+    output::line("\nhow it was trained:")?;
+    for (name, value) in &saved.notes.about {
+        output::line(format_args!("  {name}: {value}"))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,165 @@
+//! `tapegrad predict`: a saved model, asked.
+
+use std::fmt::Write as _;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use tapegrad::data::Dataset;
+use tapegrad::data::table::{Encoded, ReadOptions};
+use tapegrad::models::{self, Saved, Task};
+use tapegrad::{Error, Result, file, text};
+
+use super::source::{explain, read_options};
+use super::table::is_table;
+use super::{Outcome, output};
+
+/// Ask a saved model about new samples
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  tapegrad predict iris.safetensors new.csv
+  tapegrad predict iris.safetensors new.csv --format csv --out answers.csv
+  cat new.csv | tapegrad predict iris.safetensors - --format jsonl
+  tapegrad predict digits.safetensors t10k-images-idx3-ubyte.gz")]
+pub struct PredictArgs {
+    /// A file of `train --save`
+    #[arg(value_name = "MODEL")]
+    model: PathBuf,
+    /// A table (.csv, .tsv), an IDX file of images, or - for a table on standard input
+    #[arg(value_name = "INPUT")]
+    input: PathBuf,
+    /// How answers are written [default: by the ending of --out, else a table]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write to a file instead of standard output
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Format {
+    /// For people
+    Table,
+    /// class and a probability for each class, or prediction
+    Csv,
+    /// An object in each line
+    Jsonl,
+}
+
+/// The samples of a file as the model's table had them, or of an IDX file.
+pub fn samples(saved: &Saved, input: &Path) -> Result<Dataset> {
+    let stdin = input == Path::new("-");
+    if !stdin && !is_table(input) {
+        let (options, room) = read_options();
+        return Dataset::from_idx_samples(input, &options).map_err(|error| explain(error, &room));
+    }
+    let Some(schema) = &saved.notes.schema else {
+        let name = text::path(input);
+        return Err(Error::Data(format!(
+            "{name}: the model was not trained on a table, but on images: give it an IDX file"
+        )));
+    };
+    let options = ReadOptions::default();
+    let Encoded { data, .. } = if stdin {
+        schema.from_reader(io::stdin().lock(), "standard input", &options)?
+    } else {
+        schema.read(input, &options)?
+    };
+    Ok(data)
+}
+
+/// Runs the command.
+pub fn run(args: &PredictArgs) -> Outcome {
+    args.out.as_ref().map_or(Ok(()), file::check_writable)?;
+    let saved = models::load(&args.model)?;
+    let data = samples(&saved, &args.input)?;
+    let ending = args.out.as_ref().and_then(|out| out.extension()).and_then(|ending| ending.to_str());
+    let format = args.format.unwrap_or(match ending {
+        Some("csv") => Format::Csv,
+        Some("jsonl") => Format::Jsonl,
+        _ => Format::Table,
+    });
+    let answers = answers(&saved, &data, format)?;
+    match &args.out {
+        Some(out) => file::write(out, |to| to.write_all(answers.as_bytes()))?,
+        None => output::write(&answers)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is written for a class that is undecided.
+const UNDECIDED: &str = "undecided";
+
+fn answers(saved: &Saved, data: &Dataset, format: Format) -> Result<String> {
+    let (model, mut out) = (&saved.model, String::new());
+    let scores = model.scores(data)?;
+    match model.task() {
+        task @ Task::Classes { names, .. } => {
+            let (classes, probabilities) = (task.classes_of(&scores), task.probabilities_of(&scores));
+            if format == Format::Csv {
+                let columns =
+                    names.iter().filter(|_| probabilities.is_some()).map(|name| text::csv_field(name));
+                let header: Vec<_> = ["class".into()].into_iter().chain(columns).collect();
+                let _ = writeln!(out, "{}", header.join(","));
+            }
+            for (i, class) in classes.iter().enumerate() {
+                let class = class.map_or(UNDECIDED, |class| &names[class]);
+                let row = probabilities.as_ref().map_or(&[][..], |probabilities| probabilities.row(i));
+                write_class(&mut out, format, i, class, names, row);
+            }
+        }
+        Task::Values { width, .. } => {
+            let name = |k: usize| if *width == 1 { "prediction".into() } else { format!("prediction_{k}") };
+            if format == Format::Csv {
+                let _ = writeln!(out, "{}", (0..*width).map(name).collect::<Vec<_>>().join(","));
+            }
+            for (i, row) in scores.rows().enumerate() {
+                let numbers = row.iter().map(f64::to_string);
+                let _ = match format {
+                    Format::Csv => writeln!(out, "{}", numbers.collect::<Vec<_>>().join(",")),
+                    Format::Jsonl => {
+                        let fields = numbers.enumerate().map(|(k, x)| format!("\"{}\":{x}", name(k)));
+                        writeln!(out, "{{{}}}", fields.collect::<Vec<_>>().join(","))
+                    }
+                    Format::Table => {
+                        let numbers: Vec<String> = row.iter().map(|x| output::number(*x)).collect();
+                        writeln!(out, "{i}: {}", numbers.join(" "))
+                    }
+                };
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn write_class(out: &mut String, format: Format, i: usize, class: &str, names: &[String], row: &[f64]) {
+    let _ = match format {
+        Format::Csv => {
+            let numbers = row.iter().map(f64::to_string);
+            let fields: Vec<String> =
+                [text::csv_field(class).into_owned()].into_iter().chain(numbers).collect();
+            writeln!(out, "{}", fields.join(","))
+        }
+        Format::Jsonl => {
+            let fields: Vec<String> =
+                names.iter().zip(row).map(|(name, p)| format!("{}:{p}", json(name))).collect();
+            let probabilities = match fields.is_empty() {
+                true => String::new(),
+                false => format!(",\"probabilities\":{{{}}}", fields.join(",")),
+            };
+            writeln!(out, "{{\"class\":{}{probabilities}}}", json(class))
+        }
+        Format::Table => {
+            let largest = row.iter().copied().fold(f64::NAN, f64::max);
+            let sure = if row.is_empty() { String::new() } else { format!(" ({largest:.3})") };
+            writeln!(out, "{i}: {class}{sure}")
+        }
+    };
+}
+
+/// A text as JSON has it.
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -1,0 +1,186 @@
+//! Models in files: saved, and read again whatever their family.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::kernel::{Expansion, FourierRidge, KernelMachine};
+use super::linear::LinearRegression;
+use super::{Fitted, Inputs, LogisticRegression, Network, Predictor, Task};
+use crate::data::table::Schema;
+use crate::store::{Settings, Store, Stored};
+use crate::{Error, Float, Result, text};
+
+/// The version of what stands in a file. It is to rise when an older program could not read a file rightly.
+const FORMAT: u32 = 1;
+
+/// Makes a model again of what stands in a file.
+type Restore = fn(&Settings, &Stored, Inputs, Task) -> Result<Box<dyn Predictor>>;
+
+/// All families that can be read from a file, by their kind.
+const FAMILIES: &[(&str, Restore)] = &[
+    ("network", |settings, from, inputs, task| {
+        Ok(match precision(settings)? {
+            Precision::F32 => Box::new(Network::<f32>::restore(settings, from, inputs, task)?),
+            Precision::F64 => Box::new(Network::<f64>::restore(settings, from, inputs, task)?),
+        })
+    }),
+    ("logistic", |settings, from, inputs, task| {
+        let model = LogisticRegression::restore(settings, from, task.classes())?;
+        Ok(Box::new(Fitted::restored(model, inputs, task)?))
+    }),
+    ("linear", |settings, from, inputs, task| {
+        Ok(Box::new(Fitted::restored(LinearRegression::restore(settings, from)?, inputs, task)?))
+    }),
+    ("expansion", |settings, from, inputs, task| match precision(settings)? {
+        Precision::F32 => machine(Expansion::<f32>::restore(settings, from)?, inputs, task),
+        Precision::F64 => machine(Expansion::<f64>::restore(settings, from)?, inputs, task),
+    }),
+    ("fourier", |settings, from, inputs, task| match precision(settings)? {
+        Precision::F32 => machine(FourierRidge::<f32>::restore(settings, from)?, inputs, task),
+        Precision::F64 => machine(FourierRidge::<f64>::restore(settings, from)?, inputs, task),
+    }),
+];
+
+fn machine<T: Float>(
+    model: impl KernelMachine<T> + 'static,
+    inputs: Inputs,
+    task: Task,
+) -> Result<Box<dyn Predictor>> {
+    let model: Box<dyn KernelMachine<T>> = Box::new(model);
+    Ok(Box::new(Fitted::restored(model, inputs, task)?))
+}
+
+enum Precision {
+    F32,
+    F64,
+}
+
+fn precision(settings: &Settings) -> Result<Precision> {
+    match &settings.get::<String>("precision")?[..] {
+        "f32" => Ok(Precision::F32),
+        "f64" => Ok(Precision::F64),
+        other => Err(Error::Data(format!(
+            "this version knows no numbers of the type `{}`",
+            text::printable(other)
+        ))),
+    }
+}
+
+/// What a file says of its numbers.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: u32,
+    version: String,
+    model: Settings,
+    inputs: Settings,
+    task: Task,
+    notes: Notes,
+}
+
+/// What goes into a file beside the model.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Notes {
+    /// How the model came about, for people: name and value.
+    pub about: Vec<(String, String)>,
+    /// How rows of a table become samples, where the model was trained on one.
+    pub schema: Option<Schema>,
+}
+
+/// Saves a model with all that it needs to answer, and notes on how it came about.
+///
+/// The file is in the safetensors format, whole or not at all. Its numbers can be read without this crate.
+///
+/// ```
+/// use tapegrad::models::linear::{LinearOptions, LinearRegression};
+/// use tapegrad::models::{Fitted, Inputs, Notes, Predictor, load, save};
+/// use tapegrad::Dataset;
+///
+/// let train = Dataset::new(vec![0.0, 1.0, 2.0], 1)?.with_targets(vec![1.0, 3.0, 5.0], 1)?;
+/// let model = LinearRegression::fit_dataset(&train, &LinearOptions::default())?;
+/// let model = Fitted::regressor(model, Inputs::of(&train), &train)?;
+///
+/// let folder = tempfile::tempdir().unwrap();
+/// let path = folder.path().join("line.safetensors");
+/// save(&model, &path, &Notes { about: vec![("data".into(), "three points".into())], schema: None })?;
+/// let read = load(&path)?;
+/// assert_eq!(read.model.predict(&[10.0])?, model.predict(&[10.0])?);
+/// assert_eq!(read.notes.about[0].1, "three points");
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be written: an old one is then still there. [`Error::Data`] if the model has a part
+/// that a file cannot tell how to make again, such as a module or a loss of one's own.
+pub fn save(model: &dyn Predictor, path: impl AsRef<Path>, notes: &Notes) -> Result<()> {
+    let mut store = Store::default();
+    let header = Header {
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION").into(),
+        model: model.store(&mut store)?,
+        inputs: model.inputs().store(&mut store)?,
+        task: model.task().clone(),
+        notes: notes.clone(),
+    };
+    store.write(path, &header)
+}
+
+/// A model that was in a file, and what the file says of it.
+pub struct Saved {
+    /// The model.
+    pub model: Box<dyn Predictor>,
+    /// Its family and settings.
+    pub settings: Settings,
+    /// What [`save`] was told.
+    pub notes: Notes,
+    /// The version of the crate that saved it.
+    pub version: String,
+    /// Its numbers.
+    pub numbers: Stored,
+}
+
+/// Reads a model of any family.
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read; [`Error::Data`] if it is none of [`save`]'s, is not whole, was written by a
+/// newer version, or does not fit together.
+pub fn load(path: impl AsRef<Path>) -> Result<Saved> {
+    let path = path.as_ref();
+    let named = |error: Error| match error {
+        Error::Data(why) if !why.starts_with(&text::path(path)) => {
+            Error::Data(format!("{}: {why}", text::path(path)))
+        }
+        Error::Setting { name, why } => Error::Data(format!("{}: {name}: {why}", text::path(path))),
+        other => other,
+    };
+    read(path).map_err(named)
+}
+
+fn read(path: &Path) -> Result<Saved> {
+    let (numbers, about) = Stored::open::<Value>(path)?;
+    match about.get("format").and_then(Value::as_u64) {
+        Some(format) if format > u64::from(FORMAT) => {
+            let ours = env!("CARGO_PKG_VERSION");
+            let why = format!(
+                "written in format {format} by a newer version than this one, {ours}: update the program"
+            );
+            return Err(Error::Data(why));
+        }
+        _ => (),
+    }
+    let Header { version, model: settings, inputs, task, notes, .. } = serde_json::from_value(about)
+        .map_err(|error| {
+            Error::Data(format!(
+                "what the file says of itself is wrong: {}",
+                text::printable(&error.to_string())
+            ))
+        })?;
+    let (inputs, task) = (Inputs::restore(&inputs, &numbers)?, task.checked()?);
+    let Some((_, restore)) = FAMILIES.iter().find(|(kind, _)| *kind == settings.kind()) else {
+        let kind = text::printable(settings.kind());
+        return Err(Error::Data(format!("this version knows no model `{kind}`")));
+    };
+    let model = restore(&settings, &numbers, inputs, task)?;
+    Ok(Saved { model, settings, notes, version, numbers })
+}

@@ -1,0 +1,149 @@
+//! [`Stored`]: what is in a file.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use safetensors::{Dtype, SafeTensors};
+use serde::de::DeserializeOwned;
+
+use super::{KEY, dtype};
+use crate::{Error, Float, Matrix, Result, text};
+
+/// Largest table of names that is read. What is made of it takes some times its memory.
+const LARGEST_TABLE: u64 = 8 << 20;
+
+struct Contents {
+    path: PathBuf,
+    bytes: Vec<u8>,
+    tensors: BTreeMap<String, (Dtype, Vec<usize>, Range<usize>)>,
+}
+
+/// What is in a file that [`Store`](super::Store) wrote, or the part of it whose names begin alike.
+#[derive(Clone)]
+pub struct Stored {
+    contents: Arc<Contents>,
+    prefix: String,
+}
+
+impl Stored {
+    /// Reads a file, and what was written about its numbers.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read; [`Error::Data`] if it is no such file, is not whole, or is not of this
+    /// crate.
+    pub fn open<A: DeserializeOwned>(path: impl AsRef<Path>) -> Result<(Stored, A)> {
+        let path = path.as_ref();
+        let refuse = |why: String| Error::Data(format!("{}: {why}", text::path(path)));
+        let mut file = File::open(path).map_err(Error::io(path))?;
+        let found = file.metadata().map_err(Error::io(path))?;
+        if !found.is_file() {
+            return Err(refuse("not a file of a model".into()));
+        }
+        // The size of the table stands first: nobody's claim of it is believed.
+        let mut size = [0; 8];
+        file.read_exact(&mut size).map_err(|_| refuse("not a file of a model: it is too short".into()))?;
+        let table = u64::from_le_bytes(size);
+        if table > found.len().saturating_sub(8) || table > LARGEST_TABLE {
+            return Err(refuse("not a file of a model: it does not begin with a table of names".into()));
+        }
+        let mut bytes = crate::memory::with_room(found.len() as usize, "a file of a model")?;
+        bytes.extend_from_slice(&size);
+        file.take(found.len() - 8).read_to_end(&mut bytes).map_err(Error::io(path))?;
+        let not_whole = |error: &dyn std::fmt::Display| {
+            refuse(format!("the file of a model is not whole: {}", text::printable(&error.to_string())))
+        };
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| not_whole(&error))?;
+        let Some(about) = metadata.metadata().as_ref().and_then(|about| about.get(KEY)) else {
+            return Err(refuse(
+                "a safetensors file, but none of this program: it does not say what its numbers are".into(),
+            ));
+        };
+        let about = serde_json::from_str(about).map_err(|error| {
+            refuse(format!("what it says of its numbers is wrong: {}", text::printable(&error.to_string())))
+        })?;
+        let whole = SafeTensors::deserialize(&bytes).map_err(|error| not_whole(&error))?;
+        let start = bytes.as_ptr() as usize;
+        let place = |data: &[u8]| {
+            let from = data.as_ptr() as usize - start;
+            from..from + data.len()
+        };
+        let tensors = whole.tensors().into_iter();
+        let tensors = tensors
+            .map(|(name, view)| (name, (view.dtype(), view.shape().to_vec(), place(view.data()))))
+            .collect();
+        let contents = Contents { path: path.to_path_buf(), bytes, tensors };
+        Ok((Stored { contents: Arc::new(contents), prefix: String::new() }, about))
+    }
+
+    /// The part whose names begin with `name` and a dot.
+    pub fn part(&self, name: &str) -> Stored {
+        Stored { contents: self.contents.clone(), prefix: format!("{}{name}.", self.prefix) }
+    }
+
+    /// The matrix of that name; a vector is a row.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there is none, or it has another type of numbers, more than two dimensions, or a number that is
+    /// NaN or infinite.
+    pub fn matrix<T: Float>(&self, name: &str) -> Result<Matrix<T>> {
+        let whole = format!("{}{name}", self.prefix);
+        let refuse = |why: String| {
+            let path = text::path(&self.contents.path);
+            Err(Error::Data(format!("{path}: `{}` {why}", text::printable(&whole))))
+        };
+        let Some((found, shape, place)) = self.contents.tensors.get(&whole) else {
+            return refuse("is missing".into());
+        };
+        if *found != dtype::<T>() {
+            return refuse(format!("has numbers of the type {found:?}, and not {}", T::NAME));
+        }
+        let (rows, cols) = match shape[..] {
+            [rows, cols] => (rows, cols),
+            [cols] => (1, cols),
+            _ => return refuse(format!("has the shape {shape:?}, and is no matrix")),
+        };
+        let bytes = &self.contents.bytes[place.clone()];
+        let mut values = crate::memory::with_room(bytes.len() / size_of::<T>(), "the numbers of a model")?;
+        if *found == Dtype::F32 {
+            let (numbers, _) = bytes.as_chunks::<4>();
+            values.extend(numbers.iter().map(|x| T::of(f64::from(f32::from_le_bytes(*x)))));
+        } else {
+            let (numbers, _) = bytes.as_chunks::<8>();
+            values.extend(numbers.iter().map(|x| T::of(f64::from_le_bytes(*x))));
+        }
+        if let Some(at) = values.iter().position(|x: &T| !x.is_finite()) {
+            return refuse(format!("holds {} at place {at}", values[at]));
+        }
+        Ok(Matrix::new(values, rows, cols))
+    }
+
+    /// The same, of a shape that is known.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix), and if it has another shape.
+    pub fn shaped<T: Float>(&self, name: &str, rows: usize, cols: usize) -> Result<Matrix<T>> {
+        let found = self.matrix(name)?;
+        if found.shape() == (rows, cols) {
+            return Ok(found);
+        }
+        let (path, whole) = (text::path(&self.contents.path), format!("{}{name}", self.prefix));
+        let (m, n) = found.shape();
+        let whole = text::printable(&whole);
+        Err(Error::Data(format!("{path}: `{whole}` is {m}×{n}, where {rows}×{cols} is needed")))
+    }
+
+    /// How many numbers there are in the whole file, at most.
+    pub(crate) fn numbers(&self) -> usize {
+        self.contents.bytes.len() / size_of::<f32>()
+    }
+
+    /// Names, types and shapes of all that is in it.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, String, &[usize])> {
+        let own = self.contents.tensors.iter().filter(|(name, _)| name.starts_with(&self.prefix));
+        own.map(|(name, (dtype, shape, _))| (name.as_str(), format!("{dtype:?}").to_lowercase(), &shape[..]))
+    }
+}

@@ -1,0 +1,72 @@
+//! [`Settings`]: what a thing is and how it was set, as it stands in a file.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::{Error, Result};
+
+/// What a thing is, and how it was set: a kind, and values by name.
+///
+/// ```
+/// use tapegrad::store::Settings;
+///
+/// let settings = Settings::of("dropout").with("p", 0.1);
+/// assert_eq!((settings.kind(), settings.get::<f64>("p")?), ("dropout", 0.1));
+/// assert!(settings.get::<f64>("q").unwrap_err().to_string().contains("dropout: `q` is missing"));
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    kind: String,
+    #[serde(flatten)]
+    values: Map<String, Value>,
+}
+
+impl Settings {
+    /// A thing of that kind, without a value yet.
+    pub fn of(kind: &str) -> Settings {
+        Settings { kind: kind.into(), values: Map::new() }
+    }
+
+    /// With a value.
+    ///
+    /// # Panics
+    /// If it has no form as JSON, as a map whose keys are no text.
+    #[track_caller]
+    pub fn with(mut self, name: &str, value: impl Serialize) -> Settings {
+        match serde_json::to_value(value) {
+            Ok(value) => self.values.insert(name.into(), value),
+            Err(error) => panic!("Settings: {name}: {error}"),
+        };
+        self
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    /// The value of that name.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there is none, or one of another type.
+    pub fn get<V: DeserializeOwned>(&self, name: &str) -> Result<V> {
+        let Some(value) = self.values.get(name) else {
+            return Err(Error::Data(format!("{}: `{name}` is missing", shown(&self.kind))));
+        };
+        V::deserialize(value).map_err(|error| {
+            Error::Data(format!("{}: `{name}`: {}", shown(&self.kind), shown(&error.to_string())))
+        })
+    }
+
+    /// Names and values, in the order in which they were given.
+    pub fn values(&self) -> impl Iterator<Item = (&str, String)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value.to_string()))
+    }
+}
+
+/// Text of a file as it may be shown.
+fn shown(text: &str) -> String {
+    crate::text::printable(text).to_string()
+}
