@@ -1,4 +1,4 @@
-//! `tapegrad data`: make synthetic sets, look into IDX files.
+//! `tapegrad data`: make synthetic sets, look into IDX files and tables.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,14 +7,16 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use tapegrad::data::idx::{self, Bytes, IdxArray, IdxData};
+use tapegrad::data::table::{ReadOptions as TableOptions, Table};
 use tapegrad::data::{Dataset, Features, ascii_image, synthetic, write_mnist};
 use tapegrad::linalg::compensated_sum;
 use tapegrad::{Error, Result, text};
 
 use super::source::{explain, read_options, warn_if_mapped};
+use super::table::is_table;
 use super::{Outcome, interrupt, memory, output};
 
-/// Make synthetic data, and look into IDX files
+/// Make synthetic data, and look into IDX files and tables
 #[derive(Args)]
 #[command(after_help = "Example:\n  tapegrad data synth digits --out /tmp/digits")]
 pub struct DataArgs {
@@ -58,11 +60,14 @@ struct SynthArgs {
     seed: u64,
 }
 
-/// Tell what an IDX file holds, and draw its first images
+/// Tell what an IDX file or a table holds, and draw the first images
 #[derive(Args)]
-#[command(after_help = "Example:\n  tapegrad data info data/mnist/train-images-idx3-ubyte.gz")]
+#[command(after_help = "\
+Examples:
+  tapegrad data info data/mnist/train-images-idx3-ubyte.gz
+  tapegrad data info data/iris.csv")]
 struct InfoArgs {
-    /// The file, plain or gzip
+    /// An IDX file, or a table (.csv, .tsv), plain or gzip
     path: PathBuf,
     /// How many images to draw
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -168,6 +173,10 @@ fn write_columns(data: &Dataset, folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 fn info(args: &InfoArgs) -> Outcome {
+    if is_table(&args.path) {
+        output::write(describe_table(&Table::read(&args.path, &TableOptions::default())?))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let (options, room) = read_options();
     let array = idx::read_with(&args.path, &options).map_err(|error| explain(error, &room))?;
     let mapped = if let IdxData::U8(bytes) = array.data() { Some(bytes.clone()) } else { None };
@@ -176,6 +185,36 @@ fn info(args: &InfoArgs) -> Outcome {
     mapped.map_or(Ok(()), |bytes| bytes.check_unchanged())?;
     output::write(text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Texts of a column that are shown with their shares.
+const MOST_TEXTS: usize = 12;
+
+/// Each column: its type, range or shares, and what is missing.
+fn describe_table(table: &Table) -> String {
+    let columns = table.columns();
+    let mut text = format!("table: {} rows of {} columns\n", table.len(), columns.len());
+    let width = columns.iter().map(|column| column.name().chars().count()).max().unwrap_or(0).min(30);
+    for column in columns {
+        let found = match (column.range(), column.texts()) {
+            (Some((least, largest)), _) => format!("numbers from {least} to {largest}"),
+            (None, Some(texts)) => {
+                let share = |(name, count): &(&str, usize)| {
+                    format!("{name} {:.1} %", 100.0 * *count as f64 / table.len().max(1) as f64)
+                };
+                let shown: Vec<String> = texts.iter().take(MOST_TEXTS).map(share).collect();
+                let more = if texts.len() > MOST_TEXTS { ", …" } else { "" };
+                format!("text, {} different: {}{more}", texts.len(), shown.join(", "))
+            }
+            (None, None) => "numbers, all of them missing".into(),
+        };
+        let missing = match column.missing() {
+            0 => String::new(),
+            n => format!("; {n} missing"),
+        };
+        let _ = writeln!(text, "  {:<width$}  {found}{missing}", column.name());
+    }
+    text
 }
 
 /// Type, shape, range and a look at the contents.

@@ -7,6 +7,7 @@
 mod data;
 mod evaluate;
 mod experiments;
+mod export;
 mod graph;
 mod inspect;
 mod interrupt;
@@ -38,6 +39,7 @@ enum Command {
     Predict(predict::PredictArgs),
     Evaluate(evaluate::EvaluateArgs),
     Inspect(inspect::InspectArgs),
+    Export(export::ExportArgs),
     Data(data::DataArgs),
     Graph(graph::GraphArgs),
     Experiments(experiments::ExperimentsArgs),
@@ -122,6 +124,7 @@ pub fn run() -> ExitCode {
             Command::Predict(args) => predict::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Inspect(args) => inspect::run(&args),
+            Command::Export(args) => export::run(&args),
             Command::Data(args) => data::run(&args),
             Command::Graph(args) => graph::run(&args),
             Command::Experiments(args) => experiments::run(&args),

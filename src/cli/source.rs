@@ -20,6 +20,12 @@ pub const USUAL_FOLDER: &str = "data/mnist";
 pub const TRAINING_DIGITS: usize = 20_000;
 pub const TEST_DIGITS: usize = 5_000;
 
+/// What `--data` begins with where it names a synthetic set.
+const SYNTH: &str = "synth:";
+
+/// As many samples as a synthetic set may have; 10 million digits are 8 GB.
+const MOST_SAMPLES: usize = 10_000_000;
+
 /// Training and test set, and what they are.
 pub struct Source {
     pub train: Dataset,
@@ -92,6 +98,9 @@ impl Source {
             return table.open(path, seed);
         }
         table.refuse()?;
+        if let Some(set) = path.and_then(Path::to_str).and_then(|path| path.strip_prefix(SYNTH)) {
+            return Source::synthetic(set, seed);
+        }
         let folder = match path {
             Some(folder) => Some(folder),
             None => usual_folder()?,
@@ -123,6 +132,45 @@ impl Source {
                 })
             }
         }
+    }
+
+    /// A synthetic set by its name, perhaps with settings: `synth:spirals,noise=0.05,samples=3000,test=1000`.
+    fn synthetic(text: &str, seed: u64) -> Result<Source> {
+        let wrong = |why: String| Error::setting("data", format!("{SYNTH}{}: {why}", text::printable(text)));
+        let mut parts = text.split(',');
+        let set = synthetic::find(parts.next().unwrap_or_default())?;
+        let (mut samples, mut test, mut noise) = (TRAINING_DIGITS, TEST_DIGITS, set.noise);
+        for part in parts {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let no_number = || {
+                wrong(format!("`{}` is not a number for {}", text::printable(value), text::printable(name)))
+            };
+            match name {
+                "samples" => samples = value.parse().map_err(|_| no_number())?,
+                "test" => test = value.parse().map_err(|_| no_number())?,
+                "noise" => noise = value.parse().map_err(|_| no_number())?,
+                _ => {
+                    let name = text::printable(name);
+                    return Err(wrong(format!(
+                        "there is no setting `{name}`; there are samples, test, noise"
+                    )));
+                }
+            }
+        }
+        let rows = samples.checked_add(test).filter(|rows| *rows <= MOST_SAMPLES && samples > 0 && test > 0);
+        let Some(rows) = rows else {
+            return Err(wrong(format!(
+                "{samples} samples and {test} to test on; each at least 1, at most {MOST_SAMPLES} in all"
+            )));
+        };
+        // One draw cut in two: the test samples differ from all training samples.
+        let all = (set.generate)(rows, noise, seed)?;
+        let last: Vec<usize> = (samples..rows).collect();
+        let description = format!("synthetic {}, noise {noise}", set.name);
+        let (train, test) = (all.take(samples), all.subset(&last));
+        // Points and values are columns, as those of a table are.
+        let is_table = train.image_shape().is_none();
+        Ok(Source { train, test, description, name: set.name, is_table, schema: None })
     }
 
     /// Keeps the first `limit` training samples.

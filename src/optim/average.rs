@@ -2,7 +2,7 @@
 
 use crate::settings::{self, Range};
 use crate::tape::{Param, Tape};
-use crate::{Float, Result};
+use crate::{Error, Float, Result};
 
 /// A running average a of the parameters θ over the steps, to evaluate with in place of the last ones.
 ///
@@ -75,6 +75,23 @@ impl<T: Float> Average<T> {
             // Between ends of opposite sign the way may be out of range where the average is not.
             *a = if way.is_finite() { *a + weight * way } else { *a * (T::ONE - weight) + weight * *x };
         }
+    }
+
+    /// Puts back what [`values`](Self::values) and [`updates`](Self::updates) returned.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there are not as many numbers as the tape's parameters hold, or none without an update.
+    pub fn restore(&mut self, tape: &Tape<T>, updates: u64, values: Vec<T>) -> Result<()> {
+        let needed = if updates == 0 { 0 } else { tape.param_numbers() };
+        if values.len() != needed {
+            let found = values.len();
+            return Err(Error::Data(format!(
+                "an average over {updates} updates holds {found} numbers, not {needed}"
+            )));
+        }
+        (self.values, self.updates) = (values, updates);
+        self.first = if updates == 0 { None } else { tape.params().next() };
+        Ok(())
     }
 
     /// Exchanges the average and the parameters.

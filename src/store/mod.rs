@@ -4,9 +4,12 @@
 //! numbers behind it. What this crate needs besides stands in the metadata of that table, as JSON text under the key
 //! `tapegrad`.
 
+pub(crate) mod bits;
+mod npz;
 mod read;
 mod settings;
 
+pub use npz::npz;
 pub use read::Stored;
 pub use settings::Settings;
 

@@ -136,6 +136,14 @@ impl Stored {
         Err(Error::Data(format!("{path}: `{whole}` is {m}×{n}, where {rows}×{cols} is needed")))
     }
 
+    /// The numbers of that name, as they stand in the file; none where there is no such name.
+    pub(super) fn bytes(&self, name: &str) -> &[u8] {
+        match self.contents.tensors.get(name) {
+            Some((_, _, place)) => &self.contents.bytes[place.clone()],
+            None => &[],
+        }
+    }
+
     /// How many numbers there are in the whole file, at most.
     pub(crate) fn numbers(&self) -> usize {
         self.contents.bytes.len() / size_of::<f32>()

@@ -1,5 +1,7 @@
 //! The audit of gradient flow: whether every layer learns, and at what pace.
 
+use crate::store::bits;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 use crate::tape::{Param, Tape, Var};
@@ -36,7 +38,7 @@ const FLAT: f64 = 0.01;
 /// assert_eq!(audit.activations[0].dead, Some(0.5));
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
     /// Every trained parameter, in the order of the arena.
     pub params: Vec<ParamFlow>,
@@ -45,37 +47,49 @@ pub struct Audit {
     /// Names of the trained parameters with no path to the loss: nothing ever moves them.
     pub without_path: Vec<String>,
     /// Values before the step.
+    #[serde(skip)]
     before: Vec<f64>,
     /// The first parameter of the tape that was looked at, which no other tape has.
+    #[serde(skip)]
     first: Option<Param>,
 }
 
 /// One parameter in an [`Audit`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ParamFlow {
     /// Its name, or `p3` where it has none.
     pub name: String,
     /// ‖g‖₂.
+    #[serde(with = "bits::number")]
     pub gradient_norm: f64,
     /// ‖θ‖₂ before the step.
+    #[serde(with = "bits::number")]
     pub weight_norm: f64,
     /// ‖Δθ‖₂/‖θ‖₂: 0 where nothing moves, ∞ where a parameter of zeros does. NaN before
     /// [`after_step`](Audit::after_step).
+    #[serde(with = "bits::number")]
     pub update_ratio: f64,
 }
 
 /// One activation in an [`Audit`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ActivationFlow {
     /// The operation, and its number among those of its name: `relu2`.
     pub name: String,
     /// Of `relu`: the share of units (columns) that are 0 for every sample of the batch.
+    #[serde(with = "bits::optional")]
     pub dead: Option<f64>,
     /// Of `sigmoid` and `tanh`: the share of entries whose slope is below a hundredth of the steepest.
+    #[serde(with = "bits::optional")]
     pub saturated: Option<f64>,
 }
 
 impl Audit {
+    /// Without what only [`after_step`](Self::after_step) needs.
+    pub(super) fn closed(self) -> Audit {
+        Audit { before: Vec::new(), first: None, ..self }
+    }
+
     /// Looks at the gradients and the activations that stand on `tape` after a backward pass from `loss`.
     ///
     /// # Panics

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::settings::{self, Range};
+use crate::store::{Settings, Store, Stored};
 use crate::tape::{Shape, Tape};
 use crate::{Error, Float, Result};
 
@@ -261,6 +262,39 @@ impl<T: Float> EarlyStopping<T> {
         }
         tape.param_values_mut().copy_from_slice(&self.parameters);
         Some(epoch)
+    }
+
+    /// What it remembers, for a file.
+    pub(crate) fn store(&self, to: &mut Store) -> Settings {
+        to.put("parameters", 1, self.parameters.len(), &self.parameters);
+        let numbers = [self.best, self.strip_sum, self.strip_least].map(f64::to_bits);
+        let settings = Settings::of("early_stopping").with("criterion", self.criterion.to_string());
+        let settings = settings.with("epochs", self.epochs).with("best_epoch", self.best_epoch);
+        let settings = settings.with("numbers", numbers).with("before", self.before.map(f64::to_bits));
+        settings.with("bad", self.bad)
+    }
+
+    /// Puts it back, for the parameters of `tape`.
+    pub(crate) fn load(&mut self, tape: &Tape<T>, settings: &Settings, from: &Stored) -> Result<()> {
+        let (criterion, own) = (settings.get::<String>("criterion")?, self.criterion.to_string());
+        if criterion != own {
+            let why = format!("early stopping was {}, and is {own} now", crate::text::printable(&criterion));
+            return Err(Error::Data(why));
+        }
+        let best_epoch: usize = settings.get("best_epoch")?;
+        let parameters = from.matrix::<T>("parameters")?.into_vec();
+        let needed = if best_epoch == 0 { 0 } else { tape.param_numbers() };
+        if parameters.len() != needed {
+            return Err(Error::Data(format!("{} numbers were kept, and not {needed}", parameters.len())));
+        }
+        let [best, sum, least] = settings.get::<[u64; 3]>("numbers")?.map(f64::from_bits);
+        (self.best, self.strip_sum, self.strip_least) = (best, sum, least);
+        (self.epochs, self.bad) = (settings.get("epochs")?, settings.get("bad")?);
+        self.before = settings.get::<Option<u64>>("before")?.map(f64::from_bits);
+        (self.best_epoch, self.parameters) = (best_epoch, parameters);
+        self.shapes =
+            if best_epoch == 0 { Vec::new() } else { tape.params().map(|p| tape.param_shape(p)).collect() };
+        Ok(())
     }
 
     /// The criterion.

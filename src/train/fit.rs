@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::check::{check_buffers, check_fit};
+use super::checkpoint::{self, Settled, Standing, Sums};
 use super::motion::Motion;
 use super::observers::of_options;
 use super::{Epoch, Evaluation, FitOptions, History, Observer, Penalty, Progress, Run, evaluate_seen};
@@ -90,6 +91,7 @@ pub fn fit<T: Float>(
         skip: false,
         history: &mut history,
         stop: None,
+        save: None,
     };
     let result = epochs(&mut run, &mut all, &mut steps, validation);
     run.tape.rewind();
@@ -107,9 +109,19 @@ fn epochs<T: Float>(
     validation: Option<&Dataset>,
 ) -> Result<()> {
     all.in_order(|observer| observer.start(run))?;
-    for epoch in 1..=steps.options.epochs {
+    let mut place = Standing { epoch: 1, step: 0 };
+    if let Some(checkpoint) = &steps.options.resume {
+        let now = steps.kept.settled(run);
+        (place, steps.sums) = checkpoint::restore(checkpoint, run, now, &mut steps.motion, &mut all.0)?;
+        if let Some(stop) = run.stop {
+            run.history.stop = stop;
+            return Ok(());
+        }
+    }
+    for epoch in place.epoch..=steps.options.epochs {
         let start = Instant::now();
-        let sums = steps.epoch(epoch, run, all)?;
+        let first = std::mem::take(&mut place.step);
+        let sums = steps.epoch(epoch, first, run, all)?;
         if let Some(stop) = run.stop {
             run.history.stop = stop;
             return Ok(());
@@ -144,6 +156,7 @@ fn epochs<T: Float>(
         if let Some(error) = failed {
             return Err(error);
         }
+        steps.kept.save(run, all, Standing { epoch: epoch + 1, step: 0 }, &Sums::default(), &steps.motion)?;
         if let Some(stop) = run.stop {
             run.history.stop = stop;
             return Ok(());
@@ -185,6 +198,35 @@ impl<'a, T: Float> Observers<'a, T> {
     }
 }
 
+/// What checkpoints are made of, besides what changes from step to step.
+struct Kept<'a> {
+    /// What must be the same where the run goes on; made when it is first needed.
+    settled: Option<Settled>,
+    train: &'a Dataset,
+    validation: Option<&'a Dataset>,
+    options: &'a FitOptions,
+}
+
+impl Kept<'_> {
+    fn settled<T: Float>(&mut self, run: &Run<'_, T>) -> &Settled {
+        let made = || checkpoint::settled(run, self.train, self.validation, self.options);
+        self.settled.get_or_insert_with(made)
+    }
+
+    /// Writes a checkpoint, if an observer asked for one.
+    fn save<T: Float>(
+        &mut self,
+        run: &mut Run<'_, T>,
+        all: &Observers<'_, T>,
+        place: Standing,
+        sums: &Sums,
+        motion: &Motion<T>,
+    ) -> Result<()> {
+        let Some(path) = run.save.take() else { return Ok(()) };
+        checkpoint::write(&path, run, self.settled(run), place, sums, motion, &all.0)
+    }
+}
+
 /// What the steps of a run are made of.
 struct Steps<'a, T: Float> {
     train: &'a Dataset,
@@ -199,21 +241,10 @@ struct Steps<'a, T: Float> {
     motion: Motion<T>,
     /// Steps in an epoch.
     count: usize,
+    /// Of the epoch so far.
+    sums: Sums,
+    kept: Kept<'a>,
     progress: Progress,
-}
-
-/// Sums over the steps of an epoch.
-#[derive(Default)]
-struct Sums {
-    steps: usize,
-    samples: usize,
-    /// By which the losses are joined: [`Loss::weight`].
-    weight: f64,
-    loss: f64,
-    /// Weights of the samples, 1 each where there are none, and of those whose class was found.
-    counted: f64,
-    right: f64,
-    norm: f64,
 }
 
 impl<'a, T: Float> Steps<'a, T> {
@@ -222,7 +253,7 @@ impl<'a, T: Float> Steps<'a, T> {
         loss: &dyn Loss<T>,
         tape: &mut Tape<T>,
         train: &'a Dataset,
-        validation: Option<&Dataset>,
+        validation: Option<&'a Dataset>,
         options: &'a FitOptions,
     ) -> Result<Self> {
         let FitOptions { epochs, batch, seed, .. } = *options;
@@ -266,6 +297,8 @@ impl<'a, T: Float> Steps<'a, T> {
             buffers: options.clip.skips().then(|| Buffers::of(tape)),
             motion: Motion::of(tape),
             count,
+            sums: Sums::default(),
+            kept: Kept { settled: None, train, validation, options },
             progress: Progress {
                 epoch: 1,
                 epochs,
@@ -278,13 +311,19 @@ impl<'a, T: Float> Steps<'a, T> {
         })
     }
 
-    /// The steps of an epoch, until the last or until an observer ends the run.
-    fn epoch(&mut self, epoch: usize, run: &mut Run<'_, T>, all: &mut Observers<'_, T>) -> Result<Sums> {
+    /// The steps of an epoch but the first ones, until the last or until an observer ends the run.
+    fn epoch(
+        &mut self,
+        epoch: usize,
+        first: usize,
+        run: &mut Run<'_, T>,
+        all: &mut Observers<'_, T>,
+    ) -> Result<Sums> {
         let (train, link) = (self.train, run.loss.link());
-        let (mut sums, mut seen) = (Sums::default(), 0);
+        let mut sums = std::mem::take(&mut self.sums);
         // The epoch of the random draws; that of the record is of this run alone.
         let drawn = self.options.first_epoch.saturating_add(epoch as u64 - 1);
-        for (step, rows) in self.batches.epoch(drawn).take(self.count).enumerate() {
+        for (step, rows) in self.batches.epoch(drawn).take(self.count).enumerate().skip(first) {
             run.tape.rewind();
             if let Some(buffers) = &mut self.buffers {
                 buffers.keep(run.tape);
@@ -295,8 +334,9 @@ impl<'a, T: Float> Steps<'a, T> {
             let output = run.module.forward(run.tape, x, &mut Mode::training(place));
             let batch_loss = run.loss.forward(run.tape, output, &batch);
             let value = run.tape.item(batch_loss).to_f64();
-            seen += rows.len();
-            run.progress = Progress { epoch, step: step + 1, samples: seen, loss: value, ..self.progress };
+            sums.seen += rows.len();
+            run.progress =
+                Progress { epoch, step: step + 1, samples: sums.seen, loss: value, ..self.progress };
             // A loss that is not finite may have a finite gradient; it is none to follow.
             run.skip = !value.is_finite();
             if run.skip && !self.options.clip.skips() {
@@ -340,6 +380,11 @@ impl<'a, T: Float> Steps<'a, T> {
                     .map_err(|error| error.in_run(format_args!("epoch {epoch}, step {}", step + 1)))?;
             }
             all.in_order(|observer| observer.step(run))?;
+            // With the last step there is an epoch to finish first, unless the run ends here.
+            if run.stop.is_some() || step + 1 < self.count {
+                let place = Standing { epoch, step: step + 1 };
+                self.kept.save(run, all, place, &sums, &self.motion)?;
+            }
             if run.stop.is_some() {
                 return Ok(sums);
             }

@@ -2,6 +2,7 @@
 
 mod audit;
 mod check;
+mod checkpoint;
 mod early_stopping;
 mod evaluate;
 mod fit;
@@ -15,6 +16,7 @@ mod value;
 
 pub use crate::metrics::{ConfusionMatrix, Evaluation};
 pub use audit::{ActivationFlow, Audit, ParamFlow};
+pub use checkpoint::Checkpoint;
 pub use early_stopping::{Criterion, EarlyStopping, Verdict};
 pub(crate) use evaluate::evaluate_with;
 pub use evaluate::{EVALUATION_ROWS, evaluate, evaluate_seen, predict};

@@ -1,7 +1,8 @@
 //! Whether training moves anything at all.
 
-use crate::Float;
+use crate::store::{Settings, Store, Stored};
 use crate::tape::{Param, Tape};
+use crate::{Error, Float, Result};
 
 /// Steps that are looked at together: beside as many, a copy of the parameters costs next to nothing.
 const STEPS: usize = 16;
@@ -50,6 +51,27 @@ impl<T: Float> Motion<T> {
         }
         self.before.copy_from_slice(tape.param_values());
         (self.epochs, self.steps, self.looked) = (0, 0, true);
+    }
+
+    /// What it remembers, for a file.
+    pub fn store(&self, to: &mut Store) -> Settings {
+        to.put("before", 1, self.before.len(), &self.before);
+        let settings = Settings::of("motion").with("moved", &self.moved).with("epochs", self.epochs);
+        settings.with("steps", self.steps).with("idle", self.idle).with("looked", self.looked)
+    }
+
+    /// Puts it back.
+    pub fn restore(&mut self, settings: &Settings, from: &Stored) -> Result<()> {
+        let before = from.shaped::<T>("before", 1, self.before.len())?.into_vec();
+        let moved: Vec<bool> = settings.get("moved")?;
+        if moved.len() != self.moved.len() {
+            let (found, needed) = (moved.len(), self.moved.len());
+            return Err(Error::Data(format!("{found} parameters were followed, and not {needed}")));
+        }
+        (self.before, self.moved) = (before, moved);
+        (self.epochs, self.steps) = (settings.get("epochs")?, settings.get("steps")?);
+        (self.idle, self.looked) = (settings.get("idle")?, settings.get("looked")?);
+        Ok(())
     }
 
     /// Trained parameters with any numbers, none of which has moved.

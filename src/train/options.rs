@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 #[cfg(doc)]
 use super::Audit;
-use super::Criterion;
+use super::{Checkpoint, Criterion};
 use crate::optim::Clip;
 use crate::optim::schedule::{ReduceOnPlateau, Schedule};
 use crate::tape::Param;
@@ -53,6 +53,8 @@ pub struct FitOptions {
     /// Whether each epoch's last step is [audited](Audit), unless it was skipped; the gradients are those
     /// before clipping, of the loss with its penalty. That allocates memory.
     pub audit: bool,
+    /// Where to go on from: a run's [`Checkpoint`]. `epochs` are those of the whole run, and may be more than they were.
+    pub resume: Option<Checkpoint>,
 }
 
 impl FitOptions {
@@ -69,6 +71,7 @@ impl FitOptions {
             early_stopping: None,
             average: None,
             audit: false,
+            resume: None,
         }
     }
 }

@@ -1,8 +1,11 @@
 //! [`Run`], what an observer of a training sees, and [`Observer`] itself.
 
+use std::path::PathBuf;
+
 use super::{Evaluation, History, Stop};
 use crate::nn::{Loss, Module};
 use crate::optim::Optimizer;
+use crate::store::{Settings, Store, Stored};
 use crate::tape::{Tape, Var};
 use crate::{Float, Result};
 
@@ -47,6 +50,9 @@ pub struct Run<'a, T: Float> {
     pub history: &'a mut History,
     /// Set to end the run: after this step, or after this epoch.
     pub stop: Option<Stop>,
+    /// Set to the name of a file to write a [checkpoint](super::Checkpoint): after this step, or where that is the last
+    /// of its epoch, after the epoch.
+    pub save: Option<PathBuf>,
 }
 
 /// Looks on while a module is trained; may act on tape and optimizer, and end the run.
@@ -110,6 +116,24 @@ pub trait Observer<T: Float> {
 
     /// After each finished epoch, the last of [`History::epochs`].
     fn epoch(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        Ok(())
+    }
+
+    /// What it remembers from step to step, for a [checkpoint](super::Checkpoint); its numbers go to `to`. By default
+    /// nothing.
+    ///
+    /// # Errors
+    /// Its own: then no checkpoint is written, and the run ends.
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        Ok(Settings::of("observer"))
+    }
+
+    /// Puts back what [`store`](Self::store) gave, after [`start`](Self::start), where a run goes on. Tape, optimizer and
+    /// history are those of the checkpoint already.
+    ///
+    /// # Errors
+    /// Its own.
+    fn restore(&mut self, run: &mut Run<'_, T>, settings: &Settings, from: &Stored) -> Result<()> {
         Ok(())
     }
 

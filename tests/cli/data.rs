@@ -358,3 +358,16 @@ fn settings_in_json_lines_keep_their_type() {
     assert_eq!(first["settings"]["ridge"].as_f64(), Some(1.0), "{text}");
     assert_eq!(first["settings"]["normalize"].as_bool(), Some(true));
 }
+
+#[test]
+fn what_a_table_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "size,colour,none\n1.5,red,\n,blue,\n-3,red,\n4,red,\n";
+    std::fs::write(folder.path().join("t.csv"), text).unwrap();
+    let output = run(folder.path(), &["data", "info", "t.csv"]);
+    let expected = "table: 4 rows of 3 columns\n  size    numbers from -3 to 4; 1 missing\n  colour  text, 2 different: \
+                    blue 25.0 %, red 75.0 %\n  none    numbers, all of them missing; 4 missing\n";
+    assert_eq!(stdout(&output), expected, "{}", stderr(&output));
+    std::fs::write(folder.path().join("t.csv"), "a,b\n1,2\n3\n").unwrap();
+    assert!(error(folder.path(), &["data", "info", "t.csv"]).contains("line 3"));
+}

@@ -333,7 +333,7 @@ fn what_fits_runs_within_a_limit_of_the_shell() {
     let made = run(folder.path(), &args);
     assert!(made.status.success(), "{}", stderr(&made));
     for (limit, args) in [
-        (200_000, "--limit 2000 --epochs 2"),
+        (230_000, "--limit 2000 --epochs 2"),
         (300_000, "--limit 500 --model krr"),
         (300_000, "--model krr --validation 0.99"),
         (380_000, "--data digits --model krr"),

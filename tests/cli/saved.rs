@@ -143,3 +143,15 @@ fn values_and_images() {
         error(folder.path(), &["predict", "m.safetensors", &data("iris")]).contains("not trained on a table")
     );
 }
+
+#[test]
+fn numbers_for_numpy() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path(), &["--data", "synth:moons,samples=200,test=50", "--epochs", "1", "--hidden", "5"]);
+    let exported = run(folder.path(), &["export", "m.safetensors", "--npz", "m.npz"]);
+    assert_eq!(stdout(&exported), "6 arrays\n", "{}", stderr(&exported));
+    let archive = fs::read(folder.path().join("m.npz")).unwrap();
+    assert!(archive.starts_with(b"PK\x03\x04"));
+    assert!(error(folder.path(), &["export", "m.npz", "--npz", "x.npz"]).contains("not a file of a model"));
+    assert!(!folder.path().join("x.npz").exists());
+}

@@ -136,3 +136,66 @@ fn what_does_not_fit_is_an_error_that_says_what_to_do() {
         assert!(message.contains(expected), "{args:?}: {message}");
     }
 }
+
+#[test]
+fn synthetic_sets_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = "synth:moons,samples=400,test=100,noise=0.1";
+    for model in ["mlp", "logistic", "krr"] {
+        let args = ["--data", set, "--model", model, "-q"];
+        let steps: &[&str] = match model {
+            "mlp" => &["--epochs", "200"],
+            "logistic" => &["--solver", "newton"],
+            _ => &[],
+        };
+        assert!(figure(folder.path(), &[&args[..], steps].concat(), "test accuracy") > 0.8, "{model}");
+    }
+    let kernel = ["--model", "krr", "--gamma", "20", "--ridge", "1e-6", "-q"];
+    let values = [&["--data", "synth:sine,samples=200,test=50,noise=0.01"], &kernel[..]].concat();
+    assert!(figure(folder.path(), &values, "test R2") > 0.99);
+    for (set, why) in [
+        ("synth:mooms", "there is no set `mooms`"),
+        ("synth:moons,size=3", "there is no setting `size`; there are samples, test, noise"),
+        ("synth:moons,samples=many", "`many` is not a number for samples"),
+        ("synth:moons,samples=0", "each at least 1"),
+        ("synth:moons,samples=18446744073709551615", "at most 10000000"),
+        ("synth:moons,noise=-1", "noise"),
+    ] {
+        assert!(error(folder.path(), &["train", "--data", set]).contains(why), "{set}");
+    }
+}
+
+/// One class in ten is rare and lies within the other: without weights it is hardly ever told.
+#[test]
+fn balanced_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "x,y,kind\n".to_string();
+    for i in 0..1000 {
+        // Two overlapping normal-like clouds by sums of fractions.
+        let noise = |k: f64| (0..4).map(|j| ((i * 4 + j) as f64 * k).fract()).sum::<f64>() - 2.0;
+        let rare = i % 10 == 0;
+        let shift = if rare { 0.6 } else { 0.0 };
+        text += &format!(
+            "{},{},{}\n",
+            noise(0.618_034) + shift,
+            noise(0.754_877) + shift,
+            if rare { "rare" } else { "usual" }
+        );
+    }
+    fs::write(folder.path().join("t.csv"), text).unwrap();
+    let found = |more: &[&str]| {
+        let args = ["train", "--data", "t.csv", "--target", "kind", "--model", "mlp", "--epochs", "40"];
+        let output = run(folder.path(), &[&args[..], more].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = stdout(&output);
+        // The row of the rare class in the confusion matrix: how many of its 20 test samples were told.
+        let row =
+            text.lines().find(|line| line.trim_start().starts_with("rare ")).expect("a confusion matrix");
+        row.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap()
+    };
+    let (plain, balanced) = (found(&[]), found(&["--class-weight", "balanced"]));
+    assert!(balanced >= plain + 3.0, "{plain} of 20 without, {balanced} with");
+    let values =
+        ["train", "--data", &data("diabetes"), "--target", "progression", "--class-weight", "balanced"];
+    assert!(error(folder.path(), &values).contains("--class-weight: it weighs the classes"));
+}

@@ -351,3 +351,60 @@ fn settings_and_numbers() {
     store.put("a", 1, 1, &[1.0f32]);
     assert!(store.write(&path, &0).unwrap_err().to_string().contains("two matrices of the name `a`"));
 }
+
+fn number(bytes: &[u8], at: usize, size: usize) -> usize {
+    bytes[at..at + size].iter().rev().fold(0, |n, byte| n << 8 | usize::from(*byte))
+}
+
+/// Names and contents of an archive, by its directory.
+fn unpacked(archive: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let end = archive.len() - 22;
+    assert_eq!(&archive[end..end + 4], b"PK\x05\x06");
+    let (count, mut at) = (number(archive, end + 10, 2), number(archive, end + 16, 4));
+    assert_eq!(at + number(archive, end + 12, 4), end);
+    let mut files = Vec::new();
+    for _ in 0..count {
+        assert_eq!(&archive[at..at + 4], b"PK\x01\x02");
+        let (crc, size) = (number(archive, at + 16, 4), number(archive, at + 24, 4));
+        let (name_size, local) = (number(archive, at + 28, 2), number(archive, at + 42, 4));
+        let name = String::from_utf8(archive[at + 46..][..name_size].to_vec()).unwrap();
+        assert_eq!(&archive[local..local + 4], b"PK\x03\x04");
+        assert_eq!(&archive[local + 4..local + 30], &archive[at + 6..at + 32]);
+        let contents = &archive[local + 30 + name_size..][..size];
+        let mut sum = flate2::Crc::new();
+        sum.update(contents);
+        assert_eq!(sum.sum() as usize, crc, "{name}");
+        files.push((name, contents.to_vec()));
+        at += 46 + name_size;
+    }
+    files
+}
+
+#[test]
+fn an_archive_for_numpy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("n.safetensors");
+    let mut store = Store::default();
+    store.put("a.weight", 2, 3, &[1.0f32, -2.0, 3.5, 0.0, 5.0, 6.0]);
+    store.put("b", 1, 2, &[0.1f64, 1e300]);
+    store.put("none", 0, 4, &[0.0f64; 0]);
+    store.write(&path, &()).unwrap();
+    let (stored, ()) = Stored::open(&path).unwrap();
+    let files = unpacked(&tapegrad::store::npz(&stored).unwrap());
+    let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["a.weight.npy", "b.npy", "none.npy"]);
+    let headers = [
+        ("'<f4'", "(2,3,)", [1.0f32, -2.0, 3.5, 0.0, 5.0, 6.0].map(f32::to_le_bytes).concat()),
+        ("'<f8'", "(1,2,)", [0.1f64, 1e300].map(f64::to_le_bytes).concat()),
+        ("'<f8'", "(0,4,)", Vec::new()),
+    ];
+    for ((name, contents), (code, shape, numbers)) in files.iter().zip(headers) {
+        assert_eq!(&contents[..8], b"\x93NUMPY\x01\x00");
+        let start = 10 + number(contents, 8, 2);
+        let header = std::str::from_utf8(&contents[10..start]).unwrap();
+        assert!(start.is_multiple_of(64) && header.ends_with('\n'), "{name}: {header}");
+        let expected = format!("{{'descr': {code}, 'fortran_order': False, 'shape': {shape}, }}");
+        assert_eq!(header.trim_end(), expected);
+        assert_eq!(&contents[start..], numbers);
+    }
+}

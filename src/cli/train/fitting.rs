@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
-use tapegrad::data::Batches;
+use tapegrad::data::{Batches, Dataset};
 use tapegrad::nn::Loss;
 use tapegrad::nn::loss::{CrossEntropy, MeanSquaredError, OneVsRest};
 use tapegrad::optim::schedule::{self, Goal, ReduceOnPlateau, Warmup};
@@ -45,12 +45,30 @@ pub struct FitArgs {
     /// Probability taken from the true class and spread evenly over all
     #[arg(long, value_name = "P", default_value_t = 0.0)]
     label_smoothing: f64,
+    /// Let classes count alike in the loss, however many samples they have: n/(classes·samples of the class)
+    #[arg(long, value_enum)]
+    class_weight: Option<ClassWeight>,
     /// λ of λ/2·‖w‖² in the loss, of the weights and not the biases
     #[arg(long, value_name = "LAMBDA")]
     l2: Option<f64>,
     /// Print after the run, and write to the trace, how gradients flow through the layers
     #[arg(long)]
     audit: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum ClassWeight {
+    /// Rare classes weigh more
+    Balanced,
+}
+
+/// n/(k·nᵢ) for each of the k classes that occur; 0 for the others.
+fn balanced(train: &Dataset) -> Vec<f64> {
+    let mut counts = vec![0usize; train.classes()];
+    train.labels().unwrap_or_default().iter().for_each(|label| counts[*label] += 1);
+    let seen = counts.iter().filter(|count| **count > 0).count() as f64;
+    let weight = |count: &usize| if *count == 0 { 0.0 } else { train.len() as f64 / (seen * *count as f64) };
+    counts.iter().map(weight).collect()
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -215,7 +233,11 @@ impl FitArgs {
     }
 
     /// The loss of these classes, or of values, with what was asked for.
-    pub fn loss<T: Float>(&self, classes: Option<Classes>) -> Result<Arc<dyn Loss<T>>> {
+    pub fn loss<T: Float>(&self, classes: Option<Classes>, train: &Dataset) -> Result<Arc<dyn Loss<T>>> {
+        if self.class_weight.is_some() && classes != Some(Classes::Softmax) {
+            let why = "it weighs the classes of a softmax, and there is none";
+            return Err(Error::setting("class_weight", why));
+        }
         match classes {
             None if self.label_smoothing != 0.0 => {
                 Err(Error::setting("label_smoothing", "values have no labels to smooth"))
@@ -223,6 +245,12 @@ impl FitArgs {
             None => Ok(Arc::new(MeanSquaredError)),
             Some(Classes::Softmax) => {
                 let loss = CrossEntropy::default().with_smoothing(self.label_smoothing);
+                let loss = match self.class_weight {
+                    Some(ClassWeight::Balanced) => {
+                        loss.and_then(|loss| loss.with_class_weights(balanced(train)))
+                    }
+                    None => loss,
+                };
                 let checked = loss.and_then(|loss| loss.check::<T>().map(|()| loss));
                 Ok(Arc::new(checked.map_err(|error| renamed("label_smoothing", error))?))
             }
@@ -255,6 +283,9 @@ impl FitArgs {
             if let Some(value) = value {
                 trace.set(name, value);
             }
+        }
+        if self.class_weight.is_some() {
+            trace.set("class_weight", "balanced");
         }
         if self.non_finite == WhenNotFinite::Skip {
             trace.set("non_finite", "skip");

@@ -165,7 +165,7 @@ fn train<T: Float>(
     check_range::<T>(source)?;
     let batch = asked_batch.min(train.len());
     check_memory::<T>(form, batch.max(EVALUATION_ROWS.min(source.test.len())))?;
-    let loss = args.fitting.loss::<T>(train.labels().map(|_| classes))?;
+    let loss = args.fitting.loss::<T>(train.labels().map(|_| classes), train)?;
     let mut net = Network::new(args.seed);
     if train.targets().is_some() {
         net = net.standardize_targets(train)?;

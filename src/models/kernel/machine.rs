@@ -52,9 +52,18 @@ pub trait KernelMachine<T: Float>: Send + Sync {
     /// If the samples have another number of features.
     #[track_caller]
     fn predict(&self, x: &Samples<T>) -> DMatrix<T> {
+        DMatrix::from_row_slice(x.len(), self.outputs(), &self.predict_rows(x))
+    }
+
+    /// The same, row-major.
+    ///
+    /// # Panics
+    /// As [`predict`](Self::predict).
+    #[track_caller]
+    fn predict_rows(&self, x: &Samples<T>) -> Vec<T> {
         let (d, found) = (self.inputs(), x.features());
         assert!(d == found, "predict: fitted to {d} features, found {found}");
-        DMatrix::from_row_slice(x.len(), self.outputs(), &row_major(self, x))
+        row_major(self, x)
     }
 
     /// The column of the largest prediction for every sample, among the classes that

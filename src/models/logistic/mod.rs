@@ -18,7 +18,7 @@ use crate::metrics::argmax;
 use crate::nn::loss::Link;
 use crate::settings::{Range, check};
 use crate::store::{Settings, Store, Stored};
-use crate::{Error, Result};
+use crate::{Error, Matrix, Result};
 use problem::Problem;
 
 /// Samples that are copied at a time where a whole dataset is looked at.
@@ -256,9 +256,19 @@ impl LogisticRegression {
         Ok(DMatrix::from_row_slice(x.nrows(), self.theta.ncols(), &self.scores(x)?))
     }
 
+    /// z of the samples of a data set, whose rows are used as they lie.
+    pub(crate) fn scores_of(&self, data: &Dataset) -> Result<Matrix<f64>> {
+        self.check_features(data.features())?;
+        let rows = Rows::new(&data.try_to_rows()?, data.len(), data.features(), true)?;
+        Ok(Matrix::new(self.scores_of_rows(&rows)?, data.len(), self.theta.ncols()))
+    }
+
     /// z, row-major.
     fn scores(&self, x: &DMatrix<f64>) -> Result<Vec<f64>> {
-        let rows = self.rows_of(x)?;
+        self.scores_of_rows(&self.rows_of(x)?)
+    }
+
+    fn scores_of_rows(&self, rows: &Rows) -> Result<Vec<f64>> {
         let k = self.theta.ncols();
         let mut z = filled(rows.n.saturating_mul(k), 0.0, "logits")?;
         gemm(&mut z, false, rows.matrix(), Mat::new(&row_major(&self.theta), rows.p, k));
@@ -295,11 +305,9 @@ impl LogisticRegression {
     /// # Errors
     /// As [`logits`](Self::logits).
     pub fn predict_dataset(&self, data: &Dataset) -> Result<Vec<Option<usize>>> {
+        let (link, all) = (self.scheme.link(), SeenClasses::all(self.classes));
         let mut classes = with_room(data.len(), "classes")?;
-        self.blocks(data, |x| {
-            classes.extend(self.predict(x)?);
-            Ok(())
-        })?;
+        self.each_row(data, |z| classes.push(link.class(z, &all)))?;
         Ok(classes)
     }
 
@@ -309,17 +317,20 @@ impl LogisticRegression {
     /// # Errors
     /// As [`logits`](Self::logits).
     pub fn probabilities_dataset(&self, data: &Dataset) -> Result<Vec<f64>> {
-        let mut probabilities = with_room(data.len().saturating_mul(self.classes), "probabilities")?;
-        self.blocks(data, |x| {
-            probabilities.extend(self.probabilities(x)?.transpose().iter());
-            Ok(())
-        })?;
+        let link = self.scheme.link();
+        let mut probabilities = filled(data.len().saturating_mul(self.classes), 0.0, "probabilities")?;
+        let mut rows = probabilities.chunks_exact_mut(self.classes);
+        self.each_row(data, |z| rows.next().into_iter().for_each(|p| link.probabilities(z, p)))?;
         Ok(probabilities)
     }
 
-    fn blocks(&self, data: &Dataset, mut each: impl FnMut(&DMatrix<f64>) -> Result<()>) -> Result<()> {
+    /// Calls `each` with z of sample after sample.
+    fn each_row(&self, data: &Dataset, mut each: impl FnMut(&[f64])) -> Result<()> {
         let indices: Vec<usize> = (0..data.len()).collect();
-        indices.chunks(BLOCK).try_for_each(|block| each(&data.subset(block).to_matrix()))
+        for block in indices.chunks(BLOCK) {
+            self.scores_of(&data.subset(block))?.rows().for_each(&mut each);
+        }
+        Ok(())
     }
 
     /// The objective with penalty λ on the samples x and labels, at the parameters of this model: its
@@ -364,12 +375,16 @@ impl LogisticRegression {
 
     /// x with a column of ones for the bias, checked.
     fn rows_of(&self, x: &DMatrix<f64>) -> Result<Rows> {
-        let d = self.features();
-        if x.ncols() != d {
-            let found = x.ncols();
-            return Err(Error::Data(format!("logistic: the model takes {d} features, the data has {found}")));
-        }
+        self.check_features(x.ncols())?;
         Rows::from_matrix(x, true)
+    }
+
+    fn check_features(&self, found: usize) -> Result<()> {
+        let d = self.features();
+        if found == d {
+            return Ok(());
+        }
+        Err(Error::Data(format!("logistic: the model takes {d} features, the data has {found}")))
     }
 }
 

@@ -166,7 +166,7 @@ impl Scores for LogisticRegression {
     }
 
     fn scores(&self, data: &Dataset) -> Result<Matrix<f64>> {
-        Ok(Matrix::from(&self.logits(&data.try_to_matrix()?)?))
+        self.scores_of(data)
     }
 
     fn store(&self, to: &mut Store) -> Result<Settings> {
@@ -208,8 +208,8 @@ impl<T: Float> Scores for Box<dyn KernelMachine<T>> {
             let why = format!("{} takes {expected} features, but there are {found}", self.name());
             return Err(crate::Error::Data(why));
         }
-        let scores = self.predict(&Samples::from_dataset(data)?);
-        Ok(Matrix::from(&scores.map(|x| x.to_f64())))
+        let scores = self.predict_rows(&Samples::from_dataset(data)?);
+        Ok(Matrix::new(scores.iter().map(|x| x.to_f64()).collect(), data.len(), self.outputs()))
     }
 
     /// Blocks of this many have the bits of all samples at once.

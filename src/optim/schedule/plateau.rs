@@ -47,6 +47,17 @@ pub struct ReduceOnPlateau {
 }
 
 impl ReduceOnPlateau {
+    /// What it remembers: the rate, the best metric, epochs without improvement, and those left to rest.
+    pub(crate) fn state(&self) -> [u64; 4] {
+        [self.lr.to_bits(), self.best.to_bits(), self.bad, self.resting]
+    }
+
+    /// Puts it back.
+    pub(crate) fn restore(&mut self, [lr, best, bad, resting]: [u64; 4]) {
+        (self.lr, self.best) = (f64::from_bits(lr), f64::from_bits(best));
+        (self.bad, self.resting) = (bad, resting);
+    }
+
     /// From `lr`, with factor 0.1, patience 10, threshold 10⁻⁴, no cooldown, and least rate 0.
     ///
     /// # Errors

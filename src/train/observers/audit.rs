@@ -1,5 +1,6 @@
 //! Looks at the gradients of each epoch's last step.
 
+use crate::store::{Settings, Store, Stored};
 use crate::train::{Audit, Observer, Run};
 use crate::{Float, Result};
 
@@ -26,8 +27,17 @@ impl<T: Float> Observer<T> for LastStepAudited {
 
     fn epoch(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         if let Some(epoch) = run.history.epochs.last_mut() {
-            epoch.audit = self.0.take();
+            epoch.audit = self.0.take().map(Audit::closed);
         }
+        Ok(())
+    }
+
+    fn store(&self, _: &mut Store) -> Result<Settings> {
+        Ok(Settings::of("audit").with("audit", &self.0))
+    }
+
+    fn restore(&mut self, _: &mut Run<'_, T>, settings: &Settings, _: &Stored) -> Result<()> {
+        self.0 = settings.get("audit")?;
         Ok(())
     }
 }

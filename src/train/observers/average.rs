@@ -1,6 +1,7 @@
 //! Validates and ends with an average of the parameters.
 
 use crate::optim::Average;
+use crate::store::{Settings, Store, Stored};
 use crate::train::{Evaluation, Observer, Run};
 use crate::{Float, Result};
 
@@ -47,5 +48,14 @@ impl<T: Float> Observer<T> for Averaged<T> {
             self.swap(run);
         }
         Ok(())
+    }
+
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        to.put("average", 1, self.0.values().len(), self.0.values());
+        Ok(Settings::of("averaged").with("updates", self.0.updates()))
+    }
+
+    fn restore(&mut self, run: &mut Run<'_, T>, settings: &Settings, from: &Stored) -> Result<()> {
+        self.0.restore(run.tape, settings.get("updates")?, from.matrix("average")?.into_vec())
     }
 }

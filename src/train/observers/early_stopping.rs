@@ -1,5 +1,6 @@
 //! Ends a run by the validation loss, and puts the best parameters back.
 
+use crate::store::{Settings, Store, Stored};
 use crate::train::{Criterion, EarlyStopping, Evaluation, Observer, Run, Stop};
 use crate::{Float, Result};
 
@@ -34,5 +35,13 @@ impl<T: Float> Observer<T> for StopsEarly<T> {
     fn end(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         run.history.best_epoch = self.0.restore(run.tape);
         Ok(())
+    }
+
+    fn store(&self, to: &mut Store) -> Result<Settings> {
+        Ok(self.0.store(to))
+    }
+
+    fn restore(&mut self, run: &mut Run<'_, T>, settings: &Settings, from: &Stored) -> Result<()> {
+        self.0.load(run.tape, settings, from)
     }
 }

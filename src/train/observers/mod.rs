@@ -22,6 +22,7 @@
 
 mod audit;
 mod average;
+mod checkpoints;
 mod clip;
 mod early_stopping;
 mod plateau;
@@ -30,6 +31,7 @@ mod schedule;
 
 pub use audit::LastStepAudited;
 pub use average::Averaged;
+pub use checkpoints::Checkpoints;
 pub use clip::Clipping;
 pub use early_stopping::StopsEarly;
 pub use plateau::OnPlateau;

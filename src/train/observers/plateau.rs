@@ -1,6 +1,7 @@
 //! Reduces the learning rate when the loss has not improved.
 
 use crate::optim::schedule::ReduceOnPlateau;
+use crate::store::{Settings, Store, Stored};
 use crate::train::{Observer, Run};
 use crate::{Float, Result};
 
@@ -20,5 +21,14 @@ impl<T: Float> Observer<T> for OnPlateau {
         let Some(epoch) = run.history.epochs.last() else { return Ok(()) };
         let loss = epoch.validation_loss.unwrap_or(epoch.train_loss);
         run.optimizer.follow(self.0.observe(loss))
+    }
+
+    fn store(&self, _: &mut Store) -> Result<Settings> {
+        Ok(Settings::of("plateau").with("state", self.0.state()))
+    }
+
+    fn restore(&mut self, _: &mut Run<'_, T>, settings: &Settings, _: &Stored) -> Result<()> {
+        self.0.restore(settings.get("state")?);
+        Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Keeps the records of a run's epochs, also where the run ends in an error.
 
+use crate::store::{Settings, Stored};
 use crate::train::{Epoch, Observer, Run};
 use crate::{Float, Result};
 
@@ -13,6 +14,11 @@ pub struct Recorder {
 impl<T: Float> Observer<T> for Recorder {
     fn epoch(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         self.epochs.extend(run.history.epochs.last().cloned());
+        Ok(())
+    }
+
+    fn restore(&mut self, run: &mut Run<'_, T>, _: &Settings, _: &Stored) -> Result<()> {
+        self.epochs.clone_from(&run.history.epochs);
         Ok(())
     }
 }

@@ -1,0 +1,25 @@
+//! Writes checkpoints.
+
+use std::path::PathBuf;
+
+use crate::train::{Observer, Run};
+use crate::{Float, Result};
+
+/// Writes a [checkpoint](crate::train::Checkpoint) every so many steps, over the one before.
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    /// The file.
+    pub path: PathBuf,
+    /// Steps of the optimizer between two of them, at least 1. One that falls on the last step of an epoch is written
+    /// when the epoch is finished.
+    pub steps: u64,
+}
+
+impl<T: Float> Observer<T> for Checkpoints {
+    fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        if !run.skip && run.optimizer.steps().is_multiple_of(self.steps.max(1)) {
+            run.save = Some(self.path.clone());
+        }
+        Ok(())
+    }
+}

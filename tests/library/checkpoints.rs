@@ -1,0 +1,203 @@
+//! A run that goes on from a file is the run that never ended, to the bit.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use tapegrad::data::synthetic;
+use tapegrad::linalg::with_threads;
+use tapegrad::models::Network;
+use tapegrad::optim::schedule::{Cosine, Goal, ReduceOnPlateau};
+use tapegrad::optim::{self, Clip};
+use tapegrad::train::observers::Checkpoints;
+use tapegrad::train::{Checkpoint, Criterion, FitOptions, History, Observer, Rate, Run, Stop};
+use tapegrad::{Dataset, Error, Float, Result};
+
+/// Ends a run after so many steps, and has it saved there.
+struct Breaks {
+    after: u64,
+    path: PathBuf,
+}
+
+impl<T: Float> Observer<T> for Breaks {
+    fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        if run.optimizer.steps() == self.after {
+            run.save = Some(self.path.clone());
+            run.stop = Some(Stop::Interrupted { epoch: run.progress.epoch });
+        }
+        Ok(())
+    }
+}
+
+/// What is drawn for a run.
+#[derive(Clone, Debug)]
+struct Setting {
+    rule: usize,
+    norm: usize,
+    dropout: bool,
+    rate: usize,
+    average: bool,
+    stopping: bool,
+    clip: bool,
+    audit: bool,
+    batch: usize,
+    after: u64,
+    threads: usize,
+}
+
+fn settings() -> impl Strategy<Value = Setting> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let rules = optim::optimizers::<f64>().len();
+    (0..rules, 0..3usize, 0..3usize, flags, 5..30usize, 1..40u64, 1..3usize).prop_map(
+        |(rule, norm, rate, (dropout, average, stopping, clip, audit), batch, after, threads)| Setting {
+            rule,
+            norm,
+            dropout,
+            rate,
+            average,
+            stopping,
+            clip,
+            audit,
+            batch,
+            after,
+            threads,
+        },
+    )
+}
+
+fn network<T: Float>(train: &Dataset, setting: &Setting) -> Network<T> {
+    let optimizer = optim::optimizers::<T>()[setting.rule].optimizer(Some(0.01)).unwrap();
+    let optimizer = optimizer.with_weight_decay(0.01).unwrap();
+    let net = Network::<T>::new(3).standardize(train).unwrap().optimizer(optimizer).linear(9);
+    let net = match setting.norm {
+        1 => net.batch_norm(),
+        2 => net.layer_norm(),
+        _ => net,
+    };
+    let net = if setting.dropout { net.relu().dropout(0.2) } else { net.tanh() };
+    net.outputs_for(train).unwrap()
+}
+
+fn options(setting: &Setting) -> FitOptions {
+    let rate = match setting.rate {
+        0 => Rate::Fixed,
+        1 => Rate::Schedule(Arc::new(Cosine::new(0.02, 0.0, 40).unwrap())),
+        _ => Rate::Plateau(ReduceOnPlateau::new(0.02, Goal::Small).unwrap().with_patience(1)),
+    };
+    FitOptions {
+        epochs: 6,
+        batch: setting.batch,
+        seed: 5,
+        rate,
+        average: setting.average.then_some(0.9),
+        early_stopping: setting.stopping.then_some(Criterion::Patience { epochs: 2, min_delta: 0.0 }),
+        clip: if setting.clip { Clip::none().with_norm(0.5).unwrap() } else { Clip::none() },
+        audit: setting.audit,
+        ..Default::default()
+    }
+}
+
+/// All that a run found, but for the time that it took.
+fn found(history: &History) -> String {
+    let mut history = history.clone();
+    for epoch in &mut history.epochs {
+        (epoch.seconds, epoch.samples_per_second) = (0.0, 0.0);
+    }
+    history.unmoved.clear();
+    format!("{history:?}")
+}
+
+fn goes_on<T: Float>(setting: &Setting) {
+    let data = synthetic::moons(90, 0.2, 7).unwrap();
+    let (validation, train) = data.stratified_split(0.3, 7).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let mut whole = network::<T>(&train, setting);
+    let expected = with_threads(1, || {
+        whole.fit_with(
+            &train,
+            Some(&validation),
+            &options(setting),
+            &mut [&mut Breaks { after: u64::MAX, path: path.clone() }],
+        )
+    });
+    let expected = expected.unwrap();
+
+    let mut begun = network::<T>(&train, setting);
+    let mut breaks = Breaks { after: setting.after, path: path.clone() };
+    begun.fit_with(&train, Some(&validation), &options(setting), &mut [&mut breaks]).unwrap();
+    if !path.exists() {
+        return; // the run had ended before
+    }
+    let checkpoint = Checkpoint::load(&path).unwrap();
+    assert_eq!(checkpoint.steps(), setting.after);
+    let mut rest = network::<T>(&train, setting);
+    let resumed = FitOptions { resume: Some(checkpoint), ..options(setting) };
+    let history = with_threads(setting.threads, || {
+        rest.fit_with(
+            &train,
+            Some(&validation),
+            &resumed,
+            &mut [&mut Breaks { after: u64::MAX, path: path.clone() }],
+        )
+    });
+    let history = history.unwrap();
+    let bits =
+        |net: &Network<T>| net.tape().param_values().iter().map(|x| x.to_f64().to_bits()).collect::<Vec<_>>();
+    assert_eq!(found(&history), found(&expected));
+    assert_eq!(bits(&rest), bits(&whole));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn the_same_bits_as_without_a_break(setting in settings()) {
+        goes_on::<f64>(&setting);
+        goes_on::<f32>(&setting);
+    }
+}
+
+#[test]
+fn what_differs_is_named() {
+    let train = synthetic::moons(60, 0.2, 7).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let options = FitOptions { epochs: 2, ..Default::default() };
+    let made = || Network::<f32>::new(1).linear(4).relu().outputs_for(&train).unwrap();
+    let mut saves = Checkpoints { path: path.clone(), steps: 1 };
+    made().fit_with(&train, None, &options, &mut [&mut saves]).unwrap();
+    let checkpoint = Checkpoint::load(&path).unwrap();
+    assert_eq!((checkpoint.epochs(), checkpoint.steps()), (2, 4));
+    let resume = Some(checkpoint);
+    let same = FitOptions { resume: resume.clone(), epochs: 3, ..options.clone() };
+    let history = made().fit_with(&train, None, &same, &mut [&mut saves]).unwrap();
+    assert_eq!(history.epochs.len(), 3);
+
+    let other = synthetic::moons(60, 0.2, 8).unwrap();
+    let mut fails = |net: &mut Network<f32>, data: &Dataset, options: &FitOptions, why: &str| {
+        let error = net.fit_with(data, None, options, &mut [&mut saves]).unwrap_err();
+        assert!(matches!(error, Error::Data(_)) && error.to_string().contains(why), "{error}, not {why}");
+    };
+    fails(&mut made(), &other, &same, "another training data");
+    fails(
+        &mut made(),
+        &train,
+        &FitOptions { batch: 16, ..same.clone() },
+        "another batch: it was 32, and is 16",
+    );
+    fails(&mut made(), &train, &FitOptions { seed: 9, ..same.clone() }, "another seed");
+    fails(&mut made(), &train, &FitOptions { average: Some(0.9), ..same.clone() }, "another average");
+    let mut wide = Network::<f32>::new(1).linear(5).relu().outputs_for(&train).unwrap();
+    fails(&mut wide, &train, &same, "another module");
+    let mut double = Network::<f64>::new(1).linear(4).relu().outputs_for(&train).unwrap();
+    let error =
+        double.fit_with(&train, None, &same, &mut [&mut Checkpoints { path: path.clone(), steps: 1 }]);
+    assert!(error.unwrap_err().to_string().contains("another type of numbers: it was f32, and is f64"));
+    let error = made().fit(&train, &same).unwrap_err().to_string();
+    assert!(error.contains("has 1 observers, and had 2"), "{error}");
+
+    std::fs::write(&path, b"not one").unwrap();
+    assert!(Checkpoint::load(&path).unwrap_err().to_string().contains("too short"));
+    tapegrad::models::save(&made(), &path, &Default::default()).unwrap();
+    assert!(Checkpoint::load(&path).unwrap_err().to_string().contains("no checkpoint: a file of a model?"));
+}
