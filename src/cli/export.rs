@@ -7,6 +7,7 @@ use clap::Args;
 use tapegrad::store::npz;
 use tapegrad::{file, models};
 
+use super::predict::refuse_input;
 use super::{Outcome, output};
 
 /// Write the numbers of a saved model as NumPy has them
@@ -27,6 +28,7 @@ pub struct ExportArgs {
 /// Runs the command.
 pub fn run(args: &ExportArgs) -> Outcome {
     file::check_writable(&args.npz)?;
+    refuse_input("npz", &args.npz, &[&args.model])?;
     let saved = models::load(&args.model)?;
     let bytes = npz(&saved.numbers)?;
     file::write(&args.npz, |out| out.write_all(&bytes))?;

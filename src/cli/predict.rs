@@ -58,7 +58,7 @@ pub fn samples(saved: &Saved, input: &Path) -> Result<Dataset> {
     let Some(schema) = &saved.notes.schema else {
         let name = text::path(input);
         return Err(Error::Data(format!(
-            "{name}: the model was not trained on a table, but on images: give it an IDX file"
+            "{name}: the model was not trained on a table: give it an IDX file of samples"
         )));
     };
     let options = ReadOptions::default();
@@ -70,9 +70,24 @@ pub fn samples(saved: &Saved, input: &Path) -> Result<Dataset> {
     Ok(data)
 }
 
+/// An error if a file that is read would be written over.
+pub fn refuse_input(flag: &'static str, out: &Path, inputs: &[&Path]) -> Result<()> {
+    let there = |path: &Path| path.canonicalize().ok();
+    match inputs.iter().find(|input| there(out).is_some_and(|out| Some(out) == there(input))) {
+        Some(_) => Err(Error::setting(
+            flag,
+            format!("{} is read by this command: name another file", text::path(out)),
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Runs the command.
 pub fn run(args: &PredictArgs) -> Outcome {
     args.out.as_ref().map_or(Ok(()), file::check_writable)?;
+    if let Some(out) = &args.out {
+        refuse_input("out", out, &[&args.model, &args.input])?;
+    }
     let saved = models::load(&args.model)?;
     let data = samples(&saved, &args.input)?;
     let ending = args.out.as_ref().and_then(|out| out.extension()).and_then(|ending| ending.to_str());
@@ -154,12 +169,21 @@ fn write_class(out: &mut String, format: Format, i: usize, class: &str, names: &
         Format::Table => {
             let largest = row.iter().copied().fold(f64::NAN, f64::max);
             let sure = if row.is_empty() { String::new() } else { format!(" ({largest:.3})") };
-            writeln!(out, "{i}: {class}{sure}")
+            writeln!(out, "{i}: {}{sure}", text::printable(class))
         }
     };
 }
 
 /// A text as JSON has it.
 fn json(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let quoted = serde_json::Value::from(text).to_string();
+    // What a terminal would act on, and the output would write in a form that is none of JSON's.
+    quoted.chars().fold(String::new(), |mut out, c| {
+        if tapegrad::text::printable(c.encode_utf8(&mut [0; 4])).len() == c.len_utf8() {
+            out.push(c);
+        } else {
+            let _ = write!(out, "\\u{:04x}", u32::from(c));
+        }
+        out
+    })
 }

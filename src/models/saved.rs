@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::kernel::{Expansion, FourierRidge, KernelMachine};
 use super::linear::LinearRegression;
@@ -146,41 +145,37 @@ pub struct Saved {
 /// [`Error::Io`] if the file cannot be read; [`Error::Data`] if it is none of [`save`]'s, is not whole, was written by a
 /// newer version, or does not fit together.
 pub fn load(path: impl AsRef<Path>) -> Result<Saved> {
-    let path = path.as_ref();
-    let named = |error: Error| match error {
-        Error::Data(why) if !why.starts_with(&text::path(path)) => {
-            Error::Data(format!("{}: {why}", text::path(path)))
-        }
-        Error::Setting { name, why } => Error::Data(format!("{}: {name}: {why}", text::path(path))),
-        other => other,
-    };
-    read(path).map_err(named)
+    let (numbers, text) = Stored::open_text(path.as_ref())?;
+    read(&numbers, &text).map_err(|error| numbers.named(error))
 }
 
-fn read(path: &Path) -> Result<Saved> {
-    let (numbers, about) = Stored::open::<Value>(path)?;
-    match about.get("format").and_then(Value::as_u64) {
-        Some(format) if format > u64::from(FORMAT) => {
+/// What is looked at first: the rest may be of another version.
+#[derive(Deserialize)]
+struct Format {
+    format: Option<u32>,
+}
+
+fn read(numbers: &Stored, text: &str) -> Result<Saved> {
+    match numbers.about::<Format>(text)?.format {
+        None => return Err(Error::Data("no file of a model: a checkpoint?".into())),
+        Some(format) if format > FORMAT => {
             let ours = env!("CARGO_PKG_VERSION");
             let why = format!(
                 "written in format {format} by a newer version than this one, {ours}: update the program"
             );
             return Err(Error::Data(why));
         }
-        _ => (),
+        Some(_) => (),
     }
-    let Header { version, model: settings, inputs, task, notes, .. } = serde_json::from_value(about)
-        .map_err(|error| {
-            Error::Data(format!(
-                "what the file says of itself is wrong: {}",
-                text::printable(&error.to_string())
-            ))
-        })?;
-    let (inputs, task) = (Inputs::restore(&inputs, &numbers)?, task.checked()?);
+    let Header { version, model: settings, inputs, task, notes, .. } = numbers.about(text)?;
+    let (inputs, task) = (Inputs::restore(&inputs, numbers)?, task.checked()?);
+    if let Some(schema) = &notes.schema {
+        schema.check(Some(inputs.features()))?;
+    }
     let Some((_, restore)) = FAMILIES.iter().find(|(kind, _)| *kind == settings.kind()) else {
         let kind = text::printable(settings.kind());
         return Err(Error::Data(format!("this version knows no model `{kind}`")));
     };
-    let model = restore(&settings, &numbers, inputs, task)?;
-    Ok(Saved { model, settings, notes, version, numbers })
+    let model = restore(&settings, numbers, inputs, task)?;
+    Ok(Saved { model, settings, notes, version, numbers: numbers.clone() })
 }

@@ -12,7 +12,25 @@ use crate::{Error, Float, Matrix, Result};
 type Made<T> = (Arc<dyn Module<T>>, usize);
 
 /// Makes a module on the tape, with the parameters that the file has for it, for that many numbers per sample.
-type Restore<T> = fn(&mut Tape<T>, &Settings, &Stored, usize) -> Result<Made<T>>;
+type Restore<T> = fn(&mut Tape<T>, &Settings, &Place<'_>, usize) -> Result<Made<T>>;
+
+/// Where the numbers of a module are, and how deep it is nested in others.
+pub(crate) struct Place<'a> {
+    pub from: &'a Stored,
+    pub depth: usize,
+}
+
+impl Place<'_> {
+    fn deeper(&self) -> Result<Place<'_>> {
+        if self.depth == DEEPEST {
+            return Err(Error::Data(format!("blocks are nested more than {DEEPEST} deep")));
+        }
+        Ok(Place { from: self.from, depth: self.depth + 1 })
+    }
+}
+
+/// Blocks within blocks, at most: each level reads anew what is within.
+const DEEPEST: usize = 8;
 
 /// All modules that can be read from a file, by their kind.
 fn table<T: Float>() -> [(&'static str, Restore<T>); 7] {
@@ -37,7 +55,7 @@ fn table<T: Float>() -> [(&'static str, Restore<T>); 7] {
 fn restore<T: Float>(
     tape: &mut Tape<T>,
     settings: &Settings,
-    from: &Stored,
+    from: &Place<'_>,
     width: usize,
 ) -> Result<Made<T>> {
     let known = table::<T>().into_iter().find(|(kind, _)| *kind == settings.kind());
@@ -52,7 +70,7 @@ fn restore<T: Float>(
 pub(crate) fn sequential<T: Float>(
     tape: &mut Tape<T>,
     settings: &Settings,
-    from: &Stored,
+    from: &Place<'_>,
     mut width: usize,
 ) -> Result<(Sequential<T>, usize)> {
     if settings.kind() != "sequential" {
@@ -67,28 +85,39 @@ pub(crate) fn sequential<T: Float>(
         if known || name.is_empty() || name.contains('.') {
             return Err(Error::Data(format!("`{}` is no name of a module", crate::text::printable(&name))));
         }
-        let (module, given) =
-            restore(tape, &settings, &from.part(&name), width).map_err(|error| match error {
-                Error::Data(why) => Error::Data(format!("{}: {why}", crate::text::printable(&name))),
-                other => other,
-            })?;
+        let part = from.from.part(&name);
+        let place = Place { from: &part, ..from.deeper()? };
+        let (module, given) = restore(tape, &settings, &place, width).map_err(|error| match error {
+            Error::Data(why) => Error::Data(format!("{}: {why}", crate::text::printable(&name))),
+            other => other,
+        })?;
         (net, width) = (net.push_shared(name, module), given);
     }
     Ok((net, width))
 }
 
-fn linear<T: Float>(tape: &mut Tape<T>, settings: &Settings, from: &Stored, width: usize) -> Result<Made<T>> {
-    let weight = from.matrix::<T>("weight")?;
+fn linear<T: Float>(
+    tape: &mut Tape<T>,
+    settings: &Settings,
+    from: &Place<'_>,
+    width: usize,
+) -> Result<Made<T>> {
+    let weight = from.from.matrix::<T>("weight")?;
     let (inputs, outputs) = weight.shape();
     if inputs != width || outputs == 0 {
         return Err(Error::Data(format!("weights of {inputs}×{outputs} for {width} numbers per sample")));
     }
-    let bias = if settings.get("bias")? { Some(from.shaped::<T>("bias", 1, outputs)?) } else { None };
+    let bias = if settings.get("bias")? { Some(from.from.shaped::<T>("bias", 1, outputs)?) } else { None };
     let bias = bias.as_ref().map(Matrix::to_dmatrix);
     Ok((Arc::new(Linear::from_values(tape, &weight.to_dmatrix(), bias.as_ref())), outputs))
 }
 
-fn activation<T: Float>(_: &mut Tape<T>, settings: &Settings, _: &Stored, width: usize) -> Result<Made<T>> {
+fn activation<T: Float>(
+    _: &mut Tape<T>,
+    settings: &Settings,
+    _: &Place<'_>,
+    width: usize,
+) -> Result<Made<T>> {
     let name: String = settings.get("name")?;
     match Activation::TABLE.iter().find(|(_, known)| *known == name) {
         Some((activation, _)) => Ok((Arc::new(*activation), width)),
@@ -109,38 +138,38 @@ fn set<T: Float>(tape: &mut Tape<T>, param: Param, from: &Stored, name: &str) ->
 fn batch_norm<T: Float>(
     tape: &mut Tape<T>,
     settings: &Settings,
-    from: &Stored,
+    from: &Place<'_>,
     width: usize,
 ) -> Result<Made<T>> {
     // Before room is made for it.
-    from.shaped::<T>("gamma", 1, width)?;
+    from.from.shaped::<T>("gamma", 1, width)?;
     let norm = BatchNorm::new(tape, width, settings.get("momentum")?, settings.get("epsilon")?)?;
-    set(tape, norm.gamma, from, "gamma")?;
-    set(tape, norm.beta, from, "beta")?;
-    set(tape, norm.running, from, "running")?;
+    set(tape, norm.gamma, from.from, "gamma")?;
+    set(tape, norm.beta, from.from, "beta")?;
+    set(tape, norm.running, from.from, "running")?;
     Ok((Arc::new(NormLayer::Batch(norm)), width))
 }
 
 fn layer_norm<T: Float>(
     tape: &mut Tape<T>,
     settings: &Settings,
-    from: &Stored,
+    from: &Place<'_>,
     width: usize,
 ) -> Result<Made<T>> {
-    from.shaped::<T>("gamma", 1, width)?;
+    from.from.shaped::<T>("gamma", 1, width)?;
     let norm = LayerNorm::new(tape, width, settings.get("epsilon")?)?;
-    set(tape, norm.gamma, from, "gamma")?;
-    set(tape, norm.beta, from, "beta")?;
+    set(tape, norm.gamma, from.from, "gamma")?;
+    set(tape, norm.beta, from.from, "beta")?;
     Ok((Arc::new(NormLayer::Layer(norm)), width))
 }
 
 fn residual<T: Float>(
     tape: &mut Tape<T>,
     settings: &Settings,
-    from: &Stored,
+    from: &Place<'_>,
     width: usize,
 ) -> Result<Made<T>> {
-    let (block, given) = restore(tape, &settings.get("block")?, from, width)?;
+    let (block, given) = restore(tape, &settings.get("block")?, &from.deeper()?, width)?;
     if given != width {
         return Err(Error::Data(format!("a residual block takes {width} numbers, but gives {given}")));
     }

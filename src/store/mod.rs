@@ -26,6 +26,10 @@ use crate::{Error, Float, Result, file};
 /// The key of the metadata under which the text of this crate stands.
 const KEY: &str = "tapegrad";
 
+/// Largest table of names, with what is said of the numbers, that is written and read. What is made of it in reading
+/// takes some times its memory.
+const LARGEST_TABLE: u64 = 8 << 20;
+
 struct Tensor {
     name: String,
     dtype: Dtype,
@@ -94,13 +98,23 @@ impl Store {
     /// # Errors
     /// [`Error::Io`] if it cannot be written; [`Error::Data`] if two matrices have the same name.
     pub fn write(&self, path: impl AsRef<Path>, about: &impl Serialize) -> Result<()> {
+        let path = path.as_ref();
+        let broken = |error: &dyn std::fmt::Display| {
+            Error::Data(format!("{}: cannot be saved: {error}", crate::text::path(path)))
+        };
         let mut names: Vec<&str> = self.tensors.iter().map(|tensor| tensor.name.as_str()).collect();
         names.sort_unstable();
         if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(Error::Data(format!("there are two matrices of the name `{}`", twice[0])));
+            return Err(broken(&format!("there are two matrices of the name `{}`", twice[0])));
         }
-        let broken = |error: &dyn std::fmt::Display| Error::Data(format!("cannot be saved: {error}"));
         let text = serde_json::to_string(about).map_err(|error| broken(&error))?;
+        // The table of names holds as much for each matrix, and room for its numbers.
+        let table = text.len() + self.tensors.iter().map(|tensor| tensor.name.len() + 100).sum::<usize>();
+        if table as u64 > LARGEST_TABLE {
+            let (found, most) = (crate::text::bytes(table as u64), crate::text::bytes(LARGEST_TABLE));
+            let why = format!("what is said of the numbers takes about {found}, and a file may have {most}");
+            return Err(broken(&why));
+        }
         let views = self.tensors.iter().map(|tensor| {
             let made = TensorView::new(tensor.dtype, tensor.shape.clone(), &tensor.bytes);
             made.map(|view| (tensor.name.as_str(), view)).map_err(|error| broken(&error))

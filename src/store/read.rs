@@ -10,11 +10,8 @@ use std::sync::Arc;
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 
-use super::{KEY, dtype};
+use super::{KEY, LARGEST_TABLE, dtype};
 use crate::{Error, Float, Matrix, Result, text};
-
-/// Largest table of names that is read. What is made of it takes some times its memory.
-const LARGEST_TABLE: u64 = 8 << 20;
 
 struct Contents {
     path: PathBuf,
@@ -36,7 +33,38 @@ impl Stored {
     /// [`Error::Io`] if it cannot be read; [`Error::Data`] if it is no such file, is not whole, or is not of this
     /// crate.
     pub fn open<A: DeserializeOwned>(path: impl AsRef<Path>) -> Result<(Stored, A)> {
-        let path = path.as_ref();
+        let (stored, text) = Stored::open_text(path.as_ref())?;
+        let about = stored.about(&text)?;
+        Ok((stored, about))
+    }
+
+    /// What was written about the numbers.
+    pub(crate) fn about<A: DeserializeOwned>(&self, text: &str) -> Result<A> {
+        serde_json::from_str(text).map_err(|error| {
+            let error = error.to_string();
+            self.refused(format!("what the file says of its numbers is wrong: {}", text::printable(&error)))
+        })
+    }
+
+    /// An error about the file.
+    pub(crate) fn refused(&self, why: String) -> Error {
+        Error::Data(format!("{}: {why}", text::path(&self.contents.path)))
+    }
+
+    /// An error that names the file, if it does not already.
+    pub(crate) fn named(&self, error: Error) -> Error {
+        let path = format!("{}: ", text::path(&self.contents.path));
+        match error {
+            Error::Data(why) | Error::NonFinite(why) if !why.starts_with(&path) => self.refused(why),
+            Error::NonFinite(why) => Error::Data(why),
+            Error::Setting { name, why } => self.refused(format!("{name}: {why}")),
+            Error::Memory { what, needed } => Error::Memory { what: format!("{path}{what}"), needed },
+            other => other,
+        }
+    }
+
+    /// The same, with what was written about the numbers as its text.
+    pub(crate) fn open_text(path: &Path) -> Result<(Stored, String)> {
         let refuse = |why: String| Error::Data(format!("{}: {why}", text::path(path)));
         let mut file = File::open(path).map_err(Error::io(path))?;
         let found = file.metadata().map_err(Error::io(path))?;
@@ -62,9 +90,7 @@ impl Stored {
                 "a safetensors file, but none of this program: it does not say what its numbers are".into(),
             ));
         };
-        let about = serde_json::from_str(about).map_err(|error| {
-            refuse(format!("what it says of its numbers is wrong: {}", text::printable(&error.to_string())))
-        })?;
+        let about = about.clone();
         let whole = SafeTensors::deserialize(&bytes).map_err(|error| not_whole(&error))?;
         let start = bytes.as_ptr() as usize;
         let place = |data: &[u8]| {

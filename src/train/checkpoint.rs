@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+use super::check::check_buffers;
 use super::motion::Motion;
 use super::{Epoch, FitOptions, Observer, Run, Stop};
 use crate::data::Dataset;
@@ -19,8 +19,9 @@ const FORMAT: u32 = 1;
 /// observers remember, the sums of an epoch that is not finished, the records of those that are.
 ///
 /// Put into [`FitOptions::resume`], the run goes on as if it had never ended: **the same bits**, at any number of
-/// threads. Module, loss, optimizer, data, batch, seed and observers must be those of the first run; what differs is
-/// named. [`Checkpoints`](super::observers::Checkpoints) writes them, and any observer can, by
+/// threads. Module, loss, optimizer, data, batch, seed and observers must be those of the first run. Most of what differs is an
+/// error that names it; the settings of observers handed over by the caller, groups of the optimizer, and which
+/// parameters a penalty is on are not compared. [`Checkpoints`](super::observers::Checkpoints) writes them, and any observer can, by
 /// [`Run::save`](super::Run::save).
 ///
 /// ```
@@ -111,27 +112,47 @@ struct State {
     observers: Vec<Settings>,
 }
 
+/// What is looked at first: the rest may be of another version.
+#[derive(Deserialize)]
+struct Format {
+    checkpoint: Option<u32>,
+}
+
 impl Checkpoint {
+    /// An error about the file.
+    pub(super) fn refused(&self, why: String) -> Error {
+        self.numbers.refused(why)
+    }
+
     /// Reads one.
     ///
     /// # Errors
     /// As [`Stored::open`]; [`Error::Data`] if the file is no checkpoint, or one of a newer version.
     pub fn load(path: impl AsRef<Path>) -> Result<Checkpoint> {
-        let path = path.as_ref();
-        let refuse = |why: String| Error::Data(format!("{}: {why}", text::path(path)));
-        let (numbers, about) = Stored::open::<Value>(path)?;
-        match about.get("checkpoint").and_then(Value::as_u64) {
+        let (numbers, about) = Stored::open_text(path.as_ref())?;
+        let refuse = |why: String| numbers.refused(why);
+        match numbers.about::<Format>(&about)?.checkpoint {
             None => return Err(refuse("no checkpoint: a file of a model?".into())),
-            Some(format) if format > u64::from(FORMAT) => {
+            Some(format) if format > FORMAT => {
                 return Err(refuse(format!(
                     "a checkpoint of a newer version, in format {format}: update the program"
                 )));
             }
             Some(_) => (),
         }
-        let state = serde_json::from_value(about).map_err(|error| {
-            refuse(format!("what it says of itself is wrong: {}", text::printable(&error.to_string())))
-        })?;
+        let state: State = numbers.about(&about)?;
+        let Standing { epoch, step } = state.place;
+        let counts =
+            [state.optimizer_steps, state.skipped, state.sums.seen as u64, epoch as u64, step as u64];
+        let sums =
+            [state.sums.loss, state.sums.weight, state.sums.counted, state.sums.right, state.sums.norm];
+        if epoch != state.epochs.len() + 1
+            || state.sums.steps > step
+            || counts.iter().any(|count| *count >> 48 > 0)
+            || sums.iter().chain([&state.lr]).any(|x| x.is_nan())
+        {
+            return Err(refuse("what it says of the run does not fit together".into()));
+        }
         Ok(Checkpoint { state, numbers })
     }
 
@@ -163,6 +184,7 @@ pub(super) fn settled<T: Float>(
     [
         ("type of numbers", T::NAME.to_string()),
         ("module", run.module.describe()),
+        ("settings of the module", format!("{:?}", run.module.store())),
         ("loss", run.loss.name().to_string()),
         ("optimizer", optimizer),
         ("training data", format!("{:016x}", train.fingerprint())),
@@ -191,6 +213,9 @@ pub(super) fn write<T: Float>(
     motion: &Motion<T>,
     observers: &[&mut (dyn Observer<T> + '_)],
 ) -> Result<()> {
+    // Over the one before, which can be read: what is not finite could not.
+    run.optimizer.check_finite(run.tape)?;
+    check_buffers(run.tape)?;
     let mut store = Store::default();
     for (name, param) in run.module.named_parameters() {
         let shape = run.tape.param_shape(param);
@@ -233,6 +258,16 @@ pub(super) fn restore<T: Float>(
     motion: &mut Motion<T>,
     observers: &mut [&mut (dyn Observer<T> + '_)],
 ) -> Result<(Standing, Sums)> {
+    put_back(checkpoint, run, now, motion, observers).map_err(|error| checkpoint.numbers.named(error))
+}
+
+fn put_back<T: Float>(
+    checkpoint: &Checkpoint,
+    run: &mut Run<'_, T>,
+    now: &Settled,
+    motion: &mut Motion<T>,
+    observers: &mut [&mut (dyn Observer<T> + '_)],
+) -> Result<(Standing, Sums)> {
     let Checkpoint { state, numbers } = checkpoint;
     for (name, then) in &state.settled {
         match now.iter().find(|(other, _)| other == name) {
@@ -261,6 +296,11 @@ pub(super) fn restore<T: Float>(
     run.history.epochs.clone_from(&state.epochs);
     run.history.skipped = state.skipped;
     for (i, (observer, settings)) in observers.iter_mut().zip(&state.observers).enumerate() {
+        let now = observer.store(&mut Store::default())?;
+        if now.kind() != settings.kind() {
+            let (now, then) = (now.kind(), text::printable(settings.kind()));
+            return Err(Error::Data(format!("observer {i} was of the kind `{then}`, and is of `{now}`")));
+        }
         observer.restore(run, settings, &from.part("observers").part(&i.to_string()))?;
     }
     run.stop = state.stopped.map(|epoch| Stop::Early { epoch });

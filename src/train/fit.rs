@@ -113,6 +113,11 @@ fn epochs<T: Float>(
     if let Some(checkpoint) = &steps.options.resume {
         let now = steps.kept.settled(run);
         (place, steps.sums) = checkpoint::restore(checkpoint, run, now, &mut steps.motion, &mut all.0)?;
+        if place.step > steps.count {
+            return Err(checkpoint.refused(format!("{} steps of an epoch of {}", place.step, steps.count)));
+        }
+        let (epoch, step) = (place.epoch, place.step);
+        run.progress = Progress { epoch, step, samples: steps.sums.seen, ..steps.progress };
         if let Some(stop) = run.stop {
             run.history.stop = stop;
             return Ok(());
@@ -129,7 +134,7 @@ fn epochs<T: Float>(
         let (seconds, lr) = (start.elapsed().as_secs_f64(), run.optimizer.lr());
         run.optimizer.check_finite(run.tape).map_err(|error| error.in_run(format_args!("epoch {epoch}")))?;
         check_buffers(run.tape).map_err(|error| error.in_run(format_args!("epoch {epoch}")))?;
-        steps.motion.look(run.tape, sums.steps, epoch == steps.options.epochs);
+        steps.motion.look(run.tape, sums.steps);
         let (samples, train_loss) = (sums.samples as f64, sums.loss / sums.weight);
         let validated = match validation {
             Some(data) => validate(run, all, data, &steps.seen, train_loss).map(Some),
@@ -162,6 +167,7 @@ fn epochs<T: Float>(
             return Ok(());
         }
     }
+    steps.motion.finish(run.tape);
     Ok(())
 }
 

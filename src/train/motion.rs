@@ -29,13 +29,24 @@ impl<T: Float> Motion<T> {
         Motion { before, moved, epochs: 0, steps: 0, idle: 0, looked: false }
     }
 
-    /// Takes in an epoch of so many steps, which may be the last. Allocates nothing.
-    pub fn look(&mut self, tape: &Tape<T>, steps: usize, last: bool) {
-        self.epochs += 1;
-        self.steps += steps;
-        if self.steps < STEPS && !last {
-            return;
+    /// Takes in an epoch of so many steps. Allocates nothing.
+    pub fn look(&mut self, tape: &Tape<T>, steps: usize) {
+        self.epochs = self.epochs.saturating_add(1);
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps >= STEPS {
+            self.compare(tape);
         }
+    }
+
+    /// Takes in what is left, once there are no more epochs. What a checkpoint keeps is from before: a run that goes on
+    /// looks at the same epochs together.
+    pub fn finish(&mut self, tape: &Tape<T>) {
+        if self.epochs > 0 {
+            self.compare(tape);
+        }
+    }
+
+    fn compare(&mut self, tape: &Tape<T>) {
         let (mut start, mut any) = (0, false);
         for p in tape.params() {
             let now = tape.value_slice(p);

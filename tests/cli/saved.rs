@@ -154,4 +154,6 @@ fn numbers_for_numpy() {
     assert!(archive.starts_with(b"PK\x03\x04"));
     assert!(error(folder.path(), &["export", "m.npz", "--npz", "x.npz"]).contains("not a file of a model"));
     assert!(!folder.path().join("x.npz").exists());
+    let over = ["export", "m.safetensors", "--npz", "m.safetensors"];
+    assert!(error(folder.path(), &over).contains("is read by this command"));
 }

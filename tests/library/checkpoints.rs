@@ -201,3 +201,28 @@ fn what_differs_is_named() {
     tapegrad::models::save(&made(), &path, &Default::default()).unwrap();
     assert!(Checkpoint::load(&path).unwrap_err().to_string().contains("no checkpoint: a file of a model?"));
 }
+
+/// One step in an epoch, and a rate of 0 in the first two: epochs are looked at together, whether a run ends between
+/// them or not.
+#[test]
+fn epochs_without_motion_are_counted_alike() {
+    let train = synthetic::moons(20, 0.2, 7).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let made = || Network::<f64>::new(1).linear(4).relu().outputs_for(&train).unwrap();
+    struct Starts;
+    impl<T: Float> Observer<T> for Starts {
+        fn gradient(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+            run.optimizer.set_lr(if run.progress.epoch > 2 { 0.01 } else { 0.0 })
+        }
+    }
+    let options = FitOptions { epochs: 4, ..Default::default() };
+    let mut saves = Checkpoints { path: path.clone(), steps: 1 };
+    let whole = made().fit_with(&train, None, &options, &mut [&mut Starts, &mut saves]).unwrap();
+    let half = FitOptions { epochs: 2, ..options.clone() };
+    let begun = made().fit_with(&train, None, &half, &mut [&mut Starts, &mut saves]).unwrap();
+    assert_eq!((whole.idle_epochs, begun.idle_epochs), (0, 2));
+    let resumed = FitOptions { resume: Some(Checkpoint::load(&path).unwrap()), ..options };
+    let rest = made().fit_with(&train, None, &resumed, &mut [&mut Starts, &mut saves]).unwrap();
+    assert_eq!(found(&rest), found(&whole));
+}

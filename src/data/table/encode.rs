@@ -46,10 +46,25 @@ impl Schema {
     }
 
     /// A schema that was written by hand, or changed in its file, may be none.
-    fn check(&self) -> Result<()> {
-        let wrong = |column: &str, why: &str| Err(Error::Data(format!("schema: column {column}: {why}")));
+    pub(crate) fn check(&self, features: Option<usize>) -> Result<()> {
+        let wrong = |column: &str, why: &str| {
+            Err(Error::Data(format!("schema: column {}: {why}", crate::text::printable(column))))
+        };
+        let width: usize = self.features.iter().map(Feature::width).sum();
+        if width == 0
+            || width != self.feature_names().len()
+            || features.is_some_and(|features| features != width)
+        {
+            let names = self.feature_names().len();
+            return Err(Error::Data(format!(
+                "schema: {width} features with {names} names do not fit the model"
+            )));
+        }
         for feature in &self.features {
             let Code::Texts { texts, fill } = &feature.code else { continue };
+            if texts.is_empty() {
+                return wrong(&feature.column, "it has no texts");
+            }
             if !texts.is_sorted_by(|a, b| a < b) {
                 return wrong(&feature.column, "its texts are not in alphabetical order, each once");
             }
@@ -84,7 +99,7 @@ impl Schema {
     /// [`Error::Table`], with the line, if a cell is missing and may not be, a text of a text column was not
     /// there when the schema was fitted, or a class was not. [`Error::Data`] if the memory does not suffice.
     pub fn encode(&self, table: &Table) -> Result<Encoded> {
-        self.check()?;
+        self.check(None)?;
         let columns: Vec<&Column> =
             self.features.iter().map(|feature| table.column(&feature.column)).collect::<Result<_>>()?;
         let target = self.target.as_ref().and_then(|target| {

@@ -139,7 +139,7 @@ impl LogisticRegression {
             return Err(Error::Data(format!("this version knows no logistic regression `{name}`")));
         };
         let columns = if scheme == Scheme::Binary { 1 } else { classes };
-        if theta.nrows() < 2 || theta.ncols() != columns {
+        if theta.nrows() < 2 || columns == 0 || theta.ncols() != columns {
             let (rows, found) = theta.shape();
             let why = format!("parameters of {rows}×{found} in the file do not fit {classes} classes");
             return Err(Error::Data(why));

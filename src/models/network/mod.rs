@@ -15,7 +15,7 @@ use super::{Inputs, Predictor, Task};
 use crate::data::preprocess::TargetScale;
 use crate::metrics::{Evaluation, SeenClasses};
 use crate::nn::loss::{self, Loss};
-use crate::nn::restore::sequential;
+use crate::nn::restore::{Place, sequential};
 use crate::nn::{Module, ModuleExt, Sequential, Summary};
 use crate::optim::{Adam, Optimizer};
 use crate::store::{Settings, Store, Stored};
@@ -115,7 +115,7 @@ impl<T: Float> Network<T> {
             observers,
         );
         match &fitted {
-            Ok(history) => self.epochs += history.epochs.len() as u64,
+            Ok(history) => self.epochs = self.epochs.saturating_add(history.epochs.len() as u64),
             // Nothing was learnt of these samples.
             Err(_) if self.optimizer.steps() == steps => (self.task, self.trained) = untrained,
             Err(_) => (),
@@ -141,7 +141,8 @@ impl<T: Float> Network<T> {
     pub(crate) fn restore(settings: &Settings, from: &Stored, inputs: Inputs, task: Task) -> Result<Self> {
         let mut tape = Tape::default();
         let width = inputs.prepared_width()?;
-        let (module, outputs) = sequential(&mut tape, &settings.get("module")?, from, width)?;
+        let (module, outputs) =
+            sequential(&mut tape, &settings.get("module")?, &Place { from, depth: 0 }, width)?;
         if outputs != task.outputs() {
             let why =
                 format!("the network gives {outputs} numbers for a sample, but {} are told", task.outputs());
