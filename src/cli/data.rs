@@ -12,7 +12,7 @@ use tapegrad::data::{Dataset, Features, ascii_image, synthetic, write_mnist};
 use tapegrad::linalg::compensated_sum;
 use tapegrad::{Error, Result, text};
 
-use super::source::{explain, read_options, warn_if_mapped};
+use super::source::{MOST_SAMPLES, explain, read_options, warn_if_mapped};
 use super::table::is_table;
 use super::{Outcome, interrupt, memory, output};
 
@@ -132,9 +132,6 @@ fn synth(args: &SynthArgs) -> Outcome {
     }
     Ok(ExitCode::SUCCESS)
 }
-
-/// As many samples as a synthetic set may have; 10 million digits are 8 GB.
-const MOST_SAMPLES: usize = 10_000_000;
 
 /// An error if `rows` samples such as `one` take more memory than there is: a machine that gives out more than
 /// it has kills the program later.

@@ -29,8 +29,7 @@ pub fn run(args: &InspectArgs) -> Outcome {
     output::line(format_args!("model: {}", model.describe()))?;
     output::line(format_args!("takes: {}", model.inputs().describe()))?;
     if let Some(names) = model.inputs().names() {
-        let (shown, more) = (names[..names.len().min(20)].join(", "), names.len() > 20);
-        output::line(format_args!("features: {shown}{}", if more { ", …" } else { "" }))?;
+        output::line(format_args!("features: {}", output::names(names)))?;
     }
     match model.task() {
         Task::Classes { names, .. } => {

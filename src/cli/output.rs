@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::io::{self, Write};
+use std::path::Path;
 
 pub use tapegrad::text::bytes;
 use tapegrad::text::printable_lines;
@@ -37,6 +38,24 @@ pub fn note(text: impl fmt::Display) {
 /// Writes a line to standard error about what a user should know, though it is no error.
 pub fn warning(text: impl fmt::Display) {
     note(format_args!("warning: {text}"));
+}
+
+/// The first of many names.
+pub fn names(names: &[impl AsRef<str>]) -> String {
+    const MOST: usize = 20;
+    let shown: Vec<&str> = names.iter().take(MOST).map(AsRef::as_ref).collect();
+    shown.join(", ") + if names.len() > MOST { ", …" } else { "" }
+}
+
+/// Whether two names, one of which may still be without a file, are of the same file: links are followed.
+pub fn same_file(a: &Path, b: &Path) -> bool {
+    let target = |path: &Path| {
+        path.canonicalize().ok().or_else(|| {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            Some(folder.unwrap_or(Path::new(".")).canonicalize().ok()?.join(path.file_name()?))
+        })
+    };
+    target(a) == target(b)
 }
 
 /// A number in few characters, whatever its size.

@@ -72,8 +72,7 @@ pub fn samples(saved: &Saved, input: &Path) -> Result<Dataset> {
 
 /// An error if a file that is read would be written over.
 pub fn refuse_input(flag: &'static str, out: &Path, inputs: &[&Path]) -> Result<()> {
-    let there = |path: &Path| path.canonicalize().ok();
-    match inputs.iter().find(|input| there(out).is_some_and(|out| Some(out) == there(input))) {
+    match inputs.iter().find(|input| output::same_file(out, input)) {
         Some(_) => Err(Error::setting(
             flag,
             format!("{} is read by this command: name another file", text::path(out)),

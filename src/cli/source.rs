@@ -24,7 +24,7 @@ pub const TEST_DIGITS: usize = 5_000;
 const SYNTH: &str = "synth:";
 
 /// As many samples as a synthetic set may have; 10 million digits are 8 GB.
-const MOST_SAMPLES: usize = 10_000_000;
+pub const MOST_SAMPLES: usize = 10_000_000;
 
 /// Training and test set, and what they are.
 pub struct Source {

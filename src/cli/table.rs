@@ -101,12 +101,8 @@ impl TableArgs {
         let table = Table::read(path, &ReadOptions::default())?;
         let Some(target) = &self.target else {
             let names: Vec<&str> = table.columns().iter().map(|column| column.name()).collect();
-            let (shown, more) = (names[..names.len().min(20)].join(", "), names.len() > 20);
-            let why = format!(
-                "which column is to be told? --target COLUMN; {} has {shown}{}",
-                text::path(path),
-                if more { ", …" } else { "" }
-            );
+            let (path, names) = (text::path(path), output::names(&names));
+            let why = format!("which column is to be told? --target COLUMN; {path} has {names}");
             return Err(Error::setting("target", why));
         };
         let missing = match self.missing {

@@ -46,19 +46,15 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
         a.len(),
         #[inline(always)]
         move || {
-            let block = block_of::<T>();
-            let mut sums = [T::ZERO; LANES];
-            if a.len() <= block {
-                add_to_lanes(&mut sums, a, b, &term);
-                return sum_of_lanes(&mut sums);
-            }
-            let mut blocks = Pairwise::<T, LANES>::new();
-            for (a, b) in a.chunks(block).zip(b.chunks(block)) {
-                sums = [T::ZERO; LANES];
-                add_to_lanes(&mut sums, a, b, &term);
-                blocks.add(&mut sums);
-            }
-            sum_of_lanes(&mut blocks.total())
+            reduce_lanes(
+                a.len(),
+                #[inline(always)]
+                |from, to| {
+                    let mut sums = [T::ZERO; LANES];
+                    add_to_lanes(&mut sums, &a[from..to], &b[from..to], &term);
+                    sums
+                },
+            )
         },
     )
 }
@@ -70,6 +66,7 @@ pub(crate) const fn block_of<T: Float>() -> usize {
 
 /// Σ of `len` terms, in the order of [`sum`], where `lanes(from, to)` are the [partial sums](add_to_lanes) of those from
 /// number `from` to `to`.
+#[inline(always)]
 pub(crate) fn reduce_lanes<T: Float>(len: usize, mut lanes: impl FnMut(usize, usize) -> [T; LANES]) -> T {
     let block = block_of::<T>();
     if len <= block {
@@ -109,25 +106,18 @@ pub(crate) fn map_and_square<T: Float>(x: &[T], y: &mut [T], f: impl Fn(T) -> T)
         move || {
             // Each stretch is read again while it is in the nearest cache.
             const STRETCH: usize = 32 * LANES;
-            let in_block = |sums: &mut [T; LANES], x: &[T], y: &mut [T]| {
-                for (x, y) in x.chunks(STRETCH).zip(y.chunks_mut(STRETCH)) {
-                    y.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x));
-                    add_to_lanes(sums, y, y, |y, _| y * y);
-                }
-            };
-            let block = block_of::<T>();
-            let mut sums = [T::ZERO; LANES];
-            if x.len() <= block {
-                in_block(&mut sums, x, y);
-                return sum_of_lanes(&mut sums);
-            }
-            let mut blocks = Pairwise::<T, LANES>::new();
-            for (x, y) in x.chunks(block).zip(y.chunks_mut(block)) {
-                sums = [T::ZERO; LANES];
-                in_block(&mut sums, x, y);
-                blocks.add(&mut sums);
-            }
-            sum_of_lanes(&mut blocks.total())
+            reduce_lanes(
+                x.len(),
+                #[inline(always)]
+                |from, to| {
+                    let mut sums = [T::ZERO; LANES];
+                    for (x, y) in x[from..to].chunks(STRETCH).zip(y[from..to].chunks_mut(STRETCH)) {
+                        y.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x));
+                        add_to_lanes(&mut sums, y, y, |y, _| y * y);
+                    }
+                    sums
+                },
+            )
         },
     )
 }

@@ -8,8 +8,8 @@ use super::kernel::{Expansion, FourierRidge, KernelMachine};
 use super::linear::LinearRegression;
 use super::{Fitted, Inputs, LogisticRegression, Network, Predictor, Task};
 use crate::data::table::Schema;
-use crate::store::{Settings, Store, Stored};
-use crate::{Error, Float, Result, text};
+use crate::store::{Precision, Settings, Store, Stored, known};
+use crate::{Error, Float, Result};
 
 /// The version of what stands in a file. It is to rise when an older program could not read a file rightly.
 const FORMAT: u32 = 1;
@@ -20,7 +20,7 @@ type Restore = fn(&Settings, &Stored, Inputs, Task) -> Result<Box<dyn Predictor>
 /// All families that can be read from a file, by their kind.
 const FAMILIES: &[(&str, Restore)] = &[
     ("network", |settings, from, inputs, task| {
-        Ok(match precision(settings)? {
+        Ok(match settings.precision()? {
             Precision::F32 => Box::new(Network::<f32>::restore(settings, from, inputs, task)?),
             Precision::F64 => Box::new(Network::<f64>::restore(settings, from, inputs, task)?),
         })
@@ -32,11 +32,11 @@ const FAMILIES: &[(&str, Restore)] = &[
     ("linear", |settings, from, inputs, task| {
         Ok(Box::new(Fitted::restored(LinearRegression::restore(settings, from)?, inputs, task)?))
     }),
-    ("expansion", |settings, from, inputs, task| match precision(settings)? {
+    ("expansion", |settings, from, inputs, task| match settings.precision()? {
         Precision::F32 => machine(Expansion::<f32>::restore(settings, from)?, inputs, task),
         Precision::F64 => machine(Expansion::<f64>::restore(settings, from)?, inputs, task),
     }),
-    ("fourier", |settings, from, inputs, task| match precision(settings)? {
+    ("fourier", |settings, from, inputs, task| match settings.precision()? {
         Precision::F32 => machine(FourierRidge::<f32>::restore(settings, from)?, inputs, task),
         Precision::F64 => machine(FourierRidge::<f64>::restore(settings, from)?, inputs, task),
     }),
@@ -49,22 +49,6 @@ fn machine<T: Float>(
 ) -> Result<Box<dyn Predictor>> {
     let model: Box<dyn KernelMachine<T>> = Box::new(model);
     Ok(Box::new(Fitted::restored(model, inputs, task)?))
-}
-
-enum Precision {
-    F32,
-    F64,
-}
-
-fn precision(settings: &Settings) -> Result<Precision> {
-    match &settings.get::<String>("precision")?[..] {
-        "f32" => Ok(Precision::F32),
-        "f64" => Ok(Precision::F64),
-        other => Err(Error::Data(format!(
-            "this version knows no numbers of the type `{}`",
-            text::printable(other)
-        ))),
-    }
 }
 
 /// What a file says of its numbers.
@@ -172,10 +156,7 @@ fn read(numbers: &Stored, text: &str) -> Result<Saved> {
     if let Some(schema) = &notes.schema {
         schema.check(Some(inputs.features()))?;
     }
-    let Some((_, restore)) = FAMILIES.iter().find(|(kind, _)| *kind == settings.kind()) else {
-        let kind = text::printable(settings.kind());
-        return Err(Error::Data(format!("this version knows no model `{kind}`")));
-    };
+    let restore = known("model", settings.kind(), FAMILIES.iter().copied())?;
     let model = restore(&settings, numbers, inputs, task)?;
     Ok(Saved { model, settings, notes, version, numbers: numbers.clone() })
 }

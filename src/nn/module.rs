@@ -1,5 +1,7 @@
 //! [`Module`]: the one contract of layers, blocks and networks.
 
+use std::sync::Arc;
+
 use super::Mode;
 use crate::Float;
 use crate::store::Settings;
@@ -77,6 +79,37 @@ pub trait Module<T: Float>: Send + Sync {
     /// [read](crate::models::Network::load_parameters) into a network that has been made already.
     fn store(&self) -> Option<Settings> {
         None
+    }
+}
+
+/// A module that others hold as well, or that is known at run time only.
+impl<T: Float, M: Module<T> + ?Sized> Module<T> for Arc<M> {
+    fn describe(&self) -> String {
+        (**self).describe()
+    }
+
+    fn forward(&self, tape: &mut Tape<T>, x: Var, mode: &mut Mode) -> Var {
+        (**self).forward(tape, x, mode)
+    }
+
+    fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
+        (**self).parameters(visit);
+    }
+
+    fn inputs(&self) -> Option<usize> {
+        (**self).inputs()
+    }
+
+    fn keeps_width(&self) -> bool {
+        (**self).keeps_width()
+    }
+
+    fn least_batch(&self) -> usize {
+        (**self).least_batch()
+    }
+
+    fn store(&self) -> Option<Settings> {
+        (**self).store()
     }
 }
 

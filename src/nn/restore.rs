@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::norm::NormLayer;
-use super::{Activation, BatchNorm, Dropout, LayerNorm, Linear, Mode, Module, Residual, Sequential};
-use crate::store::{Settings, Stored};
-use crate::tape::{Param, Tape, Var};
+use super::{Activation, BatchNorm, Dropout, LayerNorm, Linear, Module, ModuleExt, Residual, Sequential};
+use crate::store::{Settings, Stored, known};
+use crate::tape::Tape;
 use crate::{Error, Float, Matrix, Result};
 
 /// A module, and how many numbers per sample it gives.
@@ -38,8 +37,14 @@ fn table<T: Float>() -> [(&'static str, Restore<T>); 7] {
         ("linear", linear),
         ("activation", activation),
         ("dropout", |_, settings, _, width| Ok((Arc::new(Dropout::new::<T>(settings.get("p")?)?), width))),
-        ("batch_norm", batch_norm),
-        ("layer_norm", layer_norm),
+        ("batch_norm", |tape, settings, from, width| {
+            let (momentum, epsilon) = (settings.get("momentum")?, settings.get("epsilon")?);
+            norm(tape, from, width, |tape| BatchNorm::new(tape, width, momentum, epsilon))
+        }),
+        ("layer_norm", |tape, settings, from, width| {
+            let epsilon = settings.get("epsilon")?;
+            norm(tape, from, width, |tape| LayerNorm::new(tape, width, epsilon))
+        }),
         ("residual", residual),
         ("sequential", |tape, settings, from, width| {
             let (module, width) = sequential(tape, settings, from, width)?;
@@ -58,12 +63,7 @@ fn restore<T: Float>(
     from: &Place<'_>,
     width: usize,
 ) -> Result<Made<T>> {
-    let known = table::<T>().into_iter().find(|(kind, _)| *kind == settings.kind());
-    let Some((_, restore)) = known else {
-        let kind = crate::text::printable(settings.kind());
-        return Err(Error::Data(format!("this version knows no module `{kind}`")));
-    };
-    restore(tape, settings, from, width)
+    known("module", settings.kind(), table())?(tape, settings, from, width)
 }
 
 /// The parts one behind the other; see [`restore`].
@@ -119,48 +119,31 @@ fn activation<T: Float>(
     width: usize,
 ) -> Result<Made<T>> {
     let name: String = settings.get("name")?;
-    match Activation::TABLE.iter().find(|(_, known)| *known == name) {
-        Some((activation, _)) => Ok((Arc::new(*activation), width)),
-        None => {
-            Err(Error::Data(format!("this version knows no activation `{}`", crate::text::printable(&name))))
-        }
-    }
+    let table = Activation::TABLE.map(|(activation, name)| (name, activation));
+    Ok((Arc::new(known("activation", &name, table)?), width))
 }
 
-/// Sets a parameter that has just been made to what the file has for it.
-fn set<T: Float>(tape: &mut Tape<T>, param: Param, from: &Stored, name: &str) -> Result<()> {
-    let shape = tape.param_shape(param);
-    let values = from.shaped::<T>(name, shape.rows, shape.cols)?;
-    tape.set_param(param, values.as_slice());
+/// Sets the parameters of a module that has just been made to what the file has for them.
+fn set<T: Float>(tape: &mut Tape<T>, module: &impl Module<T>, from: &Stored) -> Result<()> {
+    for (name, param) in module.named_parameters() {
+        let shape = tape.param_shape(param);
+        tape.set_param(param, from.shaped::<T>(&name, shape.rows, shape.cols)?.as_slice());
+    }
     Ok(())
 }
 
-fn batch_norm<T: Float>(
+/// A normalisation, which `make` makes for that many columns.
+fn norm<T: Float, M: Module<T> + 'static>(
     tape: &mut Tape<T>,
-    settings: &Settings,
     from: &Place<'_>,
-    width: usize,
+    columns: usize,
+    make: impl FnOnce(&mut Tape<T>) -> Result<M>,
 ) -> Result<Made<T>> {
-    // Before room is made for it.
-    from.from.shaped::<T>("gamma", 1, width)?;
-    let norm = BatchNorm::new(tape, width, settings.get("momentum")?, settings.get("epsilon")?)?;
-    set(tape, norm.gamma, from.from, "gamma")?;
-    set(tape, norm.beta, from.from, "beta")?;
-    set(tape, norm.running, from.from, "running")?;
-    Ok((Arc::new(NormLayer::Batch(norm)), width))
-}
-
-fn layer_norm<T: Float>(
-    tape: &mut Tape<T>,
-    settings: &Settings,
-    from: &Place<'_>,
-    width: usize,
-) -> Result<Made<T>> {
-    from.from.shaped::<T>("gamma", 1, width)?;
-    let norm = LayerNorm::new(tape, width, settings.get("epsilon")?)?;
-    set(tape, norm.gamma, from.from, "gamma")?;
-    set(tape, norm.beta, from.from, "beta")?;
-    Ok((Arc::new(NormLayer::Layer(norm)), width))
+    // Before room is made for as many.
+    from.from.shaped::<T>("gamma", 1, columns)?;
+    let norm = make(tape)?;
+    set(tape, &norm, from.from)?;
+    Ok((Arc::new(norm), columns))
 }
 
 fn residual<T: Float>(
@@ -173,38 +156,5 @@ fn residual<T: Float>(
     if given != width {
         return Err(Error::Data(format!("a residual block takes {width} numbers, but gives {given}")));
     }
-    Ok((Arc::new(Residual::new(Shared(block))), width))
-}
-
-/// A module whose type is not known.
-struct Shared<T: Float>(Arc<dyn Module<T>>);
-
-impl<T: Float> Module<T> for Shared<T> {
-    fn describe(&self) -> String {
-        self.0.describe()
-    }
-
-    fn forward(&self, tape: &mut Tape<T>, x: Var, mode: &mut Mode) -> Var {
-        self.0.forward(tape, x, mode)
-    }
-
-    fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
-        self.0.parameters(visit);
-    }
-
-    fn inputs(&self) -> Option<usize> {
-        self.0.inputs()
-    }
-
-    fn keeps_width(&self) -> bool {
-        self.0.keeps_width()
-    }
-
-    fn least_batch(&self) -> usize {
-        self.0.least_batch()
-    }
-
-    fn store(&self) -> Option<Settings> {
-        self.0.store()
-    }
+    Ok((Arc::new(Residual::new(block)), width))
 }

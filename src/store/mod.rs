@@ -11,6 +11,7 @@ mod settings;
 
 pub use npz::npz;
 pub use read::Stored;
+pub(crate) use settings::Precision;
 pub use settings::Settings;
 
 use std::collections::HashMap;
@@ -69,8 +70,8 @@ impl Store {
         assert!(values.len() == rows * cols, "{name}: {} numbers are not {rows}×{cols}", values.len());
         let mut bytes = Vec::with_capacity(size_of_val(values));
         for x in values {
-            match T::NAME {
-                "f32" => bytes.extend((x.to_f64() as f32).to_le_bytes()),
+            match dtype::<T>() {
+                Dtype::F32 => bytes.extend((x.to_f64() as f32).to_le_bytes()),
                 _ => bytes.extend(x.to_f64().to_le_bytes()),
             }
         }
@@ -125,6 +126,21 @@ impl Store {
         let bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| broken(&error))?;
         file::write(path, |out| out.write_all(&bytes))
     }
+}
+
+/// What a table has under a name that stands in a file.
+///
+/// # Errors
+/// [`Error::Data`] if there is none: a name of a newer version, or of nothing.
+pub(crate) fn known<V>(
+    what: &str,
+    name: &str,
+    table: impl IntoIterator<Item = (impl AsRef<str>, V)>,
+) -> Result<V> {
+    let found = table.into_iter().find(|(known, _)| known.as_ref() == name);
+    found.map(|(_, value)| value).ok_or_else(|| {
+        Error::Data(format!("this version knows no {what} `{}`", crate::text::printable(name)))
+    })
 }
 
 fn dtype<T: Float>() -> Dtype {

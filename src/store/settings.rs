@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::known;
 use crate::{Error, Result};
 
 /// What a thing is, and how it was set: a kind, and values by name.
@@ -60,10 +61,23 @@ impl Settings {
         })
     }
 
+    /// The type of numbers, which stands under `precision`.
+    pub(crate) fn precision(&self) -> Result<Precision> {
+        let table = [("f32", Precision::F32), ("f64", Precision::F64)];
+        known("numbers of the type", &self.get::<String>("precision")?, table)
+    }
+
     /// Names and values, in the order in which they were given.
     pub fn values(&self) -> impl Iterator<Item = (&str, String)> {
         self.values.iter().map(|(name, value)| (name.as_str(), value.to_string()))
     }
+}
+
+/// A type of numbers.
+#[derive(Clone, Copy)]
+pub(crate) enum Precision {
+    F32,
+    F64,
 }
 
 /// Text of a file as it may be shown.

@@ -1,9 +1,10 @@
 //! The audit of gradient flow: whether every layer learns, and at what pace.
 
-use crate::store::bits;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
+use crate::store::bits;
 use crate::tape::{Param, Tape, Var};
 use crate::text::printable;
 use crate::{Error, Float, Result};

@@ -119,9 +119,9 @@ struct Format {
 }
 
 impl Checkpoint {
-    /// An error about the file.
-    pub(super) fn refused(&self, why: String) -> Error {
-        self.numbers.refused(why)
+    /// An error that names the file.
+    pub(super) fn named(&self, error: Error) -> Error {
+        self.numbers.named(error)
     }
 
     /// Reads one.
@@ -250,21 +250,12 @@ pub(super) fn write<T: Float>(
     store.write(path, &state)
 }
 
-/// Puts a run back to where it stood.
+/// Puts a run of `count` steps an epoch back to where it stood.
 pub(super) fn restore<T: Float>(
     checkpoint: &Checkpoint,
     run: &mut Run<'_, T>,
     now: &Settled,
-    motion: &mut Motion<T>,
-    observers: &mut [&mut (dyn Observer<T> + '_)],
-) -> Result<(Standing, Sums)> {
-    put_back(checkpoint, run, now, motion, observers).map_err(|error| checkpoint.numbers.named(error))
-}
-
-fn put_back<T: Float>(
-    checkpoint: &Checkpoint,
-    run: &mut Run<'_, T>,
-    now: &Settled,
+    count: usize,
     motion: &mut Motion<T>,
     observers: &mut [&mut (dyn Observer<T> + '_)],
 ) -> Result<(Standing, Sums)> {
@@ -280,6 +271,9 @@ fn put_back<T: Float>(
                 )));
             }
         }
+    }
+    if state.place.step > count {
+        return Err(Error::Data(format!("{} steps of an epoch of {count}", state.place.step)));
     }
     if state.observers.len() != observers.len() {
         let (then, now) = (state.observers.len(), observers.len());

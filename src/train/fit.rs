@@ -112,10 +112,8 @@ fn epochs<T: Float>(
     let mut place = Standing { epoch: 1, step: 0 };
     if let Some(checkpoint) = &steps.options.resume {
         let now = steps.kept.settled(run);
-        (place, steps.sums) = checkpoint::restore(checkpoint, run, now, &mut steps.motion, &mut all.0)?;
-        if place.step > steps.count {
-            return Err(checkpoint.refused(format!("{} steps of an epoch of {}", place.step, steps.count)));
-        }
+        let found = checkpoint::restore(checkpoint, run, now, steps.count, &mut steps.motion, &mut all.0);
+        (place, steps.sums) = found.map_err(|error| checkpoint.named(error))?;
         let (epoch, step) = (place.epoch, place.step);
         run.progress = Progress { epoch, step, samples: steps.sums.seen, ..steps.progress };
         if let Some(stop) = run.stop {

@@ -1,12 +1,13 @@
 //! The record of a run: what was set, and what every epoch brought.
 
-use crate::store::bits;
-use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Audit, Value};
+use crate::store::bits;
 use crate::text::{csv_field, printable};
 use crate::{Result, file};
 

@@ -10,6 +10,26 @@ pub fn tapegrad(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// The path of a table that comes with the crate.
+pub fn data(name: &str) -> String {
+    format!("{}/data/{name}.csv", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Writes every third row of iris as `test.csv` into that folder and the others as `train.csv`; the species of the
+/// first.
+pub fn iris_in_two(folder: &Path) -> Vec<String> {
+    let text = std::fs::read_to_string(data("iris")).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    let rows = |test: bool| {
+        let rows = lines[1..].iter().enumerate().filter(move |(i, _)| (i % 3 == 2) == test);
+        rows.map(|(_, row)| *row).collect::<Vec<_>>()
+    };
+    for (name, test) in [("train.csv", false), ("test.csv", true)] {
+        std::fs::write(folder.join(name), [&[lines[0]], &rows(test)[..]].concat().join("\n")).unwrap();
+    }
+    rows(true).iter().map(|row| row.rsplit(',').next().unwrap().to_string()).collect()
+}
+
 /// Runs it to its end.
 pub fn run(folder: &Path, args: &[&str]) -> Output {
     tapegrad(folder, args).output().unwrap()

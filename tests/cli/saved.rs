@@ -5,11 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
-use crate::program::{error, run, stderr, stdout, tapegrad};
-
-fn data(name: &str) -> String {
-    format!("{}/data/{name}.csv", env!("CARGO_MANIFEST_DIR"))
-}
+use crate::program::{data, error, iris_in_two, run, stderr, stdout, tapegrad};
 
 /// Trains with those flags and saves as `m.safetensors`; the last line.
 #[track_caller]
@@ -25,14 +21,7 @@ const FAMILIES: [&str; 7] = ["mlp", "logistic", "krr", "nystrom", "rff", "falkon
 #[test]
 fn every_family_measures_and_answers_as_in_training() {
     let folder = tempfile::tempdir().unwrap();
-    let text = fs::read_to_string(data("iris")).unwrap();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
-    let part = |test: bool| {
-        let rows = lines[1..].iter().enumerate().filter(|(i, _)| (i % 3 == 2) == test).map(|(_, row)| *row);
-        [lines[0]].into_iter().chain(rows).collect::<Vec<_>>().join("\n")
-    };
-    fs::write(folder.path().join("train.csv"), part(false)).unwrap();
-    fs::write(folder.path().join("test.csv"), part(true)).unwrap();
+    let truth = iris_in_two(folder.path());
     for model in FAMILIES {
         let features: &[&str] = if model == "rff" { &["--features", "200"] } else { &[] };
         let args = ["--data", "train.csv", "--target", "species", "--test", "test.csv", "--model", model];
@@ -44,8 +33,6 @@ fn every_family_measures_and_answers_as_in_training() {
         assert!(answers.status.success(), "{model}: {}", stderr(&answers));
         let answers = stdout(&answers);
         let told: Vec<&str> = answers.lines().skip(1).map(|row| row.split(',').next().unwrap()).collect();
-        let truth: Vec<&str> =
-            lines[1..].iter().skip(2).step_by(3).map(|row| row.rsplit(',').next().unwrap()).collect();
         assert_eq!(told.len(), truth.len());
         let right = told.iter().zip(&truth).filter(|(a, b)| a == b).count();
         assert_eq!(last, format!("test accuracy {:.4} (50 samples)", right as f64 / 50.0), "{model}");

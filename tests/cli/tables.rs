@@ -3,12 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::{error, run, stderr, stdout};
-
-/// The data that come with the crate.
-fn data(name: &str) -> String {
-    format!("{}/data/{name}.csv", env!("CARGO_MANIFEST_DIR"))
-}
+use crate::program::{data, error, iris_in_two, run, stderr, stdout};
 
 /// The number of the last line, `test accuracy 0.9667 (30 samples)` or `test R2 …`.
 #[track_caller]
@@ -72,14 +67,7 @@ fn values_of_a_table_are_told_without_a_flag() {
 #[test]
 fn a_second_table_is_the_test() {
     let folder = tempfile::tempdir().unwrap();
-    let text = fs::read_to_string(data("iris")).unwrap();
-    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
-    let every = |which: usize| {
-        let rows = lines[1..].iter().enumerate().filter(move |(i, _)| i % 3 == which).map(|(_, row)| *row);
-        [lines[0]].into_iter().chain(rows).collect::<Vec<_>>().join("\n")
-    };
-    fs::write(folder.path().join("train.csv"), every(0) + "\n" + &every(1)[lines[0].len() + 1..]).unwrap();
-    fs::write(folder.path().join("test.csv"), every(2)).unwrap();
+    iris_in_two(folder.path());
     let args = ["--data", "train.csv", "--target", "species", "--test", "test.csv", "--model", "logistic"];
     let text = stdout(&run(folder.path(), &[&["train"], &args[..]].concat()));
     assert!(text.contains("tested on test.csv (100 training and 50 test samples of 4 features, 3 classes)"));
@@ -165,7 +153,7 @@ fn synthetic_sets_by_name() {
     }
 }
 
-/// One class in ten is rare and lies within the other: without weights it is hardly ever told.
+/// One class in ten is rare and overlaps with the other: with weights more of it is told.
 #[test]
 fn balanced_classes() {
     let folder = tempfile::tempdir().unwrap();

@@ -56,7 +56,7 @@ fn comes_back(model: &dyn Predictor, data: &Dataset) {
     let again = folder.path().join("again.safetensors");
     save(&*read.model, &again, &notes).unwrap();
     let (first, second) = (fs::read(&path).unwrap(), fs::read(&again).unwrap());
-    assert!(first == second || model.describe().contains("Adam"), "{}: another file", model.describe());
+    assert!(first == second, "{}: another file", model.describe());
 }
 
 fn options(epochs: usize) -> FitOptions {
@@ -225,13 +225,13 @@ fn modules_of_ones_own_by_name_and_shape() {
     let before = other.tape().param_values().to_vec();
     let error = other.load_parameters(&path).unwrap_err().to_string();
     assert!(error.contains("`linear1.weight` is 4×8, where 4×9 is needed"), "{error}");
+    assert_eq!(other.tape().param_values(), before);
     let mut other = Network::<f64>::new(1).linear(8).relu().outputs_for(&train).unwrap();
     let error = other.load_parameters(&path).unwrap_err().to_string();
     assert!(error.contains("type F32, and not f64"), "{error}");
     let mut other = Network::<f32>::new(1).linear(8).tanh().linear(8).outputs_for(&train).unwrap();
     let error = other.load_parameters(&path).unwrap_err().to_string();
     assert!(error.contains("`linear2.weight` is 8×3, where 8×8 is needed"), "{error}");
-    assert_eq!(before.len(), 4 * 9 + 9 + 9 * 3 + 3);
 }
 
 fn is_refused(path: &Path, why: &str) {

@@ -293,7 +293,7 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
         let outputs: Vec<_> =
             outputs.iter().filter_map(|(name, path)| Some((*name, path.as_ref()?))).collect();
         for (i, (name, path)) in outputs.iter().enumerate() {
-            if let Some((other, _)) = outputs[..i].iter().find(|(_, other)| target(other) == target(path)) {
+            if let Some((other, _)) = outputs[..i].iter().find(|(_, other)| output::same_file(other, path)) {
                 return Err(
                     Error::setting(name, format!("{} is the {other} already", text::path(path))).into()
                 );
@@ -309,14 +309,6 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
             None => Ok(ExitCode::from(interrupt::EXIT_CODE)),
         }
     })?
-}
-
-/// Where a file is, or will be, whose folder is there: links are followed.
-fn target(path: &Path) -> Option<PathBuf> {
-    path.canonicalize().ok().or_else(|| {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        Some(folder.canonicalize().ok()?.join(path.file_name()?))
-    })
 }
 
 /// More threads than this are a slip of the finger; the operating system may not even start them.

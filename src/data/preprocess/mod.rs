@@ -16,7 +16,8 @@ pub use pca::Pca;
 pub use projection::RandomProjection;
 pub use rows::{normalize_rows, smooth_images};
 pub use scale::{MinMax, Standardize};
-pub use transform::{SmoothImages, TargetScale, Transform, UnitRows, restore};
+pub(crate) use transform::restore;
+pub use transform::{SmoothImages, TargetScale, Transform, UnitRows};
 
 use super::Dataset;
 use crate::linalg::{Mat, gemm};

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{MinMax, Pca, RandomProjection, Standardize, check_rows, normalize_rows, smooth_images};
 use crate::data::{Dataset, Features};
-use crate::store::{Settings, Store, Stored};
+use crate::store::{Precision, Settings, Store, Stored, known};
 use crate::{Error, Float, Result};
 
 /// A fitted step of preparation: what was learnt from the training samples, and is done to all that come later.
@@ -62,17 +62,17 @@ const RESTORE: &[(&str, Restore)] = &[
     ("pca", |_, from| Ok(Arc::new(Pca::restore(from)?))),
     ("random_projection", |_, from| Ok(Arc::new(RandomProjection::restore(from)?))),
     ("unit_rows", |settings, _| {
-        Ok(match &settings.get::<String>("precision")?[..] {
-            "f32" => Arc::new(UnitRows::<f32>::default()),
-            _ => Arc::new(UnitRows::<f64>::default()),
+        Ok(match settings.precision()? {
+            Precision::F32 => Arc::new(UnitRows::<f32>::default()),
+            Precision::F64 => Arc::new(UnitRows::<f64>::default()),
         })
     }),
     ("smooth_images", |settings, _| {
         let (height, width, sigma) =
             (settings.get("height")?, settings.get("width")?, settings.get("sigma")?);
-        Ok(match &settings.get::<String>("precision")?[..] {
-            "f32" => Arc::new(SmoothImages::<f32>::new(height, width, sigma)?),
-            _ => Arc::new(SmoothImages::<f64>::new(height, width, sigma)?),
+        Ok(match settings.precision()? {
+            Precision::F32 => Arc::new(SmoothImages::<f32>::new(height, width, sigma)?),
+            Precision::F64 => Arc::new(SmoothImages::<f64>::new(height, width, sigma)?),
         })
     }),
 ];
@@ -81,13 +81,8 @@ const RESTORE: &[(&str, Restore)] = &[
 ///
 /// # Errors
 /// [`Error::Data`] if there is no such step, or something of it is missing or wrong.
-pub fn restore(settings: &Settings, from: &Stored) -> Result<Arc<dyn Transform>> {
-    let known = RESTORE.iter().find(|(kind, _)| *kind == settings.kind());
-    let Some((_, restore)) = known else {
-        let kind = crate::text::printable(settings.kind());
-        return Err(Error::Data(format!("this version knows no preparation `{kind}`")));
-    };
-    restore(settings, from)
+pub(crate) fn restore(settings: &Settings, from: &Stored) -> Result<Arc<dyn Transform>> {
+    known("preparation", settings.kind(), RESTORE.iter().copied())?(settings, from)
 }
 
 impl Transform for Standardize {

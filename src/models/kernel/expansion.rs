@@ -9,7 +9,7 @@ use super::functions::{Kernel, kernels};
 use super::machine::KernelMachine;
 use super::samples::{Rows, Samples};
 use crate::metrics::SeenClasses;
-use crate::store::{Settings, Store, Stored};
+use crate::store::{Settings, Store, Stored, known};
 use crate::{Error, Float, Result};
 
 /// f(x) = Σⱼ αⱼ·k(x, cⱼ): what remains of every fit but the one by random features.
@@ -115,10 +115,7 @@ impl<T: Float> Expansion<T> {
     /// What a file holds of it; see [`store`].
     pub(crate) fn restore(settings: &Settings, from: &Stored) -> Result<Self> {
         let kernel: String = settings.get("kernel")?;
-        let Some(entry) = kernels::<T>().into_iter().find(|entry| entry.name == kernel) else {
-            let kernel = crate::text::printable(&kernel);
-            return Err(Error::Data(format!("this version knows no kernel `{kernel}`")));
-        };
+        let entry = known("kernel", &kernel, kernels::<T>().map(|entry| (entry.name, entry)))?;
         let kernel = (entry.build)(&settings.get("settings")?)?;
         let centres = from.matrix("centres")?;
         let (rows, features) = centres.shape();

@@ -17,7 +17,7 @@ use crate::metrics::SeenClasses;
 use crate::metrics::argmax;
 use crate::nn::loss::Link;
 use crate::settings::{Range, check};
-use crate::store::{Settings, Store, Stored};
+use crate::store::{Settings, Store, Stored, known};
 use crate::{Error, Matrix, Result};
 use problem::Problem;
 
@@ -133,11 +133,8 @@ impl LogisticRegression {
     /// What a file holds of it, for that many classes.
     pub(crate) fn restore(settings: &Settings, from: &Stored, classes: usize) -> Result<Self> {
         let (name, theta) = (settings.get::<String>("scheme")?, from.matrix::<f64>("theta")?);
-        let known = [Scheme::Binary, Scheme::OneVsRest, Scheme::Multinomial];
-        let Some(scheme) = known.into_iter().find(|scheme| scheme.to_string() == name) else {
-            let name = crate::text::printable(&name);
-            return Err(Error::Data(format!("this version knows no logistic regression `{name}`")));
-        };
+        let schemes = [Scheme::Binary, Scheme::OneVsRest, Scheme::Multinomial];
+        let scheme = known("logistic regression", &name, schemes.map(|scheme| (scheme.to_string(), scheme)))?;
         let columns = if scheme == Scheme::Binary { 1 } else { classes };
         if theta.nrows() < 2 || columns == 0 || theta.ncols() != columns {
             let (rows, found) = theta.shape();

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Dataset;
 use crate::metrics::SeenClasses;
-use crate::store::Settings;
+use crate::store::{Settings, known};
 use crate::tape::{Tape, Var};
 use crate::{Error, Float, Result};
 
@@ -121,13 +121,7 @@ pub(crate) fn restore<T: Float>(settings: &Settings) -> Result<Arc<dyn Loss<T>>>
         ("absolute_error", |_| Ok(Arc::new(MeanAbsoluteError))),
         ("huber", |settings| Ok(Arc::new(Huber::new(settings.get("delta")?)?))),
     ];
-    match table.into_iter().find(|(kind, _)| *kind == settings.kind()) {
-        Some((_, restore)) => restore(settings),
-        None => Err(Error::Data(format!(
-            "this version knows no loss `{}`",
-            crate::text::printable(settings.kind())
-        ))),
-    }
+    known("loss", settings.kind(), table)?(settings)
 }
 
 /// A loss that is known at run time only.
