@@ -49,11 +49,7 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
             reduce_lanes(
                 a.len(),
                 #[inline(always)]
-                |from, to| {
-                    let mut sums = [T::ZERO; LANES];
-                    add_to_lanes(&mut sums, &a[from..to], &b[from..to], &term);
-                    sums
-                },
+                |from, to, sums| add_to_lanes(sums, &a[from..to], &b[from..to], &term),
             )
         },
     )
@@ -64,17 +60,20 @@ pub(crate) const fn block_of<T: Float>() -> usize {
     running::<T>() * LANES
 }
 
-/// Σ of `len` terms, in the order of [`sum`], where `lanes(from, to)` are the [partial sums](add_to_lanes) of those from
-/// number `from` to `to`.
+/// Σ of `len` terms, in the order of [`sum`]: `add(from, to, lanes)` is to [add](add_to_lanes) those from number `from`
+/// to `to`.
 #[inline(always)]
-pub(crate) fn reduce_lanes<T: Float>(len: usize, mut lanes: impl FnMut(usize, usize) -> [T; LANES]) -> T {
-    let block = block_of::<T>();
+pub(crate) fn reduce_lanes<T: Float>(len: usize, mut add: impl FnMut(usize, usize, &mut [T; LANES])) -> T {
+    let (block, mut sums) = (block_of::<T>(), [T::ZERO; LANES]);
     if len <= block {
-        return sum_of_lanes(&mut lanes(0, len));
+        add(0, len, &mut sums);
+        return sum_of_lanes(&mut sums);
     }
     let mut blocks = Pairwise::<T, LANES>::new();
     for from in (0..len).step_by(block) {
-        blocks.add(&mut lanes(from, len.min(from + block)));
+        sums = [T::ZERO; LANES];
+        add(from, len.min(from + block), &mut sums);
+        blocks.add(&mut sums);
     }
     sum_of_lanes(&mut blocks.total())
 }
@@ -109,13 +108,11 @@ pub(crate) fn map_and_square<T: Float>(x: &[T], y: &mut [T], f: impl Fn(T) -> T)
             reduce_lanes(
                 x.len(),
                 #[inline(always)]
-                |from, to| {
-                    let mut sums = [T::ZERO; LANES];
+                |from, to, sums| {
                     for (x, y) in x[from..to].chunks(STRETCH).zip(y[from..to].chunks_mut(STRETCH)) {
                         y.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x));
-                        add_to_lanes(&mut sums, y, y, |y, _| y * y);
+                        add_to_lanes(sums, y, y, |y, _| y * y);
                     }
-                    sums
                 },
             )
         },

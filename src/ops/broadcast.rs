@@ -267,11 +267,9 @@ const ALL_COLUMNS: &str = "one of the operands has all columns";
 
 /// Σ of the terms of one number of an operand with those that the other one has for it, and their dy.
 fn sum_of_row<T: Float>(kernels: &Kernels<T>, x: T, other: &[T], dy: &[T]) -> T {
-    reduce_lanes(dy.len(), |from, to| {
-        let mut lanes = [[T::ZERO; LANES]];
+    reduce_lanes(dy.len(), |from, to, lanes| {
         let rows = Rows { x: &[x], other: &other[from..to], step: 0, dy: &dy[from..to], cols: to - from };
-        (kernels.sum)(rows, &mut lanes);
-        lanes[0]
+        (kernels.sum)(rows, std::slice::from_mut(lanes));
     })
 }
 
