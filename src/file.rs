@@ -68,7 +68,14 @@ impl Staged {
     /// # Errors
     /// [`Error::Io`] if the name has become that of a folder, or the folder has been made read-only since.
     pub fn commit(self) -> Result<()> {
+        let folder = folder_of(&self.target).to_path_buf();
         self.file.persist(self.target).map_err(|e| Error::io(&self.path)(e.error))?;
+        // The name is the folder's: only when that has reached the disk is the new file there after a power failure.
+        // Some file systems cannot be asked for it; the file is whole nevertheless.
+        #[cfg(unix)]
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        #[cfg(not(unix))]
+        drop(folder);
         Ok(())
     }
 }
@@ -119,8 +126,7 @@ fn prepare(path: &Path) -> io::Result<(PathBuf, NamedTempFile)> {
             mode = std::os::unix::fs::PermissionsExt::mode(&old.permissions()) & 0o7777;
         }
     }
-    // The folder of a bare name is "", which no system call takes.
-    let folder = target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(&target);
     fs::metadata(folder)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(LETTERS);
@@ -134,6 +140,11 @@ fn prepare(path: &Path) -> io::Result<(PathBuf, NamedTempFile)> {
     let _ = file.as_file().try_lock();
     clean(folder, &file);
     Ok((target, file))
+}
+
+/// The folder that a file is in; that of a bare name is "", which no system call takes.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The name of a temporary file: these two, and letters and digits between them.

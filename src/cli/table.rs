@@ -79,6 +79,11 @@ pub fn is_table(path: &Path) -> bool {
 }
 
 impl TableArgs {
+    /// The table to test on.
+    pub fn test_file(&self) -> Option<&Path> {
+        if let Some(Test::File(file)) = &self.test { Some(file) } else { None }
+    }
+
     /// An error if something was said of a table where there is none.
     pub fn refuse(&self) -> Result<()> {
         let given = [

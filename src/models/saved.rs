@@ -9,6 +9,7 @@ use super::linear::LinearRegression;
 use super::{Fitted, Inputs, LogisticRegression, Network, Predictor, Task};
 use crate::data::table::Schema;
 use crate::store::{Precision, Settings, Store, Stored, known};
+use crate::train::Checkpoint;
 use crate::{Error, Float, Result};
 
 /// The version of what stands in a file. It is to rise when an older program could not read a file rightly.
@@ -69,6 +70,9 @@ pub struct Notes {
     pub about: Vec<(String, String)>,
     /// How rows of a table become samples, where the model was trained on one.
     pub schema: Option<Schema>,
+    /// The arguments of the command line that lead to it, where it was trained from there.
+    #[serde(default)]
+    pub arguments: Vec<String>,
 }
 
 /// Saves a model with all that it needs to answer, and notes on how it came about.
@@ -86,7 +90,7 @@ pub struct Notes {
 ///
 /// let folder = tempfile::tempdir().unwrap();
 /// let path = folder.path().join("line.safetensors");
-/// save(&model, &path, &Notes { about: vec![("data".into(), "three points".into())], schema: None })?;
+/// save(&model, &path, &Notes { about: vec![("data".into(), "three points".into())], ..Default::default() })?;
 /// let read = load(&path)?;
 /// assert_eq!(read.model.predict(&[10.0])?, model.predict(&[10.0])?);
 /// assert_eq!(read.notes.about[0].1, "three points");
@@ -98,15 +102,43 @@ pub struct Notes {
 /// that a file cannot tell how to make again, such as a module or a loss of one's own.
 pub fn save(model: &dyn Predictor, path: impl AsRef<Path>, notes: &Notes) -> Result<()> {
     let mut store = Store::default();
-    let header = Header {
+    let header = header(model, notes, &mut store)?;
+    store.write(path, &header)
+}
+
+/// Saves a model together with the run that trains it: one file to ask, and to go on from with
+/// [`Checkpoint::load`].
+///
+/// # Errors
+/// As [`save`].
+pub fn save_run(
+    model: &dyn Predictor,
+    path: impl AsRef<Path>,
+    notes: &Notes,
+    checkpoint: &Checkpoint,
+) -> Result<()> {
+    #[derive(Serialize)]
+    struct Both<H, C> {
+        #[serde(flatten)]
+        header: H,
+        #[serde(flatten)]
+        run: C,
+    }
+    let mut store = Store::default();
+    let header = header(model, notes, &mut store)?;
+    let run = checkpoint.store(&mut store);
+    store.write(path, &Both { header, run })
+}
+
+fn header(model: &dyn Predictor, notes: &Notes, store: &mut Store) -> Result<Header> {
+    Ok(Header {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").into(),
-        model: model.store(&mut store)?,
-        inputs: model.inputs().store(&mut store)?,
+        model: model.store(store)?,
+        inputs: model.inputs().store(store)?,
         task: model.task().clone(),
         notes: notes.clone(),
-    };
-    store.write(path, &header)
+    })
 }
 
 /// A model that was in a file, and what the file says of it.
@@ -141,7 +173,7 @@ struct Format {
 
 fn read(numbers: &Stored, text: &str) -> Result<Saved> {
     match numbers.about::<Format>(text)?.format {
-        None => return Err(Error::Data("no file of a model: a checkpoint?".into())),
+        None => return Err(Error::Data("no file of a model: a checkpoint alone?".into())),
         Some(format) if format > FORMAT => {
             let ours = env!("CARGO_PKG_VERSION");
             let why = format!(

@@ -1,6 +1,7 @@
 //! [`Optimizer`]: a rule, its rate and decay, groups of parameters, and what is remembered.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::{Rule, Step, check_factor, described};
 use crate::linalg::sum;
@@ -30,8 +31,9 @@ use crate::{Error, Float, Result};
 /// assert!(tape.item(w).abs() < 1e-2);
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
+#[derive(Clone)]
 pub struct Optimizer<T: Float> {
-    rule: Box<dyn Rule<T>>,
+    rule: Arc<dyn Rule<T>>,
     lr: f64,
     weight_decay: f64,
     groups: Vec<Group>,
@@ -165,7 +167,7 @@ impl<T: Float> Optimizer<T> {
     pub fn from_box(rule: Box<dyn Rule<T>>, lr: f64) -> Result<Self> {
         rule.check()?;
         Ok(Optimizer {
-            rule,
+            rule: rule.into(),
             lr: check_factor::<T>("lr", lr)?,
             weight_decay: 0.0,
             groups: Vec::new(),

@@ -84,6 +84,11 @@ impl Store {
         self.put(name, matrix.nrows(), matrix.ncols(), matrix.transpose().as_slice());
     }
 
+    /// All numbers of what was stored before, under their whole names.
+    pub(crate) fn add(&mut self, stored: &Stored) {
+        self.tensors.extend(stored.tensors());
+    }
+
     /// Has `f` put numbers whose names begin with `name` and a dot.
     pub fn within<R>(&mut self, name: &str, f: impl FnOnce(&mut Store) -> R) -> R {
         let outer = self.prefix.len();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 
-use super::{KEY, LARGEST_TABLE, dtype};
+use super::{KEY, LARGEST_TABLE, Store, Tensor, dtype};
 use crate::{Error, Float, Matrix, Result, text};
 
 struct Contents {
@@ -105,6 +105,18 @@ impl Stored {
         Ok((Stored { contents: Arc::new(contents), prefix: String::new() }, about))
     }
 
+    /// What is going to be a file, in memory; `name` is what messages call it.
+    pub(crate) fn of(store: Store, name: &str) -> Stored {
+        let (mut bytes, mut tensors) = (Vec::new(), BTreeMap::new());
+        for tensor in store.tensors {
+            let place = bytes.len()..bytes.len() + tensor.bytes.len();
+            bytes.extend_from_slice(&tensor.bytes);
+            tensors.insert(tensor.name, (tensor.dtype, tensor.shape, place));
+        }
+        let contents = Contents { path: name.into(), bytes, tensors };
+        Stored { contents: Arc::new(contents), prefix: String::new() }
+    }
+
     /// The part whose names begin with `name` and a dot.
     pub fn part(&self, name: &str) -> Stored {
         Stored { contents: self.contents.clone(), prefix: format!("{}{name}.", self.prefix) }
@@ -116,6 +128,19 @@ impl Stored {
     /// [`Error::Data`] if there is none, or it has another type of numbers, more than two dimensions, or a number that is
     /// NaN or infinite.
     pub fn matrix<T: Float>(&self, name: &str) -> Result<Matrix<T>> {
+        let found = self.any_numbers::<T>(name)?;
+        match found.as_slice().iter().position(|x| !x.is_finite()) {
+            Some(at) => {
+                let (path, x) = (text::path(&self.contents.path), found.as_slice()[at]);
+                let whole = format!("{}{name}", self.prefix);
+                Err(Error::Data(format!("{path}: `{}` holds {x} at place {at}", text::printable(&whole))))
+            }
+            None => Ok(found),
+        }
+    }
+
+    /// The same, where a number may also be NaN or infinite.
+    pub(crate) fn any_numbers<T: Float>(&self, name: &str) -> Result<Matrix<T>> {
         let whole = format!("{}{name}", self.prefix);
         let refuse = |why: String| {
             let path = text::path(&self.contents.path);
@@ -141,9 +166,6 @@ impl Stored {
             let (numbers, _) = bytes.as_chunks::<8>();
             values.extend(numbers.iter().map(|x| T::of(f64::from_le_bytes(*x))));
         }
-        if let Some(at) = values.iter().position(|x: &T| !x.is_finite()) {
-            return refuse(format!("holds {} at place {at}", values[at]));
-        }
         Ok(Matrix::new(values, rows, cols))
     }
 
@@ -168,6 +190,17 @@ impl Stored {
             Some((_, _, place)) => &self.contents.bytes[place.clone()],
             None => &[],
         }
+    }
+
+    /// All numbers of this part, under their whole names.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = Tensor> {
+        let own = self.contents.tensors.iter().filter(|(name, _)| name.starts_with(&self.prefix));
+        own.map(|(name, (dtype, shape, place))| Tensor {
+            name: name.clone(),
+            dtype: *dtype,
+            shape: shape.clone(),
+            bytes: self.contents.bytes[place.clone()].to_vec(),
+        })
     }
 
     /// How many numbers there are in the whole file, at most.

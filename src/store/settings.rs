@@ -24,7 +24,20 @@ pub struct Settings {
     values: Map<String, Value>,
 }
 
+/// The kind of what has nothing to be kept.
+const NOTHING: &str = "nothing";
+
 impl Settings {
+    /// Of what remembers nothing.
+    pub fn nothing() -> Settings {
+        Settings::of(NOTHING)
+    }
+
+    /// Whether it remembers nothing.
+    pub fn is_nothing(&self) -> bool {
+        self.kind == NOTHING
+    }
+
     /// A thing of that kind, without a value yet.
     pub fn of(kind: &str) -> Settings {
         Settings { kind: kind.into(), values: Map::new() }

@@ -1,4 +1,4 @@
-//! [`Checkpoint`]: a run in a file, to go on from.
+//! [`Checkpoint`]: a run as it stands between two steps, to go on from.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::check_buffers;
 use super::motion::Motion;
-use super::{Epoch, FitOptions, Observer, Run, Stop};
+use super::{Audit, Epoch, FitOptions, Observer, Run, Stop};
 use crate::data::Dataset;
 use crate::nn::ModuleExt;
 use crate::store::{Settings, Store, Stored, bits};
@@ -15,14 +15,21 @@ use crate::{Error, Float, Result, text};
 /// The version of what stands in a file.
 const FORMAT: u32 = 1;
 
+/// What stands in front of the names of its numbers.
+const PART: &str = "run";
+
+/// Kinds of observers that only look on: a run is the same with them and without.
+const LOOKS_ON: &str = "audit";
+
 /// Where a run stands between two steps, and all that it remembers: parameters and buffers, what the optimizer and the
 /// observers remember, the sums of an epoch that is not finished, the records of those that are.
 ///
 /// Put into [`FitOptions::resume`], the run goes on as if it had never ended: **the same bits**, at any number of
 /// threads. Module, loss, optimizer, data, batch, seed and observers must be those of the first run. Most of what differs is an
 /// error that names it; the settings of observers handed over by the caller, groups of the optimizer, and which
-/// parameters a penalty is on are not compared. [`Checkpoints`](super::observers::Checkpoints) writes them, and any observer can, by
-/// [`Run::save`](super::Run::save).
+/// parameters a penalty is on are not compared. [`Checkpoints`](super::observers::Checkpoints) writes them to a file; any
+/// observer can ask for one by [`Run::checkpoint`](super::Run::checkpoint), and is then given it. In the file of a model,
+/// it stands beside the model: [`save_run`](crate::models::save_run).
 ///
 /// ```
 /// use tapegrad::data::synthetic;
@@ -53,6 +60,7 @@ const FORMAT: u32 = 1;
 #[derive(Clone)]
 pub struct Checkpoint {
     state: State,
+    epochs: Vec<Epoch>,
     numbers: Stored,
 }
 
@@ -105,7 +113,8 @@ struct State {
     optimizer_steps: u64,
     #[serde(with = "bits::number")]
     lr: f64,
-    epochs: Vec<Epoch>,
+    /// The other numbers of the epochs are a matrix.
+    audits: Vec<(usize, Audit)>,
     skipped: u64,
     stopped: Option<usize>,
     motion: Settings,
@@ -132,7 +141,7 @@ impl Checkpoint {
         let (numbers, about) = Stored::open_text(path.as_ref())?;
         let refuse = |why: String| numbers.refused(why);
         match numbers.about::<Format>(&about)?.checkpoint {
-            None => return Err(refuse("no checkpoint: a file of a model?".into())),
+            None => return Err(refuse("the file has no run to go on from: a model alone?".into())),
             Some(format) if format > FORMAT => {
                 return Err(refuse(format!(
                     "a checkpoint of a newer version, in format {format}: update the program"
@@ -146,19 +155,41 @@ impl Checkpoint {
             [state.optimizer_steps, state.skipped, state.sums.seen as u64, epoch as u64, step as u64];
         let sums =
             [state.sums.loss, state.sums.weight, state.sums.counted, state.sums.right, state.sums.norm];
-        if epoch != state.epochs.len() + 1
+        let epochs = epochs_of(&numbers.part(PART), &state.audits)?;
+        if epoch != epochs.len() + 1
             || state.sums.steps > step
             || counts.iter().any(|count| *count >> 48 > 0)
             || sums.iter().chain([&state.lr]).any(|x| x.is_nan())
         {
             return Err(refuse("what it says of the run does not fit together".into()));
         }
-        Ok(Checkpoint { state, numbers })
+        Ok(Checkpoint { state, epochs, numbers })
+    }
+
+    /// Writes it to a file of its own, whole or not at all, over one that is there.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be written; [`Error::Data`] if audits say more than a file may hold.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let mut store = Store::default();
+        store.add(&self.numbers);
+        store.write(path, &self.state)
+    }
+
+    /// Puts its numbers beside those of a model; what is to be said of them.
+    pub(crate) fn store<'a>(&'a self, to: &mut Store) -> impl Serialize + use<'a> {
+        to.add(&self.numbers.part(PART));
+        &self.state
     }
 
     /// Epochs that were finished.
     pub fn epochs(&self) -> usize {
-        self.state.epochs.len()
+        self.epochs.len()
+    }
+
+    /// Whether early stopping had ended the run.
+    pub fn stopped_early(&self) -> bool {
+        self.state.stopped.is_some()
     }
 
     /// Steps that the optimizer had done.
@@ -196,58 +227,121 @@ pub(super) fn settled<T: Float>(
         ("clipping", format!("{:?}", options.clip)),
         ("early stopping", format!("{:?}", options.early_stopping)),
         ("average", format!("{:?}", options.average)),
-        ("audit", options.audit.to_string()),
         ("penalty", penalty),
     ]
     .map(|(name, value)| (name.to_string(), value))
     .to_vec()
 }
 
-/// Writes a run as it stands.
-pub(super) fn write<T: Float>(
-    path: &Path,
-    run: &Run<'_, T>,
-    settled: &Settled,
-    place: Standing,
-    sums: &Sums,
-    motion: &Motion<T>,
-    observers: &[&mut (dyn Observer<T> + '_)],
-) -> Result<()> {
-    // Over the one before, which can be read: what is not finite could not.
-    run.optimizer.check_finite(run.tape)?;
-    check_buffers(run.tape)?;
-    let mut store = Store::default();
-    for (name, param) in run.module.named_parameters() {
-        let shape = run.tape.param_shape(param);
-        store.put(&name, shape.rows, shape.cols, run.tape.value_slice(param.var()));
-    }
-    let (motion, observers) = store.within("run", |to| -> Result<_> {
-        // Parameters of the tape that are not the module's move as well.
-        let all = run.tape.param_values();
-        to.put("parameters", 1, all.len(), all);
-        let state = run.optimizer.state();
-        to.put("optimizer", 1, state.len(), state);
-        let motion = to.within("motion", |to| motion.store(to));
-        let each = |(i, observer): (usize, &&mut (dyn Observer<T> + '_))| {
-            to.within("observers", |to| to.within(&i.to_string(), |to| observer.store(to)))
+impl Checkpoint {
+    /// A run as it stands.
+    pub(super) fn of<T: Float>(
+        run: &Run<'_, T>,
+        settled: &Settled,
+        place: Standing,
+        sums: &Sums,
+        motion: &Motion<T>,
+        observers: &[&mut (dyn Observer<T> + '_)],
+    ) -> Result<Checkpoint> {
+        // It may be written over the one before, which can be read: what is not finite could not.
+        run.optimizer.check_finite(run.tape)?;
+        check_buffers(run.tape)?;
+        let mut store = Store::default();
+        for (name, param) in run.module.named_parameters() {
+            let shape = run.tape.param_shape(param);
+            store.put(&name, shape.rows, shape.cols, run.tape.value_slice(param.var()));
+        }
+        let (motion, observers) = store.within(PART, |to| -> Result<_> {
+            // Parameters of the tape that are not the module's move as well.
+            let all = run.tape.param_values();
+            to.put("parameters", 1, all.len(), all);
+            let state = run.optimizer.state();
+            to.put("optimizer", 1, state.len(), state);
+            let epochs: Vec<f64> = run.history.epochs.iter().flat_map(row_of).collect();
+            to.put("epochs", run.history.epochs.len(), COLUMNS, &epochs);
+            let motion = to.within("motion", |to| motion.store(to));
+            let each = |(i, observer): (usize, &&mut (dyn Observer<T> + '_))| {
+                to.within("observers", |to| to.within(&i.to_string(), |to| observer.store(to)))
+            };
+            Ok((motion, observers.iter().enumerate().map(each).collect::<Result<Vec<_>>>()?))
+        })?;
+        let audits = run.history.epochs.iter().enumerate();
+        let state = State {
+            checkpoint: FORMAT,
+            settled: settled.clone(),
+            place,
+            sums: sums.clone(),
+            optimizer_steps: run.optimizer.steps(),
+            lr: run.optimizer.lr(),
+            audits: audits.filter_map(|(i, epoch)| Some((i, epoch.audit.clone()?))).collect(),
+            skipped: run.history.skipped,
+            stopped: if let Some(Stop::Early { epoch }) = run.stop { Some(epoch) } else { None },
+            motion,
+            observers,
         };
-        Ok((motion, observers.iter().enumerate().map(each).collect::<Result<Vec<_>>>()?))
-    })?;
-    let stopped = if let Some(Stop::Early { epoch }) = run.stop { Some(epoch) } else { None };
-    let state = State {
-        checkpoint: FORMAT,
-        settled: settled.clone(),
-        place,
-        sums: sums.clone(),
-        optimizer_steps: run.optimizer.steps(),
-        lr: run.optimizer.lr(),
-        epochs: run.history.epochs.clone(),
-        skipped: run.history.skipped,
-        stopped,
-        motion,
-        observers,
-    };
-    store.write(path, &state)
+        Ok(Checkpoint { state, epochs: run.history.epochs.clone(), numbers: Stored::of(store, "checkpoint") })
+    }
+}
+
+/// Columns of the matrix of epochs: which of the numbers that an epoch may lack there are, its number and steps, and the
+/// numbers.
+const COLUMNS: usize = 11;
+
+fn row_of(epoch: &Epoch) -> [f64; COLUMNS] {
+    let may_lack = [epoch.train_accuracy, epoch.validation_loss, epoch.validation_accuracy];
+    let there = may_lack.iter().rev().fold(0u32, |bits, x| 2 * bits + u32::from(x.is_some()));
+    let [accuracy, validation_loss, validation_accuracy] = may_lack.map(|x| x.unwrap_or(0.0));
+    [
+        f64::from(there),
+        epoch.epoch as f64,
+        epoch.steps as f64,
+        epoch.lr,
+        epoch.train_loss,
+        accuracy,
+        epoch.gradient_norm,
+        validation_loss,
+        validation_accuracy,
+        epoch.seconds,
+        epoch.samples_per_second,
+    ]
+}
+
+/// The records of a file's epochs.
+fn epochs_of(from: &Stored, audits: &[(usize, Audit)]) -> Result<Vec<Epoch>> {
+    // A loss that has grown beyond every number is a record too.
+    let rows = from.any_numbers::<f64>("epochs")?;
+    let (rows, rest) = rows.as_slice().as_chunks::<COLUMNS>();
+    let mut epochs: Vec<Epoch> = rows
+        .iter()
+        .map(|row| {
+            let [there, epoch, steps, lr, train_loss, accuracy, gradient_norm, loss, found, seconds, rate] =
+                *row;
+            let has = |bit: u32, x: f64| (there as u32 >> bit & 1 == 1).then_some(x);
+            Epoch {
+                epoch: epoch as usize,
+                steps: steps as u64,
+                lr,
+                train_loss,
+                train_accuracy: has(0, accuracy),
+                gradient_norm,
+                validation_loss: has(1, loss),
+                validation_accuracy: has(2, found),
+                audit: None,
+                seconds,
+                samples_per_second: rate,
+            }
+        })
+        .collect();
+    for (i, audit) in audits {
+        match epochs.get_mut(*i) {
+            Some(epoch) => epoch.audit = Some(audit.clone()),
+            None => return Err(from.refused(format!("an audit of epoch {}, of {}", i + 1, epochs.len()))),
+        }
+    }
+    if !rest.is_empty() || epochs.iter().enumerate().any(|(i, epoch)| epoch.epoch != i + 1) {
+        return Err(from.refused("its epochs do not fit together".into()));
+    }
+    Ok(epochs)
 }
 
 /// Puts a run of `count` steps an epoch back to where it stood.
@@ -259,7 +353,7 @@ pub(super) fn restore<T: Float>(
     motion: &mut Motion<T>,
     observers: &mut [&mut (dyn Observer<T> + '_)],
 ) -> Result<(Standing, Sums)> {
-    let Checkpoint { state, numbers } = checkpoint;
+    let Checkpoint { state, epochs, numbers } = checkpoint;
     for (name, then) in &state.settled {
         match now.iter().find(|(other, _)| other == name) {
             Some((_, now)) if now == then => (),
@@ -275,11 +369,7 @@ pub(super) fn restore<T: Float>(
     if state.place.step > count {
         return Err(Error::Data(format!("{} steps of an epoch of {count}", state.place.step)));
     }
-    if state.observers.len() != observers.len() {
-        let (then, now) = (state.observers.len(), observers.len());
-        return Err(Error::Data(format!("a run that goes on has {now} observers, and had {then}")));
-    }
-    let from = numbers.part("run");
+    let from = numbers.part(PART);
     let values = from.shaped::<T>("parameters", 1, run.tape.param_numbers())?;
     let optimizer = from.matrix::<T>("optimizer")?;
     motion.restore(&state.motion, &from.part("motion"))?;
@@ -287,16 +377,51 @@ pub(super) fn restore<T: Float>(
     run.optimizer.follow(state.lr)?;
     run.tape.param_values_mut().copy_from_slice(values.as_slice());
     run.tape.rewind();
-    run.history.epochs.clone_from(&state.epochs);
+    run.history.epochs.clone_from(epochs);
     run.history.skipped = state.skipped;
-    for (i, (observer, settings)) in observers.iter_mut().zip(&state.observers).enumerate() {
-        let now = observer.store(&mut Store::default())?;
-        if now.kind() != settings.kind() {
-            let (now, then) = (now.kind(), text::printable(settings.kind()));
-            return Err(Error::Data(format!("observer {i} was of the kind `{then}`, and is of `{now}`")));
-        }
-        observer.restore(run, settings, &from.part("observers").part(&i.to_string()))?;
-    }
+    put_back(state, run, &from.part("observers"), observers)?;
     run.stop = state.stopped.map(|epoch| Stop::Early { epoch });
     Ok((state.place, state.sums.clone()))
+}
+
+/// Gives each observer what one of its kind remembered, in order.
+fn put_back<T: Float>(
+    state: &State,
+    run: &mut Run<'_, T>,
+    from: &Stored,
+    observers: &mut [&mut (dyn Observer<T> + '_)],
+) -> Result<()> {
+    let matters = |settings: &Settings| !settings.is_nothing() && settings.kind() != LOOKS_ON;
+    let mut then = state.observers.iter().enumerate().filter(|(_, settings)| matters(settings));
+    for observer in observers {
+        let now = observer.store(&mut Store::default())?;
+        let found = if matters(&now) {
+            let Some((i, settings)) = then.next() else {
+                return Err(Error::Data(format!(
+                    "a run that goes on has an observer more, `{}`",
+                    now.kind()
+                )));
+            };
+            if settings.kind() != now.kind() {
+                let (now, then) = (now.kind(), text::printable(settings.kind()));
+                return Err(Error::Data(format!("an observer was of the kind `{then}`, and is of `{now}`")));
+            }
+            Some((i, settings))
+        } else {
+            state.observers.iter().enumerate().find(|(_, settings)| settings.kind() == now.kind())
+        };
+        match found {
+            Some((i, settings)) => observer.restore(run, settings, &from.part(&i.to_string()))?,
+            // It may still want to know where the run stands.
+            None if now.is_nothing() => observer.restore(run, &now, from)?,
+            None => (),
+        }
+    }
+    match then.next() {
+        Some((_, settings)) => {
+            let kind = text::printable(settings.kind());
+            Err(Error::Data(format!("a run that goes on lacks an observer, `{kind}`")))
+        }
+        None => Ok(()),
+    }
 }

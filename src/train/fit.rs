@@ -6,7 +6,9 @@ use super::check::{check_buffers, check_fit};
 use super::checkpoint::{self, Settled, Standing, Sums};
 use super::motion::Motion;
 use super::observers::of_options;
-use super::{Epoch, Evaluation, FitOptions, History, Observer, Penalty, Progress, Run, evaluate_seen};
+use super::{
+    Checkpoint, Epoch, Evaluation, FitOptions, History, Observer, Penalty, Progress, Run, evaluate_seen,
+};
 use crate::data::{Batches, Dataset, Weighing};
 use crate::metrics::SeenClasses;
 use crate::nn::buffers::Buffers;
@@ -91,7 +93,8 @@ pub fn fit<T: Float>(
         skip: false,
         history: &mut history,
         stop: None,
-        save: None,
+        checkpoint: false,
+        seen: steps.seen.clone(),
     };
     let result = epochs(&mut run, &mut all, &mut steps, validation);
     run.tape.rewind();
@@ -159,7 +162,13 @@ fn epochs<T: Float>(
         if let Some(error) = failed {
             return Err(error);
         }
-        steps.kept.save(run, all, Standing { epoch: epoch + 1, step: 0 }, &Sums::default(), &steps.motion)?;
+        steps.kept.hand_over(
+            run,
+            all,
+            Standing { epoch: epoch + 1, step: 0 },
+            &Sums::default(),
+            &steps.motion,
+        )?;
         if let Some(stop) = run.stop {
             run.history.stop = stop;
             return Ok(());
@@ -217,17 +226,20 @@ impl Kept<'_> {
         self.settled.get_or_insert_with(made)
     }
 
-    /// Writes a checkpoint, if an observer asked for one.
-    fn save<T: Float>(
+    /// Makes a checkpoint for the observers, if one of them asked for it.
+    fn hand_over<T: Float>(
         &mut self,
         run: &mut Run<'_, T>,
-        all: &Observers<'_, T>,
+        all: &mut Observers<'_, T>,
         place: Standing,
         sums: &Sums,
         motion: &Motion<T>,
     ) -> Result<()> {
-        let Some(path) = run.save.take() else { return Ok(()) };
-        checkpoint::write(&path, run, self.settled(run), place, sums, motion, &all.0)
+        if !std::mem::take(&mut run.checkpoint) {
+            return Ok(());
+        }
+        let made = Checkpoint::of(run, self.settled(run), place, sums, motion, &all.0)?;
+        all.in_order(|observer| observer.checkpoint(run, &made))
     }
 }
 
@@ -387,7 +399,7 @@ impl<'a, T: Float> Steps<'a, T> {
             // With the last step there is an epoch to finish first, unless the run ends here.
             if run.stop.is_some() || step + 1 < self.count {
                 let place = Standing { epoch, step: step + 1 };
-                self.kept.save(run, all, place, &sums, &self.motion)?;
+                self.kept.hand_over(run, all, place, &sums, &self.motion)?;
             }
             if run.stop.is_some() {
                 return Ok(sums);

@@ -1,8 +1,7 @@
 //! [`Run`], what an observer of a training sees, and [`Observer`] itself.
 
-use std::path::PathBuf;
-
-use super::{Evaluation, History, Stop};
+use super::{Checkpoint, Evaluation, History, Stop};
+use crate::metrics::SeenClasses;
 use crate::nn::{Loss, Module};
 use crate::optim::Optimizer;
 use crate::store::{Settings, Store, Stored};
@@ -50,9 +49,11 @@ pub struct Run<'a, T: Float> {
     pub history: &'a mut History,
     /// Set to end the run: after this step, or after this epoch.
     pub stop: Option<Stop>,
-    /// Set to the name of a file to write a [checkpoint](super::Checkpoint): after this step, or where that is the last
-    /// of its epoch, after the epoch.
-    pub save: Option<PathBuf>,
+    /// Set to have a [checkpoint](Checkpoint) made, which every observer is then [given](Observer::checkpoint): after this
+    /// step, or where that is the last of its epoch, after the epoch.
+    pub checkpoint: bool,
+    /// The classes among the training samples.
+    pub(crate) seen: SeenClasses,
 }
 
 /// Looks on while a module is trained; may act on tape and optimizer, and end the run.
@@ -119,13 +120,21 @@ pub trait Observer<T: Float> {
         Ok(())
     }
 
-    /// What it remembers from step to step, for a [checkpoint](super::Checkpoint); its numbers go to `to`. By default
-    /// nothing.
+    /// A [checkpoint](Checkpoint) was asked for, by [`Run::checkpoint`]. Parameters and optimizer are still those of the run.
+    ///
+    /// # Errors
+    /// Its own.
+    fn checkpoint(&mut self, run: &mut Run<'_, T>, checkpoint: &Checkpoint) -> Result<()> {
+        Ok(())
+    }
+
+    /// What it remembers from step to step, for a [checkpoint](Checkpoint); its numbers go to `to`. By default
+    /// nothing: [`Settings::nothing`].
     ///
     /// # Errors
     /// Its own: then no checkpoint is written, and the run ends.
     fn store(&self, to: &mut Store) -> Result<Settings> {
-        Ok(Settings::of("observer"))
+        Ok(Settings::nothing())
     }
 
     /// Puts back what [`store`](Self::store) gave, after [`start`](Self::start), where a run goes on. Tape, optimizer and

@@ -4,10 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Audit, Value};
-use crate::store::bits;
 use crate::text::{csv_field, printable};
 use crate::{Result, file};
 
@@ -26,37 +23,29 @@ pub struct Trace {
 }
 
 /// What one epoch brought.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Epoch {
     /// From 1.
     pub epoch: usize,
     /// Optimizer steps since the start of the run.
     pub steps: u64,
     /// Learning rate of the epoch's last step.
-    #[serde(with = "bits::number")]
     pub lr: f64,
     /// Mean loss over the training samples, each with the weights of its step.
-    #[serde(with = "bits::number")]
     pub train_loss: f64,
     /// Share of training samples classified right, likewise; `None` for regression.
-    #[serde(with = "bits::optional")]
     pub train_accuracy: Option<f64>,
     /// Mean over the steps of the global gradient norm ‖∇L‖₂.
-    #[serde(with = "bits::number")]
     pub gradient_norm: f64,
     /// Mean loss over the validation samples after the epoch.
-    #[serde(with = "bits::optional")]
     pub validation_loss: Option<f64>,
     /// Accuracy on the validation samples after the epoch.
-    #[serde(with = "bits::optional")]
     pub validation_accuracy: Option<f64>,
     /// Gradient flow in the epoch's last step, where it was asked for.
     pub audit: Option<Audit>,
     /// Wall-clock time of the training part, in seconds.
-    #[serde(with = "bits::number")]
     pub seconds: f64,
     /// Training samples a second.
-    #[serde(with = "bits::number")]
     pub samples_per_second: f64,
 }
 

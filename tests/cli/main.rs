@@ -8,5 +8,6 @@ mod models;
 mod program;
 mod report_browser;
 mod reports;
+mod resume;
 mod saved;
 mod tables;

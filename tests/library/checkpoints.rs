@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tapegrad::data::synthetic;
 use tapegrad::linalg::with_threads;
-use tapegrad::models::Network;
+use tapegrad::models::{self, Network, Notes, Predictor};
 use tapegrad::optim::schedule::{Cosine, Goal, ReduceOnPlateau};
 use tapegrad::optim::{self, Clip};
 use tapegrad::train::observers::Checkpoints;
@@ -22,10 +22,14 @@ struct Breaks {
 impl<T: Float> Observer<T> for Breaks {
     fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         if run.optimizer.steps() == self.after {
-            run.save = Some(self.path.clone());
+            run.checkpoint = true;
             run.stop = Some(Stop::Interrupted { epoch: run.progress.epoch });
         }
         Ok(())
+    }
+
+    fn checkpoint(&mut self, _: &mut Run<'_, T>, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.save(&self.path)
     }
 }
 
@@ -193,13 +197,18 @@ fn what_differs_is_named() {
     let error =
         double.fit_with(&train, None, &same, &mut [&mut Checkpoints { path: path.clone(), steps: 1 }]);
     assert!(error.unwrap_err().to_string().contains("another type of numbers: it was f32, and is f64"));
-    let error = made().fit(&train, &same).unwrap_err().to_string();
-    assert!(error.contains("has 1 observers, and had 2"), "{error}");
+    // An observer that remembers nothing, or only looks on, may come and go.
+    made().fit(&train, &same).unwrap();
+    made().fit(&train, &FitOptions { audit: true, ..same.clone() }).unwrap();
+    let plateau = Rate::Plateau(ReduceOnPlateau::new(1e-3, Goal::Small).unwrap());
+    fails(&mut made(), &train, &FitOptions { rate: plateau, ..same.clone() }, "another rate");
 
     std::fs::write(&path, b"not one").unwrap();
     assert!(Checkpoint::load(&path).unwrap_err().to_string().contains("too short"));
     tapegrad::models::save(&made(), &path, &Default::default()).unwrap();
-    assert!(Checkpoint::load(&path).unwrap_err().to_string().contains("no checkpoint: a file of a model?"));
+    assert!(
+        Checkpoint::load(&path).unwrap_err().to_string().contains("no run to go on from: a model alone?")
+    );
 }
 
 /// One step in an epoch, and a rate of 0 in the first two: epochs are looked at together, whether a run ends between
@@ -225,4 +234,52 @@ fn epochs_without_motion_are_counted_alike() {
     let resumed = FitOptions { resume: Some(Checkpoint::load(&path).unwrap()), ..options };
     let rest = made().fit_with(&train, None, &resumed, &mut [&mut Starts, &mut saves]).unwrap();
     assert_eq!(found(&rest), found(&whole));
+}
+
+/// Saves the model and the run in one file, each epoch.
+struct Both {
+    network: Network<f32>,
+    path: PathBuf,
+}
+
+impl Observer<f32> for Both {
+    fn epoch(&mut self, run: &mut Run<'_, f32>) -> Result<()> {
+        run.checkpoint = true;
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, run: &mut Run<'_, f32>, checkpoint: &Checkpoint) -> Result<()> {
+        models::save_run(&self.network.within(run), &self.path, &Notes::default(), checkpoint)
+    }
+}
+
+/// One file to ask and to go on from, while the run still lasts.
+#[test]
+fn a_model_and_its_run_in_one_file() {
+    let train = synthetic::moons(120, 0.2, 7).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("both.safetensors");
+    let made = || Network::<f32>::new(1).linear(8).batch_norm().relu().outputs_for(&train).unwrap();
+    let options = FitOptions { epochs: 3, ..Default::default() };
+    let mut net = made();
+    let mut both = Both { network: net.clone(), path: path.clone() };
+    net.fit_with(&train, None, &options, &mut [&mut both]).unwrap();
+    let read = models::load(&path).unwrap();
+    assert_eq!(read.model.scores(&train).unwrap(), net.scores(&train).unwrap());
+    assert_eq!(read.model.evaluate(&train).unwrap().accuracy(), net.evaluate(&train).unwrap().accuracy());
+
+    let further = FitOptions { epochs: 5, ..options.clone() };
+    let mut whole = made();
+    whole.fit(&train, &further).unwrap();
+    let resumed = FitOptions { resume: Some(Checkpoint::load(&path).unwrap()), ..further };
+    let mut rest = made();
+    rest.fit(&train, &resumed).unwrap();
+    assert_eq!(rest.scores(&train).unwrap(), whole.scores(&train).unwrap());
+    // Of a class that has not been seen, no model in between tells.
+    let some = train.subset(&(0..120).filter(|i| train.labels().unwrap()[*i] == 0).collect::<Vec<_>>());
+    let mut net = made();
+    let mut both = Both { network: net.clone(), path: path.clone() };
+    net.fit_with(&some, None, &options, &mut [&mut both]).unwrap();
+    let told = models::load(&path).unwrap().model.classify(&train).unwrap();
+    assert!(told.iter().all(|class| *class == Some(0)));
 }

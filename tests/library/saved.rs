@@ -41,7 +41,7 @@ fn diabetes() -> Dataset {
 fn comes_back(model: &dyn Predictor, data: &Dataset) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.safetensors");
-    let notes = Notes { about: vec![("seed".into(), "7".into())], schema: None };
+    let notes = Notes { about: vec![("seed".into(), "7".into())], ..Notes::default() };
     save(model, &path, &notes).unwrap();
     let read = load(&path).unwrap();
     assert_eq!(read.model.scores(data).unwrap(), model.scores(data).unwrap(), "{}", model.describe());

@@ -56,5 +56,12 @@ pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
         ))?;
     }
     let model = Fitted::regressor(model, inputs, train)?;
-    Ok(Some(Done { model: Box::new(model), trace, validates: true, interrupted: false, saves: true }))
+    Ok(Some(Done {
+        model: Box::new(model),
+        trace,
+        validates: true,
+        interrupted: false,
+        saves: true,
+        run: None,
+    }))
 }

@@ -47,7 +47,7 @@ pub fn uses(args: &TrainArgs) -> Uses {
     match solver(args) {
         Solver::Steps => Uses {
             measures_when_interrupted: true,
-            ..direct(&["LogisticArgs", "StepArgs", "FitArgs", "PenaltyArgs"])
+            ..direct(&["LogisticArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"])
         },
         Solver::Newton => Uses { chosen_by: " --solver newton", ..direct(&["LogisticArgs", "PenaltyArgs"]) },
     }
@@ -119,5 +119,5 @@ fn newton(job: &Job<'_>) -> Result<Done, Failure> {
         output::line(format_args!("optimum after {} steps, {seconds:.1} s", model.steps()))?;
     }
     let model = Fitted::classifier(model, inputs, train)?;
-    Ok(Done { model: Box::new(model), trace, validates: true, interrupted: false, saves: true })
+    Ok(Done { model: Box::new(model), trace, validates: true, interrupted: false, saves: true, run: None })
 }

@@ -12,10 +12,12 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use tapegrad::models::{Mlp, Network, Predictor};
 use tapegrad::nn::{Activation, Module, ModuleExt, Norm, Summary};
 use tapegrad::optim::{self, Group};
+use tapegrad::store::{Settings, Stored};
 use tapegrad::train::{EVALUATION_ROWS, Observer, Progress, Run, Stop, Trace};
 use tapegrad::{Error, Float, Result};
 
 use super::super::{Failure, memory, output};
+use super::keeping::Keeper;
 use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, Uses, check_range, save};
 
 /// How a model is trained by steps.
@@ -117,7 +119,7 @@ impl MlpArgs {
 /// The flags of a network.
 pub fn uses(_: &TrainArgs) -> Uses {
     Uses {
-        groups: &["MlpArgs", "StepArgs", "FitArgs", "PenaltyArgs"],
+        groups: &["MlpArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"],
         chosen_by: "",
         measures_when_interrupted: true,
     }
@@ -159,7 +161,7 @@ fn train<T: Float>(
     name: Option<String>,
     classes: Classes,
 ) -> Result<Option<Done>, Failure> {
-    let Job { args, source, train, validation, asked } = job;
+    let Job { args, source, train, validation, asked, .. } = job;
     let length = args.steps.length(job);
     let Length { batch: asked_batch, epochs } = length;
     check_range::<T>(source)?;
@@ -190,6 +192,7 @@ fn train<T: Float>(
         validation.is_some(),
     )?;
     options.audit |= args.report.is_some();
+    options.resume.clone_from(&job.resume);
 
     let mut trace = Trace::default();
     trace.set("model", name.clone());
@@ -207,11 +210,21 @@ fn train<T: Float>(
         let summary = Summary { model: name, ..net.summary(batch)? };
         output::write(format_args!("\n{summary}precision: {}\n\n", T::NAME))?;
         output::line(format_args!("optimizer: {optimizer}"))?;
+        if let Some(checkpoint) = &job.resume {
+            let (epochs, steps) = (checkpoint.epochs(), checkpoint.steps());
+            output::line(format_args!("goes on after {steps} steps, {epochs} of the epochs are finished"))?;
+        }
     }
     *net.optimizer_mut() = optimizer;
+    let notes = job.notes(&trace);
+    let mut keeper = args.keeping.keeper(args, &net, notes, job.resume.as_ref())?;
     let bar = progress_bar(args);
-    let mut report = Report { args, asked: asked.clone(), bar, trace, saved: None, failure: None };
-    let fitted = net.fit_with(train, validation.as_ref(), &options, &mut [&mut report]);
+    let mut report =
+        Report { args, asked: asked.clone(), bar, trace, headed: false, saved: None, failure: None };
+    let mut observers: Vec<&mut dyn Observer<T>> = vec![&mut report];
+    // Behind the other: it sees whether the run ends.
+    observers.extend(keeper.iter_mut().map(|keeper| keeper as &mut dyn Observer<T>));
+    let fitted = net.fit_with(train, validation.as_ref(), &options, &mut observers);
     report.bar.finish_and_clear();
     let mut trace = report.trace;
     // Until an epoch is finished, an old trace is worth more than the settings of this run.
@@ -236,7 +249,8 @@ fn train<T: Float>(
         args.fitting.conclude(&fitted, net.tape(), &mut trace, args.quiet)?;
         false
     };
-    Ok(Some(Done { model: Box::new(net), trace, validates: false, interrupted, saves }))
+    let run = keeper.and_then(Keeper::last);
+    Ok(Some(Done { model: Box::new(net), trace, validates: false, interrupted, saves, run }))
 }
 
 /// An error if the network is beyond the machine, before it takes the memory.
@@ -281,6 +295,8 @@ struct Report<'a> {
     bar: ProgressBar,
     /// The settings, and the epochs so far.
     trace: Trace,
+    /// Whether the columns that are printed have their heads.
+    headed: bool,
     /// When the trace was last written.
     saved: Option<Instant>,
     /// Why nothing more could be printed.
@@ -315,6 +331,11 @@ impl<T: Float> Observer<T> for Report<'_> {
         Ok(())
     }
 
+    fn restore(&mut self, run: &mut Run<'_, T>, _: &Settings, _: &Stored) -> Result<()> {
+        self.trace.epochs.clone_from(&run.history.epochs);
+        Ok(())
+    }
+
     fn epoch(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         self.trace.epochs.extend(run.history.epochs.last().cloned());
         // Short epochs by the thousand would spend their time on writing.
@@ -334,7 +355,7 @@ impl<T: Float> Observer<T> for Report<'_> {
         let validated = epoch.validation_loss.is_some();
         let number = |x: Option<f64>| x.map_or("-".to_string(), output::number);
         let mut text = String::new();
-        if epoch.epoch == 1 {
+        if !std::mem::replace(&mut self.headed, true) {
             text += "\nepoch  train loss  accuracy";
             text += if validated { "  valid loss  accuracy" } else { "" };
             text += "  |gradient|      rate   samples/s  seconds\n";
@@ -372,7 +393,7 @@ mod tests {
         let asked = Arc::new(AtomicBool::new(true));
         let bar = ProgressBar::hidden();
         let trace = Trace::default();
-        let mut report = Report { args: &args, asked, bar, trace, saved: None, failure: None };
+        let mut report = Report { args: &args, asked, bar, trace, headed: false, saved: None, failure: None };
         for (epoch, step, ends) in [(1, 3, true), (2, 2, true), (2, 3, false)] {
             let (epochs, steps, samples) = (2, 3, step * 10);
             let progress = Progress { epoch, epochs, step, steps, samples, epoch_samples: 30, loss: 1.0 };

@@ -4,12 +4,13 @@
 //! is done with what has been fitted is done here, for every family alike.
 
 mod fitting;
+mod keeping;
 mod kernel;
 mod linear;
 mod logistic;
 mod mlp;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -22,7 +23,7 @@ use tapegrad::data::Dataset;
 use tapegrad::metrics::{Evaluation, ValueErrors};
 use tapegrad::models::{self, Inputs, Notes, Predictor};
 use tapegrad::report::RunReport;
-use tapegrad::train::Trace;
+use tapegrad::train::{Checkpoint, Trace};
 use tapegrad::{Error, Float, Result, file, linalg, text};
 
 use super::source::{Source, kept_apart};
@@ -44,6 +45,8 @@ Examples:
   tapegrad train --model krr --limit 10000
   tapegrad train --model falkon --centres 10000 --iterations 15
   tapegrad train --data data/iris.csv --target species --save iris.safetensors
+  tapegrad train --epochs 20 --save digits.safetensors --save-every 500
+  tapegrad train --resume digits.safetensors
 
 Same settings and same seed give the same numbers to the last bit, at any number of threads.")]
 pub struct TrainArgs {
@@ -81,6 +84,10 @@ pub struct TrainArgs {
     /// Keep the model in a file, in the safetensors format: for predict, evaluate, inspect
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// Go on with the run in that file, to which --save-every or Ctrl-C has saved it. The file says how; said anew may be
+    /// --epochs, to go further where no schedule ends with the run, --threads, --data, and what is written [default of --save: the same file]
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
     /// Print the last line only
     #[arg(long, short)]
     quiet: bool,
@@ -95,6 +102,8 @@ pub struct TrainArgs {
     steps: mlp::StepArgs,
     #[command(flatten)]
     fitting: fitting::FitArgs,
+    #[command(flatten)]
+    keeping: keeping::KeepArgs,
     #[command(flatten)]
     penalty: mlp::PenaltyArgs,
     #[command(flatten)]
@@ -141,6 +150,10 @@ struct Job<'a> {
     validation: Option<Dataset>,
     /// Whether Ctrl-C was pressed.
     asked: Arc<AtomicBool>,
+    /// Where the run goes on from.
+    resume: Option<Checkpoint>,
+    /// What makes the run what it is, for its file.
+    arguments: Vec<String>,
 }
 
 impl Job<'_> {
@@ -156,6 +169,14 @@ impl Job<'_> {
         self.record_data(trace);
         trace.set("seed", self.args.seed);
         trace.set("precision", precision);
+    }
+
+    /// What a file says of the model: settings and results, and how to come to it again.
+    fn notes(&self, trace: &Trace) -> Notes {
+        let settings = trace.settings.iter().map(|(name, value)| (name.clone(), value.to_string()));
+        let results = trace.results.iter().map(|(name, value)| (name.clone(), value.to_string()));
+        let about = settings.chain(results).collect();
+        Notes { about, schema: self.source.schema.clone(), arguments: self.arguments.clone() }
     }
 
     /// Of an exact fit in `f64` with `width` numbers a sample: what it takes and what there is, if that is less.
@@ -187,6 +208,8 @@ struct Done {
     interrupted: bool,
     /// Whether the trace is to be written: until there is an epoch, an old one is worth more.
     saves: bool,
+    /// The run, where its file is to hold it too.
+    run: Option<Checkpoint>,
 }
 
 /// What a model takes from the command line.
@@ -264,6 +287,16 @@ fn model_names() -> PossibleValuesParser {
 
 /// Runs the command, whose arguments were parsed from `matches`.
 pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
+    match &args.resume {
+        None => train(args, matches, None),
+        Some(path) => {
+            let (args, matches, checkpoint) = keeping::resumed(path, matches)?;
+            train(&args, &matches, Some(checkpoint))
+        }
+    }
+}
+
+fn train(args: &TrainArgs, matches: &ArgMatches, resume: Option<Checkpoint>) -> Outcome {
     let Some(entry) = MODELS.iter().find(|entry| entry.name == args.model) else {
         return Err(Error::setting("model", format!("there is no `{}`", args.model)).into());
     };
@@ -299,11 +332,13 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
                 );
             }
         }
+        keeping::refuse_inputs(args, &outputs)?;
         if args.report.is_some() && source.train.classes() == 0 {
             return Err(Error::setting("report", "its page shows classes, and the target has values").into());
         }
         let (train, validation) = hold_out(&source, args)?;
-        let job = Job { args, source: &source, train, validation, asked };
+        let arguments = keeping::arguments(matches);
+        let job = Job { args, source: &source, train, validation, asked, resume, arguments };
         match (entry.fit)(&job)? {
             Some(done) => measure(&job, done),
             None => Ok(ExitCode::from(interrupt::EXIT_CODE)),
@@ -378,7 +413,7 @@ fn save(args: &TrainArgs, trace: &Trace) -> Result<()> {
 /// but the trace says so in place of its accuracy: its settings would not lead there.
 fn measure(job: &Job<'_>, done: Done) -> Outcome {
     let Job { args, source, .. } = job;
-    let Done { model, mut trace, validates, interrupted, saves } = done;
+    let Done { model, mut trace, validates, interrupted, saves, run } = done;
     if let Some(validation) = job.validation.as_ref().filter(|_| validates && !interrupted) {
         let found = model.evaluate(validation)?;
         record(&mut trace, "validation", &found);
@@ -405,7 +440,15 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
     }
     write_report(args, &trace, &*model, &source.test)?;
     if let Some(path) = &args.save {
-        save_model(&*model, path, &trace, source)?;
+        let notes = job.notes(&trace);
+        match &run {
+            Some(run) => models::save_run(&*model, path, &notes, run)?,
+            None => models::save(&*model, path, &notes)?,
+        }
+        if interrupted && run.is_some() {
+            let path = text::path(path);
+            output::note(format_args!("saved; to go on: tapegrad train --resume {path}"));
+        }
     }
     if !args.quiet
         && let Some(confusion) = &found.confusion
@@ -429,14 +472,6 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
     }
     last_line("test", &found)?;
     Ok(if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
-}
-
-/// Keeps the model, with the settings and the results of the run.
-fn save_model(model: &dyn Predictor, path: &Path, trace: &Trace, source: &Source) -> Result<()> {
-    let settings = trace.settings.iter().map(|(name, value)| (name.clone(), value.to_string()));
-    let results = trace.results.iter().map(|(name, value)| (name.clone(), value.to_string()));
-    let about = settings.chain(results).collect();
-    models::save(model, path, &Notes { about, schema: source.schema.clone() })
 }
 
 /// Writes the page about the run, if it was asked for.

@@ -20,7 +20,7 @@ use crate::nn::{Module, ModuleExt, Sequential, Summary};
 use crate::optim::{Adam, Optimizer};
 use crate::store::{Settings, Store, Stored};
 use crate::tape::{Param, Tape};
-use crate::train::{self, FitOptions, History, Observer};
+use crate::train::{self, FitOptions, History, Observer, Run};
 use crate::{Dataset, Error, Float, Matrix, Result};
 
 /// A network with the tape of its parameters, the preparation of its data and its loss: a [`Predictor`] that can
@@ -47,7 +47,7 @@ use crate::{Dataset, Error, Float, Matrix, Result};
 ///
 /// A module of one's own goes in with [`add`](NetworkBuilder::add), or with
 /// [`add_with`](NetworkBuilder::add_with) if it has parameters; a loss of one's own with
-/// [`loss`](NetworkBuilder::loss).
+/// [`loss`](NetworkBuilder::loss). Handles of parameters are good on a clone as well.
 pub struct Network<T: Float> {
     module: Sequential<T>,
     tape: Tape<T>,
@@ -93,11 +93,8 @@ impl<T: Float> Network<T> {
         let prepared = self.prepared(train)?;
         let validation = validation.map(|data| self.prepared(data)).transpose()?;
         let untrained = (self.task.clone(), self.trained);
-        if let (Task::Classes { names, seen, .. }, Some(labels)) = (&mut self.task, train.labels()) {
-            let now = SeenClasses::of_labels(labels, names.len())?;
-            let either = |class| now.contains(class) || (self.trained && seen.contains(class));
-            *seen = SeenClasses::from_flags((0..names.len()).map(either).collect());
-            self.trained = true;
+        if let (Task::Classes { names, .. }, Some(labels)) = (&self.task, train.labels()) {
+            self.has_seen(&SeenClasses::of_labels(labels, names.len())?);
         }
         // Whatever happens from here on, the parameters may have changed.
         self.pool = Pool::default();
@@ -121,6 +118,32 @@ impl<T: Float> Network<T> {
             Err(_) => (),
         }
         fitted
+    }
+
+    /// Adds the classes of a training to those that may be answers.
+    fn has_seen(&mut self, now: &SeenClasses) {
+        let Task::Classes { names, seen, .. } = &mut self.task else { return };
+        let either = |class| now.contains(class) || (self.trained && seen.contains(class));
+        *seen = SeenClasses::from_flags((0..names.len()).map(either).collect());
+        self.trained = true;
+    }
+
+    /// A copy of this network with the parameters that stand on the tape of a run: what an observer, which holds a clone
+    /// of the network that is trained, can measure, ask and save.
+    ///
+    /// # Panics
+    /// If the run is of another network.
+    #[track_caller]
+    pub fn within(&self, run: &Run<'_, T>) -> Network<T> {
+        let (own, others) = (self.tape.param_numbers(), run.tape.param_numbers());
+        assert!(own == others, "Network::within: the run has {others} parameters, and the network {own}");
+        let mut network = self.clone();
+        network.tape = run.tape.clone_parameters();
+        if run.loss.link().classifies() {
+            network.has_seen(&run.seen);
+        }
+        network.epochs = self.epochs.saturating_add(run.history.epochs.len() as u64);
+        network
     }
 
     /// The data as the module and its loss take it.
@@ -217,6 +240,21 @@ impl<T: Float> Network<T> {
         let zeros = Dataset::new(vec![0.0; self.inputs.features()], self.inputs.features())?;
         let features = self.inputs.prepare(&zeros)?.features();
         Ok(Summary::of(&self.module, &mut self.tape.clone_parameters(), features, batch))
+    }
+}
+
+impl<T: Float> Clone for Network<T> {
+    fn clone(&self) -> Self {
+        Network {
+            module: self.module.clone(),
+            tape: self.tape.clone_parameters(),
+            loss: self.loss.clone(),
+            optimizer: self.optimizer.clone(),
+            inputs: self.inputs.clone(),
+            task: self.task.clone(),
+            pool: Pool::default(),
+            ..*self
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::train::{Observer, Run};
+use crate::train::{Checkpoint, Observer, Run};
 use crate::{Float, Result};
 
-/// Writes a [checkpoint](crate::train::Checkpoint) every so many steps, over the one before.
+/// Writes a [checkpoint](Checkpoint) every so many steps, over the one before, and also those that other observers asked
+/// for.
 #[derive(Clone, Debug)]
 pub struct Checkpoints {
     /// The file.
@@ -18,8 +19,12 @@ pub struct Checkpoints {
 impl<T: Float> Observer<T> for Checkpoints {
     fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         if !run.skip && run.optimizer.steps().is_multiple_of(self.steps.max(1)) {
-            run.save = Some(self.path.clone());
+            run.checkpoint = true;
         }
         Ok(())
+    }
+
+    fn checkpoint(&mut self, _: &mut Run<'_, T>, checkpoint: &Checkpoint) -> Result<()> {
+        checkpoint.save(&self.path)
     }
 }

@@ -228,7 +228,7 @@ fn fit_in<T: Float>(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failu
         Some(scale) => Fitted::regressor(machine, inputs, train)?.with_target_scale(scale)?,
         None => Fitted::classifier(machine, inputs, train)?,
     });
-    Ok(Some(Done { model, trace, validates: true, interrupted, saves: true }))
+    Ok(Some(Done { model, trace, validates: true, interrupted, saves: true, run: None }))
 }
 
 struct Machine<T: Float> {

@@ -1,0 +1,266 @@
+//! Files of a run: written on the way, and gone on from.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Args, FromArgMatches};
+use tapegrad::models::{self, Network, Notes};
+use tapegrad::store::{Settings, Stored};
+use tapegrad::train::{Checkpoint, Evaluation, Observer, Run, Stop};
+use tapegrad::{Error, Float, Result, text};
+
+use super::super::predict::refuse_input;
+use super::TrainArgs;
+
+/// Files on the way.
+#[derive(Args)]
+#[command(next_help_heading = "Files on the way (mlp, logistic)")]
+pub struct KeepArgs {
+    /// Every N steps, save the model and how its run stands: --resume goes on from there. The best one by validation is
+    /// kept beside it, as NAME-best
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    save_every: Option<u64>,
+    /// Of those saves, keep the last K in files of their own, as NAME-step500
+    #[arg(long, value_name = "K", requires = "save_every", default_value_t = 0)]
+    keep: usize,
+}
+
+/// What may be said anew of a run that goes on. All else comes from its file.
+const ANEW: [&str; 6] = ["data", "threads", "epochs", "save_every", "keep", "quiet"];
+
+/// What a run writes, and the file that it goes on from: a file of a run says nothing of them.
+const FILES: [&str; 5] = ["trace", "trace_times", "report", "save", "resume"];
+
+/// What was given on the command line, as arguments by the names of their flags.
+fn given(command: &clap::Command, matches: &ArgMatches) -> BTreeMap<String, String> {
+    let given = command.get_arguments().filter_map(|arg| {
+        let (id, long) = (arg.get_id().as_str(), arg.get_long()?);
+        if matches.value_source(id) != Some(ValueSource::CommandLine) {
+            return None;
+        }
+        let switch = matches!(arg.get_action(), ArgAction::SetTrue);
+        Some((
+            id.to_string(),
+            if switch { format!("--{long}") } else { format!("--{long}={}", raw(matches, id)) },
+        ))
+    });
+    given.collect()
+}
+
+/// The values of an argument, as they were given.
+fn raw(matches: &ArgMatches, id: &str) -> String {
+    let values = matches.get_raw(id).into_iter().flatten();
+    values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(",")
+}
+
+fn command() -> clap::Command {
+    TrainArgs::augment_args(clap::Command::new("tapegrad train"))
+}
+
+/// The arguments that make a run what it is, for its file.
+pub fn arguments(matches: &ArgMatches) -> Vec<String> {
+    let mut given = given(&command(), matches);
+    FILES.iter().for_each(|id| drop(given.remove(*id)));
+    ["threads", "quiet"].iter().for_each(|id| drop(given.remove(*id)));
+    given.into_values().collect()
+}
+
+/// The run in the file at `path`: its arguments, with those of `matches` that may be said anew, and where it stands.
+pub fn resumed(path: &Path, matches: &ArgMatches) -> Result<(TrainArgs, ArgMatches, Checkpoint)> {
+    let checkpoint = Checkpoint::load(path)?;
+    let notes = models::load(path)?.notes;
+    let refuse = |why: String| Error::Data(format!("{}: {why}", text::path(path)));
+    let parsed = |arguments: &mut dyn Iterator<Item = &String>| {
+        let all = ["tapegrad train".to_string()].into_iter().chain(arguments.cloned());
+        command().try_get_matches_from(all).map_err(|error| {
+            let error = error.to_string();
+            let line = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            refuse(format!("its arguments cannot be read: {}", text::printable(line)))
+        })
+    };
+    let (command, then) = (command(), parsed(&mut notes.arguments.iter())?);
+    let (mut all, now) = (given(&command, &then), given(&command, matches));
+    if let Some(id) = FILES.iter().find(|id| all.contains_key(**id)) {
+        return Err(refuse(format!("its arguments name a file to write: --{}", id.replace('_', "-"))));
+    }
+    for (id, argument) in now {
+        let changes = !ANEW.contains(&&*id) && !FILES.contains(&&*id);
+        if changes && raw(&then, &id) != raw(matches, &id) {
+            let (flag, was) = (id.replace('_', "-"), raw(&then, &id));
+            let was = if was.is_empty() { "none".into() } else { text::printable(&was).into_owned() };
+            return Err(Error::Data(format!(
+                "--{flag} would change the run in {}, which has {was}: it is the file that says it",
+                text::path(path)
+            )));
+        }
+        all.insert(id, argument);
+    }
+    let matches = parsed(&mut all.values())?;
+    let mut args = TrainArgs::from_arg_matches(&matches).map_err(|error| refuse(error.to_string()))?;
+    args.save.get_or_insert_with(|| path.to_path_buf());
+    Ok((args, matches, checkpoint))
+}
+
+impl KeepArgs {
+    /// What writes the files of a run, where there are any.
+    pub fn keeper<T: Float>(
+        &self,
+        args: &TrainArgs,
+        network: &Network<T>,
+        notes: Notes,
+        resumed: Option<&Checkpoint>,
+    ) -> Result<Option<Keeper<T>>> {
+        let Some(path) = &args.save else {
+            return match self.save_every {
+                Some(_) => Err(Error::setting("save_every", "where to? --save FILE")),
+                None => Ok(None),
+            };
+        };
+        let copies = match resumed {
+            Some(checkpoint) if self.keep > 0 => copies(path, checkpoint.steps()),
+            _ => Vec::new(),
+        };
+        let (network, every, last) = (network.clone(), self.save_every, resumed.cloned());
+        Ok(Some(Keeper {
+            network,
+            path: path.clone(),
+            notes,
+            every,
+            keep: self.keep,
+            copies,
+            best: f64::INFINITY,
+            last,
+            due: false,
+        }))
+    }
+}
+
+/// Writes the files of a run, and holds what the last one is made of.
+pub struct Keeper<T: Float> {
+    /// A network such as that of the run.
+    network: Network<T>,
+    path: PathBuf,
+    notes: Notes,
+    every: Option<u64>,
+    keep: usize,
+    /// Files of their own, from the oldest.
+    copies: Vec<PathBuf>,
+    /// The least validation loss.
+    best: f64,
+    last: Option<Checkpoint>,
+    due: bool,
+}
+
+impl<T: Float> Keeper<T> {
+    /// The run as it stands, where it can be gone on from.
+    pub fn last(self) -> Option<Checkpoint> {
+        self.last
+    }
+
+    fn save(&self, path: &Path, run: &Run<'_, T>, checkpoint: &Checkpoint) -> Result<()> {
+        models::save_run(&self.network.within(run), path, &self.notes, checkpoint)
+    }
+}
+
+/// `path` with something put between its name and its ending.
+fn beside(path: &Path, what: &str) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_os_string();
+    name.push(format!("-{what}"));
+    if let Some(ending) = path.extension() {
+        name.push(".");
+        name.push(ending);
+    }
+    path.with_file_name(name)
+}
+
+/// What an earlier part of the run has left, up to that step, from the oldest.
+fn copies(path: &Path, steps: u64) -> Vec<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let found = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names: Vec<_> = found.map(|entry| entry.file_name()).collect();
+    let (before, after) = (beside(path, "step"), path.extension().map_or(0, |ending| ending.len() + 1));
+    let whole = before.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (start, end) = whole.split_at(whole.len() - after);
+    let step = |name: &str| name.strip_prefix(start)?.strip_suffix(end)?.parse::<u64>().ok();
+    let mut found: Vec<u64> = names.iter().filter_map(|name| step(name.to_str()?)).collect();
+    found.retain(|step| *step <= steps);
+    found.sort_unstable();
+    found.iter().map(|step| beside(path, &format!("step{step}"))).collect()
+}
+
+impl<T: Float> Observer<T> for Keeper<T> {
+    fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        let steps = run.optimizer.steps();
+        self.due = !run.skip && self.every.is_some_and(|every| steps.is_multiple_of(every));
+        run.checkpoint |= self.due || run.stop.is_some();
+        Ok(())
+    }
+
+    /// The parameters that were validated, such as an average, are on the tape.
+    fn after_validation(
+        &mut self,
+        run: &mut Run<'_, T>,
+        _: f64,
+        evaluation: Option<&Evaluation>,
+    ) -> Result<()> {
+        let Some(loss) = evaluation.map(|found| found.loss).filter(|loss| *loss < self.best) else {
+            return Ok(());
+        };
+        self.best = loss;
+        if self.every.is_none() {
+            return Ok(());
+        }
+        let mut notes = self.notes.clone();
+        notes.about.push(("epoch".into(), run.progress.epoch.to_string()));
+        notes.about.push(("validation_loss".into(), loss.to_string()));
+        models::save(&self.network.within(run), beside(&self.path, "best"), &notes)
+    }
+
+    fn epoch(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        let ends = run.stop.is_some() || run.progress.epoch == run.progress.epochs;
+        run.checkpoint |= ends && (self.every.is_some() || self.last.is_some());
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, run: &mut Run<'_, T>, checkpoint: &Checkpoint) -> Result<()> {
+        self.last = Some(checkpoint.clone());
+        // What a run ends with is written once it has been measured; but whoever is impatient may end that as well.
+        let interrupted = matches!(run.stop, Some(Stop::Interrupted { .. }));
+        if self.due || interrupted {
+            self.save(&self.path, run, checkpoint)?;
+        }
+        if std::mem::take(&mut self.due) && self.keep > 0 {
+            let copy = beside(&self.path, &format!("step{}", run.optimizer.steps()));
+            self.save(&copy, run, checkpoint)?;
+            self.copies.retain(|other| *other != copy);
+            self.copies.push(copy);
+            while self.copies.len() > self.keep {
+                let oldest = self.copies.remove(0);
+                std::fs::remove_file(&oldest).or_else(|error| match error.kind() {
+                    std::io::ErrorKind::NotFound => Ok(()),
+                    _ => Err(Error::io(&oldest)(error)),
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, run: &mut Run<'_, T>, _: &Settings, _: &Stored) -> Result<()> {
+        let losses = run.history.epochs.iter().filter_map(|epoch| epoch.validation_loss);
+        self.best = losses.fold(f64::INFINITY, f64::min);
+        Ok(())
+    }
+}
+
+/// An error if a file that the run reads would be written over.
+pub fn refuse_inputs(args: &TrainArgs, outputs: &[(&'static str, &PathBuf)]) -> Result<()> {
+    let resumed = args.resume.as_deref();
+    for (flag, path) in outputs {
+        // That of the run itself may be replaced by what comes of it.
+        let read = [args.data.as_deref(), args.table.test_file(), resumed.filter(|_| *flag != "save")];
+        let read: Vec<&Path> = read.into_iter().flatten().filter(|path| path.is_file()).collect();
+        refuse_input(flag, path, &read)?;
+    }
+    Ok(())
+}

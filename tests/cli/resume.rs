@@ -1,0 +1,191 @@
+//! Runs that are ended before their time, and go on from their file.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng};
+
+use crate::program::{data, error, iris_in_two, run, stderr, stdout, tapegrad};
+
+/// A run with all that remembers something: optimizer, dropout, statistics, average, early stopping, plateau.
+const RUN: [&str; 12] = [
+    "--data=train.csv",
+    "--target=species",
+    "--test=test.csv",
+    "--hidden=16",
+    "--norm=batch",
+    "--dropout=0.1",
+    "--validation=0.2",
+    "--ema=0.9",
+    "--early-stopping=patience:60",
+    "--schedule=plateau",
+    "--audit",
+    "--epochs=60",
+];
+
+#[track_caller]
+fn succeeds(folder: &Path, args: &[&str]) -> String {
+    let output = run(folder, args);
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+/// The whole run, as the others must come out: its last line, and what its model tells.
+#[track_caller]
+fn whole(folder: &Path) -> (String, String) {
+    let last = succeeds(
+        folder,
+        &[&["train", "-q", "--trace", "whole.csv", "--save", "whole.st"], &RUN[..]].concat(),
+    );
+    (last, succeeds(folder, &["predict", "whole.st", "test.csv", "--format", "csv"]))
+}
+
+#[track_caller]
+fn is_whole(folder: &Path, (last, answers): &(String, String), resumed: &str) {
+    assert_eq!(resumed.lines().last(), last.lines().last());
+    let trace = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    assert_eq!(trace("part.csv"), trace("whole.csv"));
+    assert_eq!(succeeds(folder, &["predict", "m.st", "test.csv", "--format", "csv"]), *answers);
+}
+
+#[test]
+fn what_was_saved_on_the_way_goes_on_to_the_same_end() {
+    let folder = tempfile::tempdir().unwrap();
+    iris_in_two(folder.path());
+    let whole = whole(folder.path());
+    // The same run, ended by its epochs: in the middle of them, what it had saved last is of a step within an epoch.
+    let begun: Vec<&str> = RUN.iter().copied().filter(|flag| *flag != "--epochs=60").collect();
+    let kept = ["--save=m.st", "--save-every=5", "--keep=2", "--epochs=23"];
+    succeeds(folder.path(), &[&["train", "-q"], &kept[..], &begun].concat());
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+    names.retain(|name| name.starts_with("m"));
+    names.sort();
+    // 80 samples for training are 3 steps an epoch.
+    assert_eq!(names, ["m-best.st", "m-step60.st", "m-step65.st", "m.st"]);
+    succeeds(folder.path(), &["evaluate", "m-best.st", "--data", "test.csv"]);
+    for (from, file) in [("m.st", "last.st"), ("m-step65.st", "step.st")] {
+        fs::rename(folder.path().join(from), folder.path().join(file)).unwrap();
+    }
+    for file in ["last.st", "step.st"] {
+        let args = [
+            "train",
+            "--resume",
+            file,
+            "--epochs",
+            "60",
+            "--trace",
+            "part.csv",
+            "--save",
+            "m.st",
+            "--threads",
+            "1",
+        ];
+        let resumed = succeeds(folder.path(), &args);
+        assert!(resumed.contains("goes on after 6"), "{resumed}");
+        assert!(resumed.contains("epoch  train loss"), "{resumed}");
+        is_whole(folder.path(), &whole, &resumed);
+    }
+    // A run that is over says what it said; a page may be asked for later.
+    let again = succeeds(folder.path(), &["train", "--resume", "m.st", "--report", "page.html", "-q"]);
+    assert_eq!(again.lines().last(), whole.0.lines().last());
+    assert!(fs::read_to_string(folder.path().join("page.html")).unwrap().contains("</html>"));
+    let inspected = succeeds(folder.path(), &["inspect", "m.st"]);
+    assert!(inspected.contains("seed: 0") && inspected.contains("run.optimizer"), "{inspected}");
+}
+
+/// Killed at random moments, as often as `TAPEGRAD_KILLS` says: the file is whole each time, or not there yet.
+#[cfg(unix)]
+#[test]
+fn killed_at_any_moment_it_goes_on_to_the_same_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    iris_in_two(folder.path());
+    let start = std::time::Instant::now();
+    let whole = whole(folder.path());
+    // Such a run and its question; a part of the kills comes after its end.
+    let most = start.elapsed().as_micros() as u64;
+    let kills = std::env::var("TAPEGRAD_KILLS").map_or(12, |kills| kills.parse().unwrap());
+    let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(5);
+    let file = folder.path().join("m.st");
+    let mut whole_files = 0;
+    for _ in 0..kills {
+        let begin = [&["train", "--save=m.st", "--save-every=1"], &RUN[..]].concat();
+        let go_on = vec!["train", "--resume=m.st", "--save-every=1"];
+        let args = if file.exists() { go_on } else { begin };
+        let mut child =
+            tapegrad(folder.path(), &args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_micros(rng.random_range(most / 50..most)));
+        let _ = child.kill();
+        child.wait().unwrap();
+        if file.exists() {
+            succeeds(folder.path(), &["inspect", "m.st"]);
+            whole_files += 1;
+        }
+    }
+    if kills > 1 {
+        assert!(whole_files > 0, "no run had come to a file");
+    }
+    let args = if file.exists() { vec!["train", "--resume=m.st"] } else { [&["train"], &RUN[..]].concat() };
+    let resumed = succeeds(folder.path(), &[&args[..], &["--trace=part.csv", "--save=m.st"]].concat());
+    is_whole(folder.path(), &whole, &resumed);
+}
+
+#[test]
+fn what_would_change_the_run_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    iris_in_two(folder.path());
+    let run = ["train", "-q", "--data=train.csv", "--target=species", "--epochs=3", "--schedule=cosine"];
+    succeeds(folder.path(), &[&run[..], &["--save=m.st", "--save-every=4"]].concat());
+    succeeds(folder.path(), &[&run[..], &["--save=alone.st"]].concat());
+    let fails = |args: &[&str], why: &str| {
+        let message = error(folder.path(), &[&["train", "--resume"], args].concat());
+        assert!(message.contains(why), "{args:?}: {message}");
+    };
+    fails(&["m.st", "--lr", "0.5"], "--lr would change the run in m.st, which has none");
+    fails(&["m.st", "--seed", "1"], "--seed would change the run in m.st, which has 0");
+    fails(&["m.st", "--model", "krr"], "--model would change the run in m.st, which has mlp");
+    fails(&["m.st", "--hidden", "5,6"], "--hidden would change the run in m.st, which has 128");
+    fails(&["m.st", "--data", "test.csv"], "m.st: a run that goes on has another training data");
+    // The schedule was made for three epochs.
+    fails(&["m.st", "--epochs", "4"], "a run that goes on has another rate");
+    fails(&["alone.st"], "alone.st: the file has no run to go on from");
+    fails(&["train.csv"], "not a file of a model");
+    fails(&["m.st", "--trace", "m.st"], "is the trace already");
+    fails(&["m.st", "--save", "n.st", "--trace", "m.st"], "is read by this command");
+    fails(&["m.st", "--save", "nowhere/m.st"], "nowhere/m.st");
+    // Said again, what the file says is no change.
+    succeeds(folder.path(), &["train", "--resume", "m.st", "--seed", "0", "--hidden", "128"]);
+    let message = error(folder.path(), &[&run[..], &["--save-every=4"]].concat());
+    assert!(message.contains("--save-every: where to?"), "{message}");
+    let other = tapegrad(folder.path(), &["train", "--model", "krr", "--save", "k.st", "--save-every", "4"]);
+    assert_eq!({ other }.output().unwrap().status.code(), Some(2));
+    let iris = data("iris");
+    let message = error(folder.path(), &["train", "--data", &iris, "--target", "species", "--save", &iris]);
+    assert!(message.contains("is read by this command"), "{message}");
+}
+
+/// A file that cannot be written whole, as on a full disk, is an error, and the old one stays.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_the_old_file() {
+    let folder = tempfile::tempdir().unwrap();
+    iris_in_two(folder.path());
+    let args = ["train", "-q", "--data=train.csv", "--target=species", "--epochs=3"];
+    succeeds(folder.path(), &[&args[..], &["--save=m.st", "--save-every=4", "--hidden=4"]].concat());
+    let old = fs::read(folder.path().join("m.st")).unwrap();
+    // A file may have 40 or 80 kB: a write beyond is an error, as its signal is turned off.
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 80; exec {} train -q --data train.csv --target species --save m.st --save-every 4 \
+         --hidden 2000",
+        env!("CARGO_BIN_EXE_tapegrad")
+    );
+    let output =
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with("error: m.st: File too large"), "{}", stderr(&output));
+    assert_eq!(fs::read(folder.path().join("m.st")).unwrap(), old);
+    let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(names.into_iter().all(|name| !name.to_string_lossy().ends_with(".tmp")));
+}
