@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use tapegrad::data::idx::{self, Bytes, IdxArray, IdxData};
+use tapegrad::data::idx::{self, Bytes, IdxArray, IdxData, ReadOptions};
+use tapegrad::data::npy::{self, NpyArray, NpyValues};
 use tapegrad::data::table::{ReadOptions as TableOptions, Table};
-use tapegrad::data::{Dataset, Features, ascii_image, synthetic, write_mnist};
+use tapegrad::data::{Dataset, Features, ascii_image, synthetic, write_columns, write_mnist};
 use tapegrad::linalg::compensated_sum;
 use tapegrad::{Error, Result, text};
 
 use super::source::{MOST_SAMPLES, explain, read_options, warn_if_mapped};
-use super::table::is_table;
+use super::table::{is_archive, is_arrays, is_table};
 use super::{Outcome, interrupt, memory, output};
 
 /// Make synthetic data, and look into IDX files and tables
@@ -60,14 +61,14 @@ struct SynthArgs {
     seed: u64,
 }
 
-/// Tell what an IDX file or a table holds, and draw the first images
+/// Tell what an IDX file, a table or a file of arrays holds, and draw the first images
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   tapegrad data info data/mnist/train-images-idx3-ubyte.gz
   tapegrad data info data/iris.csv")]
 struct InfoArgs {
-    /// An IDX file, or a table (.csv, .tsv), plain or gzip
+    /// An IDX file, a table (.csv, .tsv), plain or gzip, or NumPy's arrays (.npy, .npz)
     path: PathBuf,
     /// How many images to draw
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -99,7 +100,7 @@ fn synth(args: &SynthArgs) -> Outcome {
         }
     }
     // What such a sample is, and whether the noise is right.
-    let one = (set.generate)(1, noise, args.seed)?;
+    let one = set.generate(1, noise, args.seed)?;
     let images = one.image_shape().is_some();
     if args.samples == 0 || (images && args.test == 0) {
         let why = if images {
@@ -113,7 +114,7 @@ fn synth(args: &SynthArgs) -> Outcome {
     check_memory(&one, rows, args)?;
     let asked = interrupt::watch();
     // One draw cut in two: no test sample is a training sample.
-    let all = (set.generate)(rows, noise, args.seed)?;
+    let all = set.generate(rows, noise, args.seed)?;
     let test: Vec<usize> = (args.samples..rows).collect();
     let (train, test) = (all.try_take(args.samples)?, all.try_subset(&test)?);
     if let Some(code) = interrupt::check(&asked) {
@@ -148,40 +149,55 @@ fn check_memory(one: &Dataset, rows: usize, args: &SynthArgs) -> Result<()> {
     Err(Error::setting(name, why))
 }
 
-/// Features, and labels or targets, as IDX files of their own.
-fn write_columns(data: &Dataset, folder: &Path) -> Result<Vec<PathBuf>> {
-    std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
-    let write = |name: &str, shape: Vec<usize>, values: IdxData| {
-        let path = folder.join(name);
-        idx::write(&path, &IdxArray::new(shape, values)).map(|()| path)
-    };
-    let n = data.len();
-    let mut paths =
-        vec![write("features.idx", vec![n, data.features()], IdxData::F64(data.try_to_rows::<f64>()?))?];
-    if data.labels().is_some() {
-        let labels = data.labels().unwrap_or_default().iter().map(|label| *label as i32).collect();
-        paths.push(write("labels.idx", vec![n], IdxData::I32(labels))?);
-    }
-    if data.targets().is_some() {
-        let targets = data.targets().unwrap_or_default().to_vec();
-        paths.push(write("targets.idx", vec![n, data.target_width()], IdxData::F64(targets))?);
-    }
-    Ok(paths)
-}
-
 fn info(args: &InfoArgs) -> Outcome {
     if is_table(&args.path) {
         output::write(describe_table(&Table::read(&args.path, &TableOptions::default())?))?;
         return Ok(ExitCode::SUCCESS);
     }
     let (options, room) = read_options();
+    if is_arrays(&args.path) {
+        output::write(
+            describe_arrays(&args.path, args.images, &options).map_err(|error| explain(error, &room))?,
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let array = idx::read_with(&args.path, &options).map_err(|error| explain(error, &room))?;
     let mapped = if let IdxData::U8(bytes) = array.data() { Some(bytes.clone()) } else { None };
     warn_if_mapped("the elements", mapped.as_ref().is_some_and(Bytes::is_mapped));
-    let text = describe(&array, args.images);
+    let text = describe(&array, kind(array.data()), args.images);
     mapped.map_or(Ok(()), |bytes| bytes.check_unchanged())?;
     output::write(text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Each array of a file: its type, shape, range or shares.
+fn describe_arrays(path: &Path, images: usize, options: &ReadOptions) -> Result<String> {
+    let describe = |array: NpyArray| {
+        let kind = format!("{} (NumPy)", text::printable(array.descr()));
+        let (shape, values) = array.into_parts();
+        match values {
+            NpyValues::Text(texts) => {
+                let mut counts = BTreeMap::new();
+                texts.iter().for_each(|text| *counts.entry(&**text).or_insert(0usize) += 1);
+                let mut shown: Vec<(&str, usize)> = counts.into_iter().collect();
+                shown.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+                format!("elements: {kind}\nshape:    {}\n{}\n", sides(&shape), shares(&shown, texts.len()))
+            }
+            values => match values.into_numbers() {
+                Some(numbers) => describe(&IdxArray::new(shape, numbers), &kind, images),
+                None => String::new(),
+            },
+        }
+    };
+    if !is_archive(path) {
+        return Ok(describe(npy::read(path, options)?));
+    }
+    let archive = npy::Archive::open(path, options)?;
+    let mut text = format!("archive of {} arrays\n", archive.names().len());
+    for name in archive.names() {
+        let _ = write!(text, "\n{}\n{}", text::printable(name), describe(archive.array(name, options)?));
+    }
+    Ok(text)
 }
 
 /// Texts of a column that are shown with their shares.
@@ -195,14 +211,7 @@ fn describe_table(table: &Table) -> String {
     for column in columns {
         let found = match (column.range(), column.texts()) {
             (Some((least, largest)), _) => format!("numbers from {least} to {largest}"),
-            (None, Some(texts)) => {
-                let share = |(name, count): &(&str, usize)| {
-                    format!("{name} {:.1} %", 100.0 * *count as f64 / table.len().max(1) as f64)
-                };
-                let shown: Vec<String> = texts.iter().take(MOST_TEXTS).map(share).collect();
-                let more = if texts.len() > MOST_TEXTS { ", …" } else { "" };
-                format!("text, {} different: {}{more}", texts.len(), shown.join(", "))
-            }
+            (None, Some(texts)) => shares(&texts, table.len()),
             (None, None) => "numbers, all of them missing".into(),
         };
         let missing = match column.missing() {
@@ -214,21 +223,38 @@ fn describe_table(table: &Table) -> String {
     text
 }
 
-/// Type, shape, range and a look at the contents.
-fn describe(array: &IdxArray, images: usize) -> String {
-    let (shape, data) = (array.shape(), array.data());
+/// The most frequent texts with their shares of all.
+fn shares(texts: &[(&str, usize)], all: usize) -> String {
+    let share =
+        |(name, count): &(&str, usize)| format!("{name} {:.1} %", 100.0 * *count as f64 / all.max(1) as f64);
+    let shown: Vec<String> = texts.iter().take(MOST_TEXTS).map(share).collect();
+    let more = if texts.len() > MOST_TEXTS { ", …" } else { "" };
+    format!("text, {} different: {}{more}", texts.len(), shown.join(", "))
+}
+
+/// A shape, for people.
+fn sides(shape: &[usize]) -> String {
     let sides: Vec<String> = shape.iter().map(|n| n.to_string()).collect();
-    let kind = match data {
+    if shape.is_empty() { "a single element".into() } else { sides.join("×") }
+}
+
+/// The type of the elements, with its magic number.
+fn kind(data: &IdxData) -> &'static str {
+    match data {
         IdxData::U8(_) => "unsigned bytes (0x08)",
         IdxData::I8(_) => "signed bytes (0x09)",
         IdxData::I16(_) => "16-bit integers (0x0B)",
         IdxData::I32(_) => "32-bit integers (0x0C)",
         IdxData::F32(_) => "32-bit floats (0x0D)",
         IdxData::F64(_) => "64-bit floats (0x0E)",
-    };
+    }
+}
+
+/// Type, shape, range and a look at the contents.
+fn describe(array: &IdxArray, kind: &str, images: usize) -> String {
+    let (shape, data) = (array.shape(), array.data());
     let mut text = String::new();
-    let dimensions = if shape.is_empty() { "a single element".into() } else { sides.join("×") };
-    let _ = writeln!(text, "elements: {kind}\nshape:    {dimensions}");
+    let _ = writeln!(text, "elements: {kind}\nshape:    {}", sides(shape));
     if data.is_empty() {
         return text + "nothing in it\n";
     }

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tapegrad::data::Dataset;
-use tapegrad::{Error, models, text};
+use tapegrad::data::table::Task as TableTask;
+use tapegrad::models::{self, Task};
+use tapegrad::{Error, text};
 
 use super::predict::samples;
 use super::source::{explain, read_options};
-use super::table::is_table;
+use super::table::{is_archive, is_table};
 use super::train::last_line;
 use super::{Outcome, output};
 
@@ -23,7 +25,8 @@ pub struct EvaluateArgs {
     /// A file of `train --save`
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// A table with the column that is told, or a folder with MNIST files, of which the test set is taken
+    /// A table with the column that is told, an archive of arrays (.npz) with X and y, a folder with the files of `data
+    /// synth`, or one with MNIST files; where there is a test set, that is taken
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
     /// Print the last line only
@@ -36,6 +39,19 @@ pub fn run(args: &EvaluateArgs) -> Outcome {
     let saved = models::load(&args.model)?;
     let data = if is_table(&args.data) {
         samples(&saved, &args.data)?
+    } else if is_archive(&args.data) {
+        let (options, room) = read_options();
+        // Of values or classes: what the model tells.
+        let task = match saved.model.task() {
+            Task::Classes { .. } => TableTask::Classification,
+            Task::Values { .. } => TableTask::Regression,
+        };
+        let found = Dataset::from_npz(&args.data, task, &options).map_err(|error| explain(error, &room))?;
+        let data = found.1.unwrap_or(found.0);
+        data.with_classes_of(saved.model.task().class_names())?
+    } else if Dataset::are_columns(&args.data) {
+        let (options, room) = read_options();
+        Dataset::from_columns(&args.data, &options).map_err(|error| explain(error, &room))?
     } else {
         let (options, room) = read_options();
         Dataset::mnist_with(&args.data, &options).map_err(|error| explain(error, &room))?.1

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use tapegrad::store::npz;
 use tapegrad::{file, models};
 
 use super::predict::refuse_input;
@@ -30,7 +29,7 @@ pub fn run(args: &ExportArgs) -> Outcome {
     file::check_writable(&args.npz)?;
     refuse_input("npz", &args.npz, &[&args.model])?;
     let saved = models::load(&args.model)?;
-    let bytes = npz(&saved.numbers)?;
+    let bytes = saved.npz()?;
     file::write(&args.npz, |out| out.write_all(&bytes))?;
     output::line(format_args!("{} arrays", saved.numbers.entries().count()))?;
     Ok(ExitCode::SUCCESS)

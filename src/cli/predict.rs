@@ -12,7 +12,7 @@ use tapegrad::models::{self, Saved, Task};
 use tapegrad::{Error, Result, file, text};
 
 use super::source::{explain, read_options};
-use super::table::is_table;
+use super::table::{is_arrays, is_table};
 use super::{Outcome, output};
 
 /// Ask a saved model about new samples
@@ -27,7 +27,7 @@ pub struct PredictArgs {
     /// A file of `train --save`
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// A table (.csv, .tsv), an IDX file of images, or - for a table on standard input
+    /// A table (.csv, .tsv), arrays (.npy, .npz), an IDX file of images, or - for a table on standard input
     #[arg(value_name = "INPUT")]
     input: PathBuf,
     /// How answers are written [default: by the ending of --out, else a table]
@@ -51,6 +51,10 @@ enum Format {
 /// The samples of a file as the model's table had them, or of an IDX file.
 pub fn samples(saved: &Saved, input: &Path) -> Result<Dataset> {
     let stdin = input == Path::new("-");
+    if !stdin && is_arrays(input) {
+        let (options, room) = read_options();
+        return Dataset::from_npy_samples(input, &options).map_err(|error| explain(error, &room));
+    }
     if !stdin && !is_table(input) {
         let (options, room) = read_options();
         return Dataset::from_idx_samples(input, &options).map_err(|error| explain(error, &room));
@@ -58,7 +62,7 @@ pub fn samples(saved: &Saved, input: &Path) -> Result<Dataset> {
     let Some(schema) = &saved.notes.schema else {
         let name = text::path(input);
         return Err(Error::Data(format!(
-            "{name}: the model was not trained on a table: give it an IDX file of samples"
+            "{name}: the model was not trained on a table: give it an IDX file of samples, or .npy"
         )));
     };
     let options = ReadOptions::default();

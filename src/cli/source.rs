@@ -10,7 +10,7 @@ use tapegrad::data::table::Schema;
 use tapegrad::data::{Dataset, Features, synthetic};
 use tapegrad::{Error, Result, text};
 
-use super::table::{TableArgs, is_table};
+use super::table::{TableArgs, is_arrays, is_table};
 use super::{memory, output};
 
 /// Where `train` looks for MNIST by itself.
@@ -91,13 +91,19 @@ pub fn warn_if_mapped(what: &str, mapped: bool) {
 }
 
 impl Source {
-    /// The table at `path`, or the IDX files in that folder; without one those in `data/mnist`, and where that is
+    /// The table or the arrays at `path`, or the IDX files in that folder; without one those in `data/mnist`, and where that is
     /// not there either, synthetic digits.
     pub fn open(path: Option<&Path>, table: &TableArgs, seed: u64) -> Result<Source> {
         if let Some(path) = path.filter(|path| is_table(path)) {
             return table.open(path, seed);
         }
-        table.refuse()?;
+        if let Some(path) = path.filter(|path| is_arrays(path)) {
+            return table.open_arrays(path, seed);
+        }
+        if let Some(folder) = path.filter(|folder| Dataset::are_columns(folder)) {
+            return table.open_columns(folder, seed);
+        }
+        table.refuse(&[], "it is said of a table: --data FILE.csv or FILE.tsv")?;
         if let Some(set) = path.and_then(Path::to_str).and_then(|path| path.strip_prefix(SYNTH)) {
             return Source::synthetic(set, seed);
         }
@@ -111,25 +117,18 @@ impl Source {
                 let (train, test) =
                     Dataset::mnist_with(folder, &options).map_err(|error| explain(error, &room))?;
                 let description = format!("IDX files in {}", text::path(folder));
-                Ok(Source { train, test, description, name: "idx", is_table: false, schema: None })
+                Ok(Source::of(train, test, description, "idx"))
             }
             None => {
                 // One draw cut in two: the test digits differ from all training digits.
                 let digits = synthetic::find("digits")?;
-                let all = (digits.generate)(TRAINING_DIGITS + TEST_DIGITS, digits.noise, seed)?;
+                let all = digits.generate(TRAINING_DIGITS + TEST_DIGITS, digits.noise, seed)?;
                 let rows: Vec<usize> = (TRAINING_DIGITS..all.len()).collect();
                 let description = format!(
                     "synthetic digits, as no folder was named with --data and {USUAL_FOLDER} is not there"
                 );
                 let (train, test) = (all.take(TRAINING_DIGITS), all.subset(&rows));
-                Ok(Source {
-                    train,
-                    test,
-                    description,
-                    name: "synthetic digits",
-                    is_table: false,
-                    schema: None,
-                })
+                Ok(Source::of(train, test, description, "synthetic digits"))
             }
         }
     }
@@ -140,6 +139,7 @@ impl Source {
         let mut parts = text.split(',');
         let set = synthetic::find(parts.next().unwrap_or_default())?;
         let (mut samples, mut test, mut noise) = (TRAINING_DIGITS, TEST_DIGITS, set.noise);
+        let mut settings: Vec<f64> = set.settings.iter().map(|(_, value)| *value).collect();
         for part in parts {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let no_number = || {
@@ -150,10 +150,14 @@ impl Source {
                 "test" => test = value.parse().map_err(|_| no_number())?,
                 "noise" => noise = value.parse().map_err(|_| no_number())?,
                 _ => {
-                    let name = text::printable(name);
-                    return Err(wrong(format!(
-                        "there is no setting `{name}`; there are samples, test, noise"
-                    )));
+                    let Some(at) = set.settings.iter().position(|(setting, _)| *setting == name) else {
+                        let own: String = set.settings.iter().map(|(name, _)| format!(", {name}")).collect();
+                        let name = text::printable(name);
+                        return Err(wrong(format!(
+                            "there is no setting `{name}`; there are samples, test, noise{own}"
+                        )));
+                    };
+                    settings[at] = value.parse().map_err(|_| no_number())?;
                 }
             }
         }
@@ -164,13 +168,19 @@ impl Source {
             )));
         };
         // One draw cut in two: the test samples differ from all training samples.
-        let all = (set.generate)(rows, noise, seed)?;
+        let all = set.generate_with(rows, noise, &settings, seed)?;
         let last: Vec<usize> = (samples..rows).collect();
-        let description = format!("synthetic {}, noise {noise}", set.name);
+        let own = set.settings.iter().zip(&settings).map(|((name, _), value)| format!(", {name} {value}"));
+        let description = format!("synthetic {}, noise {noise}{}", set.name, own.collect::<String>());
         let (train, test) = (all.take(samples), all.subset(&last));
+        Ok(Source::of(train, test, description, set.name))
+    }
+
+    /// Images, or what is no table and like one.
+    pub fn of(train: Dataset, test: Dataset, description: String, name: &'static str) -> Source {
         // Points and values are columns, as those of a table are.
         let is_table = train.image_shape().is_none();
-        Ok(Source { train, test, description, name: set.name, is_table, schema: None })
+        Source { train, test, description, name, is_table, schema: None }
     }
 
     /// Keeps the first `limit` training samples.

@@ -9,16 +9,16 @@ use tapegrad::data::table::{Encoded, Missing, ReadOptions, Schema, Table, TableO
 use tapegrad::{Error, Result, text};
 
 use super::output;
-use super::source::{Source, kept_apart};
+use super::source::{Source, explain, kept_apart, read_options};
 
 /// What is said of a table.
 #[derive(Args)]
-#[command(next_help_heading = "Tables (--data FILE.csv or FILE.tsv)")]
+#[command(next_help_heading = "Tables and arrays (--data FILE.csv, .tsv, .npy, .npz)")]
 pub struct TableArgs {
-    /// The column that is to be told; all others are features
+    /// The column that is to be told; all others are features. For samples in a .npy file, the .npy file of what is told
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
-    /// Test samples: a share of the rows, class by class, or another table [default: 0.2]
+    /// Test samples: a share of the rows, class by class, or another table [default: 0.2]; of arrays and columns too
     #[arg(long, value_name = "SHARE|FILE")]
     test: Option<Test>,
     /// Whether classes are told or values [default: by what stands in the column]
@@ -78,14 +78,28 @@ pub fn is_table(path: &Path) -> bool {
     matches!(ending.as_deref(), Some("csv" | "tsv" | "tab"))
 }
 
+/// Whether a file of that name is of NumPy's arrays.
+pub fn is_arrays(path: &Path) -> bool {
+    is_archive(path) || has_ending(path, "npy")
+}
+
+/// Whether it is of several.
+pub fn is_archive(path: &Path) -> bool {
+    has_ending(path, "npz")
+}
+
+fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
+}
+
 impl TableArgs {
     /// The table to test on.
     pub fn test_file(&self) -> Option<&Path> {
         if let Some(Test::File(file)) = &self.test { Some(file) } else { None }
     }
 
-    /// An error if something was said of a table where there is none.
-    pub fn refuse(&self) -> Result<()> {
+    /// An error if something was said that has no meaning for what the data is.
+    pub fn refuse(&self, but: &[&str], why: &'static str) -> Result<()> {
         let given = [
             ("target", self.target.is_some()),
             ("test", self.test.is_some()),
@@ -93,12 +107,95 @@ impl TableArgs {
             ("missing", self.missing.is_some()),
             ("drop", !self.drop.is_empty()),
         ];
-        match given.iter().find(|(_, given)| *given) {
-            Some((name, _)) => {
-                Err(Error::setting(name, "it is said of a table: --data FILE.csv or FILE.tsv"))
-            }
+        match given.iter().find(|(name, given)| *given && !but.contains(name)) {
+            Some((name, _)) => Err(Error::setting(name, why)),
             None => Ok(()),
         }
+    }
+
+    fn task(&self) -> Task {
+        match self.task {
+            None => Task::Auto,
+            Some(Told::Classification) => Task::Classification,
+            Some(Told::Regression) => Task::Regression,
+        }
+    }
+
+    /// The share of `all` that was asked for as test samples, and the others; and what to say of it.
+    pub fn apart(&self, all: &Dataset, seed: u64) -> Result<(Dataset, Dataset, String)> {
+        let share = match &self.test {
+            None => SHARE,
+            Some(Test::Share(share)) => *share,
+            Some(Test::File(file)) => {
+                let why =
+                    format!("{} is not a share: there is no other file of such samples", text::path(file));
+                return Err(Error::setting("test", why));
+            }
+        };
+        if let Some(labels) = all.labels() {
+            let mut counts = vec![0usize; all.classes()];
+            labels.iter().for_each(|label| counts[*label] += 1);
+            if let Some(class) = counts.iter().position(|count| *count == 1) {
+                let name = all.class_name(class);
+                let why = format!(
+                    "class {} has one sample only, but training and test need one each: leave it out",
+                    text::printable(&name)
+                );
+                return Err(Error::Data(why));
+            }
+            if counts.iter().filter(|count| **count > 0).count() < 2 {
+                return Err(Error::Data("one class only: there is nothing to tell apart".into()));
+            }
+        }
+        let (test, train) = kept_apart(all, share, seed)?;
+        if test.is_empty() || train.is_empty() {
+            let why = format!("{share} of {} samples leaves a set without any", all.len());
+            return Err(Error::setting("test", why));
+        }
+        Ok((train, test, format!(", {share} of them kept apart for the test")))
+    }
+
+    /// The arrays of the file at `path`: an archive, or one of samples with another, named by the target.
+    pub fn open_arrays(&self, path: &Path, seed: u64) -> Result<Source> {
+        let (options, room) = read_options();
+        let (shown, task) = (text::path(path), self.task());
+        let (train, test, description) = if is_archive(path) {
+            self.refuse(
+                &["test", "task"],
+                "the arrays of an archive have names: X and y, or x_train and so on",
+            )?;
+            let found = Dataset::from_npz(path, task, &options).map_err(|error| explain(error, &room))?;
+            match (found, &self.test) {
+                ((train, Some(test)), None) => (train, test, format!("arrays of {shown}")),
+                ((_, Some(_)), Some(_)) => {
+                    return Err(Error::setting("test", format!("{shown} has test samples of its own")));
+                }
+                ((all, None), _) => {
+                    let (train, test, from) = self.apart(&all, seed)?;
+                    (train, test, format!("arrays of {shown}{from}"))
+                }
+            }
+        } else {
+            self.refuse(&["test", "task", "target"], "it is said of a table")?;
+            let Some(target) = &self.target else {
+                let why = "what is told of the samples? --target y.npy, or an archive with X and y";
+                return Err(Error::setting("target", why));
+            };
+            let all =
+                Dataset::from_npy(path, target, task, &options).map_err(|error| explain(error, &room))?;
+            let (train, test, from) = self.apart(&all, seed)?;
+            (train, test, format!("arrays of {shown} and {}{from}", text::printable(target)))
+        };
+        Ok(Source::of(train, test, description, "arrays"))
+    }
+
+    /// The samples of IDX files that are no images, cut in two by `seed`.
+    pub fn open_columns(&self, folder: &Path, seed: u64) -> Result<Source> {
+        self.refuse(&["test"], "it is said of a table: --data FILE.csv or FILE.tsv")?;
+        let (options, room) = read_options();
+        let all = Dataset::from_columns(folder, &options).map_err(|error| explain(error, &room))?;
+        let (train, test, from) = self.apart(&all, seed)?;
+        Ok(Source::of(train, test, format!("IDX files in {}{from}", text::path(folder)), "idx"))
     }
 
     /// The samples of the table at `path`, cut in two by `seed` if there is no other table to test on.
@@ -115,11 +212,7 @@ impl TableArgs {
             Some(WhenMissing::Mean) => Missing::Mean,
             Some(WhenMissing::Drop) => Missing::Drop,
         };
-        let task = match self.task {
-            None => Task::Auto,
-            Some(Told::Classification) => Task::Classification,
-            Some(Told::Regression) => Task::Regression,
-        };
+        let task = self.task();
         let options = TableOptions { missing, task, drop: self.drop.clone(), ..TableOptions::target(target) };
         let schema = Schema::fit(&table, &options)?;
         let samples = |encoded: Encoded, of: &Path, rows: usize| -> Dataset {
@@ -143,15 +236,7 @@ impl TableArgs {
                 }
                 (all, test, format!(", tested on {}", text::path(file)))
             }
-            share => {
-                let share = if let Some(Test::Share(share)) = share { *share } else { SHARE };
-                let (test, train) = kept_apart(&all, share, seed)?;
-                if test.is_empty() || train.is_empty() {
-                    let why = format!("{share} of {} rows leaves a set without any", all.len());
-                    return Err(Error::setting("test", why));
-                }
-                (train, test, format!(", {share} of its rows kept apart for the test"))
-            }
+            _ => self.apart(&all, seed)?,
         };
         let description = format!("table {}, target {}{from}", text::path(path), text::printable(target));
         Ok(Source { train, test, description, name: "table", is_table: true, schema: Some(schema) })

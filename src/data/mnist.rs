@@ -45,7 +45,7 @@ impl Dataset {
     ///
     /// In `folder` lie `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte` and
     /// `t10k-labels-idx1-ubyte`, each plain (taken first: it need not be unpacked) or with `.gz`, and
-    /// also with a dot before `idx`. There are at least ten classes, and more if a label asks for it.
+    /// also with a dot before `idx`. The number of classes is the largest label and one.
     ///
     /// # Errors
     /// [`Error::Io`] if a file is missing, with the names it looked for, or cannot be looked for. As
@@ -84,7 +84,7 @@ impl Dataset {
             return Err(Error::Data(why));
         }
         check_scale((&train.data, &train.path, train.code), (&test.data, &test.path, test.code))?;
-        let classes = train.data.classes().max(test.data.classes()).max(10);
+        let classes = train.data.classes().max(test.data.classes());
         Ok((train.data.with_classes(classes), test.data.with_classes(classes)))
     }
 

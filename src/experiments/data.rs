@@ -30,7 +30,7 @@ impl ExperimentData {
     /// [`Error::Setting`](crate::Error::Setting) if there are none of either.
     pub fn synthetic(training: usize, test: usize) -> Result<ExperimentData> {
         let digits = synthetic::find("digits")?;
-        let all = (digits.generate)(training + test, digits.noise, 0)?;
+        let all = digits.generate(training + test, digits.noise, 0)?;
         let rows: Vec<usize> = (training..all.len()).collect();
         Ok(Self::new(all.take(training), all.subset(&rows), "synthetic digits"))
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::kernel::{Expansion, FourierRidge, KernelMachine};
 use super::linear::LinearRegression;
 use super::{Fitted, Inputs, LogisticRegression, Network, Predictor, Task};
+use crate::data::npy::{Written, write_archive};
 use crate::data::table::Schema;
 use crate::store::{Precision, Settings, Store, Stored, known};
 use crate::train::Checkpoint;
@@ -153,6 +154,25 @@ pub struct Saved {
     pub version: String,
     /// Its numbers.
     pub numbers: Stored,
+}
+
+impl Saved {
+    /// All its numbers as an archive that `numpy.load` reads; names are as in the file.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if a matrix is of a type that is not written.
+    pub fn npz(&self) -> Result<Vec<u8>> {
+        let mut arrays = Vec::new();
+        for (name, number_type, shape) in self.numbers.entries() {
+            let descr = match &*number_type {
+                "f32" => "<f4",
+                "f64" => "<f8",
+                other => return Err(Error::Data(format!("numbers of the type {other} are not written"))),
+            };
+            arrays.push(Written { name, descr, shape, bytes: self.numbers.bytes(name) });
+        }
+        write_archive(arrays)
+    }
 }
 
 /// Reads a model of any family.

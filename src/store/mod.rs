@@ -5,11 +5,9 @@
 //! `tapegrad`.
 
 pub(crate) mod bits;
-mod npz;
 mod read;
 mod settings;
 
-pub use npz::npz;
 pub use read::Stored;
 pub(crate) use settings::Precision;
 pub use settings::Settings;

@@ -185,7 +185,7 @@ impl Stored {
     }
 
     /// The numbers of that name, as they stand in the file; none where there is no such name.
-    pub(super) fn bytes(&self, name: &str) -> &[u8] {
+    pub(crate) fn bytes(&self, name: &str) -> &[u8] {
         match self.contents.tensors.get(name) {
             Some((_, _, place)) => &self.contents.bytes[place.clone()],
             None => &[],

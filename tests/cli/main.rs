@@ -1,5 +1,6 @@
 //! The tests of the command line and of the report.
 
+mod arrays;
 mod commands;
 mod data;
 mod experiments;

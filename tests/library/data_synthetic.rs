@@ -7,7 +7,7 @@ use tapegrad::{Error, linalg};
 #[test]
 fn every_set_is_a_function_of_its_seed() {
     for set in SYNTHETIC {
-        let make = |rows, seed| (set.generate)(rows, set.noise, seed).unwrap();
+        let make = |rows, seed| set.generate(rows, set.noise, seed).unwrap();
         let (data, again) = (make(60, 1), make(60, 1));
         assert_eq!(data.len(), 60);
         assert_eq!(data.to_rows::<f64>(), again.to_rows::<f64>(), "{}", set.name);
@@ -35,11 +35,11 @@ fn the_table_is_found_by_name() {
 fn wrong_settings() {
     for set in SYNTHETIC {
         for (rows, noise) in [(0, 0.1), (5, -0.1), (5, f64::NAN), (5, f64::INFINITY)] {
-            assert!(matches!((set.generate)(rows, noise, 1), Err(Error::Setting { .. })), "{}", set.name);
+            assert!(matches!(set.generate(rows, noise, 1), Err(Error::Setting { .. })), "{}", set.name);
         }
         // Far too much noise is an error or useless data, never a panic.
         for noise in [1e3, 1e30, 1e300, f64::MAX] {
-            let _ = (set.generate)(20, noise, 1);
+            let _ = set.generate(20, noise, 1);
         }
     }
 }

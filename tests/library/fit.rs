@@ -17,7 +17,7 @@ use tapegrad::{Result, Tape};
 
 fn digits(n: usize) -> Dataset {
     let set = synthetic::find("digits").unwrap();
-    (set.generate)(n, set.noise, 0).unwrap()
+    set.generate(n, set.noise, 0).unwrap()
 }
 
 /// A run from seed 0, its record, and the tape and network it leaves.

@@ -262,7 +262,7 @@ fn the_bias_is_not_penalised() {
 #[test]
 fn images() {
     let set = synthetic::find("digits").unwrap();
-    let data = (set.generate)(400, set.noise, 0).unwrap();
+    let data = set.generate(400, set.noise, 0).unwrap();
     let lambda = 1e-3;
     let fit = |threads| {
         let run = || LogisticRegression::fit_dataset(&data, &options(Scheme::Multinomial, lambda)).unwrap();
@@ -290,7 +290,7 @@ fn images() {
 /// A large set is looked at in blocks, which change no bit.
 #[test]
 fn probabilities_of_a_dataset_are_those_of_its_matrix_to_the_bit() {
-    let data = (tapegrad::data::synthetic::find("digits").unwrap().generate)(2100, 0.1, 3).unwrap();
+    let data = tapegrad::data::synthetic::find("digits").unwrap().generate(2100, 0.1, 3).unwrap();
     for scheme in [Scheme::Multinomial, Scheme::OneVsRest] {
         let model = LogisticRegression::fit_dataset(&data.take(150), &options(scheme, 1e-2)).unwrap();
         let whole = model.probabilities(&data.to_matrix()).unwrap();

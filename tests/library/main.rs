@@ -1,5 +1,6 @@
 //! The tests of the library, one binary: what is generic is compiled once for all of them.
 
+mod arrays;
 mod checkpoints;
 mod clip;
 mod custom_operation;

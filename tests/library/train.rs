@@ -11,7 +11,7 @@ use tapegrad::{Error, Float, Result, Tape, linalg};
 
 fn digits(n: usize) -> Dataset {
     let set = synthetic::find("digits").unwrap();
-    (set.generate)(n, set.noise, 0).unwrap()
+    set.generate(n, set.noise, 0).unwrap()
 }
 
 /// A short training on synthetic digits: its trace, and the weights it ends with.
@@ -107,7 +107,7 @@ fn a_linear_model_does_clearly_worse_on_digits() {
 #[test]
 fn regression_by_squared_error() {
     let set = synthetic::find("linear").unwrap();
-    let data = (set.generate)(400, 0.0, 3).unwrap();
+    let data = set.generate(400, 0.0, 3).unwrap();
     let mut tape = Tape::new();
     let mut rng = stream(0, Purpose::Init);
     let model = Mlp::new(&[5, 1], Activation::Identity).build(&mut tape, &mut rng).unwrap();

@@ -18,7 +18,7 @@ pub use digits::digits;
 pub use linear::linear;
 pub use moons::moons;
 pub use sine::sine;
-pub use spirals::spirals;
+pub use spirals::{spirals, wound_spirals};
 pub use xor::xor;
 
 use rand_chacha::ChaCha8Rng;
@@ -38,8 +38,43 @@ pub struct Synthetic {
     pub about: &'static str,
     /// The usual noise.
     pub noise: f64,
-    /// From the number of rows, the noise and the seed.
-    pub generate: fn(rows: usize, noise: f64, seed: u64) -> Result<Dataset>,
+    /// What else can be set, and how it usually is.
+    pub settings: &'static [(&'static str, f64)],
+    /// From the number of rows, the noise, a value for each of the settings, and the seed.
+    make: fn(rows: usize, noise: f64, settings: &[f64], seed: u64) -> Result<Dataset>,
+}
+
+impl Synthetic {
+    /// So many rows, with the usual settings.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if there are no rows, or the noise is out of its range.
+    pub fn generate(&self, rows: usize, noise: f64, seed: u64) -> Result<Dataset> {
+        let usual: Vec<f64> = self.settings.iter().map(|(_, value)| *value).collect();
+        self.generate_with(rows, noise, &usual, seed)
+    }
+
+    /// The same with a value for each of [`settings`](Self::settings).
+    ///
+    /// # Errors
+    /// As [`generate`](Self::generate), and if a setting is out of its range.
+    ///
+    /// # Panics
+    /// If there are not as many values as settings.
+    #[track_caller]
+    pub fn generate_with(&self, rows: usize, noise: f64, settings: &[f64], seed: u64) -> Result<Dataset> {
+        let (found, needed) = (settings.len(), self.settings.len());
+        assert!(found == needed, "generate_with: {found} values for {needed} settings of {}", self.name);
+        (self.make)(rows, noise, settings, seed)
+    }
+}
+
+/// A whole number of at least 1, such as that of arms.
+fn count(name: &'static str, value: f64) -> Result<usize> {
+    if value.fract() == 0.0 && (1.0..=1e3).contains(&value) {
+        return Ok(value as usize);
+    }
+    Err(Error::setting(name, format!("{value} is not a whole number from 1 to 1000")))
 }
 
 /// All synthetic sets, with the settings that one meets most often.
@@ -48,49 +83,59 @@ pub const SYNTHETIC: &[Synthetic] = &[
         name: "digits",
         about: "28×28 images of handwritten digits, ten classes; noise 1 is about as hard as MNIST",
         noise: 1.0,
-        generate: digits,
+        settings: &[],
+        make: |rows, noise, _, seed| digits(rows, noise, seed),
     },
     Synthetic {
         name: "spirals",
         about: "three interleaved spiral arms in the plane, a class each",
         noise: 0.02,
-        generate: |rows, noise, seed| spirals(rows, 3, noise, seed),
+        settings: &[("arms", 3.0), ("turns", 1.25)],
+        make: |rows, noise, settings, seed| {
+            wound_spirals(rows, count("arms", settings[0])?, settings[1], noise, seed)
+        },
     },
     Synthetic {
         name: "moons",
         about: "two interleaved half circles in the plane, a class each",
         noise: 0.1,
-        generate: moons,
+        settings: &[],
+        make: |rows, noise, _, seed| moons(rows, noise, seed),
     },
     Synthetic {
         name: "circles",
         about: "two concentric circles in the plane, a class each",
         noise: 0.05,
-        generate: circles,
+        settings: &[],
+        make: |rows, noise, _, seed| circles(rows, noise, seed),
     },
     Synthetic {
         name: "blobs",
         about: "five normal distributions in the plane, a class each; noise is their deviation",
         noise: 1.0,
-        generate: |rows, noise, seed| blobs(rows, 5, noise, seed),
+        settings: &[("classes", 5.0)],
+        make: |rows, noise, settings, seed| blobs(rows, count("classes", settings[0])?, noise, seed),
     },
     Synthetic {
         name: "xor",
         about: "a square in the plane, its class whether the two signs differ",
         noise: 0.0,
-        generate: xor,
+        settings: &[],
+        make: |rows, noise, _, seed| xor(rows, noise, seed),
     },
     Synthetic {
         name: "sine",
         about: "regression: y = sin(2πx) plus noise, x in one dimension",
         noise: 0.1,
-        generate: sine,
+        settings: &[],
+        make: |rows, noise, _, seed| sine(rows, noise, seed),
     },
     Synthetic {
         name: "linear",
         about: "regression: y = 1.5x₁ − 2x₂ + 0.5x₃ + 3x₅ + 1 plus noise, x in five dimensions",
         noise: 0.1,
-        generate: |rows, noise, seed| linear(rows, &[1.5, -2.0, 0.5, 0.0, 3.0], 1.0, noise, seed),
+        settings: &[],
+        make: |rows, noise, _, seed| linear(rows, &[1.5, -2.0, 0.5, 0.0, 3.0], 1.0, noise, seed),
     },
 ];
 
@@ -101,7 +146,7 @@ pub const SYNTHETIC: &[Synthetic] = &[
 ///
 /// ```
 /// let set = tapegrad::data::synthetic::find("moons")?;
-/// let data = (set.generate)(100, set.noise, 7)?;
+/// let data = set.generate(100, set.noise, 7)?;
 /// assert_eq!((data.len(), data.classes()), (100, 2));
 /// # Ok::<(), tapegrad::Error>(())
 /// ```

@@ -15,13 +15,24 @@ use crate::{Error, Float, Result};
 /// # Errors
 /// [`Error::Setting`] if `rows` or `arms` is 0, or `noise` is negative or not finite.
 pub fn spirals(rows: usize, arms: usize, noise: f64, seed: u64) -> Result<Dataset> {
+    wound_spirals(rows, arms, 1.25, noise, seed)
+}
+
+/// The same with another number of turns than 1.25: the fewer, the easier they are told apart.
+///
+/// # Errors
+/// As [`spirals`]; [`Error::Setting`] also if `turns` is negative, or above 100.
+pub fn wound_spirals(rows: usize, arms: usize, turns: f64, noise: f64, seed: u64) -> Result<Dataset> {
     let rng = source(rows, noise, seed)?;
     if arms == 0 {
         return Err(Error::setting("arms", "0 is not a number of arms; it must be at least 1"));
     }
+    if !(0.0..=100.0).contains(&turns) {
+        return Err(Error::setting("turns", format!("{turns} is not in the range 0 ≤ x ≤ 100")));
+    }
     plane(rows, arms, noise, rng, |rng, i| {
         let (arm, t) = (i % arms, rng.random_range(0.05..1.0));
-        let angle = TAU * (arm as f64 / arms as f64 + 1.25 * t);
+        let angle = TAU * (arm as f64 / arms as f64 + turns * t);
         ([t * Float::cos(angle), t * Float::sin(angle)], arm)
     })
 }
@@ -41,5 +52,9 @@ mod tests {
             assert!((turns - turns.round()).abs() < 1e-12, "{i}: {turns}");
         }
         assert!(spirals(10, 0, 0.0, 1).is_err());
+        assert!(wound_spirals(10, 3, f64::NAN, 0.0, 1).is_err());
+        // Without turns an arm is a line from the centre.
+        let lines = wound_spirals(30, 3, 0.0, 0.0, 1).unwrap().to_rows::<f64>();
+        assert!(lines.chunks(2).step_by(3).all(|p| p[1] == 0.0));
     }
 }

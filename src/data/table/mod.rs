@@ -33,6 +33,7 @@ mod schema;
 pub use encode::Encoded;
 pub use options::{Header, Missing, ReadOptions, TableOptions, Task};
 pub use schema::Schema;
+pub(super) use schema::{MOST_CLASS_NUMBERS, class_numbers};
 
 use std::path::Path;
 use std::sync::Arc;

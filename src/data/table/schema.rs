@@ -8,7 +8,7 @@ use crate::linalg::sum;
 use crate::{Error, Result};
 
 /// Most different numbers that are taken for class numbers unasked.
-const MOST_CLASS_NUMBERS: usize = 20;
+pub(in crate::data) const MOST_CLASS_NUMBERS: usize = 20;
 
 /// What a table is made into, fitted to one table and good for every later one: see the
 /// [module](super). It can be serialised, to be kept with a model.
@@ -248,7 +248,9 @@ fn fit_target(table: &Table, column: &Column, rows: &[usize], task: Task) -> Res
             different.iter_mut().for_each(|x| *x += 0.0);
             different.sort_unstable_by(f64::total_cmp);
             different.dedup();
-            if task == Task::Regression || task == Task::Auto && !class_numbers(&different, rows.len()) {
+            if task == Task::Regression
+                || task == Task::Auto && !class_numbers(&different, rows.len(), MOST_CLASS_NUMBERS)
+            {
                 TargetKind::Number
             } else {
                 let class = |x: f64| different.partition_point(|y| *y < x);
@@ -262,12 +264,12 @@ fn fit_target(table: &Table, column: &Column, rows: &[usize], task: Task) -> Res
     Ok(Target { column: column.name.clone(), kind })
 }
 
-/// Whether ascending numbers look like those of classes: see [`Task::Auto`].
-fn class_numbers(different: &[f64], rows: usize) -> bool {
+/// Whether ascending numbers look like those of `most` classes at most: see [`Task::Auto`].
+pub(in crate::data) fn class_numbers(different: &[f64], rows: usize, most: usize) -> bool {
     let (n, first) = (different.len(), different[0]);
     let counted =
         (first == 0.0 || first == 1.0) && different.iter().enumerate().all(|(i, x)| *x == first + i as f64);
-    (2..=MOST_CLASS_NUMBERS).contains(&n) && 2 * n <= rows && (counted || different == [-1.0, 1.0])
+    (2..=most).contains(&n) && 2 * n <= rows && (counted || different == [-1.0, 1.0])
 }
 
 /// For each class its first row and how many rows it has.

@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn is_a_predictor() {
         let train = crate::data::synthetic::find("moons").unwrap();
-        let (train, test) = ((train.generate)(80, 0.1, 1).unwrap(), (train.generate)(60, 0.1, 2).unwrap());
+        let (train, test) = (train.generate(80, 0.1, 1).unwrap(), train.generate(60, 0.1, 2).unwrap());
         let mut tape = Tape::new();
         let model = network(&[2, 60, 2], &mut tape);
         let y = one_vs_rest(train.labels().unwrap(), 2).unwrap();

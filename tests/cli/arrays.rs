@@ -1,0 +1,147 @@
+//! Data that is no table: NumPy's files, IDX files of other shapes than MNIST's, synthetic sets with settings.
+
+use std::fs;
+use std::path::Path;
+
+use tapegrad::data::npy::{Written, write_archive};
+use tapegrad::data::synthetic;
+
+use crate::program::{error, run, stderr, stdout};
+
+#[track_caller]
+fn succeeds(folder: &Path, args: &[&str]) -> String {
+    let output = run(folder, args);
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+/// Two moons as `X` and `y`, the classes 3 and 7.
+fn moons(folder: &Path) {
+    let data = synthetic::moons(300, 0.1, 1).unwrap();
+    let x: Vec<u8> = data.to_rows::<f64>().iter().flat_map(|x| x.to_le_bytes()).collect();
+    let class = |label: &usize| if *label == 0 { 3i64 } else { 7 };
+    let y: Vec<u8> = data.labels().unwrap().iter().flat_map(|label| class(label).to_le_bytes()).collect();
+    let x = Written { name: "X", descr: "<f8", shape: &[300, 2], bytes: &x };
+    let y = Written { name: "y", descr: "<i8", shape: &[300], bytes: &y };
+    fs::write(folder.join("moons.npz"), write_archive([x, y]).unwrap()).unwrap();
+    // A file of one array is what an archive has of it.
+    for array in [x, y] {
+        let archive = write_archive([array]).unwrap();
+        let start = archive.windows(6).position(|bytes| bytes == b"\x93NUMPY").unwrap();
+        let length = 10 + usize::from(u16::from_le_bytes([archive[start + 8], archive[start + 9]]));
+        fs::write(
+            folder.join(format!("{}.npy", array.name)),
+            &archive[start..][..length + array.bytes.len()],
+        )
+        .unwrap();
+    }
+}
+
+#[test]
+fn arrays_are_trained_on_measured_and_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    moons(folder.path());
+    let train = |args: &[&str]| {
+        succeeds(
+            folder.path(),
+            &[&["train", "--epochs", "30", "--save", "m.st", "--task=classification"], args].concat(),
+        )
+    };
+    let archive = train(&["--data", "moons.npz"]);
+    assert!(archive.contains("arrays of moons.npz, 0.2 of them kept apart"), "{archive}");
+    assert!(archive.contains("240 training and 60 test samples of 2 features, 2 classes"), "{archive}");
+    let files = train(&["--data", "X.npy", "--target", "y.npy"]);
+    assert_eq!(archive.lines().last(), files.lines().last());
+    let accuracy: f64 = archive.lines().last().unwrap().split(' ').nth(2).unwrap().parse().unwrap();
+    assert!(accuracy > 0.9, "{archive}");
+    let answers = succeeds(folder.path(), &["predict", "m.st", "X.npy", "--format", "csv"]);
+    assert!(answers.starts_with("class,3,7\n") && answers.lines().count() == 301, "{answers}");
+    assert_eq!(answers, succeeds(folder.path(), &["predict", "m.st", "moons.npz", "--format", "csv"]));
+    let measured = succeeds(folder.path(), &["evaluate", "m.st", "--data", "moons.npz", "-q"]);
+    assert!(measured.starts_with("test accuracy 0.9") && measured.ends_with("(300 samples)\n"), "{measured}");
+    let info = succeeds(folder.path(), &["data", "info", "moons.npz"]);
+    assert!(info.contains("archive of 2 arrays") && info.contains("<f8 (NumPy)\nshape:    300×2"), "{info}");
+    assert!(info.contains("range:    3 to 7"), "{info}");
+    // Values are told where that is asked for.
+    let values =
+        succeeds(folder.path(), &["train", "-q", "--data", "moons.npz", "--task=regression", "--model=krr"]);
+    assert!(values.starts_with("test R2 0."), "{values}");
+    for (args, why) in [
+        (&["--data", "X.npy"][..], "--target y.npy"),
+        (&["--data", "moons.npz", "--drop", "x"], "the arrays of an archive have names"),
+        (&["--data", "moons.npz", "--test", "1.5"], "is not a share"),
+        (&["--data", "X.npz"], "No such file"),
+        (
+            &["--data", "X.npy", "--target", "X.npy", "--test", "y.npy"],
+            "is not a share: there is no other file",
+        ),
+    ] {
+        let output = run(folder.path(), &[&["train"], args].concat());
+        assert!(stderr(&output).contains(why) && !output.status.success(), "{args:?}: {}", stderr(&output));
+    }
+    assert!(error(folder.path(), &["predict", "m.st", "y.npy"]).contains("two dimensions or more"));
+}
+
+/// Whatever `data synth` writes, `train` reads.
+#[test]
+fn every_synthetic_set_goes_through_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for set in synthetic::SYNTHETIC {
+        let made = succeeds(
+            folder.path(),
+            &["data", "synth", set.name, "--samples", "200", "--test", "40", "--out", set.name],
+        );
+        assert!(made.contains(set.name));
+        let args = ["train", "--data", set.name, "--epochs", "2", "--save", "m.st"];
+        let trained = succeeds(folder.path(), &args);
+        let last = trained.lines().last().unwrap().to_string();
+        let measures = if set.name == "sine" || set.name == "linear" { "test R2 " } else { "test accuracy " };
+        assert!(last.starts_with(measures) && last.ends_with("(40 samples)"), "{}: {trained}", set.name);
+        let measured = succeeds(folder.path(), &["evaluate", "m.st", "--data", set.name, "-q"]);
+        assert!(measured.starts_with(measures), "{measured}");
+    }
+    fs::remove_file(folder.path().join("moons/labels.idx")).unwrap();
+    assert!(
+        error(folder.path(), &["train", "--data", "moons"]).contains("neither labels.idx nor targets.idx")
+    );
+    assert!(
+        error(folder.path(), &["train", "--data", "sine", "--target", "y"]).contains("it is said of a table")
+    );
+}
+
+#[test]
+fn images_of_any_number_of_classes() {
+    let folder = tempfile::tempdir().unwrap();
+    let digits = synthetic::find("digits").unwrap().generate(400, 1.0, 1).unwrap();
+    let of_three: Vec<usize> = (0..400).filter(|row| digits.labels().unwrap()[*row] < 3).collect();
+    let data = digits.subset(&of_three);
+    let (test, train) = data.stratified_split(0.3, 1).unwrap();
+    tapegrad::data::write_mnist(&train, &test, folder.path().join("three")).unwrap();
+    let trained = succeeds(folder.path(), &["train", "--data", "three", "--epochs", "3"]);
+    assert!(trained.contains("3 classes") && trained.contains("784-128-3"), "{trained}");
+}
+
+#[test]
+fn settings_of_synthetic_sets() {
+    let folder = tempfile::tempdir().unwrap();
+    let trained = succeeds(
+        folder.path(),
+        &["train", "--data", "synth:spirals,turns=0.56,noise=0.05,samples=300,test=50"],
+    );
+    assert!(trained.contains("synthetic spirals, noise 0.05, arms 3, turns 0.56"), "{trained}");
+    let two = succeeds(
+        folder.path(),
+        &["train", "--data", "synth:spirals,arms=2,samples=100,test=50", "--epochs=1"],
+    );
+    assert!(two.contains("2 classes"), "{two}");
+    for (data, why) in [
+        ("synth:spirals,turn=1", "there is no setting `turn`; there are samples, test, noise, arms, turns"),
+        ("synth:moons,turns=1", "there is no setting `turns`; there are samples, test, noise"),
+        ("synth:spirals,turns=x", "`x` is not a number for turns"),
+        ("synth:spirals,turns=-1", "turns: -1 is not in the range"),
+        ("synth:spirals,arms=2.5", "arms: 2.5 is not a whole number"),
+    ] {
+        let message = error(folder.path(), &["train", "--data", data]);
+        assert!(message.contains(why), "{data}: {message}");
+    }
+}
