@@ -57,8 +57,13 @@ pub fn run(args: &EvaluateArgs) -> Outcome {
         Dataset::mnist_with(&args.data, &options).map_err(|error| explain(error, &room))?.1
     };
     if data.labels().is_none() && data.targets().is_none() {
-        let column = saved.notes.schema.as_ref().and_then(|schema| schema.target()).unwrap_or_default();
-        let why = format!("{} has no column {column} to measure by", text::path(&args.data));
+        let path = text::path(&args.data);
+        let why = match saved.notes.schema.as_ref().and_then(|schema| schema.target()) {
+            Some(column) => format!("{path} has no column {column} to measure by"),
+            None => {
+                format!("{path}: the model was not trained on a table, and knows no column to measure by")
+            }
+        };
         return Err(Error::Data(why).into());
     }
     let found = saved.model.evaluate(&data)?;

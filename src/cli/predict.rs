@@ -7,13 +7,13 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use tapegrad::data::Dataset;
-use tapegrad::data::table::{Encoded, ReadOptions};
+use tapegrad::data::table::{ReadOptions, Schema};
 use tapegrad::models::{self, Saved, Task};
 use tapegrad::{Error, Result, file, text};
 
 use super::source::{explain, read_options};
 use super::table::{is_arrays, is_table};
-use super::{Outcome, output};
+use super::{Failure, Outcome, output};
 
 /// Ask a saved model about new samples
 #[derive(Args)]
@@ -48,30 +48,33 @@ enum Format {
     Jsonl,
 }
 
+/// How rows of a table become samples of the model: as in its own table, or where it had none, by the names of its
+/// features.
+fn schema(saved: &Saved, input: &Path) -> Result<Schema> {
+    match (&saved.notes.schema, saved.model.inputs().names()) {
+        (Some(schema), _) => Ok(schema.clone()),
+        (None, Some(names)) => Ok(Schema::of_numbers(names)),
+        (None, None) => {
+            let name = text::path(input);
+            Err(Error::Data(format!(
+                "{name}: the model was not trained on a table: give it an IDX file of samples, or .npy"
+            )))
+        }
+    }
+}
+
 /// The samples of a file as the model's table had them, or of an IDX file.
 pub fn samples(saved: &Saved, input: &Path) -> Result<Dataset> {
-    let stdin = input == Path::new("-");
-    if !stdin && is_arrays(input) {
+    if is_arrays(input) {
         let (options, room) = read_options();
         return Dataset::from_npy_samples(input, &options).map_err(|error| explain(error, &room));
     }
-    if !stdin && !is_table(input) {
+    if !is_table(input) {
         let (options, room) = read_options();
         return Dataset::from_idx_samples(input, &options).map_err(|error| explain(error, &room));
     }
-    let Some(schema) = &saved.notes.schema else {
-        let name = text::path(input);
-        return Err(Error::Data(format!(
-            "{name}: the model was not trained on a table: give it an IDX file of samples, or .npy"
-        )));
-    };
-    let options = ReadOptions::default();
-    let Encoded { data, .. } = if stdin {
-        schema.from_reader(io::stdin().lock(), "standard input", &options)?
-    } else {
-        schema.read(input, &options)?
-    };
-    Ok(data)
+    let found = schema(saved, input)?.read(input, &ReadOptions::default())?;
+    Ok(found.data)
 }
 
 /// An error if a file that is read would be written over.
@@ -92,64 +95,115 @@ pub fn run(args: &PredictArgs) -> Outcome {
         refuse_input("out", out, &[&args.model, &args.input])?;
     }
     let saved = models::load(&args.model)?;
-    let data = samples(&saved, &args.input)?;
     let ending = args.out.as_ref().and_then(|out| out.extension()).and_then(|ending| ending.to_str());
     let format = args.format.unwrap_or(match ending {
         Some("csv") => Format::Csv,
         Some("jsonl") => Format::Jsonl,
         _ => Format::Table,
     });
-    let answers = answers(&saved, &data, format)?;
-    match &args.out {
-        Some(out) => file::write(out, |to| to.write_all(answers.as_bytes()))?,
-        None => output::write(&answers)?,
+    let Some(out) = &args.out else {
+        answer(args, &saved, format, &mut |answers| output::write(answers))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    // What goes wrong with the samples, and not with the file.
+    let mut failure = None;
+    let written = file::write(out, |to| {
+        let written = answer(args, &saved, format, &mut |answers| {
+            to.write_all(answers.as_bytes()).map_err(|error| Error::io(out)(error).into())
+        });
+        written.map_err(|error| {
+            failure = Some(error);
+            io::Error::other("not written")
+        })
+    });
+    match failure {
+        Some(failure) => Err(failure),
+        None => Ok(written.map(|()| ExitCode::SUCCESS)?),
     }
-    Ok(ExitCode::SUCCESS)
+}
+
+/// Rows of a stream that are answered together at most.
+const BLOCK: usize = 4096;
+
+/// Hands the answers to all samples of the input to `write`; those of a stream as its rows come in.
+fn answer(
+    args: &PredictArgs,
+    saved: &Saved,
+    format: Format,
+    write: &mut dyn FnMut(&str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut answers = Answers { saved, format, done: 0 };
+    if args.input != Path::new("-") {
+        let data = samples(saved, &args.input)?;
+        return write(&answers.to(&data)?);
+    }
+    let schema = schema(saved, Path::new("standard input"))?;
+    let mut blocks = schema.blocks(io::stdin().lock(), "standard input", &ReadOptions::default())?;
+    while let Some(block) = blocks.next_block(BLOCK)? {
+        write(&answers.to(&block.data)?)?;
+    }
+    if answers.done == 0 {
+        return Err(Error::Data("standard input: there is a header and no row below it".into()).into());
+    }
+    Ok(())
 }
 
 /// What is written for a class that is undecided.
 const UNDECIDED: &str = "undecided";
 
-fn answers(saved: &Saved, data: &Dataset, format: Format) -> Result<String> {
-    let (model, mut out) = (&saved.model, String::new());
-    let scores = model.scores(data)?;
-    match model.task() {
-        task @ Task::Classes { names, .. } => {
-            let (classes, probabilities) = (task.classes_of(&scores), task.probabilities_of(&scores));
-            if format == Format::Csv {
-                let columns =
-                    names.iter().filter(|_| probabilities.is_some()).map(|name| text::csv_field(name));
-                let header: Vec<_> = ["class".into()].into_iter().chain(columns).collect();
-                let _ = writeln!(out, "{}", header.join(","));
+/// Writes answers.
+struct Answers<'a> {
+    saved: &'a Saved,
+    format: Format,
+    /// Samples that have been answered.
+    done: usize,
+}
+
+impl Answers<'_> {
+    fn to(&mut self, data: &Dataset) -> Result<String> {
+        let (model, format, mut out) = (&self.saved.model, self.format, String::new());
+        let scores = model.scores(data)?;
+        let (first, header) = (self.done, self.done == 0 && format == Format::Csv);
+        self.done += data.len();
+        match model.task() {
+            task @ Task::Classes { names, .. } => {
+                let (classes, probabilities) = (task.classes_of(&scores), task.probabilities_of(&scores));
+                if header {
+                    let columns =
+                        names.iter().filter(|_| probabilities.is_some()).map(|name| text::csv_field(name));
+                    let header: Vec<_> = ["class".into()].into_iter().chain(columns).collect();
+                    let _ = writeln!(out, "{}", header.join(","));
+                }
+                for (i, class) in classes.iter().enumerate() {
+                    let class = class.map_or(UNDECIDED, |class| &names[class]);
+                    let row = probabilities.as_ref().map_or(&[][..], |probabilities| probabilities.row(i));
+                    write_class(&mut out, format, first + i, class, names, row);
+                }
             }
-            for (i, class) in classes.iter().enumerate() {
-                let class = class.map_or(UNDECIDED, |class| &names[class]);
-                let row = probabilities.as_ref().map_or(&[][..], |probabilities| probabilities.row(i));
-                write_class(&mut out, format, i, class, names, row);
+            Task::Values { width, .. } => {
+                let name =
+                    |k: usize| if *width == 1 { "prediction".into() } else { format!("prediction_{k}") };
+                if header {
+                    let _ = writeln!(out, "{}", (0..*width).map(name).collect::<Vec<_>>().join(","));
+                }
+                for (i, row) in scores.rows().enumerate() {
+                    let numbers = row.iter().map(f64::to_string);
+                    let _ = match format {
+                        Format::Csv => writeln!(out, "{}", numbers.collect::<Vec<_>>().join(",")),
+                        Format::Jsonl => {
+                            let fields = numbers.enumerate().map(|(k, x)| format!("\"{}\":{x}", name(k)));
+                            writeln!(out, "{{{}}}", fields.collect::<Vec<_>>().join(","))
+                        }
+                        Format::Table => {
+                            let numbers: Vec<String> = row.iter().map(|x| output::number(*x)).collect();
+                            writeln!(out, "{}: {}", first + i, numbers.join(" "))
+                        }
+                    };
+                }
             }
         }
-        Task::Values { width, .. } => {
-            let name = |k: usize| if *width == 1 { "prediction".into() } else { format!("prediction_{k}") };
-            if format == Format::Csv {
-                let _ = writeln!(out, "{}", (0..*width).map(name).collect::<Vec<_>>().join(","));
-            }
-            for (i, row) in scores.rows().enumerate() {
-                let numbers = row.iter().map(f64::to_string);
-                let _ = match format {
-                    Format::Csv => writeln!(out, "{}", numbers.collect::<Vec<_>>().join(",")),
-                    Format::Jsonl => {
-                        let fields = numbers.enumerate().map(|(k, x)| format!("\"{}\":{x}", name(k)));
-                        writeln!(out, "{{{}}}", fields.collect::<Vec<_>>().join(","))
-                    }
-                    Format::Table => {
-                        let numbers: Vec<String> = row.iter().map(|x| output::number(*x)).collect();
-                        writeln!(out, "{i}: {}", numbers.join(" "))
-                    }
-                };
-            }
-        }
+        Ok(out)
     }
-    Ok(out)
 }
 
 fn write_class(out: &mut String, format: Format, i: usize, class: &str, names: &[String], row: &[f64]) {

@@ -27,6 +27,9 @@ pub struct TableArgs {
     /// What a missing cell does [default: error]
     #[arg(long, value_enum)]
     missing: Option<WhenMissing>,
+    /// Columns of numbers that are names, as postal codes, separated by commas: one feature for each, as for texts
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    one_hot: Vec<String>,
     /// Columns to leave out, separated by commas
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     drop: Vec<String>,
@@ -106,6 +109,7 @@ impl TableArgs {
             ("task", self.task.is_some()),
             ("missing", self.missing.is_some()),
             ("drop", !self.drop.is_empty()),
+            ("one_hot", !self.one_hot.is_empty()),
         ];
         match given.iter().find(|(name, given)| *given && !but.contains(name)) {
             Some((name, _)) => Err(Error::setting(name, why)),
@@ -200,7 +204,8 @@ impl TableArgs {
 
     /// The samples of the table at `path`, cut in two by `seed` if there is no other table to test on.
     pub fn open(&self, path: &Path, seed: u64) -> Result<Source> {
-        let table = Table::read(path, &ReadOptions::default())?;
+        let reading = ReadOptions { text: self.one_hot.clone(), ..Default::default() };
+        let table = Table::read(path, &reading)?;
         let Some(target) = &self.target else {
             let names: Vec<&str> = table.columns().iter().map(|column| column.name()).collect();
             let (path, names) = (text::path(path), output::names(&names));
@@ -228,7 +233,7 @@ impl TableArgs {
         let all = samples(schema.encode(&table)?, path, table.len());
         let (train, test, from) = match &self.test {
             Some(Test::File(file)) => {
-                let test = Table::read(file, &ReadOptions::default())?;
+                let test = Table::read(file, &reading)?;
                 let test = samples(schema.encode(&test)?, file, test.len());
                 if test.labels().is_none() && test.targets().is_none() {
                     let why = format!("{} has no column {target} to measure by", text::path(file));

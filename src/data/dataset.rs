@@ -8,6 +8,7 @@ use nalgebra::DMatrix;
 use super::affine::Affine;
 use super::features::Features;
 use crate::float::power_below;
+use crate::linalg::first_not_finite;
 use crate::memory::{collected, reserve, with_room};
 use crate::{Error, Float, Result};
 
@@ -157,7 +158,7 @@ impl Dataset {
             let why = format!("{} targets are not {width} for each of {} rows", targets.len(), self.len);
             return Err(Error::Data(why));
         }
-        if let Some(at) = targets.iter().position(|x| !x.is_finite()) {
+        if let Some(at) = first_not_finite(&targets) {
             let (row, column) = (at / width, at % width);
             return Err(Error::Data(format!("row {row}, column {column}: the target is {}", targets[at])));
         }

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use super::idx::{Bytes, IdxData};
+use crate::linalg::first_not_finite;
 use crate::{Float, Result};
 
 /// The stored features, row-major, a sample a row; shared by cloning.
@@ -48,8 +49,8 @@ impl Features {
     pub(super) fn first_not_finite(&self) -> Option<(usize, f64)> {
         match self {
             Features::U8(_) => None,
-            Features::F32(v) => v.iter().position(|x| !x.is_finite()).map(|i| (i, f64::from(v[i]))),
-            Features::F64(v) => v.iter().position(|x| !x.is_finite()).map(|i| (i, v[i])),
+            Features::F32(v) => first_not_finite(v).map(|i| (i, f64::from(v[i]))),
+            Features::F64(v) => first_not_finite(v).map(|i| (i, v[i])),
         }
     }
 }

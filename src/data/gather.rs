@@ -5,6 +5,7 @@ use nalgebra::DMatrix;
 use super::affine::Map;
 use super::dataset::{Dataset, Labels};
 use super::features::Features;
+use crate::linalg::first_not_finite;
 use crate::linalg::simd::vectorize;
 use crate::linalg::threads::join;
 use crate::memory::{filled, with_room};
@@ -57,7 +58,7 @@ impl Dataset {
         let mut row = filled(self.features(), T::ZERO, "a row of features")?;
         for i in 0..self.len() {
             self.gather(&[i], &mut row);
-            if let Some(column) = row.iter().position(|x| !x.is_finite()) {
+            if let Some(column) = first_not_finite(&row) {
                 let mut exact = filled(self.features(), 0.0, "a row of features")?;
                 self.gather(&[i], &mut exact);
                 let (x, name) = (exact[column], T::NAME);

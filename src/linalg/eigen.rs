@@ -1,5 +1,6 @@
 //! Spectral decomposition of a symmetric matrix.
 
+use super::first_not_finite;
 use faer::MatRef;
 use nalgebra::{DMatrix, DVector};
 
@@ -29,7 +30,7 @@ pub struct SymmetricEigen<T: Float> {
 /// If `a` is not square.
 pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
     assert!(a.is_square(), "symmetric_eigen: the matrix is {}×{}", a.nrows(), a.ncols());
-    if let Some(at) = a.iter().position(|x| !x.is_finite()) {
+    if let Some(at) = first_not_finite(a.as_slice()) {
         let (row, col) = (at % a.nrows(), at / a.nrows());
         return Err(Error::NonFinite(format!("symmetric_eigen: entry ({row}, {col}) is {}", a[at])));
     }

@@ -40,8 +40,8 @@ pub use matrix::Matrix;
 pub use matrix_ref::MatrixRef;
 pub(crate) use moments::{Huge, Moments, centre, centre_columns};
 pub(crate) use sum::{
-    LANES, PIECE, add_blocks, add_to_lanes, block_of, column_sums, dot3, mean_of, reduce, reduce_lanes,
-    row_or_rows, sum_of_lanes,
+    LANES, PIECE, add_blocks, add_to_lanes, block_of, column_sums, dot3, first_not_finite, mean_of, reduce,
+    reduce_lanes, row_or_rows, sum_of_lanes,
 };
 pub use sum::{dot, norm_squared, sum};
 pub use svd::{ThinSvd, thin_svd};

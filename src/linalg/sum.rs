@@ -60,6 +60,13 @@ pub(crate) const fn block_of<T: Float>() -> usize {
     running::<T>() * LANES
 }
 
+/// The place of the first number that is infinite or NaN.
+pub(crate) fn first_not_finite<T: Float>(a: &[T]) -> Option<usize> {
+    // A sum of finite numbers may be infinite, but one with others among them is never finite; and it is faster than a
+    // search.
+    if sum(a).is_finite() { None } else { a.iter().position(|x| !x.is_finite()) }
+}
+
 /// Σ of `len` terms, in the order of [`sum`]: `add(from, to, lanes)` is to [add](add_to_lanes) those from number `from`
 /// to `to`.
 #[inline(always)]

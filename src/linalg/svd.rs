@@ -1,5 +1,6 @@
 //! The thin singular value decomposition.
 
+use super::first_not_finite;
 use faer::MatRef;
 use nalgebra::{DMatrix, DVector};
 
@@ -29,7 +30,7 @@ pub struct ThinSvd<T: Float> {
 /// does not converge.
 pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
     let (m, n) = a.shape();
-    if let Some(at) = a.iter().position(|x| !x.is_finite()) {
+    if let Some(at) = first_not_finite(a.as_slice()) {
         let (row, col) = (at % m, at / m);
         return Err(Error::NonFinite(format!("thin_svd: entry ({row}, {col}) is {}", a[at])));
     }

@@ -3,6 +3,7 @@
 use super::input::{Weights, wrong};
 use crate::Result;
 use crate::linalg::compensated_sum;
+use crate::linalg::first_not_finite;
 
 /// The share of the targets' variance that is explained: R² = 1 − Σ wᵢ(yᵢ − ŷᵢ)²/Σ wᵢ(yᵢ − ȳ)².
 ///
@@ -113,7 +114,7 @@ impl<'a> Errors<'a> {
         let n = found / width;
         let weights = Weights::new(name, n, weights)?;
         for (values, what) in [(targets, "target"), (predictions, "prediction")] {
-            if let Some(at) = values.iter().position(|x| !x.is_finite()) {
+            if let Some(at) = first_not_finite(values) {
                 let (row, column, x) = (at / width, at % width, values[at]);
                 return wrong(name, format!("row {row}, column {column}: the {what} is {x}"));
             }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Rule, Step, check_factor, described};
-use crate::linalg::sum;
+use crate::linalg::first_not_finite;
 use crate::linalg::threads::join;
 use crate::tape::{Param, Shape, Tape};
 use crate::{Error, Float, Result};
@@ -277,7 +277,7 @@ impl<T: Float> Optimizer<T> {
         let (rule, step, name) = (self.rule.name(), self.steps, described(tape, p));
         let (values, grads) = (tape.value_slice(p), tape.grad_slice(p));
         let cols = tape.param_shape(p).cols;
-        let first = |numbers: &[T]| numbers.iter().position(|x| !x.is_finite());
+        let first = |numbers: &[T]| first_not_finite(numbers);
         let place = |at: usize| format!("at ({}, {})", at / cols, at % cols);
         let found = if let Some(at) = first(grads) {
             format!("the gradient of {name}, was {} {}", grads[at], place(at))
@@ -424,7 +424,7 @@ impl<T: Float> Optimizer<T> {
                 state.len()
             )));
         }
-        if let Some(at) = state.iter().position(|x| !x.is_finite()) {
+        if let Some(at) = first_not_finite(state) {
             let (name, found) = (self.rule.name(), state[at]);
             return Err(Error::NonFinite(format!(
                 "{name}: the state to restore holds {found} at number {at}"
@@ -458,8 +458,7 @@ const LOOK: u64 = 64;
 
 /// Whether no number is infinite or NaN.
 fn all_finite<T: Float>(numbers: &[T]) -> bool {
-    // A sum of finite numbers may be infinite, but one with others among them is never finite.
-    sum(numbers).is_finite() || numbers.iter().all(|x| x.is_finite())
+    first_not_finite(numbers).is_none()
 }
 
 /// Updates a slot block by block, on all threads there are, or at once where the rule does not split; and

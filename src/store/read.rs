@@ -11,6 +11,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 
 use super::{KEY, LARGEST_TABLE, Store, Tensor, dtype};
+use crate::linalg::first_not_finite;
 use crate::{Error, Float, Matrix, Result, text};
 
 struct Contents {
@@ -129,7 +130,7 @@ impl Stored {
     /// NaN or infinite.
     pub fn matrix<T: Float>(&self, name: &str) -> Result<Matrix<T>> {
         let found = self.any_numbers::<T>(name)?;
-        match found.as_slice().iter().position(|x| !x.is_finite()) {
+        match first_not_finite(found.as_slice()) {
             Some(at) => {
                 let (path, x) = (text::path(&self.contents.path), found.as_slice()[at]);
                 let whole = format!("{}{name}", self.prefix);

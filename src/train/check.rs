@@ -1,5 +1,6 @@
 //! What must hold before training, and after each step.
 
+use crate::linalg::first_not_finite;
 use crate::nn::loss::{Link, Loss};
 use crate::nn::{Module, ModuleExt};
 use crate::tape::Tape;
@@ -39,7 +40,7 @@ pub(super) fn check_fit<T: Float>(
 /// Whether all that is kept beside the trained parameters, such as running statistics, is finite.
 pub(super) fn check_buffers<T: Float>(tape: &Tape<T>) -> Result<()> {
     for p in tape.params().filter(|p| !tape.is_trained(*p)) {
-        if let Some(at) = tape.value_slice(p).iter().position(|x| !x.is_finite()) {
+        if let Some(at) = first_not_finite(tape.value_slice(p)) {
             let (value, cols) = (tape.value_slice(p)[at], tape.param_shape(p).cols);
             let (row, column) = (at / cols, at % cols);
             return Err(Error::NonFinite(format!(

@@ -58,7 +58,8 @@ fn arrays_are_trained_on_measured_and_asked_about() {
     assert!(answers.starts_with("class,3,7\n") && answers.lines().count() == 301, "{answers}");
     assert_eq!(answers, succeeds(folder.path(), &["predict", "m.st", "moons.npz", "--format", "csv"]));
     let measured = succeeds(folder.path(), &["evaluate", "m.st", "--data", "moons.npz", "-q"]);
-    assert!(measured.starts_with("test accuracy 0.9") && measured.ends_with("(300 samples)\n"), "{measured}");
+    let of_all: f64 = measured.split(' ').nth(2).unwrap().parse().unwrap();
+    assert!(of_all > 0.85 && measured.ends_with("(300 samples)\n"), "{measured}");
     let info = succeeds(folder.path(), &["data", "info", "moons.npz"]);
     assert!(info.contains("archive of 2 arrays") && info.contains("<f8 (NumPy)\nshape:    300×2"), "{info}");
     assert!(info.contains("range:    3 to 7"), "{info}");

@@ -99,7 +99,7 @@ fn missing_cells_and_columns_to_leave_out() {
 fn what_does_not_fit_is_an_error_that_says_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let (iris, diabetes) = (data("iris"), data("diabetes"));
-    let cases: [(&[&str], &str); 9] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["--data", &iris], "--target: which column is to be told?"),
         (&["--data", &iris, "--target", "specie"], "did you mean \"species\"?"),
         (&["--target", "species"], "--target: it is said of a table"),
@@ -113,7 +113,6 @@ fn what_does_not_fit_is_an_error_that_says_what_to_do() {
             &["--data", &diabetes, "--target", "progression", "--model", "logistic"],
             "linear is the linear model of values",
         ),
-        (&["--data", &diabetes, "--target", "progression", "--report", "x.html"], "--report: "),
         (
             &["--data", &diabetes, "--target", "progression", "--label-smoothing", "0.1"],
             "--label-smoothing: ",
@@ -186,4 +185,94 @@ fn balanced_classes() {
     let values =
         ["train", "--data", &data("diabetes"), "--target", "progression", "--class-weight", "balanced"];
     assert!(error(folder.path(), &values).contains("--class-weight: it weighs the classes"));
+}
+
+/// What is done to the features is part of the model, for every family.
+#[test]
+fn preparation_by_flags_is_saved_with_the_model() {
+    let folder = tempfile::tempdir().unwrap();
+    iris_in_two(folder.path());
+    let base =
+        ["train", "--data", "train.csv", "--target", "species", "--test", "test.csv", "--save", "m.st"];
+    for model in ["mlp", "logistic", "krr", "rff"] {
+        for (flags, shown) in [
+            (&["--pca", "2"][..], "4 features, standardised, 2 principal components"),
+            (&["--project", "3"], "4 features, standardised, projected to 3 features"),
+            (&["--pca", "3", "--standardize", "no"], "4 features, 3 principal components"),
+            (&["--standardize"], "4 features, standardised"),
+        ] {
+            let features: &[&str] = if model == "rff" { &["--features", "100"] } else { &[] };
+            let output = run(folder.path(), &[&base[..], &["--model", model], flags, features].concat());
+            assert!(output.status.success(), "{model} {flags:?}: {}", stderr(&output));
+            let last = stdout(&output).lines().last().unwrap().to_string();
+            let accuracy: f64 = last.split(' ').nth(2).unwrap().parse().unwrap();
+            assert!(accuracy > 0.7, "{model} {flags:?}: {last}");
+            let measured = run(folder.path(), &["evaluate", "m.st", "--data", "test.csv", "-q"]);
+            assert_eq!(stdout(&measured).trim_end(), last, "{model} {flags:?}");
+            let inspected = stdout(&run(folder.path(), &["inspect", "m.st"]));
+            assert!(inspected.contains(shown), "{model} {flags:?}: {inspected}");
+        }
+    }
+    for (flags, why) in [
+        (&["--pca", "5"][..], "--pca: 5 dimensions of 4 features"),
+        (&["--project", "0"], "--project: 0 dimensions of 4 features"),
+    ] {
+        let message = error(folder.path(), &[&base[..], flags].concat());
+        assert!(message.contains(why), "{message}");
+    }
+    assert_eq!(
+        run(folder.path(), &[&base[..], &["--pca", "2", "--project", "2"]].concat()).status.code(),
+        Some(2)
+    );
+}
+
+/// A column of numbers that are names: without the flag, no line through them tells the classes apart.
+#[test]
+fn numbers_that_are_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String =
+        (0..300).map(|i| format!("{},{}\n", [10, 20, 30][i % 3], ["a", "b", "a"][i % 3])).collect();
+    fs::write(folder.path().join("t.csv"), format!("code,class\n{rows}")).unwrap();
+    let train = |flags: &[&str]| {
+        let args = ["train", "--data", "t.csv", "--target", "class", "--model", "logistic", "--save", "m.st"];
+        stdout(&run(folder.path(), &[&args[..], flags].concat()))
+    };
+    let (as_number, one_hot) = (train(&[]), train(&["--one-hot", "code"]));
+    assert!(as_number.ends_with("test accuracy 0.6667 (60 samples)\n"), "{as_number}");
+    assert!(one_hot.ends_with("test accuracy 1.0000 (60 samples)\n"), "{one_hot}");
+    let measured = run(folder.path(), &["evaluate", "m.st", "--data", "t.csv", "-q"]);
+    assert_eq!(stdout(&measured), "test accuracy 1.0000 (300 samples)\n");
+    assert!(stdout(&run(folder.path(), &["inspect", "m.st"])).contains("code=10"));
+    let message =
+        error(folder.path(), &["train", "--data", "t.csv", "--target", "class", "--one-hot", "cod"]);
+    assert!(message.contains("cod") && message.contains("code"), "{message}");
+}
+
+#[test]
+fn a_page_about_values() {
+    let folder = tempfile::tempdir().unwrap();
+    for model in ["mlp", "linear", "krr"] {
+        let diabetes = data("diabetes");
+        let args = [
+            "train",
+            "-q",
+            "--data",
+            &diabetes,
+            "--target",
+            "progression",
+            "--model",
+            model,
+            "--report",
+            "r.html",
+        ];
+        let output = run(folder.path(), &args);
+        assert!(output.status.success(), "{model}: {}", stderr(&output));
+        let page = fs::read_to_string(folder.path().join("r.html")).unwrap();
+        for part in ["test R² 0.", "Predicted and true values", "Residuals", "Largest errors", "test_rmse"] {
+            assert!(page.contains(part), "{model}: {part}");
+        }
+        assert!(!page.contains("Confusion") && !page.contains(">accuracy<"), "{model}");
+        // The weights of the layers have their lines.
+        assert_eq!(page.contains(">linear1.weight<"), model == "mlp");
+    }
 }

@@ -10,6 +10,7 @@ mod data_synthetic;
 mod early_stopping;
 mod examples;
 mod fit;
+mod fuzz;
 mod helpers;
 mod idx_files;
 mod initialization;

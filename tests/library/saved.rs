@@ -351,3 +351,21 @@ fn settings_and_numbers() {
     store.put("a", 1, 1, &[1.0f32]);
     assert!(store.write(&path, &0).unwrap_err().to_string().contains("two matrices of the name `a`"));
 }
+
+/// What PyTorch says with the numbers of a saved network: see tests/reference/pytorch.py.
+#[test]
+fn pytorch_says_the_same() {
+    let folder = format!("{}/tests/reference/torch", env!("CARGO_MANIFEST_DIR"));
+    for name in ["relu", "tanh", "layer"] {
+        let model = load(format!("{folder}/{name}.safetensors")).unwrap().model;
+        let text = std::fs::read_to_string(format!("{folder}/{name}.csv")).unwrap();
+        assert_eq!(text.lines().count(), 10);
+        for line in text.lines() {
+            let numbers: Vec<f64> = line.split(',').map(|x| x.parse().unwrap()).collect();
+            let found = model.probabilities(&&numbers[..4]).unwrap();
+            for (found, torch) in found.as_slice().iter().zip(&numbers[4..]) {
+                assert!((found - torch).abs() < 1e-6, "{name}: {found} and {torch}");
+            }
+        }
+    }
+}

@@ -116,7 +116,7 @@ impl FromStr for Stopping {
 }
 
 /// An error about a setting under the name of the flag that set it.
-fn renamed(flag: &'static str, error: Error) -> Error {
+pub fn renamed(flag: &'static str, error: Error) -> Error {
     match error {
         Error::Setting { why, .. } => Error::setting(flag, why),
         other => other,

@@ -23,7 +23,7 @@ pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     if let Some(Precision::F32) = args.precision {
         return Err(Error::setting("precision", "f32: linear regression works in f64 only").into());
     }
-    let (n, d, k) = (train.len(), train.features(), train.target_width());
+    let (n, d, k) = (train.len(), job.width(), train.target_width());
     if let Some(lack) = job.lacks_memory(d + k) {
         let why = format!("the exact fit of {n} samples takes {lack}: use fewer");
         return Err(Error::setting("limit", why).into());

@@ -63,7 +63,7 @@ pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     if solver(args) == Solver::Newton {
         return newton(job).map(Some);
     }
-    let (d, classes) = (job.train.features(), job.train.classes());
+    let (d, classes) = (job.width(), job.train.classes());
     let (classes_by, scheme) = match args.logistic.scheme {
         Classes::Multinomial => (mlp::Classes::Softmax, "multinomial"),
         Classes::OneVsRest => (mlp::Classes::OneVsRest, "one-vs-rest"),
@@ -77,7 +77,7 @@ fn newton(job: &Job<'_>) -> Result<Done, Failure> {
     if let Some(Precision::F32) = args.precision {
         return Err(Error::setting("precision", "f32: Newton's method works in f64 only").into());
     }
-    let (n, d, classes) = (train.len(), train.features(), train.classes());
+    let (n, d, classes) = (train.len(), job.width(), train.classes());
     if let Some(lack) = job.lacks_memory(d + classes) {
         let why = format!("newton takes, for {n} samples, {lack}: take steps");
         return Err(Error::setting("solver", why).into());

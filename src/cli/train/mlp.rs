@@ -52,6 +52,10 @@ pub struct Length {
 /// Steps that a network for a table takes where nothing else is said: small sets need many epochs.
 const TABLE_STEPS: usize = 500;
 
+/// Weight decay of a network for a table where nothing else is said. Over 40 seeds, accuracies on tables of 150 to 569
+/// rows are as high with it as without or higher.
+const TABLE_DECAY: f64 = 0.01;
+
 impl StepArgs {
     /// What was asked for, and for the rest what suits the data.
     fn length(&self, job: &Job<'_>) -> Length {
@@ -67,7 +71,8 @@ impl StepArgs {
 #[derive(Args)]
 #[command(next_help_heading = "Training by steps (mlp, logistic)")]
 pub struct PenaltyArgs {
-    /// Weight decay λ, of the weights and not the biases [default: 0; 1e-4 for Newton's method]
+    /// Weight decay λ, of the weights and not the biases [default: 0; 0.01 for a network on a table; 1e-4 for Newton's
+    /// method]
     #[arg(long, value_name = "LAMBDA")]
     pub weight_decay: Option<f64>,
 }
@@ -128,7 +133,7 @@ pub fn uses(_: &TrainArgs) -> Uses {
 /// Trains a network.
 pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     // One of the two is 0.
-    let (inputs, outputs) = (job.train.features(), job.train.classes() + job.train.target_width());
+    let (inputs, outputs) = (job.width(), job.train.classes() + job.train.target_width());
     by_steps(job, &job.args.shape.options(inputs, outputs), None, Classes::Softmax)
 }
 
@@ -175,11 +180,13 @@ fn train<T: Float>(
     let mut net =
         net.loss(loss).inputs(job.inputs()?).made_by(train, |tape, _, _, rng| form.build(tape, rng))?;
     net.tape_mut().detect_anomalies(args.steps.detect_anomalies);
+    // A table has few rows for the weights of a network.
+    let usual_decay = if job.source.is_table && name.is_none() { TABLE_DECAY } else { 0.0 };
     let name = name.unwrap_or(net.describe());
     let biases = Group::new(net.module().biases(net.tape())).with_weight_decay(0.0)?;
     let optimizer = optim::find::<T>(&args.steps.optimizer)?
         .optimizer(args.steps.lr)?
-        .with_weight_decay(args.penalty.weight_decay.unwrap_or(0.0))?
+        .with_weight_decay(args.penalty.weight_decay.unwrap_or(usual_decay))?
         .with_group(biases)?;
 
     let mut options = args.fitting.options::<T>(

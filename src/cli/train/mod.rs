@@ -92,8 +92,14 @@ pub struct TrainArgs {
     #[arg(long, short)]
     quiet: bool,
     /// Bring every feature to mean 0 and variance 1 [default: yes for tables, no for images]
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, num_args = 0..=1, default_missing_value = "yes")]
     standardize: Option<YesNo>,
+    /// Put K principal components of the training samples in place of the features
+    #[arg(long, value_name = "K", conflicts_with = "project")]
+    pca: Option<usize>,
+    /// Put K random projections in place of the features, drawn from the seed
+    #[arg(long, value_name = "K")]
+    project: Option<usize>,
     #[command(flatten)]
     table: TableArgs,
     #[command(flatten)]
@@ -161,6 +167,9 @@ impl Job<'_> {
     fn record_data(&self, trace: &mut Trace) {
         trace.set("data", self.source.name);
         trace.set("training_samples", self.train.len());
+        for (name, k) in [("pca", self.args.pca), ("project", self.args.project)] {
+            k.into_iter().for_each(|k| trace.set(name, k));
+        }
         trace.set("validation_samples", self.validation.as_ref().map_or(0, |v| v.len()));
     }
 
@@ -188,9 +197,26 @@ impl Job<'_> {
 
     /// The preparation that every family begins with, fitted on the training samples.
     fn inputs(&self) -> Result<Inputs> {
-        let inputs = Inputs::of(&self.train);
-        let asked = self.args.standardize.map_or(self.source.is_table, |asked| asked == YesNo::Yes);
-        if asked { inputs.standardize(&self.train) } else { Ok(inputs) }
+        self.inputs_with(Ok)
+    }
+
+    /// The same with something between: what is done to a sample as it is, before it is made smaller.
+    fn inputs_with(&self, between: impl FnOnce(Inputs) -> Result<Inputs>) -> Result<Inputs> {
+        let (args, inputs) = (self.args, Inputs::of(&self.train));
+        let asked = args.standardize.map_or(self.source.is_table, |asked| asked == YesNo::Yes);
+        let inputs = between(if asked { inputs.standardize(&self.train)? } else { inputs })?;
+        match (args.pca, args.project) {
+            (Some(k), _) => inputs.pca(&self.train, k).map_err(|error| fitting::renamed("pca", error)),
+            (None, Some(k)) => {
+                inputs.project(k, args.seed).map_err(|error| fitting::renamed("project", error))
+            }
+            (None, None) => Ok(inputs),
+        }
+    }
+
+    /// How many features the model gets.
+    fn width(&self) -> usize {
+        self.args.pca.or(self.args.project).unwrap_or(self.train.features())
     }
 }
 
@@ -333,8 +359,12 @@ fn train(args: &TrainArgs, matches: &ArgMatches, resume: Option<Checkpoint>) -> 
             }
         }
         keeping::refuse_inputs(args, &outputs)?;
-        if args.report.is_some() && source.train.classes() == 0 {
-            return Err(Error::setting("report", "its page shows classes, and the target has values").into());
+        for (name, k) in [("pca", args.pca), ("project", args.project)] {
+            let features = source.train.features();
+            if let Some(k) = k.filter(|k| !(1..=features).contains(k)) {
+                let why = format!("{k} dimensions of {features} features; allowed is 1 to {features}");
+                return Err(Error::setting(name, why).into());
+            }
         }
         let (train, validation) = hold_out(&source, args)?;
         let arguments = keeping::arguments(matches);
@@ -478,10 +508,11 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
 fn write_report(args: &TrainArgs, trace: &Trace, model: &dyn Predictor, test: &Dataset) -> Result<()> {
     let Some(path) = &args.report else { return Ok(()) };
     let scores = model.scores(test)?;
-    let predicted = model.task().classes_of(&scores);
+    let tells_values = test.targets().is_some();
+    let predicted = if tells_values { Vec::new() } else { model.task().classes_of(&scores) };
     let (scores, unit) = match model.task().probabilities_of(&scores) {
         Some(probabilities) => (probabilities, "probability"),
-        None => (scores, "score"),
+        None => (scores, if tells_values { "value" } else { "score" }),
     };
     let page =
         RunReport { trace, test, scores: scores.as_slice(), unit, predicted: &predicted }.page().html();

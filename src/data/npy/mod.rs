@@ -11,7 +11,7 @@ mod samples;
 mod write;
 
 pub use archive::Archive;
-pub use read::read;
+pub use read::{read, read_from};
 pub use write::{Written, write_archive};
 
 use crate::data::idx::IdxData;

@@ -38,8 +38,11 @@ pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<NpyArray> {
     read_from(&mut from, &text::path(path), options)
 }
 
-/// Reads an array that is called `what`, up to the end of the stream.
-pub(super) fn read_from(from: &mut dyn Read, what: &str, options: &ReadOptions) -> Result<NpyArray> {
+/// Reads an array from a stream, up to its end; `what` is what messages call it.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(from: &mut dyn Read, what: &str, options: &ReadOptions) -> Result<NpyArray> {
     let refuse = |why: String| Error::Data(format!("{what}: {why}"));
     let broken = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::UnexpectedEof => refuse("the array is cut short".into()),

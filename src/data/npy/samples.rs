@@ -6,6 +6,7 @@ use super::{Archive, NpyArray, NpyValues, read};
 use crate::data::idx::ReadOptions;
 use crate::data::table::{Task, class_numbers};
 use crate::data::{Dataset, Features};
+use crate::linalg::first_not_finite;
 use crate::{Error, Result, text};
 
 /// What samples and what is told of them are called in an archive.
@@ -200,7 +201,7 @@ impl Classes {
         let (mut numbers, mut rows) = (Vec::new(), 0);
         for told in told {
             let own = told.numbers()?;
-            if let Some(at) = own.iter().position(|x| !x.is_finite()) {
+            if let Some(at) = first_not_finite(&own) {
                 return Err(Error::Data(format!("{}: row {at} is {}", told.name, own[at])));
             }
             rows += own.len();

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::names::quoted;
-use super::read::{read_file, read_stream};
+use super::read::{Blocks, read_file, read_stream};
 use super::schema::{Code, Feature, Target, TargetKind, used_rows};
 use super::{Column, MISSING, ReadOptions, Schema, Table, Values};
 use crate::data::Dataset;
@@ -34,6 +34,32 @@ impl Schema {
     /// As [`read`](Self::read).
     pub fn from_reader(&self, reader: impl Read, name: &str, options: &ReadOptions) -> Result<Encoded> {
         self.encode(&read_stream(reader, name, options, &self.text_columns())?)
+    }
+
+    /// The rows of a stream as they come in: for a stream whose writer waits for answers, and for one that is longer than
+    /// the memory.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), of its beginning.
+    pub fn blocks<R: Read>(
+        &self,
+        reader: R,
+        name: &str,
+        options: &ReadOptions,
+    ) -> Result<EncodedBlocks<'_, R>> {
+        let blocks = Blocks::open(reader, name, options, &self.text_columns(), true)?;
+        Ok(EncodedBlocks { schema: self, blocks })
+    }
+
+    /// Of columns of these names that are all numbers, and none is told.
+    pub fn of_numbers(names: &[String]) -> Schema {
+        let number = |column: &String| Feature { column: column.clone(), code: Code::Number { fill: None } };
+        Schema {
+            features: names.iter().map(number).collect(),
+            target: None,
+            missing: super::Missing::Error,
+            names: names.to_vec(),
+        }
     }
 
     fn text_columns(&self) -> Vec<&str> {
@@ -171,6 +197,23 @@ impl Schema {
         };
         let names = self.class_names();
         data.with_labels(&labels, names.len())?.with_class_names(names)
+    }
+}
+
+/// The rows of a stream, encoded as they come in.
+pub struct EncodedBlocks<'a, R> {
+    schema: &'a Schema,
+    blocks: Blocks<R>,
+}
+
+impl<R: Read> EncodedBlocks<'_, R> {
+    /// The next rows, at least one and `most` at most: those that have come in. `None` at the end of the stream.
+    ///
+    /// # Errors
+    /// As [`Schema::read`], of these rows.
+    pub fn next_block(&mut self, most: usize) -> Result<Option<Encoded>> {
+        let table = self.blocks.next(most)?;
+        table.map(|table| self.schema.encode(&table)).transpose()
     }
 }
 

@@ -30,7 +30,7 @@ mod read;
 mod records;
 mod schema;
 
-pub use encode::Encoded;
+pub use encode::{Encoded, EncodedBlocks};
 pub use options::{Header, Missing, ReadOptions, TableOptions, Task};
 pub use schema::Schema;
 pub(super) use schema::{MOST_CLASS_NUMBERS, class_numbers};
@@ -102,7 +102,10 @@ impl Table {
     /// [`Error::Data`] if there is none; it names the most similar one.
     pub fn column(&self, name: &str) -> Result<&Column> {
         let found = self.columns.iter().find(|column| column.name == name);
-        found.ok_or_else(|| self.unknown(name))
+        found.ok_or_else(|| {
+            let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+            unknown(&self.file, &names, name)
+        })
     }
 
     /// The line of the file on which row `row` begins; the first line is 1.
@@ -115,23 +118,24 @@ impl Table {
         self.lines.of(row)
     }
 
-    fn unknown(&self, name: &str) -> Error {
-        let names = self.columns.iter().map(|column| column.name.as_str());
-        let hint = nearest(name, names.clone()).map_or_else(
-            || {
-                let some: Vec<&str> = names.clone().take(10).collect();
-                let more = if names.len() > some.len() { ", …" } else { "" };
-                format!("there are {}{more}", some.join(", "))
-            },
-            |similar| format!("did you mean {}?", quoted(similar)),
-        );
-        Error::Data(format!("{}: there is no column {}; {hint}", self.file, quoted(name)))
-    }
-
     /// An error at a row.
     fn at(&self, row: usize, why: String) -> Error {
         Error::Table { file: self.file.clone(), line: self.line(row), why }
     }
+}
+
+/// An error about a column that is not there.
+fn unknown(file: &str, names: &[impl AsRef<str>], name: &str) -> Error {
+    let names = names.iter().map(AsRef::as_ref);
+    let hint = nearest(name, names.clone()).map_or_else(
+        || {
+            let some: Vec<&str> = names.clone().take(10).collect();
+            let more = if names.len() > some.len() { ", …" } else { "" };
+            format!("there are {}{more}", some.join(", "))
+        },
+        |similar| format!("did you mean {}?", quoted(similar)),
+    );
+    Error::Data(format!("{file}: there is no column {}; {hint}", quoted(name)))
 }
 
 impl Column {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File, Metadata};
-use std::io::{self, BufRead, BufReader, Read, Seek};
+use std::io::{self, BufReader, Chain, Cursor, Read, Seek};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
@@ -10,7 +10,7 @@ use flate2::read::MultiGzDecoder;
 use super::columns::{Growing, is_missing};
 use super::names::quoted;
 use super::records::{Record, Records, unreadable};
-use super::{Header, Lines, ReadOptions, Table};
+use super::{Header, Lines, ReadOptions, Table, unknown};
 use crate::{Error, Result};
 
 /// Bytes at the start of a text from which its form is found out.
@@ -89,29 +89,151 @@ fn changed(before: &Metadata, after: &Metadata) -> bool {
 }
 
 pub(super) fn read_stream(
-    mut reader: impl Read,
+    reader: impl Read,
     name: &str,
     options: &ReadOptions,
     also_text: &[&str],
 ) -> Result<Table> {
-    let mut start = Vec::new();
-    let sniff = (&mut reader).take(SNIFFED as u64).read_to_end(&mut start);
-    sniff.map_err(|e| unreadable(name, 1, &e))?;
-    check_start(name, &start)?;
-    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&start);
-    let delimiter = match options.delimiter {
-        Some(b @ (b'"' | b'\r' | b'\n')) => {
-            let why = format!("{:?} cannot divide cells", char::from(b));
-            return Err(Error::setting("delimiter", why));
+    let mut blocks = Blocks::open(reader, name, options, also_text, false)?;
+    let table = blocks.next(usize::MAX)?;
+    table.ok_or_else(|| Error::Data(format!("{name}: there is a header and no row below it")))
+}
+
+/// The rows of a table that comes in as a stream, block after block.
+pub(super) struct Blocks<R> {
+    records: Records<BufReader<Chain<Cursor<Vec<u8>>, R>>>,
+    names: Vec<String>,
+    /// Whether each is to be text.
+    text: Vec<bool>,
+    /// The first row, until it is used, where it does not name the columns.
+    first: Option<(u64, Vec<String>)>,
+    header: bool,
+    /// Whether that was found out.
+    guessed: bool,
+    /// Rows of the blocks before.
+    rows: usize,
+}
+
+impl<R: Read> Blocks<R> {
+    /// Reads as far as the names of the columns. `live`: what there is of a stream that has not ended is enough to look
+    /// at.
+    pub(super) fn open(
+        mut reader: R,
+        name: &str,
+        options: &ReadOptions,
+        also_text: &[&str],
+        live: bool,
+    ) -> Result<Blocks<R>> {
+        let start = sniff(&mut reader, live).map_err(|e| unreadable(name, 1, &e))?;
+        check_start(name, &start)?;
+        let bom = b"\xef\xbb\xbf";
+        let text = start.strip_prefix(bom).unwrap_or(&start);
+        let delimiter = match options.delimiter {
+            Some(b @ (b'"' | b'\r' | b'\n')) => {
+                let why = format!("{:?} cannot divide cells", char::from(b));
+                return Err(Error::setting("delimiter", why));
+            }
+            Some(delimiter) => delimiter,
+            None if [".tsv", ".tab"].iter().any(|end| name.to_lowercase().ends_with(end)) => b'\t',
+            None => find_delimiter(text),
+        };
+        let newline = if text.contains(&b'\r') && !text.contains(&b'\n') { b'\r' } else { b'\n' };
+        let skipped = (start.len() - text.len()) as u64;
+        let mut start = Cursor::new(start);
+        start.set_position(skipped);
+        let input = BufReader::with_capacity(SNIFFED, start.chain(reader));
+        let mut records = Records::new(name, input, delimiter, newline);
+        let Some(first) = records.next()? else {
+            return Err(Error::Data(format!("{name}: the file is empty; expected rows of cells")));
+        };
+        let cells: Vec<String> =
+            (0..first.cells).map(|i| records.cell(first, i).map(String::from)).collect::<Result<_>>()?;
+        let header = match options.header {
+            Header::Present => true,
+            Header::Absent => false,
+            Header::Auto => !cells.iter().any(|cell| !is_missing(cell) && cell.parse::<f64>().is_ok()),
+        };
+        let names: Vec<String> =
+            if header { cells.clone() } else { (1..=cells.len()).map(|i| format!("column_{i}")).collect() };
+        check_names(name, first.line, &names)?;
+        if let Some(missing) = options.text.iter().find(|text| !names.contains(text)) {
+            return Err(unknown(name, &names, missing));
         }
-        Some(delimiter) => delimiter,
-        None if [".tsv", ".tab"].iter().any(|end| name.to_lowercase().ends_with(end)) => b'\t',
-        None => find_delimiter(text),
-    };
-    let newline = if text.contains(&b'\r') && !text.contains(&b'\n') { b'\r' } else { b'\n' };
-    let input = BufReader::with_capacity(SNIFFED, text.chain(reader));
-    let mut records = Records::new(name, input, delimiter, newline);
-    read_table(name, &mut records, options, also_text)
+        let is_text = |name: &String| options.text.contains(name) || also_text.contains(&name.as_str());
+        let text = names.iter().map(is_text).collect();
+        let guessed = options.header == Header::Auto && !header;
+        let first = (!header).then_some((first.line, cells));
+        Ok(Blocks { records, names, text, first, header, guessed, rows: 0 })
+    }
+
+    /// The next rows: `most` at most, and of a stream that has not ended what there is now. `None` at the end.
+    pub(super) fn next(&mut self, most: usize) -> Result<Option<Table>> {
+        let named = self.names.iter().zip(&self.text);
+        let mut columns: Vec<Growing> =
+            named.map(|(name, is_text)| Growing::new(name.clone(), *is_text)).collect();
+        let (mut lines, mut rows, file) = (Lines::default(), 0, self.records.file().to_string());
+        let guessed = self.guessed && self.rows == 0;
+        let refuse = |lines: &Lines, refused: super::columns::Refused| {
+            let line = lines.of(refused.row);
+            let hint = if guessed && refused.row == 0 {
+                " (or, if this line names the columns, say so)"
+            } else {
+                ""
+            };
+            Error::Table { file: file.clone(), line, why: refused.why + hint }
+        };
+        if let Some((line, cells)) = self.first.take() {
+            lines.push(0, line);
+            for (column, cell) in columns.iter_mut().zip(&cells) {
+                column.push(0, cell).map_err(|r| refuse(&lines, r))?;
+            }
+            rows = 1;
+        }
+        while rows < most && (rows == 0 || most == usize::MAX || self.records.has_more_at_hand()) {
+            let Some(record) = self.records.next()? else { break };
+            if record.cells != columns.len() {
+                if record.cells == 1 && self.records.cell(record, 0)?.is_empty() {
+                    // A line of blanks.
+                    continue;
+                }
+                return Err(ragged(&file, record, columns.len(), self.header));
+            }
+            lines.push(rows, record.line);
+            for (i, column) in columns.iter_mut().enumerate() {
+                column.push(rows, self.records.cell(record, i)?).map_err(|r| refuse(&lines, r))?;
+            }
+            rows += 1;
+        }
+        if rows == 0 {
+            return Ok(None);
+        }
+        self.rows += rows;
+        let columns = columns.into_iter().map(|column| column.finish(rows).map_err(|r| refuse(&lines, r)));
+        Ok(Some(Table { columns: columns.collect::<Result<_>>()?, file, rows, lines }))
+    }
+}
+
+/// The first bytes of a stream, from which it is told how it is written; of one that is `live`, no more than two lines
+/// and what came with them: whoever writes it may be waiting for an answer.
+fn sniff(reader: &mut impl Read, live: bool) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    if !live {
+        reader.take(SNIFFED as u64).read_to_end(&mut start)?;
+        return Ok(start);
+    }
+    let (mut block, mut lines) = (vec![0; SNIFFED], 0);
+    while start.len() < SNIFFED && lines < 2 {
+        let room = SNIFFED - start.len();
+        let read = match reader.read(&mut block[..room]) {
+            Ok(0) => break,
+            Ok(read) => &block[..read],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        lines += read.iter().filter(|byte| **byte == b'\n').count();
+        start.extend_from_slice(read);
+    }
+    Ok(start)
 }
 
 /// An error for what begins as no text does.
@@ -171,67 +293,6 @@ fn first_lines(text: &[u8]) -> Vec<[usize; 4]> {
         lines.push(line);
     }
     lines
-}
-
-fn read_table<R: BufRead>(
-    file: &str,
-    records: &mut Records<'_, R>,
-    options: &ReadOptions,
-    also_text: &[&str],
-) -> Result<Table> {
-    let Some(first) = records.next()? else {
-        return Err(Error::Data(format!("{file}: the file is empty; expected rows of cells")));
-    };
-    let cells: Vec<String> =
-        (0..first.cells).map(|i| records.cell(first, i).map(String::from)).collect::<Result<_>>()?;
-    let header = match options.header {
-        Header::Present => true,
-        Header::Absent => false,
-        Header::Auto => !cells.iter().any(|cell| !is_missing(cell) && cell.parse::<f64>().is_ok()),
-    };
-    let names: Vec<String> =
-        if header { cells.clone() } else { (1..=cells.len()).map(|i| format!("column_{i}")).collect() };
-    let guessed = options.header == Header::Auto && !header;
-    check_names(file, first.line, &names)?;
-    let is_text = |name: &String| options.text.contains(name) || also_text.contains(&name.as_str());
-    let mut columns: Vec<Growing> =
-        names.iter().map(|name| Growing::new(name.clone(), is_text(name))).collect();
-    let mut lines = Lines::default();
-    let mut rows = 0;
-    let refuse = |lines: &Lines, refused: super::columns::Refused| {
-        let line = lines.of(refused.row);
-        let hint =
-            if guessed && refused.row == 0 { " (or, if this line names the columns, say so)" } else { "" };
-        Error::Table { file: file.into(), line, why: refused.why + hint }
-    };
-    if !header {
-        lines.push(0, first.line);
-        for (column, cell) in columns.iter_mut().zip(&cells) {
-            column.push(0, cell).map_err(|r| refuse(&lines, r))?;
-        }
-        rows = 1;
-    }
-    while let Some(record) = records.next()? {
-        if record.cells != columns.len() {
-            if record.cells == 1 && records.cell(record, 0)?.is_empty() {
-                // A line of blanks.
-                continue;
-            }
-            return Err(ragged(file, record, columns.len(), header));
-        }
-        lines.push(rows, record.line);
-        for (i, column) in columns.iter_mut().enumerate() {
-            column.push(rows, records.cell(record, i)?).map_err(|r| refuse(&lines, r))?;
-        }
-        rows += 1;
-    }
-    if rows == 0 {
-        return Err(Error::Data(format!("{file}: there is a header and no row below it")));
-    }
-    let columns = columns.into_iter().map(|column| column.finish(rows).map_err(|r| refuse(&lines, r)));
-    let table = Table { file: file.into(), columns: columns.collect::<Result<_>>()?, rows, lines };
-    options.text.iter().try_for_each(|name| table.column(name).map(drop))?;
-    Ok(table)
 }
 
 /// An error unless all names are there and differ.

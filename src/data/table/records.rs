@@ -4,7 +4,7 @@
 //! line on which a row begins (it counts from the end of the row before, which blank lines and CRLF shift), a
 //! quote that is never closed, and a limit to the memory of a row.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, BufReader, Read};
 
 use csv_core::{ReadRecordResult, Reader};
 
@@ -17,8 +17,8 @@ const MOST_BYTES: usize = 16 << 20;
 pub(super) const MOST_CELLS: usize = 1 << 17;
 
 /// The rows of a text with quoted cells.
-pub(super) struct Records<'a, R> {
-    file: &'a str,
+pub(super) struct Records<R> {
+    file: String,
     input: R,
     reader: Reader,
     /// What counts as the end of a line: a carriage return where there is no line feed.
@@ -36,11 +36,16 @@ pub(super) struct Record {
     pub cells: usize,
 }
 
-impl<'a, R: BufRead> Records<'a, R> {
-    pub(super) fn new(file: &'a str, input: R, delimiter: u8, newline: u8) -> Self {
+impl<R: BufRead> Records<R> {
+    pub(super) fn new(file: &str, input: R, delimiter: u8, newline: u8) -> Self {
         let reader = csv_core::ReaderBuilder::new().delimiter(delimiter).build();
         let (cells, ends) = (vec![0; 1 << 10], vec![0; 64]);
-        Records { file, input, reader, newline, line: 1, cells, ends }
+        Records { file: file.to_string(), input, reader, newline, line: 1, cells, ends }
+    }
+
+    /// What messages call it.
+    pub(super) fn file(&self) -> &str {
+        &self.file
     }
 
     /// The next row that is not blank.
@@ -51,7 +56,7 @@ impl<'a, R: BufRead> Records<'a, R> {
             let input = match self.input.fill_buf() {
                 Ok(input) => input,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(unreadable(self.file, self.line, &error)),
+                Err(error) => return Err(unreadable(&self.file, self.line, &error)),
             };
             let at_end = input.is_empty();
             if at_end && start.is_none() {
@@ -80,21 +85,21 @@ impl<'a, R: BufRead> Records<'a, R> {
                 ReadRecordResult::Record => return Ok(Some(Record { line, cells: ended })),
                 ReadRecordResult::InputEmpty if at_end => {
                     let why = "a quote is opened in this row and never closed".into();
-                    return Err(Error::Table { file: self.file.into(), line, why });
+                    return Err(Error::Table { file: self.file.clone(), line, why });
                 }
                 ReadRecordResult::InputEmpty => {}
                 ReadRecordResult::OutputFull => {
                     if self.cells.len() >= MOST_BYTES {
                         let most = MOST_BYTES >> 20;
                         let why = format!("the row is longer than {most} MiB: is a quote not closed?");
-                        return Err(Error::Table { file: self.file.into(), line, why });
+                        return Err(Error::Table { file: self.file.clone(), line, why });
                     }
                     self.cells.resize(2 * self.cells.len(), 0);
                 }
                 ReadRecordResult::OutputEndsFull => {
                     if self.ends.len() >= MOST_CELLS {
                         let why = format!("the row has more than {MOST_CELLS} cells");
-                        return Err(Error::Table { file: self.file.into(), line, why });
+                        return Err(Error::Table { file: self.file.clone(), line, why });
                     }
                     self.ends.resize(2 * self.ends.len(), 0);
                 }
@@ -115,9 +120,16 @@ impl<'a, R: BufRead> Records<'a, R> {
                 let byte = self.cells[start + error.valid_up_to()];
                 let why =
                     format!("column {}: byte {byte:02x} is not UTF-8; save the file in that encoding", i + 1);
-                Err(Error::Table { file: self.file.into(), line: record.line, why })
+                Err(Error::Table { file: self.file.clone(), line: record.line, why })
             }
         }
+    }
+}
+
+impl<R: Read> Records<BufReader<R>> {
+    /// Whether something of the next row has been read already, so that to look at it is not to wait.
+    pub(super) fn has_more_at_hand(&self) -> bool {
+        !self.input.buffer().is_empty()
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Schema {
     pub(super) features: Vec<Feature>,
     pub(super) target: Option<Target>,
     pub(super) missing: Missing,
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
 }
 
 /// A column that becomes features.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use crate::data::Dataset;
+use crate::linalg::first_not_finite;
 use crate::linalg::norm_squared;
 use crate::memory::filled;
 use crate::metrics::SeenClasses;
@@ -37,12 +38,12 @@ impl<T: Float> Samples<T> {
             let why = format!("{} values are not whole samples of {features} features", values.len());
             return Err(Error::Data(why));
         }
-        if let Some(at) = values.iter().position(|x| !x.is_finite()) {
+        if let Some(at) = first_not_finite(&values) {
             let (row, column) = (at / features, at % features);
             return Err(Error::Data(format!("row {row}, column {column}: the feature is {}", values[at])));
         }
         let norms: Vec<T> = values.chunks_exact(features).map(norm_squared).collect();
-        if let Some(row) = norms.iter().position(|x| !x.is_finite()) {
+        if let Some(row) = first_not_finite(&norms) {
             let why = format!("row {row}: the squared norm leaves the range of {}; scale the data", T::NAME);
             return Err(Error::Data(why));
         }

@@ -3,6 +3,7 @@
 use nalgebra::{DMatrix, RowDVector};
 
 use crate::float::power_below;
+use crate::linalg::first_not_finite;
 use crate::linalg::{dot, sum};
 use crate::{Error, Float, Result};
 
@@ -97,7 +98,7 @@ fn check(x: &DMatrix<f64>, y: &DMatrix<f64>) -> Result<()> {
         if a.ncols() == 0 {
             return fail(format!("there are no {what}"));
         }
-        if let Some(at) = a.iter().position(|x| !x.is_finite()) {
+        if let Some(at) = first_not_finite(a.as_slice()) {
             let (row, column) = (at % a.nrows(), at / a.nrows());
             return fail(format!("row {row}, column {column} of the {what} is {}", a[at]));
         }

@@ -10,6 +10,7 @@ use std::fmt;
 use nalgebra::DMatrix;
 
 use crate::data::Dataset;
+use crate::linalg::first_not_finite;
 use crate::linalg::{Mat, gemm};
 use crate::memory::{filled, with_room};
 use crate::metrics::SeenClasses;
@@ -397,7 +398,7 @@ struct Rows {
 
 impl Rows {
     fn new(values: &[f64], n: usize, d: usize, intercept: bool) -> Result<Self> {
-        if let Some(at) = values.iter().position(|x| !x.is_finite()) {
+        if let Some(at) = first_not_finite(values) {
             let why = format!("row {}, column {}: the feature is {}", at / d, at % d, values[at]);
             return Err(Error::Data(why));
         }

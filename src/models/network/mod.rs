@@ -13,6 +13,7 @@ use super::pool::Pool;
 use super::predictor::errors;
 use super::{Inputs, Predictor, Task};
 use crate::data::preprocess::TargetScale;
+use crate::linalg::first_not_finite;
 use crate::metrics::{Evaluation, SeenClasses};
 use crate::nn::loss::{self, Loss};
 use crate::nn::restore::{Place, sequential};
@@ -291,7 +292,7 @@ impl<T: Float> Predictor for Network<T> {
         }
         let numbers = self.pool.with(&self.tape, |tape| train::predict(&self.module, tape, prepared))?;
         let cols = numbers.len() / prepared.len();
-        if let Some(at) = numbers.iter().position(|x| !x.is_finite()) {
+        if let Some(at) = first_not_finite(&numbers) {
             let (row, output, value) = (at / cols, at % cols, numbers[at]);
             return Err(Error::NonFinite(format!("row {row}: output {output} of the network is {value}")));
         }

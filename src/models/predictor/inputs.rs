@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use crate::data::Features;
-use crate::data::preprocess::{MinMax, Pca, Standardize, Transform, restore};
+use crate::data::preprocess::{MinMax, Pca, RandomProjection, Standardize, Transform, restore};
 use crate::store::{Settings, Store, Stored};
 use crate::{Dataset, Error, Float, Matrix, MatrixRef, Result};
 
@@ -66,6 +66,15 @@ impl Inputs {
     /// As [`Pca::fit`] and [`prepare`](Self::prepare).
     pub fn pca(self, train: &Dataset, k: usize) -> Result<Inputs> {
         let step = Pca::fit(&self.prepare(train)?, k)?;
+        Ok(self.then(step))
+    }
+
+    /// With `k` random projections in place of the features, drawn from `seed`: [`RandomProjection`].
+    ///
+    /// # Errors
+    /// As [`RandomProjection::new`].
+    pub fn project(self, k: usize, seed: u64) -> Result<Inputs> {
+        let step = RandomProjection::new(self.prepared_width()?, k, seed)?;
         Ok(self.then(step))
     }
 

@@ -10,6 +10,7 @@ pub use fitted::{Fitted, Scores};
 pub use inputs::{Inputs, Rows};
 pub use task::Task;
 
+use crate::linalg::first_not_finite;
 use crate::memory::with_room;
 use crate::metrics::Evaluation;
 use crate::store::{Settings, Store};
@@ -125,7 +126,7 @@ pub trait Predictor: Send + Sync {
         if let Task::Values { scale: Some(scale), .. } = self.task() {
             scale.undo(scores.as_mut_slice());
         }
-        if let Some(at) = scores.as_slice().iter().position(|x| !x.is_finite()) {
+        if let Some(at) = first_not_finite(scores.as_slice()) {
             let (row, column, x) = (at / scores.ncols(), at % scores.ncols(), scores.as_slice()[at]);
             return Err(Error::NonFinite(format!("row {row}: score {column} of the model is {x}")));
         }

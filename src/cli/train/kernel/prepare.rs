@@ -85,18 +85,17 @@ pub fn normalizes(job: &Job<'_>) -> bool {
 /// What is done to the samples before the kernel sees them.
 pub fn inputs<T: Float>(job: &Job<'_>) -> Result<Inputs> {
     let Job { args, train, .. } = job;
-    let (mut inputs, smooth) = (job.inputs()?, args.kernel.smooth);
-    if smooth != 0.0 {
-        match train.image_shape().filter(|(height, width)| height * width > 0) {
-            Some((height, width)) => inputs = inputs.then(SmoothImages::<T>::new(height, width, smooth)?),
-            // Of what is no image, only the setting is checked.
-            None => drop(SmoothImages::<T>::new(1, 1, smooth)?),
+    let smooth = args.kernel.smooth;
+    let smoothed = |inputs: Inputs| match train.image_shape() {
+        _ if smooth == 0.0 => Ok(inputs),
+        Some((height, width)) if height * width > 0 => {
+            Ok(inputs.then(SmoothImages::<T>::new(height, width, smooth)?))
         }
-    }
-    if normalizes(job) {
-        inputs = inputs.then(UnitRows::<T>::default());
-    }
-    Ok(inputs)
+        // Of what is no image, only the setting is checked.
+        _ => SmoothImages::<T>::new(1, 1, smooth).map(|_| inputs),
+    };
+    let inputs = job.inputs_with(smoothed)?;
+    Ok(if normalizes(job) { inputs.then(UnitRows::<T>::default()) } else { inputs })
 }
 
 /// The kernel with what was asked for, and for the rest what suits the data.

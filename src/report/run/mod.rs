@@ -1,5 +1,7 @@
 //! The page of a single training run.
 
+mod values;
+
 use super::{Axis, Cell, Chart, Color, Figure, Image, Images, Line, Marker, Page, Section, Table};
 use crate::data::Dataset;
 use crate::metrics::ConfusionMatrix;
@@ -12,11 +14,11 @@ pub struct RunReport<'a> {
     pub trace: &'a Trace,
     /// What the model was measured on.
     pub test: &'a Dataset,
-    /// Its outputs for the test samples, row-major: one number for each class.
+    /// Its outputs for the test samples, row-major: one number for each class or target.
     pub scores: &'a [f64],
-    /// The class that it gives to each test sample; `None` where it is undecided.
+    /// The class that it gives to each test sample; `None` where it is undecided. Empty where values are told.
     pub predicted: &'a [Option<usize>],
-    /// What a score is: `probability`, or `score` where it is none.
+    /// What a score is: `probability`, `value`, or `score` where it is none.
     pub unit: &'a str,
 }
 
@@ -27,22 +29,25 @@ const MOST_CLASSES: usize = 40;
 const MISTAKES: usize = 20;
 
 impl RunReport<'_> {
-    /// One page: settings and results, curves over the epochs, the confusion matrix, the mistakes with the
-    /// highest scores, and the flow of gradients.
+    /// One page: settings and results, curves over the epochs, the confusion matrix and the mistakes with the highest
+    /// scores, or predicted against true values and the largest errors, and the flow of gradients.
     ///
     /// # Panics
-    /// If the scores are not one for each class of each test sample, the predicted classes are not one for
-    /// each sample, or one of them is no class of the data.
+    /// If the scores are not one for each class or target of each test sample, the predicted classes are not one
+    /// for each sample, or one of them is no class of the data.
     pub fn page(&self) -> Page {
-        let classes = self.test.classes();
+        let (classes, targets, samples) = (self.test.classes(), self.test.target_width(), self.test.len());
+        let (told, what) = if targets > 0 { (targets, "targets") } else { (classes, "classes") };
         assert!(
-            self.scores.len() == self.test.len() * classes,
-            "run report: {} scores for {} samples of {classes} classes",
+            self.scores.len() == samples * told,
+            "run report: {} scores for {samples} samples of {told} {what}",
             self.scores.len(),
-            self.test.len()
         );
-        let (found, samples) = (self.predicted.len(), self.test.len());
-        assert!(found == samples, "run report: {found} predicted classes for {samples} samples");
+        let found = self.predicted.len();
+        assert!(
+            found == samples || targets > 0,
+            "run report: {found} predicted classes for {samples} samples"
+        );
         let mut section = Section::default();
         section.name = "result".into();
         section.question = self.title();
@@ -52,7 +57,10 @@ impl RunReport<'_> {
         if (1..=MOST_CLASSES).contains(&classes) {
             section.figure(&self.confusion());
         }
-        let mistakes = self.mistakes();
+        if targets > 0 {
+            section.figure(&self.values());
+        }
+        let mistakes = if targets > 0 { Vec::new() } else { self.mistakes() };
         if !mistakes.is_empty() {
             section.figure(&mistakes_figure(mistakes, self.unit));
         }
@@ -63,7 +71,11 @@ impl RunReport<'_> {
             self.trace.settings.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
         section.table(pairs("settings", "Settings", &settings));
         section.table(pairs("results", "Results", &self.trace.results));
-        section.table(self.by_class());
+        if targets > 0 {
+            section.table(self.largest_errors());
+        } else {
+            section.table(self.by_class());
+        }
         if (1..=MOST_CLASSES).contains(&classes) {
             section.table(self.counts());
         }
@@ -75,9 +87,13 @@ impl RunReport<'_> {
             let found = self.trace.settings.iter().find(|(key, _)| key == name);
             found.map_or(String::new(), |(_, value)| value.to_string())
         };
-        let accuracy = self.trace.results.iter().find(|(name, _)| name == "test_accuracy");
-        let accuracy = accuracy.map_or(String::new(), |(_, x)| format!(": test accuracy {x:.4}"));
-        format!("{} on {}{accuracy}", setting("model"), setting("data"))
+        let result = |name: &str, shown: &str| {
+            let found = self.trace.results.iter().find(|(key, _)| key == name);
+            found.map(|(_, x)| format!(": test {shown} {x:.4}"))
+        };
+        let found =
+            result("test_accuracy", "accuracy").or_else(|| result("test_r2", "R²")).unwrap_or_default();
+        format!("{} on {}{found}", setting("model"), setting("data"))
     }
 
     fn matrix(&self) -> ConfusionMatrix {
@@ -118,24 +134,26 @@ impl RunReport<'_> {
             series(|e| e.train_accuracy),
             series(|e| e.validation_accuracy),
         );
-        Figure::new(
+        let tells_classes = epochs.iter().any(|epoch| epoch.train_accuracy.is_some());
+        let figure = Figure::new(
             "curves",
             "The run, epoch by epoch",
             "Training figures are means over the steps of an epoch, each with the weights of its step; \
              validation is after the epoch. The gradient norm is the mean over the steps, before clipping.",
         )
-        .panel(marked(losses))
-        .panel(marked(accuracies))
-        .panel(
-            Chart::new(epoch(), Axis::linear("learning rate").holding(0.0))
-                .title("Rate of the epoch's last step")
-                .line(by_epoch(series(|e| Some(e.lr)))),
-        )
-        .panel(
-            Chart::new(epoch(), Axis::log("‖∇L‖₂"))
-                .title("Gradient norm")
-                .line(by_epoch(series(|e| Some(e.gradient_norm)))),
-        )
+        .panel(marked(losses));
+        let figure = if tells_classes { figure.panel(marked(accuracies)) } else { figure };
+        figure
+            .panel(
+                Chart::new(epoch(), Axis::linear("learning rate").holding(0.0))
+                    .title("Rate of the epoch's last step")
+                    .line(by_epoch(series(|e| Some(e.lr)))),
+            )
+            .panel(
+                Chart::new(epoch(), Axis::log("‖∇L‖₂"))
+                    .title("Gradient norm")
+                    .line(by_epoch(series(|e| Some(e.gradient_norm)))),
+            )
     }
 
     fn confusion(&self) -> Figure {
@@ -200,7 +218,8 @@ impl RunReport<'_> {
         let mut gradients = Chart::new(Axis::whole("epoch"), Axis::log("‖∂L/∂θ‖₂")).title("Gradients");
         let mut updates = Chart::new(Axis::whole("epoch"), Axis::log("‖Δθ‖₂ / ‖θ‖₂")).title("Updates");
         // Weights tell the story; with the biases a legend of a deep network would fill the page.
-        let weights = names.iter().enumerate().filter(|(_, name)| name.starts_with('w'));
+        let is_weight = |name: &str| name.rsplit('.').next() == Some("weight");
+        let weights = names.iter().enumerate().filter(|(_, name)| is_weight(name));
         for (i, name) in weights {
             let line = |value: fn(&crate::train::ParamFlow) -> f64| {
                 let points: Vec<(f64, f64)> =
