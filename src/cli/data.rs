@@ -13,8 +13,8 @@ use tapegrad::data::{Dataset, Features, ascii_image, synthetic, write_columns, w
 use tapegrad::linalg::compensated_sum;
 use tapegrad::{Error, Result, text};
 
-use super::source::{MOST_SAMPLES, explain, read_options, warn_if_mapped};
-use super::table::{is_archive, is_arrays, is_table};
+use super::source::{MOST_SAMPLES, SYNTH, Source, explain, read_options, warn_if_mapped};
+use super::table::{TableArgs, is_archive, is_arrays, is_table};
 use super::{Outcome, interrupt, memory, output};
 
 /// Make synthetic data, and look into IDX files and tables
@@ -68,7 +68,7 @@ Examples:
   tapegrad data info data/mnist/train-images-idx3-ubyte.gz
   tapegrad data info data/iris.csv")]
 struct InfoArgs {
-    /// An IDX file, a table (.csv, .tsv), plain or gzip, or NumPy's arrays (.npy, .npz)
+    /// An IDX file, a table (.csv, .tsv), plain or gzip, NumPy's arrays (.npy, .npz), a folder of data, or synth:NAME
     path: PathBuf,
     /// How many images to draw
     #[arg(long, value_name = "N", default_value_t = 3)]
@@ -154,6 +154,11 @@ fn info(args: &InfoArgs) -> Outcome {
         output::write(describe_table(&Table::read(&args.path, &TableOptions::default())?))?;
         return Ok(ExitCode::SUCCESS);
     }
+    let is_synthetic = args.path.to_str().is_some_and(|path| path.starts_with(SYNTH));
+    if is_synthetic || args.path.is_dir() {
+        output::write(describe_source(&Source::open(Some(&args.path), &TableArgs::default(), 0)?)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let (options, room) = read_options();
     if is_arrays(&args.path) {
         output::write(
@@ -168,6 +173,33 @@ fn info(args: &InfoArgs) -> Outcome {
     mapped.map_or(Ok(()), |bytes| bytes.check_unchanged())?;
     output::write(text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `train` would read: sizes, range of the features, shares of the classes or range of the values.
+fn describe_source(source: &Source) -> Result<String> {
+    let mut text = source.summary() + "\n";
+    for (name, data) in [("training", &source.train), ("test", &source.test)] {
+        let mut row = vec![0.0; data.features()];
+        let ends = |(low, high): (f64, f64), x: &f64| (low.min(*x), high.max(*x));
+        let mut range = (f64::INFINITY, f64::NEG_INFINITY);
+        for i in 0..data.len() {
+            data.gather(&[i], &mut row);
+            range = row.iter().fold(range, ends);
+        }
+        let _ = writeln!(text, "{name} samples: features from {} to {}", range.0, range.1);
+        if let Some(labels) = data.labels() {
+            let mut counts = vec![0usize; data.classes()];
+            labels.iter().for_each(|label| counts[*label] += 1);
+            let named: Vec<String> = (0..data.classes()).map(|class| data.class_name(class).into()).collect();
+            let shown: Vec<(&str, usize)> = named.iter().map(String::as_str).zip(counts).collect();
+            let _ = writeln!(text, "  classes: {}", shares(&shown, data.len()));
+        }
+        if let Some(targets) = data.targets() {
+            let (low, high) = targets.iter().fold((f64::INFINITY, f64::NEG_INFINITY), ends);
+            let _ = writeln!(text, "  values: from {low} to {high}");
+        }
+    }
+    Ok(text)
 }
 
 /// Each array of a file: its type, shape, range or shares.
@@ -211,7 +243,7 @@ fn describe_table(table: &Table) -> String {
     for column in columns {
         let found = match (column.range(), column.texts()) {
             (Some((least, largest)), _) => format!("numbers from {least} to {largest}"),
-            (None, Some(texts)) => shares(&texts, table.len()),
+            (None, Some(texts)) => format!("text, {}", shares(&texts, table.len())),
             (None, None) => "numbers, all of them missing".into(),
         };
         let missing = match column.missing() {
@@ -229,7 +261,7 @@ fn shares(texts: &[(&str, usize)], all: usize) -> String {
         |(name, count): &(&str, usize)| format!("{name} {:.1} %", 100.0 * *count as f64 / all.max(1) as f64);
     let shown: Vec<String> = texts.iter().take(MOST_TEXTS).map(share).collect();
     let more = if texts.len() > MOST_TEXTS { ", …" } else { "" };
-    format!("text, {} different: {}{more}", texts.len(), shown.join(", "))
+    format!("{} different: {}{more}", texts.len(), shown.join(", "))
 }
 
 /// A shape, for people.

@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tapegrad::data::Dataset;
-use tapegrad::data::table::Task as TableTask;
+use tapegrad::data::table::{ReadOptions, Task as TableTask};
 use tapegrad::models::{self, Task};
 use tapegrad::{Error, text};
 
-use super::predict::samples;
+use super::predict::warn_if_left_out;
 use super::source::{explain, read_options};
-use super::table::{is_archive, is_table};
+use super::table::{is_archive, is_arrays, is_table};
 use super::train::last_line;
 use super::{Outcome, output};
 
@@ -38,7 +38,15 @@ pub struct EvaluateArgs {
 pub fn run(args: &EvaluateArgs) -> Outcome {
     let saved = models::load(&args.model)?;
     let data = if is_table(&args.data) {
-        samples(&saved, &args.data)?
+        let Some(schema) = &saved.notes.schema else {
+            let path = text::path(&args.data);
+            let why =
+                format!("{path}: the model was not trained on a table, and knows no column to measure by");
+            return Err(Error::Data(why).into());
+        };
+        let found = schema.read(&args.data, &ReadOptions::default())?;
+        warn_if_left_out(&text::path(&args.data), found.left_out);
+        found.data
     } else if is_archive(&args.data) {
         let (options, room) = read_options();
         // Of values or classes: what the model tells.
@@ -48,7 +56,14 @@ pub fn run(args: &EvaluateArgs) -> Outcome {
         };
         let found = Dataset::from_npz(&args.data, task, &options).map_err(|error| explain(error, &room))?;
         let data = found.1.unwrap_or(found.0);
-        data.with_classes_of(saved.model.task().class_names())?
+        data.with_classes_of(saved.model.task().class_names()).map_err(|error| match error {
+            Error::Data(why) => Error::Data(format!("{}: {why}", text::path(&args.data))),
+            other => other,
+        })?
+    } else if is_arrays(&args.data) {
+        let path = text::path(&args.data);
+        let why = format!("{path}: samples alone: put them into an archive, .npz, as X beside y");
+        return Err(Error::Data(why).into());
     } else if Dataset::are_columns(&args.data) {
         let (options, room) = read_options();
         Dataset::from_columns(&args.data, &options).map_err(|error| explain(error, &room))?

@@ -55,6 +55,9 @@ pub fn run(args: &InspectArgs) -> Outcome {
         output::line(format_args!("  {name}: {numbers_type} {}, {norm}", shape.join("×")))?;
     }
     output::line("\nhow it was trained:")?;
+    for (name, value) in saved.notes.data.iter().filter(|(name, _)| name != "classes") {
+        output::line(format_args!("  hash of the {name}: {value}"))?;
+    }
     for (name, value) in &saved.notes.about {
         output::line(format_args!("  {name}: {value}"))?;
     }

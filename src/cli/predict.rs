@@ -8,11 +8,12 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use tapegrad::data::Dataset;
 use tapegrad::data::table::{ReadOptions, Schema};
-use tapegrad::models::{self, Saved, Task};
+use tapegrad::linalg::Matrix;
+use tapegrad::models::{self, Predictor, Saved, Task};
 use tapegrad::{Error, Result, file, text};
 
 use super::source::{explain, read_options};
-use super::table::{is_arrays, is_table};
+use super::table::{has_ending, is_arrays, is_table};
 use super::{Failure, Outcome, output};
 
 /// Ask a saved model about new samples
@@ -27,7 +28,8 @@ pub struct PredictArgs {
     /// A file of `train --save`
     #[arg(value_name = "MODEL")]
     model: PathBuf,
-    /// A table (.csv, .tsv), arrays (.npy, .npz), an IDX file of images, or - for a table on standard input
+    /// A table (.csv, .tsv), arrays (.npy, .npz), an IDX file of images, an image or a folder of images (.png), or - for a
+    /// table on standard input
     #[arg(value_name = "INPUT")]
     input: PathBuf,
     /// How answers are written [default: by the ending of --out, else a table]
@@ -52,7 +54,8 @@ enum Format {
 /// features.
 fn schema(saved: &Saved, input: &Path) -> Result<Schema> {
     match (&saved.notes.schema, saved.model.inputs().names()) {
-        (Some(schema), _) => Ok(schema.clone()),
+        // Whether what is told stands in the table already makes no difference.
+        (Some(schema), _) => Ok(schema.without_target()),
         (None, Some(names)) => Ok(Schema::of_numbers(names)),
         (None, None) => {
             let name = text::path(input);
@@ -69,12 +72,53 @@ pub fn samples(saved: &Saved, input: &Path) -> Result<Dataset> {
         let (options, room) = read_options();
         return Dataset::from_npy_samples(input, &options).map_err(|error| explain(error, &room));
     }
+    if let Some(images) = images(input)? {
+        let data = Dataset::from_png(&images)?;
+        let (takes, found) = (saved.model.inputs().features(), data.features());
+        if takes != found
+            && let Some((height, width)) = data.image_shape()
+        {
+            let name = text::path(input);
+            let why = format!(
+                "{name}: an image of {width}×{height} has {found} pixels, and the model takes {takes}"
+            );
+            return Err(Error::Data(why));
+        }
+        return Ok(data);
+    }
     if !is_table(input) {
         let (options, room) = read_options();
         return Dataset::from_idx_samples(input, &options).map_err(|error| explain(error, &room));
     }
     let found = schema(saved, input)?.read(input, &ReadOptions::default())?;
+    warn_if_left_out(&text::path(input), found.left_out);
     Ok(found.data)
+}
+
+/// The image of that name, or all of a folder, by their names.
+fn images(input: &Path) -> Result<Option<Vec<PathBuf>>> {
+    if has_ending(input, "png") {
+        return Ok(Some(vec![input.to_path_buf()]));
+    }
+    if !input.is_dir() {
+        return Ok(None);
+    }
+    let entries = std::fs::read_dir(input).map_err(Error::io(input))?;
+    let paths = entries.map(|entry| Ok(entry.map_err(Error::io(input))?.path()));
+    let mut paths = paths.collect::<Result<Vec<PathBuf>>>()?;
+    paths.retain(|path| has_ending(path, "png"));
+    paths.sort();
+    if paths.is_empty() {
+        return Err(Error::Data(format!("{}: a folder without an image, .png", text::path(input))));
+    }
+    Ok(Some(paths))
+}
+
+/// Tells that there are no answers to some rows.
+pub fn warn_if_left_out(of: &str, rows: usize) {
+    if rows > 0 {
+        output::note(format_args!("{rows} rows of {of} left out: a cell is missing"));
+    }
 }
 
 /// An error if a file that is read would be written over.
@@ -139,13 +183,38 @@ fn answer(
     }
     let schema = schema(saved, Path::new("standard input"))?;
     let mut blocks = schema.blocks(io::stdin().lock(), "standard input", &ReadOptions::default())?;
+    let mut rows = 0;
     while let Some(block) = blocks.next_block(BLOCK)? {
+        rows += block.rows.len() + block.left_out;
+        warn_if_left_out("standard input", block.left_out);
         write(&answers.to(&block.data)?)?;
     }
-    if answers.done == 0 {
+    if rows == 0 {
         return Err(Error::Data("standard input: there is a header and no row below it".into()).into());
     }
     Ok(())
+}
+
+/// Samples that a model is asked about at a time.
+const TOGETHER: usize = 64;
+
+/// The scores of all samples. A product of one row may round otherwise than that of many: asked about as many at a time
+/// each time, a model says the same of a row whichever rows come in with it.
+fn scores(model: &dyn Predictor, data: &Dataset) -> Result<Matrix<f64>> {
+    let (mut all, mut width) = (Vec::new(), model.task().outputs());
+    for start in (0..data.len()).step_by(TOGETHER) {
+        let end = data.len().min(start + TOGETHER);
+        let rows: Vec<usize> = (start..start + TOGETHER).map(|row| row.min(end - 1)).collect();
+        let found = model.scores(&data.try_subset(&rows)?).map_err(|error| match error {
+            Error::NonFinite(why) if start > 0 => {
+                Error::NonFinite(format!("of the rows from {start} on, counted from there: {why}"))
+            }
+            other => other,
+        })?;
+        width = found.ncols();
+        all.extend_from_slice(&found.as_slice()[..(end - start) * width]);
+    }
+    Ok(Matrix::new(all, data.len(), width))
 }
 
 /// What is written for a class that is undecided.
@@ -162,7 +231,7 @@ struct Answers<'a> {
 impl Answers<'_> {
     fn to(&mut self, data: &Dataset) -> Result<String> {
         let (model, format, mut out) = (&self.saved.model, self.format, String::new());
-        let scores = model.scores(data)?;
+        let scores = scores(&**model, data)?;
         let (first, header) = (self.done, self.done == 0 && format == Format::Csv);
         self.done += data.len();
         match model.task() {

@@ -21,7 +21,7 @@ pub const TRAINING_DIGITS: usize = 20_000;
 pub const TEST_DIGITS: usize = 5_000;
 
 /// What `--data` begins with where it names a synthetic set.
-const SYNTH: &str = "synth:";
+pub const SYNTH: &str = "synth:";
 
 /// As many samples as a synthetic set may have; 10 million digits are 8 GB.
 pub const MOST_SAMPLES: usize = 10_000_000;
@@ -103,7 +103,8 @@ impl Source {
         if let Some(folder) = path.filter(|folder| Dataset::are_columns(folder)) {
             return table.open_columns(folder, seed);
         }
-        table.refuse(&[], "it is said of a table: --data FILE.csv or FILE.tsv")?;
+        table
+            .refuse(&[], "it has no meaning for such data, only for a table: --data FILE.csv or FILE.tsv")?;
         if let Some(set) = path.and_then(Path::to_str).and_then(|path| path.strip_prefix(SYNTH)) {
             return Source::synthetic(set, seed);
         }
@@ -168,7 +169,10 @@ impl Source {
             )));
         };
         // One draw cut in two: the test samples differ from all training samples.
-        let all = set.generate_with(rows, noise, &settings, seed)?;
+        let all = set.generate_with(rows, noise, &settings, seed).map_err(|error| match error {
+            Error::Setting { name, why } => wrong(format!("{name}: {why}")),
+            other => other,
+        })?;
         let last: Vec<usize> = (samples..rows).collect();
         let own = set.settings.iter().zip(&settings).map(|((name, _), value)| format!(", {name} {value}"));
         let description = format!("synthetic {}, noise {noise}{}", set.name, own.collect::<String>());

@@ -9,16 +9,17 @@ use tapegrad::data::table::{Encoded, Missing, ReadOptions, Schema, Table, TableO
 use tapegrad::{Error, Result, text};
 
 use super::output;
+use super::predict::warn_if_left_out;
 use super::source::{Source, explain, kept_apart, read_options};
 
 /// What is said of a table.
-#[derive(Args)]
+#[derive(Args, Default)]
 #[command(next_help_heading = "Tables and arrays (--data FILE.csv, .tsv, .npy, .npz)")]
 pub struct TableArgs {
     /// The column that is to be told; all others are features. For samples in a .npy file, the .npy file of what is told
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
-    /// Test samples: a share of the rows, class by class, or another table [default: 0.2]; of arrays and columns too
+    /// Test samples: a share of all, class by class, or for a table another one [default: 0.2]
     #[arg(long, value_name = "SHARE|FILE")]
     test: Option<Test>,
     /// Whether classes are told or values [default: by what stands in the column]
@@ -81,6 +82,22 @@ pub fn is_table(path: &Path) -> bool {
     matches!(ending.as_deref(), Some("csv" | "tsv" | "tab"))
 }
 
+/// An error if the same is told of all samples.
+fn check_classes(data: &Dataset) -> Result<()> {
+    let one = |found: &str| {
+        Err(Error::Data(format!("{found} is told of all samples: there is nothing to tell apart")))
+    };
+    match (data.labels(), data.targets()) {
+        (Some([first, others @ ..]), _) if others.iter().all(|label| label == first) => {
+            one(&format!("class {}", text::printable(&data.class_name(*first))))
+        }
+        (_, Some([first, others @ ..])) if others.iter().all(|target| target == first) => {
+            one(&first.to_string())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether a file of that name is of NumPy's arrays.
 pub fn is_arrays(path: &Path) -> bool {
     is_archive(path) || has_ending(path, "npy")
@@ -91,11 +108,16 @@ pub fn is_archive(path: &Path) -> bool {
     has_ending(path, "npz")
 }
 
-fn has_ending(path: &Path, ending: &str) -> bool {
+pub fn has_ending(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
 
 impl TableArgs {
+    /// The file of what is told of samples in another.
+    pub fn target_file(&self) -> Option<&Path> {
+        self.target.as_deref().map(Path::new).filter(|path| is_arrays(path))
+    }
+
     /// The table to test on.
     pub fn test_file(&self) -> Option<&Path> {
         if let Some(Test::File(file)) = &self.test { Some(file) } else { None }
@@ -127,12 +149,17 @@ impl TableArgs {
 
     /// The share of `all` that was asked for as test samples, and the others; and what to say of it.
     pub fn apart(&self, all: &Dataset, seed: u64) -> Result<(Dataset, Dataset, String)> {
+        if all.is_empty() {
+            return Err(Error::Data("there are no samples".into()));
+        }
         let share = match &self.test {
             None => SHARE,
             Some(Test::Share(share)) => *share,
             Some(Test::File(file)) => {
-                let why =
-                    format!("{} is not a share: there is no other file of such samples", text::path(file));
+                let why = format!(
+                    "{} is not a share, and only a table is tested on another file",
+                    text::path(file)
+                );
                 return Err(Error::setting("test", why));
             }
         };
@@ -147,10 +174,8 @@ impl TableArgs {
                 );
                 return Err(Error::Data(why));
             }
-            if counts.iter().filter(|count| **count > 0).count() < 2 {
-                return Err(Error::Data("one class only: there is nothing to tell apart".into()));
-            }
         }
+        check_classes(all)?;
         let (test, train) = kept_apart(all, share, seed)?;
         if test.is_empty() || train.is_empty() {
             let why = format!("{share} of {} samples leaves a set without any", all.len());
@@ -170,7 +195,10 @@ impl TableArgs {
             )?;
             let found = Dataset::from_npz(path, task, &options).map_err(|error| explain(error, &room))?;
             match (found, &self.test) {
-                ((train, Some(test)), None) => (train, test, format!("arrays of {shown}")),
+                ((train, Some(test)), None) => {
+                    check_classes(&train)?;
+                    (train, test, format!("arrays of {shown}"))
+                }
                 ((_, Some(_)), Some(_)) => {
                     return Err(Error::setting("test", format!("{shown} has test samples of its own")));
                 }
@@ -180,7 +208,7 @@ impl TableArgs {
                 }
             }
         } else {
-            self.refuse(&["test", "task", "target"], "it is said of a table")?;
+            self.refuse(&["test", "task", "target"], "it has a meaning for a table only")?;
             let Some(target) = &self.target else {
                 let why = "what is told of the samples? --target y.npy, or an archive with X and y";
                 return Err(Error::setting("target", why));
@@ -195,7 +223,10 @@ impl TableArgs {
 
     /// The samples of IDX files that are no images, cut in two by `seed`.
     pub fn open_columns(&self, folder: &Path, seed: u64) -> Result<Source> {
-        self.refuse(&["test"], "it is said of a table: --data FILE.csv or FILE.tsv")?;
+        self.refuse(
+            &["test"],
+            "it has no meaning for such data, only for a table: --data FILE.csv or FILE.tsv",
+        )?;
         let (options, room) = read_options();
         let all = Dataset::from_columns(folder, &options).map_err(|error| explain(error, &room))?;
         let (train, test, from) = self.apart(&all, seed)?;
@@ -212,6 +243,10 @@ impl TableArgs {
             let why = format!("which column is to be told? --target COLUMN; {path} has {names}");
             return Err(Error::setting("target", why));
         };
+        if let Some(name) = self.one_hot.iter().find(|name| *name == target || self.drop.contains(name)) {
+            let why = format!("{} is no feature", text::printable(name));
+            return Err(Error::setting("one_hot", why));
+        }
         let missing = match self.missing {
             None | Some(WhenMissing::Error) => Missing::Error,
             Some(WhenMissing::Mean) => Missing::Mean,
@@ -220,21 +255,15 @@ impl TableArgs {
         let task = self.task();
         let options = TableOptions { missing, task, drop: self.drop.clone(), ..TableOptions::target(target) };
         let schema = Schema::fit(&table, &options)?;
-        let samples = |encoded: Encoded, of: &Path, rows: usize| -> Dataset {
-            let dropped = rows - encoded.rows.len();
-            if dropped > 0 {
-                output::note(format_args!(
-                    "{dropped} rows of {} left out: a cell is missing",
-                    text::path(of)
-                ));
-            }
+        let samples = |encoded: Encoded, of: &Path| -> Dataset {
+            warn_if_left_out(&text::path(of), encoded.left_out);
             encoded.data
         };
-        let all = samples(schema.encode(&table)?, path, table.len());
+        let all = samples(schema.encode(&table)?, path);
         let (train, test, from) = match &self.test {
             Some(Test::File(file)) => {
                 let test = Table::read(file, &reading)?;
-                let test = samples(schema.encode(&test)?, file, test.len());
+                let test = samples(schema.encode(&test)?, file);
                 if test.labels().is_none() && test.targets().is_none() {
                     let why = format!("{} has no column {target} to measure by", text::path(file));
                     return Err(Error::setting("test", why));

@@ -21,6 +21,8 @@ pub mod idx;
 mod mnist;
 pub mod npy;
 mod pair;
+#[cfg(feature = "png")]
+mod png;
 pub mod preprocess;
 mod split;
 pub mod synthetic;

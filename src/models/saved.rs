@@ -74,6 +74,9 @@ pub struct Notes {
     /// The arguments of the command line that lead to it, where it was trained from there.
     #[serde(default)]
     pub arguments: Vec<String>,
+    /// What it was trained and measured on: names, and hashes or lists.
+    #[serde(default)]
+    pub data: Vec<(String, String)>,
 }
 
 /// Saves a model with all that it needs to answer, and notes on how it came about.

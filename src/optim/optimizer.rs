@@ -439,6 +439,15 @@ impl<T: Float> Optimizer<T> {
         Ok(())
     }
 
+    /// The settings of the groups, and of how many parameters each is.
+    pub(crate) fn groups_in_text(&self) -> String {
+        let one = |group: &Group| {
+            let Group { params, rate, weight_decay } = group;
+            format!("; {} parameters: {rate:?}, weight_decay={weight_decay:?}", params.len())
+        };
+        self.groups.iter().map(one).collect()
+    }
+
     /// Forgets everything but the settings: the next step is the first again, on any tape. Groups are
     /// settings, and name parameters of their tape: with them it is that one, or the next step panics.
     pub fn reset(&mut self) {

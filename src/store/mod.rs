@@ -29,6 +29,20 @@ const KEY: &str = "tapegrad";
 /// takes some times its memory.
 const LARGEST_TABLE: u64 = 8 << 20;
 
+/// Most values in what is said of the numbers: read, each takes some 70 bytes.
+const MOST_VALUES: usize = 500_000;
+
+/// Whether a JSON text has more values than are read; counted are the signs before and between them.
+fn has_too_many_values(text: &str) -> bool {
+    // An object takes as much as eight values.
+    let count = |byte| match byte {
+        b',' | b':' | b'[' => 1,
+        b'{' => 8,
+        _ => 0,
+    };
+    text.bytes().map(count).sum::<usize>() > MOST_VALUES
+}
+
 struct Tensor {
     name: String,
     dtype: Dtype,
@@ -112,6 +126,9 @@ impl Store {
             return Err(broken(&format!("there are two matrices of the name `{}`", twice[0])));
         }
         let text = serde_json::to_string(about).map_err(|error| broken(&error))?;
+        if has_too_many_values(&text) {
+            return Err(broken(&format!("more than {MOST_VALUES} values are to be said of its numbers")));
+        }
         // The table of names holds as much for each matrix, and room for its numbers.
         let table = text.len() + self.tensors.iter().map(|tensor| tensor.name.len() + 100).sum::<usize>();
         if table as u64 > LARGEST_TABLE {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use safetensors::{Dtype, SafeTensors};
 use serde::de::DeserializeOwned;
 
-use super::{KEY, LARGEST_TABLE, Store, Tensor, dtype};
+use super::{KEY, LARGEST_TABLE, MOST_VALUES, Store, Tensor, dtype, has_too_many_values};
 use crate::linalg::first_not_finite;
 use crate::{Error, Float, Matrix, Result, text};
 
@@ -67,11 +67,12 @@ impl Stored {
     /// The same, with what was written about the numbers as its text.
     pub(crate) fn open_text(path: &Path) -> Result<(Stored, String)> {
         let refuse = |why: String| Error::Data(format!("{}: {why}", text::path(path)));
-        let mut file = File::open(path).map_err(Error::io(path))?;
-        let found = file.metadata().map_err(Error::io(path))?;
-        if !found.is_file() {
+        // Before opening: to open a named pipe would wait for a writer, perhaps forever.
+        if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
             return Err(refuse("not a file of a model".into()));
         }
+        let mut file = File::open(path).map_err(Error::io(path))?;
+        let found = file.metadata().map_err(Error::io(path))?;
         // The size of the table stands first: nobody's claim of it is believed.
         let mut size = [0; 8];
         file.read_exact(&mut size).map_err(|_| refuse("not a file of a model: it is too short".into()))?;
@@ -91,6 +92,9 @@ impl Stored {
                 "a safetensors file, but none of this program: it does not say what its numbers are".into(),
             ));
         };
+        if has_too_many_values(about) {
+            return Err(refuse(format!("it says more than {MOST_VALUES} values of its numbers")));
+        }
         let about = about.clone();
         let whole = SafeTensors::deserialize(&bytes).map_err(|error| not_whole(&error))?;
         let start = bytes.as_ptr() as usize;

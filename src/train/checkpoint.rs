@@ -26,8 +26,8 @@ const LOOKS_ON: &str = "audit";
 ///
 /// Put into [`FitOptions::resume`], the run goes on as if it had never ended: **the same bits**, at any number of
 /// threads. Module, loss, optimizer, data, batch, seed and observers must be those of the first run. Most of what differs is an
-/// error that names it; the settings of observers handed over by the caller, groups of the optimizer, and which
-/// parameters a penalty is on are not compared. [`Checkpoints`](super::observers::Checkpoints) writes them to a file; any
+/// error that names it; the settings of observers handed over by the caller, and which parameters a penalty or a group of
+/// the optimizer is of, are not compared. [`Checkpoints`](super::observers::Checkpoints) writes them to a file; any
 /// observer can ask for one by [`Run::checkpoint`](super::Run::checkpoint), and is then given it. In the file of a model,
 /// it stands beside the model: [`save_run`](crate::models::save_run).
 ///
@@ -182,6 +182,18 @@ impl Checkpoint {
         &self.state
     }
 
+    /// An error if the run has come further than that.
+    pub(super) fn check_epochs(&self, epochs: usize) -> Result<()> {
+        let Standing { epoch, step } = self.state.place;
+        if self.epochs.len() + usize::from(step > 0) <= epochs {
+            return Ok(());
+        }
+        Err(Error::setting(
+            "epochs",
+            format!("{epochs} is too few: the run has come to epoch {epoch} already"),
+        ))
+    }
+
     /// Epochs that were finished.
     pub fn epochs(&self) -> usize {
         self.epochs.len()
@@ -209,17 +221,19 @@ pub(super) fn settled<T: Float>(
     for (name, value) in run.optimizer.settings() {
         optimizer += &format!(" {name}={value:?}");
     }
-    optimizer += &format!(" weight_decay={:?}", run.optimizer.weight_decay());
+    optimizer +=
+        &format!(" weight_decay={:?}{}", run.optimizer.weight_decay(), run.optimizer.groups_in_text());
     let penalty =
         options.penalty.as_ref().map_or("none".into(), |p| format!("{:?} of {}", p.lambda, p.params.len()));
     [
         ("type of numbers", T::NAME.to_string()),
+        ("training data", format!("{:016x}", train.fingerprint())),
+        ("validation data", validation.map_or("none".into(), |data| format!("{:016x}", data.fingerprint()))),
+        // What follows may be so because of the data.
         ("module", run.module.describe()),
         ("settings of the module", format!("{:?}", run.module.store())),
         ("loss", run.loss.name().to_string()),
         ("optimizer", optimizer),
-        ("training data", format!("{:016x}", train.fingerprint())),
-        ("validation data", validation.map_or("none".into(), |data| format!("{:016x}", data.fingerprint()))),
         ("batch", options.batch.to_string()),
         ("seed", options.seed.to_string()),
         ("first epoch", options.first_epoch.to_string()),

@@ -114,6 +114,7 @@ fn epochs<T: Float>(
     all.in_order(|observer| observer.start(run))?;
     let mut place = Standing { epoch: 1, step: 0 };
     if let Some(checkpoint) = &steps.options.resume {
+        checkpoint.check_epochs(steps.options.epochs)?;
         let now = steps.kept.settled(run);
         let found = checkpoint::restore(checkpoint, run, now, steps.count, &mut steps.motion, &mut all.0);
         (place, steps.sums) = found.map_err(|error| checkpoint.named(error))?;

@@ -72,15 +72,72 @@ fn arrays_are_trained_on_measured_and_asked_about() {
         (&["--data", "moons.npz", "--drop", "x"], "the arrays of an archive have names"),
         (&["--data", "moons.npz", "--test", "1.5"], "is not a share"),
         (&["--data", "X.npz"], "No such file"),
-        (
-            &["--data", "X.npy", "--target", "X.npy", "--test", "y.npy"],
-            "is not a share: there is no other file",
-        ),
+        (&["--data", "X.npy", "--target", "X.npy", "--test", "y.npy"], "is not a share, and only a table"),
     ] {
         let output = run(folder.path(), &[&["train"], args].concat());
         assert!(stderr(&output).contains(why) && !output.status.success(), "{args:?}: {}", stderr(&output));
     }
     assert!(error(folder.path(), &["predict", "m.st", "y.npy"]).contains("two dimensions or more"));
+    // No file that is read is written over.
+    succeeds(folder.path(), &["data", "synth", "moons", "--samples=50", "--test=9", "--out=moons"]);
+    let over = ["train", "--data", "moons", "--save", "moons/labels.idx"];
+    assert!(error(folder.path(), &over).contains("is read by this command"));
+    for save in ["y.npy", "X.npy"] {
+        let args = ["train", "--data", "X.npy", "--target", "y.npy", "--task=classification", "--save", save];
+        assert!(error(folder.path(), &args).contains("is read by this command"));
+    }
+    assert!(
+        error(folder.path(), &["evaluate", "m.st", "--data", "X.npy"]).contains("put them into an archive")
+    );
+}
+
+/// Numbers are what they are, whatever their type: only images of bytes are shares of 255.
+#[test]
+fn the_type_of_an_array_changes_no_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let bits: Vec<u8> = (0..600).map(|i| u8::from(i * 7919 % 13 < 6)).collect();
+    let y: Vec<u8> = bits.chunks(3).flat_map(|x| i64::from(x[0] ^ x[1]).to_le_bytes()).collect();
+    let wide: Vec<u8> = bits.iter().flat_map(|x| i64::from(*x).to_le_bytes()).collect();
+    for (name, descr, bytes) in [("i8", "<i8", &wide), ("u1", "|u1", &bits), ("b1", "|b1", &bits)] {
+        let x = Written { name: "X", descr, shape: &[200, 3], bytes };
+        let y = Written { name: "y", descr: "<i8", shape: &[200], bytes: &y };
+        fs::write(folder.path().join(format!("{name}.npz")), write_archive([x, y]).unwrap()).unwrap();
+    }
+    succeeds(folder.path(), &["train", "--data=i8.npz", "--save=m.st", "--epochs=50", "--lr=0.01"]);
+    let measured = |name: &str| succeeds(folder.path(), &["evaluate", "m.st", "--data", name]);
+    assert!(measured("i8.npz").contains("test accuracy 1.0000"));
+    assert_eq!(measured("i8.npz"), measured("u1.npz"));
+    assert_eq!(measured("i8.npz"), measured("b1.npz"));
+    let info = succeeds(folder.path(), &["data", "info", "synth:moons,samples=200,test=50"]);
+    assert!(
+        info.contains("200 training and 50 test") && info.contains("classes: 2 different: 0 50.0 %"),
+        "{info}"
+    );
+}
+
+/// One class, one value, no sample: there is nothing to learn.
+#[test]
+fn nothing_to_tell_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, rows: usize, y: &[i64]| {
+        let (x, y): (Vec<u8>, Vec<u8>) =
+            (vec![1; 16 * rows], y.iter().flat_map(|x| x.to_le_bytes()).collect());
+        let x = Written { name: "X", descr: "<f8", shape: &[rows, 2], bytes: &x };
+        let y = Written { name: "y", descr: "<i8", shape: &[rows], bytes: &y };
+        fs::write(folder.path().join(name), write_archive([x, y]).unwrap()).unwrap();
+    };
+    write("one.npz", 9, &[3; 9]);
+    write("none.npz", 0, &[]);
+    write("single.npz", 5, &[0, 0, 1, 1, 2]);
+    for (name, why) in [
+        ("one.npz", "3 is told of all samples: there is nothing to tell apart"),
+        ("none.npz", "there are no samples"),
+    ] {
+        let message = error(folder.path(), &["train", "--data", name]);
+        assert!(message.contains(why), "{name}: {message}");
+    }
+    let message = error(folder.path(), &["train", "--data", "single.npz", "--task=classification"]);
+    assert!(message.contains("class 2 has one sample only"), "{message}");
 }
 
 /// Whatever `data synth` writes, `train` reads.
@@ -106,7 +163,8 @@ fn every_synthetic_set_goes_through_files() {
         error(folder.path(), &["train", "--data", "moons"]).contains("neither labels.idx nor targets.idx")
     );
     assert!(
-        error(folder.path(), &["train", "--data", "sine", "--target", "y"]).contains("it is said of a table")
+        error(folder.path(), &["train", "--data", "sine", "--target", "y"])
+            .contains("it has no meaning for such data")
     );
 }
 
@@ -139,7 +197,7 @@ fn settings_of_synthetic_sets() {
         ("synth:spirals,turn=1", "there is no setting `turn`; there are samples, test, noise, arms, turns"),
         ("synth:moons,turns=1", "there is no setting `turns`; there are samples, test, noise"),
         ("synth:spirals,turns=x", "`x` is not a number for turns"),
-        ("synth:spirals,turns=-1", "turns: -1 is not in the range"),
+        ("synth:spirals,turns=-1", "--data: synth:spirals,turns=-1: turns: -1 is not in the range"),
         ("synth:spirals,arms=2.5", "arms: 2.5 is not a whole number"),
     ] {
         let message = error(folder.path(), &["train", "--data", data]);

@@ -230,8 +230,9 @@ fn wrong_files_are_errors_with_path_and_byte() {
     assert!(message.contains("nowhere"), "{message}");
     let message = error(folder.path(), &["train", "--data", images]);
     assert!(message.contains("train-images"), "{message}");
-    let message = error(folder.path(), &["data", "info", &digits]);
-    assert!(message.contains("found a folder"), "{message}");
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    let message = error(folder.path(), &["data", "info", "empty"]);
+    assert!(message.contains("expected a file named train-images-idx3-ubyte"), "{message}");
     error(folder.path(), &["data", "info", "nowhere"]);
 
     let whole = std::fs::read(images).unwrap();

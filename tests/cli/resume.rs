@@ -147,7 +147,11 @@ fn what_would_change_the_run_is_named() {
     fails(&["m.st", "--seed", "1"], "--seed would change the run in m.st, which has 0");
     fails(&["m.st", "--model", "krr"], "--model would change the run in m.st, which has mlp");
     fails(&["m.st", "--hidden", "5,6"], "--hidden would change the run in m.st, which has 128");
-    fails(&["m.st", "--data", "test.csv"], "m.st: a run that goes on has another training data");
+    fails(
+        &["m.st", "--data", "test.csv"],
+        "m.st: the run had other training samples: name its data with --data",
+    );
+    fails(&["m.st", "--data", "none.csv"], "that is the data of the run in m.st");
     // The schedule was made for three epochs.
     fails(&["m.st", "--epochs", "4"], "a run that goes on has another rate");
     fails(&["alone.st"], "alone.st: the file has no run to go on from");
@@ -155,8 +159,9 @@ fn what_would_change_the_run_is_named() {
     fails(&["m.st", "--trace", "m.st"], "is the trace already");
     fails(&["m.st", "--save", "n.st", "--trace", "m.st"], "is read by this command");
     fails(&["m.st", "--save", "nowhere/m.st"], "nowhere/m.st");
+    fails(&["m.st", "--epochs", "2"], "--epochs: 2 is too few: the run has come to epoch 4 already");
     // Said again, what the file says is no change.
-    succeeds(folder.path(), &["train", "--resume", "m.st", "--seed", "0", "--hidden", "128"]);
+    succeeds(folder.path(), &["train", "--resume", "m.st", "--seed", "00", "--hidden", "128", "--keep", "1"]);
     let message = error(folder.path(), &[&run[..], &["--save-every=4"]].concat());
     assert!(message.contains("--save-every: where to?"), "{message}");
     let other = tapegrad(folder.path(), &["train", "--model", "krr", "--save", "k.st", "--save-every", "4"]);
@@ -164,6 +169,27 @@ fn what_would_change_the_run_is_named() {
     let iris = data("iris");
     let message = error(folder.path(), &["train", "--data", &iris, "--target", "species", "--save", &iris]);
     assert!(message.contains("is read by this command"), "{message}");
+    fs::rename(folder.path().join("train.csv"), folder.path().join("old.csv")).unwrap();
+    let text = fs::read_to_string(folder.path().join("old.csv")).unwrap();
+    fs::write(folder.path().join("train.csv"), text.replace("setosa", "asetosa")).unwrap();
+    fails(&["m.st"], "the run had other classes");
+    let keep =
+        error(folder.path(), &["train", "--data=old.csv", "--target=species", "--save=k.st", "--keep=2"]);
+    assert!(keep.contains("--keep: of which saves? --save-every N"), "{keep}");
+}
+
+/// What is measured on is part of the run as well.
+#[test]
+fn another_test_set_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    iris_in_two(folder.path());
+    let run = ["train", "-q", "--data=train.csv", "--target=species", "--test=test.csv", "--epochs=2"];
+    succeeds(folder.path(), &[&run[..], &["--save=m.st", "--save-every=4"]].concat());
+    let text = fs::read_to_string(folder.path().join("test.csv")).unwrap();
+    let half: Vec<&str> = text.lines().take(20).collect();
+    fs::write(folder.path().join("test.csv"), half.join("\n")).unwrap();
+    let message = error(folder.path(), &["train", "--resume", "m.st"]);
+    assert!(message.contains("m.st: the run had other test samples"), "{message}");
 }
 
 /// A file that cannot be written whole, as on a full disk, is an error, and the old one stays.

@@ -144,3 +144,144 @@ fn numbers_for_numpy() {
     let over = ["export", "m.safetensors", "--npz", "m.safetensors"];
     assert!(error(folder.path(), &over).contains("is read by this command"));
 }
+
+/// A row is answered when it has come in, before the next one is written.
+#[test]
+fn a_stream_is_answered_row_by_row() {
+    use std::io::{BufRead, BufReader};
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path(), &["--data", &data("iris"), "--target", "species", "--missing", "drop"]);
+    let mut child = tapegrad(folder.path(), &["predict", "m.safetensors", "-", "--format", "csv"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut to, mut from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut line = || {
+        let mut line = String::new();
+        from.read_line(&mut line).unwrap();
+        line
+    };
+    to.write_all(b"sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n").unwrap();
+    assert_eq!(line(), "class,setosa,versicolor,virginica\n");
+    assert!(line().starts_with("setosa,"));
+    to.write_all(b"6.8,3.0,6.0,2.3\n").unwrap();
+    assert!(line().starts_with("virginica,"));
+    // A row that the model leaves out is said so; the stream goes on.
+    to.write_all(b"6.8,,6.0,2.3\n").unwrap();
+    // A row is answered though the next one has begun.
+    to.write_all(b"5.1,3.5,1.4,0.2\n6.8,3").unwrap();
+    assert!(line().starts_with("setosa,"));
+    // Those before a row that is wrong are answered.
+    to.write_all(b".0,6.0,2.3\n6.8,3.0,6.0\n").unwrap();
+    assert!(line().starts_with("virginica,"));
+    drop(to);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let message = stderr(&output);
+    assert!(message.contains("1 rows of standard input left out: a cell is missing"), "{message}");
+    assert!(
+        message.ends_with("error: standard input: line 7: the row has 3 cells, the header has 4\n"),
+        "{message}"
+    );
+    // Nothing but a header is no table.
+    let mut child = tapegrad(folder.path(), &["predict", "m.safetensors", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"a,b\n").unwrap();
+    assert!(!child.wait_with_output().unwrap().status.success());
+}
+
+/// Each row alone, or all at once: the same bits.
+#[test]
+fn answers_do_not_depend_on_how_rows_come_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(data("wine")).unwrap();
+    let rows: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).take(25).collect();
+    fs::write(folder.path().join("w.csv"), rows.join("\n")).unwrap();
+    for model in ["mlp", "logistic", "krr"] {
+        trained(folder.path(), &["--data", &data("wine"), "--target", "cultivar", "--model", model]);
+        let whole = stdout(&run(folder.path(), &["predict", "m.safetensors", "w.csv", "--format", "csv"]));
+        let mut child = tapegrad(folder.path(), &["predict", "m.safetensors", "-", "--format", "csv"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut to = child.stdin.take().unwrap();
+        for row in &rows {
+            writeln!(to, "{row}").unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        drop(to);
+        assert_eq!(stdout(&child.wait_with_output().unwrap()), whole, "{model}");
+    }
+}
+
+/// No row is left of a table: an error, and no more.
+#[test]
+fn a_table_of_gaps() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path(), &["--data", &data("iris"), "--target", "species", "--missing", "drop"]);
+    fs::write(folder.path().join("g.csv"), "sepal_length,sepal_width,petal_length,petal_width\n5,,1,1\n")
+        .unwrap();
+    let message = error(folder.path(), &["predict", "m.safetensors", "g.csv"]);
+    assert!(message.contains("a cell is missing in every row"), "{message}");
+    #[cfg(unix)]
+    for name in ["p.npz", "p.npy", "p.png", "p.st"] {
+        let made = std::process::Command::new("mkfifo").arg(folder.path().join(name)).status().unwrap();
+        assert!(made.success());
+        error(folder.path(), &["predict", "m.safetensors", name]);
+        error(folder.path(), &["inspect", name]);
+    }
+}
+
+/// A model of points, which came from no table, takes one with columns of their names.
+#[test]
+fn points_are_asked_about_by_a_table() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path(), &["--data", "synth:moons,samples=300,test=50"]);
+    fs::write(folder.path().join("p.csv"), "y,x,note\n0.5,-1,a\n-0.4,1.9,b\n").unwrap();
+    let answers = run(folder.path(), &["predict", "m.safetensors", "p.csv", "--format", "csv"]);
+    assert_eq!(stdout(&answers).lines().count(), 3, "{}", stderr(&answers));
+    fs::write(folder.path().join("q.csv"), "x\n1\n").unwrap();
+    assert!(error(folder.path(), &["predict", "m.safetensors", "q.csv"]).contains("there is no column"));
+    let message = error(folder.path(), &["evaluate", "m.safetensors", "--data", "p.csv"]);
+    assert!(message.contains("was not trained on a table"), "{message}");
+}
+
+/// Images as a drawing program saves them.
+#[test]
+fn images_are_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    trained(folder.path(), &["--data", "synth:digits,samples=3000,test=100", "--epochs", "5"]);
+    let digits = tapegrad::data::synthetic::find("digits").unwrap().generate(3000, 0.2, 0).unwrap();
+    fs::create_dir(folder.path().join("d")).unwrap();
+    let write = |path: &Path, pixels: &[u8], width: u32| {
+        let mut encoder =
+            png::Encoder::new(fs::File::create(path).unwrap(), width, pixels.len() as u32 / width);
+        encoder.set_color(png::ColorType::Grayscale);
+        encoder.write_header().unwrap().write_image_data(pixels).unwrap();
+    };
+    for i in 0..5 {
+        write(&folder.path().join(format!("d/{i}.png")), digits.bytes(i).unwrap(), 28);
+    }
+    let answers = run(folder.path(), &["predict", "m.safetensors", "d", "--format", "csv"]);
+    let answers = stdout(&answers);
+    let told: Vec<&str> = answers.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
+    let truth: Vec<String> = digits.labels().unwrap()[..5].iter().map(usize::to_string).collect();
+    assert_eq!(told, truth);
+    let one = run(folder.path(), &["predict", "m.safetensors", "d/3.png", "--format", "csv"]);
+    assert_eq!(stdout(&one).lines().nth(1), answers.lines().nth(4));
+    write(&folder.path().join("small.png"), &[0; 100], 10);
+    let message = error(folder.path(), &["predict", "m.safetensors", "small.png"]);
+    assert!(message.contains("an image of 10×10 has 100 pixels, and the model takes 784"), "{message}");
+    fs::write(folder.path().join("no.png"), "no").unwrap();
+    assert!(error(folder.path(), &["predict", "m.safetensors", "no.png"]).contains("cannot be read"));
+    fs::create_dir(folder.path().join("none")).unwrap();
+    assert!(
+        error(folder.path(), &["predict", "m.safetensors", "none"]).contains("a folder without an image")
+    );
+}

@@ -102,7 +102,7 @@ fn what_does_not_fit_is_an_error_that_says_what_to_do() {
     let cases: [(&[&str], &str); 8] = [
         (&["--data", &iris], "--target: which column is to be told?"),
         (&["--data", &iris, "--target", "specie"], "did you mean \"species\"?"),
-        (&["--target", "species"], "--target: it is said of a table"),
+        (&["--target", "species"], "--target: it has no meaning for such data"),
         (
             &["--data", &iris, "--target", "species", "--model", "linear"],
             "logistic is the linear model of classes",

@@ -348,6 +348,8 @@ fn settings_and_numbers() {
     assert_eq!(stored.part("part").matrix::<f32>("b").unwrap().shape(), (0, 4));
     assert!(stored.matrix::<f32>("nan").unwrap_err().to_string().contains("holds NaN at place 0"));
     assert!(stored.matrix::<f32>("a").unwrap_err().to_string().contains("type F64, and not f32"));
+    let many = vec![0u8; 600_000];
+    assert!(store.write(&path, &many).unwrap_err().to_string().contains("more than 500000 values"));
     store.put("a", 1, 1, &[1.0f32]);
     assert!(store.write(&path, &0).unwrap_err().to_string().contains("two matrices of the name `a`"));
 }

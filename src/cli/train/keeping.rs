@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, FromArgMatches};
+use tapegrad::data::Dataset;
 use tapegrad::models::{self, Network, Notes};
 use tapegrad::store::{Settings, Stored};
 use tapegrad::train::{Checkpoint, Evaluation, Observer, Run, Stop};
 use tapegrad::{Error, Float, Result, text};
 
+use super::super::output;
 use super::super::predict::refuse_input;
 use super::TrainArgs;
 
@@ -21,9 +23,57 @@ pub struct KeepArgs {
     /// kept beside it, as NAME-best
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     save_every: Option<u64>,
-    /// Of those saves, keep the last K in files of their own, as NAME-step500
-    #[arg(long, value_name = "K", requires = "save_every", default_value_t = 0)]
+    /// Of those saves, keep the last K in files of their own, as NAME-step500; those before them are removed
+    #[arg(long, value_name = "K", default_value_t = 0)]
     keep: usize,
+}
+
+/// A run that goes on.
+pub struct Resumed {
+    path: PathBuf,
+    /// Where it stands.
+    pub checkpoint: Checkpoint,
+    /// What the data was.
+    data: Vec<(String, String)>,
+}
+
+/// What data is, so that a run that goes on can be told that it is another: names, and texts that differ where the data
+/// does.
+pub fn data_of(train: &Dataset, test: &Dataset) -> Vec<(String, String)> {
+    let classes: Vec<_> = (0..train.classes()).map(|class| train.class_name(class)).collect();
+    let hash = |data: &Dataset| format!("{:016x}", data.fingerprint());
+    let mut all = vec![("training samples".to_string(), hash(train)), ("test samples".into(), hash(test))];
+    if !classes.is_empty() {
+        all.push(("classes".into(), classes.join(", ")));
+    }
+    all
+}
+
+impl Resumed {
+    /// An error if the data is another.
+    pub fn check(&self, now: &[(String, String)]) -> Result<()> {
+        let differs = |(then, now): (&(String, String), &(String, String))| then != now;
+        let names = self.data.iter().zip(now).find(|pair| differs(*pair)).map(|(then, _)| &then.0);
+        match names {
+            Some(name) => Err(Error::Data(format!(
+                "{}: the run had other {}: name its data with --data",
+                text::path(&self.path),
+                text::printable(name)
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// An error about data that cannot be read, with what it is about.
+    pub fn explain(&self, error: Error) -> Error {
+        let path = text::path(&self.path);
+        match error {
+            Error::Io { .. } => {
+                Error::Data(format!("{error}; that is the data of the run in {path}: name it with --data"))
+            }
+            other => other,
+        }
+    }
 }
 
 /// What may be said anew of a run that goes on. All else comes from its file.
@@ -54,6 +104,11 @@ fn raw(matches: &ArgMatches, id: &str) -> String {
     values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(",")
 }
 
+/// Whether two values of an argument are: 0.1 and 0.10 are.
+fn is_same(a: &str, b: &str) -> bool {
+    a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+}
+
 fn command() -> clap::Command {
     TrainArgs::augment_args(clap::Command::new("tapegrad train"))
 }
@@ -67,7 +122,7 @@ pub fn arguments(matches: &ArgMatches) -> Vec<String> {
 }
 
 /// The run in the file at `path`: its arguments, with those of `matches` that may be said anew, and where it stands.
-pub fn resumed(path: &Path, matches: &ArgMatches) -> Result<(TrainArgs, ArgMatches, Checkpoint)> {
+pub fn resumed(path: &Path, matches: &ArgMatches) -> Result<(TrainArgs, ArgMatches, Resumed)> {
     let checkpoint = Checkpoint::load(path)?;
     let notes = models::load(path)?.notes;
     let refuse = |why: String| Error::Data(format!("{}: {why}", text::path(path)));
@@ -86,7 +141,7 @@ pub fn resumed(path: &Path, matches: &ArgMatches) -> Result<(TrainArgs, ArgMatch
     }
     for (id, argument) in now {
         let changes = !ANEW.contains(&&*id) && !FILES.contains(&&*id);
-        if changes && raw(&then, &id) != raw(matches, &id) {
+        if changes && !is_same(&raw(&then, &id), &raw(matches, &id)) {
             let (flag, was) = (id.replace('_', "-"), raw(&then, &id));
             let was = if was.is_empty() { "none".into() } else { text::printable(&was).into_owned() };
             return Err(Error::Data(format!(
@@ -99,10 +154,20 @@ pub fn resumed(path: &Path, matches: &ArgMatches) -> Result<(TrainArgs, ArgMatch
     let matches = parsed(&mut all.values())?;
     let mut args = TrainArgs::from_arg_matches(&matches).map_err(|error| refuse(error.to_string()))?;
     args.save.get_or_insert_with(|| path.to_path_buf());
-    Ok((args, matches, checkpoint))
+    args.resume = Some(path.to_path_buf());
+    Ok((args, matches, Resumed { path: path.to_path_buf(), checkpoint, data: notes.data }))
 }
 
 impl KeepArgs {
+    /// An error if there is no file to write, before anything is done.
+    pub fn check(&self, args: &TrainArgs) -> Result<()> {
+        match self.save_every {
+            Some(_) if args.save.is_none() => Err(Error::setting("save_every", "where to? --save FILE")),
+            None if self.keep > 0 => Err(Error::setting("keep", "of which saves? --save-every N")),
+            _ => Ok(()),
+        }
+    }
+
     /// What writes the files of a run, where there are any.
     pub fn keeper<T: Float>(
         &self,
@@ -111,16 +176,20 @@ impl KeepArgs {
         notes: Notes,
         resumed: Option<&Checkpoint>,
     ) -> Result<Option<Keeper<T>>> {
-        let Some(path) = &args.save else {
-            return match self.save_every {
-                Some(_) => Err(Error::setting("save_every", "where to? --save FILE")),
-                None => Ok(None),
-            };
-        };
-        let copies = match resumed {
+        let Some(path) = &args.save else { return Ok(None) };
+        let mut copies = match resumed {
             Some(checkpoint) if self.keep > 0 => copies(path, checkpoint.steps()),
             _ => Vec::new(),
         };
+        // What the run goes on from is not its own to remove.
+        copies.retain(|copy| !args.resume.as_ref().is_some_and(|resumed| output::same_file(copy, resumed)));
+        let best = beside(path, "best");
+        if resumed.is_some() && self.save_every.is_some() && args.validates() && !best.exists() {
+            output::note(format_args!(
+                "note: {} is not there: it will be, when validation finds a model better than all before",
+                text::path(&best)
+            ));
+        }
         let (network, every, last) = (network.clone(), self.save_every, resumed.cloned());
         Ok(Some(Keeper {
             network,
@@ -180,10 +249,13 @@ fn copies(path: &Path, steps: u64) -> Vec<PathBuf> {
     let found = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let names: Vec<_> = found.map(|entry| entry.file_name()).collect();
     let (before, after) = (beside(path, "step"), path.extension().map_or(0, |ending| ending.len() + 1));
-    let whole = before.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    // A name need not be text.
+    let whole = before.file_name().unwrap_or_default().as_encoded_bytes();
     let (start, end) = whole.split_at(whole.len() - after);
-    let step = |name: &str| name.strip_prefix(start)?.strip_suffix(end)?.parse::<u64>().ok();
-    let mut found: Vec<u64> = names.iter().filter_map(|name| step(name.to_str()?)).collect();
+    let step = |name: &[u8]| -> Option<u64> {
+        std::str::from_utf8(name.strip_prefix(start)?.strip_suffix(end)?).ok()?.parse().ok()
+    };
+    let mut found: Vec<u64> = names.iter().filter_map(|name| step(name.as_encoded_bytes())).collect();
     found.retain(|step| *step <= steps);
     found.sort_unstable();
     found.iter().map(|step| beside(path, &format!("step{step}"))).collect()
@@ -257,10 +329,20 @@ impl<T: Float> Observer<T> for Keeper<T> {
 pub fn refuse_inputs(args: &TrainArgs, outputs: &[(&'static str, &PathBuf)]) -> Result<()> {
     let resumed = args.resume.as_deref();
     for (flag, path) in outputs {
+        let data = args.data.as_deref();
         // That of the run itself may be replaced by what comes of it.
-        let read = [args.data.as_deref(), args.table.test_file(), resumed.filter(|_| *flag != "save")];
+        let read =
+            [data, args.table.test_file(), args.table.target_file(), resumed.filter(|_| *flag != "save")];
         let read: Vec<&Path> = read.into_iter().flatten().filter(|path| path.is_file()).collect();
         refuse_input(flag, path, &read)?;
+        // A file of a folder of data.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(folder) = data.filter(|data| data.is_dir())
+            && (name.contains("-ubyte") || name.ends_with(".idx"))
+            && output::same_file(&folder.join(path.file_name().unwrap_or_default()), path)
+        {
+            refuse_input(flag, path, &[path])?;
+        }
     }
     Ok(())
 }

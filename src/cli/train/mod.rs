@@ -29,6 +29,7 @@ use tapegrad::{Error, Float, Result, file, linalg, text};
 use super::source::{Source, kept_apart};
 use super::table::TableArgs;
 use super::{Failure, Outcome, interrupt, memory, output};
+use keeping::Resumed;
 use kernel::Method;
 pub use mlp::{MlpArgs, check_memory};
 
@@ -160,6 +161,15 @@ struct Job<'a> {
     resume: Option<Checkpoint>,
     /// What makes the run what it is, for its file.
     arguments: Vec<String>,
+    /// What the data is, likewise.
+    data: Vec<(String, String)>,
+}
+
+impl TrainArgs {
+    /// Whether samples are kept apart to validate on.
+    fn validates(&self) -> bool {
+        self.validation > 0.0
+    }
 }
 
 impl Job<'_> {
@@ -185,7 +195,8 @@ impl Job<'_> {
         let settings = trace.settings.iter().map(|(name, value)| (name.clone(), value.to_string()));
         let results = trace.results.iter().map(|(name, value)| (name.clone(), value.to_string()));
         let about = settings.chain(results).collect();
-        Notes { about, schema: self.source.schema.clone(), arguments: self.arguments.clone() }
+        let (schema, arguments) = (self.source.schema.clone(), self.arguments.clone());
+        Notes { about, schema, arguments, data: self.data.clone() }
     }
 
     /// Of an exact fit in `f64` with `width` numbers a sample: what it takes and what there is, if that is less.
@@ -316,13 +327,13 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
     match &args.resume {
         None => train(args, matches, None),
         Some(path) => {
-            let (args, matches, checkpoint) = keeping::resumed(path, matches)?;
-            train(&args, &matches, Some(checkpoint))
+            let (args, matches, resumed) = keeping::resumed(path, matches)?;
+            train(&args, &matches, Some(resumed))
         }
     }
 }
 
-fn train(args: &TrainArgs, matches: &ArgMatches, resume: Option<Checkpoint>) -> Outcome {
+fn train(args: &TrainArgs, matches: &ArgMatches, resumed: Option<Resumed>) -> Outcome {
     let Some(entry) = MODELS.iter().find(|entry| entry.name == args.model) else {
         return Err(Error::setting("model", format!("there is no `{}`", args.model)).into());
     };
@@ -336,7 +347,12 @@ fn train(args: &TrainArgs, matches: &ArgMatches, resume: Option<Checkpoint>) -> 
         );
     }
     linalg::try_with_threads(threads, || {
-        let mut source = Source::open(args.data.as_deref(), &args.table, args.seed)?;
+        args.keeping.check(args)?;
+        let opened = Source::open(args.data.as_deref(), &args.table, args.seed);
+        let mut source = opened.map_err(|error| match &resumed {
+            Some(resumed) => resumed.explain(error),
+            None => error,
+        })?;
         source.limit(args.limit)?;
         if let Some(code) = interrupt::check(&asked) {
             return Ok(code);
@@ -368,7 +384,12 @@ fn train(args: &TrainArgs, matches: &ArgMatches, resume: Option<Checkpoint>) -> 
         }
         let (train, validation) = hold_out(&source, args)?;
         let arguments = keeping::arguments(matches);
-        let job = Job { args, source: &source, train, validation, asked, resume, arguments };
+        let data = keeping::data_of(&source.train, &source.test);
+        if let Some(resumed) = &resumed {
+            resumed.check(&data)?;
+        }
+        let resume = resumed.map(|resumed| resumed.checkpoint);
+        let job = Job { args, source: &source, train, validation, asked, resume, arguments, data };
         match (entry.fit)(&job)? {
             Some(done) => measure(&job, done),
             None => Ok(ExitCode::from(interrupt::EXIT_CODE)),
@@ -452,9 +473,12 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
         }
     }
     let found = model.evaluate(&source.test);
-    if found.is_err() && saves {
+    if found.is_err() {
         // What there is of the run is worth keeping.
-        save(args, &trace)?;
+        if saves {
+            save(args, &trace)?;
+        }
+        save_model(job, &*model, &trace, run.as_ref())?;
     }
     let found = found?;
     source.check_unchanged()?;
@@ -469,16 +493,10 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
         save(args, &trace)?;
     }
     write_report(args, &trace, &*model, &source.test)?;
-    if let Some(path) = &args.save {
-        let notes = job.notes(&trace);
-        match &run {
-            Some(run) => models::save_run(&*model, path, &notes, run)?,
-            None => models::save(&*model, path, &notes)?,
-        }
-        if interrupted && run.is_some() {
-            let path = text::path(path);
-            output::note(format_args!("saved; to go on: tapegrad train --resume {path}"));
-        }
+    save_model(job, &*model, &trace, run.as_ref())?;
+    if let Some(path) = args.save.as_ref().filter(|_| interrupted && run.is_some()) {
+        let path = text::path(path);
+        output::note(format_args!("saved; to go on: tapegrad train --resume {path}"));
     }
     if !args.quiet
         && let Some(confusion) = &found.confusion
@@ -502,6 +520,15 @@ fn measure(job: &Job<'_>, done: Done) -> Outcome {
     }
     last_line("test", &found)?;
     Ok(if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
+}
+
+/// Keeps the model, if that was asked for, and its run, if there is one to go on with.
+fn save_model(job: &Job<'_>, model: &dyn Predictor, trace: &Trace, run: Option<&Checkpoint>) -> Result<()> {
+    let Some(path) = &job.args.save else { return Ok(()) };
+    match run {
+        Some(run) => models::save_run(model, path, &job.notes(trace), run),
+        None => models::save(model, path, &job.notes(trace)),
+    }
 }
 
 /// Writes the page about the run, if it was asked for.

@@ -32,11 +32,12 @@ impl Archive {
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Archive> {
         let path = path.as_ref();
         let name = text::path(path);
-        let mut file = File::open(path).map_err(Error::io(path))?;
-        let found = file.metadata().map_err(Error::io(path))?;
+        // Before opening: to open a named pipe would wait for a writer, perhaps forever.
+        let found = std::fs::metadata(path).map_err(Error::io(path))?;
         if !found.is_file() {
             return Err(Error::Data(format!("{name}: not a file of arrays")));
         }
+        let mut file = File::open(path).map_err(Error::io(path))?;
         if found.len() > options.memory {
             return Err(Error::Memory { what: name, needed: found.len() });
         }

@@ -30,10 +30,11 @@ const LONGEST_TEXT: usize = 1 << 12;
 /// the options allow.
 pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<NpyArray> {
     let path = path.as_ref();
-    let file = File::open(path).map_err(Error::io(path))?;
-    if !file.metadata().map_err(Error::io(path))?.is_file() {
+    // Before opening: to open a named pipe would wait for a writer, perhaps forever.
+    if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
         return Err(Error::Data(format!("{}: not a file of an array", text::path(path))));
     }
+    let file = File::open(path).map_err(Error::io(path))?;
     let mut from = BufReader::new(file);
     read_from(&mut from, &text::path(path), options)
 }
@@ -49,9 +50,13 @@ pub fn read_from(from: &mut dyn Read, what: &str, options: &ReadOptions) -> Resu
         _ => refuse(format!("cannot be read: {error}")),
     };
     let mut magic = [0; 8];
-    from.read_exact(&mut magic).map_err(broken)?;
+    let not_one = || refuse("not an array of NumPy: it does not begin as one".into());
+    from.read_exact(&mut magic).map_err(|error| match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => not_one(),
+        _ => broken(error),
+    })?;
     if !magic.starts_with(b"\x93NUMPY") {
-        return Err(refuse("not an array of NumPy: it does not begin as one".into()));
+        return Err(not_one());
     }
     let length = match magic[6] {
         1 => {
@@ -123,9 +128,9 @@ impl Kind {
         };
         let size = match (letter, number) {
             (b'b' | b'u' | b'i', 1) | (b'u' | b'i' | b'f', 2 | 4 | 8) => number,
-            (b'U' | b'S', 0..=LONGEST_TEXT) => number * if letter == b'U' { 4 } else { 1 },
+            (b'U' | b'S', 1..=LONGEST_TEXT) => number * if letter == b'U' { 4 } else { 1 },
             (b'U' | b'S', _) => {
-                return Err(format!("its texts have {number} characters, and may have {LONGEST_TEXT}"));
+                return Err(format!("its texts have {number} characters, and may have 1 to {LONGEST_TEXT}"));
             }
             _ => return Err(unknown()),
         };
@@ -330,7 +335,7 @@ mod tests {
     fn what_is_wrong_is_an_error() {
         for (bytes, why) in [
             (b"PK\x03\x04....".to_vec(), "does not begin as one"),
-            (b"\x93NUM".to_vec(), "cut short"),
+            (b"\x93NUM".to_vec(), "does not begin as one"),
             (b"\x93NUMPY\x09\x00..".to_vec(), "version 9"),
             (b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec(), "its header has 4294967295 bytes"),
             (file("<f8", "False", "(2,)", &[0; 12]), "cut short"),
@@ -340,7 +345,8 @@ mod tests {
             (file("|O", "False", "(1,)", &[0; 8]), "objects of Python"),
             (file("|O8", "False", "(1,)", &[0; 8]), "objects of Python"),
             (file("<c16", "False", "(1,)", &[0; 16]), "the type `<c16`"),
-            (file("<U99999", "False", "(1,)", &[]), "may have 4096"),
+            (file("<U99999", "False", "(1,)", &[]), "may have 1 to 4096"),
+            (file("<U0", "False", "(20000000,)", &[]), "may have 1 to 4096"),
             (file("<U1", "False", "(1,)", &[255; 4]), "it is no text"),
             (file("é", "False", "(1,)", &[]), "is not read"),
         ] {

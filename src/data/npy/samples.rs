@@ -7,6 +7,7 @@ use crate::data::idx::ReadOptions;
 use crate::data::table::{Task, class_numbers};
 use crate::data::{Dataset, Features};
 use crate::linalg::first_not_finite;
+use crate::memory::with_room;
 use crate::{Error, Result, text};
 
 /// What samples and what is told of them are called in an archive.
@@ -39,7 +40,8 @@ struct Told {
 
 impl Dataset {
     /// Samples without labels: the one array of a `.npy` file, or of an archive the array `X`, or the like. Its first
-    /// dimension counts samples. Where there are two others, they are the image shape; bytes are read as x/255.
+    /// dimension counts samples. Where there are two others, they are the image shape, and `uint8` is read as x/255; all
+    /// other numbers are read as they are.
     ///
     /// # Errors
     /// As [`npy::read`](super::read); [`Error::Data`] if the array is not of numbers, has one dimension only, or a number
@@ -66,7 +68,7 @@ impl Dataset {
     ///
     /// # Errors
     /// As [`from_npy_samples`](Self::from_npy_samples); [`Error::Data`] also if there are not as many of one as of the
-    /// other, or only one class.
+    /// other.
     pub fn from_npy(
         x: impl AsRef<Path>,
         y: impl AsRef<Path>,
@@ -101,7 +103,14 @@ impl Dataset {
             let (told, told_of_test) = (y(y_train)?, y(y_test)?);
             let classes = Classes::of(&[&told, &told_of_test], task)?;
             let train = told.put_on(x(x_train)?, classes.as_ref())?;
-            return Ok((train, Some(told_of_test.put_on(x(x_test)?, classes.as_ref())?)));
+            let test = told_of_test.put_on(x(x_test)?, classes.as_ref())?;
+            let shape = |data: &Dataset| (data.features(), data.image_shape());
+            if shape(&train) != shape(&test) {
+                let (of_train, of_test) = (train.features(), test.features());
+                let why = format!("{of_test} features, or another shape, where {x_train} has {of_train}");
+                return Err(Error::Data(format!("{}: {why}", what(x_test))));
+            }
+            return Ok((train, Some(test)));
         }
         let Some((x_name, y_name)) = PAIRS.iter().find(|(x, y)| has(x) && has(y)) else {
             return Err(no_samples(&archive));
@@ -147,14 +156,25 @@ fn no_samples(archive: &Archive) -> Error {
 }
 
 fn samples(array: NpyArray, what: &str) -> Result<Dataset> {
+    let is_truth = array.descr().contains('b');
     let (shape, values) = array.into_parts();
     if shape.len() < 2 {
         let why = format!("{what}: samples have two dimensions or more, and this is of shape {shape:?}");
         return Err(Error::Data(why));
     }
-    let features = shape[1..].iter().product();
+    let Some(features) = shape[1..].iter().try_fold(1usize, |product, n| product.checked_mul(*n)) else {
+        return Err(Error::Data(format!(
+            "{what}: its shape {shape:?} is of more features than any memory holds"
+        )));
+    };
+    let images = shape.len() > 2 && !is_truth;
     let stored: Features = match values {
-        NpyValues::U8(v) => v.into(),
+        NpyValues::U8(v) if images => v.into(),
+        NpyValues::U8(v) => {
+            let mut numbers = with_room::<f32>(v.len(), what)?;
+            numbers.extend(v.iter().map(|x| f32::from(*x)));
+            numbers.into()
+        }
         NpyValues::F32(v) => v.into(),
         NpyValues::F64(v) => v.into(),
         NpyValues::Text(_) => {
@@ -230,17 +250,13 @@ impl Classes {
 
 impl Told {
     fn check_classes(&self, count: usize) -> Result<()> {
-        match count {
-            0 | 1 => Err(Error::Data(format!(
-                "{}: {count} classes only; there is nothing to tell apart",
-                self.name
-            ))),
-            _ if count > MOST_CLASSES => Err(Error::Data(format!(
-                "{}: {count} classes, at most {MOST_CLASSES} are told; values are by --task regression",
-                self.name
-            ))),
-            _ => Ok(()),
+        if count <= MOST_CLASSES {
+            return Ok(());
         }
+        Err(Error::Data(format!(
+            "{}: {count} classes, and {MOST_CLASSES} are the most: are they values, for a regression?",
+            self.name
+        )))
     }
 
     fn numbers(&self) -> Result<Vec<f64>> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::names::quoted;
 use super::read::{Blocks, read_file, read_stream};
-use super::schema::{Code, Feature, Target, TargetKind, used_rows};
+use super::schema::{Code, Feature, Target, TargetKind, no_row_left, used_rows};
 use super::{Column, MISSING, ReadOptions, Schema, Table, Values};
 use crate::data::Dataset;
 use crate::{Error, Result};
@@ -17,6 +17,8 @@ pub struct Encoded {
     pub data: Dataset,
     /// The table's row that each row of the data was made of: all, unless rows were dropped.
     pub rows: Vec<usize>,
+    /// How many rows were left out, as a cell is missing.
+    pub left_out: usize,
 }
 
 impl Schema {
@@ -49,6 +51,11 @@ impl Schema {
     ) -> Result<EncodedBlocks<'_, R>> {
         let blocks = Blocks::open(reader, name, options, &self.text_columns(), true)?;
         Ok(EncodedBlocks { schema: self, blocks })
+    }
+
+    /// The same without the column that is predicted: rows are encoded whether it is filled or not.
+    pub fn without_target(&self) -> Schema {
+        Schema { target: None, ..self.clone() }
     }
 
     /// Of columns of these names that are all numbers, and none is told.
@@ -125,6 +132,15 @@ impl Schema {
     /// [`Error::Table`], with the line, if a cell is missing and may not be, a text of a text column was not
     /// there when the schema was fitted, or a class was not. [`Error::Data`] if the memory does not suffice.
     pub fn encode(&self, table: &Table) -> Result<Encoded> {
+        let encoded = self.encode_some(table)?;
+        if encoded.rows.is_empty() {
+            return Err(no_row_left(&table.file));
+        }
+        Ok(encoded)
+    }
+
+    /// The same, where it may be that no row is left.
+    fn encode_some(&self, table: &Table) -> Result<Encoded> {
         self.check(None)?;
         let columns: Vec<&Column> =
             self.features.iter().map(|feature| table.column(&feature.column)).collect::<Result<_>>()?;
@@ -143,7 +159,9 @@ impl Schema {
         };
         values.resize(numbers, 0.0);
         let mut start = 0;
-        for (feature, column) in self.features.iter().zip(columns) {
+        // Of no row there is nothing to write, and no place for it.
+        let written = if rows.is_empty() { &[] } else { &self.features[..] };
+        for (feature, column) in written.iter().zip(columns) {
             write_feature(table, feature, column, &rows, &mut values[start..], width)?;
             start += feature.width();
         }
@@ -152,7 +170,8 @@ impl Schema {
             None => data,
             Some((target, column)) => self.with_target(data, table, target, column, &rows)?,
         };
-        Ok(Encoded { data, rows })
+        let left_out = table.rows - rows.len();
+        Ok(Encoded { data, rows, left_out })
     }
 
     fn with_target(
@@ -207,13 +226,14 @@ pub struct EncodedBlocks<'a, R> {
 }
 
 impl<R: Read> EncodedBlocks<'_, R> {
-    /// The next rows, at least one and `most` at most: those that have come in. `None` at the end of the stream.
+    /// The next rows, at least one and `most` at most: those that have come in. Where rows with a missing cell are left
+    /// out, it may be that none is left. `None` at the end of the stream.
     ///
     /// # Errors
     /// As [`Schema::read`], of these rows.
     pub fn next_block(&mut self, most: usize) -> Result<Option<Encoded>> {
         let table = self.blocks.next(most)?;
-        table.map(|table| self.schema.encode(&table)).transpose()
+        table.map(|table| self.schema.encode_some(&table)).transpose()
     }
 }
 

@@ -112,6 +112,8 @@ pub(super) struct Blocks<R> {
     guessed: bool,
     /// Rows of the blocks before.
     rows: usize,
+    /// What is wrong with the row behind the last block.
+    wrong: Option<Error>,
 }
 
 impl<R: Read> Blocks<R> {
@@ -163,11 +165,15 @@ impl<R: Read> Blocks<R> {
         let text = names.iter().map(is_text).collect();
         let guessed = options.header == Header::Auto && !header;
         let first = (!header).then_some((first.line, cells));
-        Ok(Blocks { records, names, text, first, header, guessed, rows: 0 })
+        Ok(Blocks { records, names, text, first, header, guessed, rows: 0, wrong: None })
     }
 
-    /// The next rows: `most` at most, and of a stream that has not ended what there is now. `None` at the end.
+    /// The next rows: `most` at most, and of a stream that has not ended what there is now. `None` at the end. An error in
+    /// a row comes when the rows before it have been handed out, unless all are asked for.
     pub(super) fn next(&mut self, most: usize) -> Result<Option<Table>> {
+        if let Some(error) = self.wrong.take() {
+            return Err(error);
+        }
         let named = self.names.iter().zip(&self.text);
         let mut columns: Vec<Growing> =
             named.map(|(name, is_text)| Growing::new(name.clone(), *is_text)).collect();
@@ -190,14 +196,27 @@ impl<R: Read> Blocks<R> {
             rows = 1;
         }
         while rows < most && (rows == 0 || most == usize::MAX || self.records.has_more_at_hand()) {
-            let Some(record) = self.records.next()? else { break };
-            if record.cells != columns.len() {
-                if record.cells == 1 && self.records.cell(record, 0)?.is_empty() {
-                    // A line of blanks.
+            let width = columns.len();
+            let found = match self.records.next() {
+                Ok(None) => break,
+                // A line of blanks.
+                Ok(Some(record))
+                    if record.cells == 1 && width > 1 && self.records.cell(record, 0)?.is_empty() =>
+                {
                     continue;
                 }
-                return Err(ragged(&file, record, columns.len(), self.header));
-            }
+                Ok(Some(record)) if record.cells != width => Err(ragged(&file, record, width, self.header)),
+                Ok(Some(record)) => Ok(record),
+                Err(error) => Err(error),
+            };
+            let record = match found {
+                Ok(record) => record,
+                Err(error) if rows > 0 && most < usize::MAX => {
+                    self.wrong = Some(error);
+                    break;
+                }
+                Err(error) => return Err(error),
+            };
             lines.push(rows, record.line);
             for (i, column) in columns.iter_mut().enumerate() {
                 column.push(rows, self.records.cell(record, i)?).map_err(|r| refuse(&lines, r))?;

@@ -127,9 +127,10 @@ impl<R: BufRead> Records<R> {
 }
 
 impl<R: Read> Records<BufReader<R>> {
-    /// Whether something of the next row has been read already, so that to look at it is not to wait.
+    /// Whether the next row has been read already, so that to look at it is not to wait; unless a line of it ends within
+    /// quotes.
     pub(super) fn has_more_at_hand(&self) -> bool {
-        !self.input.buffer().is_empty()
+        self.input.buffer().contains(&self.newline)
     }
 }
 

@@ -81,6 +81,9 @@ impl Schema {
             return Err(Error::Data(format!("{}: no column is left for the features", table.file)));
         }
         let rows = used_rows(table, &columns, target, options.missing)?;
+        if rows.is_empty() {
+            return Err(no_row_left(&table.file));
+        }
         let features: Vec<Feature> =
             columns.iter().map(|column| fit_feature(table, column, &rows, options)).collect::<Result<_>>()?;
         let target = target.map(|column| fit_target(table, column, &rows, options.task)).transpose()?;
@@ -135,6 +138,10 @@ impl Feature {
     }
 }
 
+pub(super) fn no_row_left(file: &str) -> Error {
+    Error::Data(format!("{file}: a cell is missing in every row, so that none is left"))
+}
+
 /// The rows that take part: all, or those without a missing cell.
 pub(super) fn used_rows(
     table: &Table,
@@ -164,14 +171,7 @@ pub(super) fn used_rows(
             }
             Ok(all.collect())
         }
-        Missing::Drop => {
-            let rows: Vec<usize> = all.filter(|row| gap(*row).is_none()).collect();
-            if rows.is_empty() {
-                let why = "a cell is missing in every row, so that none is left";
-                return Err(Error::Data(format!("{}: {why}", table.file)));
-            }
-            Ok(rows)
-        }
+        Missing::Drop => Ok(all.filter(|row| gap(*row).is_none()).collect()),
     }
 }
 
