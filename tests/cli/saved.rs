@@ -163,15 +163,16 @@ fn a_stream_is_answered_row_by_row() {
         from.read_line(&mut line).unwrap();
         line
     };
-    to.write_all(b"sepal_length,sepal_width,petal_length,petal_width\n5.1,3.5,1.4,0.2\n").unwrap();
+    // What stands in columns that the model does not know makes no difference.
+    to.write_all(b"note,sepal_length,sepal_width,petal_length,petal_width\n7,5.1,3.5,1.4,0.2\n").unwrap();
     assert_eq!(line(), "class,setosa,versicolor,virginica\n");
     assert!(line().starts_with("setosa,"));
-    to.write_all(b"6.8,3.0,6.0,2.3\n").unwrap();
+    to.write_all(b"x,6.8,3.0,6.0,2.3\n").unwrap();
     assert!(line().starts_with("virginica,"));
     // A row that the model leaves out is said so; the stream goes on.
-    to.write_all(b"6.8,,6.0,2.3\n").unwrap();
+    to.write_all(b",6.8,,6.0,2.3\n").unwrap();
     // A row is answered though the next one has begun.
-    to.write_all(b"5.1,3.5,1.4,0.2\n6.8,3").unwrap();
+    to.write_all(b"1,5.1,3.5,1.4,0.2\n2,6.8,3").unwrap();
     assert!(line().starts_with("setosa,"));
     // Those before a row that is wrong are answered.
     to.write_all(b".0,6.0,2.3\n6.8,3.0,6.0\n").unwrap();
@@ -182,7 +183,7 @@ fn a_stream_is_answered_row_by_row() {
     let message = stderr(&output);
     assert!(message.contains("1 rows of standard input left out: a cell is missing"), "{message}");
     assert!(
-        message.ends_with("error: standard input: line 7: the row has 3 cells, the header has 4\n"),
+        message.ends_with("error: standard input: line 7: the row has 3 cells, the header has 5\n"),
         "{message}"
     );
     // Nothing but a header is no table.

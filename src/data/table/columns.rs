@@ -15,11 +15,23 @@ pub(super) struct Growing {
     cells: Cells,
 }
 
+/// What is made of a column.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Kind {
+    /// Numbers or text, by what stands in it.
+    Decided,
+    /// Text, whatever stands in it.
+    Text,
+    /// Nothing.
+    Skipped,
+}
+
 enum Cells {
     /// The filled cells so far, with their rows.
     Undecided(Vec<(usize, String)>),
     Numbers(Vec<f64>),
     Text(Texts),
+    Skipped,
 }
 
 #[derive(Default)]
@@ -38,9 +50,13 @@ pub(super) struct Refused {
 type Result<T = ()> = std::result::Result<T, Refused>;
 
 impl Growing {
-    /// Text from the start if `text` says so.
-    pub(super) fn new(name: String, text: bool) -> Self {
-        let cells = if text { Cells::Text(Texts::default()) } else { Cells::Undecided(Vec::new()) };
+    /// None of its cells yet.
+    pub(super) fn new(name: String, kind: Kind) -> Self {
+        let cells = match kind {
+            Kind::Decided => Cells::Undecided(Vec::new()),
+            Kind::Text => Cells::Text(Texts::default()),
+            Kind::Skipped => Cells::Skipped,
+        };
         Growing { name, cells }
     }
 
@@ -48,6 +64,7 @@ impl Growing {
     pub(super) fn push(&mut self, row: usize, cell: &str) -> Result {
         let full = |_| Refused { row, why: "there is not enough memory for the table".into() };
         match &mut self.cells {
+            Cells::Skipped => {}
             Cells::Numbers(numbers) => {
                 numbers.try_reserve(1).map_err(full)?;
                 numbers.push(self::number(&self.name, row, cell)?);
@@ -70,15 +87,16 @@ impl Growing {
         Ok(())
     }
 
-    /// The column of `rows` rows.
-    pub(super) fn finish(mut self, rows: usize) -> Result<Column> {
+    /// The column of `rows` rows; none where it was skipped.
+    pub(super) fn finish(mut self, rows: usize) -> Result<Option<Column>> {
         self.decide(rows)?;
         let values = match self.cells {
+            Cells::Skipped => return Ok(None),
             Cells::Numbers(numbers) => Values::Numbers(numbers),
             Cells::Text(Texts { codes, texts, .. }) => Values::Text { codes, texts },
             Cells::Undecided(_) => unreachable!("decided above"),
         };
-        Ok(Column { name: self.name, values })
+        Ok(Some(Column { name: self.name, values }))
     }
 
     /// Numbers if at least half of the filled cells are, with an error for the first that is not.
@@ -168,12 +186,12 @@ mod tests {
     use super::*;
 
     fn column(cells: &[&str]) -> std::result::Result<Values, String> {
-        let mut growing = Growing::new("x".into(), false);
+        let mut growing = Growing::new("x".into(), Kind::Decided);
         let told = |refused: Refused| format!("row {}: {}", refused.row, refused.why);
         for (row, cell) in cells.iter().enumerate() {
             growing.push(row, cell).map_err(told)?;
         }
-        growing.finish(cells.len()).map(|column| column.values).map_err(told)
+        growing.finish(cells.len()).map(|column| column.unwrap().values).map_err(told)
     }
 
     fn numbers(cells: &[&str]) -> Vec<f64> {

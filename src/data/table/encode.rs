@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::names::quoted;
-use super::read::{Blocks, read_file, read_stream};
+use super::read::{Blocks, Wanted, read_file, read_stream};
 use super::schema::{Code, Feature, Target, TargetKind, no_row_left, used_rows};
 use super::{Column, MISSING, ReadOptions, Schema, Table, Values};
 use crate::data::Dataset;
@@ -27,7 +27,7 @@ impl Schema {
     /// # Errors
     /// As [`Table::read`] and [`encode`](Self::encode).
     pub fn read(&self, path: impl AsRef<Path>, options: &ReadOptions) -> Result<Encoded> {
-        self.encode(&read_file(path.as_ref(), options, &self.text_columns(), || ())?)
+        self.encode(&read_file(path.as_ref(), options, Some(&self.wanted()), || ())?)
     }
 
     /// The same from a stream; `name` stands for it in messages.
@@ -35,7 +35,7 @@ impl Schema {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn from_reader(&self, reader: impl Read, name: &str, options: &ReadOptions) -> Result<Encoded> {
-        self.encode(&read_stream(reader, name, options, &self.text_columns())?)
+        self.encode(&read_stream(reader, name, options, Some(&self.wanted()))?)
     }
 
     /// The rows of a stream as they come in: for a stream whose writer waits for answers, and for one that is longer than
@@ -49,7 +49,7 @@ impl Schema {
         name: &str,
         options: &ReadOptions,
     ) -> Result<EncodedBlocks<'_, R>> {
-        let blocks = Blocks::open(reader, name, options, &self.text_columns(), true)?;
+        let blocks = Blocks::open(reader, name, options, Some(&self.wanted()), true)?;
         Ok(EncodedBlocks { schema: self, blocks })
     }
 
@@ -69,13 +69,15 @@ impl Schema {
         }
     }
 
-    fn text_columns(&self) -> Vec<&str> {
+    /// The columns that it makes something of.
+    fn wanted(&self) -> Wanted<'_> {
+        let needed = self.features.iter().map(|feature| feature.column.as_str()).collect();
         let texts = self.features.iter().filter(|feature| matches!(feature.code, Code::Texts { .. }));
-        let mut texts: Vec<&str> = texts.map(|feature| feature.column.as_str()).collect();
+        let mut text: Vec<&str> = texts.map(|feature| feature.column.as_str()).collect();
         if let Some(Target { column, kind: TargetKind::Texts(_) }) = &self.target {
-            texts.push(column);
+            text.push(column);
         }
-        texts
+        Wanted { needed, target: self.target(), text }
     }
 
     /// A schema that was written by hand, or changed in its file, may be none.

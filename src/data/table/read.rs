@@ -7,7 +7,7 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use super::columns::{Growing, is_missing};
+use super::columns::{Growing, Kind, is_missing};
 use super::names::quoted;
 use super::records::{Record, Records, unreadable};
 use super::{Header, Lines, ReadOptions, Table, unknown};
@@ -35,7 +35,7 @@ impl Table {
     /// or a byte is not UTF-8. [`Error::Data`] if there are no rows, no text, or `options` name an unknown
     /// column; [`Error::Setting`] if the delimiter cannot be one.
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Table> {
-        read_file(path.as_ref(), options, &[], || ())
+        read_file(path.as_ref(), options, None, || ())
     }
 
     /// The same from a stream; `name` stands for it in messages. A name that ends in `.tsv` is told apart as
@@ -44,15 +44,15 @@ impl Table {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn from_reader(reader: impl Read, name: &str, options: &ReadOptions) -> Result<Table> {
-        read_stream(reader, name, options, &[])
+        read_stream(reader, name, options, None)
     }
 }
 
-/// `also_text` are columns to read as text where they are; `meanwhile` happens between opening and reading.
+/// `wanted` are the columns that are of use, if not all are; `meanwhile` happens between opening and reading.
 pub(super) fn read_file(
     path: &Path,
     options: &ReadOptions,
-    also_text: &[&str],
+    wanted: Option<&Wanted<'_>>,
     meanwhile: impl FnOnce(),
 ) -> Result<Table> {
     // Before opening: to open a named pipe would wait for a writer, perhaps forever.
@@ -70,9 +70,9 @@ pub(super) fn read_file(
     let name = path.display().to_string();
     let table = if gzip {
         let inner = name.strip_suffix(".gz").unwrap_or(&name);
-        read_stream(MultiGzDecoder::new(BufReader::new(&file)), inner, options, also_text)
+        read_stream(MultiGzDecoder::new(BufReader::new(&file)), inner, options, wanted)
     } else {
-        read_stream(&file, &name, options, also_text)
+        read_stream(&file, &name, options, wanted)
     };
     // What a change has torn is no error of the rows.
     let after = file.metadata().map_err(Error::io(path))?;
@@ -92,19 +92,34 @@ pub(super) fn read_stream(
     reader: impl Read,
     name: &str,
     options: &ReadOptions,
-    also_text: &[&str],
+    wanted: Option<&Wanted<'_>>,
 ) -> Result<Table> {
-    let mut blocks = Blocks::open(reader, name, options, also_text, false)?;
+    let mut blocks = Blocks::open(reader, name, options, wanted, false)?;
     let table = blocks.next(usize::MAX)?;
     table.ok_or_else(|| Error::Data(format!("{name}: there is a header and no row below it")))
+}
+
+/// The columns that are of use, where not all are.
+pub(super) struct Wanted<'a> {
+    /// Those that must be there.
+    pub needed: Vec<&'a str>,
+    /// One that may be.
+    pub target: Option<&'a str>,
+    /// Which of them are to be read as text.
+    pub text: Vec<&'a str>,
+}
+
+impl Wanted<'_> {
+    fn is_of_use(&self, name: &str) -> bool {
+        self.needed.contains(&name) || self.target == Some(name)
+    }
 }
 
 /// The rows of a table that comes in as a stream, block after block.
 pub(super) struct Blocks<R> {
     records: Records<BufReader<Chain<Cursor<Vec<u8>>, R>>>,
     names: Vec<String>,
-    /// Whether each is to be text.
-    text: Vec<bool>,
+    kinds: Vec<Kind>,
     /// The first row, until it is used, where it does not name the columns.
     first: Option<(u64, Vec<String>)>,
     header: bool,
@@ -123,7 +138,7 @@ impl<R: Read> Blocks<R> {
         mut reader: R,
         name: &str,
         options: &ReadOptions,
-        also_text: &[&str],
+        wanted: Option<&Wanted<'_>>,
         live: bool,
     ) -> Result<Blocks<R>> {
         let start = sniff(&mut reader, live).map_err(|e| unreadable(name, 1, &e))?;
@@ -161,11 +176,21 @@ impl<R: Read> Blocks<R> {
         if let Some(missing) = options.text.iter().find(|text| !names.contains(text)) {
             return Err(unknown(name, &names, missing));
         }
-        let is_text = |name: &String| options.text.contains(name) || also_text.contains(&name.as_str());
-        let text = names.iter().map(is_text).collect();
+        if let Some(wanted) = wanted
+            && let Some(missing) = wanted.needed.iter().find(|needed| !names.iter().any(|n| n == *needed))
+        {
+            return Err(unknown(name, &names, missing));
+        }
+        let kind = |name: &String| match wanted {
+            Some(wanted) if wanted.text.contains(&name.as_str()) => Kind::Text,
+            Some(wanted) if !wanted.is_of_use(name) => Kind::Skipped,
+            _ if options.text.contains(name) => Kind::Text,
+            _ => Kind::Decided,
+        };
+        let kinds = names.iter().map(kind).collect();
         let guessed = options.header == Header::Auto && !header;
         let first = (!header).then_some((first.line, cells));
-        Ok(Blocks { records, names, text, first, header, guessed, rows: 0, wrong: None })
+        Ok(Blocks { records, names, kinds, first, header, guessed, rows: 0, wrong: None })
     }
 
     /// The next rows: `most` at most, and of a stream that has not ended what there is now. `None` at the end. An error in
@@ -174,9 +199,8 @@ impl<R: Read> Blocks<R> {
         if let Some(error) = self.wrong.take() {
             return Err(error);
         }
-        let named = self.names.iter().zip(&self.text);
-        let mut columns: Vec<Growing> =
-            named.map(|(name, is_text)| Growing::new(name.clone(), *is_text)).collect();
+        let named = self.names.iter().zip(&self.kinds);
+        let mut columns: Vec<Growing> = named.map(|(name, kind)| Growing::new(name.clone(), *kind)).collect();
         let (mut lines, mut rows, file) = (Lines::default(), 0, self.records.file().to_string());
         let guessed = self.guessed && self.rows == 0;
         let refuse = |lines: &Lines, refused: super::columns::Refused| {
@@ -227,7 +251,8 @@ impl<R: Read> Blocks<R> {
             return Ok(None);
         }
         self.rows += rows;
-        let columns = columns.into_iter().map(|column| column.finish(rows).map_err(|r| refuse(&lines, r)));
+        let columns = columns.into_iter().filter_map(|column| column.finish(rows).transpose());
+        let columns = columns.map(|column| column.map_err(|r| refuse(&lines, r)));
         Ok(Some(Table { columns: columns.collect::<Result<_>>()?, file, rows, lines }))
     }
 }
@@ -371,7 +396,7 @@ mod tests {
         let path = folder.path().join("t.csv");
         let change = |change: &dyn Fn(&Path)| {
             fs::write(&path, "a,b\n1,2\n3,4\n").unwrap();
-            read_file(&path, &ReadOptions::default(), &[], || change(&path))
+            read_file(&path, &ReadOptions::default(), None, || change(&path))
         };
         assert_eq!(change(&|_| ()).unwrap().len(), 2);
         let grow = |path: &Path| {
