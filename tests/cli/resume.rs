@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 
-use crate::program::{data, error, iris_in_two, run, stderr, stdout, tapegrad};
+use crate::program::{data, error, interrupt, iris_in_two, run, stderr, stdout, tapegrad};
 
 /// A run with all that remembers something: optimizer, dropout, statistics, average, early stopping, plateau.
 const RUN: [&str; 12] = [
@@ -214,4 +214,61 @@ fn a_full_disk_leaves_the_old_file() {
     assert_eq!(fs::read(folder.path().join("m.st")).unwrap(), old);
     let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(names.into_iter().all(|name| !name.to_string_lossy().ends_with(".tmp")));
+}
+
+/// Ctrl-C saves before it ends, whether or not anything was saved on the way.
+#[cfg(unix)]
+#[test]
+fn interrupted_it_saves_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    iris_in_two(folder.path());
+    let run = ["--data=train.csv", "--target=species", "--test=test.csv", "--hidden=8", "--epochs=3000"];
+    succeeds(folder.path(), &[&["train", "-q", "--trace=whole.csv"], &run[..]].concat());
+    for flags in [&["--save=m.st", "--save-every=40"][..], &["--save=m.st"]] {
+        let args = [&["train", "--trace=part.csv"], flags, &run].concat();
+        let child =
+            tapegrad(folder.path(), &args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        // The first epochs are over once there is a trace.
+        while !folder.path().join("part.csv").exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        interrupt(&child);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(130), "{}", stderr(&output));
+        let message = stderr(&output);
+        assert!(message.ends_with("saved; to go on: tapegrad train --resume m.st\n"), "{message}");
+        succeeds(folder.path(), &["predict", "m.st", "test.csv"]);
+        succeeds(folder.path(), &["train", "-q", "--resume=m.st", "--trace=part.csv"]);
+        let trace = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(trace("part.csv"), trace("whole.csv"));
+        fs::remove_file(folder.path().join("part.csv")).unwrap();
+    }
+}
+
+#[test]
+fn a_file_of_a_later_version_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    iris_in_two(folder.path());
+    let run = [
+        "train",
+        "-q",
+        "--data=train.csv",
+        "--target=species",
+        "--epochs=1",
+        "--save=m.st",
+        "--save-every=1",
+    ];
+    succeeds(folder.path(), &run);
+    let bytes = fs::read(folder.path().join("m.st")).unwrap();
+    for (old, new) in [
+        (&b"\\\"checkpoint\\\":1"[..], &b"\\\"checkpoint\\\":9"[..]),
+        (b"\\\"format\\\":1", b"\\\"format\\\":9"),
+    ] {
+        let at = bytes.windows(old.len()).position(|part| part == old).unwrap();
+        let mut later = bytes.clone();
+        later[at..at + new.len()].copy_from_slice(new);
+        fs::write(folder.path().join("later.st"), later).unwrap();
+        let message = error(folder.path(), &["train", "--resume", "later.st"]);
+        assert!(message.contains("newer version") && message.contains("update the program"), "{message}");
+    }
 }
