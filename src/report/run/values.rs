@@ -28,7 +28,7 @@ impl RunReport<'_> {
             "values",
             "Predicted and true values",
             format!(
-                "Each point is a test sample. On the grey line a prediction is right; what lies beside it in a pattern \
+                "Each point is a test sample. On the dashed line a prediction is right; what lies beside it in a pattern \
                  is something that the model does not see.{some}"
             ),
         );
