@@ -12,6 +12,17 @@ use tempfile::NamedTempFile;
 
 use crate::{Error, Result};
 
+/// Opens a regular file to read; `what` is what a message calls such a file.
+pub(crate) fn open(path: &Path, what: &str) -> Result<File> {
+    // Before opening: to open a named pipe would wait for a writer, perhaps forever.
+    let meta = fs::metadata(path).map_err(Error::io(path))?;
+    if !meta.is_file() {
+        let found = if meta.is_dir() { "a folder" } else { "a device or pipe" };
+        return Err(Error::io(path)(io::Error::other(format!("expected {what}, found {found}"))));
+    }
+    File::open(path).map_err(Error::io(path))
+}
+
 /// Has `fill` write a temporary file beside `path`, and renames it to `path` if all went well.
 ///
 /// Whatever happens, there is the old file or the new one, never half of one. A link is followed, and

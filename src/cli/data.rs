@@ -14,7 +14,7 @@ use tapegrad::linalg::compensated_sum;
 use tapegrad::{Error, Result, text};
 
 use super::source::{MOST_SAMPLES, SYNTH, Source, explain, read_options, warn_if_mapped};
-use super::table::{TableArgs, is_archive, is_arrays, is_table};
+use super::table::{TableArgs, is_arrays, is_table};
 use super::{Outcome, interrupt, memory, output};
 
 /// Make synthetic data, and look into IDX files and tables
@@ -221,7 +221,7 @@ fn describe_arrays(path: &Path, images: usize, options: &ReadOptions) -> Result<
             },
         }
     };
-    if !is_archive(path) {
+    if !npy::is_archive(path) {
         return Ok(describe(npy::read(path, options)?));
     }
     let archive = npy::Archive::open(path, options)?;

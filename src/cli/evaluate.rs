@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tapegrad::data::Dataset;
+use tapegrad::data::npy::is_archive;
 use tapegrad::data::table::{ReadOptions, Task as TableTask};
 use tapegrad::models::{self, Task};
 use tapegrad::{Error, text};
 
 use super::predict::warn_if_left_out;
-use super::source::{explain, read_options};
-use super::table::{is_archive, is_arrays, is_table};
+use super::source::within_memory;
+use super::table::{is_arrays, is_table};
 use super::train::last_line;
 use super::{Outcome, output};
 
@@ -48,13 +49,12 @@ pub fn run(args: &EvaluateArgs) -> Outcome {
         warn_if_left_out(&text::path(&args.data), found.left_out);
         found.data
     } else if is_archive(&args.data) {
-        let (options, room) = read_options();
         // Of values or classes: what the model tells.
         let task = match saved.model.task() {
             Task::Classes { .. } => TableTask::Classification,
             Task::Values { .. } => TableTask::Regression,
         };
-        let found = Dataset::from_npz(&args.data, task, &options).map_err(|error| explain(error, &room))?;
+        let found = within_memory(|options| Dataset::from_npz(&args.data, task, options))?;
         let data = found.1.unwrap_or(found.0);
         data.with_classes_of(saved.model.task().class_names()).map_err(|error| match error {
             Error::Data(why) => Error::Data(format!("{}: {why}", text::path(&args.data))),
@@ -65,11 +65,9 @@ pub fn run(args: &EvaluateArgs) -> Outcome {
         let why = format!("{path}: samples alone: put them into an archive, .npz, as X beside y");
         return Err(Error::Data(why).into());
     } else if Dataset::are_columns(&args.data) {
-        let (options, room) = read_options();
-        Dataset::from_columns(&args.data, &options).map_err(|error| explain(error, &room))?
+        within_memory(|options| Dataset::from_columns(&args.data, options))?
     } else {
-        let (options, room) = read_options();
-        Dataset::mnist_with(&args.data, &options).map_err(|error| explain(error, &room))?.1
+        within_memory(|options| Dataset::mnist_with(&args.data, options))?.1
     };
     if data.labels().is_none() && data.targets().is_none() {
         let path = text::path(&args.data);

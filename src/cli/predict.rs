@@ -12,7 +12,7 @@ use tapegrad::linalg::Matrix;
 use tapegrad::models::{self, Predictor, Saved, Task};
 use tapegrad::{Error, Result, file, text};
 
-use super::source::{explain, read_options};
+use super::source::within_memory;
 use super::table::{has_ending, is_arrays, is_table};
 use super::{Failure, Outcome, output};
 
@@ -69,8 +69,7 @@ fn schema(saved: &Saved, input: &Path) -> Result<Schema> {
 /// The samples of a file as the model's table had them, or of an IDX file.
 pub fn samples(saved: &Saved, input: &Path) -> Result<Dataset> {
     if is_arrays(input) {
-        let (options, room) = read_options();
-        return Dataset::from_npy_samples(input, &options).map_err(|error| explain(error, &room));
+        return within_memory(|options| Dataset::from_npy_samples(input, options));
     }
     if let Some(images) = images(input)? {
         let data = Dataset::from_png(&images)?;
@@ -87,8 +86,7 @@ pub fn samples(saved: &Saved, input: &Path) -> Result<Dataset> {
         return Ok(data);
     }
     if !is_table(input) {
-        let (options, room) = read_options();
-        return Dataset::from_idx_samples(input, &options).map_err(|error| explain(error, &room));
+        return within_memory(|options| Dataset::from_idx_samples(input, options));
     }
     let found = schema(saved, input)?.read(input, &ReadOptions::default())?;
     warn_if_left_out(&text::path(input), found.left_out);

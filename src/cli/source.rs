@@ -72,6 +72,12 @@ pub fn kept_apart(data: &Dataset, share: f64, seed: u64) -> Result<(Dataset, Dat
     if data.labels().is_some() { data.stratified_split(share, seed) } else { data.split(share, seed) }
 }
 
+/// Reads data as far as there is memory for it; an error about that says what there is.
+pub fn within_memory<R>(read: impl FnOnce(&ReadOptions) -> Result<R>) -> Result<R> {
+    let (options, room) = read_options();
+    read(&options).map_err(|error| explain(error, &room))
+}
+
 /// An error about memory with what there is of it.
 pub fn explain(error: Error, room: &memory::Room) -> Error {
     match error {
@@ -114,9 +120,7 @@ impl Source {
         };
         match folder {
             Some(folder) => {
-                let (options, room) = read_options();
-                let (train, test) =
-                    Dataset::mnist_with(folder, &options).map_err(|error| explain(error, &room))?;
+                let (train, test) = within_memory(|options| Dataset::mnist_with(folder, options))?;
                 let description = format!("IDX files in {}", text::path(folder));
                 Ok(Source::of(train, test, description, "idx"))
             }

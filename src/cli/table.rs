@@ -1,16 +1,18 @@
-//! Tables, such as CSV files, as a source of samples.
+//! Tables, such as CSV files, as a source of samples, and what else is cut in two for a test: NumPy's arrays, IDX files
+//! that are no images.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use tapegrad::data::Dataset;
+use tapegrad::data::npy::is_archive;
 use tapegrad::data::table::{Encoded, Missing, ReadOptions, Schema, Table, TableOptions, Task};
 use tapegrad::{Error, Result, text};
 
 use super::output;
 use super::predict::warn_if_left_out;
-use super::source::{Source, explain, kept_apart, read_options};
+use super::source::{Source, kept_apart, within_memory};
 
 /// What is said of a table.
 #[derive(Args, Default)]
@@ -103,11 +105,6 @@ pub fn is_arrays(path: &Path) -> bool {
     is_archive(path) || has_ending(path, "npy")
 }
 
-/// Whether it is of several.
-pub fn is_archive(path: &Path) -> bool {
-    has_ending(path, "npz")
-}
-
 pub fn has_ending(path: &Path, ending: &str) -> bool {
     path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
@@ -186,14 +183,13 @@ impl TableArgs {
 
     /// The arrays of the file at `path`: an archive, or one of samples with another, named by the target.
     pub fn open_arrays(&self, path: &Path, seed: u64) -> Result<Source> {
-        let (options, room) = read_options();
         let (shown, task) = (text::path(path), self.task());
         let (train, test, description) = if is_archive(path) {
             self.refuse(
                 &["test", "task"],
                 "the arrays of an archive have names: X and y, or x_train and so on",
             )?;
-            let found = Dataset::from_npz(path, task, &options).map_err(|error| explain(error, &room))?;
+            let found = within_memory(|options| Dataset::from_npz(path, task, options))?;
             match (found, &self.test) {
                 ((train, Some(test)), None) => {
                     check_classes(&train)?;
@@ -213,8 +209,7 @@ impl TableArgs {
                 let why = "what is told of the samples? --target y.npy, or an archive with X and y";
                 return Err(Error::setting("target", why));
             };
-            let all =
-                Dataset::from_npy(path, target, task, &options).map_err(|error| explain(error, &room))?;
+            let all = within_memory(|options| Dataset::from_npy(path, target, task, options))?;
             let (train, test, from) = self.apart(&all, seed)?;
             (train, test, format!("arrays of {shown} and {}{from}", text::printable(target)))
         };
@@ -227,8 +222,7 @@ impl TableArgs {
             &["test"],
             "it has no meaning for such data, only for a table: --data FILE.csv or FILE.tsv",
         )?;
-        let (options, room) = read_options();
-        let all = Dataset::from_columns(folder, &options).map_err(|error| explain(error, &room))?;
+        let all = within_memory(|options| Dataset::from_columns(folder, options))?;
         let (train, test, from) = self.apart(&all, seed)?;
         Ok(Source::of(train, test, format!("IDX files in {}{from}", text::path(folder)), "idx"))
     }

@@ -1,4 +1,4 @@
-//! Data: IDX files, CSV tables, datasets, batches, preprocessing and synthetic sets.
+//! Data: IDX files, CSV tables, NumPy's arrays, PNG images, datasets, batches, preprocessing and synthetic sets.
 //!
 //! A [`Dataset`] holds samples as rows and shares them: a subset, a split and a standardised copy all
 //! point at the same features, which may be a [mapped file](idx::ReadOptions::map_above). Bytes become

@@ -1,6 +1,5 @@
 //! Images in the PNG format, as samples.
 
-use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
@@ -50,11 +49,7 @@ fn read(path: &Path) -> Result<((usize, usize), Vec<u8>)> {
         let why = error.to_string();
         refuse(format!("the image cannot be read: {}", text::printable(&why)))
     };
-    // Before opening: to open a named pipe would wait for a writer, perhaps forever.
-    if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
-        return Err(refuse("not a file of an image".into()));
-    }
-    let file = File::open(path).map_err(Error::io(path))?;
+    let file = crate::file::open(path, "an image")?;
     let limits = Limits { bytes: MEMORY };
     let mut decoder = Decoder::new_with_limits(BufReader::new(file), limits);
     decoder.set_transformations(Transformations::normalize_to_color8());
@@ -85,6 +80,8 @@ fn read(path: &Path) -> Result<((usize, usize), Vec<u8>)> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     fn written(path: &Path, color: ColorType, width: u32, pixels: &[u8]) {

@@ -15,4 +15,4 @@ pub use logistic::{Derivatives, LogisticOptions, LogisticRegression, Scheme};
 pub use mlp::Mlp;
 pub use network::{Network, NetworkBuilder};
 pub use predictor::{Fitted, Inputs, Predictor, Rows, Scores, Task};
-pub use saved::{Notes, Saved, load, save, save_run};
+pub use saved::{Notes, Saved, load, notes, save, save_run};

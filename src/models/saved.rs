@@ -194,7 +194,16 @@ struct Format {
     format: Option<u32>,
 }
 
-fn read(numbers: &Stored, text: &str) -> Result<Saved> {
+/// What [`save`] was told, without making the model again.
+///
+/// # Errors
+/// As [`load`], but for the model itself, which is not looked at.
+pub fn notes(path: impl AsRef<Path>) -> Result<Notes> {
+    let (numbers, text) = Stored::open_text(path.as_ref())?;
+    Ok(header_in(&numbers, &text).map_err(|error| numbers.named(error))?.notes)
+}
+
+fn header_in(numbers: &Stored, text: &str) -> Result<Header> {
     match numbers.about::<Format>(text)?.format {
         None => return Err(Error::Data("no file of a model: a checkpoint alone?".into())),
         Some(format) if format > FORMAT => {
@@ -206,7 +215,11 @@ fn read(numbers: &Stored, text: &str) -> Result<Saved> {
         }
         Some(_) => (),
     }
-    let Header { version, model: settings, inputs, task, notes, .. } = numbers.about(text)?;
+    numbers.about(text)
+}
+
+fn read(numbers: &Stored, text: &str) -> Result<Saved> {
+    let Header { version, model: settings, inputs, task, notes, .. } = header_in(numbers, text)?;
     let (inputs, task) = (Inputs::restore(&inputs, numbers)?, task.checked()?);
     if let Some(schema) = &notes.schema {
         schema.check(Some(inputs.features()))?;

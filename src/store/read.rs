@@ -1,7 +1,6 @@
 //! [`Stored`]: what is in a file.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -67,11 +66,7 @@ impl Stored {
     /// The same, with what was written about the numbers as its text.
     pub(crate) fn open_text(path: &Path) -> Result<(Stored, String)> {
         let refuse = |why: String| Error::Data(format!("{}: {why}", text::path(path)));
-        // Before opening: to open a named pipe would wait for a writer, perhaps forever.
-        if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
-            return Err(refuse("not a file of a model".into()));
-        }
-        let mut file = File::open(path).map_err(Error::io(path))?;
+        let mut file = crate::file::open(path, "a file of a model")?;
         let found = file.metadata().map_err(Error::io(path))?;
         // The size of the table stands first: nobody's claim of it is believed.
         let mut size = [0; 8];

@@ -199,11 +199,6 @@ impl Checkpoint {
         self.epochs.len()
     }
 
-    /// Whether early stopping had ended the run.
-    pub fn stopped_early(&self) -> bool {
-        self.state.stopped.is_some()
-    }
-
     /// Steps that the optimizer had done.
     pub fn steps(&self) -> u64 {
         self.state.optimizer_steps

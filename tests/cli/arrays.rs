@@ -6,14 +6,7 @@ use std::path::Path;
 use tapegrad::data::npy::{Written, write_archive};
 use tapegrad::data::synthetic;
 
-use crate::program::{error, run, stderr, stdout};
-
-#[track_caller]
-fn succeeds(folder: &Path, args: &[&str]) -> String {
-    let output = run(folder, args);
-    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
-    stdout(&output)
-}
+use crate::program::{error, run, stderr, succeeds};
 
 /// Two moons as `X` and `y`, the classes 3 and 7.
 fn moons(folder: &Path) {

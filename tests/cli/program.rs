@@ -43,6 +43,14 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).unwrap()
 }
 
+/// What it prints when it ends well.
+#[track_caller]
+pub fn succeeds(folder: &Path, args: &[&str]) -> String {
+    let output = run(folder, args);
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
 /// The command fails with exit code 1 and one line that begins with `error: `; the line.
 #[track_caller]
 pub fn error(folder: &Path, args: &[&str]) -> String {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 
-use crate::program::{data, error, interrupt, iris_in_two, run, stderr, stdout, tapegrad};
+use crate::program::{data, error, interrupt, iris_in_two, stderr, succeeds, tapegrad};
 
 /// A run with all that remembers something: optimizer, dropout, statistics, average, early stopping, plateau.
 const RUN: [&str; 12] = [
@@ -24,13 +24,6 @@ const RUN: [&str; 12] = [
     "--audit",
     "--epochs=60",
 ];
-
-#[track_caller]
-fn succeeds(folder: &Path, args: &[&str]) -> String {
-    let output = run(folder, args);
-    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
-    stdout(&output)
-}
 
 /// The whole run, as the others must come out: its last line, and what its model tells.
 #[track_caller]

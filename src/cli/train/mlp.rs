@@ -18,7 +18,7 @@ use tapegrad::{Error, Float, Result};
 
 use super::super::{Failure, memory, output};
 use super::keeping::Keeper;
-use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, Uses, check_range, save};
+use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, Uses, check_range, write_trace};
 
 /// How a model is trained by steps.
 #[derive(Args)]
@@ -234,7 +234,7 @@ fn train<T: Float>(
     let mut trace = report.trace;
     // Until an epoch is finished, an old trace is worth more than the settings of this run.
     let saves = !trace.epochs.is_empty() || fitted.as_ref().is_ok_and(|f| f.stop == Stop::Finished);
-    let saved = if saves { save(args, &trace) } else { Ok(()) };
+    let saved = if saves { write_trace(args, &trace) } else { Ok(()) };
     if let Some(failure) = report.failure {
         return Err(failure);
     }
@@ -345,7 +345,7 @@ impl<T: Float> Observer<T> for Report<'_> {
         self.trace.epochs.extend(run.history.epochs.last().cloned());
         // Short epochs by the thousand would spend their time on writing.
         if self.saved.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
-            save(self.args, &self.trace)?;
+            write_trace(self.args, &self.trace)?;
             self.saved = Some(Instant::now());
         }
         if self.args.quiet {

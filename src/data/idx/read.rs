@@ -2,7 +2,7 @@
 
 #![allow(unsafe_code, reason = "a mapped file is a promise of the caller: nobody changes it in place")]
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -88,14 +88,7 @@ pub unsafe fn read_mapped(path: impl AsRef<Path>) -> Result<IdxArray> {
 /// As [`read`]; [`Error::Memory`] also if the elements take more than the options allow.
 pub fn read_with(path: impl AsRef<Path>, options: &ReadOptions) -> Result<IdxArray> {
     let path = path.as_ref();
-    // Before opening: to open a named pipe would wait for a writer, perhaps forever.
-    let meta = fs::metadata(path).map_err(Error::io(path))?;
-    if !meta.is_file() {
-        let what = if meta.is_dir() { "a folder" } else { "a device or pipe" };
-        let source = io::Error::other(format!("expected an IDX file, found {what}"));
-        return Err(Error::io(path)(source));
-    }
-    let file = File::open(path).map_err(Error::io(path))?;
+    let file = crate::file::open(path, "an IDX file")?;
     let stamp = Stamp::of(path, &file)?;
     let outcome = read_file(path, &file, stamp, options);
     // First: what is wrong with a file that somebody writes to is that.

@@ -1,6 +1,5 @@
 //! [`Archive`]: several arrays by name.
 
-use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
@@ -32,12 +31,8 @@ impl Archive {
     pub fn open(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Archive> {
         let path = path.as_ref();
         let name = text::path(path);
-        // Before opening: to open a named pipe would wait for a writer, perhaps forever.
-        let found = std::fs::metadata(path).map_err(Error::io(path))?;
-        if !found.is_file() {
-            return Err(Error::Data(format!("{name}: not a file of arrays")));
-        }
-        let mut file = File::open(path).map_err(Error::io(path))?;
+        let mut file = crate::file::open(path, "a file of arrays")?;
+        let found = file.metadata().map_err(Error::io(path))?;
         if found.len() > options.memory {
             return Err(Error::Memory { what: name, needed: found.len() });
         }

@@ -12,6 +12,7 @@ mod write;
 
 pub use archive::Archive;
 pub use read::{read, read_from};
+pub use samples::is_archive;
 pub use write::{Written, write_archive};
 
 use crate::data::idx::IdxData;

@@ -1,6 +1,5 @@
 //! Reading an array.
 
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -30,11 +29,7 @@ const LONGEST_TEXT: usize = 1 << 12;
 /// the options allow.
 pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<NpyArray> {
     let path = path.as_ref();
-    // Before opening: to open a named pipe would wait for a writer, perhaps forever.
-    if !std::fs::metadata(path).map_err(Error::io(path))?.is_file() {
-        return Err(Error::Data(format!("{}: not a file of an array", text::path(path))));
-    }
-    let file = File::open(path).map_err(Error::io(path))?;
+    let file = crate::file::open(path, "a file of an array")?;
     let mut from = BufReader::new(file);
     read_from(&mut from, &text::path(path), options)
 }

@@ -141,9 +141,9 @@ impl Dataset {
     }
 }
 
-/// Whether a file of that name is an archive of arrays.
-fn is_archive(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz"))
+/// Whether a file of that name is an archive of arrays: `.npz`.
+pub fn is_archive(path: impl AsRef<Path>) -> bool {
+    path.as_ref().extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz"))
 }
 
 fn no_samples(archive: &Archive) -> Error {

@@ -161,10 +161,11 @@ impl Schema {
         };
         values.resize(numbers, 0.0);
         let mut start = 0;
-        // Of no row there is nothing to write, and no place for it.
-        let written = if rows.is_empty() { &[] } else { &self.features[..] };
-        for (feature, column) in written.iter().zip(columns) {
-            write_feature(table, feature, column, &rows, &mut values[start..], width)?;
+        for (feature, column) in self.features.iter().zip(columns) {
+            // Of no row there is nothing to write, and no place for it.
+            if !rows.is_empty() {
+                write_feature(table, feature, column, &rows, &mut values[start..], width)?;
+            }
             start += feature.width();
         }
         let data = Dataset::new(values, width)?.with_feature_names(self.feature_names().iter().cloned())?;

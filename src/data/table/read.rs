@@ -1,7 +1,7 @@
 //! Reading a file or a stream into a table.
 
 use std::collections::HashMap;
-use std::fs::{self, File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, BufReader, Chain, Cursor, Read, Seek};
 use std::path::Path;
 
@@ -55,13 +55,7 @@ pub(super) fn read_file(
     wanted: Option<&Wanted<'_>>,
     meanwhile: impl FnOnce(),
 ) -> Result<Table> {
-    // Before opening: to open a named pipe would wait for a writer, perhaps forever.
-    let meta = fs::metadata(path).map_err(Error::io(path))?;
-    if !meta.is_file() {
-        let what = if meta.is_dir() { "a folder" } else { "a device or pipe" };
-        return Err(Error::io(path)(io::Error::other(format!("expected a file, found {what}"))));
-    }
-    let mut file = File::open(path).map_err(Error::io(path))?;
+    let mut file = crate::file::open(path, "a file")?;
     let before = file.metadata().map_err(Error::io(path))?;
     meanwhile();
     let mut first = [0; 2];
@@ -125,6 +119,8 @@ pub(super) struct Blocks<R> {
     header: bool,
     /// Whether that was found out.
     guessed: bool,
+    /// Whether the stream is not to be waited for.
+    live: bool,
     /// Rows of the blocks before.
     rows: usize,
     /// What is wrong with the row behind the last block.
@@ -190,11 +186,11 @@ impl<R: Read> Blocks<R> {
         let kinds = names.iter().map(kind).collect();
         let guessed = options.header == Header::Auto && !header;
         let first = (!header).then_some((first.line, cells));
-        Ok(Blocks { records, names, kinds, first, header, guessed, rows: 0, wrong: None })
+        Ok(Blocks { records, names, kinds, first, header, guessed, live, rows: 0, wrong: None })
     }
 
-    /// The next rows: `most` at most, and of a stream that has not ended what there is now. `None` at the end. An error in
-    /// a row comes when the rows before it have been handed out, unless all are asked for.
+    /// The next rows: `most` at most, and of a live stream what there is now. `None` at the end. Of a live stream, an error
+    /// in a row comes when the rows before it have been handed out.
     pub(super) fn next(&mut self, most: usize) -> Result<Option<Table>> {
         if let Some(error) = self.wrong.take() {
             return Err(error);
@@ -219,7 +215,7 @@ impl<R: Read> Blocks<R> {
             }
             rows = 1;
         }
-        while rows < most && (rows == 0 || most == usize::MAX || self.records.has_more_at_hand()) {
+        while rows < most && (rows == 0 || !self.live || self.records.has_more_at_hand()) {
             let width = columns.len();
             let found = match self.records.next() {
                 Ok(None) => break,
@@ -235,7 +231,7 @@ impl<R: Read> Blocks<R> {
             };
             let record = match found {
                 Ok(record) => record,
-                Err(error) if rows > 0 && most < usize::MAX => {
+                Err(error) if rows > 0 && self.live => {
                     self.wrong = Some(error);
                     break;
                 }
@@ -366,6 +362,8 @@ fn ragged(file: &str, record: Record, expected: usize, header: bool) -> Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::{self, File};
+
     use super::*;
 
     #[test]

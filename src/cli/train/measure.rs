@@ -1,0 +1,146 @@
+//! What is done with a model that has been fitted, of whatever family: measured, written, told.
+
+use std::process::ExitCode;
+
+use tapegrad::data::Dataset;
+use tapegrad::metrics::{Evaluation, ValueErrors};
+use tapegrad::models::{self, Predictor};
+use tapegrad::report::RunReport;
+use tapegrad::train::{Checkpoint, Trace};
+use tapegrad::{Result, file, text};
+
+use super::super::{Failure, Outcome, interrupt, output};
+use super::{Done, Job, TrainArgs};
+
+/// Writes the trace, if that was asked for.
+pub fn write_trace(args: &TrainArgs, trace: &Trace) -> Result<()> {
+    let Some(path) = &args.trace else { return Ok(()) };
+    if args.report.is_none() || args.fitting.audits() {
+        return trace.write(path, args.trace_times);
+    }
+    // The audits are the report's: a trace does not depend on whether there is one.
+    let mut trace = trace.clone();
+    trace.epochs.iter_mut().for_each(|epoch| epoch.audit = None);
+    trace.write(path, args.trace_times)
+}
+
+/// Measures what has been fitted: trace, report, confusion matrix, last line. An interrupted run has all that too,
+/// but the trace says so in place of its accuracy: its settings would not lead there.
+pub fn measure(job: &Job<'_>, done: Done) -> Outcome {
+    let Job { args, source, .. } = job;
+    let Done { model, mut trace, validates, interrupted, saves, run } = done;
+    if let Some(validation) = job.validation.as_ref().filter(|_| validates && !interrupted) {
+        let found = model.evaluate(validation)?;
+        record(&mut trace, "validation", &found);
+        if !args.quiet {
+            last_line("validation", &found)?;
+        }
+    }
+    let found = model.evaluate(&source.test);
+    if found.is_err() {
+        // What there is of the run is worth keeping.
+        if saves {
+            write_trace(args, &trace)?;
+        }
+        save_model(job, &*model, &trace, run.as_ref())?;
+    }
+    let found = found?;
+    source.check_unchanged()?;
+    if !interrupted {
+        // Families measure in different losses: a trace says in which.
+        let name: String =
+            found.loss_name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+        trace.result(&format!("test_{name}"), found.loss);
+        record(&mut trace, "test", &found);
+    }
+    if saves {
+        write_trace(args, &trace)?;
+    }
+    write_report(args, &trace, &*model, &source.test)?;
+    save_model(job, &*model, &trace, run.as_ref())?;
+    if let Some(path) = args.save.as_ref().filter(|_| interrupted && run.is_some()) {
+        let path = text::path(path);
+        output::note(format_args!("saved; to go on: tapegrad train --resume {path}"));
+    }
+    if !args.quiet
+        && let Some(confusion) = &found.confusion
+    {
+        output::line(format_args!(
+            "\ntest set, {} {}:\n{confusion}",
+            found.loss_name,
+            output::number(found.loss)
+        ))?;
+    }
+    if !args.quiet
+        && let Some(errors) = &found.values
+    {
+        output::line(format_args!(
+            "\ntest set, {} {}: RMSE {}, MAE {}",
+            found.loss_name,
+            output::number(found.loss),
+            output::number(errors.rmse),
+            output::number(errors.mae)
+        ))?;
+    }
+    last_line("test", &found)?;
+    Ok(if interrupted { ExitCode::from(interrupt::EXIT_CODE) } else { ExitCode::SUCCESS })
+}
+
+/// Keeps the model, if that was asked for, and its run, if there is one to go on with.
+fn save_model(job: &Job<'_>, model: &dyn Predictor, trace: &Trace, run: Option<&Checkpoint>) -> Result<()> {
+    let Some(path) = &job.args.save else { return Ok(()) };
+    match run {
+        Some(run) => models::save_run(model, path, &job.notes(trace), run),
+        None => models::save(model, path, &job.notes(trace)),
+    }
+}
+
+/// Writes the page about the run, if it was asked for.
+fn write_report(args: &TrainArgs, trace: &Trace, model: &dyn Predictor, test: &Dataset) -> Result<()> {
+    let Some(path) = &args.report else { return Ok(()) };
+    let scores = model.scores(test)?;
+    let tells_values = test.targets().is_some();
+    let predicted = if tells_values { Vec::new() } else { model.task().classes_of(&scores) };
+    let (scores, unit) = match model.task().probabilities_of(&scores) {
+        Some(probabilities) => (probabilities, "probability"),
+        None => (scores, if tells_values { "value" } else { "score" }),
+    };
+    let page =
+        RunReport { trace, test, scores: scores.as_slice(), unit, predicted: &predicted }.page().html();
+    file::write(path, |out| out.write_all(page.as_bytes()))
+}
+
+/// The result that marks the trace and the page of a run that was ended before its time.
+pub const INTERRUPTED: &str = "interrupted";
+
+/// The figures of a set, as results: its accuracy, or the errors of its values.
+fn record(trace: &mut Trace, set: &str, found: &Evaluation) {
+    if let Some(accuracy) = found.accuracy() {
+        trace.result(&format!("{set}_accuracy"), accuracy);
+    }
+    // Runs without have none.
+    if found.undecided() > 0 {
+        trace.result(&format!("{set}_undecided"), found.undecided() as f64);
+    }
+    if let Some(ValueErrors { r2, rmse, mae }) = found.values {
+        for (name, value) in [("r2", r2), ("rmse", Some(rmse)), ("mae", Some(mae))] {
+            value.into_iter().for_each(|value| trace.result(&format!("{set}_{name}"), value));
+        }
+    }
+}
+
+/// The line that every measurement ends with.
+pub fn last_line(set: &str, found: &Evaluation) -> Result<(), Failure> {
+    let samples = found.samples;
+    if let Some(errors) = found.values {
+        return match errors.r2 {
+            Some(r2) => output::line(format_args!("{set} R2 {r2:.4} ({samples} samples)")),
+            None => output::line(format_args!(
+                "{set} R2 is not defined: the target does not vary ({samples} samples)"
+            )),
+        };
+    }
+    let (accuracy, undecided) = (found.accuracy().unwrap_or(f64::NAN), found.undecided());
+    let note = if undecided > 0 { format!(", {undecided} of them undecided") } else { String::new() };
+    output::line(format_args!("{set} accuracy {accuracy:.4} ({samples} samples{note})"))
+}

@@ -1,0 +1,142 @@
+//! A run that goes on from its file: its arguments, and whether its data is still the same.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{ArgAction, ArgMatches, Args, FromArgMatches};
+use tapegrad::data::Dataset;
+use tapegrad::train::Checkpoint;
+use tapegrad::{Error, Result, models, text};
+
+use super::TrainArgs;
+
+/// A run that goes on.
+pub struct Resumed {
+    path: PathBuf,
+    /// Where it stands.
+    pub checkpoint: Checkpoint,
+    /// What the data was.
+    data: Vec<(String, String)>,
+}
+
+/// What data is, so that a run that goes on can be told that it is another: names, and texts that differ where the data
+/// does.
+pub fn data_of(train: &Dataset, test: &Dataset) -> Vec<(String, String)> {
+    let classes: Vec<_> = (0..train.classes()).map(|class| train.class_name(class)).collect();
+    let hash = |data: &Dataset| format!("{:016x}", data.fingerprint());
+    let mut all = vec![("training samples".to_string(), hash(train)), ("test samples".into(), hash(test))];
+    if !classes.is_empty() {
+        all.push(("classes".into(), classes.join(", ")));
+    }
+    all
+}
+
+impl Resumed {
+    /// An error if the data is another.
+    pub fn check(&self, now: &[(String, String)]) -> Result<()> {
+        let differs = |(then, now): (&(String, String), &(String, String))| then != now;
+        let names = self.data.iter().zip(now).find(|pair| differs(*pair)).map(|(then, _)| &then.0);
+        match names {
+            Some(name) => Err(Error::Data(format!(
+                "{}: the run had other {}: name its data with --data",
+                text::path(&self.path),
+                text::printable(name)
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// An error about data that cannot be read, with what it is about.
+    pub fn explain(&self, error: Error) -> Error {
+        let path = text::path(&self.path);
+        match error {
+            Error::Io { .. } => {
+                Error::Data(format!("{error}; that is the data of the run in {path}: name it with --data"))
+            }
+            other => other,
+        }
+    }
+}
+
+/// What may be said anew of a run that goes on. All else comes from its file.
+const ANEW: [&str; 6] = ["data", "threads", "epochs", "save_every", "keep", "quiet"];
+
+/// What a run writes, and the file that it goes on from: a file of a run says nothing of them.
+const FILES: [&str; 5] = ["trace", "trace_times", "report", "save", "resume"];
+
+/// What was given on the command line, as arguments by the names of their flags.
+fn given(command: &clap::Command, matches: &ArgMatches) -> BTreeMap<String, String> {
+    let given = command.get_arguments().filter_map(|arg| {
+        let (id, long) = (arg.get_id().as_str(), arg.get_long()?);
+        if matches.value_source(id) != Some(ValueSource::CommandLine) {
+            return None;
+        }
+        let switch = matches!(arg.get_action(), ArgAction::SetTrue);
+        Some((
+            id.to_string(),
+            if switch { format!("--{long}") } else { format!("--{long}={}", raw(matches, id)) },
+        ))
+    });
+    given.collect()
+}
+
+/// The values of an argument, as they were given.
+fn raw(matches: &ArgMatches, id: &str) -> String {
+    let values = matches.get_raw(id).into_iter().flatten();
+    values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(",")
+}
+
+/// Whether two values of an argument are: 0.1 and 0.10 are.
+fn is_same(a: &str, b: &str) -> bool {
+    a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+}
+
+fn command() -> clap::Command {
+    TrainArgs::augment_args(clap::Command::new("tapegrad train"))
+}
+
+/// The arguments that make a run what it is, for its file.
+pub fn arguments(matches: &ArgMatches) -> Vec<String> {
+    let mut given = given(&command(), matches);
+    FILES.iter().for_each(|id| drop(given.remove(*id)));
+    ["threads", "quiet"].iter().for_each(|id| drop(given.remove(*id)));
+    given.into_values().collect()
+}
+
+/// The run in the file at `path`: its arguments, with those of `matches` that may be said anew, and where it stands.
+pub fn resumed(path: &Path, matches: &ArgMatches) -> Result<(TrainArgs, ArgMatches, Resumed)> {
+    let checkpoint = Checkpoint::load(path)?;
+    let notes = models::notes(path)?;
+    let refuse = |why: String| Error::Data(format!("{}: {why}", text::path(path)));
+    let parsed = |arguments: &mut dyn Iterator<Item = &String>| {
+        let all = ["tapegrad train".to_string()].into_iter().chain(arguments.cloned());
+        command().try_get_matches_from(all).map_err(|error| {
+            let error = error.to_string();
+            let line = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            refuse(format!("its arguments cannot be read: {}", text::printable(line)))
+        })
+    };
+    let (command, then) = (command(), parsed(&mut notes.arguments.iter())?);
+    let (mut all, now) = (given(&command, &then), given(&command, matches));
+    if let Some(id) = FILES.iter().find(|id| all.contains_key(**id)) {
+        return Err(refuse(format!("its arguments name a file to write: --{}", id.replace('_', "-"))));
+    }
+    for (id, argument) in now {
+        let changes = !ANEW.contains(&&*id) && !FILES.contains(&&*id);
+        if changes && !is_same(&raw(&then, &id), &raw(matches, &id)) {
+            let (flag, was) = (id.replace('_', "-"), raw(&then, &id));
+            let was = if was.is_empty() { "none".into() } else { text::printable(&was).into_owned() };
+            return Err(Error::Data(format!(
+                "--{flag} would change the run in {}, which has {was}: it is the file that says it",
+                text::path(path)
+            )));
+        }
+        all.insert(id, argument);
+    }
+    let matches = parsed(&mut all.values())?;
+    let mut args = TrainArgs::from_arg_matches(&matches).map_err(|error| refuse(error.to_string()))?;
+    args.save.get_or_insert_with(|| path.to_path_buf());
+    args.resume = Some(path.to_path_buf());
+    Ok((args, matches, Resumed { path: path.to_path_buf(), checkpoint, data: notes.data }))
+}
