@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tapegrad::data::table::Task as TableTask;
-use tapegrad::linalg::norm_squared;
 use tapegrad::models::{self, Task};
 use tapegrad::text;
 
@@ -47,11 +46,10 @@ pub fn run(args: &InspectArgs) -> Outcome {
     output::line("\nnumbers:")?;
     for (name, numbers_type, shape) in numbers.entries() {
         let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
-        // Of either type: what is told of them is the same.
-        let values = numbers.matrix::<f32>(name).map(|m| norm_squared(m.as_slice()) as f64);
-        let squares = values.or_else(|_| numbers.matrix::<f64>(name).map(|m| norm_squared(m.as_slice())));
-        let norm = squares
-            .map_or("not numbers of a model".to_string(), |s| format!("norm {}", output::number(s.sqrt())));
+        let norm = match numbers.norm(name) {
+            Ok(norm) => format!("norm {}", output::number(norm)),
+            Err(_) => "not numbers of a model".to_string(),
+        };
         output::line(format_args!("  {name}: {numbers_type} {}, {norm}", shape.join("×")))?;
     }
     output::line("\nhow it was trained:")?;

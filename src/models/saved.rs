@@ -130,7 +130,7 @@ pub fn save_run(
     }
     let mut store = Store::default();
     let header = header(model, notes, &mut store)?;
-    let run = checkpoint.store(&mut store);
+    let run = checkpoint.store(&mut store)?;
     store.write(path, &Both { header, run })
 }
 
@@ -165,14 +165,16 @@ impl Saved {
     /// # Errors
     /// [`Error::Data`] if a matrix is of a type that is not written.
     pub fn npz(&self) -> Result<Vec<u8>> {
+        let numbers = self.numbers.entries().map(|(name, ..)| self.numbers.bytes(name));
+        let numbers = numbers.collect::<Result<Vec<_>>>()?;
         let mut arrays = Vec::new();
-        for (name, number_type, shape) in self.numbers.entries() {
+        for ((name, number_type, shape), bytes) in self.numbers.entries().zip(&numbers) {
             let descr = match &*number_type {
                 "f32" => "<f4",
                 "f64" => "<f8",
                 other => return Err(Error::Data(format!("numbers of the type {other} are not written"))),
             };
-            arrays.push(Written { name, descr, shape, bytes: self.numbers.bytes(name) });
+            arrays.push(Written { name, descr, shape, bytes });
         }
         write_archive(arrays)
     }

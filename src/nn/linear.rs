@@ -67,6 +67,15 @@ impl Linear {
         let weight = tape.param(weight);
         Linear { weight, bias: bias.map(|b| tape.param(b)), inputs, outputs }
     }
+
+    /// A layer of parameters that are on the tape: weights `inputs`×`outputs`.
+    pub(super) fn of_parameters(
+        weight: Param,
+        bias: Option<Param>,
+        (inputs, outputs): (usize, usize),
+    ) -> Linear {
+        Linear { weight, bias, inputs, outputs }
+    }
 }
 
 impl<T: Float> Module<T> for Linear {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Activation, BatchNorm, Dropout, LayerNorm, Linear, Module, ModuleExt, Residual, Sequential};
 use crate::store::{Settings, Stored, known};
-use crate::tape::Tape;
-use crate::{Error, Float, Matrix, Result};
+use crate::tape::{Param, Tape};
+use crate::{Error, Float, Result};
 
 /// A module, and how many numbers per sample it gives.
 type Made<T> = (Arc<dyn Module<T>>, usize);
@@ -102,14 +102,19 @@ fn linear<T: Float>(
     from: &Place<'_>,
     width: usize,
 ) -> Result<Made<T>> {
-    let weight = from.from.matrix::<T>("weight")?;
-    let (inputs, outputs) = weight.shape();
+    let (inputs, outputs) = from.from.shape::<T>("weight")?;
     if inputs != width || outputs == 0 {
         return Err(Error::Data(format!("weights of {inputs}×{outputs} for {width} numbers per sample")));
     }
-    let bias = if settings.get("bias")? { Some(from.from.shaped::<T>("bias", 1, outputs)?) } else { None };
-    let bias = bias.as_ref().map(Matrix::to_dmatrix);
-    Ok((Arc::new(Linear::from_values(tape, &weight.to_dmatrix(), bias.as_ref())), outputs))
+    let mut read = |name, rows, cols| -> Result<Param> {
+        from.from.check_shape::<T>(name, rows, cols)?;
+        let mut failed = Ok(());
+        let param = tape.param_with(rows, cols, |to| failed = from.from.read(name, to));
+        failed.map(|()| param)
+    };
+    let weight = read("weight", inputs, outputs)?;
+    let bias = if settings.get("bias")? { Some(read("bias", 1, outputs)?) } else { None };
+    Ok((Arc::new(Linear::of_parameters(weight, bias, (inputs, outputs))), outputs))
 }
 
 fn activation<T: Float>(
@@ -140,7 +145,7 @@ fn norm<T: Float, M: Module<T> + 'static>(
     make: impl FnOnce(&mut Tape<T>) -> Result<M>,
 ) -> Result<Made<T>> {
     // Before room is made for as many.
-    from.from.shaped::<T>("gamma", 1, columns)?;
+    from.from.check_shape::<T>("gamma", 1, columns)?;
     let norm = make(tape)?;
     set(tape, &norm, from.from)?;
     Ok((Arc::new(norm), columns))

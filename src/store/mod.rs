@@ -97,8 +97,9 @@ impl Store {
     }
 
     /// All numbers of what was stored before, under their whole names.
-    pub(crate) fn add(&mut self, stored: &Stored) {
-        self.tensors.extend(stored.tensors());
+    pub(crate) fn add(&mut self, stored: &Stored) -> Result<()> {
+        self.tensors.extend(stored.tensors()?);
+        Ok(())
     }
 
     /// Has `f` put numbers whose names begin with `name` and a dot.

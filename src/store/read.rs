@@ -1,25 +1,68 @@
 //! [`Stored`]: what is in a file.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use safetensors::{Dtype, SafeTensors};
+use nalgebra::DMatrix;
+use safetensors::Dtype;
+use safetensors::tensor::Metadata;
 use serde::de::DeserializeOwned;
 
-use super::{KEY, LARGEST_TABLE, MOST_VALUES, Store, Tensor, dtype, has_too_many_values};
-use crate::linalg::first_not_finite;
+use super::{KEY, LARGEST_TABLE, MOST_VALUES, Store, dtype, has_too_many_values};
+use crate::linalg::{first_not_finite, norm_squared};
+use crate::memory::with_room;
 use crate::{Error, Float, Matrix, Result, text};
+
+/// Bytes that are read from a file at a time.
+const BLOCK: usize = 1 << 16;
+
+/// Where the numbers are.
+enum Source {
+    Memory(Vec<u8>),
+    /// From this place of the file on. It stays open: what is written over it later is another file.
+    File(Mutex<File>, u64),
+}
+
+struct Tensor {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    place: Range<usize>,
+}
 
 struct Contents {
     path: PathBuf,
-    bytes: Vec<u8>,
-    tensors: BTreeMap<String, (Dtype, Vec<usize>, Range<usize>)>,
+    source: Source,
+    tensors: BTreeMap<String, Tensor>,
+}
+
+impl Contents {
+    /// Reads the bytes from `at` on.
+    fn read(&self, at: usize, to: &mut [u8]) -> Result<()> {
+        match &self.source {
+            Source::Memory(bytes) => to.copy_from_slice(&bytes[at..at + to.len()]),
+            Source::File(file, start) => {
+                let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                file.seek(SeekFrom::Start(start + at as u64)).map_err(Error::io(&self.path))?;
+                file.read_exact(to).map_err(|error| match error.kind() {
+                    ErrorKind::UnexpectedEof => {
+                        let path = text::path(&self.path);
+                        Error::Data(format!("{path}: the file has become shorter since it was opened"))
+                    }
+                    _ => Error::io(&self.path)(error),
+                })?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What is in a file that [`Store`](super::Store) wrote, or the part of it whose names begin alike.
+///
+/// Numbers are read when they are asked for, so that a large file takes no more memory than what is made of it.
 #[derive(Clone)]
 pub struct Stored {
     contents: Arc<Contents>,
@@ -75,13 +118,19 @@ impl Stored {
         if table > found.len().saturating_sub(8) || table > LARGEST_TABLE {
             return Err(refuse("not a file of a model: it does not begin with a table of names".into()));
         }
-        let mut bytes = crate::memory::with_room(found.len() as usize, "a file of a model")?;
-        bytes.extend_from_slice(&size);
-        file.take(found.len() - 8).read_to_end(&mut bytes).map_err(Error::io(path))?;
-        let not_whole = |error: &dyn std::fmt::Display| {
-            refuse(format!("the file of a model is not whole: {}", text::printable(&error.to_string())))
-        };
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|error| not_whole(&error))?;
+        let mut names = vec![0; table as usize];
+        file.read_exact(&mut names).map_err(Error::io(path))?;
+        let not_whole =
+            |why: &str| refuse(format!("the file of a model is not whole: {}", text::printable(why)));
+        // Checked in being read: the numbers lie one behind the other, as many as their shapes say.
+        let metadata: Metadata =
+            serde_json::from_slice(&names).map_err(|error| not_whole(&error.to_string()))?;
+        drop(names);
+        let (start, told) = (8 + table, metadata.data_len() as u64);
+        if start.checked_add(told) != Some(found.len()) {
+            let there = found.len() - start;
+            return Err(not_whole(&format!("its numbers take {told} bytes, and {there} are there")));
+        }
         let Some(about) = metadata.metadata().as_ref().and_then(|about| about.get(KEY)) else {
             return Err(refuse(
                 "a safetensors file, but none of this program: it does not say what its numbers are".into(),
@@ -91,17 +140,15 @@ impl Stored {
             return Err(refuse(format!("it says more than {MOST_VALUES} values of its numbers")));
         }
         let about = about.clone();
-        let whole = SafeTensors::deserialize(&bytes).map_err(|error| not_whole(&error))?;
-        let start = bytes.as_ptr() as usize;
-        let place = |data: &[u8]| {
-            let from = data.as_ptr() as usize - start;
-            from..from + data.len()
-        };
-        let tensors = whole.tensors().into_iter();
+        let tensors = metadata.tensors().into_iter();
         let tensors = tensors
-            .map(|(name, view)| (name, (view.dtype(), view.shape().to_vec(), place(view.data()))))
+            .map(|(name, told)| {
+                let (from, to) = told.data_offsets;
+                (name, Tensor { dtype: told.dtype, shape: told.shape.clone(), place: from..to })
+            })
             .collect();
-        let contents = Contents { path: path.to_path_buf(), bytes, tensors };
+        let contents =
+            Contents { path: path.to_path_buf(), source: Source::File(Mutex::new(file), start), tensors };
         Ok((Stored { contents: Arc::new(contents), prefix: String::new() }, about))
     }
 
@@ -111,9 +158,9 @@ impl Stored {
         for tensor in store.tensors {
             let place = bytes.len()..bytes.len() + tensor.bytes.len();
             bytes.extend_from_slice(&tensor.bytes);
-            tensors.insert(tensor.name, (tensor.dtype, tensor.shape, place));
+            tensors.insert(tensor.name, Tensor { dtype: tensor.dtype, shape: tensor.shape, place });
         }
-        let contents = Contents { path: name.into(), bytes, tensors };
+        let contents = Contents { path: name.into(), source: Source::Memory(bytes), tensors };
         Stored { contents: Arc::new(contents), prefix: String::new() }
     }
 
@@ -122,95 +169,206 @@ impl Stored {
         Stored { contents: self.contents.clone(), prefix: format!("{}{name}.", self.prefix) }
     }
 
+    /// An error about the numbers of that name.
+    fn wrong(&self, name: &str, why: impl std::fmt::Display) -> Error {
+        let whole = format!("{}{name}", self.prefix);
+        self.refused(format!("`{}` {why}", text::printable(&whole)))
+    }
+
+    /// The numbers of that name, if they are of that type, and the shape of their matrix; a vector is a row.
+    fn found<T: Float>(&self, name: &str) -> Result<(&Tensor, (usize, usize))> {
+        let Some(tensor) = self.contents.tensors.get(&format!("{}{name}", self.prefix)) else {
+            return Err(self.wrong(name, "is missing"));
+        };
+        let Tensor { dtype: found, shape, .. } = tensor;
+        if *found != dtype::<T>() {
+            return Err(
+                self.wrong(name, format_args!("has numbers of the type {found:?}, and not {}", T::NAME))
+            );
+        }
+        match shape[..] {
+            [rows, cols] => Ok((tensor, (rows, cols))),
+            [cols] => Ok((tensor, (1, cols))),
+            _ => Err(self.wrong(name, format_args!("has the shape {shape:?}, and is no matrix"))),
+        }
+    }
+
+    /// How many rows and columns the matrix of that name has; a vector is a row.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there is none, or it has another type of numbers, or more than two dimensions.
+    pub fn shape<T: Float>(&self, name: &str) -> Result<(usize, usize)> {
+        Ok(self.found::<T>(name)?.1)
+    }
+
+    /// Gives `take` all numbers of that name a block at a time, with the place of its first.
+    fn each_block<T: Float>(
+        &self,
+        name: &str,
+        mut take: impl FnMut(usize, &[T]) -> Result<()>,
+    ) -> Result<()> {
+        let place = self.found::<T>(name)?.0.place.clone();
+        let mut bytes = vec![0; BLOCK.min(place.len())];
+        let mut numbers = Vec::with_capacity(bytes.len() / size_of::<T>());
+        for at in place.clone().step_by(BLOCK) {
+            let bytes = &mut bytes[..BLOCK.min(place.end - at)];
+            self.contents.read(at, bytes)?;
+            numbers.clear();
+            if dtype::<T>() == Dtype::F32 {
+                let (bytes, _) = bytes.as_chunks::<4>();
+                numbers.extend(bytes.iter().map(|x| T::of(f64::from(f32::from_le_bytes(*x)))));
+            } else {
+                let (bytes, _) = bytes.as_chunks::<8>();
+                numbers.extend(bytes.iter().map(|x| T::of(f64::from_le_bytes(*x))));
+            }
+            take((at - place.start) / size_of::<T>(), &numbers)?;
+        }
+        Ok(())
+    }
+
+    /// The same, where each number must be finite.
+    fn each_finite_block<T: Float>(&self, name: &str, mut take: impl FnMut(usize, &[T])) -> Result<()> {
+        self.each_block::<T>(name, |first, block| match first_not_finite(block) {
+            Some(at) => Err(self.wrong(name, format_args!("holds {} at place {}", block[at], first + at))),
+            None => {
+                take(first, block);
+                Ok(())
+            }
+        })
+    }
+
+    /// Reads the matrix of that name, row-major, into `to`.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix); then `to` holds a part of it.
+    ///
+    /// # Panics
+    /// If `to` is not as long as [`shape`](Self::shape) says.
+    #[track_caller]
+    pub fn read<T: Float>(&self, name: &str, to: &mut [T]) -> Result<()> {
+        let (rows, cols) = self.shape::<T>(name)?;
+        assert!(to.len() == rows * cols, "read: {} numbers for {rows}×{cols}", to.len());
+        self.each_finite_block(name, |first, block| to[first..first + block.len()].copy_from_slice(block))
+    }
+
     /// The matrix of that name; a vector is a row.
     ///
     /// # Errors
-    /// [`Error::Data`] if there is none, or it has another type of numbers, more than two dimensions, or a number that is
-    /// NaN or infinite.
+    /// [`Error::Io`] if the file cannot be read; [`Error::Data`] if there is no such matrix, or it has another type of
+    /// numbers, more than two dimensions, or a number that is NaN or infinite.
     pub fn matrix<T: Float>(&self, name: &str) -> Result<Matrix<T>> {
-        let found = self.any_numbers::<T>(name)?;
-        match first_not_finite(found.as_slice()) {
-            Some(at) => {
-                let (path, x) = (text::path(&self.contents.path), found.as_slice()[at]);
-                let whole = format!("{}{name}", self.prefix);
-                Err(Error::Data(format!("{path}: `{}` holds {x} at place {at}", text::printable(&whole))))
-            }
-            None => Ok(found),
-        }
-    }
-
-    /// The same, where a number may also be NaN or infinite.
-    pub(crate) fn any_numbers<T: Float>(&self, name: &str) -> Result<Matrix<T>> {
-        let whole = format!("{}{name}", self.prefix);
-        let refuse = |why: String| {
-            let path = text::path(&self.contents.path);
-            Err(Error::Data(format!("{path}: `{}` {why}", text::printable(&whole))))
-        };
-        let Some((found, shape, place)) = self.contents.tensors.get(&whole) else {
-            return refuse("is missing".into());
-        };
-        if *found != dtype::<T>() {
-            return refuse(format!("has numbers of the type {found:?}, and not {}", T::NAME));
-        }
-        let (rows, cols) = match shape[..] {
-            [rows, cols] => (rows, cols),
-            [cols] => (1, cols),
-            _ => return refuse(format!("has the shape {shape:?}, and is no matrix")),
-        };
-        let bytes = &self.contents.bytes[place.clone()];
-        let mut values = crate::memory::with_room(bytes.len() / size_of::<T>(), "the numbers of a model")?;
-        if *found == Dtype::F32 {
-            let (numbers, _) = bytes.as_chunks::<4>();
-            values.extend(numbers.iter().map(|x| T::of(f64::from(f32::from_le_bytes(*x)))));
-        } else {
-            let (numbers, _) = bytes.as_chunks::<8>();
-            values.extend(numbers.iter().map(|x| T::of(f64::from_le_bytes(*x))));
-        }
+        let (rows, cols) = self.shape::<T>(name)?;
+        let mut values = with_room(rows * cols, "the numbers of a model")?;
+        self.each_finite_block(name, |_, block| values.extend_from_slice(block))?;
         Ok(Matrix::new(values, rows, cols))
     }
 
-    /// The same, of a shape that is known.
+    /// The same as nalgebra's matrix, whose columns lie one behind the other.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix).
+    pub fn dmatrix<T: Float>(&self, name: &str) -> Result<DMatrix<T>> {
+        let (rows, cols) = self.shape::<T>(name)?;
+        let mut values = crate::memory::filled(rows * cols, T::ZERO, "the numbers of a model")?;
+        self.each_finite_block(name, |first, block| {
+            for (at, x) in (first..).zip(block) {
+                values[at % cols * rows + at / cols] = *x;
+            }
+        })?;
+        Ok(DMatrix::from_vec(rows, cols, values))
+    }
+
+    /// The same as [`matrix`](Self::matrix), where a number may also be NaN or infinite.
+    pub(crate) fn any_numbers<T: Float>(&self, name: &str) -> Result<Matrix<T>> {
+        let (rows, cols) = self.shape::<T>(name)?;
+        let mut values = with_room(rows * cols, "the numbers of a model")?;
+        self.each_block(name, |_, block| {
+            values.extend_from_slice(block);
+            Ok(())
+        })?;
+        Ok(Matrix::new(values, rows, cols))
+    }
+
+    /// [`shape`](Self::shape), where it is known.
+    ///
+    /// # Errors
+    /// As there, and if it is another one.
+    pub fn check_shape<T: Float>(&self, name: &str, rows: usize, cols: usize) -> Result<()> {
+        let (m, n) = self.shape::<T>(name)?;
+        if (m, n) == (rows, cols) {
+            return Ok(());
+        }
+        Err(self.wrong(name, format_args!("is {m}×{n}, where {rows}×{cols} is needed")))
+    }
+
+    /// The matrix of that name, of a shape that is known.
     ///
     /// # Errors
     /// As [`matrix`](Self::matrix), and if it has another shape.
     pub fn shaped<T: Float>(&self, name: &str, rows: usize, cols: usize) -> Result<Matrix<T>> {
-        let found = self.matrix(name)?;
-        if found.shape() == (rows, cols) {
-            return Ok(found);
-        }
-        let (path, whole) = (text::path(&self.contents.path), format!("{}{name}", self.prefix));
-        let (m, n) = found.shape();
-        let whole = text::printable(&whole);
-        Err(Error::Data(format!("{path}: `{whole}` is {m}×{n}, where {rows}×{cols} is needed")))
+        self.check_shape::<T>(name, rows, cols)?;
+        self.matrix(name)
     }
 
-    /// The numbers of that name, as they stand in the file; none where there is no such name.
-    pub(crate) fn bytes(&self, name: &str) -> &[u8] {
-        match self.contents.tensors.get(name) {
-            Some((_, _, place)) => &self.contents.bytes[place.clone()],
-            None => &[],
+    /// ‖A‖, the root of the sum of squares of the numbers of that name, of either type.
+    ///
+    /// # Errors
+    /// As [`matrix`](Self::matrix).
+    pub fn norm(&self, name: &str) -> Result<f64> {
+        let mut sum = 0.0;
+        match self.found::<f32>(name) {
+            Ok(_) => self.each_finite_block::<f32>(name, |_, block| {
+                let wide: Vec<f64> = block.iter().map(|x| f64::from(*x)).collect();
+                sum += norm_squared(&wide);
+            })?,
+            Err(_) => self.each_finite_block::<f64>(name, |_, block| sum += norm_squared(block))?,
         }
+        Ok(Float::sqrt(sum))
+    }
+
+    /// The numbers of that name, as they stand in the file.
+    pub(crate) fn bytes(&self, name: &str) -> Result<Vec<u8>> {
+        let Some(tensor) = self.contents.tensors.get(name) else {
+            return Err(self.refused(format!("`{}` is missing", text::printable(name))));
+        };
+        let mut bytes = crate::memory::filled(tensor.place.len(), 0, "the numbers of a model")?;
+        self.contents.read(tensor.place.start, &mut bytes)?;
+        Ok(bytes)
     }
 
     /// All numbers of this part, under their whole names.
-    pub(super) fn tensors(&self) -> impl Iterator<Item = Tensor> {
-        let own = self.contents.tensors.iter().filter(|(name, _)| name.starts_with(&self.prefix));
-        own.map(|(name, (dtype, shape, place))| Tensor {
-            name: name.clone(),
-            dtype: *dtype,
-            shape: shape.clone(),
-            bytes: self.contents.bytes[place.clone()].to_vec(),
-        })
+    fn own(&self) -> impl Iterator<Item = (&String, &Tensor)> {
+        self.contents.tensors.iter().filter(|(name, _)| name.starts_with(&self.prefix))
+    }
+
+    /// The same, to be written.
+    pub(super) fn tensors(&self) -> Result<Vec<super::Tensor>> {
+        let written = |(name, tensor): (&String, &Tensor)| {
+            let (name, bytes) = (name.clone(), self.bytes(name)?);
+            Ok(super::Tensor { name, dtype: tensor.dtype, shape: tensor.shape.clone(), bytes })
+        };
+        self.own().map(written).collect()
+    }
+
+    /// How many numbers of the type `T` there are, but for those whose names begin with `other` and a dot: no model
+    /// can have more parameters.
+    pub(crate) fn most_numbers<T: Float>(&self, other: &str) -> usize {
+        let numbers = |(name, tensor): (&String, &Tensor)| {
+            let counted = tensor.dtype == dtype::<T>()
+                && !name.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'));
+            if counted { tensor.place.len() / size_of::<T>() } else { 0 }
+        };
+        self.own().map(numbers).sum()
     }
 
     /// How many numbers there are in the whole file, at most.
     pub(crate) fn numbers(&self) -> usize {
-        self.contents.bytes.len() / size_of::<f32>()
+        self.contents.tensors.values().map(|tensor| tensor.place.len() / size_of::<f32>()).sum()
     }
 
     /// Names, types and shapes of all that is in it.
     pub fn entries(&self) -> impl Iterator<Item = (&str, String, &[usize])> {
-        let own = self.contents.tensors.iter().filter(|(name, _)| name.starts_with(&self.prefix));
-        own.map(|(name, (dtype, shape, _))| (name.as_str(), format!("{dtype:?}").to_lowercase(), &shape[..]))
+        self.own()
+            .map(|(name, told)| (name.as_str(), format!("{:?}", told.dtype).to_lowercase(), &told.shape[..]))
     }
 }

@@ -17,6 +17,7 @@ impl<T: Float> Clone for Tape<T> {
             linked: self.linked,
             args: self.args.clone(),
             params: self.params,
+            lean: self.lean,
             names: self.names.clone(),
             generations: self.generations.fork(self.nodes.len(), self.params),
             changed_at: self.changed_at,
@@ -30,6 +31,14 @@ impl<T: Float> Clone for Tape<T> {
 }
 
 impl<T: Float> Tape<T> {
+    /// An empty tape for parameters of that many numbers in all, without their gradients: enough to compute outputs.
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory) if the machine has none for them.
+    pub(crate) fn with_room(numbers: usize) -> crate::Result<Self> {
+        Ok(Tape { values: Numbers::with_room(numbers)?, lean: true, ..Tape::default() })
+    }
+
     /// A clone of the parameters and buffers alone, without their gradients: enough to compute outputs.
     pub(crate) fn clone_parameters(&self) -> Self {
         let numbers = self.nodes[..self.params].last().map_or(0, |last| last.range().end);
@@ -43,6 +52,7 @@ impl<T: Float> Tape<T> {
             links: self.links[..linked].to_vec(),
             linked,
             params: self.params,
+            lean: true,
             names: self.names.clone(),
             generations,
             ..Tape::default()

@@ -69,14 +69,16 @@ impl<T: Float> Tape<T> {
         let no_memory =
             || -> ! { panic!("{}: there is no memory for its gradient", Operation::<T>::name(kind)) };
         let end = self.used.checked_add(Shape::new(rows, cols).len()).unwrap_or_else(|| no_memory());
-        if self.grads.grow(end).is_err() || reserve(&mut self.names, 1).is_err() {
+        let no_room = !self.lean && self.grads.grow(end).is_err();
+        if no_room || reserve(&mut self.names, 1).is_err() {
             no_memory();
         }
         self.leaf(kind, rows, cols, fill);
         let param = self.param_at(self.params);
         self.params += 1;
         self.names.push(String::new());
-        self.grads[end - rows * cols..end].fill(T::ZERO);
+        let there = self.grads.len().min(end);
+        self.grads[there.min(end - rows * cols)..there].fill(T::ZERO);
         param
     }
 

@@ -85,6 +85,8 @@ pub struct Tape<T: Float = f64> {
     args: Vec<Args<T>>,
     /// How many of the nodes, at the front, are parameters.
     params: usize,
+    /// Whether parameters get their gradients with the first backward pass only: models that are asked need none.
+    lean: bool,
     names: Vec<String>,
     /// Tells a good `Var` from a stale one, and from those of other tapes.
     generations: Generations,
@@ -119,6 +121,7 @@ impl<T: Float> Default for Tape<T> {
             linked: 0,
             args: vec![Args::NONE],
             params: 0,
+            lean: false,
             names: Vec::new(),
             generations: Generations::new(),
             changed_at: 0,

@@ -36,6 +36,15 @@ impl<T: Float> Numbers<T> {
         Numbers { lines: Vec::new(), of: PhantomData }
     }
 
+    /// None yet, with room for that many.
+    ///
+    /// # Errors
+    /// [`Error::Memory`](crate::Error::Memory) if the machine has none for them.
+    pub fn with_room(numbers: usize) -> crate::Result<Self> {
+        let lines = numbers.div_ceil(Self::IN_A_LINE);
+        Ok(Numbers { lines: crate::memory::with_room(lines, "the parameters of a model")?, of: PhantomData })
+    }
+
     /// A copy. The program ends where there is no memory for it, as with every clone.
     pub fn copy_of(numbers: &[T]) -> Self {
         let lines = vec![Line([0; 8]); numbers.len().div_ceil(Self::IN_A_LINE)];

@@ -102,6 +102,8 @@ impl<T: Float> Tape<T> {
         assert!(node.differentiable, "grad: {v} ({}) depends on no parameter and no variable", node.name());
         if v.index() < self.params {
             self.check_sums("grad");
+            let none = "has none before its first backward pass: it is a parameter of a network that was read or cloned";
+            assert!(self.grads.len() >= node.range().end, "grad: {v} ({}) {none}", node.name());
         } else if v.index() >= self.passed {
             let name = node.name();
             assert!(!self.walking, "grad: {v} ({name}) has none: a panic broke the last backward pass off");

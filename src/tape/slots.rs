@@ -64,7 +64,7 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn slots(&mut self) -> Slots<'_, T> {
         self.check_sums("slots");
-        let n = self.param_numbers();
+        let n = self.make_gradients();
         self.changed_at = self.nodes.len();
         Slots {
             nodes: self.nodes[..self.params].iter().enumerate(),
@@ -146,21 +146,38 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn param_grads(&self) -> &[T] {
         self.check_sums("param_grads");
-        &self.grads[..self.param_numbers()]
+        let n = self.param_numbers();
+        assert!(
+            self.grads.len() >= n,
+            "param_grads: there are none on the tape of a network that was read or cloned, before its first backward \
+             pass: zero_grad makes them"
+        );
+        &self.grads[..n]
     }
 
     /// The same, to change: to clip them, for instance.
     #[track_caller]
     pub fn param_grads_mut(&mut self) -> &mut [T] {
         self.check_sums("param_grads_mut");
-        let n = self.param_numbers();
+        let n = self.make_gradients();
         &mut self.grads[..n]
+    }
+
+    /// Gradients of zero for parameters that have none yet, as after [`clone_parameters`](Tape::clone_parameters); how many
+    /// numbers they are in all.
+    ///
+    /// # Panics
+    /// If the machine has no memory for them.
+    #[track_caller]
+    fn make_gradients(&mut self) -> usize {
+        let n = self.param_numbers();
+        assert!(self.grads.grow(n).is_ok(), "there is no memory for the gradients of {n} numbers");
+        n
     }
 
     /// Sets the gradients of all parameters to zero.
     pub fn zero_grad(&mut self) {
-        // A clone of the parameters alone has no gradients yet.
-        let n = self.param_numbers().min(self.grads.len());
+        let n = self.make_gradients();
         self.grads[..n].fill(T::ZERO);
         // What a pass that broke off has left there is gone.
         self.walking = false;

@@ -16,7 +16,7 @@ use crate::{Error, Float, Result, text};
 const FORMAT: u32 = 1;
 
 /// What stands in front of the names of its numbers.
-const PART: &str = "run";
+pub(crate) const PART: &str = "run";
 
 /// Kinds of observers that only look on: a run is the same with them and without.
 const LOOKS_ON: &str = "audit";
@@ -172,14 +172,14 @@ impl Checkpoint {
     /// [`Error::Io`] if it cannot be written; [`Error::Data`] if audits say more than a file may hold.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         let mut store = Store::default();
-        store.add(&self.numbers);
+        store.add(&self.numbers)?;
         store.write(path, &self.state)
     }
 
     /// Puts its numbers beside those of a model; what is to be said of them.
-    pub(crate) fn store<'a>(&'a self, to: &mut Store) -> impl Serialize + use<'a> {
-        to.add(&self.numbers.part(PART));
-        &self.state
+    pub(crate) fn store(&self, to: &mut Store) -> Result<impl Serialize + '_> {
+        to.add(&self.numbers.part(PART))?;
+        Ok(&self.state)
     }
 
     /// An error if the run has come further than that.

@@ -17,6 +17,7 @@ mod value;
 pub use crate::metrics::{ConfusionMatrix, Evaluation};
 pub use audit::{ActivationFlow, Audit, ParamFlow};
 pub use checkpoint::Checkpoint;
+pub(crate) use checkpoint::PART as RUN_PART;
 pub use early_stopping::{Criterion, EarlyStopping, Verdict};
 pub(crate) use evaluate::evaluate_with;
 pub use evaluate::{EVALUATION_ROWS, evaluate, evaluate_seen, predict};

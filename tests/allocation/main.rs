@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
 mod files;
+mod models;
 mod steps;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -53,5 +54,6 @@ fn allocations() {
     assert!(calls() > 0, "the counter does not count");
     files::batches();
     files::files();
+    models::models();
     steps::steps();
 }

@@ -27,7 +27,8 @@ pub struct StepArgs {
     /// Optimizer
     #[arg(long, value_name = "NAME", default_value = "adam", value_parser = optimizer_names())]
     optimizer: String,
-    /// Learning rate [default: 1e-3 for adam; the others each have their own]
+    /// Learning rate [default: 1e-3 for adam, 3e-3 for a network that tells classes of a table; the
+    /// others each have their own]
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
     /// Samples in a step; all, if there are fewer [default: 128; 32 for tables]
@@ -51,6 +52,11 @@ pub struct Length {
 
 /// Steps that a network for a table takes where nothing else is said: small sets need many epochs.
 const TABLE_STEPS: usize = 500;
+
+/// Rate of Adam for classes of a table. Mean accuracy over 20 seeds at 0.001, 0.003 and 0.005: iris 0.955, 0.968, 0.970;
+/// wine 0.983, 0.983, 0.983; breast cancer 0.975, 0.974, 0.972; digits 0.977, 0.982, 0.984. Values learn by heart sooner:
+/// diabetes has R² 0.458, 0.419, 0.398.
+const TABLE_RATE: f64 = 3e-3;
 
 impl StepArgs {
     /// What was asked for, and for the rest what suits the data.
@@ -180,10 +186,12 @@ fn train<T: Float>(
     // gives iris 0.955 for 0.948, and changes the other tables here by 0.001 or 0.002.
     let is_network_on_table = job.source.is_table && name.is_none();
     let usual_decay = if is_network_on_table { 1.0 / train.len() as f64 } else { 0.0 };
+    let is_adam_of_classes = args.steps.optimizer == "adam" && train.labels().is_some();
+    let usual_rate = (is_network_on_table && is_adam_of_classes).then_some(TABLE_RATE);
     let name = name.unwrap_or(net.describe());
     let biases = Group::new(net.module().biases(net.tape())).with_weight_decay(0.0)?;
     let optimizer = optim::find::<T>(&args.steps.optimizer)?
-        .optimizer(args.steps.lr)?
+        .optimizer(args.steps.lr.or(usual_rate))?
         .with_weight_decay(args.penalty.weight_decay.unwrap_or(usual_decay))?
         .with_group(biases)?;
 

@@ -120,11 +120,11 @@ impl<T: Float> Expansion<T> {
         let centres = from.matrix("centres")?;
         let (rows, features) = centres.shape();
         let centres = Samples::new(centres.into_vec(), features)?;
-        let alpha = from.matrix::<T>("alpha")?;
+        let alpha = from.dmatrix::<T>("alpha")?;
         if alpha.nrows() != rows {
             let why = format!("{rows} centres, but {} rows of α in the file", alpha.nrows());
             return Err(Error::Data(why));
         }
-        Ok(Expansion::new(settings.get("name")?, kernel, centres, alpha.to_dmatrix()))
+        Ok(Expansion::new(settings.get("name")?, kernel, centres, alpha))
     }
 }

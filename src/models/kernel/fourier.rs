@@ -43,7 +43,7 @@ impl<T: Float> FourierRidge<T> {
     pub(crate) fn restore(settings: &Settings, from: &Stored) -> Result<Self> {
         let frequencies = from.matrix::<T>("frequencies")?;
         let (f, inputs) = frequencies.shape();
-        let weights = from.matrix::<T>("weights")?;
+        let weights = from.dmatrix::<T>("weights")?;
         if f == 0 || inputs == 0 || weights.nrows() != 2 * f {
             let why =
                 format!("{f} frequencies of {inputs} features, but {} weights in the file", weights.nrows());
@@ -52,7 +52,7 @@ impl<T: Float> FourierRidge<T> {
         let centred: bool = settings.get("centred")?;
         let centre = if centred { from.shaped("centre", 1, inputs)?.into_vec() } else { Vec::new() };
         let seen = SeenClasses::all(weights.ncols());
-        let (name, weights) = (settings.get("name")?, weights.to_dmatrix());
+        let name = settings.get("name")?;
         Ok(FourierRidge { name, frequencies: frequencies.into_vec(), centre, inputs, weights, seen })
     }
 

@@ -74,7 +74,7 @@ impl LinearRegression {
 
     /// What a file holds of it.
     pub(crate) fn restore(settings: &Settings, from: &Stored) -> Result<Self> {
-        let weights = from.matrix::<f64>("weights")?;
+        let weights = from.dmatrix::<f64>("weights")?;
         let (features, targets) = weights.shape();
         let intercept = RowDVector::from_vec(from.shaped("intercept", 1, targets)?.into_vec());
         let names: Option<Vec<String>> = settings.get("names")?;
@@ -83,7 +83,7 @@ impl LinearRegression {
                 "weights of {features}×{targets} in the file do not fit their names"
             )));
         }
-        Ok(LinearRegression { weights: weights.to_dmatrix(), intercept, names })
+        Ok(LinearRegression { weights, intercept, names })
     }
 
     /// Fits the n×t targets `y` to the n×d features `x`, a sample a row.

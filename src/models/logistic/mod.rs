@@ -133,7 +133,7 @@ impl LogisticRegression {
 
     /// What a file holds of it, for that many classes.
     pub(crate) fn restore(settings: &Settings, from: &Stored, classes: usize) -> Result<Self> {
-        let (name, theta) = (settings.get::<String>("scheme")?, from.matrix::<f64>("theta")?);
+        let (name, theta) = (settings.get::<String>("scheme")?, from.dmatrix::<f64>("theta")?);
         let schemes = [Scheme::Binary, Scheme::OneVsRest, Scheme::Multinomial];
         let scheme = known("logistic regression", &name, schemes.map(|scheme| (scheme.to_string(), scheme)))?;
         let columns = if scheme == Scheme::Binary { 1 } else { classes };
@@ -142,7 +142,7 @@ impl LogisticRegression {
             let why = format!("parameters of {rows}×{found} in the file do not fit {classes} classes");
             return Err(Error::Data(why));
         }
-        Ok(LogisticRegression { scheme, classes, theta: theta.to_dmatrix(), steps: settings.get("steps")? })
+        Ok(LogisticRegression { scheme, classes, theta, steps: settings.get("steps")? })
     }
 
     /// Fits by Newton's method, that is iteratively reweighted least squares, with damped steps: to the

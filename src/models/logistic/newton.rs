@@ -134,13 +134,23 @@ fn direct_step(problem: &Problem<'_>, point: &Point) -> Result<Vec<f64>> {
 fn conjugate_gradient_step(problem: &Problem<'_>, point: &Point, tolerance: f64) -> Result<Vec<f64>> {
     let diagonal = problem.hessian_diagonal(&point.probabilities);
     let side = diagonal.len();
-    let target = DMatrix::from_iterator(side, 1, point.gradient.iter().map(|g| -g));
+    // A constant added to all classes changes nothing: what rounding leaves of the gradient along such a direction meets
+    // no curvature, and would grow to any size.
+    let k = problem.k;
+    let centred = |mut values: DMatrix<f64>| {
+        for row in values.as_mut_slice().chunks_mut(k).filter(|_| k > 1) {
+            let mean = row.iter().sum::<f64>() / k as f64;
+            row.iter_mut().for_each(|x| *x -= mean);
+        }
+        values
+    };
+    let target = centred(DMatrix::from_iterator(side, 1, point.gradient.iter().map(|g| -g)));
     let apply = |p: &DMatrix<f64>, _: &mut dyn FnMut(_) -> _| {
         Ok(DMatrix::from_vec(side, 1, problem.hessian_times(&point.probabilities, p.as_slice())))
     };
     let precondition = |r: &DMatrix<f64>| {
         let scaled = r.iter().zip(&diagonal).map(|(r, d)| if *d > 0.0 { r / d } else { 0.0 });
-        DMatrix::from_iterator(side, 1, scaled)
+        centred(DMatrix::from_iterator(side, 1, scaled))
     };
     let mut last = f64::NAN;
     let go_on = &mut |progress| match progress {

@@ -21,7 +21,7 @@ use crate::nn::{Module, ModuleExt, Sequential, Summary};
 use crate::optim::{Adam, Optimizer};
 use crate::store::{Settings, Store, Stored};
 use crate::tape::{Param, Tape};
-use crate::train::{self, FitOptions, History, Observer, Run};
+use crate::train::{self, FitOptions, History, Observer, RUN_PART, Run};
 use crate::{Dataset, Error, Float, Matrix, Result};
 
 /// A network with the tape of its parameters, the preparation of its data and its loss: a [`Predictor`] that can
@@ -163,7 +163,8 @@ impl<T: Float> Network<T> {
 
     /// What a file holds of it.
     pub(crate) fn restore(settings: &Settings, from: &Stored, inputs: Inputs, task: Task) -> Result<Self> {
-        let mut tape = Tape::default();
+        // Room for all at once: where the arena grows, it is there twice for a moment.
+        let mut tape = Tape::with_room(from.most_numbers::<T>(RUN_PART))?;
         let width = inputs.prepared_width()?;
         let (module, outputs) =
             sequential(&mut tape, &settings.get("module")?, &Place { from, depth: 0 }, width)?;
