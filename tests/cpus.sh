@@ -17,8 +17,8 @@ tests=$(cargo test --release --locked --lib --no-run 2>&1 | sed -n 's/^ *Executa
 
 # Neither AVX2 nor FMA; FMA alone (AMD Piledriver, and as a virtual machine may have it); AVX2 alone; both.
 cpus=(Nehalem SandyBridge Opteron_G5 Haswell,-avx2 Haswell,-fma Haswell,-abm Haswell)
-chosen=(linalg::gemm::tests::products linalg::cholesky::tests::names linalg::eigen linalg::portable
-    linalg::tests ops::matmul)
+chosen=(linalg::gemm::tests::products linalg::product linalg::cholesky::tests::names linalg::eigen linalg::portable
+    linalg::triangular linalg::tests ops::matmul)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 for cpu in "${cpus[@]}"; do

@@ -117,6 +117,8 @@ pub fn run() -> ExitCode {
     let outcome = std::panic::catch_unwind(|| {
         let matches = with_negative_numbers(Cli::command()).try_get_matches().unwrap_or_else(|e| refuse(&e));
         let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| refuse(&e));
+        // Before anything is done: a product could only panic.
+        tapegrad::linalg::kernel_in_use()?;
         match cli.command {
             Command::Train(args) => {
                 train::run(&args, matches.subcommand_matches("train").unwrap_or(&matches))

@@ -55,6 +55,10 @@ fn read(path: &Path) -> Result<((usize, usize), Vec<u8>)> {
     decoder.set_transformations(Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().map_err(broken)?;
     let (width, height) = (reader.info().width as usize, reader.info().height as usize);
+    // The decoder looks up colours of three bytes each, and panics where one is cut off.
+    if reader.info().palette.as_ref().is_some_and(|palette| palette.is_empty() || palette.len() % 3 != 0) {
+        return Err(refuse("the image cannot be read: a colour of its palette is cut off".into()));
+    }
     let (color, _) = reader.output_color_type();
     let pixels = width.saturating_mul(height);
     let Some(bytes) = reader.output_buffer_size().filter(|_| pixels <= MOST_PIXELS) else {

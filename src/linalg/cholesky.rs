@@ -1,20 +1,19 @@
 //! The Cholesky factor of a symmetric positive definite matrix.
 
 use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{Accum, MatMut, MatRef};
+use faer::{MatMut, MatRef};
 use nalgebra::{DMatrix, DVector};
 
-use super::cpu::kernels_are_safe;
 use super::gemm::product;
-use super::portable::{self, Part};
+use super::product::Into;
 use super::threads::join;
+use super::triangular::{add_square, solve_lower, solve_upper};
 use crate::{Error, Float, Result};
 
 /// A matrix up to this size is factored column by column.
 const LEAF: usize = 32;
 
-/// A triangular solve up to this size is the library's, and the right-hand sides go to the threads in
-/// pieces of so many. Larger ones are halved, so that nearly all work is products.
+/// Right-hand sides go to the threads in pieces of so many.
 const BLOCK: usize = 128;
 
 /// A = L·Lᵀ with L lower triangular, in the memory of A.
@@ -140,8 +139,8 @@ impl<T: Float> Cholesky<T> {
         }
         // Column i of L⁻¹ is zero above row i, and the rows of L⁻ᵀ·B from `start` on take none above.
         let l = self.view().get(start.., start..);
-        solve_columns(&mut out, rows, &|b| solve_forward(l, b));
-        solve_columns(&mut out, rows, &|b| solve_backward(l, b));
+        solve_columns(&mut out, rows, &|b| solve_lower(l, b));
+        solve_columns(&mut out, rows, &|b| solve_upper(l.transpose(), b));
         out
     }
 
@@ -156,18 +155,18 @@ impl<T: Float> Cholesky<T> {
             // L is zero above row `start` in these columns.
             let below = l.get(start.., ..end);
             let left = l.get(start.., start..end).transpose();
-            product(out.get_mut(start..end, ..end), Accum::Replace, left, below, T::ONE);
+            product(out.get_mut(start..end, ..end), Into::Replace, left, below);
         }
         out
     }
 
     /// B ← L⁻¹·B; `b` is column-major, or the rows of Bᵀ one behind the other.
     pub(crate) fn forward(&self, b: &mut [T]) {
-        solve_columns(b, self.size(), &|b| solve_forward(self.view(), b));
+        solve_columns(b, self.size(), &|b| solve_lower(self.view(), b));
     }
 
     fn backward(&self, b: &mut [T]) {
-        solve_columns(b, self.size(), &|b| solve_backward(self.view(), b));
+        solve_columns(b, self.size(), &|b| solve_upper(self.view().transpose(), b));
     }
 
     fn view(&self) -> MatRef<'_, T> {
@@ -196,7 +195,7 @@ fn factor<T: Float>(mut a: MatMut<'_, T>, floor: &[T], first: usize) -> Result<(
     let (mut a11, _, mut a21, mut a22) = a.rb_mut().split_at_mut(middle, middle);
     factor(a11.rb_mut(), &floor[..middle], first)?;
     solve_right(a11.rb(), a21.rb_mut());
-    add_square(a22.rb_mut(), a21.rb(), -T::ONE);
+    add_square(a22.rb_mut(), Into::Subtract, a21.rb());
     factor(a22, &floor[middle..], first + middle)
 }
 
@@ -232,34 +231,14 @@ fn solve_right<T: Float>(l: MatRef<'_, T>, mut x: MatMut<'_, T>) {
         let (l11, _, l21, l22) = l.split_at(middle, middle);
         let (mut x1, mut x2) = x.rb_mut().split_at_col_mut(middle);
         solve_right(l11, x1.rb_mut());
-        product(x2.rb_mut(), Accum::Add, x1.rb(), l21.transpose(), -T::ONE);
+        product(x2.rb_mut(), Into::Subtract, x1.rb(), l21.transpose());
         solve_right(l22, x2);
     } else if rows > BLOCK {
         let (x1, x2) = x.split_at_row_mut((rows / 2).next_multiple_of(16));
         join(|| solve_right(l, x1), || solve_right(l, x2));
     } else {
-        solve_forward(l, x.transpose_mut());
+        solve_lower(l, x.transpose_mut());
     }
-}
-
-/// C ← C + scale·A·Aᵀ, the lower triangle.
-fn add_square<T: Float>(c: MatMut<'_, T>, a: MatRef<'_, T>, scale: T) {
-    let n = c.nrows();
-    if n <= BLOCK {
-        if kernels_are_safe() {
-            T::add_square(c, a, scale);
-        } else {
-            portable::product(c, Part::Lower, Accum::Add, a, a.transpose(), scale);
-        }
-        return;
-    }
-    let middle = (n / 2).next_multiple_of(16);
-    let (c11, _, c21, c22) = c.split_at_mut(middle, middle);
-    let (a1, a2) = a.split_at_row(middle);
-    join(
-        || product(c21, Accum::Add, a2, a1.transpose(), scale),
-        || join(|| add_square(c11, a1, scale), || add_square(c22, a2, scale)),
-    );
 }
 
 /// C ← C + AᵀA, the lower triangle, for the row-major b×n matrix `a`.
@@ -271,7 +250,7 @@ pub(crate) fn add_gram<T: Float>(c: &mut DMatrix<T>, a: &[T]) {
     let n = c.ncols();
     assert!(c.is_square() && a.len().is_multiple_of(n.max(1)), "add_gram: {} numbers for n = {n}", a.len());
     let a = MatRef::from_row_major_slice(a, a.len() / n.max(1), n);
-    add_square(MatMut::from_column_major_slice_mut(c.as_mut_slice(), n, n), a.transpose(), T::ONE);
+    add_square(MatMut::from_column_major_slice_mut(c.as_mut_slice(), n, n), Into::Add, a.transpose());
 }
 
 /// Gives the columns of `b`, `n` numbers each, to the threads in pieces.
@@ -282,24 +261,6 @@ fn solve_columns<T: Float>(b: &mut [T], n: usize, solve: &(impl Fn(MatMut<'_, T>
         join(|| solve_columns(b1, n, solve), || solve_columns(b2, n, solve));
     } else if columns > 0 {
         solve(MatMut::from_column_major_slice_mut(b, n, columns));
-    }
-}
-
-/// B ← L⁻¹·B.
-fn solve_forward<T: Float>(l: MatRef<'_, T>, b: MatMut<'_, T>) {
-    if kernels_are_safe() {
-        T::solve_lower(l, b);
-    } else {
-        portable::solve_lower(l, b);
-    }
-}
-
-/// B ← L⁻ᵀ·B.
-fn solve_backward<T: Float>(l: MatRef<'_, T>, b: MatMut<'_, T>) {
-    if kernels_are_safe() {
-        T::solve_upper(l.transpose(), b);
-    } else {
-        portable::solve_upper(l.transpose(), b);
     }
 }
 
@@ -318,7 +279,7 @@ fn inverse_norms<T: Float>(l: MatRef<'_, T>, first: usize, out: &mut [T]) {
         columns_of_inverse[i * rows + i] = T::ONE;
     }
     let view = MatMut::from_column_major_slice_mut(&mut columns_of_inverse, rows, columns);
-    solve_forward(l.get(first.., first..), view);
+    solve_lower(l.get(first.., first..), view);
     for (out, column) in out.iter_mut().zip(columns_of_inverse.chunks_exact(rows.max(1))) {
         *out = super::norm_squared(column);
     }

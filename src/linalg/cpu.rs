@@ -1,6 +1,12 @@
-//! On which CPUs the kernels of the library below are safe.
+//! What this CPU can run.
 
 use std::sync::LazyLock;
+
+/// The kernel that `TAPEGRAD_CPU` names, to have products done by it; for tests.
+pub fn asked() -> Option<&'static str> {
+    static ASKED: LazyLock<Option<String>> = LazyLock::new(|| std::env::var("TAPEGRAD_CPU").ok());
+    ASKED.as_deref()
+}
 
 /// Whether this CPU has the instructions that faer's kernels take for granted once they have seen one of
 /// them. Where it has not, [`portable`](super::portable) does the work.

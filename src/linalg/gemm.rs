@@ -1,21 +1,19 @@
 //! Matrix products: C ← A·B and C ← C + A·B, either side transposed without copying.
 
-use faer::{Accum, MatMut, MatRef};
+use faer::{MatMut, MatRef};
 
 use super::MatrixRef;
-use super::cpu::kernels_are_safe;
-use super::portable::{self, Part};
+use super::product::Into;
+use super::threads::join;
 use crate::Float;
 
-/// A product of more than this many multiply-adds is halved, and the halves go to two threads.
+/// A product of more than this many multiply-adds is halved where there are threads, and the halves go to two of them.
 ///
-/// Such a piece takes about 50 µs at 100 GFLOPS. Measured on 128×784×128 in `f32`: pieces of this size
-/// cost one thread 2 % and give two threads 1.95 times the speed; smaller ones gain nothing more.
+/// Such a piece takes about 20 µs at 250 GFLOPS. Smaller ones cost more in the copies of blocks than they gain.
 const GRAIN: usize = 2_500_000;
 
-/// Products of at most this many multiply-adds are done in a plain loop: below, the way into the
-/// kernels takes longer than the product.
-const TINY: usize = 64;
+/// Pieces for each thread, so that one that is late finds another to take its work.
+const PIECES: usize = 4;
 
 /// An operand of a product: a row-major matrix, or the transpose of one, borrowed from a slice.
 #[derive(Clone, Copy)]
@@ -61,12 +59,6 @@ impl<'a, T: Float> Mat<'a, T> {
             MatRef::from_row_major_slice(self.data, self.rows, self.cols)
         }
     }
-
-    /// How far apart the rows, and the columns, lie in `data`.
-    #[inline(always)]
-    fn strides(self) -> (usize, usize) {
-        if self.transposed { (1, self.rows) } else { (self.cols, 1) }
-    }
 }
 
 impl<'a, T: Float> From<MatrixRef<'a, T>> for Mat<'a, T> {
@@ -77,63 +69,45 @@ impl<'a, T: Float> From<MatrixRef<'a, T>> for Mat<'a, T> {
 
 /// C ← A·B, or C ← C + A·B with `accumulate`; `c` is row-major.
 ///
+/// Each entry is a sum in one defined order, with the same bits on every machine and at any number of threads: see the
+/// docs of [`linalg`](crate::linalg).
+///
 /// # Panics
 /// If the shapes do not fit.
 pub fn gemm<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T>) {
     assert_eq!(a.cols(), b.rows(), "gemm: the inner dimensions differ");
-    let (rows, cols, depth) = (a.rows, b.cols, a.cols);
-    // Miri, which interprets, has no vector instructions.
-    if cfg!(miri) || rows.saturating_mul(cols).saturating_mul(depth) <= TINY {
-        return tiny(c, accumulate, a, b);
-    }
-    let c = MatMut::from_row_major_slice_mut(c, rows, cols);
-    let accum = if accumulate { Accum::Add } else { Accum::Replace };
-    product(c, accum, a.view(), b.view(), T::ONE);
+    let (rows, cols) = (a.rows, b.cols);
+    assert_eq!(c.len(), rows * cols, "gemm: the product has another size");
+    let into = if accumulate { Into::Add } else { Into::Replace };
+    product(MatMut::from_row_major_slice_mut(c, rows, cols), into, a.view(), b.view());
 }
 
-fn tiny<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T>) {
-    assert_eq!(c.len(), a.rows * b.cols, "gemm: the product has another size");
-    let ((a_row, a_col), (b_row, b_col)) = (a.strides(), b.strides());
-    for (i, row) in c.chunks_mut(b.cols.max(1)).enumerate() {
-        for (j, c) in row.iter_mut().enumerate() {
-            let mut sum = T::ZERO;
-            for l in 0..a.cols {
-                sum += a.data[i * a_row + l * a_col] * b.data[l * b_row + j * b_col];
-            }
-            *c = if accumulate { *c + sum } else { sum };
-        }
-    }
+/// C ← A·B, C + A·B or C − A·B, on all threads of the pool that this is called from.
+pub(super) fn product<T: Float>(c: MatMut<'_, T>, into: Into, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    let work = c.nrows().saturating_mul(c.ncols()).saturating_mul(a.ncols());
+    let pieces = match super::threads::of_this_pool() {
+        1 => 1,
+        threads => (work / GRAIN).clamp(1, PIECES * threads),
+    };
+    in_pieces(pieces, c, into, a, b);
 }
 
-/// Halves the output until a piece is small enough for one thread. The pieces are the same at any
-/// number of threads: kernels for blocks of other sizes may sum in another order.
-///
-/// C ← scale·A·B, or C ← C + scale·A·B.
-pub(super) fn product<T: Float>(
-    c: MatMut<'_, T>,
-    accum: Accum,
-    a: MatRef<'_, T>,
-    b: MatRef<'_, T>,
-    scale: T,
-) {
-    let (rows, cols, depth) = (c.nrows(), c.ncols(), a.ncols());
-    if rows.max(cols) < 64 || rows * cols * depth <= GRAIN {
-        if kernels_are_safe() {
-            T::product(c, accum, a, b, scale);
-        } else {
-            portable::product(c, Part::All, accum, a, b, scale);
-        }
-    } else if rows >= cols {
-        // Multiples of 16 keep the pieces on whole vectors.
-        let middle = (rows / 2).next_multiple_of(16);
+/// Halves C until there are about as many pieces. Where it is cut does not change a bit: see [`super::product`].
+fn in_pieces<T: Float>(pieces: usize, c: MatMut<'_, T>, into: Into, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    let (rows, cols) = (c.nrows(), c.ncols());
+    let half = pieces / 2;
+    // Multiples of 32 keep the pieces on whole vectors.
+    let middle = (rows.max(cols) / 2).next_multiple_of(32);
+    if half == 0 || middle >= rows.max(cols) {
+        super::product::product(c, into, a, b);
+    } else if rows > cols {
         let (c1, c2) = c.split_at_row_mut(middle);
         let (a1, a2) = a.split_at_row(middle);
-        super::threads::join(|| product(c1, accum, a1, b, scale), || product(c2, accum, a2, b, scale));
+        join(|| in_pieces(half, c1, into, a1, b), || in_pieces(half, c2, into, a2, b));
     } else {
-        let middle = (cols / 2).next_multiple_of(16);
         let (c1, c2) = c.split_at_col_mut(middle);
         let (b1, b2) = b.split_at_col(middle);
-        super::threads::join(|| product(c1, accum, a, b1, scale), || product(c2, accum, a, b2, scale));
+        join(|| in_pieces(half, c1, into, a, b1), || in_pieces(half, c2, into, a, b2));
     }
 }
 
@@ -194,17 +168,6 @@ mod tests {
                 check(m, k, n);
             }
         }
-    }
-
-    /// A row or a column lies in memory as its transpose does, and must be seen so.
-    #[test]
-    fn a_vector_is_contiguous_either_way() {
-        let data = [0.0f32; 12];
-        let strides = |rows, cols| Mat::new(&data, rows, cols).t().strides();
-        assert_eq!(strides(12, 1), Mat::new(&data, 1, 12).strides());
-        assert_eq!(strides(1, 12), Mat::new(&data, 12, 1).strides());
-        assert_eq!(strides(3, 4), (1, 4));
-        assert_eq!(Mat::new(&data, 3, 4).t().t().strides(), (4, 1));
     }
 
     #[test]

@@ -1,20 +1,23 @@
 //! The one seam to the linear algebra below: products, the Cholesky factor, the spectral
 //! and the singular value decomposition.
 //!
-//! Everything here runs on [faer](https://docs.rs/faer), which picks the CPU's vectors at run time, but on
-//! CPUs that its kernels do not know: there plain loops do the work. No other module names it, so that it
-//! can be exchanged in this folder alone.
+//! Products, the Cholesky factor and solves are written here, for the vectors of AVX-512, AVX2 and NEON, picked at run
+//! time, and for any other CPU. The decompositions are those of [faer](https://docs.rs/faer), but on CPUs that its
+//! kernels do not know: there nalgebra's do the work. No other module names it, so that it can be exchanged in this
+//! folder alone.
+//!
+//! **The order of sums.** An entry of a product A·B is a sum over k from first to last, in blocks of 256: within a block
+//! a chain of fused multiply-adds, s ← fma(aᵢₖ, bₖⱼ, s), that begins at 0; then the sums of the blocks are added from
+//! first to last, to C where there is one. Neither shapes nor vectors nor threads have a say in it, so that a row of a
+//! product is the same whatever stands beside it. This is order [`ORDER`].
 //!
 //! **Threads.** Work is done on the rayon pool it is called from, and on the calling thread alone
-//! where there is none: see [`with_threads`]. How a product is split depends on its size only, so the
-//! number of threads never changes a bit of a result.
+//! where there is none: see [`with_threads`]. The number of threads never changes a bit of a result.
 //!
-//! **Other machines.** [`sum`], [`dot`], [`norm_squared`] give the same bits on every
-//! machine: their order is fixed, and so is every rounding. Products, and with them the factors, solves and
-//! eigenvalues, do so on every x86-64 CPU with AVX2 and FMA, with AVX-512 or without: there they are fused
-//! multiply-adds in one order. On an older CPU, one whose virtual machine hides one of the two, and on another
-//! architecture the multiply-adds are not fused or the order is another, so that the last bits differ; and
-//! what is ill-conditioned, such as an eigenvector of close eigenvalues, may differ in more than those.
+//! **Other machines.** Sums, products, Cholesky factors and solves give the same bits on every machine: their order is
+//! fixed, and so is every rounding. Where a CPU has no fused multiply-add it is computed in several steps, exactly and
+//! slowly. [`symmetric_eigen`] and [`thin_svd`] do so on x86-64 CPUs with AVX2 and FMA only; elsewhere their last bits
+//! differ, and what is ill-conditioned, such as an eigenvector of close eigenvalues, may differ in more than those.
 
 pub(crate) mod cholesky;
 mod compensated;
@@ -25,11 +28,13 @@ mod matrix;
 mod matrix_ref;
 mod moments;
 mod portable;
+mod product;
 mod scale;
 pub(crate) mod simd;
 mod sum;
 mod svd;
 pub(crate) mod threads;
+mod triangular;
 
 pub use cholesky::Cholesky;
 pub(crate) use cholesky::add_gram;
@@ -39,6 +44,8 @@ pub use gemm::{Mat, gemm};
 pub use matrix::Matrix;
 pub use matrix_ref::MatrixRef;
 pub(crate) use moments::{Huge, Moments, centre, centre_columns};
+pub(crate) use product::Kernels;
+pub use product::{ORDER, kernel_in_use};
 pub(crate) use sum::{
     LANES, PIECE, add_blocks, add_to_lanes, block_of, column_sums, dot3, first_not_finite, mean_of, reduce,
     reduce_lanes, row_or_rows, sum_of_lanes,
@@ -69,7 +76,7 @@ mod tests {
         (0..n).map(|_| next()).collect()
     }
 
-    /// What has the same bits on every machine is held to it; what has not is printed, for a look at two of
+    /// What has the same bits on every machine is held to it; eigenvalues have not, and are printed, for a look at two of
     /// them: `cargo test checksums -- --nocapture`.
     #[test]
     fn checksums() {
@@ -80,14 +87,14 @@ mod tests {
 
         let mut product = vec![0.0; 90 * 90];
         gemm(&mut product, false, Mat::new(&x, 90, 90), Mat::new(&x, 90, 90).t());
-        println!("products    {:016x}", checksum(&product));
+        assert_eq!(checksum(&product), 0x8E46_BA0B_1571_66F9);
         let mut a = DMatrix::from_row_slice(90, 90, &product);
         a.fill_diagonal(20.0);
         let cholesky = Cholesky::new(a.clone()).unwrap();
-        println!("factors     {:016x}", checksum(cholesky.l()));
+        assert_eq!(checksum(cholesky.l()), 0x6B1B_31FF_1DF0_38B9);
         let mut b = DMatrix::from_row_slice(90, 90, &x);
         cholesky.solve_in_place(&mut b);
-        println!("solves      {:016x}", checksum(&b));
+        assert_eq!(checksum(&b), 0xEBC3_4F80_86AD_4F66);
         let eigen = symmetric_eigen(&a).unwrap();
         println!("eigenvalues {:016x}", checksum(&eigen.values));
     }

@@ -4,11 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use faer::{Accum, MatMut, MatRef};
 use rayon::Yield;
 
-use super::cpu::kernels_are_safe;
-use crate::{Error, Float, Result};
+use super::product;
+use crate::{Error, Result};
 
 /// Runs `work` on a pool of `threads` threads: every product inside may use all of them.
 ///
@@ -44,9 +43,9 @@ pub fn try_with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send
     // picked up by the working thread while it waits for a piece, and would never return from there.
     let ready = Barrier::new(threads);
     pool.broadcast(|context| {
-        warm_up::<f32>();
-        warm_up::<f64>();
-        // So does its first look for work at others.
+        // A thread's first product takes the memory for its blocks: here, so that no later one does. So does its
+        // first look for work at others.
+        product::warm_up();
         rayon::yield_now();
         ready.wait();
         if context.index() == 0 {
@@ -99,18 +98,9 @@ fn watch(done: &AtomicBool) {
     }
 }
 
-/// A thread's first product of a type takes the memory for its packed operands: here, so that no later
-/// one does.
-fn warm_up<T: Float>() {
-    const SIDE: usize = 64;
-    if kernels_are_safe() {
-        let (a, mut c) = (vec![T::ONE; SIDE * SIDE], vec![T::ZERO; SIDE * SIDE]);
-        let (a, c) = (
-            MatRef::from_row_major_slice(&a, SIDE, SIDE),
-            MatMut::from_row_major_slice_mut(&mut c, SIDE, SIDE),
-        );
-        T::product(c, Accum::Replace, a, a, T::ONE);
-    }
+/// How many threads the pool has that this is called from; 1 outside of one.
+pub(super) fn of_this_pool() -> usize {
+    rayon::current_thread_index().map_or(1, |_| rayon::current_num_threads())
 }
 
 /// Sets the flag whatever happens, a panic included: the watchers must not watch for ever.

@@ -397,3 +397,32 @@ fn ctrl_c_in_the_first_epoch_leaves_the_old_trace() {
     let page = std::fs::read_to_string(folder.path().join("run.html")).unwrap();
     assert!(page.contains(">interrupted<") && page.contains(">steps_done<"), "{page}");
 }
+
+/// Whichever vectors compute the products, a run is the same; one that this CPU has not is an error.
+#[test]
+fn runs_are_the_same_by_every_kernel() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = |kernel: &str, precision: &str, model: &str| {
+        let arguments =
+            ["train", "--data", "synth:moons,samples=300,test=100", "--trace", "t", "--seed", "3"];
+        let output = tapegrad(folder.path(), &arguments)
+            .args(["--precision", precision, "--model", model])
+            .env("TAPEGRAD_CPU", kernel)
+            .output()
+            .unwrap();
+        (output, std::fs::read(folder.path().join("t")).unwrap_or_default())
+    };
+    let (output, _) = train("abacus", "f32", "mlp");
+    assert_eq!(output.status.code(), Some(1));
+    let message = String::from_utf8(output.stderr).unwrap();
+    let says = message.starts_with("error: TAPEGRAD_CPU: this CPU has no `abacus`, but ");
+    assert!(says && message.trim_end().ends_with("portable"), "{message}");
+    let there: Vec<&str> = message.trim_end().rsplit_once("but ").unwrap().1.split(", ").collect();
+    for (precision, model) in [("f32", "mlp"), ("f64", "mlp"), ("f64", "krr"), ("f32", "falkon")] {
+        let right = train("portable", precision, model).1;
+        assert!(!right.is_empty());
+        for kernel in &there {
+            assert!(train(kernel, precision, model).1 == right, "{kernel} {precision} {model}");
+        }
+    }
+}

@@ -15,13 +15,15 @@ use tapegrad::{Dataset, data::npy};
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All of them; each has a file in `fuzz_targets` and a folder in `corpus` of that name.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: &[Target] = &[
     ("idx", read_idx),
     ("table", read_table),
     ("npy", read_npy),
     ("npz", read_npz),
     ("model", read_model),
     ("checkpoint", read_checkpoint),
+    #[cfg(feature = "png")]
+    ("png", read_png),
 ];
 
 /// Memory that the elements of a file may take.
@@ -39,6 +41,16 @@ fn with_file(bytes: &[u8], ending: &str, read: impl FnOnce(&std::path::Path)) {
 /// Elements of an array; where a side is 0, the others may be of any size.
 fn elements(shape: &[usize]) -> usize {
     if shape.contains(&0) { 0 } else { shape.iter().product() }
+}
+
+#[cfg(feature = "png")]
+pub fn read_png(bytes: &[u8]) {
+    with_file(bytes, ".png", |path| {
+        if let Ok(images) = Dataset::from_png(&[path]) {
+            let (height, width) = images.image_shape().expect("an image has a shape");
+            assert_eq!((images.len(), images.features()), (1, height * width));
+        }
+    });
 }
 
 pub fn read_idx(bytes: &[u8]) {

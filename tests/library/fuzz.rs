@@ -6,7 +6,7 @@ mod targets;
 
 #[test]
 fn the_corpus_is_read_without_a_panic() {
-    for (name, read) in targets::TARGETS {
+    for &(name, read) in targets::TARGETS {
         let folder = format!("{}/tests/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
         let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert!(!files.is_empty(), "{folder} is empty");

@@ -1,0 +1,685 @@
+//! Products of matrices, of one defined order.
+//!
+//! **The order.** An entry of C = A·B is a sum over k from first to last, in blocks of [`DEPTH`] = 256: within a block
+//! a chain of fused multiply-adds that begins at 0, s ← fma(aᵢₖ, bₖⱼ, s); then c ← c + s, or c ← c − s, where the first
+//! block of a product that is not added to anything is c ← s. Nothing else has a say in it: neither the sizes of the
+//! matrices and how they lie in memory, nor the width of the vectors, nor how work is cut into tiles and for threads. So
+//! an entry has the same bits on every CPU, and a row of A·B is the same whatever stands beside it. This is order
+//! [`ORDER`].
+//!
+//! **How.** As in Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM TOMS 34, 2008): blocks
+//! of B and of A are copied to where the caches keep them, B in panels of two vectors, and a tile of C is held in
+//! registers for a whole block of k. What is read only once or twice is not copied. The vectors of a CPU are one type
+//! each, in a file each; all else is written once.
+
+#![allow(
+    unsafe_code,
+    reason = "tiles of registers, measured: 235 to 255 GFLOPS in f32 with AVX-512, of 268; loops over slices reach a third"
+)]
+
+mod fused;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+mod plain;
+mod scratch;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use faer::{MatMut, MatRef};
+
+use crate::{Error, Float, Result};
+
+pub use scratch::warm_up;
+
+/// The version of the order of sums. It is to rise when results of products change.
+pub const ORDER: u32 = 1;
+
+/// Multiply-adds in a chain.
+const DEPTH: usize = 256;
+
+/// Rows of A that are copied at a time: with their block of k, a quarter to a half of a megabyte.
+const ROWS: usize = 112;
+
+/// Columns of B that are copied at a time.
+const COLUMNS: usize = 512;
+
+/// Distance of copied rows of A: 16 more than a block, or all of them would want the same lines of the nearest cache.
+const PITCH: usize = DEPTH + 16;
+
+/// Columns of C that are too few for vectors along them.
+const FEW: usize = 3;
+
+/// Numbers in the widest vector of any CPU.
+const MOST_LANES: usize = 16;
+
+/// What becomes of C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Into {
+    /// C ← A·B.
+    Replace,
+    /// C ← C + A·B.
+    Add,
+    /// C ← C − A·B.
+    Subtract,
+}
+
+/// Numbers that a CPU works on side by side. All methods are safe where the CPU has the instructions, and where a
+/// pointer points to as many numbers.
+trait Vector<T: Float>: Copy {
+    /// Numbers in a vector.
+    const LANES: usize = size_of::<Self>() / size_of::<T>();
+    /// Rows of the largest tile: two vectors for each, two of B and one of A fit into the registers.
+    const TILE: usize;
+    /// The side of the block that [`transpose`](Self::transpose) takes.
+    const SIDE: usize;
+
+    unsafe fn splat(x: T) -> Self;
+    unsafe fn load(from: *const T) -> Self;
+    unsafe fn store(self, to: *mut T);
+    /// The first `n` numbers, at most as many as there are, and zeros behind them.
+    unsafe fn load_first(from: *const T, n: usize) -> Self;
+    /// Stores the first `n` numbers.
+    unsafe fn store_first(self, to: *mut T, n: usize);
+    /// self·b + c, rounded once.
+    unsafe fn fused(self, b: Self, c: Self) -> Self;
+    unsafe fn add(self, b: Self) -> Self;
+    unsafe fn subtract(self, b: Self) -> Self;
+    /// Copies a block of `SIDE`×`SIDE` numbers so that rows become columns; `pitch` is how far rows are apart.
+    unsafe fn transpose(from: *const T, pitch: usize, to: *mut T, to_pitch: usize);
+    /// [`tile`], as a function of its own that is compiled for this CPU: within a larger one the compiler computes
+    /// the places of all tiles beforehand, which takes longer than a small product.
+    unsafe fn tile<const R: usize, const N: usize>(strip: &Strip<T>);
+    /// [`copy_b`], likewise.
+    unsafe fn copy_b(b: Place<*const T>, length: usize, from: usize, to: usize, room: *mut T);
+}
+
+/// The last methods of a [`Vector`].
+macro_rules! compiled_for {
+    ($t:ty, $($features:literal)?) => {
+        unsafe fn copy_b(
+            b: $crate::linalg::product::Place<*const $t>,
+            length: usize,
+            from: usize,
+            to: usize,
+            room: *mut $t,
+        ) {
+            $(#[target_feature(enable = $features)])?
+            #[inline(never)]
+            unsafe fn run<V: $crate::linalg::product::Vector<$t>>(
+                b: $crate::linalg::product::Place<*const $t>,
+                length: usize,
+                from: usize,
+                to: usize,
+                room: *mut $t,
+            ) {
+                unsafe { $crate::linalg::product::copy_b::<$t, V>(b, length, from, to, room) }
+            }
+            unsafe { run::<Self>(b, length, from, to, room) }
+        }
+
+        #[inline(always)]
+        unsafe fn tile<const R: usize, const N: usize>(strip: &$crate::linalg::product::Strip<$t>) {
+            $(#[target_feature(enable = $features)])?
+            #[inline(never)]
+            unsafe fn run<V: $crate::linalg::product::Vector<$t>, const R: usize, const N: usize>(
+                strip: &$crate::linalg::product::Strip<$t>,
+            ) {
+                unsafe { $crate::linalg::product::tile::<$t, V, R, N>(strip) }
+            }
+            unsafe { run::<Self, R, N>(strip) }
+        }
+    };
+}
+use compiled_for;
+
+/// A matrix in memory: where entry (0, 0) is, and how far apart rows and columns are.
+#[derive(Clone, Copy)]
+struct Place<P> {
+    at: P,
+    row: usize,
+    column: usize,
+}
+
+/// A product that one thread does.
+pub struct Job<T> {
+    c: Place<*mut T>,
+    a: Place<*const T>,
+    b: Place<*const T>,
+    rows: usize,
+    columns: usize,
+    depth: usize,
+    into: Into,
+    /// Room for a block of A and one of B.
+    room_a: *mut T,
+    room_b: *mut T,
+}
+
+/// A way to do it on some CPU.
+pub struct Kernel<T> {
+    /// What it is called in `TAPEGRAD_CPU`.
+    pub name: &'static str,
+    /// Whether this CPU has the instructions.
+    pub available: fn() -> bool,
+    /// # Safety
+    /// This CPU must have the instructions, and the places of the job be what it says.
+    run: unsafe fn(&Job<T>),
+}
+
+/// The two types of numbers have kernels.
+pub trait Kernels: Sized + 'static {
+    /// From the fastest on; the last one is for every CPU.
+    const KERNELS: &'static [Kernel<Self>];
+}
+
+/// The kernels of a type: those of vectors on this architecture, and that of plain loops.
+macro_rules! kernels {
+    ($t:ty: $($name:literal, $vector:ty, $available:expr;)*) => {
+        impl Kernels for $t {
+            const KERNELS: &'static [Kernel<$t>] = &[
+                $(Kernel { name: $name, available: || $available, run: multiply::<$t, $vector> },)*
+                Kernel { name: "portable", available: || true, run: multiply::<$t, plain::Plain<$t>> },
+            ];
+        }
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+kernels! { f32: "avx512", x86::F32x16, x86::has_avx512(); "avx2", x86::F32x8, x86::has_avx2(); }
+#[cfg(target_arch = "x86_64")]
+kernels! { f64: "avx512", x86::F64x8, x86::has_avx512(); "avx2", x86::F64x4, x86::has_avx2(); }
+
+#[cfg(target_arch = "aarch64")]
+kernels! { f32: "neon", neon::F32x4, true; }
+#[cfg(target_arch = "aarch64")]
+kernels! { f64: "neon", neon::F64x2, true; }
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+kernels! { f32: }
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+kernels! { f64: }
+
+/// The kernel for this CPU, or the one that `TAPEGRAD_CPU` names if this CPU can run it.
+fn kernel<T: Float>() -> &'static Kernel<T> {
+    // Miri knows no vector instructions.
+    let usable = |kernel: &&Kernel<T>| (kernel.available)() && (!cfg!(miri) || kernel.name == "portable");
+    let mut usable = T::KERNELS.iter().filter(usable);
+    match super::cpu::asked() {
+        None => usable.next().expect("the last kernel is for every CPU"),
+        Some(name) => usable
+            .find(|kernel| kernel.name == name)
+            .unwrap_or_else(|| panic!("TAPEGRAD_CPU: {}", no_kernel(name))),
+    }
+}
+
+/// Why there is no kernel of that name.
+fn no_kernel(name: &str) -> String {
+    let there = <f64 as Kernels>::KERNELS.iter().filter(|kernel| (kernel.available)());
+    let there: Vec<&str> = there.map(|kernel| kernel.name).collect();
+    format!("this CPU has no `{}`, but {}", crate::text::printable(name), there.join(", "))
+}
+
+/// The name of the kernel that computes products on this CPU: `avx512`, `avx2`, `neon` or `portable`. The environment
+/// variable `TAPEGRAD_CPU` asks for one of them; results are the same bits.
+///
+/// # Errors
+/// [`Error::Data`] if the variable asks for one that this CPU cannot run. Products panic then.
+pub fn kernel_in_use() -> Result<&'static str> {
+    if let Some(name) = super::cpu::asked()
+        && !<f64 as Kernels>::KERNELS.iter().any(|kernel| kernel.name == name && (kernel.available)())
+    {
+        return Err(Error::Data(format!("TAPEGRAD_CPU: {}", no_kernel(name))));
+    }
+    Ok(kernel::<f64>().name)
+}
+
+/// C ← A·B, C + A·B or C − A·B, on the calling thread.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn product<T: Float>(c: MatMut<'_, T>, into: Into, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+    product_by(kernel::<T>(), c, into, a, b);
+}
+
+fn product_by<T: Float>(
+    kernel: &Kernel<T>,
+    c: MatMut<'_, T>,
+    into: Into,
+    a: MatRef<'_, T>,
+    b: MatRef<'_, T>,
+) {
+    assert!(
+        a.nrows() == c.nrows() && b.ncols() == c.ncols() && a.ncols() == b.nrows(),
+        "product: shapes do not fit"
+    );
+    // Tiles lie along rows of C. Of a C by columns the transpose is computed, of which each entry is the same, and of one
+    // with few columns, whose rows would not fill a vector.
+    let few = c.ncols() <= FEW && c.nrows() > MOST_LANES;
+    let by_columns = few || c.row_stride() == 1 && c.ncols() > 1 && c.col_stride() != 1;
+    let (c, a, b) = if by_columns { (c.transpose_mut(), b.transpose(), a.transpose()) } else { (c, a, b) };
+    let (rows, columns, depth) = (c.nrows(), c.ncols(), a.ncols());
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    // Where there is one row or column, nothing is apart.
+    let distance = |stride: isize, n: usize| {
+        assert!(stride >= 0 || n <= 1, "product: a matrix that runs backwards");
+        if n <= 1 { 1 } else { stride as usize }
+    };
+    let place = |m: MatRef<'_, T>| Place {
+        at: m.as_ptr(),
+        row: distance(m.row_stride(), m.nrows()),
+        column: distance(m.col_stride(), m.ncols()),
+    };
+    let (row, column) = (distance(c.row_stride(), rows), distance(c.col_stride(), columns));
+    scratch::with(|room_a, room_b| {
+        let c = Place { at: c.as_ptr_mut(), row, column };
+        let job = Job { c, a: place(a), b: place(b), rows, columns, depth, into, room_a, room_b };
+        // SAFETY: the kernel is one that this CPU can run. `c` is borrowed for writing, so that it lies apart from `a` and
+        // `b`; they are as large as the job says, by the assertions above; and the rooms hold a block each.
+        unsafe { (kernel.run)(&job) }
+    });
+}
+
+/// All blocks of a product.
+///
+/// # Safety
+/// As [`Kernel::run`].
+unsafe fn multiply<T: Float, V: Vector<T>>(job: &Job<T>) {
+    let Job { c, a, b, rows, columns, depth, into, room_a, room_b } = *job;
+    let width = 2 * V::LANES;
+    // SAFETY, of all below: indices stay below `rows`, `columns` and `depth`, and in the rooms below a block's size.
+    if depth == 0 {
+        if into == Into::Replace {
+            for (i, j) in (0..rows).flat_map(|i| (0..columns).map(move |j| (i, j))) {
+                unsafe { c.at.add(i * c.row + j * c.column).write(T::ZERO) };
+            }
+        }
+        return;
+    }
+    // Few rows read B once or twice: a copy would take as long.
+    let b_in_place = rows <= V::TILE && b.column == 1;
+    let a_in_place = columns <= 2 * width;
+    // A panel that few rows read is used at once, while it is in the nearest cache.
+    let columns_of_block = if rows <= V::TILE { width } else { COLUMNS };
+    for first_column in (0..columns).step_by(if b_in_place { COLUMNS } else { columns_of_block }) {
+        let block_columns = (if b_in_place { COLUMNS } else { columns_of_block }).min(columns - first_column);
+        for start in (0..depth).step_by(DEPTH) {
+            let length = DEPTH.min(depth - start);
+            let into = match into {
+                Into::Replace if start > 0 => Into::Add,
+                into => into,
+            };
+            let b_block = Place { at: unsafe { b.at.add(start * b.row + first_column * b.column) }, ..b };
+            let whole = if b_in_place { block_columns / width } else { 0 };
+            unsafe { V::copy_b(b_block, length, whole * width, block_columns, room_b) };
+            for first_row in (0..rows).step_by(ROWS) {
+                let block_rows = ROWS.min(rows - first_row);
+                let a_block = Place { at: unsafe { a.at.add(first_row * a.row + start * a.column) }, ..a };
+                let left =
+                    if a_in_place { a_block } else { unsafe { copy_a(a_block, block_rows, length, room_a) } };
+                for (panel, first) in (0..block_columns).step_by(width).enumerate() {
+                    let right = if panel < whole {
+                        Place { at: unsafe { b_block.at.add(first) }, row: b.row, column: 1 }
+                    } else {
+                        let at = unsafe { room_b.add((panel - whole) * width * length).cast_const() };
+                        Place { at, row: width, column: 1 }
+                    };
+                    let at = unsafe { c.at.add(first_row * c.row + (first_column + first) * c.column) };
+                    let strip = Strip {
+                        c: Place { at, ..c },
+                        a: left,
+                        b: right,
+                        rows: block_rows,
+                        columns: width.min(block_columns - first),
+                        length,
+                        into,
+                    };
+                    if strip.columns > V::LANES {
+                        unsafe { strip_of_tiles::<T, V, 2>(strip) }
+                    } else {
+                        unsafe { strip_of_tiles::<T, V, 1>(strip) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copies `length` rows of B from column `from` to column `to` into panels of two vectors, the last one filled up with
+/// zeros.
+#[inline(always)]
+unsafe fn copy_b<T: Float, V: Vector<T>>(
+    b: Place<*const T>,
+    length: usize,
+    from: usize,
+    to: usize,
+    room: *mut T,
+) {
+    let width = 2 * V::LANES;
+    for (panel, first) in (from..to).step_by(width).enumerate() {
+        let columns = width.min(to - first);
+        // SAFETY: a panel is `width`·`length` numbers, and the room holds all of them.
+        unsafe {
+            let out = room.add(panel * width * length);
+            let from = b.at.add(first * b.column);
+            if b.column == 1 {
+                for l in 0..length {
+                    let (from, out) = (from.add(l * b.row), out.add(l * width));
+                    if columns == width {
+                        V::load(from).store(out);
+                        V::load(from.add(V::LANES)).store(out.add(V::LANES));
+                    } else if columns > V::LANES {
+                        V::load(from).store(out);
+                        V::load_first(from.add(V::LANES), columns - V::LANES).store(out.add(V::LANES));
+                    } else {
+                        V::load_first(from, columns).store(out);
+                    }
+                }
+                continue;
+            }
+            if columns < width {
+                out.write_bytes(0, width * length);
+            }
+            if b.row == 1 {
+                transpose::<T, V>(from, b.column, columns, length, out, width);
+            } else {
+                for (l, j) in (0..length).flat_map(|l| (0..columns).map(move |j| (l, j))) {
+                    out.add(l * width + j).write(from.add(l * b.row + j * b.column).read());
+                }
+            }
+        }
+    }
+}
+
+/// Copies `rows`×`length` numbers of A, so that the rows of a tile lie close to one another; where they are then.
+#[inline(always)]
+unsafe fn copy_a<T: Float>(a: Place<*const T>, rows: usize, length: usize, room: *mut T) -> Place<*const T> {
+    // SAFETY: `rows` is at most `ROWS`, and `length` at most `DEPTH`: the room holds as many in both forms.
+    unsafe {
+        if a.row == 1 && a.column != 1 {
+            for l in 0..length {
+                room.add(l * ROWS).copy_from_nonoverlapping(a.at.add(l * a.column), rows);
+            }
+            return Place { at: room, row: 1, column: ROWS };
+        }
+        for i in 0..rows {
+            let (from, to) = (a.at.add(i * a.row), room.add(i * PITCH));
+            if a.column == 1 {
+                to.copy_from_nonoverlapping(from, length);
+            } else {
+                (0..length).for_each(|l| to.add(l).write(from.add(l * a.column).read()));
+            }
+        }
+        Place { at: room, row: PITCH, column: 1 }
+    }
+}
+
+/// to[l, i] ← from[i, l] of `rows`×`columns` numbers.
+#[inline(always)]
+unsafe fn transpose<T: Float, V: Vector<T>>(
+    from: *const T,
+    pitch: usize,
+    rows: usize,
+    columns: usize,
+    to: *mut T,
+    to_pitch: usize,
+) {
+    let (square_rows, square_columns) = (rows / V::SIDE * V::SIDE, columns / V::SIDE * V::SIDE);
+    // SAFETY: as the caller promises, all entries of both are there.
+    unsafe {
+        for l in (0..square_columns).step_by(V::SIDE) {
+            for i in (0..square_rows).step_by(V::SIDE) {
+                V::transpose(from.add(i * pitch + l), pitch, to.add(l * to_pitch + i), to_pitch);
+            }
+        }
+        for i in 0..rows {
+            let done = if i < square_rows { square_columns } else { 0 };
+            for l in done..columns {
+                to.add(l * to_pitch + i).write(from.add(i * pitch + l).read());
+            }
+        }
+    }
+}
+
+/// Rows of C of at most `width` columns, for a block of k.
+#[derive(Clone, Copy)]
+struct Strip<T> {
+    c: Place<*mut T>,
+    a: Place<*const T>,
+    b: Place<*const T>,
+    rows: usize,
+    columns: usize,
+    length: usize,
+    into: Into,
+}
+
+/// A strip in tiles of `N` vectors, of about as many rows each.
+unsafe fn strip_of_tiles<T: Float, V: Vector<T>, const N: usize>(strip: Strip<T>) {
+    let tiles = strip.rows.div_ceil(V::TILE);
+    let mut first = 0;
+    for left in (1..=tiles).rev() {
+        let rows = (strip.rows - first).div_ceil(left);
+        // SAFETY: the rows from `first` on are there.
+        unsafe {
+            let c = Place { at: strip.c.at.add(first * strip.c.row), ..strip.c };
+            let a = Place { at: strip.a.at.add(first * strip.a.row), ..strip.a };
+            let part = Strip { c, a, rows, ..strip };
+            macro_rules! tiles {
+                ($($n:literal)*) => {
+                    match rows {
+                        // What no tile of this CPU has is not compiled for it.
+                        $($n if $n <= V::TILE => V::tile::<$n, N>(&part),)*
+                        _ => unreachable!("a tile of {rows} rows"),
+                    }
+                };
+            }
+            tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+        }
+        first += rows;
+    }
+}
+
+/// A tile of `R` rows and `N` vectors: its sums are registers for all of a block.
+#[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "indices are unrolled into registers, and iterators are not")]
+unsafe fn tile<T: Float, V: Vector<T>, const R: usize, const N: usize>(strip: &Strip<T>) {
+    let Strip { c, a, b, columns, length, into, .. } = *strip;
+    // SAFETY: rows of `b` are followed by as many numbers as `N` vectors have, and `c` has `columns` in each of `R` rows.
+    unsafe {
+        let mut sums = [[V::splat(T::ZERO); N]; R];
+        let (mut left, mut right) = (a.at, b.at);
+        for _ in 0..length {
+            let mut vectors = [V::splat(T::ZERO); N];
+            for j in 0..N {
+                vectors[j] = V::load(right.add(j * V::LANES));
+            }
+            for i in 0..R {
+                let x = V::splat(left.add(i * a.row).read());
+                for j in 0..N {
+                    sums[i][j] = x.fused(vectors[j], sums[i][j]);
+                }
+            }
+            left = left.wrapping_add(a.column);
+            right = right.wrapping_add(b.row);
+        }
+        // Loops so small that they are unrolled: an index that is not known puts all sums into memory.
+        macro_rules! each {
+            ($row:ident, $j:ident, $sum:ident => $then:expr) => {
+                for i in 0..R {
+                    let $row = c.at.add(i * c.row);
+                    for $j in 0..N {
+                        let $sum = sums[i][$j];
+                        $then;
+                    }
+                }
+            };
+        }
+        if c.column != 1 {
+            let mut rows = [[T::ZERO; 2 * MOST_LANES]; R];
+            for i in 0..R {
+                for j in 0..N {
+                    sums[i][j].store(rows[i].as_mut_ptr().add(j * V::LANES));
+                }
+            }
+            for (i, row) in rows.iter().enumerate() {
+                for (j, sum) in row[..columns].iter().enumerate() {
+                    let to = c.at.add(i * c.row + j * c.column);
+                    to.write(match into {
+                        Into::Replace => *sum,
+                        Into::Add => to.read() + *sum,
+                        Into::Subtract => to.read() - *sum,
+                    });
+                }
+            }
+            return;
+        }
+        if columns == N * V::LANES {
+            match into {
+                Into::Replace => each!(row, j, sum => sum.store(row.add(j * V::LANES))),
+                Into::Add => each!(row, j, sum => {
+                    let to = row.add(j * V::LANES);
+                    V::load(to).add(sum).store(to)
+                }),
+                Into::Subtract => each!(row, j, sum => {
+                    let to = row.add(j * V::LANES);
+                    V::load(to).subtract(sum).store(to)
+                }),
+            }
+            return;
+        }
+        let last = columns - (N - 1) * V::LANES;
+        let there = |j: usize| if j + 1 == N { last } else { V::LANES };
+        match into {
+            Into::Replace => each!(row, j, sum => sum.store_first(row.add(j * V::LANES), there(j))),
+            Into::Add => each!(row, j, sum => {
+                let to = row.add(j * V::LANES);
+                V::load_first(to, there(j)).add(sum).store_first(to, there(j))
+            }),
+            Into::Subtract => each!(row, j, sum => {
+                let to = row.add(j * V::LANES);
+                V::load_first(to, there(j)).subtract(sum).store_first(to, there(j))
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fused::Fused;
+    use super::*;
+
+    /// Numbers with all their digits.
+    fn numbers<T: Float>(n: usize, seed: u64) -> Vec<T> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+            T::of((state >> 11) as f64 / (1u64 << 53) as f64 - 0.5)
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    /// The definition, written down.
+    fn defined<T: Fused>(
+        c: T,
+        into: Into,
+        depth: usize,
+        a: impl Fn(usize) -> T,
+        b: impl Fn(usize) -> T,
+    ) -> T {
+        let mut c = if into == Into::Replace { None } else { Some(c) };
+        for start in (0..depth).step_by(DEPTH) {
+            let chain = (start..depth.min(start + DEPTH)).fold(T::ZERO, |sum, k| a(k).fused(b(k), sum));
+            c = Some(match c {
+                None => chain,
+                Some(c) if into == Into::Subtract => c - chain,
+                Some(c) => c + chain,
+            });
+        }
+        c.unwrap_or(T::ZERO)
+    }
+
+    /// A matrix of that shape within `data`, by rows or by columns, with a gap between them.
+    fn view<T>(data: &[T], rows: usize, columns: usize, by_rows: bool, gap: usize) -> MatRef<'_, T> {
+        let (m, n) = if by_rows { (rows, columns + gap) } else { (columns, rows + gap) };
+        let whole = MatRef::from_row_major_slice(&data[..m * n], m, n);
+        if by_rows { whole.get(.., ..columns) } else { whole.get(.., ..rows).transpose() }
+    }
+
+    fn check<T: Float + Fused>((m, k, n): (usize, usize, usize)) {
+        let most = (m.max(n) + 3) * (k.max(n).max(m) + 3);
+        let (a, b, start) = (numbers::<T>(most, 1), numbers::<T>(most, 2), numbers::<T>(most, 3));
+        for kernel in T::KERNELS
+            .iter()
+            .filter(|kernel| (kernel.available)() && (!cfg!(miri) || kernel.name == "portable"))
+        {
+            for form in 0..8 {
+                let (a_rows, b_rows, c_rows) = (form & 1 == 0, form & 2 == 0, form & 4 == 0);
+                let into = [Into::Replace, Into::Add, Into::Subtract][(form + m + n) % 3];
+                let (a, b) = (view(&a, m, k, a_rows, form % 3), view(&b, k, n, b_rows, form % 2));
+                let mut found = start.clone();
+                let (rows, columns) = if c_rows { (m, n + 1) } else { (n, m + 1) };
+                let c = MatMut::from_row_major_slice_mut(&mut found[..rows * columns], rows, columns);
+                let c = if c_rows { c.get_mut(.., ..n) } else { c.get_mut(.., ..m).transpose_mut() };
+                product_by(kernel, c, into, a, b);
+                let mut right = start.clone();
+                for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                    let at = if c_rows { i * columns + j } else { j * columns + i };
+                    right[at] = defined(start[at], into, k, |l| a[(i, l)], |l| b[(l, j)]);
+                }
+                let name = kernel.name;
+                // Nothing else is written either.
+                assert!(found == right, "{name}: {m}×{k}×{n} in {}, form {form}, {into:?}", T::NAME);
+            }
+        }
+    }
+
+    /// Every kernel of this CPU gives the bits of the definition, whatever the shapes and however matrices lie.
+    #[test]
+    fn the_order_is_the_defined_one() {
+        let small = [0, 1, 2, 3, 5, 8, 17];
+        let cube = |sizes: &[usize]| -> Vec<(usize, usize, usize)> {
+            let pairs = sizes.iter().flat_map(|m| sizes.iter().map(move |k| (*m, *k)));
+            pairs.flat_map(|(m, k)| sizes.iter().map(move |n| (m, k, *n))).collect()
+        };
+        let mut shapes = cube(if cfg!(miri) { &small[..4] } else { &small });
+        if !cfg!(miri) {
+            shapes.extend(cube(&[15, 31, 33]));
+            shapes.extend([
+                (1, 600, 70),
+                (14, 257, 33),
+                (29, 513, 1),
+                (40, 300, 3),
+                (ROWS + 5, DEPTH + 1, 37),
+                (3, 2, COLUMNS + 40),
+                (16, 40, COLUMNS + 33),
+                (70, 2 * DEPTH + 3, 10),
+            ]);
+        }
+        for shape in shapes {
+            check::<f32>(shape);
+            check::<f64>(shape);
+        }
+    }
+
+    /// Infinities and NaN stay in their rows and columns.
+    #[test]
+    fn what_is_not_finite_goes_nowhere_else() {
+        let (mut a, b) = (numbers::<f32>(20 * 30, 1), numbers::<f32>(30 * 19, 2));
+        (a[3 * 30 + 7], a[5 * 30]) = (f32::INFINITY, f32::NAN);
+        let mut c = vec![0.0; 20 * 19];
+        let view = |data, rows, columns| MatRef::from_row_major_slice(data, rows, columns);
+        product(
+            MatMut::from_row_major_slice_mut(&mut c, 20, 19),
+            Into::Replace,
+            view(&a, 20, 30),
+            view(&b, 30, 19),
+        );
+        for (i, row) in c.chunks(19).enumerate() {
+            match i {
+                3 => assert!(row.iter().all(|x| x.is_infinite())),
+                5 => assert!(row.iter().all(|x| x.is_nan())),
+                _ => assert!(row.iter().all(|x| x.is_finite())),
+            }
+        }
+    }
+}

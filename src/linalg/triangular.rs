@@ -1,0 +1,177 @@
+//! Solving with triangular matrices, and the lower triangle of a square.
+
+use faer::prelude::{Reborrow, ReborrowMut};
+use faer::{MatMut, MatRef};
+
+use super::gemm::product;
+use super::product::Into;
+use super::simd::vectorize;
+use super::threads::join;
+use crate::Float;
+
+/// Up to this size work is done entry by entry; what is larger is halved, so that most of it is products.
+const LEAF: usize = 32;
+
+/// Right-hand sides that are solved for side by side.
+const SIDES: usize = 16;
+
+/// B ← L⁻¹·B, L lower triangular.
+///
+/// In a leaf bᵢ ← (bᵢ − Σₖ lᵢₖ·bₖ)/lᵢᵢ, the sum from the first k on, each product and each difference rounded.
+pub fn solve_lower<T: Float>(l: MatRef<'_, T>, mut b: MatMut<'_, T>) {
+    let n = l.nrows();
+    if n > LEAF {
+        let middle = (n / 2).next_multiple_of(16);
+        let (l11, _, l21, l22) = l.split_at(middle, middle);
+        let (mut b1, mut b2) = b.split_at_row_mut(middle);
+        solve_lower(l11, b1.rb_mut());
+        product(b2.rb_mut(), Into::Subtract, l21, b1.rb());
+        return solve_lower(l22, b2);
+    }
+    in_strips(n, b.rb_mut(), |b| {
+        for i in 0..n {
+            let (known, rest) = b.split_at_mut(i);
+            for (k, known) in known.iter().enumerate() {
+                subtract(&mut rest[0], l[(i, k)], known);
+            }
+            divide(&mut rest[0], l[(i, i)]);
+        }
+    });
+}
+
+/// B ← U⁻¹·B, U upper triangular. As [`solve_lower`], from the last row on.
+pub fn solve_upper<T: Float>(u: MatRef<'_, T>, mut b: MatMut<'_, T>) {
+    let n = u.nrows();
+    if n > LEAF {
+        let middle = (n / 2).next_multiple_of(16);
+        let (u11, u12, _, u22) = u.split_at(middle, middle);
+        let (mut b1, mut b2) = b.split_at_row_mut(middle);
+        solve_upper(u22, b2.rb_mut());
+        product(b1.rb_mut(), Into::Subtract, u12, b2.rb());
+        return solve_upper(u11, b1);
+    }
+    in_strips(n, b.rb_mut(), |b| {
+        for i in (0..n).rev() {
+            let (rest, known) = b.split_at_mut(i + 1);
+            for (k, known) in known.iter().enumerate() {
+                subtract(&mut rest[i], u[(i, i + 1 + k)], known);
+            }
+            divide(&mut rest[i], u[(i, i)]);
+        }
+    });
+}
+
+/// A row of right-hand sides.
+type Row<T> = [T; SIDES];
+
+#[inline(always)]
+fn subtract<T: Float>(row: &mut Row<T>, factor: T, other: &Row<T>) {
+    for (x, y) in row.iter_mut().zip(other) {
+        *x -= factor * *y;
+    }
+}
+
+#[inline(always)]
+fn divide<T: Float>(row: &mut Row<T>, divisor: T) {
+    row.iter_mut().for_each(|x| *x /= divisor);
+}
+
+/// Copies some right-hand sides at a time to where they lie side by side, and back.
+fn in_strips<T: Float>(n: usize, mut b: MatMut<'_, T>, solve: impl Fn(&mut [Row<T>])) {
+    for first in (0..b.ncols()).step_by(SIDES) {
+        let columns = SIDES.min(b.ncols() - first);
+        let mut strip = [[T::ZERO; SIDES]; LEAF];
+        for (i, row) in strip[..n].iter_mut().enumerate() {
+            (0..columns).for_each(|j| row[j] = b[(i, first + j)]);
+        }
+        vectorize(
+            n * n * SIDES,
+            #[inline(always)]
+            || solve(&mut strip[..n]),
+        );
+        for (i, row) in strip[..n].iter().enumerate() {
+            (0..columns).for_each(|j| b[(i, first + j)] = row[j]);
+        }
+    }
+}
+
+/// C ← C + A·Aᵀ or C − A·Aᵀ, the lower triangle; each entry as in a [product](super::product).
+pub fn add_square<T: Float>(mut c: MatMut<'_, T>, into: Into, a: MatRef<'_, T>) {
+    let n = c.nrows();
+    if n > LEAF {
+        let middle = (n / 2).next_multiple_of(16);
+        let (c11, _, c21, c22) = c.split_at_mut(middle, middle);
+        let (a1, a2) = a.split_at_row(middle);
+        let parts = || join(|| add_square(c11, into, a1), || add_square(c22, into, a2));
+        return join(|| product(c21, into, a2, a1.transpose()), parts);
+    }
+    let mut block = [T::ZERO; LEAF * LEAF];
+    let mut block = MatMut::from_column_major_slice_mut(&mut block[..n * n], n, n);
+    for (j, i) in (0..n).flat_map(|j| (j..n).map(move |i| (j, i))) {
+        block[(i, j)] = c[(i, j)];
+    }
+    product(block.rb_mut(), into, a, a.transpose());
+    for (j, i) in (0..n).flat_map(|j| (j..n).map(move |i| (j, i))) {
+        c[(i, j)] = block[(i, j)];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DMatrix;
+
+    use super::*;
+
+    /// Small whole numbers, so that every order of summation gives the same result.
+    fn whole(rows: usize, columns: usize, step: usize) -> DMatrix<f64> {
+        DMatrix::from_fn(rows, columns, |i, j| (((i * 31 + j) * step) % 17) as f64 - 8.0)
+    }
+
+    fn view(a: &DMatrix<f64>) -> MatRef<'_, f64> {
+        MatRef::from_column_major_slice(a.as_slice(), a.nrows(), a.ncols())
+    }
+
+    fn view_mut(a: &mut DMatrix<f64>) -> MatMut<'_, f64> {
+        let (rows, columns) = a.shape();
+        MatMut::from_column_major_slice_mut(a.as_mut_slice(), rows, columns)
+    }
+
+    #[test]
+    fn the_lower_part_leaves_the_upper_one() {
+        for n in [0, 1, 31, 33, 70] {
+            let a = whole(n, 90, 7);
+            let square = &a * a.transpose();
+            for (into, sign) in [(Into::Add, 1.0), (Into::Subtract, -1.0)] {
+                let mut c = DMatrix::from_element(n, n, 4.0);
+                add_square(view_mut(&mut c), into, view(&a));
+                let right = |i, j| if i < j { 4.0 } else { 4.0 + sign * square[(i, j)] };
+                assert_eq!(c, DMatrix::from_fn(n, n, right));
+            }
+        }
+    }
+
+    #[test]
+    fn solves_undo_products() {
+        for n in [0, 1, 2, 31, 33, 100, 200] {
+            // Unit triangular with small entries: well conditioned.
+            let l = DMatrix::from_fn(n, n, |i, j| match i.cmp(&j) {
+                std::cmp::Ordering::Less => 0.0,
+                std::cmp::Ordering::Equal => 2.0,
+                std::cmp::Ordering::Greater => (((i * 7 + j * 3) % 5) as f64 - 2.0) / n as f64,
+            });
+            for columns in [0, 1, 40] {
+                let x = whole(n, columns, 5);
+                let mut b = &l * &x;
+                solve_lower(view(&l), view_mut(&mut b));
+                assert!((&b - &x).iter().all(|e| e.abs() < 1e-12), "{n}");
+                let mut b = l.transpose() * &x;
+                solve_upper(view(&l).transpose(), view_mut(&mut b));
+                assert!((&b - &x).iter().all(|e| e.abs() < 1e-12), "{n}");
+                // Right-hand sides that lie in rows.
+                let mut b = (&l * &x).transpose();
+                solve_lower(view(&l), view_mut(&mut b).transpose_mut());
+                assert!((b.transpose() - &x).iter().all(|e| e.abs() < 1e-12), "{n}");
+            }
+        }
+    }
+}
