@@ -46,9 +46,9 @@ pub fn run(args: &InspectArgs) -> Outcome {
     output::line("\nnumbers:")?;
     for (name, numbers_type, shape) in numbers.entries() {
         let shape: Vec<String> = shape.iter().map(usize::to_string).collect();
-        let norm = match numbers.norm(name) {
-            Ok(norm) => format!("norm {}", output::number(norm)),
-            Err(_) => "not numbers of a model".to_string(),
+        let norm = match &*numbers_type {
+            "f32" | "f64" if shape.len() <= 2 => format!("norm {}", output::number(numbers.norm(name)?)),
+            _ => "not numbers of a model".to_string(),
         };
         output::line(format_args!("  {name}: {numbers_type} {}, {norm}", shape.join("×")))?;
     }

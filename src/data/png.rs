@@ -57,7 +57,7 @@ fn read(path: &Path) -> Result<((usize, usize), Vec<u8>)> {
     let (width, height) = (reader.info().width as usize, reader.info().height as usize);
     // The decoder looks up colours of three bytes each, and panics where one is cut off.
     if reader.info().palette.as_ref().is_some_and(|palette| palette.is_empty() || palette.len() % 3 != 0) {
-        return Err(refuse("the image cannot be read: a colour of its palette is cut off".into()));
+        return Err(refuse("the image cannot be read: its palette is not of whole colours".into()));
     }
     let (color, _) = reader.output_color_type();
     let pixels = width.saturating_mul(height);

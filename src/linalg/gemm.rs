@@ -7,9 +7,7 @@ use super::product::Into;
 use super::threads::join;
 use crate::Float;
 
-/// A product of more than this many multiply-adds is halved where there are threads, and the halves go to two of them.
-///
-/// Such a piece takes about 20 µs at 250 GFLOPS. Smaller ones cost more in the copies of blocks than they gain.
+/// Multiply-adds of the smallest pieces that a product is cut into where there are threads: they take about 20 µs.
 const GRAIN: usize = 2_500_000;
 
 /// Pieces for each thread, so that one that is late finds another to take its work.
@@ -21,8 +19,7 @@ pub struct Mat<'a, T> {
     data: &'a [T],
     rows: usize,
     cols: usize,
-    /// The rows are columns of `data`. Never so for a single row or column, which is its own
-    /// transpose in memory: the kernels take it for scattered otherwise, and are 30 times as slow.
+    /// The rows are columns of `data`.
     transposed: bool,
 }
 
@@ -38,8 +35,7 @@ impl<'a, T: Float> Mat<'a, T> {
 
     /// The transpose; a view, nothing is copied.
     pub fn t(self) -> Self {
-        let vector = self.rows == 1 || self.cols == 1;
-        Mat { rows: self.cols, cols: self.rows, transposed: !self.transposed && !vector, ..self }
+        Mat { rows: self.cols, cols: self.rows, transposed: !self.transposed, ..self }
     }
 
     /// Number of rows.

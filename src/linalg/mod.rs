@@ -3,8 +3,8 @@
 //!
 //! Products, the Cholesky factor and solves are written here, for the vectors of AVX-512, AVX2 and NEON, picked at run
 //! time, and for any other CPU. The decompositions are those of [faer](https://docs.rs/faer), but on CPUs that its
-//! kernels do not know: there nalgebra's do the work. No other module names it, so that it can be exchanged in this
-//! folder alone.
+//! kernels do not know: there nalgebra's do the work. Only this folder and `float/backend.rs`
+//! name faer.
 //!
 //! **The order of sums.** An entry of a product A·B is a sum over k from first to last, in blocks of 256: within a block
 //! a chain of fused multiply-adds, s ← fma(aᵢₖ, bₖⱼ, s), that begins at 0; then the sums of the blocks are added from

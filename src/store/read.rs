@@ -1,15 +1,16 @@
 //! [`Stored`]: what is in a file.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::fs::{File, Metadata};
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use nalgebra::DMatrix;
 use safetensors::Dtype;
-use safetensors::tensor::Metadata;
+use safetensors::tensor;
 use serde::de::DeserializeOwned;
 
 use super::{KEY, LARGEST_TABLE, MOST_VALUES, Store, dtype, has_too_many_values};
@@ -23,8 +24,19 @@ const BLOCK: usize = 1 << 16;
 /// Where the numbers are.
 enum Source {
     Memory(Vec<u8>),
-    /// From this place of the file on. It stays open: what is written over it later is another file.
-    File(Mutex<File>, u64),
+    /// From this place of the file on. It stays open: a file that is put into its place later is another one.
+    File {
+        file: Mutex<File>,
+        start: u64,
+        found: Standing,
+    },
+}
+
+/// Length of a file, and when it was written.
+type Standing = (u64, Option<SystemTime>);
+
+fn standing(found: &Metadata) -> Standing {
+    (found.len(), found.modified().ok())
 }
 
 struct Tensor {
@@ -44,16 +56,15 @@ impl Contents {
     fn read(&self, at: usize, to: &mut [u8]) -> Result<()> {
         match &self.source {
             Source::Memory(bytes) => to.copy_from_slice(&bytes[at..at + to.len()]),
-            Source::File(file, start) => {
+            Source::File { file, start, found } => {
                 let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
+                let now = file.metadata().map_err(Error::io(&self.path))?;
+                if standing(&now) != *found {
+                    let path = text::path(&self.path);
+                    return Err(Error::Data(format!("{path}: the file has changed since it was opened")));
+                }
                 file.seek(SeekFrom::Start(start + at as u64)).map_err(Error::io(&self.path))?;
-                file.read_exact(to).map_err(|error| match error.kind() {
-                    ErrorKind::UnexpectedEof => {
-                        let path = text::path(&self.path);
-                        Error::Data(format!("{path}: the file has become shorter since it was opened"))
-                    }
-                    _ => Error::io(&self.path)(error),
-                })?;
+                file.read_exact(to).map_err(Error::io(&self.path))?;
             }
         }
         Ok(())
@@ -62,7 +73,8 @@ impl Contents {
 
 /// What is in a file that [`Store`](super::Store) wrote, or the part of it whose names begin alike.
 ///
-/// Numbers are read when they are asked for, so that a large file takes no more memory than what is made of it.
+/// Numbers are read when they are asked for, so that to read a large file takes no more memory than what is made of it.
+/// The file stays open as long as this or a clone of it is there; one that changes meanwhile is an error.
 #[derive(Clone)]
 pub struct Stored {
     contents: Arc<Contents>,
@@ -123,7 +135,7 @@ impl Stored {
         let not_whole =
             |why: &str| refuse(format!("the file of a model is not whole: {}", text::printable(why)));
         // Checked in being read: the numbers lie one behind the other, as many as their shapes say.
-        let metadata: Metadata =
+        let metadata: tensor::Metadata =
             serde_json::from_slice(&names).map_err(|error| not_whole(&error.to_string()))?;
         drop(names);
         let (start, told) = (8 + table, metadata.data_len() as u64);
@@ -147,8 +159,11 @@ impl Stored {
                 (name, Tensor { dtype: told.dtype, shape: told.shape.clone(), place: from..to })
             })
             .collect();
-        let contents =
-            Contents { path: path.to_path_buf(), source: Source::File(Mutex::new(file), start), tensors };
+        let contents = Contents {
+            path: path.to_path_buf(),
+            source: Source::File { file: Mutex::new(file), start, found: standing(&found) },
+            tensors,
+        };
         Ok((Stored { contents: Arc::new(contents), prefix: String::new() }, about))
     }
 
@@ -313,15 +328,20 @@ impl Stored {
     /// ‖A‖, the root of the sum of squares of the numbers of that name, of either type.
     ///
     /// # Errors
-    /// As [`matrix`](Self::matrix).
+    /// As [`shape`](Self::shape), and [`Error::Io`] if the file cannot be read.
     pub fn norm(&self, name: &str) -> Result<f64> {
         let mut sum = 0.0;
-        match self.found::<f32>(name) {
-            Ok(_) => self.each_finite_block::<f32>(name, |_, block| {
+        if self.found::<f32>(name).is_ok() {
+            self.each_block::<f32>(name, |_, block| {
                 let wide: Vec<f64> = block.iter().map(|x| f64::from(*x)).collect();
                 sum += norm_squared(&wide);
-            })?,
-            Err(_) => self.each_finite_block::<f64>(name, |_, block| sum += norm_squared(block))?,
+                Ok(())
+            })?;
+        } else {
+            self.each_block::<f64>(name, |_, block| {
+                sum += norm_squared(block);
+                Ok(())
+            })?;
         }
         Ok(Float::sqrt(sum))
     }

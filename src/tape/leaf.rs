@@ -66,8 +66,7 @@ impl<T: Float> Tape<T> {
             self.params,
             self.nodes[self.params].name(),
         );
-        let no_memory =
-            || -> ! { panic!("{}: there is no memory for its gradient", Operation::<T>::name(kind)) };
+        let no_memory = || -> ! { panic!("{}: there is no memory for it", Operation::<T>::name(kind)) };
         let end = self.used.checked_add(Shape::new(rows, cols).len()).unwrap_or_else(|| no_memory());
         let no_room = !self.lean && self.grads.grow(end).is_err();
         if no_room || reserve(&mut self.names, 1).is_err() {

@@ -143,6 +143,10 @@ impl<T: Float> Tape<T> {
     }
 
     /// Gradients of all parameters, one behind the other.
+    ///
+    /// # Panics
+    /// As [`slots`](Tape::slots), and if there are none yet: on the tape of a network that was read or cloned, before the
+    /// first backward pass or [`zero_grad`](Tape::zero_grad).
     #[track_caller]
     pub fn param_grads(&self) -> &[T] {
         self.check_sums("param_grads");
@@ -176,6 +180,10 @@ impl<T: Float> Tape<T> {
     }
 
     /// Sets the gradients of all parameters to zero.
+    ///
+    /// # Panics
+    /// If there are none yet, and the machine has no memory for them.
+    #[track_caller]
     pub fn zero_grad(&mut self) {
         let n = self.make_gradients();
         self.grads[..n].fill(T::ZERO);

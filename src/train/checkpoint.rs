@@ -8,6 +8,7 @@ use super::check::check_buffers;
 use super::motion::Motion;
 use super::{Audit, Epoch, FitOptions, Observer, Run, Stop};
 use crate::data::Dataset;
+use crate::linalg::ORDER;
 use crate::nn::ModuleExt;
 use crate::store::{Settings, Store, Stored, bits};
 use crate::{Error, Float, Result, text};
@@ -119,6 +120,9 @@ struct State {
     stopped: Option<usize>,
     motion: Settings,
     observers: Vec<Settings>,
+    /// The order of the sums in products; before there was a number, 0.
+    #[serde(default)]
+    order_of_sums: u32,
 }
 
 /// What is looked at first: the rest may be of another version.
@@ -150,6 +154,13 @@ impl Checkpoint {
             Some(_) => (),
         }
         let state: State = numbers.about(&about)?;
+        if state.order_of_sums != ORDER {
+            return Err(refuse(format!(
+                "the run was begun by a version whose products are summed in order {}, and this one has order {ORDER}: it \
+                 would go on with other bits",
+                state.order_of_sums
+            )));
+        }
         let Standing { epoch, step } = state.place;
         let counts =
             [state.optimizer_steps, state.skipped, state.sums.seen as u64, epoch as u64, step as u64];
@@ -287,6 +298,7 @@ impl Checkpoint {
             stopped: if let Some(Stop::Early { epoch }) = run.stop { Some(epoch) } else { None },
             motion,
             observers,
+            order_of_sums: ORDER,
         };
         Ok(Checkpoint { state, epochs: run.history.epochs.clone(), numbers: Stored::of(store, "checkpoint") })
     }

@@ -49,7 +49,7 @@ fn numbers_of_the_quick_experiments() {
     let chosen = EXPERIMENTS.iter().filter(|e| only.as_ref().is_none_or(|name| name == e.name));
     let mut wrong = Vec::new();
     for experiment in chosen {
-        // Six digits: other CPUs may round the last ones of a product differently.
+        // Six digits: other CPUs may round the last ones of an eigenvalue differently.
         let record = outcome(experiment, only.is_some()).record(6);
         assert!(!record.is_empty(), "{} has no numbers", experiment.name);
         let snapshot = || {

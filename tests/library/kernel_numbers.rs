@@ -189,8 +189,7 @@ fn check_scale<T: Float>(exponent: i32) {
     for (which, ((name, usual), (_, found))) in usual.iter().zip(&found).enumerate() {
         for i in 0..20 {
             assert_eq!(found[(i, 1)], T::ZERO, "{name}");
-            // Products of other shapes may be summed in another order; and all but the iterations go on to
-            // the same end.
+            // All but the iterations go on to the same end.
             let near = |found: T, expected: T| (found - expected).abs().to_f64() < 1e-3;
             let alike = near(found[(i, 0)] / factor, usual[(i, 0)]) && near(found[(i, 2)], usual[(i, 1)]);
             // The path's λ is chosen for all columns together, and here for the largest.

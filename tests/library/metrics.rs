@@ -426,7 +426,10 @@ fn logistic_regression_says_where_it_is_undecided() {
     let sure = model(Scheme::OneVsRest, dmatrix![50.0, 60.0], dmatrix![0.0, 0.0]);
     assert_eq!(sure.probabilities(&dmatrix![1.0]).unwrap(), dmatrix![0.5, 0.5]);
     assert_eq!(sure.predict(&dmatrix![1.0]).unwrap(), [Some(1)]);
-    // ∞ − ∞ of finite weights and features: sums of two blocks.
+    // Beyond the range, of finite weights and features: the true sum is 0.
+    let far = model(Scheme::Binary, dmatrix![1e300; -1e300], dmatrix![0.0]);
+    assert_eq!(far.predict(&dmatrix![1e300, 1e300]).unwrap(), [None]);
+    // ∞ − ∞, sums of two blocks.
     let weights = DMatrix::from_fn(512, 1, |i, _| if i < 256 { 1e300 } else { -1e300 });
     let far = model(Scheme::Binary, weights, dmatrix![0.0]);
     assert_eq!(far.predict(&DMatrix::from_element(1, 512, 1e300)).unwrap(), [None]);

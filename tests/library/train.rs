@@ -63,7 +63,7 @@ fn same_bits_in_f64() {
 #[test]
 fn a_short_digits_training() {
     let (trace, _) = train::<f64>(1, 0);
-    // Nine digits: other CPUs may round the last ones of a product differently.
+    // Nine digits: the snapshot outlives a change in the order of a sum.
     let lines: Vec<String> = trace
         .epochs
         .iter()

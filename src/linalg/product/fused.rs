@@ -123,6 +123,26 @@ mod tests {
         }
     }
 
+    /// Zeros with their signs, what underflows, and what is not finite, all with each other.
+    #[test]
+    #[cfg_attr(miri, ignore = "the interpreter has the instruction")]
+    fn special_numbers() {
+        let some = [0.0, -0.0, 1.0, -1.5, 1e-160, -1e-160, f64::MIN_POSITIVE, 5e-324, f64::MAX];
+        let all = || some.into_iter().chain([f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1e-30, -1e-42]);
+        for a in all() {
+            for (b, c) in all().flat_map(|b| all().map(move |c| (b, c))) {
+                let (found, right) = (a.fused(b, c), a.mul_add(b, c));
+                assert!(same(found, right), "{a:e}·{b:e} + {c:e}: {found:e} and not {right:e}");
+                let (a, b, c) = (a as f32, b as f32, c as f32);
+                let (found, right) = (a.fused(b, c), a.mul_add(b, c));
+                assert!(
+                    same(f64::from(found), f64::from(right)),
+                    "{a:e}·{b:e} + {c:e}: {found:e}, {right:e}"
+                );
+            }
+        }
+    }
+
     fn same(x: f64, y: f64) -> bool {
         x.to_bits() == y.to_bits() || x.is_nan() && y.is_nan()
     }

@@ -289,13 +289,13 @@ impl LogisticRegression {
     }
 
     /// The most probable class of each row, by its logits; `None` where that is [undecided](argmax), as at
-    /// z = 0 in the binary scheme. There is no class without training samples to choose: the fit refuses it.
+    /// z = 0 in the binary scheme, and where a logit is beyond the range of `f64`. There is no class without training samples to choose: the fit refuses it.
     ///
     /// # Errors
     /// As [`logits`](Self::logits).
     pub fn predict(&self, x: &DMatrix<f64>) -> Result<Vec<Option<usize>>> {
         let (link, all) = (self.scheme.link(), SeenClasses::all(self.classes));
-        Ok(self.scores(x)?.chunks(self.theta.ncols()).map(|z| link.class(z, &all)).collect())
+        Ok(self.scores(x)?.chunks(self.theta.ncols()).map(|z| class_of(link, z, &all)).collect())
     }
 
     /// The same for the features of a data set.
@@ -305,7 +305,7 @@ impl LogisticRegression {
     pub fn predict_dataset(&self, data: &Dataset) -> Result<Vec<Option<usize>>> {
         let (link, all) = (self.scheme.link(), SeenClasses::all(self.classes));
         let mut classes = with_room(data.len(), "classes")?;
-        self.each_row(data, |z| classes.push(link.class(z, &all)))?;
+        self.each_row(data, |z| classes.push(class_of(link, z, &all)))?;
         Ok(classes)
     }
 
@@ -384,6 +384,11 @@ impl LogisticRegression {
         }
         Err(Error::Data(format!("logistic: the model takes {d} features, the data has {found}")))
     }
+}
+
+/// The class that the logits tell. Of finite weights and features an infinite one is an overflow, which may hide any sum.
+fn class_of(link: Link, z: &[f64], classes: &SeenClasses) -> Option<usize> {
+    if first_not_finite(z).is_some() { None } else { link.class(z, classes) }
 }
 
 /// Finite samples, row-major, each followed by a 1 if there is an intercept.

@@ -1,0 +1,112 @@
+//! Every kernel against the definition.
+
+use super::fused::Fused;
+use super::*;
+
+/// Numbers with all their digits.
+fn numbers<T: Float>(n: usize, seed: u64) -> Vec<T> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+        T::of((state >> 11) as f64 / (1u64 << 53) as f64 - 0.5)
+    };
+    (0..n).map(|_| next()).collect()
+}
+
+/// The definition, written down.
+fn defined<T: Fused>(c: T, into: Into, depth: usize, a: impl Fn(usize) -> T, b: impl Fn(usize) -> T) -> T {
+    let mut c = if into == Into::Replace { None } else { Some(c) };
+    for start in (0..depth).step_by(DEPTH) {
+        let chain = (start..depth.min(start + DEPTH)).fold(T::ZERO, |sum, k| a(k).fused(b(k), sum));
+        c = Some(match c {
+            None => chain,
+            Some(c) if into == Into::Subtract => c - chain,
+            Some(c) => c + chain,
+        });
+    }
+    c.unwrap_or(T::ZERO)
+}
+
+/// A matrix of that shape within `data`, by rows or by columns, with a gap between them.
+fn view<T>(data: &[T], rows: usize, columns: usize, by_rows: bool, gap: usize) -> MatRef<'_, T> {
+    let (m, n) = if by_rows { (rows, columns + gap) } else { (columns, rows + gap) };
+    let whole = MatRef::from_row_major_slice(&data[..m * n], m, n);
+    if by_rows { whole.get(.., ..columns) } else { whole.get(.., ..rows).transpose() }
+}
+
+fn check<T: Float + Fused>((m, k, n): (usize, usize, usize)) {
+    let most = (m.max(n) + 3) * (k.max(n).max(m) + 3);
+    let (a, b, start) = (numbers::<T>(most, 1), numbers::<T>(most, 2), numbers::<T>(most, 3));
+    for kernel in
+        T::KERNELS.iter().filter(|kernel| (kernel.available)() && (!cfg!(miri) || kernel.name == "portable"))
+    {
+        for form in 0..8 {
+            let (a_rows, b_rows, c_rows) = (form & 1 == 0, form & 2 == 0, form & 4 == 0);
+            let into = [Into::Replace, Into::Add, Into::Subtract][(form + m + n) % 3];
+            let (a, b) = (view(&a, m, k, a_rows, form % 3), view(&b, k, n, b_rows, form % 2));
+            let mut found = start.clone();
+            let (rows, columns) = if c_rows { (m, n + 1) } else { (n, m + 1) };
+            let c = MatMut::from_row_major_slice_mut(&mut found[..rows * columns], rows, columns);
+            let c = if c_rows { c.get_mut(.., ..n) } else { c.get_mut(.., ..m).transpose_mut() };
+            product_by(kernel, c, into, a, b);
+            let mut right = start.clone();
+            for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                let at = if c_rows { i * columns + j } else { j * columns + i };
+                right[at] = defined(start[at], into, k, |l| a[(i, l)], |l| b[(l, j)]);
+            }
+            let name = kernel.name;
+            // Nothing else is written either.
+            assert!(found == right, "{name}: {m}×{k}×{n} in {}, form {form}, {into:?}", T::NAME);
+        }
+    }
+}
+
+/// Every kernel of this CPU gives the bits of the definition, whatever the shapes and however matrices lie.
+#[test]
+fn the_order_is_the_defined_one() {
+    let small = [0, 1, 2, 3, 5, 8, 17];
+    let cube = |sizes: &[usize]| -> Vec<(usize, usize, usize)> {
+        let pairs = sizes.iter().flat_map(|m| sizes.iter().map(move |k| (*m, *k)));
+        pairs.flat_map(|(m, k)| sizes.iter().map(move |n| (m, k, *n))).collect()
+    };
+    let mut shapes = cube(if cfg!(miri) { &small[..4] } else { &small });
+    if !cfg!(miri) {
+        shapes.extend(cube(&[15, 31, 33]));
+        shapes.extend([
+            (1, 600, 70),
+            (14, 257, 33),
+            (29, 513, 1),
+            (40, 300, 3),
+            (ROWS + 5, DEPTH + 1, 37),
+            (3, 2, COLUMNS + 40),
+            (16, 40, COLUMNS + 33),
+            (70, 2 * DEPTH + 3, 10),
+        ]);
+    }
+    for shape in shapes {
+        check::<f32>(shape);
+        check::<f64>(shape);
+    }
+}
+
+/// Infinities and NaN stay in their rows and columns.
+#[test]
+fn what_is_not_finite_goes_nowhere_else() {
+    let (mut a, b) = (numbers::<f32>(20 * 30, 1), numbers::<f32>(30 * 19, 2));
+    (a[3 * 30 + 7], a[5 * 30]) = (f32::INFINITY, f32::NAN);
+    let mut c = vec![0.0; 20 * 19];
+    let view = |data, rows, columns| MatRef::from_row_major_slice(data, rows, columns);
+    product(
+        MatMut::from_row_major_slice_mut(&mut c, 20, 19),
+        Into::Replace,
+        view(&a, 20, 30),
+        view(&b, 30, 19),
+    );
+    for (i, row) in c.chunks(19).enumerate() {
+        match i {
+            3 => assert!(row.iter().all(|x| x.is_infinite())),
+            5 => assert!(row.iter().all(|x| x.is_nan())),
+            _ => assert!(row.iter().all(|x| x.is_finite())),
+        }
+    }
+}
