@@ -15,48 +15,51 @@ const LEAF: usize = 32;
 /// Right-hand sides that are solved for side by side.
 const SIDES: usize = 16;
 
+/// Which entries of a triangular matrix are there.
+#[derive(Clone, Copy, PartialEq)]
+enum Triangle {
+    Lower,
+    Upper,
+}
+
 /// B ← L⁻¹·B, L lower triangular.
 ///
 /// In a leaf bᵢ ← (bᵢ − Σₖ lᵢₖ·bₖ)/lᵢᵢ, the sum from the first k on, each product and each difference rounded.
-pub fn solve_lower<T: Float>(l: MatRef<'_, T>, mut b: MatMut<'_, T>) {
-    let n = l.nrows();
-    if n > LEAF {
-        let middle = (n / 2).next_multiple_of(16);
-        let (l11, _, l21, l22) = l.split_at(middle, middle);
-        let (mut b1, mut b2) = b.split_at_row_mut(middle);
-        solve_lower(l11, b1.rb_mut());
-        product(b2.rb_mut(), Into::Subtract, l21, b1.rb());
-        return solve_lower(l22, b2);
-    }
-    in_strips(n, b.rb_mut(), |b| {
-        for i in 0..n {
-            let (known, rest) = b.split_at_mut(i);
-            for (k, known) in known.iter().enumerate() {
-                subtract(&mut rest[0], l[(i, k)], known);
-            }
-            divide(&mut rest[0], l[(i, i)]);
-        }
-    });
+pub fn solve_lower<T: Float>(l: MatRef<'_, T>, b: MatMut<'_, T>) {
+    solve(Triangle::Lower, l, b);
 }
 
 /// B ← U⁻¹·B, U upper triangular. As [`solve_lower`], from the last row on.
-pub fn solve_upper<T: Float>(u: MatRef<'_, T>, mut b: MatMut<'_, T>) {
-    let n = u.nrows();
+pub fn solve_upper<T: Float>(u: MatRef<'_, T>, b: MatMut<'_, T>) {
+    solve(Triangle::Upper, u, b);
+}
+
+fn solve<T: Float>(which: Triangle, t: MatRef<'_, T>, mut b: MatMut<'_, T>) {
+    let n = t.nrows();
     if n > LEAF {
         let middle = (n / 2).next_multiple_of(16);
-        let (u11, u12, _, u22) = u.split_at(middle, middle);
-        let (mut b1, mut b2) = b.split_at_row_mut(middle);
-        solve_upper(u22, b2.rb_mut());
-        product(b1.rb_mut(), Into::Subtract, u12, b2.rb());
-        return solve_upper(u11, b1);
+        let (t11, t12, t21, t22) = t.split_at(middle, middle);
+        let (b1, b2) = b.split_at_row_mut(middle);
+        // The half that depends on nothing, what it takes from the other, and that.
+        let ((free, mut known), between, (bound, mut rest)) = match which {
+            Triangle::Lower => ((t11, b1), t21, (t22, b2)),
+            Triangle::Upper => ((t22, b2), t12, (t11, b1)),
+        };
+        solve(which, free, known.rb_mut());
+        product(rest.rb_mut(), Into::Subtract, between, known.rb());
+        return solve(which, bound, rest);
     }
     in_strips(n, b.rb_mut(), |b| {
-        for i in (0..n).rev() {
-            let (rest, known) = b.split_at_mut(i + 1);
-            for (k, known) in known.iter().enumerate() {
-                subtract(&mut rest[i], u[(i, i + 1 + k)], known);
+        for step in 0..n {
+            let (i, solved) = match which {
+                Triangle::Lower => (step, 0..step),
+                Triangle::Upper => (n - 1 - step, n - step..n),
+            };
+            for k in solved {
+                let known = b[k];
+                subtract(&mut b[i], t[(i, k)], &known);
             }
-            divide(&mut rest[i], u[(i, i)]);
+            divide(&mut b[i], t[(i, i)]);
         }
     });
 }

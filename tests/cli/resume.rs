@@ -239,7 +239,7 @@ fn interrupted_it_saves_and_goes_on() {
 }
 
 #[test]
-fn a_file_of_a_later_version_is_named() {
+fn a_file_of_another_version_is_named() {
     let folder = tempfile::tempdir().unwrap();
     iris_in_two(folder.path());
     let run = [
@@ -253,15 +253,16 @@ fn a_file_of_a_later_version_is_named() {
     ];
     succeeds(folder.path(), &run);
     let bytes = fs::read(folder.path().join("m.st")).unwrap();
-    for (old, new) in [
-        (&b"\\\"checkpoint\\\":1"[..], &b"\\\"checkpoint\\\":9"[..]),
-        (b"\\\"format\\\":1", b"\\\"format\\\":9"),
+    for (old, new, why) in [
+        (&b"\\\"checkpoint\\\":1"[..], &b"\\\"checkpoint\\\":9"[..], ["newer version", "update the program"]),
+        (b"\\\"format\\\":1", b"\\\"format\\\":9", ["newer version", "update the program"]),
+        (b"\\\"order_of_sums\\\":1", b"\\\"order_of_sums\\\":0", ["summed in order 0", "other bits"]),
     ] {
         let at = bytes.windows(old.len()).position(|part| part == old).unwrap();
         let mut later = bytes.clone();
         later[at..at + new.len()].copy_from_slice(new);
         fs::write(folder.path().join("later.st"), later).unwrap();
         let message = error(folder.path(), &["train", "--resume", "later.st"]);
-        assert!(message.contains("newer version") && message.contains("update the program"), "{message}");
+        assert!(why.iter().all(|why| message.contains(why)), "{message}");
     }
 }

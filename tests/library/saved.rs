@@ -296,6 +296,28 @@ fn replaced(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
     changed
 }
 
+/// Numbers are read when they are asked for: of the file that was opened, or not at all.
+#[test]
+fn a_file_that_changes_while_it_is_open_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    let mut store = Store::default();
+    store.put("a", 1, 2, &[1.0, 2.0]);
+    store.write(&path, &0).unwrap();
+    let (stored, _) = Stored::open::<i32>(&path).unwrap();
+    // Written anew as all files of this crate are: the open one is still there.
+    let mut other = Store::default();
+    other.put("a", 1, 2, &[3.0, 4.0]);
+    other.write(&path, &0).unwrap();
+    assert_eq!(stored.matrix::<f64>("a").unwrap().as_slice(), [1.0, 2.0]);
+    // Written over in place.
+    let (stored, _) = Stored::open::<i32>(&path).unwrap();
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..whole.len() - 8]).unwrap();
+    let error = stored.matrix::<f64>("a").unwrap_err().to_string();
+    assert!(error.contains("the file has changed since it was opened"), "{error}");
+}
+
 /// Cut anywhere, or with any byte changed: an error, or a model that answers; never a panic.
 #[test]
 fn broken_files_do_no_harm() {

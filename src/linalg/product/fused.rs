@@ -110,16 +110,8 @@ mod tests {
                 2 if i % 10 == 2 => c = special.next().unwrap(),
                 _ => (),
             }
-            for (a, b) in [(a, b), (b, special.next().unwrap())] {
-                let (found, right) = (a.fused(b, c), a.mul_add(b, c));
-                assert!(same(found, right), "{a:e}·{b:e} + {c:e}: {found:e} and not {right:e}");
-                let (a, b, c) = (a as f32, b as f32, c as f32);
-                let (found, right) = (a.fused(b, c), a.mul_add(b, c));
-                assert!(
-                    same(f64::from(found), f64::from(right)),
-                    "{a:e}·{b:e} + {c:e}: {found:e}, {right:e}"
-                );
-            }
+            check(a, b, c);
+            check(b, special.next().unwrap(), c);
         }
     }
 
@@ -131,16 +123,18 @@ mod tests {
         let all = || some.into_iter().chain([f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 1e-30, -1e-42]);
         for a in all() {
             for (b, c) in all().flat_map(|b| all().map(move |c| (b, c))) {
-                let (found, right) = (a.fused(b, c), a.mul_add(b, c));
-                assert!(same(found, right), "{a:e}·{b:e} + {c:e}: {found:e} and not {right:e}");
-                let (a, b, c) = (a as f32, b as f32, c as f32);
-                let (found, right) = (a.fused(b, c), a.mul_add(b, c));
-                assert!(
-                    same(f64::from(found), f64::from(right)),
-                    "{a:e}·{b:e} + {c:e}: {found:e}, {right:e}"
-                );
+                check(a, b, c);
             }
         }
+    }
+
+    /// Both types against the instruction.
+    fn check(a: f64, b: f64, c: f64) {
+        let (found, right) = (a.fused(b, c), a.mul_add(b, c));
+        assert!(same(found, right), "{a:e}·{b:e} + {c:e}: {found:e} and not {right:e}");
+        let (a, b, c) = (a as f32, b as f32, c as f32);
+        let (found, right) = (a.fused(b, c), a.mul_add(b, c));
+        assert!(same(f64::from(found), f64::from(right)), "{a:e}·{b:e} + {c:e}: {found:e} and not {right:e}");
     }
 
     fn same(x: f64, y: f64) -> bool {

@@ -1,11 +1,8 @@
 //! Products of matrices, of one defined order.
 //!
-//! **The order.** An entry of C = A·B is a sum over k from first to last, in blocks of [`DEPTH`] = 256: within a block
-//! a chain of fused multiply-adds that begins at 0, s ← fma(aᵢₖ, bₖⱼ, s); then c ← c + s, or c ← c − s, where the first
-//! block of a product that is not added to anything is c ← s. Nothing else has a say in it: neither the sizes of the
-//! matrices and how they lie in memory, nor the width of the vectors, nor how work is cut into tiles and for threads. So
-//! an entry has the same bits on every CPU, and a row of A·B is the same whatever stands beside it. This is order
-//! [`ORDER`].
+//! **The order** is told in the docs of [`linalg`](crate::linalg): in each block of [`DEPTH`] a chain of fused
+//! multiply-adds that begins at 0, and then c ← c + s, or c ← c − s, or for the first block of a product that is not added
+//! to anything c ← s.
 //!
 //! **How.** As in Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM TOMS 34, 2008): blocks
 //! of B and of A are copied to where the caches keep them, B in panels of two vectors, and a tile of C is held in
@@ -18,19 +15,25 @@
 )]
 
 mod fused;
+mod kernels;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod plain;
 mod scratch;
 #[cfg(test)]
 mod tests;
+mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use faer::{MatMut, MatRef};
 
-use crate::{Error, Float, Result};
+use kernels::{Kernel, kernel};
+use vector::Vector;
 
+use crate::Float;
+
+pub use kernels::{Kernels, kernel_in_use};
 pub use scratch::warm_up;
 
 /// The version of the order of sums. It is to rise when results of products change.
@@ -65,85 +68,17 @@ pub enum Into {
     Subtract,
 }
 
-/// Numbers that a CPU works on side by side. All methods are safe where the CPU has the instructions, and where a
-/// pointer points to as many numbers.
-trait Vector<T: Float>: Copy {
-    /// Numbers in a vector.
-    const LANES: usize = size_of::<Self>() / size_of::<T>();
-    /// Rows of the largest tile: two vectors for each, two of B and one of A fit into the registers.
-    const TILE: usize;
-    /// The side of the block that [`transpose`](Self::transpose) takes.
-    const SIDE: usize;
-
-    unsafe fn splat(x: T) -> Self;
-    unsafe fn load(from: *const T) -> Self;
-    unsafe fn store(self, to: *mut T);
-    /// The first `n` numbers, at most as many as there are, and zeros behind them.
-    unsafe fn load_first(from: *const T, n: usize) -> Self;
-    /// Stores the first `n` numbers.
-    unsafe fn store_first(self, to: *mut T, n: usize);
-    /// self·b + c, rounded once.
-    unsafe fn fused(self, b: Self, c: Self) -> Self;
-    unsafe fn add(self, b: Self) -> Self;
-    unsafe fn subtract(self, b: Self) -> Self;
-    /// Copies a block of `SIDE`×`SIDE` numbers so that rows become columns; `pitch` is how far rows are apart.
-    unsafe fn transpose(from: *const T, pitch: usize, to: *mut T, to_pitch: usize);
-    /// [`tile`], as a function of its own that is compiled for this CPU: within a larger one the compiler computes
-    /// the places of all tiles beforehand, which takes longer than a small product.
-    unsafe fn tile<const R: usize, const N: usize>(strip: &Strip<T>);
-    /// [`copy_b`], likewise.
-    unsafe fn copy_b(b: Place<*const T>, length: usize, from: usize, to: usize, room: *mut T);
-}
-
-/// The last methods of a [`Vector`].
-macro_rules! compiled_for {
-    ($t:ty, $($features:literal)?) => {
-        unsafe fn copy_b(
-            b: $crate::linalg::product::Place<*const $t>,
-            length: usize,
-            from: usize,
-            to: usize,
-            room: *mut $t,
-        ) {
-            $(#[target_feature(enable = $features)])?
-            #[inline(never)]
-            unsafe fn run<V: $crate::linalg::product::Vector<$t>>(
-                b: $crate::linalg::product::Place<*const $t>,
-                length: usize,
-                from: usize,
-                to: usize,
-                room: *mut $t,
-            ) {
-                unsafe { $crate::linalg::product::copy_b::<$t, V>(b, length, from, to, room) }
-            }
-            unsafe { run::<Self>(b, length, from, to, room) }
-        }
-
-        #[inline(always)]
-        unsafe fn tile<const R: usize, const N: usize>(strip: &$crate::linalg::product::Strip<$t>) {
-            $(#[target_feature(enable = $features)])?
-            #[inline(never)]
-            unsafe fn run<V: $crate::linalg::product::Vector<$t>, const R: usize, const N: usize>(
-                strip: &$crate::linalg::product::Strip<$t>,
-            ) {
-                unsafe { $crate::linalg::product::tile::<$t, V, R, N>(strip) }
-            }
-            unsafe { run::<Self, R, N>(strip) }
-        }
-    };
-}
-use compiled_for;
-
 /// A matrix in memory: where entry (0, 0) is, and how far apart rows and columns are.
 #[derive(Clone, Copy)]
-struct Place<P> {
+pub struct Place<P> {
     at: P,
     row: usize,
     column: usize,
 }
 
-/// A product that one thread does.
-pub struct Job<T> {
+/// A product that one thread does, or a part of it: C is `rows`×`columns`, and `depth` the length of k.
+#[derive(Clone, Copy)]
+pub struct Piece<T> {
     c: Place<*mut T>,
     a: Place<*const T>,
     b: Place<*const T>,
@@ -151,87 +86,12 @@ pub struct Job<T> {
     columns: usize,
     depth: usize,
     into: Into,
-    /// Room for a block of A and one of B.
-    room_a: *mut T,
-    room_b: *mut T,
 }
 
-/// A way to do it on some CPU.
-pub struct Kernel<T> {
-    /// What it is called in `TAPEGRAD_CPU`.
-    pub name: &'static str,
-    /// Whether this CPU has the instructions.
-    pub available: fn() -> bool,
-    /// # Safety
-    /// This CPU must have the instructions, and the places of the job be what it says.
-    run: unsafe fn(&Job<T>),
-}
-
-/// The two types of numbers have kernels.
-pub trait Kernels: Sized + 'static {
-    /// From the fastest on; the last one is for every CPU.
-    const KERNELS: &'static [Kernel<Self>];
-}
-
-/// The kernels of a type: those of vectors on this architecture, and that of plain loops.
-macro_rules! kernels {
-    ($t:ty: $($name:literal, $vector:ty, $available:expr;)*) => {
-        impl Kernels for $t {
-            const KERNELS: &'static [Kernel<$t>] = &[
-                $(Kernel { name: $name, available: || $available, run: multiply::<$t, $vector> },)*
-                Kernel { name: "portable", available: || true, run: multiply::<$t, plain::Plain<$t>> },
-            ];
-        }
-    };
-}
-
-#[cfg(target_arch = "x86_64")]
-kernels! { f32: "avx512", x86::F32x16, x86::has_avx512(); "avx2", x86::F32x8, x86::has_avx2(); }
-#[cfg(target_arch = "x86_64")]
-kernels! { f64: "avx512", x86::F64x8, x86::has_avx512(); "avx2", x86::F64x4, x86::has_avx2(); }
-
-#[cfg(target_arch = "aarch64")]
-kernels! { f32: "neon", neon::F32x4, true; }
-#[cfg(target_arch = "aarch64")]
-kernels! { f64: "neon", neon::F64x2, true; }
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-kernels! { f32: }
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-kernels! { f64: }
-
-/// The kernel for this CPU, or the one that `TAPEGRAD_CPU` names if this CPU can run it.
-fn kernel<T: Float>() -> &'static Kernel<T> {
-    // Miri knows no vector instructions.
-    let usable = |kernel: &&Kernel<T>| (kernel.available)() && (!cfg!(miri) || kernel.name == "portable");
-    let mut usable = T::KERNELS.iter().filter(usable);
-    match super::cpu::asked() {
-        None => usable.next().expect("the last kernel is for every CPU"),
-        Some(name) => usable
-            .find(|kernel| kernel.name == name)
-            .unwrap_or_else(|| panic!("TAPEGRAD_CPU: {}", no_kernel(name))),
-    }
-}
-
-/// Why there is no kernel of that name.
-fn no_kernel(name: &str) -> String {
-    let there = <f64 as Kernels>::KERNELS.iter().filter(|kernel| (kernel.available)());
-    let there: Vec<&str> = there.map(|kernel| kernel.name).collect();
-    format!("`{}` is no kernel of this CPU: it has {}", crate::text::printable(name), there.join(", "))
-}
-
-/// The name of the kernel that computes products on this CPU: `avx512`, `avx2`, `neon` or `portable`. The environment
-/// variable `TAPEGRAD_CPU` asks for one of them; results are the same bits.
-///
-/// # Errors
-/// [`Error::Data`] if the variable asks for one that this CPU cannot run. Products panic then.
-pub fn kernel_in_use() -> Result<&'static str> {
-    if let Some(name) = super::cpu::asked()
-        && !<f64 as Kernels>::KERNELS.iter().any(|kernel| kernel.name == name && (kernel.available)())
-    {
-        return Err(Error::Data(format!("TAPEGRAD_CPU: {}", no_kernel(name))));
-    }
-    Ok(kernel::<f64>().name)
+/// Room for a block of A, and for one of B.
+pub struct Rooms<T> {
+    a: *mut T,
+    b: *mut T,
 }
 
 /// C ← A·B, C + A·B or C − A·B, on the calling thread.
@@ -273,21 +133,19 @@ fn product_by<T: Float>(
         column: distance(m.col_stride(), m.ncols()),
     };
     let (row, column) = (distance(c.row_stride(), rows), distance(c.col_stride(), columns));
-    scratch::with(|room_a, room_b| {
-        let c = Place { at: c.as_ptr_mut(), row, column };
-        let job = Job { c, a: place(a), b: place(b), rows, columns, depth, into, room_a, room_b };
-        // SAFETY: the kernel is one that this CPU can run. `c` is borrowed for writing, so that it lies apart from `a` and
-        // `b`; they are as large as the job says, by the assertions above; and the rooms hold a block each.
-        unsafe { (kernel.run)(&job) }
-    });
+    let c = Place { at: c.as_ptr_mut(), row, column };
+    let whole = Piece { c, a: place(a), b: place(b), rows, columns, depth, into };
+    // SAFETY: the kernel is one that this CPU can run. `c` is borrowed for writing, so that it lies apart from `a` and `b`;
+    // they are as large as the piece says, by the assertions above; and the rooms hold a block each.
+    scratch::with(|rooms| unsafe { (kernel.run)(&whole, rooms) });
 }
 
 /// All blocks of a product.
 ///
 /// # Safety
 /// As [`Kernel::run`].
-unsafe fn multiply<T: Float, V: Vector<T>>(job: &Job<T>) {
-    let Job { c, a, b, rows, columns, depth, into, room_a, room_b } = *job;
+unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
+    let Piece { c, a, b, rows, columns, depth, into } = *whole;
     let width = 2 * V::LANES;
     // SAFETY, of all below: indices stay below `rows`, `columns` and `depth`, and in the rooms below a block's size.
     if depth == 0 {
@@ -301,10 +159,10 @@ unsafe fn multiply<T: Float, V: Vector<T>>(job: &Job<T>) {
     // Few rows read B once or twice: a copy would take as long.
     let b_in_place = rows <= V::TILE && b.column == 1;
     let a_in_place = columns <= 2 * width;
-    // A panel that few rows read is used at once, while it is in the nearest cache.
-    let columns_of_block = if rows <= V::TILE { width } else { COLUMNS };
-    for first_column in (0..columns).step_by(if b_in_place { COLUMNS } else { columns_of_block }) {
-        let block_columns = (if b_in_place { COLUMNS } else { columns_of_block }).min(columns - first_column);
+    // A copied panel that few rows read is used at once, while it is in the nearest cache.
+    let most_columns = if rows <= V::TILE && !b_in_place { width } else { COLUMNS };
+    for first_column in (0..columns).step_by(most_columns) {
+        let block_columns = most_columns.min(columns - first_column);
         for start in (0..depth).step_by(DEPTH) {
             let length = DEPTH.min(depth - start);
             let into = match into {
@@ -312,28 +170,31 @@ unsafe fn multiply<T: Float, V: Vector<T>>(job: &Job<T>) {
                 into => into,
             };
             let b_block = Place { at: unsafe { b.at.add(start * b.row + first_column * b.column) }, ..b };
-            let whole = if b_in_place { block_columns / width } else { 0 };
-            unsafe { V::copy_b(b_block, length, whole * width, block_columns, room_b) };
+            let in_place = if b_in_place { block_columns / width } else { 0 };
+            unsafe { V::copy_b(b_block, length, in_place * width, block_columns, rooms.b) };
             for first_row in (0..rows).step_by(ROWS) {
                 let block_rows = ROWS.min(rows - first_row);
                 let a_block = Place { at: unsafe { a.at.add(first_row * a.row + start * a.column) }, ..a };
-                let left =
-                    if a_in_place { a_block } else { unsafe { copy_a(a_block, block_rows, length, room_a) } };
+                let left = if a_in_place {
+                    a_block
+                } else {
+                    unsafe { copy_a(a_block, block_rows, length, rooms.a) }
+                };
                 for (panel, first) in (0..block_columns).step_by(width).enumerate() {
-                    let right = if panel < whole {
+                    let right = if panel < in_place {
                         Place { at: unsafe { b_block.at.add(first) }, row: b.row, column: 1 }
                     } else {
-                        let at = unsafe { room_b.add((panel - whole) * width * length).cast_const() };
+                        let at = unsafe { rooms.b.add((panel - in_place) * width * length).cast_const() };
                         Place { at, row: width, column: 1 }
                     };
                     let at = unsafe { c.at.add(first_row * c.row + (first_column + first) * c.column) };
-                    let strip = Strip {
+                    let strip = Piece {
                         c: Place { at, ..c },
                         a: left,
                         b: right,
                         rows: block_rows,
                         columns: width.min(block_columns - first),
-                        length,
+                        depth: length,
                         into,
                     };
                     if strip.columns > V::LANES {
@@ -443,20 +304,8 @@ unsafe fn transpose<T: Float, V: Vector<T>>(
     }
 }
 
-/// Rows of C of at most `width` columns, for a block of k.
-#[derive(Clone, Copy)]
-struct Strip<T> {
-    c: Place<*mut T>,
-    a: Place<*const T>,
-    b: Place<*const T>,
-    rows: usize,
-    columns: usize,
-    length: usize,
-    into: Into,
-}
-
 /// A strip in tiles of `N` vectors, of about as many rows each.
-unsafe fn strip_of_tiles<T: Float, V: Vector<T>, const N: usize>(strip: Strip<T>) {
+unsafe fn strip_of_tiles<T: Float, V: Vector<T>, const N: usize>(strip: Piece<T>) {
     let tiles = strip.rows.div_ceil(V::TILE);
     let mut first = 0;
     for left in (1..=tiles).rev() {
@@ -465,7 +314,7 @@ unsafe fn strip_of_tiles<T: Float, V: Vector<T>, const N: usize>(strip: Strip<T>
         unsafe {
             let c = Place { at: strip.c.at.add(first * strip.c.row), ..strip.c };
             let a = Place { at: strip.a.at.add(first * strip.a.row), ..strip.a };
-            let part = Strip { c, a, rows, ..strip };
+            let part = Piece { c, a, rows, ..strip };
             macro_rules! tiles {
                 ($($n:literal)*) => {
                     match rows {
@@ -484,13 +333,13 @@ unsafe fn strip_of_tiles<T: Float, V: Vector<T>, const N: usize>(strip: Strip<T>
 /// A tile of `R` rows and `N` vectors: its sums are registers for all of a block.
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "indices are unrolled into registers, and iterators are not")]
-unsafe fn tile<T: Float, V: Vector<T>, const R: usize, const N: usize>(strip: &Strip<T>) {
-    let Strip { c, a, b, columns, length, into, .. } = *strip;
+unsafe fn tile<T: Float, V: Vector<T>, const R: usize, const N: usize>(piece: &Piece<T>) {
+    let Piece { c, a, b, columns, depth, into, .. } = *piece;
     // SAFETY: rows of `b` are followed by as many numbers as `N` vectors have, and `c` has `columns` in each of `R` rows.
     unsafe {
         let mut sums = [[V::splat(T::ZERO); N]; R];
         let (mut left, mut right) = (a.at, b.at);
-        for _ in 0..length {
+        for _ in 0..depth {
             let mut vectors = [V::splat(T::ZERO); N];
             for j in 0..N {
                 vectors[j] = V::load(right.add(j * V::LANES));

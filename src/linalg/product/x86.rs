@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 use std::is_x86_feature_detected as has;
 
-use super::{Vector, compiled_for};
+use super::vector::{Vector, compiled_for, register};
+use super::{Piece, Place, copy_b, tile};
 
 pub fn has_avx2() -> bool {
     has!("avx2") && has!("fma")
@@ -13,127 +14,95 @@ pub fn has_avx512() -> bool {
     has!("avx512f") && has_avx2()
 }
 
+/// The macro [`register`] with the methods that all vectors of this architecture have: masks, and blocks that are
+/// transposed.
 macro_rules! vector {
     (
         $(#[$about:meta])*
-        $name:ident($register:ty) of $t:ty, $features:literal, $tile:literal, $side:literal, $transpose:ident:
-        $splat:ident $load:ident $store:ident $load_first:ident $store_first:ident $fused:ident $add:ident $subtract:ident
+        $name:ident($register:ty) of $t:ty, $features:literal, $tile:literal, $side:literal $transpose:ident:
+        $splat:ident $load:ident $store:ident $fused:ident $add:ident $subtract:ident,
+        $mask:ident, $load_masked:expr, $store_masked:ident
     ) => {
-        $(#[$about])*
-        #[derive(Clone, Copy)]
-        pub struct $name($register);
+        register! {
+            $(#[$about])*
+            $name($register) of $t, $features, $tile: $splat $load $store $fused $add $subtract
 
-        // SAFETY, of all methods: as the trait says, the CPU has the instructions, and the pointers are good.
-        impl Vector<$t> for $name {
-            const TILE: usize = $tile;
             const SIDE: usize = $side;
 
             #[inline(always)]
-            unsafe fn splat(x: $t) -> Self {
-                unsafe { $name($splat(x)) }
-            }
-
-            #[inline(always)]
-            unsafe fn load(from: *const $t) -> Self {
-                unsafe { $name($load(from)) }
-            }
-
-            #[inline(always)]
-            unsafe fn store(self, to: *mut $t) {
-                unsafe { $store(to, self.0) }
-            }
-
-            #[inline(always)]
             unsafe fn load_first(from: *const $t, n: usize) -> Self {
-                unsafe { $name($load_first(from, n)) }
+                unsafe { $name($load_masked(from, $mask(n))) }
             }
 
             #[inline(always)]
             unsafe fn store_first(self, to: *mut $t, n: usize) {
-                unsafe { $store_first(to, n, self.0) }
-            }
-
-            #[inline(always)]
-            unsafe fn fused(self, b: Self, c: Self) -> Self {
-                unsafe { $name($fused(self.0, b.0, c.0)) }
-            }
-
-            #[inline(always)]
-            unsafe fn add(self, b: Self) -> Self {
-                unsafe { $name($add(self.0, b.0)) }
-            }
-
-            #[inline(always)]
-            unsafe fn subtract(self, b: Self) -> Self {
-                unsafe { $name($subtract(self.0, b.0)) }
+                unsafe { $store_masked(to, $mask(n), self.0) }
             }
 
             #[inline(always)]
             unsafe fn transpose(from: *const $t, pitch: usize, to: *mut $t, to_pitch: usize) {
                 unsafe { $transpose(from, pitch, to, to_pitch) }
             }
-
-            compiled_for!($t, $features);
         }
     };
 }
 
 vector! {
     /// 16 numbers of AVX-512.
-    F32x16(__m512) of f32, "avx512f,avx2,fma", 14, 8, transpose_f32:
-    _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps load_f32x16 store_f32x16 _mm512_fmadd_ps _mm512_add_ps _mm512_sub_ps
+    F32x16(__m512) of f32, "avx512f,avx2,fma", 14, 8 transpose_f32:
+    _mm512_set1_ps _mm512_loadu_ps _mm512_storeu_ps _mm512_fmadd_ps _mm512_add_ps _mm512_sub_ps,
+    bits, |from, mask| _mm512_maskz_loadu_ps(mask, from), _mm512_mask_storeu_ps
 }
 vector! {
     /// Eight numbers of AVX-512.
-    F64x8(__m512d) of f64, "avx512f,avx2,fma", 14, 4, transpose_f64:
-    _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd load_f64x8 store_f64x8 _mm512_fmadd_pd _mm512_add_pd _mm512_sub_pd
+    F64x8(__m512d) of f64, "avx512f,avx2,fma", 14, 4 transpose_f64:
+    _mm512_set1_pd _mm512_loadu_pd _mm512_storeu_pd _mm512_fmadd_pd _mm512_add_pd _mm512_sub_pd,
+    few_bits, |from, mask| _mm512_maskz_loadu_pd(mask, from), _mm512_mask_storeu_pd
 }
 vector! {
     /// Eight numbers of AVX2.
-    F32x8(__m256) of f32, "avx2,fma", 6, 8, transpose_f32:
-    _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps load_f32x8 store_f32x8 _mm256_fmadd_ps _mm256_add_ps _mm256_sub_ps
+    F32x8(__m256) of f32, "avx2,fma", 6, 8 transpose_f32:
+    _mm256_set1_ps _mm256_loadu_ps _mm256_storeu_ps _mm256_fmadd_ps _mm256_add_ps _mm256_sub_ps,
+    lanes, _mm256_maskload_ps, _mm256_maskstore_ps
 }
 vector! {
     /// Four numbers of AVX2.
-    F64x4(__m256d) of f64, "avx2,fma", 6, 4, transpose_f64:
-    _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd load_f64x4 store_f64x4 _mm256_fmadd_pd _mm256_add_pd _mm256_sub_pd
+    F64x4(__m256d) of f64, "avx2,fma", 6, 4 transpose_f64:
+    _mm256_set1_pd _mm256_loadu_pd _mm256_storeu_pd _mm256_fmadd_pd _mm256_add_pd _mm256_sub_pd,
+    double_lanes, _mm256_maskload_pd, _mm256_maskstore_pd
 }
 
-/// Loads and stores of the first `n` numbers of a vector: what is behind them is not touched.
-macro_rules! first_wide {
-    ($t:ty, $register:ty: $load_first:ident $store_first:ident, $mask:ty, $load:ident $store:ident) => {
-        #[inline(always)]
-        unsafe fn $load_first(from: *const $t, n: usize) -> $register {
-            unsafe { $load(((1u32 << n) - 1) as $mask, from) }
-        }
-
-        #[inline(always)]
-        unsafe fn $store_first(to: *mut $t, n: usize, x: $register) {
-            unsafe { $store(to, ((1u32 << n) - 1) as $mask, x) }
-        }
-    };
+/// The mask of the first `n` of 16 numbers.
+#[inline(always)]
+fn bits(n: usize) -> __mmask16 {
+    ((1u32 << n) - 1) as __mmask16
 }
-first_wide! { f32, __m512: load_f32x16 store_f32x16, __mmask16, _mm512_maskz_loadu_ps _mm512_mask_storeu_ps }
-first_wide! { f64, __m512d: load_f64x8 store_f64x8, __mmask8, _mm512_maskz_loadu_pd _mm512_mask_storeu_pd }
 
-/// Eight lanes that are taken, and eight that are not: a mask begins among them.
-static TAKEN: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
-
-macro_rules! first_narrow {
-    ($t:ty, $register:ty: $load_first:ident $store_first:ident, $lanes:literal, $load:ident $store:ident) => {
-        #[inline(always)]
-        unsafe fn $load_first(from: *const $t, n: usize) -> $register {
-            unsafe { $load(from, _mm256_loadu_si256(TAKEN.as_ptr().add(8 - n * $lanes).cast())) }
-        }
-
-        #[inline(always)]
-        unsafe fn $store_first(to: *mut $t, n: usize, x: $register) {
-            unsafe { $store(to, _mm256_loadu_si256(TAKEN.as_ptr().add(8 - n * $lanes).cast()), x) }
-        }
-    };
+/// The mask of the first `n` of eight numbers.
+#[inline(always)]
+fn few_bits(n: usize) -> __mmask8 {
+    bits(n) as __mmask8
 }
-first_narrow! { f32, __m256: load_f32x8 store_f32x8, 1, _mm256_maskload_ps _mm256_maskstore_ps }
-first_narrow! { f64, __m256d: load_f64x4 store_f64x4, 2, _mm256_maskload_pd _mm256_maskstore_pd }
+
+/// The mask of the first `n` of eight numbers of four bytes each.
+///
+/// # Safety
+/// The CPU has AVX, and `n` is at most eight.
+#[inline(always)]
+unsafe fn lanes(n: usize) -> __m256i {
+    /// Eight lanes that are taken, and eight that are not: a mask begins among them.
+    static TAKEN: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+    unsafe { _mm256_loadu_si256(TAKEN.as_ptr().add(8 - n).cast()) }
+}
+
+/// The mask of the first `n` of four numbers of eight bytes each.
+///
+/// # Safety
+/// The CPU has AVX, and `n` is at most four.
+#[inline(always)]
+unsafe fn double_lanes(n: usize) -> __m256i {
+    unsafe { lanes(2 * n) }
+}
 
 /// How many numbers ahead a row is fetched: rows are read side by side, more of them than the CPU foresees.
 const AHEAD: usize = 128;

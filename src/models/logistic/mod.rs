@@ -289,7 +289,8 @@ impl LogisticRegression {
     }
 
     /// The most probable class of each row, by its logits; `None` where that is [undecided](argmax), as at
-    /// z = 0 in the binary scheme, and where a logit is beyond the range of `f64`. There is no class without training samples to choose: the fit refuses it.
+    /// z = 0 in the binary scheme, and where a logit is beyond the range of `f64`. There is no class without
+    /// training samples to choose: the fit refuses it.
     ///
     /// # Errors
     /// As [`logits`](Self::logits).

@@ -134,9 +134,8 @@ fn direct_step(problem: &Problem<'_>, point: &Point) -> Result<Vec<f64>> {
 fn conjugate_gradient_step(problem: &Problem<'_>, point: &Point, tolerance: f64) -> Result<Vec<f64>> {
     let diagonal = problem.hessian_diagonal(&point.probabilities);
     let side = diagonal.len();
-    // A constant added to all classes changes no score, and as Θ begins at 0 and each step sums to 0 over the classes, no
-    // step is to be made along it: what rounding leaves of the gradient along such a direction meets
-    // no curvature, and would grow to any size.
+    // Θ begins at 0, and an exact step sums to 0 over the classes. What rounding leaves of the gradient along a constant
+    // that is added to all classes meets no curvature there, and would grow to any size.
     let k = problem.k;
     let centred = |mut values: DMatrix<f64>| {
         for row in values.as_mut_slice().chunks_mut(k).filter(|_| k > 1) {
