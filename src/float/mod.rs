@@ -24,7 +24,6 @@
 //! | `normal_pdf` | 1.45 | 1.58 |
 
 mod arctangent;
-mod backend;
 mod exponential;
 mod kernel;
 mod logarithm;
@@ -40,12 +39,12 @@ use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssi
 
 use num_traits::{One, Zero};
 
-use self::backend::Backend;
+use crate::linalg::Kernels;
 use crate::ops::Operations;
 
 /// `f32` or `f64`. Sealed: kernels are compiled for these two only.
 pub trait Float:
-    Backend
+    Kernels
     + Operations
     + nalgebra::Scalar
     + Zero

@@ -1,13 +1,12 @@
 //! The Cholesky factor of a symmetric positive definite matrix.
 
-use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{MatMut, MatRef};
 use nalgebra::{DMatrix, DVector};
 
 use super::gemm::product;
 use super::product::Into;
 use super::threads::join;
 use super::triangular::{add_square, solve_lower, solve_upper};
+use super::view::{View, ViewMut};
 use crate::{Error, Float, Result};
 
 /// A matrix up to this size is factored column by column.
@@ -58,7 +57,7 @@ impl<T: Float> Cholesky<T> {
         let noise = T::of(n as f64) * T::EPSILON;
         let diagonal: Vec<T> = a.diagonal().iter().copied().collect();
         let floor: Vec<T> = diagonal.iter().map(|x| noise * x.abs()).collect();
-        let view = MatMut::from_column_major_slice_mut(a.as_mut_slice(), n, n);
+        let view = ViewMut::by_columns(a.as_mut_slice(), n, n);
         factor(view, &floor, 0).map_err(|(pivot, value)| {
             let typical = diagonal.iter().map(|x| x.to_f64().abs()).sum::<f64>() / n as f64;
             let needed = Float::max(2.0 * value.abs(), T::EPSILON.to_f64().sqrt() * typical);
@@ -151,11 +150,11 @@ impl<T: Float> Cholesky<T> {
         let l = self.view();
         for start in (0..n).step_by(2 * BLOCK) {
             let end = n.min(start + 2 * BLOCK);
-            let out = MatMut::from_column_major_slice_mut(out.as_mut_slice(), n, n);
+            let out = ViewMut::by_columns(out.as_mut_slice(), n, n);
             // L is zero above row `start` in these columns.
             let below = l.get(start.., ..end);
             let left = l.get(start.., start..end).transpose();
-            product(out.get_mut(start..end, ..end), Into::Replace, left, below);
+            product(out.get(start..end, ..end), Into::Replace, left, below);
         }
         out
     }
@@ -169,8 +168,8 @@ impl<T: Float> Cholesky<T> {
         solve_columns(b, self.size(), &|b| solve_upper(self.view().transpose(), b));
     }
 
-    fn view(&self) -> MatRef<'_, T> {
-        MatRef::from_column_major_slice(self.l.as_slice(), self.size(), self.size())
+    fn view(&self) -> View<'_, T> {
+        View::by_columns(self.l.as_slice(), self.size(), self.size())
     }
 
     #[track_caller]
@@ -186,20 +185,20 @@ impl<T: Float> Cholesky<T> {
 }
 
 /// Factors in place; index and value of the first pivot not above its floor otherwise.
-fn factor<T: Float>(mut a: MatMut<'_, T>, floor: &[T], first: usize) -> Result<(), (usize, f64)> {
+fn factor<T: Float>(mut a: ViewMut<'_, T>, floor: &[T], first: usize) -> Result<(), (usize, f64)> {
     let n = a.nrows();
     if n <= LEAF {
         return factor_leaf(a, floor, first);
     }
     let middle = (n / 2).next_multiple_of(16);
-    let (mut a11, _, mut a21, mut a22) = a.rb_mut().split_at_mut(middle, middle);
+    let [mut a11, _, mut a21, mut a22] = a.rb_mut().split_at(middle, middle);
     factor(a11.rb_mut(), &floor[..middle], first)?;
     solve_right(a11.rb(), a21.rb_mut());
     add_square(a22.rb_mut(), Into::Subtract, a21.rb());
     factor(a22, &floor[middle..], first + middle)
 }
 
-fn factor_leaf<T: Float>(mut a: MatMut<'_, T>, floor: &[T], first: usize) -> Result<(), (usize, f64)> {
+fn factor_leaf<T: Float>(mut a: ViewMut<'_, T>, floor: &[T], first: usize) -> Result<(), (usize, f64)> {
     let n = a.nrows();
     for j in 0..n {
         for k in 0..j {
@@ -224,20 +223,20 @@ fn factor_leaf<T: Float>(mut a: MatMut<'_, T>, floor: &[T], first: usize) -> Res
 }
 
 /// X ← X·L⁻ᵀ.
-fn solve_right<T: Float>(l: MatRef<'_, T>, mut x: MatMut<'_, T>) {
+fn solve_right<T: Float>(l: View<'_, T>, mut x: ViewMut<'_, T>) {
     let (rows, n) = (x.nrows(), l.nrows());
     if n > BLOCK {
         let middle = (n / 2).next_multiple_of(16);
-        let (l11, _, l21, l22) = l.split_at(middle, middle);
-        let (mut x1, mut x2) = x.rb_mut().split_at_col_mut(middle);
+        let [l11, _, l21, l22] = l.split_at(middle, middle);
+        let (mut x1, mut x2) = x.rb_mut().split_at_col(middle);
         solve_right(l11, x1.rb_mut());
         product(x2.rb_mut(), Into::Subtract, x1.rb(), l21.transpose());
         solve_right(l22, x2);
     } else if rows > BLOCK {
-        let (x1, x2) = x.split_at_row_mut((rows / 2).next_multiple_of(16));
+        let (x1, x2) = x.split_at_row((rows / 2).next_multiple_of(16));
         join(|| solve_right(l, x1), || solve_right(l, x2));
     } else {
-        solve_lower(l, x.transpose_mut());
+        solve_lower(l, x.transpose());
     }
 }
 
@@ -249,23 +248,23 @@ fn solve_right<T: Float>(l: MatRef<'_, T>, mut x: MatMut<'_, T>) {
 pub(crate) fn add_gram<T: Float>(c: &mut DMatrix<T>, a: &[T]) {
     let n = c.ncols();
     assert!(c.is_square() && a.len().is_multiple_of(n.max(1)), "add_gram: {} numbers for n = {n}", a.len());
-    let a = MatRef::from_row_major_slice(a, a.len() / n.max(1), n);
-    add_square(MatMut::from_column_major_slice_mut(c.as_mut_slice(), n, n), Into::Add, a.transpose());
+    let a = View::by_rows(a, a.len() / n.max(1), n);
+    add_square(ViewMut::by_columns(c.as_mut_slice(), n, n), Into::Add, a.transpose());
 }
 
 /// Gives the columns of `b`, `n` numbers each, to the threads in pieces.
-fn solve_columns<T: Float>(b: &mut [T], n: usize, solve: &(impl Fn(MatMut<'_, T>) + Sync)) {
+fn solve_columns<T: Float>(b: &mut [T], n: usize, solve: &(impl Fn(ViewMut<'_, T>) + Sync)) {
     let columns = b.len().checked_div(n).unwrap_or(0);
     if columns > BLOCK {
         let (b1, b2) = b.split_at_mut((columns / 2).next_multiple_of(16) * n);
         join(|| solve_columns(b1, n, solve), || solve_columns(b2, n, solve));
     } else if columns > 0 {
-        solve(MatMut::from_column_major_slice_mut(b, n, columns));
+        solve(ViewMut::by_columns(b, n, columns));
     }
 }
 
 /// Σₖ (L⁻¹)ₖᵢ² for the columns i from `first` on.
-fn inverse_norms<T: Float>(l: MatRef<'_, T>, first: usize, out: &mut [T]) {
+fn inverse_norms<T: Float>(l: View<'_, T>, first: usize, out: &mut [T]) {
     let columns = out.len();
     if columns > BLOCK {
         let (out1, out2) = out.split_at_mut((columns / 2).next_multiple_of(16));
@@ -278,7 +277,7 @@ fn inverse_norms<T: Float>(l: MatRef<'_, T>, first: usize, out: &mut [T]) {
     for i in 0..columns {
         columns_of_inverse[i * rows + i] = T::ONE;
     }
-    let view = MatMut::from_column_major_slice_mut(&mut columns_of_inverse, rows, columns);
+    let view = ViewMut::by_columns(&mut columns_of_inverse, rows, columns);
     solve_lower(l.get(first.., first..), view);
     for (out, column) in out.iter_mut().zip(columns_of_inverse.chunks_exact(rows.max(1))) {
         *out = super::norm_squared(column);

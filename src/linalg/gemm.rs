@@ -1,10 +1,9 @@
 //! Matrix products: C ← A·B and C ← C + A·B, either side transposed without copying.
 
-use faer::{MatMut, MatRef};
-
 use super::MatrixRef;
 use super::product::Into;
 use super::threads::join;
+use super::view::{View, ViewMut};
 use crate::Float;
 
 /// Multiply-adds of the smallest pieces that a product is cut into where there are threads: they take about 20 µs.
@@ -48,11 +47,11 @@ impl<'a, T: Float> Mat<'a, T> {
         self.cols
     }
 
-    fn view(self) -> MatRef<'a, T> {
+    fn view(self) -> View<'a, T> {
         if self.transposed {
-            MatRef::from_row_major_slice(self.data, self.cols, self.rows).transpose()
+            View::by_rows(self.data, self.cols, self.rows).transpose()
         } else {
-            MatRef::from_row_major_slice(self.data, self.rows, self.cols)
+            View::by_rows(self.data, self.rows, self.cols)
         }
     }
 }
@@ -75,11 +74,11 @@ pub fn gemm<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T
     let (rows, cols) = (a.rows, b.cols);
     assert_eq!(c.len(), rows * cols, "gemm: the product has another size");
     let into = if accumulate { Into::Add } else { Into::Replace };
-    product(MatMut::from_row_major_slice_mut(c, rows, cols), into, a.view(), b.view());
+    product(ViewMut::by_rows(c, rows, cols), into, a.view(), b.view());
 }
 
 /// C ← A·B, C + A·B or C − A·B, on all threads of the pool that this is called from.
-pub(super) fn product<T: Float>(c: MatMut<'_, T>, into: Into, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+pub(super) fn product<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
     let work = c.nrows().saturating_mul(c.ncols()).saturating_mul(a.ncols());
     let pieces = match super::threads::of_this_pool() {
         1 => 1,
@@ -89,7 +88,7 @@ pub(super) fn product<T: Float>(c: MatMut<'_, T>, into: Into, a: MatRef<'_, T>, 
 }
 
 /// Halves C until there are about as many pieces. Where it is cut does not change a bit: see [`super::product`].
-fn in_pieces<T: Float>(pieces: usize, c: MatMut<'_, T>, into: Into, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+fn in_pieces<T: Float>(pieces: usize, c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
     let (rows, cols) = (c.nrows(), c.ncols());
     let half = pieces / 2;
     // Multiples of 32 keep the pieces on whole vectors.
@@ -97,11 +96,11 @@ fn in_pieces<T: Float>(pieces: usize, c: MatMut<'_, T>, into: Into, a: MatRef<'_
     if half == 0 || middle >= rows.max(cols) {
         super::product::product(c, into, a, b);
     } else if rows > cols {
-        let (c1, c2) = c.split_at_row_mut(middle);
+        let (c1, c2) = c.split_at_row(middle);
         let (a1, a2) = a.split_at_row(middle);
         join(|| in_pieces(half, c1, into, a1, b), || in_pieces(half, c2, into, a2, b));
     } else {
-        let (c1, c2) = c.split_at_col_mut(middle);
+        let (c1, c2) = c.split_at_col(middle);
         let (b1, b2) = b.split_at_col(middle);
         join(|| in_pieces(half, c1, into, a, b1), || in_pieces(half, c2, into, a, b2));
     }

@@ -1,12 +1,10 @@
 //! Solving with triangular matrices, and the lower triangle of a square.
 
-use faer::prelude::{Reborrow, ReborrowMut};
-use faer::{MatMut, MatRef};
-
 use super::gemm::product;
 use super::product::Into;
 use super::simd::vectorize;
 use super::threads::join;
+use super::view::{View, ViewMut};
 use crate::Float;
 
 /// Up to this size work is done entry by entry; what is larger is halved, so that most of it is products.
@@ -25,21 +23,21 @@ enum Triangle {
 /// B ← L⁻¹·B, L lower triangular.
 ///
 /// In a leaf bᵢ ← (bᵢ − Σₖ lᵢₖ·bₖ)/lᵢᵢ, the sum from the first k on, each product and each difference rounded.
-pub fn solve_lower<T: Float>(l: MatRef<'_, T>, b: MatMut<'_, T>) {
+pub fn solve_lower<T: Float>(l: View<'_, T>, b: ViewMut<'_, T>) {
     solve(Triangle::Lower, l, b);
 }
 
 /// B ← U⁻¹·B, U upper triangular. As [`solve_lower`], from the last row on.
-pub fn solve_upper<T: Float>(u: MatRef<'_, T>, b: MatMut<'_, T>) {
+pub fn solve_upper<T: Float>(u: View<'_, T>, b: ViewMut<'_, T>) {
     solve(Triangle::Upper, u, b);
 }
 
-fn solve<T: Float>(which: Triangle, t: MatRef<'_, T>, mut b: MatMut<'_, T>) {
+fn solve<T: Float>(which: Triangle, t: View<'_, T>, mut b: ViewMut<'_, T>) {
     let n = t.nrows();
     if n > LEAF {
         let middle = (n / 2).next_multiple_of(16);
-        let (t11, t12, t21, t22) = t.split_at(middle, middle);
-        let (b1, b2) = b.split_at_row_mut(middle);
+        let [t11, t12, t21, t22] = t.split_at(middle, middle);
+        let (b1, b2) = b.split_at_row(middle);
         // The half that depends on nothing, what it takes from the other, and that.
         let ((free, mut known), between, (bound, mut rest)) = match which {
             Triangle::Lower => ((t11, b1), t21, (t22, b2)),
@@ -80,7 +78,7 @@ fn divide<T: Float>(row: &mut Row<T>, divisor: T) {
 }
 
 /// Copies some right-hand sides at a time to where they lie side by side, and back.
-fn in_strips<T: Float>(n: usize, mut b: MatMut<'_, T>, solve: impl Fn(&mut [Row<T>])) {
+fn in_strips<T: Float>(n: usize, mut b: ViewMut<'_, T>, solve: impl Fn(&mut [Row<T>])) {
     for first in (0..b.ncols()).step_by(SIDES) {
         let columns = SIDES.min(b.ncols() - first);
         let mut strip = [[T::ZERO; SIDES]; LEAF];
@@ -99,17 +97,17 @@ fn in_strips<T: Float>(n: usize, mut b: MatMut<'_, T>, solve: impl Fn(&mut [Row<
 }
 
 /// C ← C + A·Aᵀ or C − A·Aᵀ, the lower triangle; each entry as in a [product](super::product).
-pub fn add_square<T: Float>(mut c: MatMut<'_, T>, into: Into, a: MatRef<'_, T>) {
+pub fn add_square<T: Float>(mut c: ViewMut<'_, T>, into: Into, a: View<'_, T>) {
     let n = c.nrows();
     if n > LEAF {
         let middle = (n / 2).next_multiple_of(16);
-        let (c11, _, c21, c22) = c.split_at_mut(middle, middle);
+        let [c11, _, c21, c22] = c.split_at(middle, middle);
         let (a1, a2) = a.split_at_row(middle);
         let parts = || join(|| add_square(c11, into, a1), || add_square(c22, into, a2));
         return join(|| product(c21, into, a2, a1.transpose()), parts);
     }
     let mut block = [T::ZERO; LEAF * LEAF];
-    let mut block = MatMut::from_column_major_slice_mut(&mut block[..n * n], n, n);
+    let mut block = ViewMut::by_columns(&mut block[..n * n], n, n);
     for (j, i) in (0..n).flat_map(|j| (j..n).map(move |i| (j, i))) {
         block[(i, j)] = c[(i, j)];
     }
@@ -130,13 +128,13 @@ mod tests {
         DMatrix::from_fn(rows, columns, |i, j| (((i * 31 + j) * step) % 17) as f64 - 8.0)
     }
 
-    fn view(a: &DMatrix<f64>) -> MatRef<'_, f64> {
-        MatRef::from_column_major_slice(a.as_slice(), a.nrows(), a.ncols())
+    fn view(a: &DMatrix<f64>) -> View<'_, f64> {
+        View::by_columns(a.as_slice(), a.nrows(), a.ncols())
     }
 
-    fn view_mut(a: &mut DMatrix<f64>) -> MatMut<'_, f64> {
+    fn view_mut(a: &mut DMatrix<f64>) -> ViewMut<'_, f64> {
         let (rows, columns) = a.shape();
-        MatMut::from_column_major_slice_mut(a.as_mut_slice(), rows, columns)
+        ViewMut::by_columns(a.as_mut_slice(), rows, columns)
     }
 
     #[test]
@@ -172,7 +170,7 @@ mod tests {
                 assert!((&b - &x).iter().all(|e| e.abs() < 1e-12), "{n}");
                 // Right-hand sides that lie in rows.
                 let mut b = (&l * &x).transpose();
-                solve_lower(view(&l), view_mut(&mut b).transpose_mut());
+                solve_lower(view(&l), view_mut(&mut b).transpose());
                 assert!((b.transpose() - &x).iter().all(|e| e.abs() < 1e-12), "{n}");
             }
         }

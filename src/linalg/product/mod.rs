@@ -26,11 +26,10 @@ mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use faer::{MatMut, MatRef};
-
 use kernels::{Kernel, kernel};
 use vector::Vector;
 
+use super::view::{View, ViewMut};
 use crate::Float;
 
 pub use kernels::{Kernels, kernel_in_use};
@@ -98,17 +97,11 @@ pub struct Rooms<T> {
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub fn product<T: Float>(c: MatMut<'_, T>, into: Into, a: MatRef<'_, T>, b: MatRef<'_, T>) {
+pub fn product<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
     product_by(kernel::<T>(), c, into, a, b);
 }
 
-fn product_by<T: Float>(
-    kernel: &Kernel<T>,
-    c: MatMut<'_, T>,
-    into: Into,
-    a: MatRef<'_, T>,
-    b: MatRef<'_, T>,
-) {
+fn product_by<T: Float>(kernel: &Kernel<T>, c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
     assert!(
         a.nrows() == c.nrows() && b.ncols() == c.ncols() && a.ncols() == b.nrows(),
         "product: shapes do not fit"
@@ -117,23 +110,20 @@ fn product_by<T: Float>(
     // with few columns, whose rows would not fill a vector.
     let few = c.ncols() <= FEW && c.nrows() > MOST_LANES;
     let by_columns = few || c.row_stride() == 1 && c.ncols() > 1 && c.col_stride() != 1;
-    let (c, a, b) = if by_columns { (c.transpose_mut(), b.transpose(), a.transpose()) } else { (c, a, b) };
+    let (mut c, a, b) = if by_columns { (c.transpose(), b.transpose(), a.transpose()) } else { (c, a, b) };
     let (rows, columns, depth) = (c.nrows(), c.ncols(), a.ncols());
     if rows == 0 || columns == 0 {
         return;
     }
     // Where there is one row or column, nothing is apart.
-    let distance = |stride: isize, n: usize| {
-        assert!(stride >= 0 || n <= 1, "product: a matrix that runs backwards");
-        if n <= 1 { 1 } else { stride as usize }
-    };
-    let place = |m: MatRef<'_, T>| Place {
+    let distance = |stride: usize, n: usize| if n <= 1 { 1 } else { stride };
+    let place = |m: View<'_, T>| Place {
         at: m.as_ptr(),
         row: distance(m.row_stride(), m.nrows()),
         column: distance(m.col_stride(), m.ncols()),
     };
     let (row, column) = (distance(c.row_stride(), rows), distance(c.col_stride(), columns));
-    let c = Place { at: c.as_ptr_mut(), row, column };
+    let c = Place { at: c.as_mut_ptr(), row, column };
     let whole = Piece { c, a: place(a), b: place(b), rows, columns, depth, into };
     // SAFETY: the kernel is one that this CPU can run. `c` is borrowed for writing, so that it lies apart from `a` and `b`;
     // they are as large as the piece says, by the assertions above; and the rooms hold a block each.

@@ -28,9 +28,9 @@ fn defined<T: Fused>(c: T, into: Into, depth: usize, a: impl Fn(usize) -> T, b: 
 }
 
 /// A matrix of that shape within `data`, by rows or by columns, with a gap between them.
-fn view<T>(data: &[T], rows: usize, columns: usize, by_rows: bool, gap: usize) -> MatRef<'_, T> {
+fn view<T>(data: &[T], rows: usize, columns: usize, by_rows: bool, gap: usize) -> View<'_, T> {
     let (m, n) = if by_rows { (rows, columns + gap) } else { (columns, rows + gap) };
-    let whole = MatRef::from_row_major_slice(&data[..m * n], m, n);
+    let whole = View::by_rows(&data[..m * n], m, n);
     if by_rows { whole.get(.., ..columns) } else { whole.get(.., ..rows).transpose() }
 }
 
@@ -46,8 +46,8 @@ fn check<T: Float + Fused>((m, k, n): (usize, usize, usize)) {
             let (a, b) = (view(&a, m, k, a_rows, form % 3), view(&b, k, n, b_rows, form % 2));
             let mut found = start.clone();
             let (rows, columns) = if c_rows { (m, n + 1) } else { (n, m + 1) };
-            let c = MatMut::from_row_major_slice_mut(&mut found[..rows * columns], rows, columns);
-            let c = if c_rows { c.get_mut(.., ..n) } else { c.get_mut(.., ..m).transpose_mut() };
+            let c = ViewMut::by_rows(&mut found[..rows * columns], rows, columns);
+            let c = if c_rows { c.get(.., ..n) } else { c.get(.., ..m).transpose() };
             product_by(kernel, c, into, a, b);
             let mut right = start.clone();
             for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
@@ -95,13 +95,8 @@ fn what_is_not_finite_goes_nowhere_else() {
     let (mut a, b) = (numbers::<f32>(20 * 30, 1), numbers::<f32>(30 * 19, 2));
     (a[3 * 30 + 7], a[5 * 30]) = (f32::INFINITY, f32::NAN);
     let mut c = vec![0.0; 20 * 19];
-    let view = |data, rows, columns| MatRef::from_row_major_slice(data, rows, columns);
-    product(
-        MatMut::from_row_major_slice_mut(&mut c, 20, 19),
-        Into::Replace,
-        view(&a, 20, 30),
-        view(&b, 30, 19),
-    );
+    let view = |data, rows, columns| View::by_rows(data, rows, columns);
+    product(ViewMut::by_rows(&mut c, 20, 19), Into::Replace, view(&a, 20, 30), view(&b, 30, 19));
     for (i, row) in c.chunks(19).enumerate() {
         match i {
             3 => assert!(row.iter().all(|x| x.is_infinite())),

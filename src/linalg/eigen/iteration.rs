@@ -1,0 +1,83 @@
+//! The implicit QL iteration, for small tridiagonal matrices.
+
+use crate::Float;
+
+/// Steps for each eigenvalue; two or three are usual.
+const STEPS: usize = 60;
+
+/// √(a² + b²), without a square that leaves the range.
+pub fn length<T: Float>(a: T, b: T) -> T {
+    let (a, b) = (a.abs(), b.abs());
+    let (large, small) = if a < b { (b, a) } else { (a, b) };
+    if large == T::ZERO {
+        return T::ZERO;
+    }
+    let ratio = small / large;
+    large * Float::sqrt(T::ONE + ratio * ratio)
+}
+
+/// (x, y) ← (c·x + s·y, c·y − s·x), number by number.
+#[inline(always)]
+pub fn rotate<T: Float>(x: &mut [T], y: &mut [T], c: T, s: T) {
+    for (x, y) in x.iter_mut().zip(y) {
+        (*x, *y) = (c * *x + s * *y, c * *y - s * *x);
+    }
+}
+
+/// Eigenvalues, in no order, of the tridiagonal matrix with `d` on the diagonal and `e` beside it, in `d`; and the
+/// eigenvectors by columns. `None` if it does not converge.
+///
+/// Bowdler, Martin, Reinsch and Wilkinson, "The QR and QL algorithms for symmetric matrices" (1968), with implicit
+/// shifts.
+pub fn iterate<T: Float>(d: &mut [T], e: &[T]) -> Option<Vec<T>> {
+    let n = d.len();
+    let mut vectors = vec![T::ZERO; n * n];
+    (0..n).for_each(|i| vectors[i * n + i] = T::ONE);
+    // One place more, for what the rotations push out.
+    let mut e = [e, &[T::ZERO]].concat();
+    for first in 0..n {
+        for step in 0.. {
+            let negligible =
+                |i: usize| e[i].abs() <= T::EPSILON * (d[i].abs() + d[i + 1].abs()) + T::MIN_POSITIVE;
+            let last = (first..n - 1).find(|i| negligible(*i)).unwrap_or(n - 1);
+            if last == first {
+                break;
+            }
+            if step == STEPS {
+                return None;
+            }
+            // The eigenvalue of the leading 2×2 block that is closer to its first entry.
+            let half = (d[first + 1] - d[first]) / (T::of(2.0) * e[first]);
+            let root = length(half, T::ONE);
+            let shift = d[first] - e[first] / (half + if half < T::ZERO { -root } else { root });
+            let (mut g, mut s, mut c, mut p) = (d[last] - shift, T::ONE, T::ONE, T::ZERO);
+            let mut whole = true;
+            for i in (first..last).rev() {
+                let (f, b) = (s * e[i], c * e[i]);
+                let r = length(f, g);
+                e[i + 1] = r;
+                if r == T::ZERO {
+                    // The matrix falls apart here.
+                    d[i + 1] -= p;
+                    e[last] = T::ZERO;
+                    whole = false;
+                    break;
+                }
+                (s, c) = (f / r, g / r);
+                g = d[i + 1] - p;
+                let r = (d[i] - g) * s + T::of(2.0) * c * b;
+                p = s * r;
+                d[i + 1] = g + p;
+                g = c * r - b;
+                let (left, right) = vectors[i * n..(i + 2) * n].split_at_mut(n);
+                rotate(right, left, c, s);
+            }
+            if whole {
+                d[first] -= p;
+                e[first] = g;
+                e[last] = T::ZERO;
+            }
+        }
+    }
+    Some(vectors)
+}
