@@ -7,20 +7,10 @@ use nalgebra::DMatrix;
 
 use super::affine::Affine;
 use super::features::Features;
-use crate::float::power_below;
+use super::weights::check_weights;
 use crate::linalg::first_not_finite;
 use crate::memory::{collected, reserve, with_room};
 use crate::{Error, Float, Result};
-
-/// How the weights of a data set are used in means.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Weighing {
-    /// 1; or, where the weights are so large or so small that products with them leave the range, a power of two that
-    /// brings them near 1. In means it cancels.
-    pub unit: f64,
-    /// The mean of the weights, in that unit; 1 without weights.
-    pub mean: f64,
-}
 
 #[derive(Clone, Debug)]
 pub(super) enum Labels {
@@ -167,28 +157,14 @@ impl Dataset {
         Ok(self)
     }
 
-    /// With a weight for each row, which losses and metrics count it with.
+    /// With a weight for each row, with which it counts wherever something is learnt from the rows or measured on them:
+    /// a weight of 2 is the row twice, and one of 0 leaves it out.
     ///
     /// # Errors
     /// [`Error::Data`] if there are not as many weights as rows, one is negative, NaN or infinite, all are 0, or
     /// their sum is infinite.
     pub fn with_weights(mut self, weights: Vec<f64>) -> Result<Dataset> {
-        if weights.len() != self.len {
-            return Err(Error::Data(format!("{} weights for {} rows", weights.len(), self.len)));
-        }
-        if let Some(row) = weights.iter().position(|w| !(*w >= 0.0 && w.is_finite())) {
-            let why = format!("row {row}: the weight {} is not finite and at least 0", weights[row]);
-            return Err(Error::Data(why));
-        }
-        if !weights.is_empty() && weights.iter().all(|w| *w == 0.0) {
-            return Err(Error::Data("all weights are 0".into()));
-        }
-        let total: f64 = weights.iter().sum();
-        if !total.is_finite() {
-            return Err(Error::Data(format!(
-                "the sum of the weights is {total}: smaller ones mean the same"
-            )));
-        }
+        check_weights(&weights, self.len)?;
         self.weights = Some(Arc::new(weights));
         Ok(self)
     }
@@ -387,15 +363,6 @@ impl Dataset {
     /// The weight of every row; `None` where all count the same.
     pub fn weights(&self) -> Option<&[f64]> {
         self.weights.as_deref().map(Vec::as_slice)
-    }
-
-    /// What a mean over batches has to know of all weights; found in a pass over them.
-    pub(crate) fn weighing(&self) -> Weighing {
-        let Some(weights) = self.weights() else { return Weighing { unit: 1.0, mean: 1.0 } };
-        let largest = weights.iter().copied().fold(0.0, f64::max);
-        let near = largest == 0.0 || (1e-100..=1e100).contains(&largest);
-        let unit = if near { 1.0 } else { power_below(largest) };
-        Weighing { unit, mean: weights.iter().map(|w| w * unit / weights.len() as f64).sum() }
     }
 
     /// The class index of row `i`.

@@ -27,13 +27,14 @@ pub mod preprocess;
 mod split;
 pub mod synthetic;
 pub mod table;
+mod weights;
 
 pub use affine::Affine;
 pub use ascii::ascii_image;
 pub use batches::Batches;
 pub use columns::write_columns;
 pub use dataset::Dataset;
-pub(crate) use dataset::Weighing;
 pub use features::Features;
 pub use mnist::write_mnist;
 pub use table::Table;
+pub(crate) use weights::{Weighing, check_weights, over_mean, unequal_over_mean};

@@ -67,6 +67,21 @@ impl SeenClasses {
         SeenClasses { seen: vec![true; classes] }
     }
 
+    /// Those of `classes` classes that are among the labels of rows whose weight is not 0.
+    ///
+    /// # Errors
+    /// As [`of_labels`](Self::of_labels); [`Error::Data`] if there is not a weight for each label.
+    pub fn of_weighted(labels: &[usize], weights: Option<&[f64]>, classes: usize) -> Result<SeenClasses> {
+        let Some(weights) = weights else { return SeenClasses::of_labels(labels, classes) };
+        if weights.len() != labels.len() {
+            return Err(Error::Data(format!("{} weights for {} labels", weights.len(), labels.len())));
+        }
+        let mut found = SeenClasses::of_labels(labels, classes)?;
+        found.seen.fill(false);
+        labels.iter().zip(weights).for_each(|(label, weight)| found.seen[*label] |= *weight > 0.0);
+        Ok(found)
+    }
+
     /// Those of `classes` classes that are among the labels.
     ///
     /// # Errors

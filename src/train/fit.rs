@@ -309,7 +309,11 @@ impl<'a, T: Float> Steps<'a, T> {
             options,
             batches,
             labels: Vec::with_capacity(batch.min(train.len())),
-            seen: SeenClasses::of_labels(train.labels().unwrap_or_default(), classes)?,
+            seen: SeenClasses::of_weighted(
+                train.labels().unwrap_or_default(),
+                train.weights().filter(|_| train.labels().is_some()),
+                classes,
+            )?,
             weighing: train.weighing(),
             buffers: options.clip.skips().then(|| Buffers::of(tape)),
             motion: Motion::of(tape),

@@ -39,6 +39,7 @@ mod random_graphs;
 mod range;
 mod reference;
 mod rosenbrock;
+mod sample_weights;
 mod saved;
 mod schedules;
 mod tables;

@@ -5,8 +5,8 @@
 //! large and close hold the square of its error. The sums of what is left tell that error. What is left is
 //! scaled by a power of two to be about 1, so that no square leaves the range of `f64`.
 
-use super::for_blocks;
-use crate::data::Dataset;
+use super::{for_blocks, for_blocks_from};
+use crate::data::{Dataset, unequal_over_mean};
 use crate::memory::{collected, filled};
 use crate::{Float, Result};
 
@@ -23,10 +23,12 @@ pub(super) struct Centre {
     exponents: Vec<i32>,
     /// 2⁻ᵉ.
     factors: Vec<f64>,
+    /// Of the rows it was made of, over their mean; `None` where all are equal.
+    weights: Option<Vec<f64>>,
 }
 
 impl Centre {
-    /// Of at least one row, in two passes. The mean of equal numbers is exactly theirs.
+    /// Of at least one row, of which none has the weight 0, in two passes. The mean of equal numbers is exactly theirs.
     pub fn of(data: &Dataset) -> Result<Centre> {
         let (min, max) = ranges(data)?;
         let exponent = |(a, b): (&f64, &f64)| {
@@ -39,11 +41,12 @@ impl Centre {
         let middle = |(a, b): (f64, &f64)| if a == *b { a } else { 0.5 * a + 0.5 * b };
         let mean = min.into_iter().zip(&max).map(middle).collect();
         let factors = collected(exponents.iter().map(|e| libm::scalbn(1.0, -e)), COLUMNS)?;
-        let mut centre = Centre { mean, exponents, factors };
+        let weights = data.weights().and_then(unequal_over_mean);
+        let mut centre = Centre { mean, exponents, factors, weights };
         let mut sums = filled(data.features(), 0.0, COLUMNS)?;
-        for_blocks(data, |block| {
+        for_blocks_from(data, |start, block| {
             centre.subtract(block);
-            add_rows(block, &mut sums);
+            add_rows(block, centre.weights(start), &mut sums);
         })?;
         centre.correct(&sums, data.len());
         Ok(centre)
@@ -65,6 +68,20 @@ impl Centre {
                 // Numbers at both ends of the range: of their parts.
                 *x = if difference.is_finite() { difference * factor } else { *x * factor - m * factor };
             }
+        }
+    }
+
+    /// The weights of the rows from `start` on over the mean of all; `None` where all are equal.
+    pub fn weights(&self, start: usize) -> Option<&[f64]> {
+        self.weights.as_ref().map(|weights| &weights[start..])
+    }
+
+    /// Multiplies every row of a block, of which the first is row `start`, by the root of its weight.
+    pub fn multiply_by_roots(&self, start: usize, block: &mut [f64]) {
+        let Some(weights) = self.weights(start) else { return };
+        for (row, weight) in block.chunks_exact_mut(self.mean.len()).zip(weights) {
+            let root = Float::sqrt(*weight);
+            row.iter_mut().for_each(|x| *x *= root);
         }
     }
 
@@ -101,11 +118,13 @@ pub(super) fn ranges(data: &Dataset) -> Result<(Vec<f64>, Vec<f64>)> {
     Ok((min, max))
 }
 
-/// Adds the rows of a block to `sums`: to each other first, so that rounding grows with the number of blocks.
-pub(super) fn add_rows(block: &[f64], sums: &mut [f64]) {
+/// Adds the rows of a block, by their weights, to `sums`: to each other first, so that rounding grows with the number of blocks.
+pub(super) fn add_rows(block: &[f64], weights: Option<&[f64]>, sums: &mut [f64]) {
     let mut of_block = vec![0.0; sums.len()];
-    for row in block.chunks_exact(sums.len()) {
-        of_block.iter_mut().zip(row).for_each(|(s, x)| *s += x);
+    for (i, row) in block.chunks_exact(sums.len()).enumerate() {
+        // A product with 1 is exact.
+        let weight = weights.map_or(1.0, |weights| weights[i]);
+        of_block.iter_mut().zip(row).for_each(|(s, x)| *s += weight * x);
     }
     sums.iter_mut().zip(of_block).for_each(|(s, b)| *s += b);
 }

@@ -4,6 +4,8 @@
 //! copied. [`RandomProjection`] and [`Pca`] make new features. These read the data in blocks of
 //! rows, so that a mapped file of bytes never lies in memory as numbers. [`smooth_images`] and
 //! [`normalize_rows`] are fitted to nothing and work on numbers in place.
+//!
+//! Weights of the rows count in all that is fitted: a weight of 2 is the row twice, and a row of weight 0 is not there.
 
 mod centre;
 mod pca;
@@ -33,6 +35,11 @@ const NUMBERS: usize = 1 << 24;
 /// Calls `f` with block after block of rows, mapped, in `f64`. An error if there is not enough memory for a
 /// block.
 fn for_blocks(data: &Dataset, mut f: impl FnMut(&mut [f64])) -> Result<()> {
+    for_blocks_from(data, |_, block| f(block))
+}
+
+/// The same, with the number of the first row.
+fn for_blocks_from(data: &Dataset, mut f: impl FnMut(usize, &mut [f64])) -> Result<()> {
     let rows = (NUMBERS / data.features()).clamp(1, BLOCK);
     let mut indices: Vec<usize> = (0..rows.min(data.len())).collect();
     let mut block = filled(indices.len().saturating_mul(data.features()), 0.0, "a block of samples")?;
@@ -41,7 +48,7 @@ fn for_blocks(data: &Dataset, mut f: impl FnMut(&mut [f64])) -> Result<()> {
         indices.iter_mut().enumerate().for_each(|(i, row)| *row = start + i);
         let block = &mut block[..indices.len() * data.features()];
         data.gather(&indices, block);
-        f(block);
+        f(start, block);
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::centre::{Centre, add_rows};
-use super::{check_k, check_rows, for_blocks, project};
+use super::{check_k, check_rows, for_blocks_from, project};
 use crate::data::Dataset;
 use crate::linalg::{Mat, gemm, symmetric_eigen};
 use crate::memory::{filled, with_room};
@@ -14,7 +14,7 @@ use crate::{Error, Float, Result};
 ///
 /// W holds the leading eigenvectors of the covariance C = (X − 1μᵀ)ᵀ(X − 1μᵀ)/(n − 1), the eigenvalues
 /// are the variances of the columns of Z, and W's rows have a fixed sign: the entry of largest magnitude
-/// is positive. The means lose nothing to their rounding: a feature of one value has no variance at all.
+/// is positive. With weights, C = Σw(x − μ)(x − μ)ᵀ/(Σw − 1): a weight of 2 is the row twice. The means lose nothing to their rounding: a feature of one value has no variance at all.
 #[derive(Clone, Debug)]
 pub struct Pca {
     mean: Vec<f64>,
@@ -49,19 +49,35 @@ impl Pca {
     ///
     /// # Errors
     /// [`Error::Setting`](crate::Error::Setting) if `k` is not between 1 and the number of features;
-    /// [`Error::Data`](crate::Error::Data) if there are fewer than two rows;
+    /// [`Error::Data`](crate::Error::Data) if there are fewer than two rows, or
+    /// the weights sum to 1 or less;
     /// [`Error::NonFinite`](crate::Error::NonFinite) if a variance leaves the range of `f64`.
     pub fn fit(train: &Dataset, k: usize) -> Result<Pca> {
+        let train = &*train.counted()?;
         let (n, d) = (train.len(), train.features());
         check_k(k, d)?;
-        check_rows("principal component analysis", train, 2)?;
+        // A row of weight 2 is two.
+        check_rows("principal component analysis", train, if train.weights().is_some() { 1 } else { 2 })?;
+        let freedom = match train.weights() {
+            None => (n - 1) as f64,
+            Some(weights) => weights.iter().sum::<f64>() - 1.0,
+        };
+        if freedom <= 0.0 {
+            let why = format!(
+                "principal component analysis: the weights sum to {}, and a variance needs more than one sample: make a \
+                 weight of 1 a sample",
+                freedom + 1.0
+            );
+            return Err(Error::Data(why));
+        }
         let mut centre = Centre::of(train)?.with_common_scale();
         let mut covariance = filled(d.saturating_mul(d), 0.0, "the covariance of the features")?;
         let mut sums = filled(d, 0.0, "sums of the features")?;
-        for_blocks(train, |block| {
+        for_blocks_from(train, |start, block| {
             // Centered before the product: Σxxᵀ − nμμᵀ would cancel.
             centre.subtract(block);
-            add_rows(block, &mut sums);
+            add_rows(block, centre.weights(start), &mut sums);
+            centre.multiply_by_roots(start, block);
             let block = Mat::new(block, block.len() / d, d);
             // Symmetric, so that row-major and column-major are the same.
             gemm(&mut covariance, true, block.t(), block);
@@ -71,7 +87,11 @@ impl Pca {
         let sums = DVector::from_vec(sums);
         covariance.ger(-1.0 / n as f64, &sums, &sums, 1.0);
         centre.correct(sums.as_slice(), n);
-        covariance /= (n - 1) as f64;
+        // The sums are those of weights with mean 1.
+        match train.weights() {
+            None => covariance /= freedom,
+            Some(weights) => covariance *= weights.iter().sum::<f64>() / n as f64 / freedom,
+        }
         let total: f64 = covariance.trace();
         let eigen = symmetric_eigen(&covariance)?;
         // Ascending there, descending here. Rounding may leave a zero slightly below zero.

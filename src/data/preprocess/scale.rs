@@ -1,7 +1,7 @@
 //! Standardisation and scaling to the unit interval.
 
 use super::centre::{Centre, add_rows, ranges};
-use super::{check_rows, for_blocks};
+use super::{check_rows, for_blocks_from};
 use crate::data::{Affine, Dataset};
 use crate::memory::filled;
 use crate::store::Stored;
@@ -9,9 +9,8 @@ use crate::{Error, Float, Result};
 
 /// Mean 0 and variance 1: z = (x − μ)/σ for each feature.
 ///
-/// σ² = Σ(x − μ)²/n, over the rows it was fitted on. A feature that is constant there has σ = 0 and is
-/// divided by 1: it becomes 0 there, and a change elsewhere keeps its size. Every row counts the same, whatever its
-/// weight.
+/// σ² = Σ(x − μ)²/n, over the rows it was fitted on; with weights μ = Σwx/Σw and σ² = Σw(x − μ)²/Σw. A feature that is constant there has σ = 0 and is
+/// divided by 1: it becomes 0 there, and a change elsewhere keeps its size.
 ///
 /// ```
 /// use tapegrad::data::{Dataset, preprocess::Standardize};
@@ -45,18 +44,19 @@ impl Standardize {
     /// rounding adds to them. Constant is what has one value.
     ///
     /// # Errors
-    /// [`Error::Data`](crate::Error::Data) if there are no rows.
+    /// [`Error::Data`](crate::Error::Data) if there are no rows, or the weights of all are 0.
     pub fn fit(train: &Dataset) -> Result<Standardize> {
         check_rows("standardisation", train, 1)?;
+        let train = &*train.counted()?;
         let (n, d) = (train.len() as f64, train.features());
         let mut centre = Centre::of(train)?;
         let mut sums = filled(d, 0.0, "sums of the features")?;
         let mut squares = sums.clone();
-        for_blocks(train, |block| {
+        for_blocks_from(train, |start, block| {
             centre.subtract(block);
-            add_rows(block, &mut sums);
+            add_rows(block, centre.weights(start), &mut sums);
             block.iter_mut().for_each(|x| *x *= *x);
-            add_rows(block, &mut squares);
+            add_rows(block, centre.weights(start), &mut squares);
         })?;
         centre.correct(&sums, train.len());
         let deviation = |((square, sum), e): ((&f64, &f64), &i32)| {
@@ -123,12 +123,13 @@ impl MinMax {
         Ok(fitted)
     }
 
-    /// Minimum and maximum of every feature of `train`.
+    /// Minimum and maximum of every feature of `train`, over the rows whose weight is not 0.
     ///
     /// # Errors
-    /// [`Error::Data`](crate::Error::Data) if there are no rows, or max − min leaves the range of `f64`.
+    /// [`Error::Data`](crate::Error::Data) if there are no rows, the weights of all are 0, or max − min leaves the range of `f64`.
     pub fn fit(train: &Dataset) -> Result<MinMax> {
         check_rows("scaling to the unit interval", train, 1)?;
+        let train = &*train.counted()?;
         let (min, max) = ranges(train)?;
         let fitted = MinMax { min, max };
         fitted.map()?;

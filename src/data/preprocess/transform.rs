@@ -240,7 +240,7 @@ impl<T: Float> Transform for SmoothImages<T> {
 /// The mean and the spread of each target: a network learns (y − μ)/σ, and its predictions are put back to the
 /// scale of y.
 ///
-/// σ² = Σ(y − μ)²/n. A target that never changes has σ = 1. Every row counts the same, whatever its weight.
+/// σ² = Σ(y − μ)²/n. A target that never changes has σ = 1. Weights count as in [`Standardize`].
 ///
 /// ```
 /// use tapegrad::data::preprocess::TargetScale;
@@ -275,14 +275,18 @@ impl TargetScale {
     /// μ and σ of every target of `train`.
     ///
     /// # Errors
-    /// [`Error::Data`] if there are no rows or no targets, or σ leaves the range of `f64`.
+    /// [`Error::Data`] if there are no rows or no targets, the weights are all 0, or σ leaves the range of `f64`.
     pub fn fit(train: &Dataset) -> Result<TargetScale> {
         check_rows("the scale of targets", train, 1)?;
         let (Some(targets), width) = (train.targets(), train.target_width()) else {
             return Err(Error::Data("the scale of targets needs real-valued targets".into()));
         };
         // The targets are features here: μ and σ are found in the same way.
-        let fitted = Standardize::fit(&Dataset::new(targets.to_vec(), width)?)?;
+        let mut features = Dataset::new(targets.to_vec(), width)?;
+        if let Some(weights) = train.weights() {
+            features = features.with_weights(weights.to_vec())?;
+        }
+        let fitted = Standardize::fit(&features)?;
         let std = fitted.std().iter().map(|s| if *s == 0.0 { 1.0 } else { *s }).collect();
         Ok(TargetScale { mean: fitted.mean().to_vec(), std })
     }

@@ -10,6 +10,7 @@ use super::gram::{check_kernel, cross_block, gram_diagonal, gram_lower};
 use super::machine::block_rows;
 use super::options::check_lambda;
 use super::samples::Samples;
+use super::weights::only_counted;
 use crate::linalg::{Cholesky, norm_squared};
 use crate::rng::{Purpose, stream};
 use crate::{Error, Float, Result};
@@ -17,7 +18,7 @@ use crate::{Error, Float, Result};
 /// How centres are drawn, without replacement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Centres {
-    /// Each sample is as likely as any other.
+    /// Each sample is as likely as any other, whatever its weight; but one of weight 0 is never drawn.
     Uniform,
     /// In proportion to approximate [leverage scores](leverage_scores) from so many pilot samples: rare
     /// kinds of samples come in before more of the common ones.
@@ -91,6 +92,9 @@ fn weighted(weights: &[f64], count: usize, seed: u64) -> Vec<usize> {
 /// (Alaoui and Mahoney, "Fast randomized kernel ridge regression with statistical guarantees", 2015; Musco
 /// and Musco, "Recursive sampling for the Nyström method", 2017).
 ///
+/// With weights ωᵢ, divided by their mean, K is the matrix of √ωᵢ·Kᵢⱼ·√ωⱼ, and the pilots' ridge is λ times the sum of
+/// theirs: a sample of weight 2 has the score of two. The score of a sample of weight 0 is 0, and it is no pilot.
+///
 /// # Errors
 /// [`Error::Setting`] if λ is not above 0 or not finite, nλ or a setting of the kernel is beyond `T`, or
 /// `pilots` is 0 or more than there are samples; [`Error::NonFinite`] if k(x, x) of a sample is beyond `T`;
@@ -102,6 +106,13 @@ pub fn leverage_scores<T: Float>(
     pilots: usize,
     seed: u64,
 ) -> Result<Vec<f64>> {
+    if let Some(rows) = x.counted_rows() {
+        let of_counted = leverage_scores(kernel, &only_counted(x)?.0, lambda, pilots, seed)?;
+        let mut scores = vec![0.0; x.len()];
+        rows.iter().zip(of_counted).for_each(|(row, score)| scores[*row] = score);
+        return Ok(scores);
+    }
+    let (_, weights) = only_counted(x)?;
     check_lambda::<T>(lambda, x.len())?;
     if lambda == 0.0 {
         return Err(Error::setting("lambda", "0: leverage scores need a ridge above 0"));
@@ -113,7 +124,16 @@ pub fn leverage_scores<T: Float>(
     let chosen = if pilots == n { (0..n).collect() } else { uniform(n, pilots, seed) };
     let pilot = x.subset(&chosen);
     let mut k = gram_lower(kernel, &pilot)?;
-    let ridge = T::of(lambda * pilots as f64);
+    let squares = |i: usize| weights.root(i).to_f64() * weights.root(i).to_f64();
+    let of_pilots = if weights.are_some() { chosen.iter().map(|i| squares(*i)).sum() } else { pilots as f64 };
+    // As large as their weights make it; by their own mean they would not be those of all samples.
+    let ridge = T::of(lambda * of_pilots);
+    let roots: Vec<T> = chosen.iter().map(|i| weights.root(*i)).collect();
+    if weights.are_some() {
+        for (j, mut column) in k.column_iter_mut().enumerate() {
+            column.iter_mut().zip(&roots).for_each(|(k, root)| *k *= *root * roots[j]);
+        }
+    }
     (0..pilots).for_each(|i| k[(i, i)] += ridge);
     let factor = Cholesky::new(k)?;
     let diagonal = gram_diagonal(kernel, x.rows());
@@ -124,10 +144,15 @@ pub fn leverage_scores<T: Float>(
         let end = n.min(start + block);
         let k = &mut k[..(end - start) * pilots];
         cross_block(kernel, x.rows().range(start..end), pilot.rows(), k);
+        if weights.are_some() {
+            for row in k.chunks_exact_mut(pilots) {
+                row.iter_mut().zip(&roots).for_each(|(k, root)| *k *= *root);
+            }
+        }
         factor.forward(k);
-        for (own, explained) in diagonal[start..end].iter().zip(k.chunks_exact(pilots)) {
-            let left = (*own - norm_squared(explained)).max(T::ZERO);
-            scores.push(left.to_f64() / (lambda * n as f64));
+        for (i, explained) in (start..end).zip(k.chunks_exact(pilots)) {
+            let left = (diagonal[i] - norm_squared(explained)).max(T::ZERO);
+            scores.push(squares(i) * left.to_f64() / (lambda * n as f64));
         }
     }
     Ok(scores)

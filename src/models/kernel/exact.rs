@@ -10,7 +10,8 @@ use super::gram::{check_kernel, cross_block, gram_diagonal, gram_lower};
 use super::machine::KernelMachine;
 use super::options::RidgeOptions;
 use super::samples::{Rows, Samples, seen_classes};
-use super::targets::{Scales, check_targets};
+use super::targets::Scales;
+use super::weights::{Counted, RowWeights};
 use crate::linalg::threads::join;
 use crate::linalg::{Cholesky, Mat, gemm};
 use crate::metrics::SeenClasses;
@@ -39,7 +40,9 @@ use crate::{Error, Float, Result};
 #[derive(Clone, Debug)]
 pub struct KernelRidge<T: Float> {
     pub(super) kernel: Arc<dyn Kernel<T>>,
+    /// Those that count.
     pub(super) x: Samples<T>,
+    pub(super) weights: RowWeights<T>,
     /// n×c.
     pub(super) alpha: DMatrix<T>,
     pub(super) factor: Cholesky<T>,
@@ -50,12 +53,13 @@ pub struct KernelRidge<T: Float> {
 }
 
 impl<T: Float> KernelRidge<T> {
-    /// Fits the n×c targets `y`.
+    /// Fits the n×c targets `y`; the weights of the samples count. From here on, n is the number of those whose weight
+    /// is not 0.
     ///
     /// # Errors
     /// [`Error::Setting`] if λ is negative or not finite, nλ or a setting of the kernel is beyond `T`, or the
     /// fit takes more memory than allowed; [`Error::Data`] if there is not a row of targets for each sample,
-    /// or a target is not finite; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
+    /// or a target is not finite, or the weights are all 0 or too far apart; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
     /// [`Error::NotPositiveDefinite`] if K + nλI is not, as with duplicated rows and λ = 0: it suggests a λ.
     pub fn fit(
         kernel: Arc<dyn Kernel<T>>,
@@ -64,27 +68,30 @@ impl<T: Float> KernelRidge<T> {
         options: RidgeOptions,
     ) -> Result<Self> {
         options.check_lambda::<T>(x.len())?;
-        check_targets(x, y)?;
+        let Counted { x, y, weights } = Counted::new(x, y)?;
         let (n, d, c) = (x.len(), x.features(), y.ncols());
         let way_out = "Nyström, random Fourier features and FALKON take less";
         let what = format!("an exact fit of {n} samples in {}", T::NAME);
         options.check_memory::<T>(&what, Self::numbers(n, d, c), way_out)?;
-        check_kernel(kernel.as_ref(), x)?;
-        let mut k = gram_lower(kernel.as_ref(), x)?;
+        check_kernel(kernel.as_ref(), &x)?;
+        let mut k = gram_lower(kernel.as_ref(), &x)?;
+        weights.scale_both(&mut k);
         let ridge = T::of(options.ridge(n));
         (0..n).for_each(|i| k[(i, i)] += ridge);
         let factor = Cholesky::new(k).map_err(|e| name_lambda(e, options.lambda, n))?;
-        let scales = Scales::of(y);
-        let mut alpha = scales.divide(y);
+        let scales = Scales::of(&y);
+        let mut alpha = scales.divide(&y);
+        weights.scale(&mut alpha);
         factor.solve_in_place(&mut alpha);
+        weights.scale(&mut alpha);
         scales.multiply("the coefficients α", &mut alpha)?;
         let fit_terms = y
             .column_iter()
             .zip(alpha.column_iter())
             .map(|(y, a)| y.iter().zip(a.iter()).map(|(y, a)| y.to_f64() * a.to_f64()).sum())
             .collect();
-        let seen = seen_classes(y);
-        Ok(KernelRidge { kernel, x: x.clone(), alpha, factor, fit_terms, lambda: options.lambda, seen })
+        let seen = seen_classes(&y);
+        Ok(KernelRidge { kernel, x, weights, alpha, factor, fit_terms, lambda: options.lambda, seen })
     }
 
     /// How many numbers a fit holds at once: the matrix with a block of its rows, samples, targets and α.
@@ -93,12 +100,12 @@ impl<T: Float> KernelRidge<T> {
         n * n + 256.min(n) * n + n * (d + 1) + 2 * n * c
     }
 
-    /// α, n×c.
+    /// α, n×c, a row for each sample whose weight is not 0.
     pub fn alpha(&self) -> &DMatrix<T> {
         &self.alpha
     }
 
-    /// The factor of K + nλI.
+    /// The factor of K + nλI; with weights ωᵢ, divided by their mean, that of √ωᵢ·Kᵢⱼ·√ωⱼ + nλI.
     pub fn factor(&self) -> &Cholesky<T> {
         &self.factor
     }
@@ -108,16 +115,21 @@ impl<T: Float> KernelRidge<T> {
         self.lambda
     }
 
-    /// yᵢ − f₋ᵢ(xᵢ), n×c, with f₋ᵢ fitted to all samples but the i-th, with the same ridge nλ.
+    /// yᵢ − f₋ᵢ(xᵢ), n×c, with f₋ᵢ fitted to all samples but the i-th, with the same ridge nλ. A sample is left out
+    /// with all its weight, and one of weight 0 has no row.
     ///
-    /// In closed form: αᵢ/((K + nλI)⁻¹)ᵢᵢ (Rifkin and Lippert, "Notes on regularized least squares", 2007).
+    /// In closed form: αᵢ/((K + nλI)⁻¹)ᵢᵢ, with weights αᵢ/(ωᵢ·(the inverse of the [factored](Self::factor) matrix)ᵢᵢ) (Rifkin and Lippert, "Notes on regularized least squares", 2007).
     /// Takes n³/6 multiply-adds.
     pub fn leave_one_out_residuals(&self) -> DMatrix<T> {
         let inverse = self.factor.inverse_diagonal();
-        DMatrix::from_fn(self.alpha.nrows(), self.alpha.ncols(), |i, j| self.alpha[(i, j)] / inverse[i])
+        DMatrix::from_fn(self.alpha.nrows(), self.alpha.ncols(), |i, j| {
+            let root = self.weights.root(i);
+            self.alpha[(i, j)] / root / inverse[i] / root
+        })
     }
 
-    /// tr K(K + nλI)⁻¹ = n − nλ·tr (K + nλI)⁻¹, how many parameters the fit has in effect.
+    /// tr K(K + nλI)⁻¹ = n − nλ·tr (K + nλI)⁻¹, how many parameters the fit has in effect; with weights, K is that of
+    /// the [factor](Self::factor).
     ///
     /// Where little of n is left, the difference cancels, and Σᵢⱼ Kᵢⱼ·((K + nλI)⁻¹)ᵢⱼ takes its place if its
     /// terms are small: for large λ all digits are right. Takes n³/6 multiply-adds, or n³/2.
@@ -148,7 +160,13 @@ impl<T: Float> KernelRidge<T> {
         let inverse = self.factor.inverse_columns(start, end);
         let mut k = vec![T::ZERO; inverse.len()];
         cross_block(kernel, here, below, &mut k);
-        let diagonal = gram_diagonal(kernel, here);
+        let mut diagonal = gram_diagonal(kernel, here);
+        for (j, (row, own)) in k.chunks_exact_mut(n - start).zip(&mut diagonal).enumerate() {
+            self.weights.scale_rows(start, 1, row);
+            self.weights.scale_rows(start + j, row.len(), row);
+            self.weights.scale_rows(start + j, 1, std::slice::from_mut(own));
+            self.weights.scale_rows(start + j, 1, std::slice::from_mut(own));
+        }
         let (mut sum, mut magnitude) = (0.0, 0.0);
         for (j, (k, inverse)) in k.chunks_exact(n - start).zip(inverse.chunks_exact(n - start)).enumerate() {
             let own = diagonal[j].to_f64() * inverse[j].to_f64();

@@ -13,8 +13,9 @@ use super::gram::{check_kernel, cross_block};
 use super::machine::block_rows;
 use super::options::RidgeOptions;
 use super::samples::{Samples, seen_classes};
-use super::targets::{Scales, check_targets};
-use crate::linalg::{Cholesky, Mat, gemm};
+use super::targets::Scales;
+use super::weights::Counted;
+use crate::linalg::{Cholesky, Mat, add_gram, gemm};
 use crate::{Error, Float, Result};
 
 /// What a FALKON fit is told.
@@ -54,12 +55,15 @@ pub struct Falkon<T: Float> {
 /// nMd more for the rows of K_nM that are not held; the preconditioner M³. The memory is 2M² numbers, the
 /// samples, and a block.
 ///
+/// With weights ωᵢ, divided by their mean, it is H = K_nMᵀ·Ω·K_nM + nλ·K_MM and K_nMᵀ·Ω·Y, and LᵀL has the weights of
+/// the centres between its factors.
+///
 /// Held or made anew, the numbers are the same: the memory does not change a bit.
 ///
 /// # Errors
 /// [`Error::Setting`] if λ is not above 0, nλ or a setting of the kernel is beyond `T`, M is 0 or more than n,
 /// `iterations` is 0, `tolerance` is not from 0 to below 1, or the memory is not enough; [`Error::Data`] for
-/// bad targets; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
+/// bad targets or weights; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
 /// [`Error::NotPositiveDefinite`] if λ is too small for the precision.
 pub fn falkon<T: Float>(
     kernel: Arc<dyn Kernel<T>>,
@@ -85,7 +89,8 @@ pub fn falkon_observed<T: Float>(
 ) -> Result<Falkon<T>> {
     let FalkonOptions { ridge, centres: m, selection, seed, .. } = options;
     check::<T>(&options, x.len())?;
-    check_targets(x, y)?;
+    let Counted { x, y, weights } = Counted::new(x, y)?;
+    let x = &x;
     let (n, d, c) = (x.len(), x.features(), y.ncols());
     check_count("centres", m, n)?;
     let block = block_rows(m).min(n);
@@ -96,18 +101,33 @@ pub fn falkon_observed<T: Float>(
     let held = (left / (block as u128 * m as u128)).min(n.div_ceil(block) as u128) as usize;
 
     check_kernel(kernel.as_ref(), x)?;
-    let centres = x.subset(&selection.choose(&kernel, x, m, ridge.lambda, seed)?);
+    let chosen = selection.choose(&kernel, x, m, ridge.lambda, seed)?;
+    let centres = x.subset(&chosen);
     let first = factor_centres(kernel.as_ref(), &centres)?;
     working(observe)?;
     let (n_lambda, per_centre) = (T::of(ridge.ridge(n)), T::of(n as f64 / m as f64));
-    let mut inner = first.transposed_product();
+    let mut inner = if weights.are_some() {
+        // Each centre stands for samples of its weight: n/M·LᵀΩL.
+        let mut l = first.l().clone();
+        for mut column in l.column_iter_mut() {
+            column.iter_mut().zip(&chosen).for_each(|(l, i)| *l *= weights.root(*i));
+        }
+        let mut inner = DMatrix::zeros(m, m);
+        add_gram(&mut inner, l.transpose().as_slice());
+        inner
+    } else {
+        first.transposed_product()
+    };
     inner.as_mut_slice().iter_mut().for_each(|v| *v *= per_centre);
     (0..m).for_each(|i| inner[(i, i)] += n_lambda);
     let second = Cholesky::new(inner)?;
 
     let mut blocks = Blocks { kernel: kernel.as_ref(), x, centres: &centres, block, held: Vec::new() };
-    let scales = Scales::of(y);
-    let targets = scales.divide(y).transpose();
+    let scales = Scales::of(&y);
+    let mut targets = scales.divide(&y);
+    // Twice: K_nMᵀ·Ω·Y.
+    (0..2).for_each(|_| weights.scale(&mut targets));
+    let targets = targets.transpose();
     let mut right = DMatrix::<T>::zeros(m, c);
     blocks.visit(held, observe, |start, k| {
         let rows = k.len() / m;
@@ -124,10 +144,11 @@ pub fn falkon_observed<T: Float>(
         let mut v = u.clone();
         first.solve_upper_in_place(&mut v);
         let mut out = DMatrix::<T>::zeros(m, c);
-        blocks.visit(held, observe, |_, k| {
+        blocks.visit(held, observe, |start, k| {
             let rows = k.len() / m;
             let (k, values) = (Mat::new(k, rows, m), &mut values[..rows * c]);
             gemm(values, false, k, Mat::new(v.as_slice(), c, m).t());
+            (0..2).for_each(|_| weights.scale_rows(start, c, values));
             gemm(out.as_mut_slice(), true, Mat::new(values, rows, c).t(), k);
         })?;
         first.solve_lower_in_place(&mut out);
@@ -143,7 +164,7 @@ pub fn falkon_observed<T: Float>(
     scales.multiply("the coefficients α", &mut alpha)?;
     let name = format!("FALKON, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
     let rows_held = (held * block).min(n);
-    let machine = Expansion::new(name, kernel, centres, alpha).with_seen(seen_classes(y));
+    let machine = Expansion::new(name, kernel, centres, alpha).with_seen(seen_classes(&y));
     Ok(Falkon { machine, residuals, rows_held })
 }
 

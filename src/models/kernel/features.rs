@@ -6,22 +6,27 @@ use super::exact::name_lambda;
 use super::machine::block_rows;
 use super::samples::{Rows, Samples};
 use super::targets::Scales;
+use super::weights::RowWeights;
 use crate::linalg::{Cholesky, Mat, add_gram, gemm};
 use crate::{Float, Result};
 
-/// W with (ΦᵀΦ + nλI)·W = ΦᵀY, W width×c, where `features` writes the rows of Φ for some samples.
+/// W with (ΦᵀΦ + nλI)·W = ΦᵀY, W width×c, where `features` writes the rows of Φ for some samples;
+/// these and the rows of Y are multiplied by the roots of their weights.
 ///
 /// The columns of W are still divided by the scales that come with it. ΦᵀΦ is summed block by block in a fixed order. Holds width² numbers and a block.
 pub(super) fn ridge<T: Float>(
     x: &Samples<T>,
     y: &DMatrix<T>,
     width: usize,
+    row_weights: &RowWeights<T>,
     lambda: f64,
     features: impl Fn(Rows<'_, T>, &mut [T]),
 ) -> Result<(DMatrix<T>, Scales)> {
     let (n, c) = (x.len(), y.ncols());
     let scales = Scales::of(y);
-    let targets = scales.divide(y).transpose();
+    let mut targets = scales.divide(y);
+    row_weights.scale(&mut targets);
+    let targets = targets.transpose();
     let mut product = DMatrix::<T>::zeros(width, width);
     let mut weights = DMatrix::<T>::zeros(width, c);
     let block = block_rows(width).min(n);
@@ -31,6 +36,7 @@ pub(super) fn ridge<T: Float>(
         let rows = end - start;
         let phi = &mut phi[..rows * width];
         features(x.rows().range(start..end), phi);
+        row_weights.scale_rows(start, width, phi);
         add_gram(&mut product, phi);
         // Column-major: ΦᵀY is the row-major YᵀΦ.
         let y = Mat::new(&targets.as_slice()[start * c..end * c], rows, c);

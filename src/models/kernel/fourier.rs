@@ -8,7 +8,7 @@ use super::gram::{check_kernel, for_rows};
 use super::machine::KernelMachine;
 use super::options::RidgeOptions;
 use super::samples::{Rows, Samples, seen_classes};
-use super::targets::check_targets;
+use super::weights::Counted;
 use crate::linalg::{Mat, gemm, norm_squared};
 use crate::metrics::SeenClasses;
 use crate::rng::{Purpose, standard_normal, stream};
@@ -60,7 +60,7 @@ impl<T: Float> FourierRidge<T> {
     ///
     /// # Errors
     /// [`Error::Setting`] if the kernel is not Gaussian, λ is negative, nλ or γ is beyond `T`, F is 0, or the
-    /// memory is not enough; [`Error::Data`] for bad targets; [`Error::NonFinite`] if the weights leave the
+    /// memory is not enough; [`Error::Data`] for bad targets or weights; [`Error::NonFinite`] if the weights leave the
     /// range of `T`; [`Error::NotPositiveDefinite`] if λ is too small.
     pub fn fit(
         kernel: &dyn Kernel<T>,
@@ -71,8 +71,8 @@ impl<T: Float> FourierRidge<T> {
         options: RidgeOptions,
     ) -> Result<Self> {
         options.check_lambda::<T>(x.len())?;
-        check_targets(x, y)?;
-        check_kernel(kernel, x)?;
+        let Counted { x, y, weights: row_weights } = Counted::new(x, y)?;
+        check_kernel(kernel, &x)?;
         let Some(gamma) = kernel.gaussian_gamma() else {
             let why = format!("{}: random Fourier features are drawn for the rbf kernel only", kernel.name());
             return Err(Error::setting("kernel", why));
@@ -92,17 +92,18 @@ impl<T: Float> FourierRidge<T> {
         check::<T>("gamma", deviation, Range::POSITIVE)?;
         let omega: Vec<T> =
             (0..frequencies * d).map(|_| T::of(deviation * standard_normal(&mut rng))).collect();
-        let centre = centre(x, gamma);
-        let (mut weights, scales) = features::ridge(x, y, width, options.lambda, |rows, phi| {
-            fourier(&omega, &centre, rows, phi);
-        })?;
+        let centre = centre(&x, gamma);
+        let (mut weights, scales) =
+            features::ridge(&x, &y, width, &row_weights, options.lambda, |rows, phi| {
+                fourier(&omega, &centre, rows, phi)
+            })?;
         scales.multiply("the weights", &mut weights)?;
         let name = format!(
             "random Fourier features, {}, {frequencies} frequencies, λ={:e}",
             kernel.name(),
             options.lambda
         );
-        Ok(FourierRidge { name, frequencies: omega, centre, inputs: d, weights, seen: seen_classes(y) })
+        Ok(FourierRidge { name, frequencies: omega, centre, inputs: d, weights, seen: seen_classes(&y) })
     }
 
     /// z(x) of every sample, n×2F.

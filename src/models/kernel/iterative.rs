@@ -12,7 +12,8 @@ use super::functions::Kernel;
 use super::gram::{check_kernel, cross_block, gram, gram_diagonal};
 use super::options::RidgeOptions;
 use super::samples::{Samples, seen_classes};
-use super::targets::{Scales, check_targets};
+use super::targets::Scales;
+use super::weights::{Counted, RowWeights};
 use crate::linalg::{Cholesky, Mat, add_gram, gemm, norm_squared};
 use crate::{Error, Float, Result};
 
@@ -54,12 +55,14 @@ pub struct IterativeRidge<T: Float> {
 /// 256 rows within it and in the preconditioner; `Break` ends the fit there, with the solution of the last
 /// iteration that was finished.
 ///
+/// With weights the system is that of √ωᵢ·Kᵢⱼ·√ωⱼ + nλI, with ωᵢ the weights over their mean.
+///
 /// Held or made anew, the numbers are the same: the memory does not change a bit.
 ///
 /// # Errors
 /// [`Error::Setting`] if λ is not above 0, nλ or a setting of the kernel is beyond `T`, s is 0 or more than n,
 /// `iterations` is 0, `tolerance` is not from 0 to below 1, or the memory is not enough; [`Error::Data`] for
-/// bad targets; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
+/// bad targets or weights; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
 /// [`Error::NotPositiveDefinite`] if the kernel matrix of S is beyond the precision; [`Error::Interrupted`]
 /// if `observe` breaks before the first iteration is finished.
 pub fn iterative_ridge<T: Float>(
@@ -75,7 +78,8 @@ pub fn iterative_ridge<T: Float>(
         return Err(Error::setting("lambda", "0: an iterative fit needs a ridge above 0"));
     }
     check_iterations(iterations, tolerance)?;
-    check_targets(x, y)?;
+    let Counted { x, y, weights } = Counted::new(x, y)?;
+    let x = &x;
     let (n, d, c) = (x.len(), x.features(), y.ncols());
     check_count("pilots", pilots, n)?;
     let numbers = fixed_numbers(n, d, c, pilots);
@@ -85,21 +89,27 @@ pub fn iterative_ridge<T: Float>(
 
     check_kernel(kernel.as_ref(), x)?;
     let n_lambda = ridge.ridge(n);
-    let preconditioner = Preconditioner::new(&kernel, x, &options, observe)?;
+    let preconditioner = Preconditioner::new(&kernel, x, &weights, &options, observe)?;
     let mut triangle = Triangle { kernel: kernel.as_ref(), x, left, held: Vec::new() };
     let apply = |p: &DMatrix<T>, observe: &mut dyn FnMut(_) -> _| {
-        let mut out = triangle.times(p, observe)?;
+        let mut scaled = p.clone();
+        weights.scale(&mut scaled);
+        let mut out = triangle.times(scaled, observe)?;
+        weights.scale(&mut out);
         out.zip_apply(p, |o, p| *o += T::of(n_lambda) * p);
         Ok(out)
     };
     let precondition = |r: &DMatrix<T>| preconditioner.solve(r);
-    let scales = Scales::of(y);
+    let scales = Scales::of(&y);
+    let mut right = scales.divide(&y);
+    weights.scale(&mut right);
     let (mut alpha, residuals) =
-        conjugate_gradients(scales.divide(y), iterations, tolerance, apply, precondition, observe)?;
+        conjugate_gradients(right, iterations, tolerance, apply, precondition, observe)?;
+    weights.scale(&mut alpha);
     scales.multiply("the coefficients α", &mut alpha)?;
     let rows_held = (triangle.held.len() * ROWS).min(n);
     let name = format!("iterative kernel ridge, {}, n={n}, λ={:e}", kernel.name(), ridge.lambda);
-    let machine = Expansion::new(name, kernel, x.clone(), alpha).with_seen(seen_classes(y));
+    let machine = Expansion::new(name, kernel, x.clone(), alpha).with_seen(seen_classes(&y));
     Ok(IterativeRidge { machine, residuals, rows_held })
 }
 
@@ -133,7 +143,7 @@ impl<T: Float> Triangle<'_, T> {
     /// K·P for an n×c matrix P.
     fn times(
         &mut self,
-        p: &DMatrix<T>,
+        p: DMatrix<T>,
         observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
     ) -> Result<DMatrix<T>> {
         let (n, c) = p.shape();
@@ -192,6 +202,7 @@ impl<T: Float> Preconditioner<T> {
     fn new(
         kernel: &Arc<dyn Kernel<T>>,
         x: &Samples<T>,
+        weights: &RowWeights<T>,
         options: &IterativeOptions,
         observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
     ) -> Result<Self> {
@@ -201,7 +212,9 @@ impl<T: Float> Preconditioner<T> {
         let factor = factor_centres(kernel.as_ref(), &chosen)?;
         let mut phi = vec![T::ZERO; n * s];
         let mut product = DMatrix::<T>::zeros(s, s);
-        let diagonal = gram_diagonal(kernel.as_ref(), x.rows());
+        let mut diagonal = gram_diagonal(kernel.as_ref(), x.rows());
+        // Of S·K·S.
+        (0..2).for_each(|_| weights.scale_rows(0, 1, &mut diagonal));
         let mut left_out = 0.0;
         for (index, phi) in phi.chunks_mut(ROWS * s).enumerate() {
             working(observe)?;
@@ -210,6 +223,7 @@ impl<T: Float> Preconditioner<T> {
             cross_block(kernel.as_ref(), x.rows().range(rows.clone()), chosen.rows(), phi);
             // Row-major K_bS is column-major K_Sb: L⁻¹·K_Sb is Φᵀ.
             factor.forward(phi);
+            weights.scale_rows(start, s, phi);
             add_gram(&mut product, phi);
             for (own, phi) in diagonal[rows].iter().zip(phi.chunks_exact(s)) {
                 left_out += (*own - norm_squared(phi)).max(T::ZERO).to_f64();

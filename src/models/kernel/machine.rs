@@ -3,6 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::samples::{Rows, Samples};
+use crate::float::power_below;
 use crate::metrics::SeenClasses;
 use crate::store::{Settings, Store};
 use crate::{Error, Float, Result};
@@ -78,7 +79,8 @@ pub trait KernelMachine<T: Float>: Send + Sync {
         self.seen().decide(&row_major(self, x))
     }
 
-    /// The share of samples whose [class](Self::classify) is its label; an undecided sample is not right.
+    /// The share of samples, by their weights, whose [class](Self::classify) is its label; an undecided sample is not
+    /// right. NaN if all weights are 0.
     ///
     /// # Panics
     /// As [`predict`](Self::predict), and if there are not as many labels as samples.
@@ -86,8 +88,16 @@ pub trait KernelMachine<T: Float>: Send + Sync {
     fn accuracy(&self, x: &Samples<T>, labels: &[usize]) -> f64 {
         assert!(labels.len() == x.len(), "accuracy: {} labels for {} samples", labels.len(), x.len());
         let classes = self.classify(x);
-        let right = classes.iter().zip(labels).filter(|(class, label)| **class == Some(**label)).count();
-        right as f64 / x.len() as f64
+        let is_right = |i: &usize| classes[*i] == Some(labels[*i]);
+        match x.weights() {
+            None => (0..x.len()).filter(is_right).count() as f64 / x.len() as f64,
+            Some(weights) => {
+                let scale = power_below(weights.iter().copied().fold(0.0, f64::max));
+                let sum =
+                    |rows: &mut dyn Iterator<Item = usize>| rows.map(|i| weights[i] * scale).sum::<f64>();
+                sum(&mut (0..x.len()).filter(is_right)) / sum(&mut (0..x.len()))
+            }
+        }
     }
 }
 

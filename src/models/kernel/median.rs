@@ -17,6 +17,8 @@ const MOST: usize = 1000;
 /// analysis of the median heuristic", 2017). The median of an even number is the mean of the middle two.
 /// It is a start and seldom the best value: classification mostly wants a larger γ.
 ///
+/// It is a look at the places of the samples: those of weight 0 are left out, and the others count the same.
+///
 /// # Errors
 /// [`Error::Data`] if there is a single sample, more than half of the pairs are duplicates, or the squares of
 /// the differences leave the range of `f64`.
@@ -26,6 +28,9 @@ pub fn median_gamma<T: Float>(x: &Samples<T>, seed: u64) -> Result<f64> {
 
 /// The median of ‖x − y‖², or of ‖x − y‖₁, in the same way and with the same errors.
 pub(super) fn median_distance<T: Float>(x: &Samples<T>, kind: Pairwise, seed: u64) -> Result<f64> {
+    if let Some(rows) = x.counted_rows().filter(|rows| !rows.is_empty()) {
+        return median_distance(&x.subset(&rows), kind, seed);
+    }
     let n = x.len();
     if n < 2 {
         return Err(Error::Data(

@@ -10,6 +10,11 @@
 //! take it. [`iterative_ridge`] reaches the exact fit itself without a factor of K.
 //!
 //! **λ** is that of K + nλI everywhere; other programs call nλ the ridge.
+//!
+//! **Weights.** Where the [`Samples`] have weights, a fit minimises Σᵢ wᵢ‖f(xᵢ) − yᵢ‖²/Σᵢ wᵢ + λ‖f‖²: a weight of 2 is
+//! the sample twice, only the ratios of the weights matter, and samples of weight 0 are left out, as if they were not
+//! there. The ridge of other programs is then λ·Σᵢ wᵢ. All weights equal is no weights, to the bit. A weight that is 0
+//! in `T` beside the mean of all is an error.
 
 mod centres;
 mod exact;
@@ -29,6 +34,7 @@ mod pairwise;
 mod path;
 mod samples;
 mod targets;
+mod weights;
 
 pub use super::conjugate_gradients::IterativeProgress;
 pub use centres::{Centres, leverage_scores};
@@ -49,3 +55,4 @@ pub use options::RidgeOptions;
 
 pub use path::{PathPoint, RidgePath, lambda_grid};
 pub use samples::{Rows, Samples, one_vs_rest};
+pub(in crate::models) use weights::Counted;

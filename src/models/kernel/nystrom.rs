@@ -11,7 +11,7 @@ use super::functions::Kernel;
 use super::gram::{check_kernel, cross_block};
 use super::options::RidgeOptions;
 use super::samples::{Samples, seen_classes};
-use super::targets::check_targets;
+use super::weights::Counted;
 use crate::{Float, Result};
 
 /// What a Nyström fit is told.
@@ -36,9 +36,11 @@ pub struct NystromOptions {
 /// speed up kernel machines", 2001; Rudi, Camoriano and Rosasco, "Less is more: Nyström computational
 /// regularization", 2015).
 ///
+/// With weights it is K_nMᵀ·W·K_nM + λ·Σᵢwᵢ·K_MM and K_nMᵀ·W·Y.
+///
 /// # Errors
 /// [`Error::Setting`](crate::Error::Setting) if λ is negative, nλ or a setting of the kernel is beyond `T`, M
-/// is 0 or more than n, or the memory is not enough; [`Error::Data`](crate::Error::Data) for bad targets;
+/// is 0 or more than n, or the memory is not enough; [`Error::Data`](crate::Error::Data) for bad targets or weights;
 /// [`Error::NonFinite`](crate::Error::NonFinite) if a kernel value or α leaves the range of `T`;
 /// [`Error::NotPositiveDefinite`](crate::Error::NotPositiveDefinite) if λ is too small.
 pub fn nystrom<T: Float>(
@@ -49,16 +51,16 @@ pub fn nystrom<T: Float>(
 ) -> Result<Expansion<T>> {
     let NystromOptions { ridge, centres: m, selection, seed } = options;
     ridge.check_lambda::<T>(x.len())?;
-    check_targets(x, y)?;
+    let Counted { x, y, weights } = Counted::new(x, y)?;
     let (n, d, c) = (x.len(), x.features(), y.ncols());
     check_count("centres", m, n)?;
     let numbers = features::numbers(n, d, c, m) + (m as u128) * (m as u128 + d as u128 + 1);
     let what = format!("Nyström with {m} centres in {}", T::NAME);
     ridge.check_memory::<T>(&what, numbers, "take fewer centres")?;
-    check_kernel(kernel.as_ref(), x)?;
-    let centres = x.subset(&selection.choose(&kernel, x, m, ridge.lambda, seed)?);
+    check_kernel(kernel.as_ref(), &x)?;
+    let centres = x.subset(&selection.choose(&kernel, &x, m, ridge.lambda, seed)?);
     let factor = factor_centres(kernel.as_ref(), &centres)?;
-    let (mut alpha, scales) = features::ridge(x, y, m, ridge.lambda, |rows, phi| {
+    let (mut alpha, scales) = features::ridge(&x, &y, m, &weights, ridge.lambda, |rows, phi| {
         cross_block(kernel.as_ref(), rows, centres.rows(), phi);
         // Row-major K_bM is column-major K_Mb: L⁻¹·K_Mb is Φᵀ.
         factor.forward(phi);
@@ -66,5 +68,5 @@ pub fn nystrom<T: Float>(
     factor.solve_upper_in_place(&mut alpha);
     scales.multiply("the coefficients α", &mut alpha)?;
     let name = format!("Nyström, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
-    Ok(Expansion::new(name, kernel, centres, alpha).with_seen(seen_classes(y)))
+    Ok(Expansion::new(name, kernel, centres, alpha).with_seen(seen_classes(&y)))
 }

@@ -8,7 +8,8 @@ use super::functions::Kernel;
 use super::gram::{check_kernel, gram_lower};
 use super::options::{RidgeOptions, check_lambda};
 use super::samples::{Samples, seen_classes};
-use super::targets::{Scales, check_targets};
+use super::targets::Scales;
+use super::weights::{Counted, RowWeights};
 use crate::linalg::{SymmetricEigen, symmetric_eigen};
 use crate::memory::collected;
 use crate::metrics::SeenClasses;
@@ -16,6 +17,8 @@ use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
 /// K = Q·diag(d)·Qᵀ, from which the fit for any λ follows in O(n²c).
+///
+/// With weights ωᵢ, divided by their mean, √ωᵢ·Kᵢⱼ·√ωⱼ is decomposed; n is the number of samples whose weight is not 0.
 ///
 /// Along the eigenvector qᵢ the fitted values are the targets shrunk by dᵢ/(dᵢ + nλ).
 #[derive(Clone, Debug)]
@@ -26,6 +29,7 @@ pub struct RidgePath<T: Float> {
     scales: Scales,
     /// The exponent of the largest scale.
     largest: i32,
+    weights: RowWeights<T>,
     seen: SeenClasses,
 }
 
@@ -34,13 +38,13 @@ pub struct RidgePath<T: Float> {
 pub struct PathPoint<T: Float> {
     /// λ.
     pub lambda: f64,
-    /// α = Q·(d + nλ)⁻¹·QᵀY.
+    /// α = Q·(d + nλ)⁻¹·QᵀY, a row for each sample whose weight is not 0.
     pub alpha: DMatrix<T>,
-    /// yᵢ − f₋ᵢ(xᵢ), n×c.
+    /// yᵢ − f₋ᵢ(xᵢ), n×c, where a sample is left out with all its weight.
     pub leave_one_out_residuals: DMatrix<T>,
     /// Σ dᵢ/(dᵢ + nλ).
     pub effective_dimension: f64,
-    /// Mean of the squared leave-one-out residuals over all samples and columns; ∞ or 0 where it leaves the
+    /// Mean of the squared leave-one-out residuals over samples, by their weights, and columns; ∞ or 0 where it leaves the
     /// range of `f64`, which [`best`](RidgePath::best) does not depend on.
     pub leave_one_out_error: f64,
     seen: SeenClasses,
@@ -55,20 +59,24 @@ impl<T: Float> RidgePath<T> {
     /// [`Error::Data`] as [`KernelRidge::fit`](super::KernelRidge::fit); [`Error::NonFinite`] if a kernel
     /// value is not finite.
     pub fn new(kernel: &dyn Kernel<T>, x: &Samples<T>, y: &DMatrix<T>, memory: u64) -> Result<Self> {
-        check_targets(x, y)?;
+        let Counted { x, y, weights } = Counted::new(x, y)?;
         let (n, d, c) = (x.len() as u128, x.features() as u128, y.ncols() as u128);
         let what = format!("the spectral decomposition for {n} samples");
         let way_out = "choose λ on fewer samples, or fit one λ by KernelRidge";
         let options = RidgeOptions::new(0.0).with_memory(memory);
         options.check_memory::<T>(&what, 4 * n * n + n * (d + 1) + 2 * n * c, way_out)?;
-        check_kernel(kernel, x)?;
-        let mut eigen = symmetric_eigen(&gram_lower(kernel, x)?)?;
+        check_kernel(kernel, &x)?;
+        let mut k = gram_lower(kernel, &x)?;
+        weights.scale_both(&mut k);
+        let mut eigen = symmetric_eigen(&k)?;
         // K is positive semi-definite: what is below zero is rounding.
         eigen.values.iter_mut().for_each(|v| *v = v.max(T::ZERO));
-        let scales = Scales::of(y);
-        let projected = eigen.vectors.tr_mul(&scales.divide(y));
-        let largest = scales.largest(y);
-        Ok(RidgePath { eigen, projected, scales, largest, seen: seen_classes(y) })
+        let scales = Scales::of(&y);
+        let mut scaled = scales.divide(&y);
+        weights.scale(&mut scaled);
+        let projected = eigen.vectors.tr_mul(&scaled);
+        let largest = scales.largest(&y);
+        Ok(RidgePath { eigen, projected, scales, largest, weights, seen: seen_classes(&y) })
     }
 
     /// d, ascending, and Q.
@@ -106,11 +114,13 @@ impl<T: Float> RidgePath<T> {
         for (column, denominator) in q.column_iter().zip(&denominators) {
             inverse.zip_apply(&column, |sum, v| *sum += v * v / *denominator);
         }
-        let mut residuals = DMatrix::from_fn(n, alpha.ncols(), |i, j| alpha[(i, j)] / inverse[i]);
+        let root = |i| self.weights.root(i);
+        let mut residuals = DMatrix::from_fn(n, alpha.ncols(), |i, j| alpha[(i, j)] / inverse[i] / root(i));
+        self.weights.scale(&mut alpha);
         let mut squares = 0.0;
         for (column, exponent) in residuals.column_iter().zip(self.scales.exponents()) {
-            for r in &column {
-                let r = libm::scalbn(r.to_f64(), exponent - self.largest);
+            for (i, r) in column.iter().enumerate() {
+                let r = libm::scalbn(r.to_f64(), exponent - self.largest) * root(i).to_f64();
                 squares += r * r;
             }
         }
@@ -183,13 +193,14 @@ impl<T: Float> PathPoint<T> {
     /// The predictor of this point, on the samples the path was made of.
     ///
     /// # Panics
-    /// If `x` has another number of samples.
+    /// If `x` has another number of samples whose weight is not 0.
     #[track_caller]
     pub fn machine(&self, kernel: Arc<dyn Kernel<T>>, x: &Samples<T>) -> super::Expansion<T> {
+        let counted = x.counted_rows().map(|rows| x.subset(&rows));
         super::Expansion::new(
             format!("kernel ridge λ={:e}", self.lambda),
             kernel,
-            x.clone(),
+            counted.unwrap_or_else(|| x.clone()),
             self.alpha.clone(),
         )
         .with_seen(self.seen.clone())

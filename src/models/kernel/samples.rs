@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-use crate::data::Dataset;
+use crate::data::{Dataset, check_weights};
 use crate::linalg::first_not_finite;
 use crate::linalg::norm_squared;
 use crate::memory::filled;
@@ -19,6 +19,8 @@ pub struct Samples<T: Float> {
     values: Arc<Vec<T>>,
     norms: Arc<Vec<T>>,
     features: usize,
+    /// One for each sample; not all 0 but in a part of all.
+    weights: Option<Arc<Vec<f64>>>,
 }
 
 impl<T: Float> Samples<T> {
@@ -47,7 +49,7 @@ impl<T: Float> Samples<T> {
             let why = format!("row {row}: the squared norm leaves the range of {}; scale the data", T::NAME);
             return Err(Error::Data(why));
         }
-        Ok(Samples { values: Arc::new(values), norms: Arc::new(norms), features })
+        Ok(Samples { values: Arc::new(values), norms: Arc::new(norms), features, weights: None })
     }
 
     /// Whether all numbers are 0.
@@ -55,14 +57,30 @@ impl<T: Float> Samples<T> {
         self.values.iter().all(|x| *x == T::ZERO)
     }
 
-    /// The rows of a dataset, converted and mapped: all are copied. Weights of samples are no part of them: to a kernel
-    /// machine every sample counts the same.
+    /// The rows of a dataset, converted and mapped, and its weights: all are copied.
     ///
     /// # Errors
     /// As [`new`](Self::new), and as [`Dataset::check_range`].
     pub fn from_dataset(data: &Dataset) -> Result<Self> {
         data.check_range::<T>()?;
-        Samples::new(data.try_to_rows::<T>()?, data.features())
+        let samples = Samples::new(data.try_to_rows::<T>()?, data.features())?;
+        Ok(Samples { weights: data.weights().map(|weights| Arc::new(weights.to_vec())), ..samples })
+    }
+
+    /// With a weight for each sample, with which a fit counts it: see the [module](super). Predictions do not depend on
+    /// weights, nor do kernel matrices.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there are not as many weights as samples, one is negative, NaN or infinite, all are 0, or
+    /// their sum is infinite.
+    pub fn with_weights(self, weights: Vec<f64>) -> Result<Self> {
+        check_weights(&weights, self.len())?;
+        Ok(Samples { weights: Some(Arc::new(weights)), ..self })
+    }
+
+    /// The weight of every sample; `None` where all count the same.
+    pub fn weights(&self) -> Option<&[f64]> {
+        self.weights.as_deref().map(Vec::as_slice)
     }
 
     /// The rows of a matrix, copied.
@@ -71,6 +89,12 @@ impl<T: Float> Samples<T> {
     /// As [`new`](Self::new).
     pub fn from_matrix(x: &DMatrix<T>) -> Result<Self> {
         Samples::new(x.transpose().as_slice().to_vec(), x.ncols())
+    }
+
+    /// The rows whose weight is not 0, if some are.
+    pub(super) fn counted_rows(&self) -> Option<Vec<usize>> {
+        let weights = self.weights().filter(|weights| weights.contains(&0.0))?;
+        Some((0..self.len()).filter(|row| weights[*row] > 0.0).collect())
     }
 
     /// n.
@@ -88,7 +112,7 @@ impl<T: Float> Samples<T> {
         self.features
     }
 
-    /// The samples `indices`, copied, in that order.
+    /// The samples `indices`, copied with their weights, in that order.
     ///
     /// # Panics
     /// If there are none, or no such sample.
@@ -98,7 +122,8 @@ impl<T: Float> Samples<T> {
         let d = self.features;
         let values = indices.iter().flat_map(|i| &self.values[i * d..(i + 1) * d]).copied().collect();
         let norms = indices.iter().map(|i| self.norms[*i]).collect();
-        Samples { values: Arc::new(values), norms: Arc::new(norms), features: d }
+        let weights = self.weights().map(|all| Arc::new(indices.iter().map(|i| all[*i]).collect()));
+        Samples { values: Arc::new(values), norms: Arc::new(norms), features: d, weights }
     }
 
     /// All of them, borrowed.

@@ -2,6 +2,7 @@
 
 use nalgebra::{DMatrix, RowDVector};
 
+use crate::data::over_mean;
 use crate::float::power_below;
 use crate::linalg::first_not_finite;
 use crate::linalg::{dot, sum};
@@ -79,14 +80,7 @@ fn normalised(weights: &[f64], rows: usize) -> Result<Vec<f64>> {
         let why = format!("linear: row {row}: the weight is {}; allowed is 0 and above", weights[row]);
         return Err(Error::Data(why));
     }
-    // A power of two first: sums of the largest numbers stay finite, and those of the least keep their digits.
-    let scale = power_below(weights.iter().fold(0.0, |a: f64, b| a.max(*b)));
-    let scaled: Vec<f64> = weights.iter().map(|w| w * scale).collect();
-    let mean = sum(&scaled) / rows as f64;
-    if mean == 0.0 {
-        return Err(Error::Data("linear: all weights are 0".into()));
-    }
-    Ok(scaled.iter().map(|w| w / mean).collect())
+    over_mean(weights).ok_or_else(|| Error::Data("linear: all weights are 0".into()))
 }
 
 fn check(x: &DMatrix<f64>, y: &DMatrix<f64>) -> Result<()> {

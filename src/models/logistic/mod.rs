@@ -176,10 +176,7 @@ impl LogisticRegression {
     /// # Errors
     /// As [`fit`](Self::fit), and [`Error::Data`] if it has no labels.
     pub fn fit_dataset(data: &Dataset, options: &LogisticOptions) -> Result<Self> {
-        if let Some(weights) = data.weights().filter(|weights| weights.contains(&0.0)) {
-            let rows: Vec<usize> = (0..data.len()).filter(|row| weights[*row] > 0.0).collect();
-            return LogisticRegression::fit_dataset(&data.subset(&rows), options);
-        }
+        let data = &*data.counted()?;
         let Some(labels) = data.labels() else {
             return Err(Error::Data("logistic regression needs class labels".into()));
         };

@@ -95,7 +95,7 @@ impl<T: Float> Network<T> {
         let validation = validation.map(|data| self.prepared(data)).transpose()?;
         let untrained = (self.task.clone(), self.trained);
         if let (Task::Classes { names, .. }, Some(labels)) = (&self.task, train.labels()) {
-            self.has_seen(&SeenClasses::of_labels(labels, names.len())?);
+            self.has_seen(&SeenClasses::of_weighted(labels, train.weights(), names.len())?);
         }
         // Whatever happens from here on, the parameters may have changed.
         self.pool = Pool::default();

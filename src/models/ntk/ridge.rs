@@ -8,7 +8,7 @@ use super::linearization::outputs_after;
 use super::{NtkOptions, Outputs, empirical_ntk};
 use crate::linalg::{Cholesky, Matrix};
 use crate::models::Scores;
-use crate::models::kernel::{RidgeOptions, Samples};
+use crate::models::kernel::{Counted, RidgeOptions, Samples};
 use crate::nn::loss::Link;
 use crate::nn::{Module, ModuleExt};
 use crate::tape::Tape;
@@ -49,7 +49,8 @@ pub struct TangentRidge<T: Float> {
 
 impl<T: Float> TangentRidge<T> {
     /// Fits `model`, at the parameters on `tape`, to targets `y`, n×k. Takes nk(nk + P) numbers of memory, where P is
-    /// that of the parameters, or less with more work, and (nk)³/6 multiply-adds. Nothing on `tape` is changed.
+    /// that of the parameters, or less with more work, and (nk)³/6 multiply-adds. Nothing on `tape` is changed. The
+    /// [weights](super::super::kernel) of the samples count.
     ///
     /// # Errors
     /// [`Error::Data`] if samples, targets and model do not fit each other, or the kernel with its ridge is singular;
@@ -75,8 +76,19 @@ impl<T: Float> TangentRidge<T> {
             let why = format!("{rows}×{cols} targets for {n} samples and a model of {k} outputs");
             return Err(Error::Data(why));
         }
+        let Counted { x, y, weights } = Counted::new(x, y)?;
+        let (n, x, y) = (x.len(), &x, &*y);
         let mut theta =
             empirical_ntk(&*model, &mut own, x, NtkOptions::new(Outputs::All).with_memory(options.memory))?;
+        // Row and column i·k + o are those of sample i.
+        let weigh =
+            |rows: &mut [T]| (0..n).for_each(|i| weights.scale_rows(i, k, &mut rows[i * k..(i + 1) * k]));
+        if weights.are_some() {
+            for (j, mut column) in theta.column_iter_mut().enumerate() {
+                weigh(column.as_mut_slice());
+                column *= weights.root(j / k);
+            }
+        }
         let ridge = T::of(options.ridge(n));
         (0..n * k).for_each(|i| theta[(i, i)] += ridge);
         let factor = Cholesky::new(theta).map_err(|error| {
@@ -86,7 +98,9 @@ impl<T: Float> TangentRidge<T> {
         let start = outputs_after(&*model, &mut own, &step, x);
         // Output o of sample i in row i·k + o.
         let mut alpha = DMatrix::from_iterator(n * k, 1, (y - start).transpose().iter().copied());
+        weigh(alpha.as_mut_slice());
         factor.solve_in_place(&mut alpha);
+        weigh(alpha.as_mut_slice());
         // In f64: a running sum of so many terms.
         let mut total = vec![0.0f64; step.len()];
         for i in 0..n {

@@ -46,7 +46,11 @@ impl Task {
             return Err(Error::Data("a model of classes needs class labels".into()));
         };
         let names = (0..train.classes()).map(|class| train.class_name(class).into_owned()).collect();
-        Ok(Task::Classes { names, seen: SeenClasses::of_labels(labels, train.classes())?, link })
+        Ok(Task::Classes {
+            names,
+            seen: SeenClasses::of_weighted(labels, train.weights(), train.classes())?,
+            link,
+        })
     }
 
     /// An error if it does not fit together, as in a file that was changed.
