@@ -388,3 +388,28 @@ fn threads_do_not_change_a_bit() {
     };
     assert_eq!(run(1), run(3));
 }
+
+/// One product in either order of the numbers: a row by itself, all rows, and a column-major matrix have the same bits.
+#[test]
+fn a_row_is_predicted_as_among_many() {
+    use tapegrad::models::{Fitted, Inputs, Predictor};
+    let x = DMatrix::from_fn(70, 37, |i, j| number(i * 37 + j));
+    let y = DMatrix::from_fn(70, 3, |i, j| number(7 * i + j + 5));
+    let options = LinearOptions { lambda: 0.1, intercept: true };
+    let fit = LinearRegression::fit(&x, &y, &options).unwrap();
+    let rows: Vec<f64> = x.transpose().as_slice().to_vec();
+    let data = tapegrad::Dataset::new(rows.clone(), 37).unwrap();
+    let data = data.with_targets(y.transpose().as_slice().to_vec(), 3).unwrap();
+    let model = Fitted::regressor(fit.clone(), Inputs::of(&data), &data).unwrap();
+    let (all, columns) = (model.predict(&data).unwrap(), fit.predict(&x).unwrap());
+    for (i, row) in rows.chunks_exact(37).enumerate() {
+        assert_eq!(model.predict(&row).unwrap().as_slice(), all.row(i));
+        assert_eq!(columns.row(i).iter().copied().collect::<Vec<_>>(), all.row(i));
+    }
+}
+
+/// Numbers of no pattern between −1 and 1.
+fn number(i: usize) -> f64 {
+    let mixed = (i as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11;
+    mixed as f64 / (1u64 << 52) as f64 - 1.0
+}

@@ -22,7 +22,7 @@ pub use path::{RidgePath, RidgePoint};
 use nalgebra::{DMatrix, RowDVector};
 
 use crate::data::Dataset;
-use crate::linalg::{Mat, gemm};
+use crate::linalg::{Mat, Matrix, first_not_finite, gemm};
 use crate::store::{Settings, Store, Stored};
 use crate::{Error, Result};
 
@@ -176,6 +176,26 @@ impl LinearRegression {
         if let Some(at) = out.iter().position(|y| !y.is_finite()) {
             let (row, column) = (at % out.nrows(), at / out.nrows());
             let why = format!("linear: row {row}, target {column}: the prediction is {}", out[at]);
+            return Err(Error::NonFinite(why));
+        }
+        Ok(out)
+    }
+
+    /// The same for row-major features, row-major: nothing is transposed.
+    pub(crate) fn predict_rows(&self, x: &[f64], rows: usize, features: usize) -> Result<Matrix<f64>> {
+        let (d, t) = self.weights.shape();
+        if features != d {
+            let why = format!("linear: the model was fitted to {d} features, found {features}");
+            return Err(Error::Data(why));
+        }
+        let mut out = Matrix::zeros(rows, t);
+        gemm(out.as_mut_slice(), false, Mat::new(x, rows, d), view(&self.weights));
+        for row in out.as_mut_slice().chunks_exact_mut(t) {
+            row.iter_mut().zip(&self.intercept).for_each(|(y, b)| *y += b);
+        }
+        if let Some(at) = first_not_finite(out.as_slice()) {
+            let (row, column) = (at / t, at % t);
+            let why = format!("linear: row {row}, target {column}: the prediction is {}", out.as_slice()[at]);
             return Err(Error::NonFinite(why));
         }
         Ok(out)

@@ -184,7 +184,7 @@ impl Scores for LinearRegression {
     }
 
     fn scores(&self, data: &Dataset) -> Result<Matrix<f64>> {
-        Ok(Matrix::from(&self.predict(&data.try_to_matrix()?)?))
+        self.predict_rows(&data.try_to_rows()?, data.len(), data.features())
     }
 
     fn store(&self, to: &mut Store) -> Result<Settings> {
