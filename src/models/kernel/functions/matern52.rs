@@ -1,6 +1,7 @@
 //! The Matérn kernel of smoothness 5/2.
 
 use super::{Kernel, KernelSettings, Pairwise, check_length_scale};
+use crate::linalg::simd::vectorize;
 use crate::settings::{Range, check, shown};
 use crate::{Float, Result};
 
@@ -43,12 +44,18 @@ impl<T: Float> Kernel<T> for Matern52 {
     fn apply(&self, values: &mut [T], _: T, _: &[T]) {
         let scale = T::of(5f64.sqrt() / self.length_scale);
         let third = T::of(1.0 / 3.0);
-        for v in values {
-            let s = scale * v.sqrt();
-            // Selected: far away this is ∞·0.
-            let fall = (-s).exp();
-            *v = if fall == T::ZERO { T::ZERO } else { (T::ONE + s + third * s * s) * fall };
-        }
+        vectorize(
+            values.len(),
+            #[inline(always)]
+            move || {
+                for v in values {
+                    let s = scale * v.sqrt();
+                    // Selected: far away this is ∞·0.
+                    let fall = (-s).exp();
+                    *v = if fall == T::ZERO { T::ZERO } else { (T::ONE + s + third * s * s) * fall };
+                }
+            },
+        );
     }
 
     fn settings(&self) -> Option<(&'static str, KernelSettings)> {

@@ -1,6 +1,7 @@
 //! The Gaussian kernel.
 
 use super::{Kernel, KernelSettings, Pairwise};
+use crate::linalg::simd::vectorize;
 use crate::settings::{Range, check, shown};
 use crate::{Float, Result};
 
@@ -42,7 +43,11 @@ impl<T: Float> Kernel<T> for Rbf {
 
     fn apply(&self, values: &mut [T], _: T, _: &[T]) {
         let gamma = T::of(self.gamma);
-        values.iter_mut().for_each(|v| *v = (-gamma * *v).exp());
+        vectorize(
+            values.len(),
+            #[inline(always)]
+            move || values.iter_mut().for_each(|v| *v = (-gamma * *v).exp()),
+        );
     }
 
     fn gaussian_gamma(&self) -> Option<f64> {
