@@ -479,3 +479,75 @@ fn special_arguments() {
     specials(f32::from_bits(1), f32::MAX);
     specials(f64::from_bits(1), f64::MAX);
 }
+
+/// All angles in parts, as [`sines_and_cosines`] gives them, against the single calls; how many it does not know.
+fn check_circular<T: Float>(x: &[T]) -> usize {
+    let mut seen = 0;
+    super::sines_and_cosines(x, |start, sines, cosines| {
+        assert_eq!(start, seen);
+        for ((x, sin), cos) in x[start..].iter().zip(sines).zip(cosines) {
+            assert!(same(x.sin(), *sin), "sin {x:e} is {:e}, {sin:e} in vectors", x.sin());
+            assert!(same(x.cos(), *cos), "cos {x:e} is {:e}, {cos:e} in vectors", x.cos());
+        }
+        seen += sines.len();
+    });
+    assert_eq!(seen, x.len());
+    check_vectors(
+        x,
+        #[inline(always)]
+        |x| x.sin_cos_or_nan().0,
+        |x| x.sin_cos_or_nan().0,
+    );
+    check_vectors(
+        x,
+        #[inline(always)]
+        |x| x.sin_cos_or_nan().1,
+        |x| x.sin_cos_or_nan().1,
+    );
+    x.iter().filter(|x| x.sin_cos_or_nan().0.is_nan()).count()
+}
+
+/// Angles up to 2²¹·π/2, the multiples of π/4 and the numbers next to them, and where `libm` branches.
+#[test]
+fn many_angles_at_once_have_the_bits_of_one() {
+    let mut near = seams();
+    near.extend((-2000..=2000).map(|i| f64::from(i) * std::f64::consts::FRAC_PI_4));
+    let edges =
+        [0x3fe921fb, 0x3e500000, 0x3e46a09e, 0x4002d97c, 0x400f6a7a, 0x4015fdbc, 0x401c463b, 0x413921fb];
+    near.extend(edges.iter().flat_map(|high: &u64| {
+        let low = f64::from_bits(high << 32);
+        let high = f64::from_bits((high + 1) << 32);
+        [low, -low, high, -high]
+    }));
+    let everywhere = [-f64::INFINITY, f64::INFINITY];
+    let mut x = samples(everywhere, &near, EVEN);
+    x.extend((0..EVEN).map(|i| (i as f64 / EVEN as f64 - 0.5) * 4e6));
+    x.extend([f64::NAN, f64::INFINITY, -f64::INFINITY]);
+    check_circular(&x);
+    let up_to = |most: f64| (0..EVEN).map(move |i| (i as f64 / EVEN as f64 - 0.5) * 2.0 * most);
+    // |x|/25,000 of the angles are left to libm: some 23 of these.
+    let unknown = check_circular(&up_to(20.0).collect::<Vec<f64>>());
+    assert!(unknown < 60, "{unknown}");
+
+    let mut x: Vec<f32> = (0..=u32::MAX).step_by(4099).map(f32::from_bits).collect();
+    for edge in [0x3f490fdau32, 0x39800000, 0x4016cbe3, 0x407b53d1, 0x40afeddf, 0x40e231d5, 0x4dc90fdb] {
+        x.extend((edge - 300..edge + 300).flat_map(|bits| [f32::from_bits(bits), -f32::from_bits(bits)]));
+    }
+    x.extend(near.iter().map(|x| *x as f32));
+    check_circular(&x);
+    assert_eq!(check_circular(&up_to(1000.0).map(|x| x as f32).collect::<Vec<f32>>()), 0);
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn many_angles_at_once_have_the_bits_of_one_for_all_of_f32() {
+    let mut x = vec![0.0; 1 << 16];
+    for start in (0..=u32::MAX).step_by(x.len()) {
+        x.iter_mut().enumerate().for_each(|(i, x)| *x = f32::from_bits(start + i as u32));
+        super::sines_and_cosines(&x, |at, sines, cosines| {
+            for ((x, sin), cos) in x[at..].iter().zip(sines).zip(cosines) {
+                assert!(same(x.sin(), *sin) && same(x.cos(), *cos), "{x:e}: {sin:e} and {cos:e}");
+            }
+        });
+    }
+}

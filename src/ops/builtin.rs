@@ -17,6 +17,7 @@ use rand::Rng;
 
 use super::activation::{self, Gated};
 use super::broadcast::Broadcast;
+use super::circular::Circular;
 use super::elementwise::Elementwise;
 use super::loss::{self, MeanOf};
 use super::power::Power;
@@ -87,8 +88,8 @@ operations! {
     Powi = Power { name: "powi", whole: true } => powi(p: i32);
     Powf = Power { name: "powf", whole: false } => powf(p: T);
     Erf = Elementwise(elementary::Erf) => erf();
-    Sin = Elementwise(elementary::Sin) => sin();
-    Cos = Elementwise(elementary::Cos) => cos();
+    Sin = Circular { name: "sin", cosine: false } => sin();
+    Cos = Circular { name: "cos", cosine: true } => cos();
     Abs = Elementwise(elementary::Abs) => abs();
     Clamp = Elementwise(elementary::Clamp) => clamp(low: T, high: T);
 

@@ -73,28 +73,6 @@ impl<T: Float> Tape<T> {
         self.elementwise(Op::Erf.get(), x, Args::NONE)
     }
 
-    /// Sine of x, in radians. The slope is cos x. NaN at ±∞.
-    ///
-    /// ```
-    /// let mut tape = tapegrad::Tape::new();
-    /// let x = tape.variable_slice(1, 2, &[0.0, std::f64::consts::FRAC_PI_2]);
-    /// let y = tape.sin(x);
-    /// tape.backward_with(y, |dy| dy.fill(1.0));
-    /// assert_eq!(tape.value_slice(y), [0.0, 1.0]);
-    /// assert_eq!(tape.grad_slice(x)[0], 1.0);
-    /// assert!(tape.grad_slice(x)[1].abs() < 1e-15);
-    /// ```
-    #[track_caller]
-    pub fn sin(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(Op::Sin.get(), x, Args::NONE)
-    }
-
-    /// Cosine of x, in radians. The slope is −sin x. NaN at ±∞.
-    #[track_caller]
-    pub fn cos(&mut self, x: impl Into<Var>) -> Var {
-        self.elementwise(Op::Cos.get(), x, Args::NONE)
-    }
-
     /// |x|. The slope at 0 is 0.
     #[track_caller]
     pub fn abs(&mut self, x: impl Into<Var>) -> Var {
@@ -234,32 +212,6 @@ impl<T: Float> Unary<T> for Erf {
     }
 }
 
-pub(super) struct Sin;
-impl<T: Float> Unary<T> for Sin {
-    const NAME: &'static str = "sin";
-    #[inline(always)]
-    fn value(x: T, _: &Args<T>) -> T {
-        x.sin()
-    }
-    #[inline(always)]
-    fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
-        x.cos() * dy
-    }
-}
-
-pub(super) struct Cos;
-impl<T: Float> Unary<T> for Cos {
-    const NAME: &'static str = "cos";
-    #[inline(always)]
-    fn value(x: T, _: &Args<T>) -> T {
-        x.cos()
-    }
-    #[inline(always)]
-    fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
-        -x.sin() * dy
-    }
-}
-
 pub(super) struct Abs;
 impl<T: Float> Unary<T> for Abs {
     const NAME: &'static str = "abs";
@@ -310,7 +262,7 @@ mod tests {
 
     #[test]
     fn gradients() {
-        let anywhere: [Op; 11] = [
+        let anywhere: [Op; 9] = [
             |t, x| t.neg(x),
             |t, x| t.scale(x, -1.7),
             |t, x| t.shift(x, 0.4),
@@ -319,8 +271,6 @@ mod tests {
             |t, x| t.square(x),
             |t, x| t.abs(x),
             |t, x| t.erf(x),
-            |t, x| t.sin(x),
-            |t, x| t.cos(x),
             |t, x| t.clamp(x, -0.42, 0.61),
         ];
         let above_zero: [Op; 2] = [|t, x| t.ln(x), |t, x| t.sqrt(x)];
@@ -360,21 +310,6 @@ mod tests {
             assert!((dx[0] - (1.0 + series)).abs() < 1e-15, "{x}: {}", dx[0]);
         }
         assert_eq!(value_and_grad(&[-800.0], |t, x| t.expm1(x)).0, [-1.0]);
-    }
-
-    /// `np.sin` and `np.cos` of NumPy 2.4, in f64.
-    #[test]
-    fn figures_of_numpy() {
-        let x = [0.5, -2.0, 3.0, 1e6];
-        let sines = [0.479425538604203, -0.9092974268256817, 0.1411200080598672, -0.34999350217129294];
-        let cosines = [0.8775825618903728, -0.4161468365471424, -0.9899924966004454, 0.9367521275331447];
-        let check = |(y, dx): (Vec<f64>, Vec<f64>), value: [f64; 4], slope: [f64; 4]| {
-            for (found, right) in y.iter().zip(value).chain(dx.iter().zip(slope)) {
-                assert!((found - right).abs() < 2e-16, "{found}, not {right}");
-            }
-        };
-        check(value_and_grad(&x, |t, x| t.sin(x)), sines, cosines);
-        check(value_and_grad(&x, |t, x| t.cos(x)), cosines, sines.map(|s| -s));
     }
 
     #[test]

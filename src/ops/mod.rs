@@ -7,12 +7,13 @@
 mod activation; // relu leaky_relu gelu gelu_tanh gelu_erf sigmoid tanh softplus silu
 mod arithmetic; // add sub mul div, broadcast
 mod batch_norm; // statistics of a batch, normalisation by column
+mod circular; // sin cos
 mod concat; // several matrices below or beside each other
 mod conditional; // select: one of two operands, as a condition says
 mod cross_entropy; // from logits and labels, with label smoothing
 mod cumsum; // running sums, down the rows, along the columns
 mod dropout; // with the mask in the node's index list
-mod elementary; // neg scale shift exp expm1 ln sqrt square erf sin cos abs clamp
+mod elementary; // neg scale shift exp expm1 ln sqrt square erf abs clamp
 mod extremum; // maximum minimum of two, broadcast; max over all, rows, columns
 mod layer_norm; // normalisation by row
 mod layout; // transpose reshape

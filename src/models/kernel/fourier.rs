@@ -9,6 +9,7 @@ use super::machine::KernelMachine;
 use super::options::RidgeOptions;
 use super::samples::{Rows, Samples, seen_classes};
 use super::weights::Counted;
+use crate::float::sines_and_cosines;
 use crate::linalg::{Mat, gemm, norm_squared};
 use crate::metrics::SeenClasses;
 use crate::rng::{Purpose, standard_normal, stream};
@@ -161,10 +162,17 @@ fn fourier<T: Float>(omega: &[T], centre: &[T], x: Rows<'_, T>, phi: &mut [T]) {
     for_rows(phi, 2 * f, 0, &|i, row: &mut [T]| {
         let (cosines, sines) = row.split_at_mut(f);
         let angles = &angles[i * f..(i + 1) * f];
-        for ((cosine, sine), angle) in cosines.iter_mut().zip(sines).zip(angles) {
-            *cosine = scale * Float::cos(*angle);
-            *sine = scale * Float::sin(*angle);
-        }
+        sines_and_cosines(
+            angles,
+            #[inline(always)]
+            |start, sin, cos| {
+                let multiply = |to: &mut [T], from: &[T]| {
+                    to[start..].iter_mut().zip(from).for_each(|(to, from)| *to = scale * *from);
+                };
+                multiply(cosines, cos);
+                multiply(sines, sin);
+            },
+        );
     });
 }
 
