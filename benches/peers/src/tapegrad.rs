@@ -224,7 +224,7 @@ fn epoch<T: Float>(words: &[&str], clock: &Clock) -> Result<Answer, String> {
     let widths = side::widths(widths)?;
     let (train, test) = data()?;
     let mut net = network::<T>(&widths, &train).map_err(text)?;
-    let options = FitOptions::new(1, 0);
+    let options = FitOptions::new(1, BATCH_ROWS, 0);
     let mut check = f64::NAN;
     let seconds = clock.time(|| {
         let history = net.fit_with(&train, Some(&test), &options, &mut []).expect("finite numbers");
