@@ -122,6 +122,7 @@ fn prepare(path: &Path) -> io::Result<(PathBuf, NamedTempFile)> {
     };
     let link = there(fs::symlink_metadata(path))?.is_some_and(|found| found.is_symlink());
     let target = if link { fs::canonicalize(path)? } else { path.to_path_buf() };
+    #[cfg(unix)]
     let mut mode = 0o666;
     if let Some(old) = there(fs::metadata(&target))? {
         if old.is_dir() {

@@ -1,9 +1,8 @@
 //! The training loop.
 
-use std::time::Instant;
-
 use super::check::{check_buffers, check_fit};
 use super::checkpoint::{self, Settled, Standing, Sums};
+use super::clock::Clock;
 use super::motion::Motion;
 use super::observers::of_options;
 use super::{
@@ -126,7 +125,7 @@ fn epochs<T: Float>(
         }
     }
     for epoch in place.epoch..=steps.options.epochs {
-        let start = Instant::now();
+        let start = Clock::now();
         let first = std::mem::take(&mut place.step);
         let sums = steps.epoch(epoch, first, run, all)?;
         if let Some(stop) = run.stop {

@@ -3,6 +3,7 @@
 mod audit;
 mod check;
 mod checkpoint;
+mod clock;
 mod early_stopping;
 mod evaluate;
 mod fit;

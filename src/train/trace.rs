@@ -43,9 +43,9 @@ pub struct Epoch {
     pub validation_accuracy: Option<f64>,
     /// Gradient flow in the epoch's last step, where it was asked for.
     pub audit: Option<Audit>,
-    /// Wall-clock time of the training part, in seconds.
+    /// Wall-clock time of the training part, in seconds; NaN in bare WebAssembly, which has no clock.
     pub seconds: f64,
-    /// Training samples a second.
+    /// Training samples a second, likewise.
     pub samples_per_second: f64,
 }
 

@@ -1,6 +1,7 @@
 //! The tests of the library, one binary: what is generic is compiled once for all of them.
 
 mod arrays;
+mod bits;
 mod checkpoints;
 mod clip;
 mod custom_operation;
@@ -40,6 +41,7 @@ mod range;
 mod reference;
 mod rosenbrock;
 mod sample_weights;
+mod same_bits;
 mod saved;
 mod schedules;
 mod tables;

@@ -1,0 +1,5 @@
+//! Prints the table of hashes.
+
+fn main() {
+    print!("{}", tapegrad_bits::table());
+}

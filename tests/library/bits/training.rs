@@ -1,0 +1,94 @@
+//! Optimizers, and 20 steps of networks.
+
+use tapegrad::data::{Dataset, synthetic};
+use tapegrad::models::{Network, NetworkBuilder, Predictor};
+use tapegrad::nn::{Activation, loss};
+use tapegrad::optim::schedule::Cosine;
+use tapegrad::optim::{Clip, Optimizer, optimizers};
+use tapegrad::train::{FitOptions, Rate};
+use tapegrad::{Float, Tape};
+
+use super::{Hash, Table, numbers};
+
+/// 4 epochs of 5 batches.
+const SAMPLES: usize = 80;
+
+fn options() -> FitOptions {
+    FitOptions { epochs: 4, batch: 16, seed: 3, ..FitOptions::default() }
+}
+
+pub fn entries<T: Float>(table: &mut Table) {
+    let t = T::NAME;
+    for entry in optimizers::<T>() {
+        for (decayed, decay) in [("", 0.0), (" decayed", 0.01)] {
+            let mut optimizer =
+                entry.optimizer(None).and_then(|o| o.with_weight_decay(decay)).expect("usual settings");
+            let mut tape = Tape::<T>::default();
+            let w = tape.param_slice(5, 13, &numbers::<T>(65, 21));
+            let factors = numbers::<T>(65, 22);
+            for _ in 0..6 {
+                tape.rewind();
+                let factors = tape.constant_slice(5, 13, &factors);
+                let product = tape.mul(w, factors);
+                let product = tape.tanh(product);
+                let total = tape.sum(product);
+                tape.zero_grad();
+                tape.backward(total);
+                optimizer.step(&mut tape).expect("finite numbers");
+            }
+            let hash = Hash::of(tape.param_values()).and(optimizer.state());
+            table.add(format!("optimizer {t} {}{decayed}", entry.name), hash);
+        }
+    }
+
+    let data = synthetic::spirals(SAMPLES, 3, 0.1, 5).expect("settings in range");
+    for (activation, name) in Activation::TABLE {
+        let network = Network::<T>::new(7).linear(19).activation(activation);
+        trained(table, &format!("network {name}"), network, &data, &options());
+    }
+    for entry in optimizers::<T>() {
+        let optimizer: Optimizer<T> = entry.optimizer(None).expect("usual settings");
+        let network = Network::<T>::new(8).linear(11).tanh().optimizer(optimizer);
+        trained(table, &format!("network by {}", entry.name), network, &data, &options());
+    }
+    let normalized =
+        Network::<T>::new(9).linear(24).batch_norm().relu().dropout(0.3).linear(9).layer_norm().gelu();
+    trained(table, "network of norms and dropout", normalized, &data, &options());
+    let residual = Network::<T>::new(9).linear(8).residual(|block| block.relu().linear(8));
+    let everything = FitOptions {
+        rate: Rate::Schedule(std::sync::Arc::new(Cosine::new(0.05, 0.001, 20).expect("settings in range"))),
+        clip: Clip::none().with_norm(0.5).expect("a bound"),
+        average: Some(0.9),
+        ..options()
+    };
+    trained(table, "network residual, scheduled, clipped, averaged", residual, &data, &everything);
+    let values = synthetic::sine(SAMPLES, 0.1, 5).expect("settings in range");
+    let regression = Network::<T>::new(10).linear(16).tanh();
+    trained(table, "network of values", regression, &values, &options());
+    trained(
+        table,
+        "network of values, huber",
+        Network::<T>::new(10).linear(16).relu().loss(loss::Huber::new(0.5).expect("δ > 0")),
+        &values,
+        &options(),
+    );
+    trained(table, "logistic by steps", Network::<T>::new(1), &data, &options());
+}
+
+/// Parameters, losses and scores.
+fn trained<T: Float>(
+    table: &mut Table,
+    name: &str,
+    network: NetworkBuilder<T>,
+    data: &Dataset,
+    options: &FitOptions,
+) {
+    let mut network = network.outputs_for(data).expect("a network that fits");
+    let history = network.fit(data, options).expect("finite numbers");
+    assert_eq!(history.epochs.last().map(|epoch| epoch.steps), Some(20), "{name}");
+    let figures: Vec<f64> =
+        history.epochs.iter().flat_map(|e| [e.train_loss, e.gradient_norm, e.lr]).collect();
+    let scores = network.scores(data).expect("a network that fits");
+    let hash = Hash::of(network.tape().param_values()).and(&figures).and(scores.as_slice());
+    table.add(format!("{name} {}", T::NAME), hash);
+}
