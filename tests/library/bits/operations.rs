@@ -6,14 +6,16 @@ use tapegrad::{Float, Param, Tape, Var};
 use super::{Hash, Table, numbers};
 
 type Op<T> = fn(&mut Tape<T>, &[Var]) -> Var;
+type Function<T> = fn(T) -> T;
 
-/// Each operation by the name of its method, on two inputs of R×C, of which the second is positive.
+/// Rows and columns of the inputs.
 const R: usize = 6;
 const C: usize = 37;
 
-/// A row of numbers that are smaller and larger than most.
+/// Numbers that functions are asked for at each of several scales.
 const WIDE: usize = 160;
 
+/// Each operation by the name of its method, on two inputs of R×C, of which the second is positive.
 fn operations<T: Float>() -> Vec<(&'static str, Op<T>)> {
     vec![
         ("add", |t, x| t.add(x[0], x[1])),
@@ -141,7 +143,7 @@ pub fn entries<T: Float>(table: &mut Table) {
     for (i, (name, op)) in operations::<T>().into_iter().enumerate() {
         let mut tape = Tape::<T>::default();
         let (mut x, mut y) = (numbers::<T>(R * C, 11), numbers::<T>(R * C, 12));
-        x.iter_mut().for_each(|x| *x = *x * T::of(4.0));
+        x.iter_mut().for_each(|x| *x *= T::of(4.0));
         y.iter_mut().for_each(|y| *y = y.abs() * T::of(2.0) + T::of(0.01));
         let (x, y) = (tape.param_slice(R, C, &x), tape.param_slice(R, C, &y));
         let z = op(&mut tape, &[x.var(), y.var()]);
@@ -155,7 +157,7 @@ pub fn entries<T: Float>(table: &mut Table) {
 
 /// The functions of one number over many magnitudes.
 fn functions<T: Float>(table: &mut Table) {
-    let functions: [(&str, fn(T) -> T); 15] = [
+    let functions: [(&str, Function<T>); 15] = [
         ("exp", Float::exp),
         ("exp_m1", Float::exp_m1),
         ("ln", Float::ln),
