@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs tests of the linear algebra on CPUs that this one is not, as qemu-user emulates them: old ones, and new
-# ones whose virtual machine hides a part. It says what it leaves out, and why.
+# ones whose virtual machine hides a part; and computes the table of hashes on them (tests/library/same_bits.rs). It
+# says what it leaves out, and why. Arguments are names of CPUs, instead of all below.
 #
 # AVX-512 is not emulated, so that CPUs with a part of it (Knights Landing) are told from others by a unit test
 # of the choice alone. `Haswell,-bmi1` cannot be asked for: the C library itself fails there.
@@ -11,14 +12,18 @@ if [ "$(uname -m)" != x86_64 ] || ! command -v qemu-x86_64 >/dev/null; then
     echo "left out: other CPUs, as this is no x86-64 with qemu-x86_64 (package qemu-user)"
     exit 0
 fi
-cargo test --release --locked --lib --no-run
-tests=$(cargo test --release --locked --lib --no-run 2>&1 | sed -n 's/^ *Executable .*(\(.*\))$/\1/p')
-[ -x "$tests" ] || { echo "error: there is no binary of the library's tests" >&2; exit 1; }
+binary() {
+    cargo test --release --locked "$@" --no-run 2>&1 | sed -n 's/^ *Executable .*(\(.*\))$/\1/p'
+}
+units=$(binary --lib)
+library=$(binary --test library)
+[ -x "$units" ] && [ -x "$library" ] || { echo "error: there is no binary of the tests" >&2; exit 1; }
 
 # Neither AVX2 nor FMA; FMA alone (AMD Piledriver, and as a virtual machine may have it); AVX2 alone; both.
 cpus=(Nehalem SandyBridge Opteron_G5 Haswell,-avx2 Haswell,-fma Haswell,-abm Haswell)
-chosen=(linalg::gemm::tests::products linalg::product linalg::cholesky::tests::names linalg::eigen linalg::portable
-    linalg::triangular linalg::tests ops::matmul)
+[ $# -eq 0 ] || cpus=("$@")
+chosen=(linalg::gemm::tests::products linalg::product linalg::cholesky::tests::names linalg::triangular linalg::tests
+    ops::matmul)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 for cpu in "${cpus[@]}"; do
@@ -26,10 +31,13 @@ for cpu in "${cpus[@]}"; do
         echo "left out: $cpu, as this qemu does not know it: $(tail -n 1 "$log")"
         continue
     fi
-    if ! qemu-x86_64 -cpu "$cpu" "$tests" "${chosen[@]}" >"$log" 2>&1; then
+    table=(--exact same_bits::bits_of_this_cpu --nocapture)
+    if ! { qemu-x86_64 -cpu "$cpu" "$units" "${chosen[@]}" && qemu-x86_64 -cpu "$cpu" "$library" "${table[@]}"; } \
+        >"$log" 2>&1; then
         cat "$log" >&2
         echo "error: the tests fail on $cpu" >&2
         exit 1
     fi
-    echo "$cpu: $(sed -n 's/^test result: //p' "$log")"
+    echo "$cpu: $(sed -n 's/^test result: //p' "$log" | head -n 1)"
+    echo "$cpu: $(sed -n '/are the same by the kernel/p' "$log")"
 done

@@ -8,21 +8,11 @@ use tapegrad::linalg::{ORDER, kernel_in_use, with_threads};
 
 use super::bits::{self, Table};
 
-/// Whether the eigenvalues of this CPU are those of the stored table: faer's kernels for AVX2 and FMA decide.
-fn has_the_decompositions() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return std::is_x86_feature_detected!("avx2") && std::is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    return false;
-}
-
 fn file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name)
 }
 
 const PROMISED: (&str, &str) = ("bits.txt", include_str!("../../snapshots/bits.txt"));
-const DECOMPOSITIONS: (&str, &str) =
-    ("bits-decompositions.txt", include_str!("../../snapshots/bits-decompositions.txt"));
 
 /// Each entry that differs from the stored table or is in one of them only, by its name.
 fn differences(found: &Table, stored: &str) -> Vec<String> {
@@ -69,13 +59,6 @@ fn bits_of_this_cpu() {
     let found = bits::promised();
     check(kernel, &found, PROMISED);
     println!("{} entries are the same by the kernel {kernel}", found.0.len());
-    if has_the_decompositions() {
-        let found = bits::decompositions();
-        check(kernel, &found, DECOMPOSITIONS);
-        println!("{} entries of decompositions are the same", found.0.len());
-    } else {
-        println!("left out: decompositions, which are not promised on this CPU");
-    }
 }
 
 #[test]
@@ -138,12 +121,10 @@ fn a_difference_is_named() {
     assert!(differences(&Table(table.0[..1].to_vec()), &table.text()[..18]).is_empty());
 }
 
-/// Writes the tables anew: `cargo test --release --test library same_bits::write -- --ignored`. The difference is to be
+/// Writes the table anew: `cargo test --release --test library same_bits::write -- --ignored`. The difference is to be
 /// read before it is committed; where products change, `linalg::ORDER` rises.
 #[test]
-#[ignore = "writes the stored tables anew"]
-fn write_the_tables() {
+#[ignore = "writes the stored table anew"]
+fn write_the_table() {
     std::fs::write(file(PROMISED.0), bits::promised().text()).unwrap();
-    assert!(has_the_decompositions(), "the decompositions are those of a CPU with AVX2 and FMA");
-    std::fs::write(file(DECOMPOSITIONS.0), bits::decompositions().text()).unwrap();
 }

@@ -43,6 +43,19 @@ pub fn iterate<T: Float>(d: &mut [T], e: &[T]) -> Option<Vec<T>> {
             if last == first {
                 break;
             }
+            if last == first + 1 {
+                // Two rows at once, so that of a singular pair one value is 0 to the last digit.
+                let half = (d[last] - d[first]) / (T::of(2.0) * e[first]);
+                let root = half.abs() + length(half, T::ONE);
+                let tangent = if half < T::ZERO { -T::ONE / root } else { T::ONE / root };
+                let c = T::ONE / length(T::ONE, tangent);
+                let (left, right) = vectors[first * n..(first + 2) * n].split_at_mut(n);
+                rotate(left, right, c, -tangent * c);
+                d[first] -= tangent * e[first];
+                d[last] += tangent * e[first];
+                e[first] = T::ZERO;
+                break;
+            }
             if step == STEPS {
                 return None;
             }

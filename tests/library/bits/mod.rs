@@ -4,8 +4,8 @@
 //! `tests/bits` (for WebAssembly), compute the table by this same code. Nothing here may depend on threads,
 //! files, clocks or the width of `usize`.
 //!
-//! Left out: eigenvalues and singular values and what is built on them (`decompositions` has those, apart), readers and
-//! writers of files, convolutions, which there are none of yet, and sizes that take long under an emulator.
+//! Left out: readers and writers of files, convolutions, which there are none of yet, and sizes that take long under an
+//! emulator.
 
 mod algebra;
 mod data;
@@ -46,12 +46,6 @@ pub fn promised() -> Table {
     both(&mut table, training::entries::<f32>, training::entries::<f64>);
     both(&mut table, models::entries::<f32>, models::entries::<f64>);
     data::entries(&mut table);
-    table
-}
-
-/// Eigenvalues, singular values, and what is built on them.
-pub fn decompositions() -> Table {
-    let mut table = Table::default();
     both(&mut table, decompositions::entries::<f32>, decompositions::entries::<f64>);
     decompositions::of_f64(&mut table);
     // Newton's step is by the eigenvalues of the Hessian.
