@@ -1,6 +1,7 @@
 //! A trained network, asked: 784-128-10, one sample and a thousand.
 //!
-//! `row` takes the features of one sample as a slice, as a program with a sample at hand does; `samples` a matrix.
+//! `row` takes the features of one sample as a slice and writes into a buffer of the caller's, as a program with a
+//! sample at hand does, and allocates nothing; `samples` takes a matrix and returns one.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use tapegrad::data::Dataset;
@@ -22,11 +23,14 @@ fn ask(c: &mut Criterion) {
     let net = network();
     let row: Vec<f32> = (0..FEATURES).map(|i| (i * 7919 % 251) as f32 / 251.0).collect();
     let thousand = Matrix::new(row.repeat(1000), 1000, FEATURES);
+    let mut probabilities = [0.0; 10];
     let mut group = c.benchmark_group("predict");
     for threads in [1, 2] {
         group.throughput(Throughput::Elements(1));
         group.bench_function(BenchmarkId::new("row", threads), |b| {
-            linalg::with_threads(threads, || b.iter(|| net.probabilities(&&row[..])));
+            linalg::with_threads(threads, || {
+                b.iter(|| net.probabilities_into(&&row[..], &mut probabilities))
+            });
         });
         group.throughput(Throughput::Elements(1000));
         group.bench_function(BenchmarkId::new("samples", threads), |b| {

@@ -1,8 +1,10 @@
 //! [`Affine`]: a shift and a scale per feature, applied when a batch is gathered.
 
+use crate::float::Numbers;
+use crate::linalg::simd::vectorize;
 use crate::memory::with_room;
 use crate::settings::shown;
-use crate::{Error, Result};
+use crate::{Error, Float, Result};
 
 /// z = (x − center)/scale, with one pair for all features or one for each.
 ///
@@ -68,6 +70,47 @@ impl Affine {
             Map::Uniform { .. } => None,
             Map::Columns { center, .. } => Some(center.len()),
         }
+    }
+
+    /// z of the features of one sample, in `T`: what [`Dataset::gather`](super::Dataset::gather) makes of a row of such
+    /// numbers, to the bit.
+    ///
+    /// # Panics
+    /// If there is not a place in `to` for each feature, or the map is made for another number of them.
+    #[track_caller]
+    pub(crate) fn apply<T: Float>(&self, sample: Numbers<'_>, to: &mut [T]) {
+        let (found, places) = (sample.len(), to.len());
+        assert!(found == places, "Affine::apply: {found} features, but {places} places");
+        if let Some(n) = self.features() {
+            assert!(n == found, "Affine::apply: a map of {n} features, but the sample has {found}");
+        }
+        match sample {
+            Numbers::F32(x) => self.apply_to(x, to),
+            Numbers::F64(x) => self.apply_to(x, to),
+        }
+    }
+
+    #[inline(always)]
+    fn apply_to<S: Float, T: Float>(&self, sample: &[S], to: &mut [T]) {
+        let map = |x: S, c: f64, s: f64| T::of((x.to_f64() - c) / s);
+        vectorize(
+            to.len(),
+            #[inline(always)]
+            || match &self.0 {
+                Map::Uniform { center: 0.0, scale: 1.0 } => {
+                    to.iter_mut().zip(sample).for_each(|(z, x)| *z = T::of(x.to_f64()));
+                }
+                Map::Uniform { center, scale } => {
+                    let (center, scale) = (*center, *scale);
+                    to.iter_mut().zip(sample).for_each(|(z, x)| *z = map(*x, center, scale));
+                }
+                Map::Columns { center, scale } => {
+                    for (((z, x), c), s) in to.iter_mut().zip(sample).zip(center).zip(scale) {
+                        *z = map(*x, *c, *s);
+                    }
+                }
+            },
+        );
     }
 
     /// First this map, then `next`: ((x − c₁)/s₁ − c₂)/s₂ = (x − (c₁ + s₁c₂))/(s₁s₂).

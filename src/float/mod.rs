@@ -88,6 +88,8 @@ pub trait Float:
     /// The unsigned integer of the same width.
     type Bits: Copy + Ord;
 
+    /// Such numbers, with their type told.
+    fn numbers(values: &[Self]) -> Numbers<'_>;
     /// The number as it is stored. Of numbers that are not negative, the larger has the larger bits.
     fn bits(self) -> Self::Bits;
     /// The nearest number to `x` in this type.
@@ -158,8 +160,32 @@ pub(crate) fn power_below(size: f64) -> f64 {
     Float::powi(2.0f64, -exponent.clamp(-1020, 1020))
 }
 
+/// Numbers that lie one behind the other, of the one type or the other: where the type is known at run time only.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Numbers<'a> {
+    /// In single precision.
+    F32(&'a [f32]),
+    /// In double precision.
+    F64(&'a [f64]),
+}
+
+impl Numbers<'_> {
+    /// How many.
+    pub fn len(&self) -> usize {
+        match self {
+            Numbers::F32(values) => values.len(),
+            Numbers::F64(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
 macro_rules! implement {
-    ($t:ident, $bits:ident, $erf:ident, $sin:ident, $cos:ident, $sin_cos:ident, $pow:ident) => {
+    ($t:ident, $numbers:ident, $bits:ident, $erf:ident, $sin:ident, $cos:ident, $sin_cos:ident, $pow:ident) => {
         impl Float for $t {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -170,6 +196,10 @@ macro_rules! implement {
             const NAME: &'static str = stringify!($t);
             type Bits = $bits;
 
+            #[inline]
+            fn numbers(values: &[Self]) -> Numbers<'_> {
+                Numbers::$numbers(values)
+            }
             #[inline(always)]
             fn bits(self) -> $bits {
                 self.to_bits()
@@ -293,5 +323,5 @@ macro_rules! implement {
     };
 }
 
-implement!(f32, u32, erff, sinf, cosf, sin_cos_f32, powf);
-implement!(f64, u64, erf, sin, cos, sin_cos_f64, pow);
+implement!(f32, F32, u32, erff, sinf, cosf, sin_cos_f32, powf);
+implement!(f64, F64, u64, erf, sin, cos, sin_cos_f64, pow);

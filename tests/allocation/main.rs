@@ -55,5 +55,6 @@ fn allocations() {
     files::batches();
     files::files();
     models::models();
+    models::predictions();
     steps::steps();
 }

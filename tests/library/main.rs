@@ -35,6 +35,7 @@ mod ntk_theory;
 mod op_gradients;
 mod optimizers;
 mod predictor_edges;
+mod predictor_into;
 mod predictors;
 mod random_graphs;
 mod range;

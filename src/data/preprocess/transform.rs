@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{MinMax, Pca, RandomProjection, Standardize, check_rows, normalize_rows, smooth_images};
-use crate::data::{Dataset, Features};
+use crate::data::{Affine, Dataset, Features};
 use crate::store::{Precision, Settings, Store, Stored, known};
 use crate::{Error, Float, Result};
 
@@ -40,6 +40,13 @@ pub trait Transform: fmt::Debug + Send + Sync {
     /// # Panics
     /// If `data` has another number of features than it takes.
     fn apply(&self, data: &Dataset) -> Result<Dataset>;
+
+    /// What it does, where it maps every feature by itself: a model prepares a single sample by it, with nothing
+    /// allocated. It must be what [`apply`](Self::apply) does, to the bit: [`Dataset::mapped`] by this map. `None`, as
+    /// by default, where it is something else.
+    fn affine(&self) -> Option<Affine> {
+        None
+    }
 
     /// What it is and how it was fitted, for a file; its numbers go to `to`. One of your own is not read again: only
     /// those of this crate are known by name.
@@ -98,6 +105,10 @@ impl Transform for Standardize {
         Standardize::apply(self, data)
     }
 
+    fn affine(&self) -> Option<Affine> {
+        self.map().ok()
+    }
+
     fn store(&self, to: &mut Store) -> Result<Settings> {
         to.put("mean", 1, self.mean().len(), self.mean());
         to.put("std", 1, self.std().len(), self.std());
@@ -116,6 +127,10 @@ impl Transform for MinMax {
 
     fn apply(&self, data: &Dataset) -> Result<Dataset> {
         MinMax::apply(self, data)
+    }
+
+    fn affine(&self) -> Option<Affine> {
+        self.map().ok()
     }
 
     fn store(&self, to: &mut Store) -> Result<Settings> {

@@ -10,14 +10,15 @@ use std::sync::Arc;
 
 use super::pool::Pool;
 
-use super::predictor::errors;
-use super::{Inputs, Predictor, Task};
+use super::predictor::{copy, errors};
+use super::{Inputs, Predictor, Rows, Task};
 use crate::data::preprocess::TargetScale;
+use crate::float::Numbers;
 use crate::linalg::first_not_finite;
 use crate::metrics::{Evaluation, SeenClasses};
 use crate::nn::loss::{self, Loss};
 use crate::nn::restore::{Place, sequential};
-use crate::nn::{Module, ModuleExt, Sequential, Summary};
+use crate::nn::{Mode, Module, ModuleExt, Sequential, Summary};
 use crate::optim::{Adam, Optimizer};
 use crate::store::{Settings, Store, Stored};
 use crate::tape::{Param, Tape};
@@ -161,6 +162,29 @@ impl<T: Float> Network<T> {
         if let Task::Values { scale, .. } = &self.task { scale.as_ref() } else { None }
     }
 
+    /// The scores of one sample, with nothing allocated but a tape for a thread that has none yet. `false` where that is
+    /// not possible, or something is not as it should be: the way of many samples then answers, or says what it is.
+    fn sample_into(&self, sample: Numbers<'_>, to: &mut [f64]) -> bool {
+        let Some(map) = self.inputs.map_for(sample) else { return false };
+        let width = sample.len();
+        if self.module.inputs().is_some_and(|inputs| inputs != width) {
+            return false;
+        }
+        let fits = self.pool.with(&self.tape, |tape| {
+            tape.rewind();
+            let x = tape.constant_with(1, width, |x| map.apply(sample, x));
+            let y = self.module.forward(tape, x, &mut Mode::evaluation());
+            let y = tape.value_slice(y);
+            let fits = y.len() == to.len();
+            to.iter_mut().zip(y).for_each(|(to, y)| *to = y.to_f64());
+            fits
+        });
+        if let (true, Some(scale)) = (fits, self.scale()) {
+            scale.undo(to);
+        }
+        fits && first_not_finite(to).is_none()
+    }
+
     /// What a file holds of it.
     pub(crate) fn restore(settings: &Settings, from: &Stored, inputs: Inputs, task: Task) -> Result<Self> {
         // Room for all at once: where the arena grows, it is there twice for a moment.
@@ -298,6 +322,14 @@ impl<T: Float> Predictor for Network<T> {
             return Err(Error::NonFinite(format!("row {row}: output {output} of the network is {value}")));
         }
         Ok(Matrix::new(numbers.iter().map(|x| x.to_f64()).collect(), prepared.len(), cols))
+    }
+
+    /// One sample goes past the data set.
+    fn scores_into(&self, rows: &dyn Rows, to: &mut [f64]) -> Result<()> {
+        if !rows.sample().is_some_and(|sample| self.sample_into(sample, to)) {
+            copy("scores_into", &self.scores(rows)?, to);
+        }
+        Ok(())
     }
 
     /// The optimizer is not kept: what is read can be used, and trained anew.

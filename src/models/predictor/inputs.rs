@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-use crate::data::Features;
 use crate::data::preprocess::{MinMax, Pca, RandomProjection, Standardize, Transform, restore};
+use crate::data::{Affine, Features};
+use crate::float::Numbers;
+use crate::linalg::first_not_finite;
 use crate::store::{Settings, Store, Stored};
 use crate::{Dataset, Error, Float, Matrix, MatrixRef, Result};
 
@@ -27,19 +29,33 @@ pub struct Inputs {
     features: usize,
     names: Option<Vec<String>>,
     steps: Vec<Arc<dyn Transform>>,
+    /// The steps as one map of every feature, as a data set composes them; `None` where a step is none.
+    map: Option<Arc<Affine>>,
 }
 
 impl Inputs {
     /// The features of this data, as they are.
     pub fn of(data: &Dataset) -> Inputs {
         let names = data.feature_names().map(<[String]>::to_vec);
-        Inputs { features: data.features(), names, steps: Vec::new() }
+        Inputs::new(data.features(), names)
+    }
+
+    /// As they are.
+    fn new(features: usize, names: Option<Vec<String>>) -> Inputs {
+        Inputs { features, names, steps: Vec::new(), map: Some(Arc::new(Affine::IDENTITY)) }
     }
 
     /// With one more step, which takes what the steps before it give.
     pub fn then(mut self, step: impl Transform + 'static) -> Inputs {
-        self.steps.push(Arc::new(step));
+        self.push(Arc::new(step));
         self
+    }
+
+    fn push(&mut self, step: Arc<dyn Transform>) {
+        let affine = || step.affine().filter(|map| map.features().is_none_or(|n| n == self.features));
+        // What does not fit together is an error of `prepare`.
+        self.map = self.map.as_ref().and_then(|map| Some(Arc::new(map.then(&affine()?).ok()?)));
+        self.steps.push(step);
     }
 
     /// With every feature brought to mean 0 and variance 1, fitted on `train`: [`Standardize`].
@@ -98,9 +114,9 @@ impl Inputs {
         {
             return Err(Error::Data(format!("{features} features in the file do not fit the rest of it")));
         }
-        let mut inputs = Inputs { features, names, steps: Vec::new() };
+        let mut inputs = Inputs::new(features, names);
         for (i, step) in settings.get::<Vec<Settings>>("steps")?.iter().enumerate() {
-            inputs.steps.push(restore(step, &from.part("preparation").part(&i.to_string()))?);
+            inputs.push(restore(step, &from.part("preparation").part(&i.to_string()))?);
         }
         Ok(inputs)
     }
@@ -137,6 +153,16 @@ impl Inputs {
     pub fn describe(&self) -> String {
         let steps = self.steps.iter().map(|step| format!(", {}", step.describe()));
         format!("{} features{}", self.features, steps.collect::<String>())
+    }
+
+    /// The map that prepares this sample, to the bits of [`prepare`](Self::prepare). `None` where the steps are no such
+    /// map, or where `prepare` has an error to tell.
+    pub(crate) fn map_for(&self, sample: Numbers<'_>) -> Option<&Affine> {
+        let finite = match sample {
+            Numbers::F32(x) => first_not_finite(x).is_none(),
+            Numbers::F64(x) => first_not_finite(x).is_none(),
+        };
+        self.map.as_deref().filter(|_| finite && sample.len() == self.features && self.features > 0)
     }
 
     /// The data as the model itself takes it.
@@ -176,6 +202,13 @@ pub trait Rows {
     /// # Errors
     /// [`Error::Data`] if a number is NaN or infinite, or there are no features.
     fn to_dataset(&self) -> Result<Dataset>;
+
+    /// The features of the sample, where it is one and they lie one behind the other without names: a
+    /// [network](crate::models::Network) is asked about these without a copy. They must be those of
+    /// [`to_dataset`](Self::to_dataset). `None` by default.
+    fn sample(&self) -> Option<Numbers<'_>> {
+        None
+    }
 }
 
 impl Rows for Dataset {
@@ -188,17 +221,29 @@ impl<T: Float> Rows for Matrix<T> {
     fn to_dataset(&self) -> Result<Dataset> {
         Dataset::new(Features::of(self.as_slice().to_vec()), self.ncols())
     }
+
+    fn sample(&self) -> Option<Numbers<'_>> {
+        (self.nrows() == 1).then(|| T::numbers(self.as_slice()))
+    }
 }
 
 impl<T: Float> Rows for MatrixRef<'_, T> {
     fn to_dataset(&self) -> Result<Dataset> {
         Dataset::new(Features::of(self.as_slice().to_vec()), self.ncols())
     }
+
+    fn sample(&self) -> Option<Numbers<'_>> {
+        (self.nrows() == 1).then(|| T::numbers(self.as_slice()))
+    }
 }
 
 impl<T: Float> Rows for DMatrix<T> {
     fn to_dataset(&self) -> Result<Dataset> {
         Dataset::from_matrix(self)
+    }
+
+    fn sample(&self) -> Option<Numbers<'_>> {
+        (self.nrows() == 1).then(|| T::numbers(self.as_slice()))
     }
 }
 
@@ -207,6 +252,10 @@ impl<T: Float> Rows for &[T] {
     fn to_dataset(&self) -> Result<Dataset> {
         Dataset::new(Features::of(self.to_vec()), self.len())
     }
+
+    fn sample(&self) -> Option<Numbers<'_>> {
+        Some(T::numbers(self))
+    }
 }
 
 /// One sample.
@@ -214,11 +263,19 @@ impl<T: Float, const N: usize> Rows for [T; N] {
     fn to_dataset(&self) -> Result<Dataset> {
         self.as_slice().to_dataset()
     }
+
+    fn sample(&self) -> Option<Numbers<'_>> {
+        Some(T::numbers(self))
+    }
 }
 
 /// One sample.
 impl<T: Float> Rows for Vec<T> {
     fn to_dataset(&self) -> Result<Dataset> {
         self.as_slice().to_dataset()
+    }
+
+    fn sample(&self) -> Option<Numbers<'_>> {
+        Some(T::numbers(self))
     }
 }

@@ -56,6 +56,14 @@ fn by_blocks(
     Ok(Matrix::new(all, n, cols))
 }
 
+/// Copies what was computed to where it is wanted.
+#[track_caller]
+pub(super) fn copy(call: &str, from: &Matrix<f64>, to: &mut [f64]) {
+    let ((rows, cols), places) = (from.shape(), to.len());
+    assert!(rows * cols == places, "{call}: the answer is {rows}×{cols}, but there are {places} places");
+    to.copy_from_slice(from.as_slice());
+}
+
 /// What has been trained. It has all that it needs to answer: the preparation of the features, the names of the
 /// classes, the scale of the targets.
 ///
@@ -177,6 +185,87 @@ pub trait Predictor: Send + Sync {
             }
         }
         none("the model has scores of classes, but no probabilities")
+    }
+
+    /// [`scores`](Self::scores), written into `to`, a sample a row: the same bits.
+    ///
+    /// Asked about one sample, as a slice, an array, a vector or a matrix of one row, a
+    /// [network](crate::models::Network) allocates nothing after the first calls of each thread, if its features are
+    /// taken as they come, standardised or scaled to 0..1, and its modules allocate nothing. All else that can be asked
+    /// is answered as `scores` does, which allocates.
+    ///
+    /// ```
+    /// use tapegrad::models::{Network, Predictor};
+    /// # let data = tapegrad::data::synthetic::moons(40, 0.1, 7)?;
+    ///
+    /// let net = Network::<f32>::new(1).standardize(&data)?.linear(8).relu().outputs_for(&data)?;
+    /// let mut scores = [0.0; 2];
+    /// for sample in [[0.5, -0.3], [1.0, 0.2]] {
+    ///     net.scores_into(&sample, &mut scores)?;
+    ///     assert_eq!(net.task().class_of(&scores), net.classify(&sample)?[0]);
+    /// }
+    /// # Ok::<(), tapegrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores); what stands in `to` then has no meaning.
+    ///
+    /// # Panics
+    /// If `to` does not have a place for every score.
+    #[track_caller]
+    fn scores_into(&self, rows: &dyn Rows, to: &mut [f64]) -> Result<()> {
+        copy("scores_into", &self.scores(rows)?, to);
+        Ok(())
+    }
+
+    /// [`predict`](Self::predict), written into `to`, a sample a row: the same bits. It allocates as little as
+    /// [`scores_into`](Self::scores_into).
+    ///
+    /// # Errors
+    /// As [`predict`](Self::predict); what stands in `to` then has no meaning.
+    ///
+    /// # Panics
+    /// If `to` does not have a place for every value.
+    #[track_caller]
+    fn predict_into(&self, rows: &dyn Rows, to: &mut [f64]) -> Result<()> {
+        match self.task() {
+            Task::Values { .. } => self.scores_into(rows, to),
+            Task::Classes { .. } => self.predict(rows).map(drop),
+        }
+    }
+
+    /// [`probabilities`](Self::probabilities), written into `to`, a sample a row: the same bits. It allocates as little
+    /// as [`scores_into`](Self::scores_into).
+    ///
+    /// ```
+    /// use tapegrad::models::{Network, Predictor};
+    /// # let data = tapegrad::data::synthetic::moons(40, 0.1, 7)?;
+    ///
+    /// let net = Network::<f32>::new(1).standardize(&data)?.linear(8).relu().outputs_for(&data)?;
+    /// let mut p = [0.0; 2];
+    /// net.probabilities_into(&[0.5, -0.3], &mut p)?;
+    /// assert_eq!(p, net.probabilities(&[0.5, -0.3])?.as_slice());
+    /// # Ok::<(), tapegrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`probabilities`](Self::probabilities); what stands in `to` then has no meaning.
+    ///
+    /// # Panics
+    /// If `to` does not have a place for every class of every sample.
+    #[track_caller]
+    fn probabilities_into(&self, rows: &dyn Rows, to: &mut [f64]) -> Result<()> {
+        if let Task::Classes { names, link, .. } = self.task()
+            && link.has_probabilities()
+            && rows.sample().is_some()
+            && to.len() == names.len()
+        {
+            self.scores_into(rows, &mut to[..self.task().outputs()])?;
+            link.probabilities_in_place(to);
+            return Ok(());
+        }
+        copy("probabilities_into", &self.probabilities(rows)?, to);
+        Ok(())
     }
 
     /// How good it is on data that it has not learnt from; the data's weights count.

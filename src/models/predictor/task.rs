@@ -98,6 +98,22 @@ impl Task {
         scores.rows().map(|row| link.class(row, seen)).collect()
     }
 
+    /// The class of one sample by its scores, such as [`scores_into`](super::Predictor::scores_into) writes; `None`
+    /// where it is undecided, and where values are told. Allocates nothing.
+    ///
+    /// # Panics
+    /// If there is not a score for each class.
+    #[track_caller]
+    pub fn class_of(&self, scores: &[f64]) -> Option<usize> {
+        let Task::Classes { seen, link, .. } = self else { return None };
+        let (expected, found) = (self.outputs(), scores.len());
+        assert!(
+            expected == found,
+            "Task::class_of: the model gives {expected} scores, but there are {found}"
+        );
+        link.class(scores, seen)
+    }
+
     /// The probabilities of the classes, by their scores; `None` where there are none.
     pub fn probabilities_of(&self, scores: &Matrix<f64>) -> Option<Matrix<f64>> {
         let Task::Classes { names, link, .. } = self else { return None };

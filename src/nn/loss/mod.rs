@@ -188,13 +188,19 @@ impl Link {
         let (classes, places) = (self.classes(row.len()), to.len());
         assert!(self.has_probabilities(), "Link::probabilities: {self:?} has none");
         assert!(places == classes, "Link::probabilities: {classes} classes, but {places} places");
+        to[..row.len()].copy_from_slice(row);
+        self.probabilities_in_place(to);
+    }
+
+    /// The same of outputs that stand at the front of `to`, which has a place for each class.
+    pub(crate) fn probabilities_in_place(self, to: &mut [f64]) {
         match self {
-            Link::Binary => to.copy_from_slice(&[0.0, row[0]]),
+            Link::Binary => to.copy_from_slice(&[0.0, to[0]]),
             // ln σ(z).
             Link::Sigmoid => {
-                to.iter_mut().zip(row).for_each(|(p, z)| *p = z.min(0.0) - Float::ln_1p(Float::exp(-z.abs())))
+                to.iter_mut().for_each(|p| *p = f64::min(*p, 0.0) - Float::ln_1p(Float::exp(-p.abs())));
             }
-            _ => to.copy_from_slice(row),
+            _ => (),
         }
         let max = to.iter().fold(f64::NEG_INFINITY, |max, z| Float::max(max, *z));
         // Beside a single +∞ all others are 0.
