@@ -16,6 +16,7 @@ mod output;
 mod predict;
 mod source;
 mod table;
+mod trace;
 mod train;
 
 use std::any::TypeId;
@@ -42,6 +43,7 @@ enum Command {
     Export(export::ExportArgs),
     Data(data::DataArgs),
     Graph(graph::GraphArgs),
+    Trace(trace::TraceArgs),
     Experiments(experiments::ExperimentsArgs),
 }
 
@@ -129,6 +131,7 @@ pub fn run() -> ExitCode {
             Command::Export(args) => export::run(&args),
             Command::Data(args) => data::run(&args),
             Command::Graph(args) => graph::run(&args),
+            Command::Trace(args) => trace::run(&args),
             Command::Experiments(args) => experiments::run(&args),
         }
     });

@@ -27,5 +27,5 @@ pub use history::{History, Stop};
 pub use observers::Recorder;
 pub use options::{FitOptions, Penalty, Rate};
 pub use run::{Observer, Progress, Run};
-pub use trace::{Epoch, Trace, TraceFormat};
+pub use trace::{Epoch, Trace, TraceDiff, TraceFormat, WrittenTrace};
 pub use value::Value;

@@ -18,9 +18,17 @@ fn small_set(folder: &Path) -> String {
 
 #[test]
 fn every_command_explains_itself_with_an_example() {
-    for command in
-        [&[][..], &["train"], &["data"], &["data", "synth"], &["data", "info"], &["graph"], &["experiments"]]
-    {
+    for command in [
+        &[][..],
+        &["train"],
+        &["data"],
+        &["data", "synth"],
+        &["data", "info"],
+        &["graph"],
+        &["experiments"],
+        &["trace"],
+        &["trace", "diff"],
+    ] {
         let output = tapegrad(Path::new("."), command).arg("--help").output().unwrap();
         assert!(output.status.success());
         let help = stdout(&output);

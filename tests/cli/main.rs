@@ -12,3 +12,4 @@ mod reports;
 mod resume;
 mod saved;
 mod tables;
+mod trace;

@@ -47,5 +47,6 @@ mod saved;
 mod schedules;
 mod tables;
 mod tape;
+mod traces;
 mod train;
 mod weights;

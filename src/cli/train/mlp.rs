@@ -13,6 +13,7 @@ use tapegrad::models::{Mlp, Network, Predictor};
 use tapegrad::nn::{Activation, Module, ModuleExt, Norm, Summary};
 use tapegrad::optim::{self, Group};
 use tapegrad::store::{Settings, Stored};
+use tapegrad::train::observers::Hashes;
 use tapegrad::train::{EVALUATION_ROWS, Observer, Progress, Run, Stop, Trace};
 use tapegrad::{Error, Float, Result};
 
@@ -41,6 +42,10 @@ pub struct StepArgs {
     /// Stop at the first NaN or infinity and name the operation that made it; slower
     #[arg(long)]
     detect_anomalies: bool,
+    /// Put hashes of every parameter and its gradient after each step into the trace: `trace diff` then names the
+    /// first step and parameter that differ. Slower, and the file grows by some 40 bytes a parameter matrix and step
+    #[arg(long, requires = "trace")]
+    deep: bool,
 }
 
 /// How long, and by how many samples at a time.
@@ -207,7 +212,7 @@ fn train<T: Float>(
     options.audit |= args.report.is_some();
     options.resume.clone_from(&job.resume);
 
-    let mut trace = Trace::default();
+    let mut trace = Trace { hashes: args.steps.deep.then(Hashes::default), ..Trace::default() };
     trace.set("model", name.clone());
     trace.set("optimizer", optimizer.to_string());
     job.record_data(&mut trace);
@@ -329,7 +334,14 @@ impl Report<'_> {
 }
 
 impl<T: Float> Observer<T> for Report<'_> {
+    fn start(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        self.trace.hashes.as_mut().map_or(Ok(()), |hashes| hashes.start(run))
+    }
+
     fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        if let Some(hashes) = &mut self.trace.hashes {
+            hashes.step(run)?;
+        }
         let progress = run.progress;
         if !self.bar.is_hidden() {
             let before = (progress.epoch - 1).saturating_mul(progress.epoch_samples);
@@ -344,9 +356,9 @@ impl<T: Float> Observer<T> for Report<'_> {
         Ok(())
     }
 
-    fn restore(&mut self, run: &mut Run<'_, T>, _: &Settings, _: &Stored) -> Result<()> {
+    fn restore(&mut self, run: &mut Run<'_, T>, settings: &Settings, from: &Stored) -> Result<()> {
         self.trace.epochs.clone_from(&run.history.epochs);
-        Ok(())
+        self.trace.hashes.as_mut().map_or(Ok(()), |hashes| hashes.restore(run, settings, from))
     }
 
     fn epoch(&mut self, run: &mut Run<'_, T>) -> Result<()> {

@@ -63,7 +63,7 @@ impl Resumed {
 const ANEW: [&str; 6] = ["data", "threads", "epochs", "save_every", "keep", "quiet"];
 
 /// What a run writes, and the file that it goes on from: a file of a run says nothing of them.
-const FILES: [&str; 5] = ["trace", "trace_times", "report", "save", "resume"];
+const FILES: [&str; 6] = ["trace", "trace_times", "deep", "report", "save", "resume"];
 
 /// What was given on the command line, as arguments by the names of their flags.
 fn given(command: &clap::Command, matches: &ArgMatches) -> BTreeMap<String, String> {

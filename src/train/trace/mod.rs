@@ -1,17 +1,33 @@
 //! The record of a run: what was set, and what every epoch brought.
 
+mod diff;
+mod read;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::observers::{Hashes, StepHashes};
 use super::{Audit, Value};
+use crate::linalg::ORDER;
 use crate::text::{csv_field, printable};
 use crate::{Result, file};
+
+pub use diff::TraceDiff;
+pub use read::WrittenTrace;
+
+/// What the order of sums is called in a trace.
+const ORDER_NAME: &str = "order_of_sums";
+
+/// What stands in front of a line of hashes in text and CSV; a setting has a blank behind the `#`.
+const HASHES_MARK: &str = "#hashes ";
 
 /// A run as text that can be compared to the last bit.
 ///
 /// It holds nothing that differs between two identical runs; wall-clock times are written on request
-/// only. Numbers are written with as many digits as it takes to read back the same bits.
+/// only. Numbers are written with as many digits as it takes to read back the same bits. Its head has the
+/// version of the order of sums, [`ORDER`](crate::linalg::ORDER), besides the settings: the bits of a run are
+/// those of its order. [`WrittenTrace`] reads a file again and [compares](WrittenTrace::diff) two of them.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// What was set, in order: name and value.
@@ -20,6 +36,8 @@ pub struct Trace {
     pub epochs: Vec<Epoch>,
     /// What came out in the end, in order: name and number.
     pub results: Vec<(String, f64)>,
+    /// Hashes of every step, where they were asked for: an observer of its own.
+    pub hashes: Option<Hashes>,
 }
 
 /// What one epoch brought.
@@ -88,9 +106,10 @@ pub enum TraceFormat {
     /// Aligned columns for people: any ending but the two below.
     Text,
     /// Comma-separated columns (RFC 4180, with single line feeds), `.csv`; settings and results as comment
-    /// lines with `#`. What would break such a line, as a line feed, is written out as `\n`.
+    /// lines with `# `, hashes with `#hashes `. What would break such a line, as a line feed, is written out as `\n`.
     Csv,
-    /// One JSON object a line, `.jsonl`: the settings, then an object per epoch, then the results.
+    /// One JSON object a line, `.jsonl`: the order of sums and the settings, an object per epoch, one per step
+    /// that has hashes, and the results.
     JsonLines,
 }
 
@@ -175,7 +194,7 @@ impl Trace {
             out.push_str(&cells.join("  "));
             out.push('\n');
         }
-        out + &self.results_as_comments()
+        out + &self.hashes_as_comments() + &self.results_as_comments()
     }
 
     fn csv(&self, table: &Table) -> String {
@@ -188,7 +207,7 @@ impl Trace {
             out.push_str(&cells.join(","));
             out.push('\n');
         }
-        out + &self.results_as_comments()
+        out + &self.hashes_as_comments() + &self.results_as_comments()
     }
 
     fn json_lines(&self, table: &Table) -> String {
@@ -196,7 +215,10 @@ impl Trace {
         let mut lines = Vec::new();
         let settings: Map<String, Value> =
             self.settings.iter().map(|(name, value)| (name.clone(), Value::from(value))).collect();
-        lines.push(Value::Object(Map::from_iter([("settings".to_string(), Value::Object(settings))])));
+        lines.push(Value::Object(Map::from_iter([
+            (ORDER_NAME.to_string(), Value::from(ORDER)),
+            ("settings".to_string(), Value::Object(settings)),
+        ])));
         for row in &table.rows {
             let row = table.heads.iter().zip(row).map(|(name, cell)| {
                 let value = match *cell {
@@ -208,6 +230,9 @@ impl Trace {
             });
             lines.push(Value::Object(row.collect()));
         }
+        for line in self.hash_lines() {
+            lines.push(Value::Object(Map::from_iter([("hashes".to_string(), line)])));
+        }
         if !self.results.is_empty() {
             let results: Map<String, Value> =
                 self.results.iter().map(|(name, x)| (name.clone(), Value::from(*x))).collect();
@@ -217,7 +242,22 @@ impl Trace {
     }
 
     fn comments(&self) -> String {
-        self.settings.iter().map(|(name, value)| comment(name, &value.to_string())).collect()
+        let settings = self.settings.iter().map(|(name, value)| comment(name, &value.to_string()));
+        std::iter::once(comment(ORDER_NAME, &ORDER.to_string())).chain(settings).collect()
+    }
+
+    fn hashes_as_comments(&self) -> String {
+        // Not all lines at once as values of JSON: there may be many.
+        self.hash_lines().map(|line| format!("{HASHES_MARK}{line}\n")).collect()
+    }
+
+    /// The names of the parameters, then the steps, each a line.
+    fn hash_lines(&self) -> impl Iterator<Item = serde_json::Value> + '_ {
+        let names = |hashes: &Hashes| serde_json::json!({ "parameters": hashes.parameters });
+        let step = |step: &StepHashes| serde_json::json!(step);
+        self.hashes
+            .iter()
+            .flat_map(move |hashes| std::iter::once(names(hashes)).chain(hashes.steps.iter().map(step)))
     }
 
     fn results_as_comments(&self) -> String {
@@ -276,170 +316,4 @@ fn plain(cell: &Cell, missing: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn example() -> Trace {
-        let mut trace = Trace::default();
-        trace.set("model", "mlp 4-2");
-        for epoch in 1..=2 {
-            trace.epochs.push(Epoch {
-                epoch,
-                steps: 10 * epoch as u64,
-                lr: 1e-3,
-                train_loss: 1.0 / 3.0 / epoch as f64,
-                train_accuracy: Some(0.1 + 0.2),
-                gradient_norm: 1e-17,
-                validation_loss: None,
-                validation_accuracy: None,
-                audit: None,
-                seconds: 0.5,
-                samples_per_second: 1e5,
-            });
-        }
-        trace.result("test_accuracy", 0.975);
-        trace
-    }
-
-    #[test]
-    fn numbers_read_back_to_the_same_bits() {
-        let trace = example();
-        let csv = trace.render(TraceFormat::Csv, false);
-        let row: Vec<&str> = csv.lines().nth(2).unwrap().split(',').collect();
-        assert_eq!(row.len(), COLUMNS.len());
-        assert_eq!(row[3].parse::<f64>().unwrap().to_bits(), (1.0f64 / 3.0).to_bits());
-        assert_eq!(row[4].parse::<f64>().unwrap().to_bits(), (0.1f64 + 0.2).to_bits());
-        assert_eq!(row[5].parse::<f64>().unwrap().to_bits(), 1e-17f64.to_bits());
-        assert_eq!(row[6], "");
-
-        let json = trace.render(TraceFormat::JsonLines, false);
-        let row: serde_json::Value = serde_json::from_str(json.lines().nth(1).unwrap()).unwrap();
-        assert_eq!(row["train_accuracy"].as_f64().unwrap().to_bits(), (0.1f64 + 0.2).to_bits());
-        assert!(row["validation_loss"].is_null());
-        let last: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
-        assert_eq!(last["results"]["test_accuracy"], 0.975);
-    }
-
-    /// Reads CSV as RFC 4180 has it, without the comment lines.
-    fn parse(csv: &str) -> Vec<Vec<String>> {
-        let (mut rows, mut row, mut field) = (Vec::new(), Vec::new(), String::new());
-        let mut chars = csv.chars().peekable();
-        let (mut quoted, mut start) = (false, true);
-        while let Some(c) = chars.next() {
-            if start && c == '#' {
-                chars.by_ref().find(|c| *c == '\n');
-                continue;
-            }
-            start = false;
-            match c {
-                '"' if quoted && chars.next_if_eq(&'"').is_some() => field.push('"'),
-                '"' => quoted = !quoted,
-                ',' if !quoted => row.push(std::mem::take(&mut field)),
-                '\n' if !quoted => {
-                    row.push(std::mem::take(&mut field));
-                    rows.push(std::mem::take(&mut row));
-                    start = true;
-                }
-                c => field.push(c),
-            }
-        }
-        assert!(row.is_empty() && field.is_empty() && !quoted);
-        rows
-    }
-
-    #[test]
-    fn any_name_and_any_setting_is_one_column_and_one_line() {
-        use crate::train::ParamFlow;
-        let names = ["conv,1", "say \"no\"", "two\nlines", "two\r\nlines", "w#1", "#", "", "w", "w", " w "];
-        let mut trace = example();
-        let flow = |name: &&str| ParamFlow {
-            name: name.to_string(),
-            gradient_norm: 1.0,
-            weight_norm: 2.0,
-            update_ratio: 0.5,
-        };
-        let mut audit = Audit::default();
-        audit.params = names.iter().map(flow).collect();
-        trace.epochs.iter_mut().for_each(|epoch| epoch.audit = Some(audit.clone()));
-        trace.set("note", "first\nsecond,\"third\"\r\u{1b}[2J");
-        trace.set("two\nlines", "\"quoted\"");
-        trace.result("a\nb", 1.0);
-        let csv = trace.render(TraceFormat::Csv, false);
-        let rows = parse(&csv);
-        assert_eq!(rows.len(), 3, "{csv}");
-        assert!(rows.iter().all(|row| row.len() == COLUMNS.len() + 2 * names.len()), "{csv}");
-        let heads: Vec<&str> =
-            rows[0].iter().filter_map(|head| head.strip_prefix("gradient_norm:")).collect();
-        assert_eq!(heads[..8], names[..8]);
-        assert!(rows[0].contains(&"gradient_norm:w (2)".to_string()), "{csv}");
-        let comments: Vec<&str> = csv.lines().filter(|line| line.starts_with("# ")).collect();
-        assert_eq!(
-            comments,
-            [
-                "# model = mlp 4-2",
-                r##"# note = "first\nsecond,\"third\"\r\u001b[2J""##,
-                r##"# "two\nlines" = "\"quoted\"""##,
-                "# test_accuracy = 0.975",
-                r##"# "a\nb" = 1"##,
-            ]
-        );
-        // The others: as many lines as there are settings, epochs and results.
-        let text = trace.render(TraceFormat::Text, false);
-        assert_eq!(text.lines().count(), 3 + 1 + 2 + 2, "{text}");
-        let json = trace.render(TraceFormat::JsonLines, false);
-        let lines: Vec<serde_json::Value> =
-            json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(lines.len(), 1 + 2 + 1);
-        assert_eq!(lines[0]["settings"]["note"], "first\nsecond,\"third\"\r\u{1b}[2J");
-        assert_eq!(lines[1]["gradient_norm:conv,1"], 1.0);
-        assert_eq!(lines[1].as_object().unwrap().len(), COLUMNS.len() + 2 * names.len());
-    }
-
-    /// Whatever the value: the setting decides.
-    #[test]
-    fn the_type_of_a_setting_does_not_follow_its_value() {
-        for (value, json, text) in [
-            (Value::from(1.0), "1.0", "1"),
-            (Value::from(0.5), "0.5", "0.5"),
-            (Value::from(1e-300), "1e-300", &1e-300f64.to_string()),
-            (Value::from(f64::INFINITY), "null", "inf"),
-            (Value::Scientific(1e-7), "1e-7", "1e-7"),
-            (Value::Scientific(1.0), "1.0", "1e0"),
-            (Value::from("007"), "\"007\"", "007"),
-            (Value::from("1".to_string()), "\"1\"", "1"),
-            (Value::from(format_args!("{}", 1)), "\"1\"", "1"),
-            (Value::from(7usize), "7", "7"),
-            (Value::from(u64::MAX), "18446744073709551615", "18446744073709551615"),
-            (Value::from(-3), "-3.0", "-3"),
-            (Value::from(true), "true", "true"),
-            (Value::from("true"), "\"true\"", "true"),
-        ] {
-            let mut trace = Trace::default();
-            trace.set("x", value);
-            let expected = format!("{{\"settings\":{{\"x\":{json}}}}}\n");
-            assert_eq!(trace.render(TraceFormat::JsonLines, false), expected);
-            assert_eq!(trace.render(TraceFormat::Csv, false).lines().next(), Some(&*format!("# x = {text}")));
-        }
-    }
-
-    #[test]
-    fn times_stand_in_it_on_request_only() {
-        for format in [TraceFormat::Text, TraceFormat::Csv, TraceFormat::JsonLines] {
-            assert!(!example().render(format, false).contains("seconds"));
-            assert!(example().render(format, true).contains("samples_per_second"));
-        }
-    }
-
-    #[test]
-    fn the_ending_chooses_the_format() {
-        assert_eq!(TraceFormat::of(Path::new("a/run.csv")), TraceFormat::Csv);
-        assert_eq!(TraceFormat::of(Path::new("run.jsonl")), TraceFormat::JsonLines);
-        assert_eq!(TraceFormat::of(Path::new("run")), TraceFormat::Text);
-    }
-
-    #[test]
-    fn a_folder_that_is_not_there_is_an_error() {
-        let error = example().write("/no/such/folder/run.csv", false).unwrap_err();
-        assert!(error.to_string().starts_with("/no/such/folder/run.csv: "), "{error}");
-    }
-}
+mod tests;
