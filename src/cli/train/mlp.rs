@@ -43,7 +43,8 @@ pub struct StepArgs {
     #[arg(long)]
     detect_anomalies: bool,
     /// Put hashes of every parameter and its gradient after each step into the trace: `trace diff` then names the
-    /// first step and parameter that differ. Slower, and the file grows by some 40 bytes a parameter matrix and step
+    /// first step and parameter that differ. Slower, and the file grows by some 50 bytes a parameter and step: large
+    /// for long runs
     #[arg(long, requires = "trace")]
     deep: bool,
 }

@@ -13,7 +13,7 @@ use crate::{Float, Result};
 /// parameter they parted. Put into [`Trace::hashes`](crate::train::Trace::hashes), they are written with the trace.
 ///
 /// Gradients are those that the optimizer used: after clipping. A run that goes on from a checkpoint has hashes from
-/// there on. They take 16 bytes for a parameter and a step, and about 40 in a file.
+/// there on. They take 16 bytes for a parameter and a step, and about 50 in a file.
 ///
 /// ```
 /// use tapegrad::data::synthetic;
