@@ -89,7 +89,7 @@ fn networks<T: Float>() {
         inputs.clone().min_max(&classes).unwrap(),
         twice,
         others,
-        inputs.project(3, 5).unwrap(),
+        inputs.project(2, 5).unwrap(),
     ] {
         let new = || Network::<T>::new(1).inputs(prepared.clone()).linear(9).relu().batch_norm().dropout(0.2);
         let options = FitOptions { epochs: 1, ..Default::default() };
