@@ -16,7 +16,7 @@ if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
     exit 0
 fi
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
-cargo build --release --manifest-path tests/bits/Cargo.toml --target "$target" --target-dir target
+cargo build --locked --release --manifest-path tests/bits/Cargo.toml --target "$target" --target-dir target
 found=$(mktemp)
 trap 'rm -f "$found"' EXIT
 qemu-aarch64 -L /usr/aarch64-linux-gnu "target/$target/release/tapegrad-bits" >"$found"

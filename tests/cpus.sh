@@ -13,7 +13,7 @@ if [ "$(uname -m)" != x86_64 ] || ! command -v qemu-x86_64 >/dev/null; then
     exit 0
 fi
 binary() {
-    cargo test --release --locked "$@" --no-run 2>&1 | sed -n 's/^ *Executable .*(\(.*\))$/\1/p'
+    cargo test --release --locked "$@" --no-run 2>&1 | tee /dev/stderr | sed -n 's/^ *Executable .*(\(.*\))$/\1/p'
 }
 units=$(binary --lib)
 library=$(binary --test library)
@@ -22,7 +22,7 @@ library=$(binary --test library)
 # Neither AVX2 nor FMA; FMA alone (AMD Piledriver, and as a virtual machine may have it); AVX2 alone; both.
 cpus=(Nehalem SandyBridge Opteron_G5 Haswell,-avx2 Haswell,-fma Haswell,-abm Haswell)
 [ $# -eq 0 ] || cpus=("$@")
-chosen=(linalg::gemm::tests::products linalg::product linalg::cholesky::tests::names linalg::triangular linalg::tests
+chosen=(linalg::gemm::tests::products linalg::product linalg::cholesky::tests::names linalg::eigen linalg::svd linalg::triangular linalg::tests
     ops::matmul)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -24,7 +24,8 @@ fi
 miri --lib --test library --no-run
 # Of an operation those that walk forward and back. Twenty at a time: the interpreter keeps a record of all memory
 # that was ever used, and what a hundred tests have left there makes the next one ten times slower.
-miri --lib -- --list tape:: ops:: data::idx linalg::matrix_ref linalg::gemm linalg::product linalg::sum |
+miri --lib -- --list tape:: ops:: data::idx linalg::matrix_ref linalg::gemm linalg::product linalg::sum linalg::view \
+    linalg::reflector |
     sed -n 's/: test$//p' | grep -E '^(tape|data|linalg)::|^ops::.*gradients' |
     xargs -n 20 -P "$(nproc)" cargo +nightly miri test --locked --no-default-features --lib -- --exact
 miri --test library -- gathering_is_exact views_of_views targets_go_with_their_rows

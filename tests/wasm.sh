@@ -13,7 +13,7 @@ if [ ! -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
     echo "left out: WebAssembly, as its standard library is not installed (rustup target add $target)"
     exit 0
 fi
-cargo build --release --lib --manifest-path tests/bits/Cargo.toml --target "$target" --target-dir target
+cargo build --locked --release --lib --manifest-path tests/bits/Cargo.toml --target "$target" --target-dir target
 found=$(mktemp)
 trap 'rm -f "$found"' EXIT
 node tests/bits/table.mjs "target/$target/release/tapegrad_bits.wasm" >"$found"

@@ -24,8 +24,8 @@ enum TraceCommand {
 
 /// Name the first epoch, step and figure in which two traces differ, and by how much
 ///
-/// Every digit counts; wall-clock times do not. If both are of `train --deep`, the first step and parameter that
-/// differ are named as well, a gradient before a value. Exit code: 0 if they are the same, 1 if not.
+/// Every digit counts; wall-clock times do not. If both were written with `train --deep`, the first step and
+/// parameter that differ are named as well, a gradient before a value. Exit code: 0 if they are the same, 1 if not.
 #[derive(Args)]
 #[command(after_help = "\
 Example:

@@ -158,7 +158,9 @@ impl Dataset {
     }
 
     /// With a weight for each row, with which it counts wherever something is learnt from the rows or measured on them:
-    /// a weight of 2 is the row twice, and one of 0 leaves it out.
+    /// a weight of 2 is the row twice, and one of 0 leaves it out. In the training of a network, the loss
+    /// and what is measured count weights; a batch still holds rows of weight 0, and batch norm's statistics are those
+    /// of its rows.
     ///
     /// # Errors
     /// [`Error::Data`] if there are not as many weights as rows, one is negative, NaN or infinite, all are 0, or

@@ -1,4 +1,5 @@
-//! Matrices whose entries are so large or so small that products of them leave the range of the type.
+//! Matrices brought to entries near 1 before they are decomposed: products of them stay in range, and what is
+//! negligible can be told by itself.
 
 use std::borrow::Cow;
 
@@ -8,18 +9,15 @@ use crate::{Error, Float, Result};
 
 /// By which power of two a matrix is divided before it is decomposed.
 pub(super) struct Scale {
-    /// Of two; 0 where the entries are good as they are, and not a bit changes.
+    /// Of two. But for numbers at the lower end of the range, no digit changes.
     exponent: i32,
 }
 
 impl Scale {
-    /// For a matrix of these entries: products of three of them occur on the way.
+    /// For a matrix of these entries: the largest comes to between 1 and 2.
     pub fn of<'a, T: Float>(entries: impl Iterator<Item = &'a T>) -> Scale {
         let largest = entries.fold(0.0f64, |m, x| Float::max(m, x.to_f64().abs()));
-        let safe = if size_of::<T>() == 4 { 30 } else { 300 };
-        let exponent = if largest == 0.0 { 0 } else { libm::ilogb(largest) };
-        // 2¹⁰⁷⁴ is no f64, so the exponent stops at −1000.
-        Scale { exponent: if exponent.abs() <= safe { 0 } else { exponent.max(-1000) } }
+        Scale { exponent: if largest == 0.0 { 0 } else { libm::ilogb(largest) } }
     }
 
     /// The matrix to decompose.
@@ -27,7 +25,14 @@ impl Scale {
         if self.exponent == 0 {
             return Cow::Borrowed(a);
         }
-        Cow::Owned(a.map(|x| times_power(x, -self.exponent)))
+        let by = Power::new(-self.exponent);
+        Cow::Owned(a.map(|x| by.times(x)))
+    }
+
+    /// The same for numbers.
+    pub fn apply_to<T: Float>(&self, numbers: &mut [T]) {
+        let by = Power::new(-self.exponent);
+        numbers.iter_mut().for_each(|x| *x = by.times(*x));
     }
 
     /// Makes the values of the matrix itself from those of the one that was decomposed.
@@ -38,7 +43,8 @@ impl Scale {
         if self.exponent == 0 {
             return Ok(());
         }
-        values.iter_mut().for_each(|value| *value = times_power(*value, self.exponent));
+        let by = Power::new(self.exponent);
+        values.iter_mut().for_each(|value| *value = by.times(*value));
         if values.iter().all(|value| value.is_finite()) {
             return Ok(());
         }
@@ -46,7 +52,15 @@ impl Scale {
     }
 }
 
-/// x·2ᵉ.
-fn times_power<T: Float>(x: T, e: i32) -> T {
-    T::of(libm::scalbn(x.to_f64(), e))
+/// 2ᵉ as two factors: one alone, such as 2¹⁰⁷⁴, may be no f64.
+struct Power([f64; 2]);
+
+impl Power {
+    fn new(e: i32) -> Power {
+        Power([e / 2, e - e / 2].map(|e| libm::scalbn(1.0, e)))
+    }
+
+    fn times<T: Float>(&self, x: T) -> T {
+        T::of(x.to_f64() * self.0[0] * self.0[1])
+    }
 }

@@ -118,7 +118,8 @@ pub(super) fn ranges(data: &Dataset) -> Result<(Vec<f64>, Vec<f64>)> {
     Ok((min, max))
 }
 
-/// Adds the rows of a block, by their weights, to `sums`: to each other first, so that rounding grows with the number of blocks.
+/// Adds the rows of a block, by their weights, to `sums`: to each other first, so that rounding grows with the
+/// number of blocks.
 pub(super) fn add_rows(block: &[f64], weights: Option<&[f64]>, sums: &mut [f64]) {
     let mut of_block = vec![0.0; sums.len()];
     for (i, row) in block.chunks_exact(sums.len()).enumerate() {

@@ -14,7 +14,8 @@ use crate::{Error, Float, Result};
 ///
 /// W holds the leading eigenvectors of the covariance C = (X − 1μᵀ)ᵀ(X − 1μᵀ)/(n − 1), the eigenvalues
 /// are the variances of the columns of Z, and W's rows have a fixed sign: the entry of largest magnitude
-/// is positive. With weights, C = Σw(x − μ)(x − μ)ᵀ/(Σw − 1): a weight of 2 is the row twice. The means lose nothing to their rounding: a feature of one value has no variance at all.
+/// is positive. With weights, C = Σw(x − μ)(x − μ)ᵀ/(Σw − 1): a weight of 2 is the row twice. The means lose
+/// nothing to their rounding: a feature of one value has no variance at all.
 #[derive(Clone, Debug)]
 pub struct Pca {
     mean: Vec<f64>,
@@ -62,10 +63,11 @@ impl Pca {
             None => (n - 1) as f64,
             Some(weights) => weights.iter().sum::<f64>() - 1.0,
         };
-        if freedom <= 0.0 {
+        // Weights that are made to sum to 1 do so but for roundings.
+        if freedom <= n as f64 * f64::EPSILON * (freedom + 1.0) {
             let why = format!(
-                "principal component analysis: the weights sum to {}, and a variance needs more than one sample: make a \
-                 weight of 1 a sample",
+                "principal component analysis: the weights sum to {}, and a variance needs more than one sample: scale \
+                 the weights so that 1 is one sample",
                 freedom + 1.0
             );
             return Err(Error::Data(why));

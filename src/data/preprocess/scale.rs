@@ -9,8 +9,9 @@ use crate::{Error, Float, Result};
 
 /// Mean 0 and variance 1: z = (x − μ)/σ for each feature.
 ///
-/// σ² = Σ(x − μ)²/n, over the rows it was fitted on; with weights μ = Σwx/Σw and σ² = Σw(x − μ)²/Σw. A feature that is constant there has σ = 0 and is
-/// divided by 1: it becomes 0 there, and a change elsewhere keeps its size.
+/// σ² = Σ(x − μ)²/n, over the rows it was fitted on; with weights μ = Σwx/Σw and σ² = Σw(x − μ)²/Σw. A
+/// feature that is constant there has σ = 0 and is divided by 1: it becomes 0 there, and a change elsewhere keeps its
+/// size.
 ///
 /// ```
 /// use tapegrad::data::{Dataset, preprocess::Standardize};
@@ -126,7 +127,8 @@ impl MinMax {
     /// Minimum and maximum of every feature of `train`, over the rows whose weight is not 0.
     ///
     /// # Errors
-    /// [`Error::Data`](crate::Error::Data) if there are no rows, the weights of all are 0, or max − min leaves the range of `f64`.
+    /// [`Error::Data`](crate::Error::Data) if there are no rows, the weights of all are 0, or max − min leaves the
+    /// range of `f64`.
     pub fn fit(train: &Dataset) -> Result<MinMax> {
         check_rows("scaling to the unit interval", train, 1)?;
         let train = &*train.counted()?;

@@ -50,7 +50,16 @@ pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
     }
     let lower = (0..n).flat_map(|j| a.as_slice()[j * n + j..(j + 1) * n].iter());
     let scale = Scale::of(lower);
-    let reduced = Tridiagonal::new(scale.apply(a).into_owned().data.into(), n);
+    let mut reduced = Tridiagonal::new(scale.apply(a).into_owned().data.into(), n);
+    if let Some(at) = first_not_finite(&reduced.diagonal).or(first_not_finite(&reduced.beside)) {
+        return Err(Error::NonFinite(format!(
+            "symmetric_eigen: row {at} of the tridiagonal form leaves the range"
+        )));
+    }
+    // What is negligible beside vectors of length 1 is told by itself: a matrix of small norm must not be.
+    let inner = Scale::of(reduced.diagonal.iter().chain(&reduced.beside));
+    inner.apply_to(&mut reduced.diagonal);
+    inner.apply_to(&mut reduced.beside);
     let Some(pairs) = divide::solve(&reduced.diagonal, &reduced.beside) else {
         return Err(Error::NonFinite(format!("symmetric_eigen: no convergence at n = {n}")));
     };
@@ -64,6 +73,7 @@ pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
     drop(pairs);
     reduced.apply(ViewMut::by_columns(&mut vectors, n, n));
     let mut vectors = DMatrix::from_vec(n, n, vectors);
+    inner.undo("symmetric_eigen: an eigenvalue", &mut values)?;
     scale.undo("symmetric_eigen: an eigenvalue", &mut values)?;
     for mut column in vectors.column_iter_mut() {
         let largest = column.iter().fold(T::ZERO, |m, x| if x.abs() > m.abs() { *x } else { m });
@@ -164,6 +174,29 @@ mod tests {
         for n in [1, 2, 31, 32, 33, 64, 65, 67] {
             check_pairs::<f64>("a size", &whole(n));
         }
+    }
+
+    /// A power of two changes nothing but the size of the eigenvalues.
+    #[test]
+    fn matrices_of_any_size_of_numbers() {
+        fn check<T: Float>(exponents: &[i32]) {
+            let unit = whole(70).map(T::of);
+            let right = symmetric_eigen(&unit).unwrap();
+            for e in exponents {
+                let factor = libm::scalbn(1.0, *e);
+                let found = symmetric_eigen(&unit.map(|x| T::of(x.to_f64() * factor))).unwrap();
+                assert!(found.vectors == right.vectors, "{} 2^{e}", T::NAME);
+                let same = |(a, b): (&T, &T)| *a == T::of(b.to_f64() * factor);
+                assert!(found.values.iter().zip(&right.values).all(same), "{} 2^{e}", T::NAME);
+            }
+        }
+        check::<f64>(&[-900, -310, -290, -100, -50, -20, 3, 200, 900]);
+        check::<f32>(&[-90, -28, -20, -10, 5, 40, 100]);
+        let few = symmetric_eigen(&whole(40).map(|x| x * 1e-310)).unwrap().values;
+        let right = symmetric_eigen(&whole(40)).unwrap().values;
+        let off =
+            few.iter().zip(&right).fold(0.0f64, |m, (a, b)| Float::max(m, (a * 1e300 * 1e10 - b).abs()));
+        assert!(off < 1e-9 * right.amax(), "{off:e}");
     }
 
     /// 2 − 2·cos(πk/(n + 1)), in closed form.

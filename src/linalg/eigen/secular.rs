@@ -55,6 +55,10 @@ fn part<T: Float>(d: &[T], w: &[T], origin: T, offset: T) -> Part<T> {
 /// efficiently" (1993), within bounds that only shrink.
 pub fn root<T: Float>(j: usize, d: &[T], w: &[T], gaps: &mut [T]) -> T {
     let k = d.len();
+    if k == 1 {
+        gaps[0] = -w[0];
+        return d[0] + w[0];
+    }
     let half = T::of(0.5);
     // Poles below the root on one side, and above it on the other. Above the last root there are none: its own pole
     // stands alone there.

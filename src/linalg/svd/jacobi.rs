@@ -9,34 +9,36 @@ use super::super::reflector::Qr;
 use super::super::simd::vectorize;
 use super::super::triangular::add_square;
 use super::super::view::{View, ViewMut};
-use crate::Float;
+use crate::{Error, Float, Result};
 use nalgebra::DMatrix;
 
 /// Rounds over all pairs of columns; two or three are usual.
 const ROUNDS: usize = 40;
 
-/// U by columns, the singular values in descending order, and V by columns, of an m×n matrix by columns, m ≥ n. `None`
-/// if it does not converge.
+/// U by columns, the singular values in descending order, and V by columns, of an m×n matrix by columns, m ≥ n, with
+/// entries near 1. An error if it does not converge.
 ///
 /// A = Q·R; the eigenvectors of RᵀR make the columns of R·V orthogonal but for roundings that are as large as ε·‖R‖²;
 /// rotations of pairs of columns do the rest (Hestenes, "Inversion of matrices by biorthogonalization", 1958; Drmač and
 /// Veselić, "New fast and accurate Jacobi SVD algorithm", 2008, for the start from a good guess).
-pub fn decompose<T: Float>(a: Vec<T>, m: usize, n: usize) -> Option<[Vec<T>; 3]> {
+pub fn decompose<T: Float>(a: Vec<T>, m: usize, n: usize) -> Result<[Vec<T>; 3]> {
     if n == 0 {
-        return Some([Vec::new(), Vec::new(), Vec::new()]);
+        return Ok([Vec::new(), Vec::new(), Vec::new()]);
     }
     let qr = Qr::new(a, m, n);
     let r = DMatrix::from_fn(n, n, |i, j| qr.r(i, j));
     let mut gram = DMatrix::zeros(n, n);
     let view = View::by_columns(r.as_slice(), n, n);
     add_square(ViewMut::by_columns(gram.as_mut_slice(), n, n), Into::Add, view.transpose());
-    let eigen = symmetric_eigen(&gram).ok()?;
+    let eigen = symmetric_eigen(&gram)?;
     // From the largest on: fewer rotations then.
     let mut v: Vec<T> =
         (0..n).rev().flat_map(|j| eigen.vectors.column(j).iter().copied().collect::<Vec<T>>()).collect();
     let mut w = vec![T::ZERO; n * n];
     product(ViewMut::by_columns(&mut w, n, n), Into::Replace, view, View::by_columns(&v, n, n));
-    orthogonalize(&mut w, &mut v, n)?;
+    if orthogonalize(&mut w, &mut v, n).is_none() {
+        return Err(Error::NonFinite(format!("thin_svd: no convergence for {m}×{n}")));
+    }
 
     let norms: Vec<T> = w.chunks_exact(n).map(|column| Float::sqrt(norm_squared(column))).collect();
     let mut order: Vec<usize> = (0..n).collect();
@@ -55,7 +57,7 @@ pub fn decompose<T: Float>(a: Vec<T>, m: usize, n: usize) -> Option<[Vec<T>; 3]>
         to[..n].copy_from_slice(from);
     }
     qr.apply(ViewMut::by_columns(&mut tall, m, n));
-    Some([tall, values, v])
+    Ok([tall, values, v])
 }
 
 /// Rotates columns of `w`, and those of `v` alike, until all pairs are orthogonal. Columns that are as good as 0 become 0.

@@ -40,9 +40,7 @@ pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
     let a = &*scale.apply(a);
     // Of a wide matrix, the transpose is decomposed.
     let (tall, wide) = if m < n { (a.transpose(), true) } else { (a.clone(), false) };
-    let Some([left, values, right]) = jacobi::decompose(tall.data.into(), m.max(n), k) else {
-        return Err(Error::NonFinite(format!("thin_svd: no convergence for {m}×{n}")));
-    };
+    let [left, values, right] = jacobi::decompose(tall.data.into(), m.max(n), k)?;
     let [left, right] = if wide { [right, left] } else { [left, right] };
     let (mut u, mut v) = (DMatrix::from_vec(m, k, left), DMatrix::from_vec(n, k, right));
     let mut values = DVector::from_vec(values);

@@ -59,7 +59,8 @@ impl<T: Float> KernelRidge<T> {
     /// # Errors
     /// [`Error::Setting`] if λ is negative or not finite, nλ or a setting of the kernel is beyond `T`, or the
     /// fit takes more memory than allowed; [`Error::Data`] if there is not a row of targets for each sample,
-    /// or a target is not finite, or the weights are all 0 or too far apart; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
+    /// or a target is not finite, or the weights are all 0 or too far apart;
+    /// [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
     /// [`Error::NotPositiveDefinite`] if K + nλI is not, as with duplicated rows and λ = 0: it suggests a λ.
     pub fn fit(
         kernel: Arc<dyn Kernel<T>>,
@@ -118,8 +119,8 @@ impl<T: Float> KernelRidge<T> {
     /// yᵢ − f₋ᵢ(xᵢ), n×c, with f₋ᵢ fitted to all samples but the i-th, with the same ridge nλ. A sample is left out
     /// with all its weight, and one of weight 0 has no row.
     ///
-    /// In closed form: αᵢ/((K + nλI)⁻¹)ᵢᵢ, with weights αᵢ/(ωᵢ·(the inverse of the [factored](Self::factor) matrix)ᵢᵢ) (Rifkin and Lippert, "Notes on regularized least squares", 2007).
-    /// Takes n³/6 multiply-adds.
+    /// In closed form: αᵢ/((K + nλI)⁻¹)ᵢᵢ, with weights αᵢ/(ωᵢ·(the inverse of the [factored](Self::factor)
+    /// matrix)ᵢᵢ) (Rifkin and Lippert, "Notes on regularized least squares", 2007). Takes n³/6 multiply-adds.
     pub fn leave_one_out_residuals(&self) -> DMatrix<T> {
         let inverse = self.factor.inverse_diagonal();
         DMatrix::from_fn(self.alpha.nrows(), self.alpha.ncols(), |i, j| {

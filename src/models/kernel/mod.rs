@@ -13,8 +13,8 @@
 //!
 //! **Weights.** Where the [`Samples`] have weights, a fit minimises Σᵢ wᵢ‖f(xᵢ) − yᵢ‖²/Σᵢ wᵢ + λ‖f‖²: a weight of 2 is
 //! the sample twice, only the ratios of the weights matter, and samples of weight 0 are left out, as if they were not
-//! there. The ridge of other programs is then λ·Σᵢ wᵢ. All weights equal is no weights, to the bit. A weight that is 0
-//! in `T` beside the mean of all is an error.
+//! there. The ridge of other programs is then λ·Σᵢ wᵢ. All weights equal is no weights, to the bit; only the log marginal
+//! likelihood counts samples by their weights. A weight below √`T::MIN_POSITIVE` beside the mean of all is an error.
 
 mod centres;
 mod exact;

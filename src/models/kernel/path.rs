@@ -51,7 +51,7 @@ pub struct PathPoint<T: Float> {
 }
 
 impl<T: Float> RidgePath<T> {
-    /// Decomposes K(X, X). Takes some 9·n³ multiply-adds and 3·n² numbers of memory; `memory` is the limit
+    /// Decomposes K(X, X). Takes at most 4·n³ multiply-adds and 6·n² numbers of memory; `memory` is the limit
     /// in bytes.
     ///
     /// # Errors
@@ -64,7 +64,7 @@ impl<T: Float> RidgePath<T> {
         let what = format!("the spectral decomposition for {n} samples");
         let way_out = "choose λ on fewer samples, or fit one λ by KernelRidge";
         let options = RidgeOptions::new(0.0).with_memory(memory);
-        options.check_memory::<T>(&what, 4 * n * n + n * (d + 1) + 2 * n * c, way_out)?;
+        options.check_memory::<T>(&what, 6 * n * n + n * (d + 1) + 2 * n * c, way_out)?;
         check_kernel(kernel, &x)?;
         let mut k = gram_lower(kernel, &x)?;
         weights.scale_both(&mut k);

@@ -23,7 +23,7 @@ pub(in crate::models) struct Counted<'a, T: Float> {
 
 impl<'a, T: Float> Counted<'a, T> {
     /// # Errors
-    /// [`Error::Data`] for bad targets, where all weights are 0, or one is 0 in `T` beside the others.
+    /// [`Error::Data`] for bad targets, where all weights are 0, or one is too small for `T` beside the others.
     pub fn new(x: &Samples<T>, y: &'a DMatrix<T>) -> Result<Self> {
         check_targets(x, y)?;
         let (counted, weights) = count(x)?;
@@ -55,10 +55,11 @@ fn count<T: Float>(x: &Samples<T>) -> Result<(Option<Vec<usize>>, RowWeights<T>)
     let kept: Vec<f64> = rows.iter().map(|row| all[*row]).collect();
     let relative = unequal_over_mean(&kept);
     // A weight that is lost beside the others would leave its sample out, and nobody would know.
-    let least = T::MIN_POSITIVE.to_f64();
+    // Its square root is taken twice, and what is divided by it must keep its digits.
+    let least = T::MIN_POSITIVE.to_f64().sqrt();
     if let Some(at) = relative.iter().flatten().position(|w| *w < least) {
         let why = format!(
-            "row {}: the weight {:e} is 0 beside the others in {}: give it 0 to leave the sample out, or take weights \
+            "row {}: the weight {:e} is too small beside the others for {}: give it 0 to leave the sample out, or take weights \
              that are less far apart",
             rows[at],
             kept[at],

@@ -230,7 +230,7 @@ pub trait Predictor: Send + Sync {
     fn predict_into(&self, rows: &dyn Rows, to: &mut [f64]) -> Result<()> {
         match self.task() {
             Task::Values { .. } => self.scores_into(rows, to),
-            Task::Classes { .. } => self.predict(rows).map(drop),
+            Task::Classes { .. } => self.predict(rows).map(|found| copy("predict_into", &found, to)),
         }
     }
 

@@ -75,6 +75,8 @@ impl Both<'_> {
         first_only: bool,
         to: &mut Vec<String>,
     ) {
+        // A name that is there twice is compared with the one that is as often before it.
+        let (a, b) = (&numbered(a)[..], &numbered(b)[..]);
         let value = |of: &[(String, String)], name: &str| {
             of.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
         };
@@ -240,6 +242,16 @@ fn place(epoch: usize, step: usize) -> String {
 
 fn number(text: Option<&str>) -> Option<f64> {
     text?.parse().ok()
+}
+
+/// The names, with a number behind those that were there before.
+fn numbered(pairs: &[(String, String)]) -> Vec<(String, String)> {
+    let name = |(i, (name, value)): (usize, &(String, String))| {
+        let before = pairs[..i].iter().filter(|(other, _)| other == name).count();
+        let name = if before == 0 { name.clone() } else { format!("{name} ({})", before + 1) };
+        (name, value.clone())
+    };
+    pairs.iter().enumerate().map(name).collect()
 }
 
 /// The first of many names.

@@ -36,7 +36,7 @@ pub struct Trace {
     pub epochs: Vec<Epoch>,
     /// What came out in the end, in order: name and number.
     pub results: Vec<(String, f64)>,
-    /// Hashes of every step, where they were asked for: an observer of its own.
+    /// Hashes of every step, where the observer `Hashes` made them.
     pub hashes: Option<Hashes>,
 }
 
