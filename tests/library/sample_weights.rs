@@ -226,6 +226,13 @@ fn the_preparation_counts_weights() {
     assert!(a.min()[0] > -1.5, "the row without weight counts");
     let error = Pca::fit(&weighted(&[0.1; 6]), 1).unwrap_err().to_string();
     assert!(error.contains("the weights sum to 0.6"), "{error}");
+    // Weights that are made to sum to 1 do so but for roundings, here 1 + 2⁻⁵².
+    for n in [9usize, 10, 20, 21] {
+        let rows: Vec<f64> = (0..2 * n).map(|i| ((i * 7) % 5) as f64).collect();
+        let data = Dataset::new(rows, 2).unwrap();
+        let data = data.with_weights(vec![1.0 / n as f64; n]).unwrap();
+        assert!(matches!(Pca::fit(&data, 1), Err(Error::Data(_))), "{n}");
+    }
     assert!(matches!(Standardize::fit(&counts.subset(&[3])), Err(Error::Data(_))));
 }
 
