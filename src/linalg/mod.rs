@@ -25,6 +25,7 @@ mod matrix_ref;
 mod moments;
 mod product;
 mod reflector;
+mod rotation;
 mod scale;
 pub(crate) mod simd;
 mod sum;

@@ -3,10 +3,11 @@
 use super::super::gemm::product;
 use super::super::norm_squared;
 use super::super::product::Into;
+use super::super::rotation::{onto_second, rotate};
 use super::super::threads::join;
 use super::super::view::{View, ViewMut};
-use super::iteration::{iterate, rotate};
-use super::secular::{adjusted, root, rotation};
+use super::iteration::iterate;
+use super::secular::{adjusted, root};
 use crate::Float;
 
 /// Matrices up to this size are not divided.
@@ -146,7 +147,7 @@ fn deflate<T: Float>(
             continue;
         }
         if let Some(i) = open {
-            let (c, s, length) = rotation(z[i], z[j]);
+            let (c, s, length) = onto_second(z[i], z[j]);
             let apart = d[j] - d[i];
             if (apart * c * s).abs() <= noise {
                 (z[i], z[j]) = (T::ZERO, length);

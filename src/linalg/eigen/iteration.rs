@@ -1,28 +1,10 @@
 //! The implicit QL iteration, for small tridiagonal matrices.
 
+use super::super::rotation::{diagonalizing, length, rotate};
 use crate::Float;
 
 /// Steps for each eigenvalue; two or three are usual.
 const STEPS: usize = 60;
-
-/// √(a² + b²), without a square that leaves the range.
-pub fn length<T: Float>(a: T, b: T) -> T {
-    let (a, b) = (a.abs(), b.abs());
-    let (large, small) = if a < b { (b, a) } else { (a, b) };
-    if large == T::ZERO {
-        return T::ZERO;
-    }
-    let ratio = small / large;
-    large * Float::sqrt(T::ONE + ratio * ratio)
-}
-
-/// (x, y) ← (c·x + s·y, c·y − s·x), number by number.
-#[inline(always)]
-pub fn rotate<T: Float>(x: &mut [T], y: &mut [T], c: T, s: T) {
-    for (x, y) in x.iter_mut().zip(y) {
-        (*x, *y) = (c * *x + s * *y, c * *y - s * *x);
-    }
-}
 
 /// Eigenvalues, in no order, of the tridiagonal matrix with `d` on the diagonal and `e` beside it, in `d`; and the
 /// eigenvectors by columns. `None` if it does not converge.
@@ -45,10 +27,7 @@ pub fn iterate<T: Float>(d: &mut [T], e: &[T]) -> Option<Vec<T>> {
             }
             if last == first + 1 {
                 // Two rows at once, so that of a singular pair one value is 0 to the last digit.
-                let half = (d[last] - d[first]) / (T::of(2.0) * e[first]);
-                let root = half.abs() + length(half, T::ONE);
-                let tangent = if half < T::ZERO { -T::ONE / root } else { T::ONE / root };
-                let c = T::ONE / length(T::ONE, tangent);
+                let (c, tangent) = diagonalizing(d[first], e[first], d[last]);
                 let (left, right) = vectors[first * n..(first + 2) * n].split_at_mut(n);
                 rotate(left, right, c, -tangent * c);
                 d[first] -= tangent * e[first];

@@ -12,7 +12,6 @@ use super::scale::Scale;
 use super::view::ViewMut;
 use crate::{Error, Float, Result};
 
-pub(super) use iteration::{length, rotate};
 use tridiagonal::Tridiagonal;
 
 /// A = V·diag(λ)·Vᵀ of a symmetric matrix.

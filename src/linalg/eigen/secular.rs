@@ -2,7 +2,6 @@
 
 use super::super::simd::vectorize;
 use super::super::sum;
-use super::iteration::length;
 use crate::Float;
 
 /// More evaluations than any root takes; what is there then is within a rounding or two.
@@ -18,6 +17,14 @@ struct Part<T> {
     slope: T,
 }
 
+/// w/(d − λ) and w/(d − λ)².
+#[inline(always)]
+fn term<T: Float>(d: T, w: T, origin: T, offset: T) -> (T, T) {
+    let inverse = T::ONE / ((d - origin) - offset);
+    let term = w * inverse;
+    (term, term * inverse)
+}
+
 /// The part of the poles `d`, with weights `w`, at λ = `origin` + `offset`.
 fn part<T: Float>(d: &[T], w: &[T], origin: T, offset: T) -> Part<T> {
     vectorize(
@@ -25,22 +32,18 @@ fn part<T: Float>(d: &[T], w: &[T], origin: T, offset: T) -> Part<T> {
         #[inline(always)]
         || {
             let (mut values, mut slopes) = ([T::ZERO; LANES], [T::ZERO; LANES]);
-            for (d, w) in d.chunks(LANES).zip(w.chunks(LANES)) {
-                if let (Ok(d), Ok(w)) = (<&[T; LANES]>::try_from(d), <&[T; LANES]>::try_from(w)) {
-                    for l in 0..LANES {
-                        let inverse = T::ONE / ((d[l] - origin) - offset);
-                        let term = w[l] * inverse;
-                        values[l] += term;
-                        slopes[l] += term * inverse;
-                    }
-                } else {
-                    for l in 0..d.len() {
-                        let inverse = T::ONE / ((d[l] - origin) - offset);
-                        let term = w[l] * inverse;
-                        values[l] += term;
-                        slopes[l] += term * inverse;
-                    }
+            let ((d_blocks, d_rest), (w_blocks, w_rest)) = (d.as_chunks::<LANES>(), w.as_chunks::<LANES>());
+            for (d, w) in d_blocks.iter().zip(w_blocks) {
+                for l in 0..LANES {
+                    let (term, slope) = term(d[l], w[l], origin, offset);
+                    values[l] += term;
+                    slopes[l] += slope;
                 }
+            }
+            for (l, (d, w)) in d_rest.iter().zip(w_rest).enumerate() {
+                let (term, slope) = term(*d, *w, origin, offset);
+                values[l] += term;
+                slopes[l] += slope;
             }
             Part { value: sum(&values), slope: sum(&slopes) }
         },
@@ -178,12 +181,6 @@ pub fn adjusted<T: Float>(d: &[T], z: &[T], gaps: &[T]) -> Vec<T> {
         if *z < T::ZERO { -root } else { root }
     };
     squares.iter().zip(z).map(root).collect()
-}
-
-/// c and s of the rotation that takes (a, b) to (0, √(a² + b²)), and that length.
-pub fn rotation<T: Float>(a: T, b: T) -> (T, T, T) {
-    let length = length(a, b);
-    (b / length, -a / length, length)
 }
 
 #[cfg(test)]

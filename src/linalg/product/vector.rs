@@ -82,6 +82,7 @@ macro_rules! compiled_for {
 }
 
 /// A [`Vector`] that is a register; behind its operations stand the methods that are not the trait's own.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! register {
     (
         $(#[$about:meta])*
@@ -134,4 +135,6 @@ macro_rules! register {
     };
 }
 
-pub(super) use {compiled_for, register};
+pub(super) use compiled_for;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(super) use register;

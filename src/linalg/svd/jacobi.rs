@@ -1,11 +1,12 @@
 //! One-sided Jacobi rotations.
 
 use super::super::dot;
-use super::super::eigen::{length, rotate, symmetric_eigen};
+use super::super::eigen::symmetric_eigen;
 use super::super::gemm::product;
 use super::super::norm_squared;
 use super::super::product::Into;
 use super::super::reflector::Qr;
+use super::super::rotation::{diagonalizing, rotate};
 use super::super::simd::vectorize;
 use super::super::triangular::add_square;
 use super::super::view::{View, ViewMut};
@@ -32,8 +33,7 @@ pub fn decompose<T: Float>(a: Vec<T>, m: usize, n: usize) -> Result<[Vec<T>; 3]>
     add_square(ViewMut::by_columns(gram.as_mut_slice(), n, n), Into::Add, view.transpose());
     let eigen = symmetric_eigen(&gram)?;
     // From the largest on: fewer rotations then.
-    let mut v: Vec<T> =
-        (0..n).rev().flat_map(|j| eigen.vectors.column(j).iter().copied().collect::<Vec<T>>()).collect();
+    let mut v: Vec<T> = eigen.vectors.as_slice().chunks_exact(n).rev().flatten().copied().collect();
     let mut w = vec![T::ZERO; n * n];
     product(ViewMut::by_columns(&mut w, n, n), Into::Replace, view, View::by_columns(&v, n, n));
     if orthogonalize(&mut w, &mut v, n).is_none() {
@@ -80,11 +80,7 @@ fn orthogonalize<T: Float>(w: &mut [T], v: &mut [T], n: usize) -> Option<()> {
                     continue;
                 }
                 turned = true;
-                // The smaller angle of the two that make them orthogonal.
-                let half = (squares[j] - squares[i]) / (T::of(2.0) * along);
-                let root = half.abs() + length(half, T::ONE);
-                let tangent = if half < T::ZERO { -T::ONE / root } else { T::ONE / root };
-                let c = T::ONE / Float::sqrt(T::ONE + tangent * tangent);
+                let (c, tangent) = diagonalizing(squares[i], along, squares[j]);
                 let s = -c * tangent;
                 turn(a, b, c, s);
                 let (before, after) = v.split_at_mut(j * n);

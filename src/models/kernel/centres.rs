@@ -124,16 +124,10 @@ pub fn leverage_scores<T: Float>(
     let chosen = if pilots == n { (0..n).collect() } else { uniform(n, pilots, seed) };
     let pilot = x.subset(&chosen);
     let mut k = gram_lower(kernel, &pilot)?;
-    let squares = |i: usize| weights.root(i).to_f64() * weights.root(i).to_f64();
-    let of_pilots = if weights.are_some() { chosen.iter().map(|i| squares(*i)).sum() } else { pilots as f64 };
+    let of_pilots = weights.of(&chosen);
     // As large as their weights make it; by their own mean they would not be those of all samples.
-    let ridge = T::of(lambda * of_pilots);
-    let roots: Vec<T> = chosen.iter().map(|i| weights.root(*i)).collect();
-    if weights.are_some() {
-        for (j, mut column) in k.column_iter_mut().enumerate() {
-            column.iter_mut().zip(&roots).for_each(|(k, root)| *k *= *root * roots[j]);
-        }
-    }
+    let ridge = T::of(lambda * of_pilots.total);
+    of_pilots.scale_both(&mut k);
     (0..pilots).for_each(|i| k[(i, i)] += ridge);
     let factor = Cholesky::new(k)?;
     let diagonal = gram_diagonal(kernel, x.rows());
@@ -144,15 +138,12 @@ pub fn leverage_scores<T: Float>(
         let end = n.min(start + block);
         let k = &mut k[..(end - start) * pilots];
         cross_block(kernel, x.rows().range(start..end), pilot.rows(), k);
-        if weights.are_some() {
-            for row in k.chunks_exact_mut(pilots) {
-                row.iter_mut().zip(&roots).for_each(|(k, root)| *k *= *root);
-            }
-        }
+        of_pilots.scale_columns(k);
         factor.forward(k);
         for (i, explained) in (start..end).zip(k.chunks_exact(pilots)) {
             let left = (diagonal[i] - norm_squared(explained)).max(T::ZERO);
-            scores.push(squares(i) * left.to_f64() / (lambda * n as f64));
+            let root = weights.root(i).to_f64();
+            scores.push(root * root * left.to_f64() / (lambda * n as f64));
         }
     }
     Ok(scores)

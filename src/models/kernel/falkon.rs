@@ -109,9 +109,7 @@ pub fn falkon_observed<T: Float>(
     let mut inner = if weights.are_some() {
         // Each centre stands for samples of its weight: n/M·LᵀΩL.
         let mut l = first.l().clone();
-        for mut column in l.column_iter_mut() {
-            column.iter_mut().zip(&chosen).for_each(|(l, i)| *l *= weights.root(*i));
-        }
+        weights.of(&chosen).scale(&mut l);
         let mut inner = DMatrix::zeros(m, m);
         add_gram(&mut inner, l.transpose().as_slice());
         inner

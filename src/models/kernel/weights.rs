@@ -75,7 +75,7 @@ fn count<T: Float>(x: &Samples<T>) -> Result<(Option<Vec<usize>>, RowWeights<T>)
 /// √ω of every sample that counts; none where all are equal: then no bit is other than without weights.
 #[derive(Clone, Debug)]
 pub(in crate::models) struct RowWeights<T> {
-    /// Σ w.
+    /// Σ w; of [some](Self::of) of all, Σ ω.
     pub total: f64,
     roots: Option<Vec<T>>,
 }
@@ -89,6 +89,15 @@ impl<T: Float> RowWeights<T> {
     /// √ωᵢ.
     pub fn root(&self, i: usize) -> T {
         self.roots.as_ref().map_or(T::ONE, |roots| roots[i])
+    }
+
+    /// Those of the samples `chosen`, in that order.
+    pub fn of(&self, chosen: &[usize]) -> Self {
+        let Some(all) = &self.roots else {
+            return RowWeights { total: chosen.len() as f64, roots: None };
+        };
+        let roots: Vec<T> = chosen.iter().map(|i| all[*i]).collect();
+        RowWeights { total: roots.iter().map(|root| root.to_f64() * root.to_f64()).sum(), roots: Some(roots) }
     }
 
     /// S·A, in place.

@@ -1,7 +1,6 @@
 //! The Matérn kernel of smoothness 3/2.
 
-use super::{Kernel, KernelSettings, Pairwise, check_length_scale};
-use crate::linalg::simd::vectorize;
+use super::{Kernel, KernelSettings, Pairwise, check_length_scale, matern};
 use crate::settings::{Range, check, shown};
 use crate::{Float, Result};
 
@@ -43,17 +42,11 @@ impl<T: Float> Kernel<T> for Matern32 {
 
     fn apply(&self, values: &mut [T], _: T, _: &[T]) {
         let scale = T::of(3f64.sqrt() / self.length_scale);
-        vectorize(
-            values.len(),
+        matern(
+            values,
+            scale,
             #[inline(always)]
-            move || {
-                for v in values {
-                    let s = scale * v.sqrt();
-                    // Selected: far away this is ∞·0.
-                    let fall = (-s).exp();
-                    *v = if fall == T::ZERO { T::ZERO } else { (T::ONE + s) * fall };
-                }
-            },
+            |s| T::ONE + s,
         );
     }
 

@@ -1,7 +1,6 @@
 //! The Matérn kernel of smoothness 5/2.
 
-use super::{Kernel, KernelSettings, Pairwise, check_length_scale};
-use crate::linalg::simd::vectorize;
+use super::{Kernel, KernelSettings, Pairwise, check_length_scale, matern};
 use crate::settings::{Range, check, shown};
 use crate::{Float, Result};
 
@@ -44,17 +43,11 @@ impl<T: Float> Kernel<T> for Matern52 {
     fn apply(&self, values: &mut [T], _: T, _: &[T]) {
         let scale = T::of(5f64.sqrt() / self.length_scale);
         let third = T::of(1.0 / 3.0);
-        vectorize(
-            values.len(),
+        matern(
+            values,
+            scale,
             #[inline(always)]
-            move || {
-                for v in values {
-                    let s = scale * v.sqrt();
-                    // Selected: far away this is ∞·0.
-                    let fall = (-s).exp();
-                    *v = if fall == T::ZERO { T::ZERO } else { (T::ONE + s + third * s * s) * fall };
-                }
-            },
+            |s| T::ONE + s + third * s * s,
         );
     }
 

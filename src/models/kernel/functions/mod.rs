@@ -28,6 +28,7 @@ pub use rbf::Rbf;
 use super::median::{median_distance, median_gamma};
 pub use super::pairwise::Pairwise;
 use super::samples::Samples;
+use crate::linalg::simd::vectorize;
 use crate::settings::{Range, check};
 use crate::{Error, Float, Result};
 
@@ -232,6 +233,23 @@ fn norm_gamma<T: Float>(x: &Samples<T>, _: u64) -> Result<KernelSettings> {
         return Err(Error::Data(format!("all samples {what}: a polynomial kernel sees no difference")));
     }
     Ok(KernelSettings { gamma: rounded(1.0 / mean), ..Default::default() })
+}
+
+/// p(s)·exp(−s) with s = scale·√v, for squared distances v: the Matérn kernels, by their polynomials.
+#[inline(always)]
+fn matern<T: Float>(values: &mut [T], scale: T, polynomial: impl Fn(T) -> T) {
+    vectorize(
+        values.len(),
+        #[inline(always)]
+        move || {
+            for v in values {
+                let s = scale * v.sqrt();
+                // Selected: far away this is ∞·0.
+                let fall = (-s).exp();
+                *v = if fall == T::ZERO { T::ZERO } else { polynomial(s) * fall };
+            }
+        },
+    );
 }
 
 /// An error unless `T` holds ℓ, and ℓ² with all its digits: distances of that size are looked at squared.
