@@ -65,6 +65,11 @@
 //! `cli` (on by default) brings the command line and what it alone needs, and with it `report`: figures
 //! and experiments. Depend on the crate with `default-features = false` to leave both out.
 
+/// What the program `tapegrad` does. Here, and not in the program, what the library has compiled is not compiled again.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+mod compiled;
 pub mod data;
 pub mod error;
 #[cfg(feature = "report")]

@@ -1,9 +1,5 @@
-//! The command line: parse, call the library, print.
+//! The program `tapegrad`.
 
-mod cli;
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    cli::run()
+fn main() -> std::process::ExitCode {
+    tapegrad::cli::run()
 }

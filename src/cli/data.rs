@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::data::idx::{self, Bytes, IdxArray, IdxData, ReadOptions};
+use crate::data::npy::{self, NpyArray, NpyValues};
+use crate::data::table::{ReadOptions as TableOptions, Table};
+use crate::data::{Dataset, Features, ascii_image, synthetic, write_columns, write_mnist};
+use crate::linalg::compensated_sum;
+use crate::{Error, Result, text};
 use clap::{Args, Subcommand};
-use tapegrad::data::idx::{self, Bytes, IdxArray, IdxData, ReadOptions};
-use tapegrad::data::npy::{self, NpyArray, NpyValues};
-use tapegrad::data::table::{ReadOptions as TableOptions, Table};
-use tapegrad::data::{Dataset, Features, ascii_image, synthetic, write_columns, write_mnist};
-use tapegrad::linalg::compensated_sum;
-use tapegrad::{Error, Result, text};
 
 use super::source::{MOST_SAMPLES, SYNTH, Source, explain, read_options, warn_if_mapped};
 use super::table::{TableArgs, is_arrays, is_table};

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::data::Dataset;
+use crate::data::npy::is_archive;
+use crate::data::table::{ReadOptions, Task as TableTask};
+use crate::models::{self, Task};
+use crate::{Error, text};
 use clap::Args;
-use tapegrad::data::Dataset;
-use tapegrad::data::npy::is_archive;
-use tapegrad::data::table::{ReadOptions, Task as TableTask};
-use tapegrad::models::{self, Task};
-use tapegrad::{Error, text};
 
 use super::predict::warn_if_left_out;
 use super::source::within_memory;

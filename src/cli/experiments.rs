@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use crate::experiments::{
+    Context, EXPERIMENTS, Experiment, ExperimentData, Finished, ReportFolder, Settings, find,
+};
+use crate::{Error, Result, linalg, text};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
-use tapegrad::experiments::{
-    Context, EXPERIMENTS, Experiment, ExperimentData, Finished, ReportFolder, Settings, find,
-};
-use tapegrad::{Error, Result, linalg, text};
 
 use super::source::{TEST_DIGITS, TRAINING_DIGITS, USUAL_FOLDER, usual_folder};
 use super::{Outcome, interrupt, output};

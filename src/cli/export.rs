@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::{file, models};
 use clap::Args;
-use tapegrad::{file, models};
 
 use super::predict::refuse_input;
 use super::{Outcome, output};

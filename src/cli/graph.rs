@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::models::Mlp;
+use crate::nn::{Mode, Module};
+use crate::rng::{Place, Purpose, stream};
+use crate::{Error, Tape, file};
 use clap::{Args, ValueEnum};
-use tapegrad::models::Mlp;
-use tapegrad::nn::{Mode, Module};
-use tapegrad::rng::{Place, Purpose, stream};
-use tapegrad::{Error, Tape, file};
 
 use super::train::MlpArgs;
 use super::{Outcome, output};

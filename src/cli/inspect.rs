@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::data::table::Task as TableTask;
+use crate::models::{self, Task};
+use crate::text;
 use clap::Args;
-use tapegrad::data::table::Task as TableTask;
-use tapegrad::models::{self, Task};
-use tapegrad::text;
 
 use super::{Outcome, output};
 

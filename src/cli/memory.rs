@@ -38,7 +38,7 @@ impl fmt::Display for Room {
 /// What can be had without swapping.
 ///
 /// To be asked on the threads that the work will run on: each has allocated by then (see
-/// [`try_with_threads`](tapegrad::linalg::try_with_threads)), so that the region of the heap that an allocator
+/// [`try_with_threads`](crate::linalg::try_with_threads)), so that the region of the heap that an allocator
 /// reserves for it is taken already.
 pub fn available() -> Room {
     System::new().available()

@@ -23,8 +23,8 @@ use std::any::TypeId;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use crate::text;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use tapegrad::text;
 
 /// Machine learning on the CPU, reproducible to the last bit.
 #[derive(Parser)]
@@ -53,13 +53,13 @@ type Outcome = Result<ExitCode, Failure>;
 /// Why a command ended early.
 enum Failure {
     /// Something to tell the user.
-    Error(tapegrad::Error),
+    Error(crate::Error),
     /// Whoever read the output has gone, such as `head`: no one is left to be told.
     OutputClosed,
 }
 
-impl From<tapegrad::Error> for Failure {
-    fn from(error: tapegrad::Error) -> Self {
+impl From<crate::Error> for Failure {
+    fn from(error: crate::Error) -> Self {
         Failure::Error(error)
     }
 }
@@ -71,9 +71,9 @@ const OUTPUT_CLOSED: u8 = 141;
 const FLAGS: [(&str, &str); 3] = [("widths", "hidden"), ("lambda", "ridge"), ("frequencies", "features")];
 
 /// The error, with a setting named by its flag.
-fn message(error: &tapegrad::Error) -> String {
+fn message(error: &crate::Error) -> String {
     match error {
-        tapegrad::Error::Setting { name, why } => {
+        crate::Error::Setting { name, why } => {
             let flag = FLAGS.iter().find(|(setting, _)| setting == name).map_or(*name, |(_, flag)| flag);
             format!("--{}: {why}", flag.replace('_', "-"))
         }
@@ -120,7 +120,7 @@ pub fn run() -> ExitCode {
         let matches = with_negative_numbers(Cli::command()).try_get_matches().unwrap_or_else(|e| refuse(&e));
         let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| refuse(&e));
         // Before anything is done: a product could only panic.
-        tapegrad::linalg::kernel_in_use()?;
+        crate::linalg::kernel_in_use()?;
         match cli.command {
             Command::Train(args) => {
                 train::run(&args, matches.subcommand_matches("train").unwrap_or(&matches))

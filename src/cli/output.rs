@@ -7,8 +7,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 
-pub use tapegrad::text::bytes;
-use tapegrad::text::printable_lines;
+pub use crate::text::bytes;
+use crate::text::printable_lines;
 
 use super::Failure;
 
@@ -24,7 +24,7 @@ pub fn write(text: impl fmt::Display) -> Result<(), Failure> {
     out.write_all(printable_lines(&text).as_bytes()).and_then(|()| out.flush()).map_err(|error| {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-            _ => tapegrad::Error::io("standard output")(error).into(),
+            _ => crate::Error::io("standard output")(error).into(),
         }
     })
 }

@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::data::Dataset;
+use crate::data::table::{ReadOptions, Schema};
+use crate::linalg::Matrix;
+use crate::models::{self, Predictor, Saved, Task};
+use crate::{Error, Result, file, text};
 use clap::{Args, ValueEnum};
-use tapegrad::data::Dataset;
-use tapegrad::data::table::{ReadOptions, Schema};
-use tapegrad::linalg::Matrix;
-use tapegrad::models::{self, Predictor, Saved, Task};
-use tapegrad::{Error, Result, file, text};
 
 use super::source::within_memory;
 use super::table::{has_ending, is_arrays, is_table};
@@ -303,7 +303,7 @@ fn json(text: &str) -> String {
     let quoted = serde_json::Value::from(text).to_string();
     // What a terminal would act on, and the output would write in a form that is none of JSON's.
     quoted.chars().fold(String::new(), |mut out, c| {
-        if tapegrad::text::printable(c.encode_utf8(&mut [0; 4])).len() == c.len_utf8() {
+        if crate::text::printable(c.encode_utf8(&mut [0; 4])).len() == c.len_utf8() {
             out.push(c);
         } else {
             let _ = write!(out, "\\u{:04x}", u32::from(c));

@@ -5,10 +5,10 @@
 use std::io;
 use std::path::Path;
 
-use tapegrad::data::idx::ReadOptions;
-use tapegrad::data::table::Schema;
-use tapegrad::data::{Dataset, Features, synthetic};
-use tapegrad::{Error, Result, text};
+use crate::data::idx::ReadOptions;
+use crate::data::table::Schema;
+use crate::data::{Dataset, Features, synthetic};
+use crate::{Error, Result, text};
 
 use super::table::{TableArgs, is_arrays, is_table};
 use super::{memory, output};

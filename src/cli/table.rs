@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use crate::data::Dataset;
+use crate::data::npy::is_archive;
+use crate::data::table::{Encoded, Missing, ReadOptions, Schema, Table, TableOptions, Task};
+use crate::{Error, Result, text};
 use clap::{Args, ValueEnum};
-use tapegrad::data::Dataset;
-use tapegrad::data::npy::is_archive;
-use tapegrad::data::table::{Encoded, Missing, ReadOptions, Schema, Table, TableOptions, Task};
-use tapegrad::{Error, Result, text};
 
 use super::output;
 use super::predict::warn_if_left_out;

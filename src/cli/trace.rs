@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::text;
+use crate::train::WrittenTrace;
 use clap::{Args, Subcommand};
-use tapegrad::text;
-use tapegrad::train::WrittenTrace;
 
 use super::{Outcome, output};
 

@@ -30,7 +30,7 @@ impl Dataset {
             out.len()
         );
         self.check_rows("gather", indices);
-        self.gather_part(indices, out);
+        T::gather(self, indices, out);
     }
 
     /// An error if a feature, mapped, leaves the finite numbers of `T`, such as 1e300 in `f32`.
@@ -41,6 +41,10 @@ impl Dataset {
     /// # Errors
     /// [`Error::Data`] that names row, column, number and `T`.
     pub fn check_range<T: Float>(&self) -> Result<()> {
+        T::check_range(self)
+    }
+
+    pub(super) fn check_range_of<T: Float>(&self) -> Result<()> {
         let as_stored = self.map.0 == Map::Uniform { center: 0.0, scale: 1.0 };
         let fits = match &self.stored {
             // Mapped bytes lie between the ends.
@@ -72,7 +76,7 @@ impl Dataset {
     }
 
     /// Halves the rows until a part is small enough for one thread.
-    fn gather_part<T: Float>(&self, indices: &[usize], out: &mut [T]) {
+    pub(super) fn gather_part<T: Float>(&self, indices: &[usize], out: &mut [T]) {
         if out.len() > PART && indices.len() > 1 {
             let (first, second) = indices.split_at(indices.len() / 2);
             let (to_first, to_second) = out.split_at_mut(first.len() * self.features());
@@ -301,6 +305,10 @@ impl Dataset {
     /// # Errors
     /// [`Error::Data`] that names row, column, number and `T`.
     pub fn check_target_range<T: Float>(&self) -> Result<()> {
+        T::check_target_range(self)
+    }
+
+    pub(super) fn check_target_range_of<T: Float>(&self) -> Result<()> {
         let (targets, width) = (self.targets().unwrap_or_default(), self.target_width());
         let lost = |y: &f64| !T::of(*y).is_finite() || (T::of(*y) == T::ZERO && *y != 0.0);
         match targets.iter().position(lost) {

@@ -49,6 +49,10 @@ use crate::ops::Operations;
 pub trait Float:
     Kernels
     + Operations
+    + crate::linalg::Compiled
+    + crate::data::Compiled
+    + crate::train::Compiled
+    + crate::models::Compiled
     + nalgebra::Scalar
     + Zero
     + One

@@ -51,7 +51,12 @@ impl<T: Float> Cholesky<T> {
     /// # Panics
     /// If `a` is not square.
     #[track_caller]
-    pub fn new(mut a: DMatrix<T>) -> Result<Self> {
+    pub fn new(a: DMatrix<T>) -> Result<Self> {
+        T::cholesky(a)
+    }
+
+    #[track_caller]
+    pub(super) fn factored(mut a: DMatrix<T>) -> Result<Self> {
         assert!(a.is_square(), "Cholesky: the matrix is {}×{}", a.nrows(), a.ncols());
         let n = a.nrows();
         let noise = T::of(n as f64) * T::EPSILON;
@@ -161,10 +166,18 @@ impl<T: Float> Cholesky<T> {
 
     /// B ← L⁻¹·B; `b` is column-major, or the rows of Bᵀ one behind the other.
     pub(crate) fn forward(&self, b: &mut [T]) {
-        solve_columns(b, self.size(), &|b| solve_lower(self.view(), b));
+        T::solve_lower(self, b);
     }
 
     fn backward(&self, b: &mut [T]) {
+        T::solve_upper(self, b);
+    }
+
+    pub(super) fn forward_of(&self, b: &mut [T]) {
+        solve_columns(b, self.size(), &|b| solve_lower(self.view(), b));
+    }
+
+    pub(super) fn backward_of(&self, b: &mut [T]) {
         solve_columns(b, self.size(), &|b| solve_upper(self.view().transpose(), b));
     }
 

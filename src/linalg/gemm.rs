@@ -79,6 +79,10 @@ pub fn gemm<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T
 
 /// C ← A·B, C + A·B or C − A·B, on all threads of the pool that this is called from.
 pub(super) fn product<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
+    T::product(c, into, a, b);
+}
+
+pub(super) fn product_of<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
     let work = c.nrows().saturating_mul(c.ncols()).saturating_mul(a.ncols());
     let pieces = match super::threads::of_this_pool() {
         1 => 1,

@@ -17,6 +17,7 @@
 
 pub(crate) mod cholesky;
 mod compensated;
+mod compiled;
 mod cpu;
 mod eigen;
 mod gemm;
@@ -37,6 +38,7 @@ mod view;
 pub use cholesky::Cholesky;
 pub(crate) use cholesky::add_gram;
 pub use compensated::{CompensatedSum, compensated_sum};
+pub(crate) use compiled::Compiled;
 pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub use gemm::{Mat, gemm};
 pub use matrix::Matrix;

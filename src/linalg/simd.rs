@@ -13,6 +13,22 @@ pub(crate) fn vectorize<R>(work: usize, f: impl FnOnce() -> R) -> R {
     arch.dispatch(f)
 }
 
+/// One number for each lane, written out of line by no compiler: a closure of `std::array::from_fn` may become a call of
+/// its own there, for each lane, and without the vectors.
+#[inline(always)]
+pub(crate) fn lanes<T: Copy, const N: usize>(
+    mut from: [T; N],
+    other: &[T; N],
+    f: impl Fn(T, T) -> T,
+) -> [T; N] {
+    let mut i = 0;
+    while i < N {
+        from[i] = f(from[i], other[i]);
+        i += 1;
+    }
+    from
+}
+
 /// Whether one of the numbers is as `is` says. Without a way out at the first of them, as `Iterator::any` has it, so
 /// that many are looked at side by side.
 #[inline(always)]

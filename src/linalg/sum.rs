@@ -1,6 +1,6 @@
 //! Sums in a fixed order that vectors can follow.
 
-use super::simd::vectorize;
+use super::simd::{self, vectorize};
 use crate::Float;
 
 /// Partial sums kept side by side: as many as the widest vectors hold of `f32`, times two.
@@ -137,8 +137,7 @@ pub(crate) fn add_to_lanes<T: Float>(sums: &mut [T; LANES], a: &[T], b: &[T], te
         for ((term_i, x), y) in terms.iter_mut().zip(x).zip(y) {
             *term_i = term(*x, *y);
         }
-        // An indexed loop over the lanes stays scalar here, and takes eight times as long.
-        lanes = std::array::from_fn(|i| lanes[i] + terms[i]);
+        lanes = simd::lanes(lanes, &terms, |lane, term| lane + term);
     }
     *sums = lanes;
     for (lane, (x, y)) in kept_apart(sums).iter_mut().zip(a_rest.iter().zip(b_rest)) {

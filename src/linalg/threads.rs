@@ -27,6 +27,13 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
 /// # Errors
 /// [`Error::Setting`] if `threads` is 0, or the operating system refuses to start them.
 pub fn try_with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> Result<R> {
+    let (mut work, mut result) = (Some(work), None);
+    on_pool(threads, &mut || result = work.take().map(|work| work()))?;
+    Ok(result.expect("the work has run, or its panic has been passed on"))
+}
+
+/// What does not depend on the work, compiled once.
+fn on_pool(threads: usize, work: &mut (dyn FnMut() + Send)) -> Result<()> {
     if threads == 0 {
         return Err(Error::setting("threads", "0 is no number of threads; it must be at least 1"));
     }
@@ -37,8 +44,7 @@ pub fn try_with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send
     // More watchers than spare processors would only stand in the way of those that work.
     let watchers = threads.min(available_threads()) - 1;
     let done = AtomicBool::new(false);
-    let work = Mutex::new(Some(work));
-    let result = Mutex::new(None);
+    let work = Mutex::new(work);
     // A broadcast gives each thread a job of its own that no other can take. A spawned watcher could be
     // picked up by the working thread while it waits for a piece, and would never return from there.
     let ready = Barrier::new(threads);
@@ -50,15 +56,12 @@ pub fn try_with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send
         ready.wait();
         if context.index() == 0 {
             let _done = SetOnDrop(&done);
-            let work = lock(&work).take();
-            let value = work.map(|work| work());
-            *lock(&result) = value;
+            lock(&work)();
         } else if context.index() <= watchers {
             watch(&done);
         }
     });
-    let result = lock(&result).take();
-    Ok(result.expect("the work has run, or its panic has been passed on"))
+    Ok(())
 }
 
 /// The lock, whether or not a panic happened under it: what it guards is whole at all times.
@@ -73,6 +76,13 @@ pub fn available_threads() -> usize {
 
 /// Both closures, side by side on the pool this is called from, one after the other without a pool.
 pub(crate) fn join(a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
+    let (mut a, mut b) = (Some(a), Some(b));
+    join_on_pool(&mut || a.take().into_iter().for_each(|a| a()), &mut || {
+        b.take().into_iter().for_each(|b| b())
+    });
+}
+
+fn join_on_pool(a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
     // Outside a pool rayon would start its global one, and allocate with every call from there.
     if rayon::current_thread_index().is_some() {
         rayon::join(a, b);

@@ -47,19 +47,24 @@ fn solve<T: Float>(which: Triangle, t: View<'_, T>, mut b: ViewMut<'_, T>) {
         product(rest.rb_mut(), Into::Subtract, between, known.rb());
         return solve(which, bound, rest);
     }
-    in_strips(n, b.rb_mut(), |b| {
-        for step in 0..n {
-            let (i, solved) = match which {
-                Triangle::Lower => (step, 0..step),
-                Triangle::Upper => (n - 1 - step, n - step..n),
-            };
-            for k in solved {
-                let known = b[k];
-                subtract(&mut b[i], t[(i, k)], &known);
+    in_strips(
+        n,
+        b.rb_mut(),
+        #[inline(always)]
+        |b| {
+            for step in 0..n {
+                let (i, solved) = match which {
+                    Triangle::Lower => (step, 0..step),
+                    Triangle::Upper => (n - 1 - step, n - step..n),
+                };
+                for k in solved {
+                    let known = b[k];
+                    subtract(&mut b[i], t[(i, k)], &known);
+                }
+                divide(&mut b[i], t[(i, i)]);
             }
-            divide(&mut b[i], t[(i, i)]);
-        }
-    });
+        },
+    );
 }
 
 /// A row of right-hand sides.

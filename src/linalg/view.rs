@@ -134,6 +134,7 @@ impl<'a, T> View<'a, T> {
         [self.get(..i, ..j), self.get(..i, j..), self.get(i.., ..j), self.get(i.., j..)]
     }
 
+    #[inline(always)]
     fn address(self, (i, j): (usize, usize)) -> *const T {
         assert!(
             i < self.rows && j < self.columns,

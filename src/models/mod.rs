@@ -1,5 +1,6 @@
 //! Models: what turns samples into predictions, and what it takes to train them.
 
+mod compiled;
 mod conjugate_gradients;
 pub mod kernel;
 pub mod linear;
@@ -11,6 +12,7 @@ mod pool;
 mod predictor;
 mod saved;
 
+pub(crate) use compiled::Compiled;
 pub use logistic::{Derivatives, LogisticOptions, LogisticRegression, Scheme};
 pub use mlp::Mlp;
 pub use network::{Network, NetworkBuilder};

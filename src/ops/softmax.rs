@@ -2,7 +2,7 @@
 
 use super::{Op, pass_if};
 use crate::Float;
-use crate::linalg::simd::vectorize;
+use crate::linalg::simd::{self, vectorize};
 use crate::linalg::{dot, reduce, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Sum, Tape, Var};
 
@@ -171,7 +171,7 @@ fn first_of_largest<T: Float>(x: &[T]) -> usize {
     let (blocks, rest) = x.as_chunks::<LANES>();
     let mut lanes = [x[0]; LANES];
     for block in blocks {
-        lanes = std::array::from_fn(|i| larger(lanes[i], block[i]));
+        lanes = simd::lanes(lanes, block, larger);
     }
     let max = rest.iter().chain(&lanes).fold(x[0], |max, x| larger(max, *x));
     // Whole blocks first, without a way out inside them: those are compared side by side.

@@ -48,8 +48,13 @@ impl Settings {
     /// # Panics
     /// If it has no form as JSON, as a map whose keys are no text.
     #[track_caller]
-    pub fn with(mut self, name: &str, value: impl Serialize) -> Settings {
-        match serde_json::to_value(value) {
+    pub fn with(self, name: &str, value: impl Serialize) -> Settings {
+        self.with_value(name, serde_json::to_value(value))
+    }
+
+    #[track_caller]
+    fn with_value(mut self, name: &str, value: serde_json::Result<Value>) -> Settings {
+        match value {
             Ok(value) => self.values.insert(name.into(), value),
             Err(error) => panic!("Settings: {name}: {error}"),
         };
@@ -66,12 +71,16 @@ impl Settings {
     /// # Errors
     /// [`Error::Data`] if there is none, or one of another type.
     pub fn get<V: DeserializeOwned>(&self, name: &str) -> Result<V> {
-        let Some(value) = self.values.get(name) else {
-            return Err(Error::Data(format!("{}: `{name}` is missing", shown(&self.kind))));
-        };
-        V::deserialize(value).map_err(|error| {
-            Error::Data(format!("{}: `{name}`: {}", shown(&self.kind), shown(&error.to_string())))
-        })
+        V::deserialize(self.value(name)?).map_err(|error| self.wrong(name, &error))
+    }
+
+    fn value(&self, name: &str) -> Result<&Value> {
+        let missing = || Error::Data(format!("{}: `{name}` is missing", shown(&self.kind)));
+        self.values.get(name).ok_or_else(missing)
+    }
+
+    fn wrong(&self, name: &str, error: &serde_json::Error) -> Error {
+        Error::Data(format!("{}: `{name}`: {}", shown(&self.kind), shown(&error.to_string())))
     }
 
     /// The type of numbers, which stands under `precision`.

@@ -1,5 +1,6 @@
 //! The walk back through the arena, and the one place where gradients are added up.
 
+use super::leaf::once;
 use super::memory::reserve;
 use super::node::Node;
 use super::{Args, Phase, Shape, Sum, Tape, Var};
@@ -45,6 +46,11 @@ impl<T: Float> Tape<T> {
     /// changed; if a panic broke an earlier pass off, and the gradients were not set to zero since.
     #[track_caller]
     pub fn backward_with(&mut self, y: Var, fill: impl FnOnce(&mut [T])) {
+        self.backward_from(y, &mut once(fill));
+    }
+
+    #[track_caller]
+    fn backward_from(&mut self, y: Var, fill: &mut dyn FnMut(&mut [T])) {
         let root = *self.root(y);
         self.make_room_for_gradients();
         if y.index() < self.params {

@@ -39,7 +39,7 @@ impl<T: Float> Tape<T> {
     /// As [`param`](Tape::param).
     #[track_caller]
     pub fn param_with(&mut self, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Param {
-        self.slot(&Leaf::Param, rows, cols, fill)
+        self.slot(&Leaf::Param, rows, cols, &mut once(fill))
     }
 
     /// A buffer: a parameter that is not trained, such as the running statistics of a normalisation.
@@ -52,12 +52,18 @@ impl<T: Float> Tape<T> {
     /// As [`param`](Tape::param).
     #[track_caller]
     pub fn buffer_with(&mut self, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Param {
-        self.slot(&Leaf::Buffer, rows, cols, fill)
+        self.slot(&Leaf::Buffer, rows, cols, &mut once(fill))
     }
 
     /// What stays at the front of the arena.
     #[track_caller]
-    fn slot(&mut self, kind: &'static Leaf, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Param {
+    fn slot(
+        &mut self,
+        kind: &'static Leaf,
+        rows: usize,
+        cols: usize,
+        fill: &mut dyn FnMut(&mut [T]),
+    ) -> Param {
         assert!(
             self.params == self.nodes.len(),
             "{}: parameters come first, but v{} ({}) is on the tape already: create all of them \
@@ -100,7 +106,7 @@ impl<T: Float> Tape<T> {
     /// A constant that `fill` writes, row-major, into zeros.
     #[track_caller]
     pub fn constant_with(&mut self, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
-        self.leaf(&Leaf::Constant, rows, cols, fill)
+        self.leaf(&Leaf::Constant, rows, cols, &mut once(fill))
     }
 
     /// A 1×1 constant.
@@ -129,7 +135,7 @@ impl<T: Float> Tape<T> {
     /// A variable that `fill` writes, row-major, into zeros.
     #[track_caller]
     pub fn variable_with(&mut self, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
-        self.leaf(&Leaf::Variable, rows, cols, fill)
+        self.leaf(&Leaf::Variable, rows, cols, &mut once(fill))
     }
 
     /// A constant with the value of `v`: what depends on it sends no gradient back to `v`.
@@ -139,7 +145,7 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub fn detach(&mut self, v: impl Into<Var>) -> Var {
         let source = *self.node("detach", v.into());
-        let var = self.leaf(&Leaf::Constant, source.shape().rows, source.shape().cols, |_| ());
+        let var = self.leaf(&Leaf::Constant, source.shape().rows, source.shape().cols, &mut |_| ());
         let offset = self.nodes[var.index()].offset;
         self.values.copy_within(source.range(), offset);
         if self.anomalies.is_some() {
@@ -149,7 +155,7 @@ impl<T: Float> Tape<T> {
     }
 
     #[track_caller]
-    fn leaf(&mut self, kind: &'static Leaf, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
+    fn leaf(&mut self, kind: &'static Leaf, rows: usize, cols: usize, fill: &mut dyn FnMut(&mut [T])) -> Var {
         let shape = Shape::new(rows, cols);
         self.prepare(kind, shape);
         let mut node = self.new_node(kind, shape);
@@ -164,6 +170,16 @@ impl<T: Float> Tape<T> {
         value.fill(T::ZERO);
         fill(value);
         self.commit(node, 0)
+    }
+}
+
+/// `fill`, to be called once: behind a reference, so that what calls it is not compiled for each closure.
+pub(super) fn once<X: ?Sized>(fill: impl FnOnce(&mut X)) -> impl FnMut(&mut X) {
+    let mut fill = Some(fill);
+    move |to| {
+        if let Some(fill) = fill.take() {
+            fill(to);
+        }
     }
 }
 

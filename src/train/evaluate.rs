@@ -61,17 +61,17 @@ pub fn evaluate_seen<T: Float>(
     data: &Dataset,
     seen: &SeenClasses,
 ) -> Result<Evaluation> {
-    evaluate_with(module, loss, tape, data, seen, |_| {})
+    T::evaluate(module, loss, tape, data, seen, &mut |_| {})
 }
 
 /// [`evaluate_seen`], and shows the outputs of block after block of the samples.
-pub(crate) fn evaluate_with<T: Float>(
+pub(super) fn evaluate_of<T: Float>(
     module: &dyn Module<T>,
     loss: &dyn Loss<T>,
     tape: &mut Tape<T>,
     data: &Dataset,
     seen: &SeenClasses,
-    mut outputs: impl FnMut(&[T]),
+    outputs: &mut dyn FnMut(&[T]),
 ) -> Result<Evaluation> {
     tape.rewind();
     check_fit(module, loss, tape, data)?;

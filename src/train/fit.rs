@@ -75,6 +75,20 @@ pub fn fit<T: Float>(
     options: &FitOptions,
     observers: &mut [&mut dyn Observer<T>],
 ) -> Result<History> {
+    T::fit(module, loss, tape, optimizer, train, validation, options, observers)
+}
+
+#[allow(clippy::too_many_arguments)]
+pub(super) fn fit_of<T: Float>(
+    module: &dyn Module<T>,
+    loss: &dyn Loss<T>,
+    tape: &mut Tape<T>,
+    optimizer: &mut Optimizer<T>,
+    train: &Dataset,
+    validation: Option<&Dataset>,
+    options: &FitOptions,
+    observers: &mut [&mut dyn Observer<T>],
+) -> Result<History> {
     let mut own = of_options(options)?;
     let mut all = Observers(own.iter_mut().map(|o| &mut **o as &mut dyn Observer<T>).collect());
     all.0.extend(observers.iter_mut().map(|o| &mut **o as &mut dyn Observer<T>));

@@ -3,16 +3,16 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::data::{Batches, Dataset};
+use crate::nn::Loss;
+use crate::nn::loss::{CrossEntropy, MeanSquaredError, OneVsRest};
+use crate::optim::schedule::{self, Goal, ReduceOnPlateau, Warmup};
+use crate::optim::{Average, Clip, NonFinite};
+use crate::tape::Param;
+use crate::train::{Criterion, EarlyStopping, FitOptions, History, Penalty, Rate, Stop, Trace};
+use crate::{Error, Float, Result, Tape};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, ValueEnum};
-use tapegrad::data::{Batches, Dataset};
-use tapegrad::nn::Loss;
-use tapegrad::nn::loss::{CrossEntropy, MeanSquaredError, OneVsRest};
-use tapegrad::optim::schedule::{self, Goal, ReduceOnPlateau, Warmup};
-use tapegrad::optim::{Average, Clip, NonFinite};
-use tapegrad::tape::Param;
-use tapegrad::train::{Criterion, EarlyStopping, FitOptions, History, Penalty, Rate, Stop, Trace};
-use tapegrad::{Error, Float, Result, Tape};
 
 use super::super::{Failure, output};
 use super::mlp::{Classes, Length};

@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::models::{self, Network, Notes};
+use crate::store::{Settings, Stored};
+use crate::train::{Checkpoint, Evaluation, Observer, Run, Stop};
+use crate::{Error, Float, Result, text};
 use clap::Args;
-use tapegrad::models::{self, Network, Notes};
-use tapegrad::store::{Settings, Stored};
-use tapegrad::train::{Checkpoint, Evaluation, Observer, Run, Stop};
-use tapegrad::{Error, Float, Result, text};
 
 use super::super::output;
 use super::super::predict::refuse_input;

@@ -2,10 +2,10 @@
 
 use std::time::Instant;
 
-use tapegrad::models::Fitted;
-use tapegrad::models::linear::{RidgePath, RidgePoint};
-use tapegrad::train::{Trace, Value};
-use tapegrad::{Error, Result};
+use crate::models::Fitted;
+use crate::models::linear::{RidgePath, RidgePoint};
+use crate::train::{Trace, Value};
+use crate::{Error, Result};
 
 use super::super::{Failure, output};
 use super::{Done, Job, Precision};

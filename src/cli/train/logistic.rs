@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
+use crate::Error;
+use crate::models::{Fitted, LogisticOptions, LogisticRegression, Mlp, Scheme};
+use crate::nn::Activation;
+use crate::train::Trace;
 use clap::{Args, ValueEnum};
-use tapegrad::Error;
-use tapegrad::models::{Fitted, LogisticOptions, LogisticRegression, Mlp, Scheme};
-use tapegrad::nn::Activation;
-use tapegrad::train::Trace;
 
 use super::super::table::is_table;
 use super::super::{Failure, output};

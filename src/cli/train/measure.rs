@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use tapegrad::data::Dataset;
-use tapegrad::metrics::{Evaluation, ValueErrors};
-use tapegrad::models::{self, Predictor};
-use tapegrad::report::RunReport;
-use tapegrad::train::{Checkpoint, Trace};
-use tapegrad::{Result, file, text};
+use crate::data::Dataset;
+use crate::metrics::{Evaluation, ValueErrors};
+use crate::models::{self, Predictor};
+use crate::report::RunReport;
+use crate::train::{Checkpoint, Trace};
+use crate::{Result, file, text};
 
 use super::super::{Failure, Outcome, interrupt, output};
 use super::{Done, Job, TrainArgs};

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::models::{Mlp, Network, Predictor};
+use crate::nn::{Activation, Module, ModuleExt, Norm, Summary};
+use crate::optim::{self, Group};
+use crate::store::{Settings, Stored};
+use crate::train::observers::Hashes;
+use crate::train::{EVALUATION_ROWS, Observer, Progress, Run, Stop, Trace};
+use crate::{Error, Float, Result};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use tapegrad::models::{Mlp, Network, Predictor};
-use tapegrad::nn::{Activation, Module, ModuleExt, Norm, Summary};
-use tapegrad::optim::{self, Group};
-use tapegrad::store::{Settings, Stored};
-use tapegrad::train::observers::Hashes;
-use tapegrad::train::{EVALUATION_ROWS, Observer, Progress, Run, Stop, Trace};
-use tapegrad::{Error, Float, Result};
 
 use super::super::{Failure, memory, output};
 use super::keeping::Keeper;

@@ -17,14 +17,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crate::data::Dataset;
+use crate::models::{Inputs, Notes, Predictor};
+use crate::train::{Checkpoint, Trace};
+use crate::{Error, Float, Result, file, linalg, text};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
-use tapegrad::data::Dataset;
-use tapegrad::models::{Inputs, Notes, Predictor};
-use tapegrad::train::{Checkpoint, Trace};
-use tapegrad::{Error, Float, Result, file, linalg, text};
 
 use super::source::{Source, kept_apart};
 use super::table::TableArgs;

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::data::Dataset;
+use crate::train::Checkpoint;
+use crate::{Error, Result, models, text};
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, FromArgMatches};
-use tapegrad::data::Dataset;
-use tapegrad::train::Checkpoint;
-use tapegrad::{Error, Result, models, text};
 
 use super::TrainArgs;
 

@@ -27,7 +27,7 @@ impl Schema {
     /// # Errors
     /// As [`Table::read`] and [`encode`](Self::encode).
     pub fn read(&self, path: impl AsRef<Path>, options: &ReadOptions) -> Result<Encoded> {
-        self.encode(&read_file(path.as_ref(), options, Some(&self.wanted()), || ())?)
+        self.encode(&read_file(path.as_ref(), options, Some(&self.wanted()), &|| ())?)
     }
 
     /// The same from a stream; `name` stands for it in messages.

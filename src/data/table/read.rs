@@ -35,7 +35,7 @@ impl Table {
     /// or a byte is not UTF-8. [`Error::Data`] if there are no rows, no text, or `options` name an unknown
     /// column; [`Error::Setting`] if the delimiter cannot be one.
     pub fn read(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Table> {
-        read_file(path.as_ref(), options, None, || ())
+        read_file(path.as_ref(), options, None, &|| ())
     }
 
     /// The same from a stream; `name` stands for it in messages. A name that ends in `.tsv` is told apart as
@@ -53,7 +53,7 @@ pub(super) fn read_file(
     path: &Path,
     options: &ReadOptions,
     wanted: Option<&Wanted<'_>>,
-    meanwhile: impl FnOnce(),
+    meanwhile: &dyn Fn(),
 ) -> Result<Table> {
     let mut file = crate::file::open(path, "a file")?;
     let before = file.metadata().map_err(Error::io(path))?;
@@ -394,7 +394,7 @@ mod tests {
         let path = folder.path().join("t.csv");
         let change = |change: &dyn Fn(&Path)| {
             fs::write(&path, "a,b\n1,2\n3,4\n").unwrap();
-            read_file(&path, &ReadOptions::default(), None, || change(&path))
+            read_file(&path, &ReadOptions::default(), None, &|| change(&path))
         };
         assert_eq!(change(&|_| ()).unwrap().len(), 2);
         let grow = |path: &Path| {

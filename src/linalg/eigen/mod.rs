@@ -38,6 +38,11 @@ pub struct SymmetricEigen<T: Float> {
 /// # Panics
 /// If `a` is not square.
 pub fn symmetric_eigen<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
+    T::symmetric_eigen(a)
+}
+
+#[track_caller]
+pub(super) fn symmetric_eigen_of<T: Float>(a: &DMatrix<T>) -> Result<SymmetricEigen<T>> {
     assert!(a.is_square(), "symmetric_eigen: the matrix is {}×{}", a.nrows(), a.ncols());
     if let Some(at) = first_not_finite(a.as_slice()) {
         let (row, col) = (at % a.nrows(), at / a.nrows());

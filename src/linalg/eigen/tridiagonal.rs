@@ -97,8 +97,9 @@ fn multiply<T: Float>(y: &mut [T], a: &[T], pitch: usize, x: &[T]) {
         || {
             let mut j = 0;
             while j + SIDE <= n {
-                let columns: [&[T]; SIDE] = std::array::from_fn(|l| &a[(j + l) * pitch..][j + SIDE..n]);
-                let factors: [T; SIDE] = std::array::from_fn(|l| x[j + l]);
+                let column = |l: usize| &a[(j + l) * pitch..][j + SIDE..n];
+                let columns: [&[T]; SIDE] = [column(0), column(1)];
+                let factors: [T; SIDE] = [x[j], x[j + 1]];
                 // The square on the diagonal.
                 for l in 0..SIDE {
                     y[j + l] += a[(j + l) * pitch + j + l] * factors[l];

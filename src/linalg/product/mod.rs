@@ -309,7 +309,7 @@ unsafe fn strip_of_tiles<T: Float, V: Vector<T>, const N: usize>(strip: Piece<T>
                 ($($n:literal)*) => {
                     match rows {
                         // What no tile of this CPU has is not compiled for it.
-                        $($n if $n <= V::TILE => V::tile::<$n, N>(&part),)*
+                        $($n if const { $n <= V::TILE } => V::tile::<$n, N>(&part),)*
                         _ => unreachable!("a tile of {rows} rows"),
                     }
                 };

@@ -3,6 +3,7 @@
 use super::fused::Fused;
 use super::vector::{Vector, compiled_for};
 use super::{Piece, Place, copy_b, tile};
+use crate::linalg::simd::lanes;
 
 /// Four numbers.
 #[derive(Clone, Copy)]
@@ -31,17 +32,19 @@ macro_rules! vector {
 
             #[inline(always)]
             unsafe fn fused(self, b: Self, c: Self) -> Self {
-                Plain(std::array::from_fn(|i| self.0[i].fused(b.0[i], c.0[i])))
+                let mut sums = c.0;
+                (0..4).for_each(|i| sums[i] = self.0[i].fused(b.0[i], c.0[i]));
+                Plain(sums)
             }
 
             #[inline(always)]
             unsafe fn add(self, b: Self) -> Self {
-                Plain(std::array::from_fn(|i| self.0[i] + b.0[i]))
+                Plain(lanes(self.0, &b.0, |a, b| a + b))
             }
 
             #[inline(always)]
             unsafe fn subtract(self, b: Self) -> Self {
-                Plain(std::array::from_fn(|i| self.0[i] - b.0[i]))
+                Plain(lanes(self.0, &b.0, |a, b| a - b))
             }
 
             compiled_for!($t);

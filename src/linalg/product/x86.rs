@@ -114,10 +114,11 @@ const AHEAD: usize = 128;
 #[inline(always)]
 unsafe fn transpose_f32(from: *const f32, pitch: usize, to: *mut f32, to_pitch: usize) {
     unsafe {
-        let r: [__m256; 8] = std::array::from_fn(|i| {
+        let mut r = [_mm256_setzero_ps(); 8];
+        for (i, row) in r.iter_mut().enumerate() {
             _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(i * pitch + AHEAD).cast());
-            _mm256_loadu_ps(from.add(i * pitch))
-        });
+            *row = _mm256_loadu_ps(from.add(i * pitch));
+        }
         // Pairs of rows, then of pairs, then of halves.
         let low = |i: usize| _mm256_unpacklo_ps(r[i], r[i + 1]);
         let high = |i: usize| _mm256_unpackhi_ps(r[i], r[i + 1]);
@@ -140,10 +141,11 @@ unsafe fn transpose_f32(from: *const f32, pitch: usize, to: *mut f32, to_pitch: 
 #[inline(always)]
 unsafe fn transpose_f64(from: *const f64, pitch: usize, to: *mut f64, to_pitch: usize) {
     unsafe {
-        let r: [__m256d; 4] = std::array::from_fn(|i| {
+        let mut r = [_mm256_setzero_pd(); 4];
+        for (i, row) in r.iter_mut().enumerate() {
             _mm_prefetch::<_MM_HINT_T0>(from.wrapping_add(i * pitch + AHEAD).cast());
-            _mm256_loadu_pd(from.add(i * pitch))
-        });
+            *row = _mm256_loadu_pd(from.add(i * pitch));
+        }
         let a = [_mm256_unpacklo_pd(r[0], r[1]), _mm256_unpackhi_pd(r[0], r[1])];
         let b = [_mm256_unpacklo_pd(r[2], r[3]), _mm256_unpackhi_pd(r[2], r[3])];
         for l in 0..2 {

@@ -30,6 +30,10 @@ pub struct ThinSvd<T: Float> {
 /// [`Error::NonFinite`] if an entry is NaN or infinite, a singular value leaves the range of `T`, or the iteration
 /// does not converge.
 pub fn thin_svd<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
+    T::thin_svd(a)
+}
+
+pub(super) fn thin_svd_of<T: Float>(a: &DMatrix<T>) -> Result<ThinSvd<T>> {
     let (m, n) = a.shape();
     if let Some(at) = first_not_finite(a.as_slice()) {
         let (row, col) = (at % m, at / m);

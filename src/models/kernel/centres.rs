@@ -106,6 +106,16 @@ pub fn leverage_scores<T: Float>(
     pilots: usize,
     seed: u64,
 ) -> Result<Vec<f64>> {
+    T::leverage_scores(kernel, x, lambda, pilots, seed)
+}
+
+pub fn leverage_scores_of<T: Float>(
+    kernel: &dyn Kernel<T>,
+    x: &Samples<T>,
+    lambda: f64,
+    pilots: usize,
+    seed: u64,
+) -> Result<Vec<f64>> {
     if let Some(rows) = x.counted_rows() {
         let of_counted = leverage_scores(kernel, &only_counted(x)?.0, lambda, pilots, seed)?;
         let mut scores = vec![0.0; x.len()];

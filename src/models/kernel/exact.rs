@@ -68,6 +68,15 @@ impl<T: Float> KernelRidge<T> {
         y: &DMatrix<T>,
         options: RidgeOptions,
     ) -> Result<Self> {
+        T::kernel_ridge(kernel, x, y, options)
+    }
+
+    pub(crate) fn fit_of(
+        kernel: Arc<dyn Kernel<T>>,
+        x: &Samples<T>,
+        y: &DMatrix<T>,
+        options: RidgeOptions,
+    ) -> Result<Self> {
         options.check_lambda::<T>(x.len())?;
         let Counted { x, y, weights } = Counted::new(x, y)?;
         let (n, d, c) = (x.len(), x.features(), y.ncols());

@@ -87,6 +87,16 @@ pub fn falkon_observed<T: Float>(
     options: FalkonOptions,
     observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
 ) -> Result<Falkon<T>> {
+    T::falkon(kernel, x, y, options, observe)
+}
+
+pub fn falkon_of<T: Float>(
+    kernel: Arc<dyn Kernel<T>>,
+    x: &Samples<T>,
+    y: &DMatrix<T>,
+    options: FalkonOptions,
+    observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
+) -> Result<Falkon<T>> {
     let FalkonOptions { ridge, centres: m, selection, seed, .. } = options;
     check::<T>(&options, x.len())?;
     let Counted { x, y, weights } = Counted::new(x, y)?;

@@ -71,6 +71,17 @@ impl<T: Float> FourierRidge<T> {
         seed: u64,
         options: RidgeOptions,
     ) -> Result<Self> {
+        T::fourier_ridge(kernel, x, y, frequencies, seed, options)
+    }
+
+    pub(crate) fn fit_of(
+        kernel: &dyn Kernel<T>,
+        x: &Samples<T>,
+        y: &DMatrix<T>,
+        frequencies: usize,
+        seed: u64,
+        options: RidgeOptions,
+    ) -> Result<Self> {
         options.check_lambda::<T>(x.len())?;
         let Counted { x, y, weights: row_weights } = Counted::new(x, y)?;
         check_kernel(kernel, &x)?;

@@ -108,6 +108,10 @@ fn same<T: Float>(kernel: &dyn Kernel<T>, norm: T) -> T {
 /// # Errors
 /// [`Error::Memory`](crate::Error::Memory) if the machine has none for it.
 pub(crate) fn gram_lower<T: Float>(kernel: &dyn Kernel<T>, x: &Samples<T>) -> Result<DMatrix<T>> {
+    T::gram_lower(kernel, x)
+}
+
+pub fn gram_lower_of<T: Float>(kernel: &dyn Kernel<T>, x: &Samples<T>) -> Result<DMatrix<T>> {
     let n = x.len();
     let mut k = DMatrix::from_vec(n, n, filled(n.saturating_mul(n), T::ZERO, "the kernel matrix")?);
     let mut block = filled(ROWS.min(n) * n, T::ZERO, "rows of the kernel matrix")?;
@@ -135,6 +139,11 @@ pub(crate) fn gram_lower<T: Float>(kernel: &dyn Kernel<T>, x: &Samples<T>) -> Re
 /// K(X, Y), row-major, into `out`.
 #[track_caller]
 pub(crate) fn cross_block<T: Float>(kernel: &dyn Kernel<T>, x: Rows<'_, T>, y: Rows<'_, T>, out: &mut [T]) {
+    T::cross_block(kernel, x, y, out);
+}
+
+#[track_caller]
+pub fn cross_block_of<T: Float>(kernel: &dyn Kernel<T>, x: Rows<'_, T>, y: Rows<'_, T>, out: &mut [T]) {
     let (d, e) = (x.features, y.features);
     assert!(d == e, "kernel: samples of {d} features against samples of {e}");
     pairs(kernel.pairwise(), x, y, out);
@@ -219,7 +228,7 @@ pub(crate) fn for_rows<T: Float>(
     out: &mut [T],
     width: usize,
     first: usize,
-    work: &(impl Fn(usize, &mut [T]) + Sync),
+    work: &(dyn Fn(usize, &mut [T]) + Sync),
 ) {
     let rows = out.len().checked_div(width).unwrap_or(0);
     if rows > 1 && out.len() > PART {

@@ -72,6 +72,16 @@ pub fn iterative_ridge<T: Float>(
     options: IterativeOptions,
     observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
 ) -> Result<IterativeRidge<T>> {
+    T::iterative_ridge(kernel, x, y, options, observe)
+}
+
+pub fn iterative_ridge_of<T: Float>(
+    kernel: Arc<dyn Kernel<T>>,
+    x: &Samples<T>,
+    y: &DMatrix<T>,
+    options: IterativeOptions,
+    observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
+) -> Result<IterativeRidge<T>> {
     let IterativeOptions { ridge, pilots, iterations, tolerance, .. } = options;
     ridge.check_lambda::<T>(x.len())?;
     if ridge.lambda == 0.0 {

@@ -56,3 +56,12 @@ pub use options::RidgeOptions;
 pub use path::{PathPoint, RidgePath, lambda_grid};
 pub use samples::{Rows, Samples, one_vs_rest};
 pub(in crate::models) use weights::Counted;
+
+/// The bodies of what is [compiled once](super::compiled).
+pub(super) mod compiled {
+    pub use super::centres::leverage_scores_of;
+    pub use super::falkon::falkon_of;
+    pub use super::gram::{cross_block_of, gram_lower_of};
+    pub use super::iterative::iterative_ridge_of;
+    pub use super::nystrom::nystrom_of;
+}

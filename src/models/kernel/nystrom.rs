@@ -49,6 +49,15 @@ pub fn nystrom<T: Float>(
     y: &DMatrix<T>,
     options: NystromOptions,
 ) -> Result<Expansion<T>> {
+    T::nystrom(kernel, x, y, options)
+}
+
+pub fn nystrom_of<T: Float>(
+    kernel: Arc<dyn Kernel<T>>,
+    x: &Samples<T>,
+    y: &DMatrix<T>,
+    options: NystromOptions,
+) -> Result<Expansion<T>> {
     let NystromOptions { ridge, centres: m, selection, seed } = options;
     ridge.check_lambda::<T>(x.len())?;
     let Counted { x, y, weights } = Counted::new(x, y)?;

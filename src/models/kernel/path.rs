@@ -59,6 +59,15 @@ impl<T: Float> RidgePath<T> {
     /// [`Error::Data`] as [`KernelRidge::fit`](super::KernelRidge::fit); [`Error::NonFinite`] if a kernel
     /// value is not finite.
     pub fn new(kernel: &dyn Kernel<T>, x: &Samples<T>, y: &DMatrix<T>, memory: u64) -> Result<Self> {
+        T::ridge_path(kernel, x, y, memory)
+    }
+
+    pub(crate) fn new_of(
+        kernel: &dyn Kernel<T>,
+        x: &Samples<T>,
+        y: &DMatrix<T>,
+        memory: u64,
+    ) -> Result<Self> {
         let Counted { x, y, weights } = Counted::new(x, y)?;
         let (n, d, c) = (x.len() as u128, x.features() as u128, y.ncols() as u128);
         let what = format!("the spectral decomposition for {n} samples");

@@ -363,7 +363,7 @@ impl<T: Float> Predictor for Network<T> {
         };
         let (mut found, tells_values) = (Vec::new(), matches!(self.task, Task::Values { .. }));
         let mut evaluation = self.pool.with(&self.tape, |tape| {
-            train::evaluate_with(&self.module, &*self.loss, tape, &prepared, seen, |outputs| {
+            T::evaluate(&self.module, &*self.loss, tape, &prepared, seen, &mut |outputs| {
                 if tells_values {
                     found.extend(outputs.iter().map(|y| y.to_f64()));
                 }

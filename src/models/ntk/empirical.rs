@@ -105,6 +105,16 @@ pub fn empirical_ntk<T: Float>(
     x: &Samples<T>,
     options: NtkOptions,
 ) -> Result<DMatrix<T>> {
+    T::empirical_ntk(model, tape, x, options)
+}
+
+#[track_caller]
+pub fn empirical_ntk_of<T: Float>(
+    model: &dyn Module<T>,
+    tape: &mut Tape<T>,
+    x: &Samples<T>,
+    options: NtkOptions,
+) -> Result<DMatrix<T>> {
     check_inputs(model, x);
     let plan = Plan::new(model, tape, x.features(), options);
     let n = x.len();
@@ -144,6 +154,17 @@ pub fn empirical_ntk<T: Float>(
 /// As [`jacobian`].
 #[track_caller]
 pub fn empirical_cross_ntk<T: Float>(
+    model: &dyn Module<T>,
+    tape: &mut Tape<T>,
+    x: &Samples<T>,
+    y: &Samples<T>,
+    options: NtkOptions,
+) -> Result<DMatrix<T>> {
+    T::empirical_cross_ntk(model, tape, x, y, options)
+}
+
+#[track_caller]
+pub fn empirical_cross_ntk_of<T: Float>(
     model: &dyn Module<T>,
     tape: &mut Tape<T>,
     x: &Samples<T>,

@@ -23,3 +23,8 @@ pub use empirical::{NtkOptions, Outputs, empirical_cross_ntk, empirical_ntk, jac
 pub use linearization::Linearization;
 pub use network::NtkMlp;
 pub use ridge::TangentRidge;
+
+/// The bodies of what is [compiled once](super::compiled).
+pub(super) mod compiled {
+    pub use super::empirical::{empirical_cross_ntk_of, empirical_ntk_of};
+}

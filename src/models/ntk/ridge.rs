@@ -63,6 +63,16 @@ impl<T: Float> TangentRidge<T> {
         y: &DMatrix<T>,
         options: RidgeOptions,
     ) -> Result<Self> {
+        T::tangent_ridge(model, tape, x, y, options)
+    }
+
+    pub(crate) fn fit_of(
+        model: Box<dyn Module<T>>,
+        tape: &Tape<T>,
+        x: &Samples<T>,
+        y: &DMatrix<T>,
+        options: RidgeOptions,
+    ) -> Result<Self> {
         let (n, features) = (x.len(), x.features());
         options.check_lambda::<T>(n)?;
         if let Some(inputs) = model.inputs().filter(|inputs| *inputs != features) {

@@ -9,19 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
-use nalgebra::DMatrix;
-use tapegrad::data::preprocess::TargetScale;
-use tapegrad::models::Fitted;
-use tapegrad::models::kernel::{
+use crate::data::preprocess::TargetScale;
+use crate::models::Fitted;
+use crate::models::kernel::{
     Centres, FalkonOptions, FourierRidge, IterativeOptions, IterativeProgress, Kernel, KernelMachine,
     KernelRidge, Nonlinearity, NystromOptions, RidgeOptions, Samples, falkon_observed, iterative_ridge,
     kernels, nystrom as fit_nystrom, one_vs_rest,
 };
-use tapegrad::train::{Trace, Value};
-use tapegrad::{Error, Float, Result};
+use crate::train::{Trace, Value};
+use crate::{Error, Float, Result};
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use nalgebra::DMatrix;
 
 use super::super::{Failure, output};
 use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, YesNo, check_range};
@@ -141,9 +141,8 @@ impl FromStr for Gamma {
 }
 
 fn kernel_names() -> PossibleValuesParser {
-    let value = |entry: &tapegrad::models::kernel::KernelEntry<f64>| {
-        PossibleValue::new(entry.name).help(entry.formula)
-    };
+    let value =
+        |entry: &crate::models::kernel::KernelEntry<f64>| PossibleValue::new(entry.name).help(entry.formula);
     kernels::<f64>().iter().map(value).collect::<Vec<_>>().into()
 }
 

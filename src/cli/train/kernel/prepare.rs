@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use tapegrad::data::Dataset;
-use tapegrad::data::preprocess::{SmoothImages, UnitRows};
-use tapegrad::models::Inputs;
-use tapegrad::models::kernel::{Kernel, Samples, kernels, median_gamma};
-use tapegrad::{Error, Float, Result};
+use crate::data::Dataset;
+use crate::data::preprocess::{SmoothImages, UnitRows};
+use crate::models::Inputs;
+use crate::models::kernel::{Kernel, Samples, kernels, median_gamma};
+use crate::{Error, Float, Result};
 
 use super::super::super::memory::{self, Room};
 use super::super::super::output;
