@@ -31,9 +31,10 @@
 //!
 //! # A tour, in reading order
 //!
-//! The modules stand in the order in which data flows, and each knows only those before it. The one exception:
-//! [`Float`] carries the table of operations of its type, so that these are compiled once, in this crate, and not
-//! anew in every program.
+//! The modules stand in the order in which data flows, and each knows only those before it. The one exception is
+//! [`Float`]: it carries tables of what is long to compile for its type (operations, linear algebra, training, fits of
+//! kernel machines), so that these are compiled once, in this crate, and not anew in every program. Its functions for
+//! many numbers at once use the vectors of [`linalg`].
 //!
 //! 1. [`error`], [`float`], [`rng`], [`mod@file`], [`text`]: the one error type, the two number types, the
 //!    random streams, files written whole, text from outside as it may be shown.

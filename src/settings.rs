@@ -55,6 +55,17 @@ pub(crate) fn check<T: Float>(name: &'static str, value: f64, range: Range) -> R
     Err(Error::setting(name, why))
 }
 
+/// Whether there is one at least: of what is counted.
+///
+/// # Errors
+/// [`Error::Setting`] if there is none.
+pub(crate) fn at_least_one(name: &'static str, count: usize) -> Result<()> {
+    if count == 0 {
+        return Err(Error::setting(name, "0 is not at least 1"));
+    }
+    Ok(())
+}
+
 /// As people write it: `1`, `0.5`, `1e-50`.
 pub(crate) fn shown(x: f64) -> String {
     let text = format!("{x:?}");

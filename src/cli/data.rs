@@ -106,7 +106,7 @@ fn synth(args: &SynthArgs) -> Outcome {
         let why = if images {
             "images are written as a training and a test set, and neither may be empty"
         } else {
-            "0 is not a number of samples; it must be at least 1"
+            "0 is not at least 1"
         };
         return Err(Error::setting(if args.samples == 0 { "samples" } else { "test" }, why).into());
     }

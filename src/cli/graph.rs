@@ -1,5 +1,6 @@
 //! `tapegrad graph`: the tape of a model, as text or as a drawing.
 
+use crate::settings::at_least_one;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -67,13 +68,8 @@ fn blame(args: &GraphArgs, form: &Mlp, error: Error) -> Error {
 
 /// Runs the command.
 pub fn run(args: &GraphArgs) -> Outcome {
-    if args.batch == 0 {
-        return Err(Error::setting("batch", "0 is no batch; it must be at least 1").into());
-    }
-    for (name, width) in [("inputs", args.inputs), ("outputs", args.outputs)] {
-        if width == 0 {
-            return Err(Error::setting(name, "0 is no width; it must be at least 1").into());
-        }
+    for (name, count) in [("batch", args.batch), ("inputs", args.inputs), ("outputs", args.outputs)] {
+        at_least_one(name, count)?;
     }
     let form = args.shape.options(args.inputs, args.outputs);
     super::train::check_memory::<f32>(&form, args.batch).map_err(|error| blame(args, &form, error))?;

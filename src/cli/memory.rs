@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn without_limits_it_is_what_the_machine_has() {
-        // All memory is the most that the kernel gives out; it is found to a step.
+        // All memory is the most that the kernel gives out; the search for it ends less than a `STEP` below.
         let block = (24_684_084 << 10) - STEP - 4096;
         let (available, allowed) = found(&[("proc/meminfo", MEMINFO)], block);
         assert_eq!(available, room(2_048_000_000, Source::Machine));

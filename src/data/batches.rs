@@ -1,5 +1,6 @@
 //! [`Batches`]: which rows come in which step.
 
+use crate::settings::at_least_one;
 use rand::seq::SliceRandom;
 
 use crate::memory::collected;
@@ -49,9 +50,7 @@ impl Batches {
     }
 
     fn new(rows: usize, size: usize, seed: Option<u64>) -> Result<Batches> {
-        if size == 0 {
-            return Err(Error::setting("batch", "0 is not a batch size; it must be at least 1"));
-        }
+        at_least_one("batch", size)?;
         if rows == 0 {
             return Err(Error::Data("there are no rows to make batches of".into()));
         }

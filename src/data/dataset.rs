@@ -174,11 +174,16 @@ impl Dataset {
     /// With a name for each class.
     ///
     /// # Errors
-    /// [`Error::Data`] if there are not as many names as classes.
+    /// [`Error::Data`] if there are not as many names as classes, or two are the same.
     pub fn with_class_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<Dataset> {
         let names: Arc<[String]> = names.into_iter().map(Into::into).collect();
         if names.len() != self.classes() {
             return Err(Error::Data(format!("{} names for {} classes", names.len(), self.classes())));
+        }
+        let twice = |i: &usize| names[..*i].contains(&names[*i]);
+        if let Some(i) = (0..names.len()).find(twice) {
+            let name = crate::text::printable(&names[i]);
+            return Err(Error::Data(format!("two classes have the name `{name}`")));
         }
         self.class_names = Some(names);
         Ok(self)

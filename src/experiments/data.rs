@@ -74,3 +74,10 @@ impl ExperimentData {
         format!("{}, {} training and {} test samples", self.name, self.train.len(), self.test.len())
     }
 }
+
+/// Test accuracy of a network that gives every sample the most frequent class of the training samples.
+pub(super) fn accuracy_of_a_constant(train: &Dataset, test: &Dataset) -> f64 {
+    let counts = train.class_counts();
+    let most = (0..counts.len()).max_by_key(|class| counts[*class]).unwrap_or(0);
+    test.class_counts().get(most).map_or(0.0, |count| *count as f64 / test.len() as f64)
+}

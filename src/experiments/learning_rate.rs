@@ -1,7 +1,7 @@
 //! Adam at rates from far too small to far too large.
 
+use super::data::accuracy_of_a_constant;
 use super::{Context, Experiment, Outcome};
-use crate::data::Dataset;
 use crate::models::Mlp;
 use crate::nn::{Activation, loss};
 use crate::optim::{Adam, Optimizer};
@@ -106,13 +106,6 @@ fn window(rows: &[Row]) -> Option<(f64, &[Row])> {
     let low = (0..=best).rev().take_while(|i| usable(&rows[*i])).last().unwrap_or(best);
     let high = (best..rows.len()).take_while(|i| usable(&rows[*i])).last().unwrap_or(best);
     Some((rows[best].accuracy, &rows[low..=high]))
-}
-
-/// Test accuracy of a network that gives every sample the most frequent class of the training samples.
-fn accuracy_of_a_constant(train: &Dataset, test: &Dataset) -> f64 {
-    let counts = train.class_counts();
-    let most = (0..counts.len()).max_by_key(|class| counts[*class]).unwrap_or(0);
-    test.class_counts().get(most).map_or(0.0, |count| *count as f64 / test.len() as f64)
 }
 
 fn report(rows: &[Row], features: usize, constant: f64) -> Outcome {

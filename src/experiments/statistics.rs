@@ -1,8 +1,10 @@
 //! Means, spreads and fitted lines.
 
 use crate::Float;
-use crate::linalg::centre;
 use crate::report::fixed;
+
+/// 2⁻⁶⁰⁰: times this, every number has a square.
+const SMALL: f64 = f64::from_bits((1023 - 600) << 52);
 
 /// Mean and standard deviation (with n − 1); the deviation of a single number is 0.
 pub fn mean_and_deviation(xs: &[f64]) -> (f64, f64) {
@@ -11,9 +13,15 @@ pub fn mean_and_deviation(xs: &[f64]) -> (f64, f64) {
     if xs.len() < 2 {
         return (mean, 0.0);
     }
-    if !mean.is_finite() || xs.iter().all(|x| *x == xs[0]) || Float::powi(spread(xs), 2).is_infinite() {
-        let moments = centre(xs, &mut vec![0.0; xs.len()]);
-        return (moments.mean, (moments.squares / (n - 1.0)).sqrt() / moments.scale);
+    if xs.iter().all(|x| *x == xs[0]) {
+        return (xs[0], 0.0);
+    }
+    let largest = xs.iter().fold(0.0, |m, x| Float::max(m, x.abs()));
+    if largest.is_finite() && !Float::powi(spread(xs), 2).is_finite() {
+        // Squares would leave the range: the same of smaller numbers, divided by a power of two, so that no digit is lost.
+        let small: Vec<f64> = xs.iter().map(|x| x * SMALL).collect();
+        let (mean, deviation) = mean_and_deviation(&small);
+        return (mean / SMALL, deviation / SMALL);
     }
     let (mut rest, mut squares) = (0.0, 0.0);
     for x in xs {

@@ -324,6 +324,15 @@ fn check_vectors<T: Float>(x: &[T], f: impl Fn(T) -> T + Copy, scalar: fn(T) -> 
         );
         check(&y, "vectors of AVX2");
     }
+    #[cfg(target_arch = "x86_64")]
+    if let Some(avx512) = pulp::x86::V4::try_new() {
+        y.fill(T::ZERO);
+        avx512.vectorize(
+            #[inline(always)]
+            || fill(&mut y),
+        );
+        check(&y, "vectors of AVX-512");
+    }
 }
 
 /// For each of the functions, as a closure that is compiled anew for the CPU.

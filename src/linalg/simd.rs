@@ -5,6 +5,10 @@
 /// `f` must be inlined to profit: write `#[inline(always)]` on the closure, or it is compiled once, for
 /// the CPU that every machine has. The bits do not depend on the CPU: the compiler
 /// neither fuses a multiply with an add nor reorders a sum by itself.
+///
+/// Vectors are those of AVX-512 where there are all parts of it, or of AVX2, or what every CPU of the architecture has.
+/// Measured, one thread of a Zen 5: the functions of [`Float`](crate::Float) take about half the time in the widest
+/// ones, and loops that wait for the memory take the same.
 #[inline(always)]
 pub(crate) fn vectorize<R>(work: usize, f: impl FnOnce() -> R) -> R {
     // Below some dozens of numbers, finding out about the CPU costs more than it saves; Miri has none. One
@@ -13,8 +17,8 @@ pub(crate) fn vectorize<R>(work: usize, f: impl FnOnce() -> R) -> R {
     arch.dispatch(f)
 }
 
-/// One number for each lane, written out of line by no compiler: a closure of `std::array::from_fn` may become a call of
-/// its own there, for each lane, and without the vectors.
+/// `f` of two numbers in each lane. A loop: a closure of `std::array::from_fn` may be compiled as a function of its own,
+/// which is called once a lane, without the vectors.
 #[inline(always)]
 pub(crate) fn lanes<T: Copy, const N: usize>(
     mut from: [T; N],

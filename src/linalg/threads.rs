@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rayon::Yield;
 
 use super::product;
-use crate::{Error, Result};
+use crate::{Error, Result, settings};
 
 /// Runs `work` on a pool of `threads` threads: every product inside may use all of them.
 ///
@@ -34,13 +34,7 @@ pub fn try_with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send
 
 /// What does not depend on the work, compiled once.
 fn on_pool(threads: usize, work: &mut (dyn FnMut() + Send)) -> Result<()> {
-    if threads == 0 {
-        return Err(Error::setting("threads", "0 is no number of threads; it must be at least 1"));
-    }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|e| Error::setting("threads", format!("cannot start {threads} of them: {e}")))?;
+    settings::at_least_one("threads", threads)?;
     // More watchers than spare processors would only stand in the way of those that work.
     let watchers = threads.min(available_threads()) - 1;
     let done = AtomicBool::new(false);
@@ -48,20 +42,25 @@ fn on_pool(threads: usize, work: &mut (dyn FnMut() + Send)) -> Result<()> {
     // A broadcast gives each thread a job of its own that no other can take. A spawned watcher could be
     // picked up by the working thread while it waits for a piece, and would never return from there.
     let ready = Barrier::new(threads);
-    pool.broadcast(|context| {
-        // A thread's first product takes the memory for its blocks: here, so that no later one does. So does its
-        // first look for work at others.
-        product::warm_up();
-        rayon::yield_now();
-        ready.wait();
-        if context.index() == 0 {
-            let _done = SetOnDrop(&done);
-            lock(&work)();
-        } else if context.index() <= watchers {
-            watch(&done);
-        }
-    });
-    Ok(())
+    let broadcast = |pool: &rayon::ThreadPool| {
+        pool.broadcast(|context| {
+            // A thread's first product takes the memory for its blocks: here, so that no later one does. So does its
+            // first look for work at others.
+            product::warm_up();
+            rayon::yield_now();
+            ready.wait();
+            if context.index() == 0 {
+                let _done = SetOnDrop(&done);
+                lock(&work)();
+            } else if context.index() <= watchers {
+                watch(&done);
+            }
+        });
+    };
+    // Scoped: none of the threads is at work when the call returns.
+    let built =
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_scoped(|thread| thread.run(), broadcast);
+    built.map_err(|e| Error::setting("threads", format!("cannot start {threads} of them: {e}")))
 }
 
 /// The lock, whether or not a panic happened under it: what it guards is whole at all times.

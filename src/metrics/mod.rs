@@ -58,6 +58,7 @@ mod input;
 mod log_loss;
 mod ranking;
 mod regression;
+mod softmax;
 
 pub use accuracy::{accuracy, balanced_accuracy, top_k_accuracy};
 pub use argmax::{SeenClasses, argmax};
@@ -71,3 +72,4 @@ pub use ranking::{
 };
 pub(crate) use regression::r2_or_column;
 pub use regression::{mae, mse, r2, rmse};
+pub(crate) use softmax::softmax_in_place;

@@ -1,5 +1,6 @@
 //! Conjugate gradients for several right-hand sides at once.
 
+use crate::settings::at_least_one;
 use std::ops::ControlFlow;
 
 use nalgebra::DMatrix;
@@ -110,9 +111,7 @@ fn finite(x: f64, iteration: usize) -> Result<f64> {
 
 /// At least one iteration, and a tolerance from 0 to below 1, with which nothing would be solved.
 pub(super) fn check_iterations(iterations: usize, tolerance: f64) -> Result<()> {
-    if iterations == 0 {
-        return Err(Error::setting("iterations", "0: must be at least 1"));
-    }
+    at_least_one("iterations", iterations)?;
     check::<f64>("tolerance", tolerance, Range::BELOW_ONE).map(drop)
 }
 

@@ -16,7 +16,7 @@ use crate::{Error, Float, Result};
 /// costs a factor of 2 a layer.
 ///
 /// **The default** is [`XavierUniform`](Init::XavierUniform), chosen by what was measured, networks of ReLU trained
-/// by Adam at 10⁻³ with biases that start at 0:
+/// by Adam at 10⁻³ with biases that start at 0, in the last column too:
 ///
 /// | | He | Xavier | PyTorch |
 /// |---|---|---|---|
@@ -55,8 +55,8 @@ pub enum Init {
     /// Uniform in ±√(6/(fan_in + fan_out)): the same variance. Equation 16 there.
     #[default]
     XavierUniform,
-    /// Uniform in ±1/√fan_in, of variance 1/(3·fan_in): the default of PyTorch's `nn.Linear`, which
-    /// goes back to LeCun et al., "Efficient BackProp" (1998).
+    /// Uniform in ±1/√fan_in, of variance 1/(3·fan_in), the biases as well: the default of PyTorch's `nn.Linear`,
+    /// which goes back to LeCun et al., "Efficient BackProp" (1998).
     PyTorch,
     /// 0.
     Zeros,
@@ -109,6 +109,16 @@ impl Init {
             Init::PyTorch => uniform(weights, 1.0 / inputs.sqrt(), rng),
             Init::Zeros => weights.fill(T::ZERO),
             Init::Constant(c) => weights.fill(T::of(c)),
+        }
+    }
+}
+
+impl Init {
+    /// Overwrites the bias of a layer from `fan_in` numbers: with zeros, but for [`PyTorch`](Init::PyTorch).
+    pub(crate) fn fill_bias<T: Float>(self, bias: &mut [T], fan_in: usize, rng: &mut impl Rng) {
+        match self {
+            Init::PyTorch => uniform(bias, 1.0 / (fan_in.max(1) as f64).sqrt(), rng),
+            _ => bias.fill(T::ZERO),
         }
     }
 }

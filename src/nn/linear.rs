@@ -31,7 +31,7 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A layer from `inputs` to `outputs` numbers, with weights drawn from `init` and a bias of zeros.
+    /// A layer from `inputs` to `outputs` numbers, with weights drawn from `init`, and a bias of zeros unless `init` says otherwise.
     ///
     /// # Panics
     /// If something other than a parameter is on the tape already.
@@ -45,7 +45,7 @@ impl Linear {
         rng: &mut impl Rng,
     ) -> Linear {
         let weight = tape.param_with(inputs, outputs, |w| init.fill(w, inputs, outputs, rng));
-        let bias = bias.then(|| tape.param_with(1, outputs, |_| ()));
+        let bias = bias.then(|| tape.param_with(1, outputs, |b| init.fill_bias(b, inputs, rng)));
         Linear { weight, bias, inputs, outputs }
     }
 

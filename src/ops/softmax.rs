@@ -174,7 +174,7 @@ fn first_of_largest<T: Float>(x: &[T]) -> usize {
         lanes = simd::lanes(lanes, block, larger);
     }
     let max = rest.iter().chain(&lanes).fold(x[0], |max, x| larger(max, *x));
-    // Whole blocks first, without a way out inside them: those are compared side by side.
+    // Whole blocks first: the entries of one are compared side by side, without a branch after each.
     let found = |block: &[T; LANES]| block.iter().fold(false, |found, x| found | (*x == max));
     let start = blocks.iter().position(found).unwrap_or(blocks.len()) * LANES;
     x[start..].iter().position(|x| *x == max).map_or(0, |at| start + at)

@@ -3,7 +3,7 @@
 use crate::linalg::first_not_finite;
 use crate::nn::loss::{Link, Loss};
 use crate::nn::{Module, ModuleExt};
-use crate::tape::Tape;
+use crate::tape::{Shape, Tape, Var};
 use crate::{Dataset, Error, Float, Result};
 
 /// Whether the module, the data and the loss belong together.
@@ -35,6 +35,21 @@ pub(super) fn check_fit<T: Float>(
         return Err(Error::Data("the weights of all these samples are 0".into()));
     }
     Ok(())
+}
+
+/// The number that a loss has come to.
+///
+/// # Panics
+/// If it is not 1×1.
+#[track_caller]
+pub(super) fn value_of<T: Float>(loss: &dyn Loss<T>, tape: &Tape<T>, value: Var) -> f64 {
+    let shape = tape.shape(value);
+    assert!(
+        shape == Shape::new(1, 1),
+        "{}: a loss is 1×1, the mean over the batch, but this one is {shape}",
+        loss.name()
+    );
+    tape.item(value).to_f64()
 }
 
 /// Whether all that is kept beside the trained parameters, such as running statistics, is finite.

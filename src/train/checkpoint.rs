@@ -72,6 +72,9 @@ impl std::fmt::Debug for Checkpoint {
     }
 }
 
+/// The name under which the epoch of the first random draws is kept.
+const FIRST_EPOCH: &str = "first epoch";
+
 /// What must be the same where a run goes on: what it is called in messages, and as text.
 pub(super) type Settled = Vec<(String, String)>;
 
@@ -132,6 +135,12 @@ struct Format {
 }
 
 impl Checkpoint {
+    /// The epoch of the random draws with which the run began.
+    pub(crate) fn first_epoch(&self) -> u64 {
+        let of_run = self.state.settled.iter().find(|(name, _)| name == FIRST_EPOCH);
+        of_run.and_then(|(_, epoch)| epoch.parse().ok()).unwrap_or(0)
+    }
+
     /// An error that names the file.
     pub(super) fn named(&self, error: Error) -> Error {
         self.numbers.named(error)
@@ -242,7 +251,7 @@ pub(super) fn settled<T: Float>(
         ("optimizer", optimizer),
         ("batch", options.batch.to_string()),
         ("seed", options.seed.to_string()),
-        ("first epoch", options.first_epoch.to_string()),
+        (FIRST_EPOCH, options.first_epoch.to_string()),
         ("rate", format!("{:?}", options.rate)),
         ("clipping", format!("{:?}", options.clip)),
         ("early stopping", format!("{:?}", options.early_stopping)),

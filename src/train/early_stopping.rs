@@ -107,10 +107,7 @@ pub struct Verdict {
 
 impl Criterion {
     fn check(self) -> Result<Self> {
-        let positive = |name: &'static str, n: usize| match n {
-            0 => Err(Error::setting(name, "0 is not at least 1")),
-            _ => Ok(()),
-        };
+        let positive = settings::at_least_one;
         // Errors are kept and compared in f64, whatever the tape is of.
         let not_negative = |name: &'static str, x: f64| settings::check::<f64>(name, x, Range::NOT_NEGATIVE);
         match self {

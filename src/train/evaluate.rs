@@ -1,6 +1,6 @@
 //! A model on data it does not learn from.
 
-use super::check::check_fit;
+use super::check::{check_fit, value_of};
 use crate::data::{Batches, Dataset};
 use crate::metrics::{ConfusionMatrix, Evaluation, SeenClasses};
 use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
@@ -83,7 +83,7 @@ pub(super) fn evaluate_of<T: Float>(
         let batch = Batch::weighed(data, rows, false, &mut labels, weighing);
         let batch_loss = loss.forward(tape, output, &batch);
         let batch_weight = loss.weight(&batch);
-        total += tape.item(batch_loss).to_f64() * batch_weight;
+        total += value_of(loss, tape, batch_loss) * batch_weight;
         weight += batch_weight;
         outputs(tape.value_slice(output));
         if link.classifies() {

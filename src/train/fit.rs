@@ -1,6 +1,6 @@
 //! The training loop.
 
-use super::check::{check_buffers, check_fit};
+use super::check::{check_buffers, check_fit, value_of};
 use super::checkpoint::{self, Settled, Standing, Sums};
 use super::clock::Clock;
 use super::motion::Motion;
@@ -367,7 +367,7 @@ impl<'a, T: Float> Steps<'a, T> {
             let x = run.tape.constant_with(rows.len(), train.features(), |to| train.gather(rows, to));
             let output = run.module.forward(run.tape, x, &mut Mode::training(place));
             let batch_loss = run.loss.forward(run.tape, output, &batch);
-            let value = run.tape.item(batch_loss).to_f64();
+            let value = value_of(run.loss, run.tape, batch_loss);
             sums.seen += rows.len();
             run.progress =
                 Progress { epoch, step: step + 1, samples: sums.seen, loss: value, ..self.progress };

@@ -283,3 +283,36 @@ fn a_model_and_its_run_in_one_file() {
     let told = models::load(&path).unwrap().model.classify(&train).unwrap();
     assert!(told.iter().all(|class| *class == Some(0)));
 }
+
+/// The network that was interrupted goes on itself, also behind an earlier training.
+#[test]
+fn the_same_network_goes_on() {
+    let data = synthetic::moons(90, 0.1, 1).unwrap();
+    let options = FitOptions { epochs: 4, batch: 32, seed: 5, ..Default::default() };
+    let made = || {
+        let mut net = Network::<f64>::new(1).linear(6).relu().dropout(0.2).outputs_for(&data).unwrap();
+        net.fit(&data, &FitOptions { epochs: 1, ..options.clone() }).unwrap();
+        net
+    };
+    let (mut whole, folder) = (made(), tempfile::tempdir().unwrap());
+    whole.fit(&data, &options).unwrap();
+    // Three steps make an epoch, and three were done before: within the first, at its end, in the third, at the last.
+    for after in [4, 6, 11, 15] {
+        let path = folder.path().join(format!("{after}.safetensors"));
+        let mut net = made();
+        let mut breaks = Breaks { after, path: path.clone() };
+        net.fit_with(&data, None, &options, &mut [&mut breaks]).unwrap();
+        let resumed = FitOptions { resume: Some(Checkpoint::load(&path).unwrap()), ..options.clone() };
+        net.fit(&data, &resumed).unwrap();
+        assert_eq!(net.tape().param_values(), whole.tape().param_values(), "after step {after}");
+        // And what comes behind it draws what it would have drawn.
+        let mut whole = whole.clone();
+        net.fit(&data, &options).unwrap();
+        whole.fit(&data, &options).unwrap();
+        assert_eq!(
+            net.tape().param_values(),
+            whole.tape().param_values(),
+            "trained again, after step {after}"
+        );
+    }
+}

@@ -5,8 +5,9 @@ use tapegrad::data::{preprocess::Transform, synthetic};
 use tapegrad::metrics::mse;
 use tapegrad::models::linear::{LinearOptions, LinearRegression};
 use tapegrad::models::{Fitted, Inputs, LogisticOptions, LogisticRegression, Network, Predictor};
-use tapegrad::nn::loss::{Batch, Link, Loss, real_targets};
-use tapegrad::nn::{Mode, Module};
+use tapegrad::nn::loss::{Batch, CrossEntropy, Link, Loss, MeanSquaredError, real_targets};
+use tapegrad::nn::{Init, Linear, Mode, Module};
+use tapegrad::rng::{Purpose, stream};
 use tapegrad::train::{FitOptions, evaluate};
 use tapegrad::{Dataset, Error, Float, Matrix, Result, Tape, Var};
 
@@ -232,4 +233,71 @@ fn a_last_batch_of_one_sample_is_left_out_where_there_are_statistics() {
         .outputs_for(&data)
         .unwrap();
     net.fit(&data, &FitOptions { epochs: 1, batch: 32, ..Default::default() }).unwrap();
+}
+
+/// A loss whose outputs are not what its link needs.
+struct Outputs(usize);
+
+impl<T: Float> Loss<T> for Outputs {
+    fn name(&self) -> &str {
+        "a loss of one's own"
+    }
+
+    fn outputs(&self, _: &Dataset) -> Result<usize> {
+        Ok(self.0)
+    }
+
+    fn forward(&self, tape: &mut Tape<T>, output: Var, _: &Batch<'_>) -> Var {
+        tape.square(output)
+    }
+
+    fn link(&self) -> Link {
+        Link::Softmax
+    }
+}
+
+#[test]
+fn a_loss_says_by_its_name_what_does_not_fit() {
+    let iris = Dataset::read_csv("data/iris.csv", "species").unwrap();
+    let values = Dataset::read_csv("data/diabetes.csv", "progression").unwrap();
+    let made = |loss, data: &Dataset| Network::<f32>::new(1).loss(loss).outputs_for(data).map(drop);
+    for outputs in [1, 4] {
+        let error = made(Outputs(outputs), &iris).unwrap_err().to_string();
+        let expected =
+            format!("a loss of one's own: it takes {outputs} outputs, which do not stand for 3 classes");
+        assert!(error.contains(&expected), "{error}");
+    }
+    let error =
+        Network::<f32>::new(1).loss(CrossEntropy::default()).outputs_for(&values).map(drop).unwrap_err();
+    assert!(error.to_string().contains("cross-entropy"), "{error}");
+    let error = Network::<f32>::new(1).loss(MeanSquaredError).outputs_for(&iris).map(drop).unwrap_err();
+    assert!(error.to_string().contains("squared error needs"), "{error}");
+
+    let mut net = Network::<f32>::new(1).loss(Outputs(3)).outputs_for(&iris).unwrap();
+    let fit = std::panic::AssertUnwindSafe(|| net.fit(&iris, &FitOptions::default()).map(drop));
+    let panic = std::panic::catch_unwind(fit).unwrap_err();
+    let said = panic.downcast_ref::<String>().unwrap();
+    assert!(said.contains("a loss of one's own: a loss is 1×1") && said.contains("32×3"), "{said}");
+
+    let error = iris.with_class_names(["a", "b", "a"]).unwrap_err().to_string();
+    assert!(error.contains("two classes have the name `a`"), "{error}");
+}
+
+/// PyTorch draws the bias as well, from the same interval; all others begin at 0.
+#[test]
+fn biases_of_every_initialisation() {
+    for init in [Init::PyTorch, Init::XavierUniform, Init::HeNormal] {
+        let mut tape = Tape::<f64>::default();
+        let layer = Linear::new(&mut tape, 16, 200, true, init, &mut stream(1, Purpose::Init));
+        let bias = tape.value_slice(layer.bias.unwrap());
+        if init == Init::PyTorch {
+            let mean_square = bias.iter().map(|b| b * b).sum::<f64>() / 200.0;
+            assert!(
+                bias.iter().all(|b| b.abs() <= 0.25) && (mean_square * 48.0 - 1.0).abs() < 0.3,
+                "{mean_square}"
+            );
+        } else {
+            assert!(bias.iter().all(|b| *b == 0.0), "{init}");
+        }
+    }
 }

@@ -3,9 +3,9 @@
 use rand::RngExt;
 
 use super::{ROWS, plane, source};
+use crate::Result;
 use crate::data::Dataset;
 use crate::memory::with_room;
-use crate::{Error, Result};
 
 /// Normal distributions in the plane, one a class, with deviation `noise` and centers uniform on the
 /// square from −10 to 10; the class of row i is i mod `classes`.
@@ -14,9 +14,7 @@ use crate::{Error, Result};
 /// [`Error::Setting`] if `rows` or `classes` is 0, or `noise` is negative or not finite.
 pub fn blobs(rows: usize, classes: usize, noise: f64, seed: u64) -> Result<Dataset> {
     let mut rng = source(rows, noise, seed)?;
-    if classes == 0 {
-        return Err(Error::setting("classes", "0 is not a number of classes; it must be at least 1"));
-    }
+    crate::settings::at_least_one("classes", classes)?;
     let mut centers = with_room(classes, ROWS)?;
     centers.extend((0..classes).map(|_| [rng.random_range(-10.0..10.0), rng.random_range(-10.0..10.0)]));
     plane(rows, classes, noise, rng, |_, i| (centers[i % classes], i % classes))

@@ -163,9 +163,7 @@ const NOISE: Range =
 
 /// The generator of a set, once its settings have been checked.
 fn source(rows: usize, noise: f64, seed: u64) -> Result<ChaCha8Rng> {
-    if rows == 0 {
-        return Err(Error::setting("rows", "0 is not a number of rows; it must be at least 1"));
-    }
+    settings::at_least_one("rows", rows)?;
     settings::check::<f64>("noise", noise, NOISE)?;
     Ok(stream(seed, Purpose::Data))
 }

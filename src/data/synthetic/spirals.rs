@@ -24,9 +24,7 @@ pub fn spirals(rows: usize, arms: usize, noise: f64, seed: u64) -> Result<Datase
 /// As [`spirals`]; [`Error::Setting`] also if `turns` is negative, or above 100.
 pub fn wound_spirals(rows: usize, arms: usize, turns: f64, noise: f64, seed: u64) -> Result<Dataset> {
     let rng = source(rows, noise, seed)?;
-    if arms == 0 {
-        return Err(Error::setting("arms", "0 is not a number of arms; it must be at least 1"));
-    }
+    crate::settings::at_least_one("arms", arms)?;
     if !(0.0..=100.0).contains(&turns) {
         return Err(Error::setting("turns", format!("{turns} is not in the range 0 ≤ x ≤ 100")));
     }

@@ -3,6 +3,7 @@
 mod claims;
 mod small;
 
+use super::data::accuracy_of_a_constant;
 use claims::{choice_claim, figure, gap_claim};
 use small::{decay_claim, posterior_claim};
 
@@ -122,13 +123,6 @@ fn fit_at(context: &Context, sets: &Sets, lambda: f64, seed: u64) -> Result<[f64
     let mut accuracy =
         |data: &Dataset| evaluate(&model, &*loss, &mut tape, data).map(|e| e.accuracy().unwrap_or(f64::NAN));
     Ok([accuracy(train)?, accuracy(&sets.validation)?, accuracy(sets.test)?, norm])
-}
-
-/// Test accuracy of a network that gives every sample the most frequent class of the training samples.
-fn accuracy_of_a_constant(train: &Dataset, test: &Dataset) -> f64 {
-    let counts = train.class_counts();
-    let most = (0..counts.len()).max_by_key(|class| counts[*class]).unwrap_or(0);
-    test.class_counts().get(most).map_or(0.0, |count| *count as f64 / test.len() as f64)
 }
 
 fn mean(xs: &[f64]) -> f64 {

@@ -245,7 +245,7 @@ pub(super) fn expand<T: Float>(
 /// The same error with a λ to try.
 pub(super) fn name_lambda(error: Error, lambda: f64, n: usize) -> Error {
     match error {
-        // A pivot that is not finite is no matter of λ.
+        // Of a pivot that is not finite, no λ is the cause, and none helps.
         Error::NotPositiveDefinite { pivot, value, hint } if value.is_finite() => {
             let hint = format!("λ = {lambda:e} is too small for {n} samples: {hint}");
             Error::NotPositiveDefinite { pivot, value, hint }

@@ -1,5 +1,6 @@
 //! Random Fourier features for the Gaussian kernel.
 
+use crate::settings::at_least_one;
 use nalgebra::DMatrix;
 
 use super::features;
@@ -91,9 +92,7 @@ impl<T: Float> FourierRidge<T> {
         };
         let (n, d, c) = (x.len(), x.features(), y.ncols());
         let width = frequencies.saturating_mul(2);
-        if frequencies == 0 {
-            return Err(Error::setting("frequencies", "0: must be at least 1"));
-        }
+        at_least_one("frequencies", frequencies)?;
         // The angles of a block are half of its features; and it may be copied to be centred.
         let extra = (frequencies as u128 + 4096.min(n) as u128) * d as u128 + width as u128 * 4096 / 2;
         let what = format!("ridge regression on {width} random features in {}", T::NAME);

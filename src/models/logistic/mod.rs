@@ -5,6 +5,7 @@
 mod newton;
 mod problem;
 
+use crate::settings::at_least_one;
 use std::fmt;
 
 use nalgebra::DMatrix;
@@ -452,9 +453,7 @@ impl Rows {
     ) -> Result<LogisticRegression> {
         let LogisticOptions { scheme, lambda, max_steps, .. } = *options;
         options.check()?;
-        if max_steps == 0 {
-            return Err(Error::setting("max_steps", "0 is not at least 1"));
-        }
+        at_least_one("max_steps", max_steps)?;
         self.check_scale(lambda)?;
         if scheme == Scheme::Binary && classes != 2 {
             let why = format!("the binary scheme is for 2 classes, not {classes}: take another");

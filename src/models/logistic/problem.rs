@@ -2,6 +2,7 @@
 
 use crate::linalg::{Mat, gemm, norm_squared, sum};
 use crate::memory::filled;
+use crate::metrics::softmax_in_place;
 use crate::{Float, Result};
 
 /// Mean cross-entropy of a linear model plus λ/2·‖W‖², as a function of the parameters Θ.
@@ -177,10 +178,8 @@ fn binary(z: f64, label: usize, p: &mut [f64], r: &mut [f64]) -> f64 {
 
 /// One sample of several classes: p = softmax(z), r = p − onehot(label); returns the loss.
 fn softmax(z: &[f64], label: usize, p: &mut [f64], r: &mut [f64]) -> f64 {
-    let max = z.iter().fold(f64::NEG_INFINITY, |a, b| a.max(*b));
-    p.iter_mut().zip(z).for_each(|(p, z)| *p = Float::exp(z - max));
-    let total: f64 = p.iter().sum();
-    p.iter_mut().for_each(|p| *p /= total);
+    p.copy_from_slice(z);
+    let (max, total) = softmax_in_place(p);
     r.copy_from_slice(p);
     // Minus the sum of the others, not p − 1, which loses its digits where p is near 1.
     r[label] = 0.0;

@@ -1,5 +1,6 @@
 //! The parts of a network, before it is known how many numbers go in and come out.
 
+use crate::nn::loss::Link;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -238,9 +239,21 @@ impl<T: Float> NetworkBuilder<T> {
         };
         let inputs = self.inputs.unwrap_or_else(|| Inputs::of(train));
         let features = inputs.prepare(&train.take(1))?.features();
+        // First: a loss that does not fit the data says so by its name.
+        let outputs = loss.outputs(train)?;
         let mut task = Task::of(train, loss.link())?;
+        if let Task::Classes { names, .. } = &task {
+            let (known, classes) = (loss.link().classes(outputs), names.len());
+            if known != classes || (loss.link() == Link::Binary && outputs != 1) {
+                let (name, link) = (loss.name(), loss.link());
+                let why = format!(
+                    "{name}: it takes {outputs} outputs, which do not stand for {classes} classes by its link, {link:?}"
+                );
+                return Err(Error::Data(why));
+            }
+        }
         if let Task::Values { scale, .. } = &mut task {
-            let (outputs, targets) = (loss.outputs(train)?, train.target_width());
+            let targets = train.target_width();
             if self.scale.is_some() && outputs != targets {
                 let why = format!(
                     "{} takes {outputs} outputs for {targets} targets: which of them is on the targets' scale is not \
@@ -254,7 +267,7 @@ impl<T: Float> NetworkBuilder<T> {
             return Err(Error::Data("the targets are scaled, but the loss is of classes".into()));
         }
         let (mut tape, mut rng) = (Tape::default(), stream(self.seed, Purpose::Init));
-        let module = make(&mut tape, features, loss.outputs(train)?, &mut rng)?;
+        let module = make(&mut tape, features, outputs, &mut rng)?;
         module.name_parameters(&mut tape);
         let optimizer = match self.optimizer {
             Some(optimizer) => optimizer,

@@ -100,8 +100,13 @@ impl<T: Float> Network<T> {
         }
         // Whatever happens from here on, the parameters may have changed.
         self.pool = Pool::default();
-        let options =
-            &FitOptions { first_epoch: options.first_epoch.saturating_add(self.epochs), ..options.clone() };
+        // A run that goes on draws as it did before: the epochs of this network's own part of it are not counted twice.
+        let first_epoch = match &options.resume {
+            Some(checkpoint) => checkpoint.first_epoch(),
+            None => options.first_epoch.saturating_add(self.epochs),
+        };
+        let before = first_epoch.saturating_sub(options.first_epoch);
+        let options = &FitOptions { first_epoch, ..options.clone() };
         let steps = self.optimizer.steps();
         let fitted = train::fit(
             &self.module,
@@ -114,7 +119,10 @@ impl<T: Float> Network<T> {
             observers,
         );
         match &fitted {
-            Ok(history) => self.epochs = self.epochs.saturating_add(history.epochs.len() as u64),
+            Ok(history) => {
+                let done = history.epochs.last().map_or(0, |epoch| epoch.epoch as u64);
+                self.epochs = before.saturating_add(done);
+            }
             // Nothing was learnt of these samples.
             Err(_) if self.optimizer.steps() == steps => (self.task, self.trained) = untrained,
             Err(_) => (),

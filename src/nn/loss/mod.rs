@@ -23,6 +23,7 @@ pub use huber::Huber;
 pub use one_vs_rest::OneVsRest;
 pub use squared::MeanSquaredError;
 
+use crate::metrics::softmax_in_place;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -202,12 +203,7 @@ impl Link {
             }
             _ => (),
         }
-        let max = to.iter().fold(f64::NEG_INFINITY, |max, z| Float::max(max, *z));
-        // Beside a single +∞ all others are 0.
-        to.iter_mut().for_each(|p| *p = if *p == max { 1.0 } else { Float::exp(*p - max) });
-        let several = max == f64::INFINITY && to.iter().filter(|p| **p == 1.0).count() > 1;
-        let total = if several { f64::NAN } else { to.iter().sum() };
-        to.iter_mut().for_each(|p| *p /= total);
+        softmax_in_place(to);
     }
 
     /// How many classes so many outputs stand for; 0 for none.

@@ -162,10 +162,8 @@ fn check_lr(name: &'static str, lr: f64) -> Result<f64> {
 
 /// A number of steps: at least 1.
 fn check_steps(name: &'static str, steps: u64) -> Result<u64> {
-    if steps > 0 {
-        return Ok(steps);
-    }
-    Err(Error::setting(name, "0 is not at least 1"))
+    crate::settings::at_least_one(name, usize::from(steps > 0))?;
+    Ok(steps)
 }
 
 /// What a rate is multiplied with to make it smaller: 0 < γ ≤ 1.
