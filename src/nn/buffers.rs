@@ -17,7 +17,7 @@ impl<T: Float> Buffers<T> {
     pub fn of(tape: &Tape<T>) -> Self {
         let (mut places, mut start) = (Vec::new(), 0);
         for param in tape.params() {
-            let end = start + tape.param_shape(param).len();
+            let end = start + tape.param_shape(param).numel();
             if !tape.is_trained(param) {
                 places.push(start..end);
             }

@@ -71,7 +71,7 @@ impl Summary {
         );
         let mut used = vec![false; tape.params().len()];
         let sizes: Vec<usize> =
-            tape.params().map(|p| if tape.is_trained(p) { tape.param_shape(p).len() } else { 0 }).collect();
+            tape.params().map(|p| if tape.is_trained(p) { tape.param_shape(p).numel() } else { 0 }).collect();
         let input = tape.params().len();
         let nodes = tape
             .nodes_from(input + 1)
@@ -115,7 +115,7 @@ impl Summary {
 
     /// Numbers per sample that come out.
     pub fn outputs(&self) -> usize {
-        self.nodes.last().map_or(self.inputs, |last| last.shape.len())
+        self.nodes.last().map_or(self.inputs, |last| last.shape.numel())
     }
 
     /// Trainable numbers in use.

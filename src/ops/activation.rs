@@ -88,7 +88,7 @@ impl<T: Float> Tape<T> {
     fn gated(&mut self, op: Op, x: impl Into<Var>) -> Var {
         let (op, x) = (op.get(), x.into());
         let shape = self.shape_under(op, x);
-        self.apply(op, &[x], shape, Args::NONE.saving(shape.len()))
+        self.apply(op, &[x], shape, Args::NONE.saving(shape.numel()))
     }
 }
 

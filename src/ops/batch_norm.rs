@@ -26,7 +26,7 @@ impl<T: Float> Tape<T> {
             shape.rows >= 2,
             "batch_statistics: {x} is {shape}, but batch normalisation needs at least two samples to train on"
         );
-        let args = Args::NONE.saving(shape.len());
+        let args = Args::NONE.saving(shape.numel());
         self.apply(Op::BatchStatistics.get(), &[x], Shape::new(2, shape.cols), args)
     }
 
@@ -67,7 +67,7 @@ impl<T: Float> Tape<T> {
             node.op == Operation::<T>::name(&BatchStatistics) && node.inputs == [x.index() as u32]
         });
         let sizes = [if of_batch { OF_BATCH } else { 0 }, 0];
-        let args = Args { sizes, ..Args::scalar(epsilon) }.saving(shape.len() + shape.cols);
+        let args = Args { sizes, ..Args::scalar(epsilon) }.saving(shape.numel() + shape.cols);
         self.apply(Op::BatchNorm.get(), &[x, statistics, gamma, beta], shape, args)
     }
 }
@@ -117,7 +117,7 @@ impl<T: Float> Operation<T> for BatchNorm {
         let (epsilon, of_batch) = (cx.args().scalars[0], cx.args().sizes[0] == OF_BATCH);
         let (means, variances) = statistics.split_at(shape.cols);
         let (y, saved) = cx.y_and_saved();
-        let (normal, scales) = saved.split_at_mut(shape.len());
+        let (normal, scales) = saved.split_at_mut(shape.numel());
         scales.iter_mut().zip(variances).for_each(|(s, v)| *s = T::ONE / (*v + epsilon).sqrt());
         let cols = shape.cols.max(1);
         for (normal, x) in normal.chunks_mut(cols).zip(x.chunks(cols)) {
@@ -141,7 +141,7 @@ impl<T: Float> Operation<T> for BatchNorm {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (gamma, dy, shape) = (cx.x(2), cx.dy(), cx.y_shape());
-        let (normal, scales) = cx.saved().split_at(shape.len());
+        let (normal, scales) = cx.saved().split_at(shape.numel());
         let cols = shape.cols;
         cx.add_rows(0, |i, mut dx| {
             dx.add_zip3(&dy[i * cols..][..cols], gamma, scales, |dy, gamma, scale| gamma * dy * scale);

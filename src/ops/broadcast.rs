@@ -316,7 +316,7 @@ impl<'a, T: Float> Pair<'a, T> {
         [tile_a, tile_b]: &'a mut [[T; PIECE]; 2],
     ) -> (Self, usize) {
         let whole = |shape: Shape| shape == result || shape == Shape::SCALAR;
-        let stride = if whole(a.1) && whole(b.1) { result.len() } else { row_or_rows(result.cols) };
+        let stride = if whole(a.1) && whole(b.1) { result.numel() } else { row_or_rows(result.cols) };
         let (a, b) = (Stretched::new(a, result, tile_a), Stretched::new(b, result, tile_b));
         (Pair { a, b, dy }, stride)
     }

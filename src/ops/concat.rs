@@ -76,7 +76,7 @@ impl<T: Float> Operation<T> for ConcatRows {
     fn backward(&self, mut cx: Backward<'_, T>) {
         let mut rest = cx.dy();
         for k in 0..cx.inputs() {
-            let (dy, behind) = rest.split_at(cx.shape(k).len());
+            let (dy, behind) = rest.split_at(cx.shape(k).numel());
             cx.add_map(k, dy, |dy| dy);
             rest = behind;
         }

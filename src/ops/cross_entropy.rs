@@ -68,7 +68,7 @@ impl<T: Float> Tape<T> {
                 labels[i], shape.cols
             );
         }
-        let args = Args::scalar(smoothing).saving(shape.len() + shape.rows);
+        let args = Args::scalar(smoothing).saving(shape.numel() + shape.rows);
         self.apply_indexed(op, &[logits], Shape::SCALAR, args, labels.iter().map(|&label| label as u32))
     }
 }
@@ -88,7 +88,7 @@ impl<T: Float> Operation<T> for CrossEntropy {
         let classes = T::of(shape.cols as f64);
         let floor = smoothing / classes;
         let (y, saved) = cx.y_and_saved();
-        let (deltas, losses) = saved.split_at_mut(shape.len());
+        let (deltas, losses) = saved.split_at_mut(shape.numel());
         softmax_rows(x, shape, deltas, |i, row, x, delta| {
             let RowSum { ln, top, rest, .. } = row;
             let label = labels[i] as usize;
@@ -109,7 +109,7 @@ impl<T: Float> Operation<T> for CrossEntropy {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (shape, dy) = (cx.shape(0), cx.dy());
-        let deltas = &cx.saved()[..shape.len()];
+        let deltas = &cx.saved()[..shape.numel()];
         let scale = dy[0] / T::of(shape.rows as f64);
         if scale.is_finite() {
             cx.add_map(0, deltas, |delta| delta * scale);

@@ -28,7 +28,7 @@ impl<T: Float> Tape<T> {
         }
         // Dropped if the draw is below: p to within 2⁻³³.
         let threshold = (p.to_f64() * 2f64.powi(32)).round() as u64;
-        let len = shape.len();
+        let len = shape.numel();
         let mask = (0..len).step_by(32).map(|start| {
             (0..(len - start).min(32))
                 .fold(0, |bits, i| bits | (u32::from(u64::from(rng.next_u32()) >= threshold) << i))

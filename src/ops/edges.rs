@@ -364,7 +364,7 @@ fn infinite_logits() {
 fn against_zero(op: fn(&mut Tape, Var, Var) -> Var) -> impl Fn(&mut Tape, Var) -> Var {
     move |t, x| {
         let shape = t.shape(x);
-        let zeros = t.constant_slice(shape.rows, shape.cols, &vec![0.0; shape.len()]);
+        let zeros = t.constant_slice(shape.rows, shape.cols, &vec![0.0; shape.numel()]);
         op(t, x, zeros)
     }
 }

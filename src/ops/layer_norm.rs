@@ -42,7 +42,7 @@ impl<T: Float> Tape<T> {
         let shape = self.shape_for("layer_norm", x);
         check_scale_and_shift(self, "layer_norm", x, gamma, beta);
         check_epsilon("layer_norm", epsilon);
-        let args = Args::scalar(epsilon).saving(shape.len() + shape.rows);
+        let args = Args::scalar(epsilon).saving(shape.numel() + shape.rows);
         self.apply(Op::LayerNorm.get(), &[x, gamma, beta], shape, args)
     }
 }
@@ -75,7 +75,7 @@ impl<T: Float> Operation<T> for LayerNorm {
         let (x, gamma, beta, shape) = (cx.x(0), cx.x(1), cx.x(2), cx.shape(0));
         let (epsilon, n) = (cx.args().scalars[0], T::of(shape.cols as f64));
         let (y, saved) = cx.y_and_saved();
-        let (normal, scales) = saved.split_at_mut(shape.len());
+        let (normal, scales) = saved.split_at_mut(shape.numel());
         for (i, (x, scale)) in rows_of(x, shape).zip(scales).enumerate() {
             let row = i * shape.cols..(i + 1) * shape.cols;
             let (y, normal) = (&mut y[row.clone()], &mut normal[row]);
@@ -92,7 +92,7 @@ impl<T: Float> Operation<T> for LayerNorm {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (gamma, dy, shape) = (cx.x(1), cx.dy(), cx.y_shape());
-        let (normal, scales) = cx.saved().split_at(shape.len());
+        let (normal, scales) = cx.saved().split_at(shape.numel());
         let n = T::of(shape.cols as f64);
         cx.add_rows(0, |i, mut dx| {
             let row = i * shape.cols..(i + 1) * shape.cols;

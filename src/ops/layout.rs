@@ -32,10 +32,10 @@ impl<T: Float> Tape<T> {
         let x = x.into();
         let (from, to) = (self.shape_for("reshape", x), Shape::new(rows, cols));
         assert!(
-            from.len() == to.len(),
+            from.numel() == to.numel(),
             "reshape: {x} is {from} but the new shape is {to} ({} ≠ {} entries)",
-            from.len(),
-            to.len()
+            from.numel(),
+            to.numel()
         );
         self.apply(Op::Reshape.get(), &[x], to, Args::NONE)
     }

@@ -55,7 +55,7 @@ impl<T: Float> Tape<T> {
         let (op, x) = (op.get(), x.into());
         let shape = self.shape_under(op, x);
         let to = over.shape(shape);
-        self.apply(op, &[x], to, Args::NONE.saving(to.len()))
+        self.apply(op, &[x], to, Args::NONE.saving(to.numel()))
     }
 }
 

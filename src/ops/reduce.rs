@@ -100,7 +100,7 @@ impl Over {
     /// How many entries go into each number of the result.
     pub fn count(self, x: Shape) -> usize {
         match self {
-            Over::All => x.len(),
+            Over::All => x.numel(),
             Over::Rows => x.rows,
             Over::Cols => x.cols,
         }

@@ -101,7 +101,7 @@ impl<T: Float> Operation<T> for SliceRows {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let start = cx.args().sizes[0] * cx.y_shape().cols;
-        let x = &cx.x(0)[start..][..cx.y_shape().len()];
+        let x = &cx.x(0)[start..][..cx.y_shape().numel()];
         cx.y().copy_from_slice(x);
     }
 

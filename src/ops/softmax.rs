@@ -34,7 +34,7 @@ impl<T: Float> Tape<T> {
     pub fn log_softmax(&mut self, x: impl Into<Var>) -> Var {
         let x = x.into();
         let shape = self.shape_for("log_softmax", x);
-        self.apply(Op::LogSoftmax.get(), &[x], shape, Args::NONE.saving(shape.len() + shape.rows))
+        self.apply(Op::LogSoftmax.get(), &[x], shape, Args::NONE.saving(shape.numel() + shape.rows))
     }
 
     /// ln Σⱼ e^(xᵢⱼ) of every row i of m×n: m×1.
@@ -53,7 +53,7 @@ impl<T: Float> Tape<T> {
     pub fn logsumexp(&mut self, x: impl Into<Var>) -> Var {
         let x = x.into();
         let shape = self.shape_for("logsumexp", x);
-        self.apply(Op::LogSumExp.get(), &[x], Shape::new(shape.rows, 1), Args::NONE.saving(shape.len()))
+        self.apply(Op::LogSumExp.get(), &[x], Shape::new(shape.rows, 1), Args::NONE.saving(shape.numel()))
     }
 }
 
@@ -221,7 +221,7 @@ impl<T: Float> Operation<T> for LogSoftmax {
     fn forward(&self, mut cx: Forward<'_, T>) {
         let (x, shape) = (cx.x(0), cx.shape(0));
         let (y, saved) = cx.y_and_saved();
-        let (p, rests) = saved.split_at_mut(shape.len());
+        let (p, rests) = saved.split_at_mut(shape.numel());
         softmax_rows(x, shape, p, |i, row, x, _| {
             rests[i] = row.rest;
             let y = &mut y[i * shape.cols..][..shape.cols];
@@ -231,7 +231,7 @@ impl<T: Float> Operation<T> for LogSoftmax {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (shape, dy) = (cx.y_shape(), cx.dy());
-        let (p, rests) = cx.saved().split_at(shape.len());
+        let (p, rests) = cx.saved().split_at(shape.numel());
         cx.add_rows(
             0,
             #[inline(always)]

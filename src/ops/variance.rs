@@ -76,7 +76,7 @@ impl<T: Float> Tape<T> {
         let (op, x) = (op.get(), x.into());
         let shape = self.shape_under(op, x);
         let to = over.shape(shape);
-        self.apply(op, &[x], to, Args::NONE.saving(shape.len() + to.len()))
+        self.apply(op, &[x], to, Args::NONE.saving(shape.numel() + to.numel()))
     }
 }
 
@@ -114,7 +114,7 @@ impl<T: Float> Operation<T> for Variance {
         let (x, shape) = (cx.x(0), cx.shape(0));
         let count = self.over.count(shape);
         let (y, saved) = cx.y_and_saved();
-        let (saved, means) = saved.split_at_mut(shape.len());
+        let (saved, means) = saved.split_at_mut(shape.numel());
         let divisor = self.divisor::<T>(count);
         match self.over {
             Over::All => y[0] = deviations(x, saved, &mut means[0], divisor),
@@ -130,7 +130,7 @@ impl<T: Float> Operation<T> for Variance {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (shape, dy) = (cx.shape(0), cx.dy());
-        let deviations = &cx.saved()[..shape.len()];
+        let deviations = &cx.saved()[..shape.numel()];
         let factor = T::of(2.0) / self.divisor::<T>(self.over.count(shape));
         let row = |i: usize| &deviations[i * shape.cols..][..shape.cols];
         match self.over {

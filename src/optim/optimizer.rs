@@ -262,7 +262,7 @@ impl<T: Float> Optimizer<T> {
         self.check_tape(tape);
         let (buffers, mut start) = (self.rule.buffers(), 0);
         for p in tape.params() {
-            let (values, len) = (tape.value_slice(p), tape.param_shape(p).len());
+            let (values, len) = (tape.value_slice(p), tape.param_shape(p).numel());
             let state = &self.state[buffers * start..][..buffers * len];
             start += len;
             if tape.is_trained(p) && !(all_finite(values) && all_finite(state)) {

@@ -55,7 +55,7 @@ impl<T: Float> Tape<T> {
         self.make_room_for_gradients();
         if y.index() < self.params {
             // What was added before must not be lost where `fill` panics half-way: behind all that is in use.
-            let place = self.used..self.used + root.shape().len();
+            let place = self.used..self.used + root.shape().numel();
             assert!(
                 self.grow_values(place.end),
                 "backward: there is no memory for an upstream gradient of {y}"
@@ -138,7 +138,7 @@ impl<T: Float> Tape<T> {
                 links: &self.links[links..next_links],
                 node,
                 args: &self.args[node.args as usize],
-                dy: &own[..node.shape().len()],
+                dy: &own[..node.shape().numel()],
                 grads: before,
                 written: &mut self.written,
                 scratch: &mut self.scratch,
@@ -406,7 +406,7 @@ impl<'a, T: Float> Backward<'a, T> {
     /// # Panics
     /// If there is no memory for them.
     pub(crate) fn sum_and_zeros(&mut self, k: usize) -> Option<(Sum<'_, T>, &mut [T])> {
-        let len = self.shape(k).len();
+        let len = self.shape(k).numel();
         if self.needs(k) && self.scratch.len() < len {
             let more = len - self.scratch.len();
             assert!(

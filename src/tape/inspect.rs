@@ -30,7 +30,7 @@ impl<T: Float> Tape<T> {
             NodeView {
                 op: node.name(),
                 shape: node.shape(),
-                numbers: node.shape().len() + self.args[node.args as usize].saved,
+                numbers: node.shape().numel() + self.args[node.args as usize].saved,
                 inputs: &self.links[links..links + node.inputs as usize],
             }
         })

@@ -73,7 +73,7 @@ impl<T: Float> Tape<T> {
             self.nodes[self.params].name(),
         );
         let no_memory = || -> ! { panic!("{}: there is no memory for it", Operation::<T>::name(kind)) };
-        let end = self.used.checked_add(Shape::new(rows, cols).len()).unwrap_or_else(|| no_memory());
+        let end = self.used.checked_add(Shape::new(rows, cols).numel()).unwrap_or_else(|| no_memory());
         let no_room = !self.lean && self.grads.grow(end).is_err();
         if no_room || reserve(&mut self.names, 1).is_err() {
             no_memory();
@@ -193,5 +193,5 @@ fn copy<T: Float>(from: &DMatrix<T>, to: &mut [T]) {
 #[track_caller]
 fn check_length(op: &str, rows: usize, cols: usize, found: usize) {
     let shape = Shape::new(rows, cols);
-    assert!(shape.len() == found, "{op}: {shape} takes {} numbers, not {found}", shape.len());
+    assert!(shape.numel() == found, "{op}: {shape} takes {} numbers, not {found}", shape.numel());
 }

@@ -220,12 +220,12 @@ impl<T: Float> Tape<T> {
             Node { args: args_at, inputs: count_of_inputs, differentiable, ..self.new_node(op, shape) };
         self.make_room(&node, args.saved);
         let (before, own) = self.values.split_at_mut(node.offset);
-        let own = &mut own[..shape.len() + args.saved];
+        let own = &mut own[..shape.numel() + args.saved];
         if cfg!(debug_assertions) {
             // Old numbers would pass for right ones where an operation forgets an entry.
             own.fill(T::NAN);
         }
-        let (y, saved) = own.split_at_mut(shape.len());
+        let (y, saved) = own.split_at_mut(shape.numel());
         op.forward(Forward {
             nodes: &self.nodes,
             values: before,
@@ -376,7 +376,7 @@ impl<T: Float> Tape<T> {
     #[inline]
     #[track_caller]
     fn make_room(&mut self, node: &Node<T>, saved: usize) {
-        let numbers = node.shape().len().checked_add(saved);
+        let numbers = node.shape().numel().checked_add(saved);
         let end = numbers.and_then(|numbers| node.offset.checked_add(numbers));
         if !end.is_some_and(|end| self.grow_values(end)) {
             no_memory(node.op, node.shape());

@@ -113,13 +113,13 @@ impl Shape {
         Shape { rows, cols }
     }
 
-    /// Number of entries.
+    /// Number of entries: rows times columns.
     ///
     /// # Panics
     /// If it overflows a `usize`.
     #[inline]
     #[track_caller]
-    pub const fn len(self) -> usize {
+    pub const fn numel(self) -> usize {
         match self.rows.checked_mul(self.cols) {
             Some(n) => n,
             None => panic!("a shape has more entries than memory has addresses"),

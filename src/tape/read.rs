@@ -136,6 +136,6 @@ impl<T: Float> Tape<T> {
     /// Numbers (not bytes) that the values of all nodes are made of, with what operations save; the gradients take as
     /// many. Counted node by node; gaps between long values, which begin at a cache line, are not among them.
     pub fn numbers(&self) -> usize {
-        self.nodes.iter().map(|node| node.shape().len() + self.args[node.args as usize].saved).sum()
+        self.nodes.iter().map(|node| node.shape().numel() + self.args[node.args as usize].saved).sum()
     }
 }

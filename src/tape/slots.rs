@@ -32,7 +32,7 @@ impl<'a, T: Float> Iterator for Slots<'a, T> {
     fn next(&mut self) -> Option<Slot<'a, T>> {
         loop {
             let (index, node) = self.nodes.next()?;
-            let len = node.shape().len();
+            let len = node.shape().numel();
             let (values, grads) = (self.values.split_off_mut(..len)?, self.grads.split_off_mut(..len)?);
             // Buffers lie among the parameters, but are not trained.
             if node.differentiable {

@@ -122,7 +122,7 @@ fn buffers_have_no_part_in_the_kernel() {
     let input = tape.constant_slice(9, 3, x.rows().values);
     mlp.forward(&mut tape, input, &mut Mode::training(Place::default()));
     let trained: Vec<bool> =
-        tape.params().flat_map(|p| vec![tape.is_trained(p); tape.param_shape(p).len()]).collect();
+        tape.params().flat_map(|p| vec![tape.is_trained(p); tape.param_shape(p).numel()]).collect();
     assert!(trained.contains(&false));
     let j = jacobian(&mlp, &mut tape, &x);
     let mut expected = DMatrix::zeros(18, 18);

@@ -437,7 +437,7 @@ fn nothing_is_worked_out_for_a_constant() {
 
 #[test]
 fn shapes() {
-    assert_eq!(Shape::new(2, 3).len(), 6);
+    assert_eq!(Shape::new(2, 3).numel(), 6);
     assert_eq!(Shape::new(2, 3).t(), Shape::new(3, 2));
     assert!(Shape::new(0, 3).is_empty() && !Shape::SCALAR.is_empty());
 }

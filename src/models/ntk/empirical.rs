@@ -345,7 +345,7 @@ pub(super) fn for_gradients<T: Float>(
     tape.rewind();
     let x = tape.constant_slice(1, x.len(), x);
     let y = model.forward(tape, x, &mut Mode::evaluation());
-    for o in 0..tape.shape(y).len() {
+    for o in 0..tape.shape(y).numel() {
         tape.zero_grad();
         tape.backward_with(y, |upstream| upstream[o] = T::ONE);
         f(o, tape.value_slice(y)[o], tape.param_grads());
