@@ -11,7 +11,7 @@ use crate::memory::with_room;
 /// square from −10 to 10; the class of row i is i mod `classes`.
 ///
 /// # Errors
-/// [`Error::Setting`] if `rows` or `classes` is 0, or `noise` is negative or not finite.
+/// [`Error::Setting`](crate::Error::Setting) if `rows` or `classes` is 0, or `noise` is negative or not finite.
 pub fn blobs(rows: usize, classes: usize, noise: f64, seed: u64) -> Result<Dataset> {
     let mut rng = source(rows, noise, seed)?;
     crate::settings::at_least_one("classes", classes)?;
