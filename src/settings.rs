@@ -59,8 +59,8 @@ pub(crate) fn check<T: Float>(name: &'static str, value: f64, range: Range) -> R
 ///
 /// # Errors
 /// [`Error::Setting`] if there is none.
-pub(crate) fn at_least_one(name: &'static str, count: usize) -> Result<()> {
-    if count == 0 {
+pub(crate) fn at_least_one<N: Default + PartialEq>(name: &'static str, count: N) -> Result<()> {
+    if count == N::default() {
         return Err(Error::setting(name, "0 is not at least 1"));
     }
     Ok(())

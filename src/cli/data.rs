@@ -5,17 +5,17 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::{Args, Subcommand};
+
+use super::source::{MOST_SAMPLES, SYNTH, Source, explain, read_options, warn_if_mapped};
+use super::table::{TableArgs, is_arrays, is_table};
+use super::{Outcome, interrupt, memory, output};
 use crate::data::idx::{self, Bytes, IdxArray, IdxData, ReadOptions};
 use crate::data::npy::{self, NpyArray, NpyValues};
 use crate::data::table::{ReadOptions as TableOptions, Table};
 use crate::data::{Dataset, Features, ascii_image, synthetic, write_columns, write_mnist};
 use crate::linalg::compensated_sum;
 use crate::{Error, Result, text};
-use clap::{Args, Subcommand};
-
-use super::source::{MOST_SAMPLES, SYNTH, Source, explain, read_options, warn_if_mapped};
-use super::table::{TableArgs, is_arrays, is_table};
-use super::{Outcome, interrupt, memory, output};
 
 /// Make synthetic data, and look into IDX files and tables
 #[derive(Args)]

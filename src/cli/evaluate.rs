@@ -3,11 +3,6 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::data::Dataset;
-use crate::data::npy::is_archive;
-use crate::data::table::{ReadOptions, Task as TableTask};
-use crate::models::{self, Task};
-use crate::{Error, text};
 use clap::Args;
 
 use super::predict::warn_if_left_out;
@@ -15,6 +10,11 @@ use super::source::within_memory;
 use super::table::{is_arrays, is_table};
 use super::train::last_line;
 use super::{Outcome, output};
+use crate::data::Dataset;
+use crate::data::npy::is_archive;
+use crate::data::table::{ReadOptions, Task as TableTask};
+use crate::models::{self, Task};
+use crate::{Error, text};
 
 /// Measure a saved model on data with classes or values
 #[derive(Args)]

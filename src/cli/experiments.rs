@@ -5,10 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use crate::experiments::{
-    Context, EXPERIMENTS, Experiment, ExperimentData, Finished, ReportFolder, Settings, find,
-};
-use crate::{Error, Result, linalg, text};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind;
@@ -16,6 +12,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::source::{TEST_DIGITS, TRAINING_DIGITS, USUAL_FOLDER, usual_folder};
 use super::{Outcome, interrupt, output};
+use crate::experiments::{
+    Context, EXPERIMENTS, Experiment, ExperimentData, Finished, ReportFolder, Settings, find,
+};
+use crate::{Error, Result, linalg, text};
 
 /// Try out what the theory claims, and write a page about it
 #[derive(Args)]

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::{file, models};
 use clap::Args;
 
 use super::predict::refuse_input;
 use super::{Outcome, output};
+use crate::{file, models};
 
 /// Write the numbers of a saved model as NumPy has them
 #[derive(Args)]

@@ -1,17 +1,17 @@
 //! `tapegrad graph`: the tape of a model, as text or as a drawing.
 
-use crate::settings::at_least_one;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::models::Mlp;
-use crate::nn::{Mode, Module};
-use crate::rng::{Place, Purpose, stream};
-use crate::{Error, Tape, file};
 use clap::{Args, ValueEnum};
 
 use super::train::MlpArgs;
 use super::{Outcome, output};
+use crate::models::Mlp;
+use crate::nn::{Mode, Module};
+use crate::rng::{Place, Purpose, stream};
+use crate::settings::at_least_one;
+use crate::{Error, Tape, file};
 
 /// Print the tape of one training step of a model
 #[derive(Args)]

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::data::table::Task as TableTask;
-use crate::models::{self, Task};
-use crate::text;
 use clap::Args;
 
 use super::{Outcome, output};
+use crate::data::table::Task as TableTask;
+use crate::models::{self, Task};
+use crate::text;
 
 /// Tell what a saved model is, what it takes, and how it was trained
 #[derive(Args)]

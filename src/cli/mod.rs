@@ -23,8 +23,9 @@ use std::any::TypeId;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::text;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::text;
 
 /// Machine learning on the CPU, reproducible to the last bit.
 #[derive(Parser)]

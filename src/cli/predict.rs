@@ -5,16 +5,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::data::Dataset;
-use crate::data::table::{ReadOptions, Schema};
-use crate::linalg::Matrix;
-use crate::models::{self, Predictor, Saved, Task};
-use crate::{Error, Result, file, text};
 use clap::{Args, ValueEnum};
 
 use super::source::within_memory;
 use super::table::{has_ending, is_arrays, is_table};
 use super::{Failure, Outcome, output};
+use crate::data::Dataset;
+use crate::data::table::{ReadOptions, Schema};
+use crate::linalg::Matrix;
+use crate::models::{self, Predictor, Saved, Task};
+use crate::{Error, Result, file, text};
 
 /// Ask a saved model about new samples
 #[derive(Args)]

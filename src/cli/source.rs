@@ -5,13 +5,12 @@
 use std::io;
 use std::path::Path;
 
+use super::table::{TableArgs, is_arrays, is_table};
+use super::{memory, output};
 use crate::data::idx::ReadOptions;
 use crate::data::table::Schema;
 use crate::data::{Dataset, Features, synthetic};
 use crate::{Error, Result, text};
-
-use super::table::{TableArgs, is_arrays, is_table};
-use super::{memory, output};
 
 /// Where `train` looks for MNIST by itself.
 pub const USUAL_FOLDER: &str = "data/mnist";

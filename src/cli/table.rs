@@ -4,15 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use crate::data::Dataset;
-use crate::data::npy::is_archive;
-use crate::data::table::{Encoded, Missing, ReadOptions, Schema, Table, TableOptions, Task};
-use crate::{Error, Result, text};
 use clap::{Args, ValueEnum};
 
 use super::output;
 use super::predict::warn_if_left_out;
 use super::source::{Source, kept_apart, within_memory};
+use crate::data::Dataset;
+use crate::data::npy::is_archive;
+use crate::data::table::{Encoded, Missing, ReadOptions, Schema, Table, TableOptions, Task};
+use crate::{Error, Result, text};
 
 /// What is said of a table.
 #[derive(Args, Default)]

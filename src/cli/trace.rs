@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::text;
-use crate::train::WrittenTrace;
 use clap::{Args, Subcommand};
 
 use super::{Outcome, output};
+use crate::text;
+use crate::train::WrittenTrace;
 
 /// Compare the records of two runs
 #[derive(Args)]

@@ -1,10 +1,10 @@
 //! [`Batches`]: which rows come in which step.
 
-use crate::settings::at_least_one;
 use rand::seq::SliceRandom;
 
 use crate::memory::collected;
 use crate::rng::{Purpose, stream};
+use crate::settings::at_least_one;
 use crate::{Error, Result};
 
 /// Cuts the rows 0..n of a dataset into batches, in a new random order every epoch.

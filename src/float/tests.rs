@@ -316,22 +316,22 @@ fn check_vectors<T: Float>(x: &[T], f: impl Fn(T) -> T + Copy, scalar: fn(T) -> 
     );
     check(&y, "vectors");
     #[cfg(target_arch = "x86_64")]
-    if let Some(avx2) = pulp::x86::V3::try_new() {
-        y.fill(T::ZERO);
-        avx2.vectorize(
-            #[inline(always)]
-            || fill(&mut y),
-        );
-        check(&y, "vectors of AVX2");
-    }
-    #[cfg(target_arch = "x86_64")]
-    if let Some(avx512) = pulp::x86::V4::try_new() {
-        y.fill(T::ZERO);
-        avx512.vectorize(
-            #[inline(always)]
-            || fill(&mut y),
-        );
-        check(&y, "vectors of AVX-512");
+    {
+        macro_rules! check_those_of {
+            ($vectors:ident) => {
+                if let Some(vectors) = pulp::x86::$vectors::try_new() {
+                    y.fill(T::ZERO);
+                    vectors.vectorize(
+                        #[inline(always)]
+                        || fill(&mut y),
+                    );
+                    check(&y, stringify!($vectors));
+                }
+            };
+        }
+        // AVX2, and AVX-512.
+        check_those_of!(V3);
+        check_those_of!(V4);
     }
 }
 

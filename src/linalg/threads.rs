@@ -76,11 +76,20 @@ pub fn available_threads() -> usize {
 /// Both closures, side by side on the pool this is called from, one after the other without a pool.
 pub(crate) fn join(a: impl FnOnce() + Send, b: impl FnOnce() + Send) {
     let (mut a, mut b) = (Some(a), Some(b));
-    join_on_pool(&mut || a.take().into_iter().for_each(|a| a()), &mut || {
-        b.take().into_iter().for_each(|b| b())
-    });
+    let mut first = || {
+        if let Some(a) = a.take() {
+            a();
+        }
+    };
+    let mut second = || {
+        if let Some(b) = b.take() {
+            b();
+        }
+    };
+    join_on_pool(&mut first, &mut second);
 }
 
+/// What does not depend on the closures, compiled once.
 fn join_on_pool(a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
     // Outside a pool rayon would start its global one, and allocate with every call from there.
     if rayon::current_thread_index().is_some() {

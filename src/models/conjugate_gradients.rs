@@ -1,12 +1,11 @@
 //! Conjugate gradients for several right-hand sides at once.
 
-use crate::settings::at_least_one;
 use std::ops::ControlFlow;
 
 use nalgebra::DMatrix;
 
 use crate::linalg::dot;
-use crate::settings::{Range, check};
+use crate::settings::{Range, at_least_one, check};
 use crate::{Error, Float, Result};
 
 /// Where an iterative fit stands when it asks its observer whether to go on.

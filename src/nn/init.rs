@@ -111,9 +111,7 @@ impl Init {
             Init::Constant(c) => weights.fill(T::of(c)),
         }
     }
-}
 
-impl Init {
     /// Overwrites the bias of a layer from `fan_in` numbers: with zeros, but for [`PyTorch`](Init::PyTorch).
     pub(crate) fn fill_bias<T: Float>(self, bias: &mut [T], fan_in: usize, rng: &mut impl Rng) {
         match self {

@@ -31,7 +31,8 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// A layer from `inputs` to `outputs` numbers, with weights drawn from `init`, and a bias of zeros unless `init` says otherwise.
+    /// A layer from `inputs` to `outputs` numbers, with weights drawn from `init`; its bias is 0, but for
+    /// [`Init::PyTorch`], which draws it as well.
     ///
     /// # Panics
     /// If something other than a parameter is on the tape already.

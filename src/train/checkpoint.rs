@@ -136,9 +136,10 @@ struct Format {
 
 impl Checkpoint {
     /// The epoch of the random draws with which the run began.
-    pub(crate) fn first_epoch(&self) -> u64 {
+    pub(crate) fn first_epoch(&self) -> Result<u64> {
         let of_run = self.state.settled.iter().find(|(name, _)| name == FIRST_EPOCH);
-        of_run.and_then(|(_, epoch)| epoch.parse().ok()).unwrap_or(0)
+        let epoch = of_run.and_then(|(_, epoch)| epoch.parse().ok());
+        epoch.ok_or_else(|| self.named(Error::Data(format!("it does not tell its {FIRST_EPOCH}"))))
     }
 
     /// An error that names the file.

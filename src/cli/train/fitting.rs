@@ -3,6 +3,11 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, ValueEnum};
+
+use super::super::{Failure, output};
+use super::mlp::{Classes, Length};
 use crate::data::{Batches, Dataset};
 use crate::nn::Loss;
 use crate::nn::loss::{CrossEntropy, MeanSquaredError, OneVsRest};
@@ -11,11 +16,6 @@ use crate::optim::{Average, Clip, NonFinite};
 use crate::tape::Param;
 use crate::train::{Criterion, EarlyStopping, FitOptions, History, Penalty, Rate, Stop, Trace};
 use crate::{Error, Float, Result, Tape};
-use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Args, ValueEnum};
-
-use super::super::{Failure, output};
-use super::mlp::{Classes, Length};
 
 /// Schedule, clipping, early stopping, averages, penalties.
 #[derive(Args)]

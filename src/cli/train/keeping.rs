@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::models::{self, Network, Notes};
-use crate::store::{Settings, Stored};
-use crate::train::{Checkpoint, Evaluation, Observer, Run, Stop};
-use crate::{Error, Float, Result, text};
 use clap::Args;
 
 use super::super::output;
 use super::super::predict::refuse_input;
 use super::TrainArgs;
+use crate::models::{self, Network, Notes};
+use crate::store::{Settings, Stored};
+use crate::train::{Checkpoint, Evaluation, Observer, Run, Stop};
+use crate::{Error, Float, Result, text};
 
 /// Files on the way.
 #[derive(Args)]

@@ -2,13 +2,12 @@
 
 use std::time::Instant;
 
+use super::super::{Failure, output};
+use super::{Done, Job, Precision};
 use crate::models::Fitted;
 use crate::models::linear::{RidgePath, RidgePoint};
 use crate::train::{Trace, Value};
 use crate::{Error, Result};
-
-use super::super::{Failure, output};
-use super::{Done, Job, Precision};
 
 /// λ times the number of samples, from which the one with the least leave-one-out error is taken: 10⁻⁶ to 10⁶.
 const STRENGTHS: std::ops::RangeInclusive<i32> = -12..=12;

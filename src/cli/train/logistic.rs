@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
-use crate::Error;
-use crate::models::{Fitted, LogisticOptions, LogisticRegression, Mlp, Scheme};
-use crate::nn::Activation;
-use crate::train::Trace;
 use clap::{Args, ValueEnum};
 
 use super::super::table::is_table;
 use super::super::{Failure, output};
 use super::{Done, Job, Precision, TrainArgs, Uses, direct, mlp};
+use crate::Error;
+use crate::models::{Fitted, LogisticOptions, LogisticRegression, Mlp, Scheme};
+use crate::nn::Activation;
+use crate::train::Trace;
 
 /// How classes are told apart, and how the optimum is looked for.
 #[derive(Args)]

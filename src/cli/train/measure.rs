@@ -2,15 +2,14 @@
 
 use std::process::ExitCode;
 
+use super::super::{Failure, Outcome, interrupt, output};
+use super::{Done, Job, TrainArgs};
 use crate::data::Dataset;
 use crate::metrics::{Evaluation, ValueErrors};
 use crate::models::{self, Predictor};
 use crate::report::RunReport;
 use crate::train::{Checkpoint, Trace};
 use crate::{Result, file, text};
-
-use super::super::{Failure, Outcome, interrupt, output};
-use super::{Done, Job, TrainArgs};
 
 /// Writes the trace, if that was asked for.
 pub fn write_trace(args: &TrainArgs, trace: &Trace) -> Result<()> {

@@ -6,13 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::models::{Mlp, Network, Predictor};
-use crate::nn::{Activation, Module, ModuleExt, Norm, Summary};
-use crate::optim::{self, Group};
-use crate::store::{Settings, Stored};
-use crate::train::observers::Hashes;
-use crate::train::{EVALUATION_ROWS, Observer, Progress, Run, Stop, Trace};
-use crate::{Error, Float, Result};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
@@ -20,6 +13,13 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use super::super::{Failure, memory, output};
 use super::keeping::Keeper;
 use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, Uses, check_range, write_trace};
+use crate::models::{Mlp, Network, Predictor};
+use crate::nn::{Activation, Module, ModuleExt, Norm, Summary};
+use crate::optim::{self, Group};
+use crate::store::{Settings, Stored};
+use crate::train::observers::Hashes;
+use crate::train::{EVALUATION_ROWS, Observer, Progress, Run, Stop, Trace};
+use crate::{Error, Float, Result};
 
 /// How a model is trained by steps.
 #[derive(Args)]

@@ -17,19 +17,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crate::data::Dataset;
-use crate::models::{Inputs, Notes, Predictor};
-use crate::train::{Checkpoint, Trace};
-use crate::{Error, Float, Result, file, linalg, text};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
+use kernel::Method;
 
 use super::source::{Source, kept_apart};
 use super::table::TableArgs;
 use super::{Failure, Outcome, interrupt, memory, output};
-use kernel::Method;
+use crate::data::Dataset;
+use crate::models::{Inputs, Notes, Predictor};
+use crate::train::{Checkpoint, Trace};
+use crate::{Error, Float, Result, file, linalg, text};
 pub use measure::last_line;
 use measure::{INTERRUPTED, measure, write_trace};
 pub use mlp::{MlpArgs, check_memory};

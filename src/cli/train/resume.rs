@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::data::Dataset;
-use crate::train::Checkpoint;
-use crate::{Error, Result, models, text};
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, FromArgMatches};
 
 use super::TrainArgs;
+use crate::data::Dataset;
+use crate::train::Checkpoint;
+use crate::{Error, Result, models, text};
 
 /// A run that goes on.
 pub struct Resumed {

@@ -3,10 +3,10 @@
 mod claims;
 mod small;
 
-use super::data::accuracy_of_a_constant;
 use claims::{choice_claim, figure, gap_claim};
 use small::{decay_claim, posterior_claim};
 
+use super::data::accuracy_of_a_constant;
 use super::statistics::mean_and_deviation;
 use super::{Context, Experiment, Outcome};
 use crate::data::Dataset;

@@ -6,13 +6,12 @@ mod secular;
 mod tridiagonal;
 
 use nalgebra::{DMatrix, DVector};
+use tridiagonal::Tridiagonal;
 
 use super::first_not_finite;
 use super::scale::Scale;
 use super::view::ViewMut;
 use crate::{Error, Float, Result};
-
-use tridiagonal::Tridiagonal;
 
 /// A = V·diag(λ)·Vᵀ of a symmetric matrix.
 #[derive(Clone, Debug)]

@@ -1,5 +1,7 @@
 //! One-sided Jacobi rotations.
 
+use nalgebra::DMatrix;
+
 use super::super::dot;
 use super::super::eigen::symmetric_eigen;
 use super::super::gemm::product;
@@ -11,7 +13,6 @@ use super::super::simd::vectorize;
 use super::super::triangular::add_square;
 use super::super::view::{View, ViewMut};
 use crate::{Error, Float, Result};
-use nalgebra::DMatrix;
 
 /// Rounds over all pairs of columns; two or three are usual.
 const ROUNDS: usize = 40;

@@ -1,6 +1,5 @@
 //! Random Fourier features for the Gaussian kernel.
 
-use crate::settings::at_least_one;
 use nalgebra::DMatrix;
 
 use super::features;
@@ -14,7 +13,7 @@ use crate::float::sines_and_cosines;
 use crate::linalg::{Mat, gemm, norm_squared};
 use crate::metrics::SeenClasses;
 use crate::rng::{Purpose, standard_normal, stream};
-use crate::settings::{Range, check};
+use crate::settings::{Range, at_least_one, check};
 use crate::store::{Settings, Store, Stored};
 use crate::{Error, Float, Result};
 

@@ -58,7 +58,7 @@ pub use samples::{Rows, Samples, one_vs_rest};
 pub(in crate::models) use weights::Counted;
 
 /// The bodies of what is [compiled once](super::compiled).
-pub(super) mod compiled {
+pub(super) mod bodies {
     pub use super::centres::leverage_scores_of;
     pub use super::falkon::falkon_of;
     pub use super::gram::{cross_block_of, gram_lower_of};

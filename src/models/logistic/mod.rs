@@ -5,7 +5,6 @@
 mod newton;
 mod problem;
 
-use crate::settings::at_least_one;
 use std::fmt;
 
 use nalgebra::DMatrix;
@@ -18,7 +17,7 @@ use crate::metrics::SeenClasses;
 #[cfg(doc)]
 use crate::metrics::argmax;
 use crate::nn::loss::Link;
-use crate::settings::{Range, check};
+use crate::settings::{Range, at_least_one, check};
 use crate::store::{Settings, Store, Stored, known};
 use crate::{Error, Matrix, Result};
 use problem::Problem;

@@ -1,6 +1,5 @@
 //! The parts of a network, before it is known how many numbers go in and come out.
 
-use crate::nn::loss::Link;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -244,7 +243,7 @@ impl<T: Float> NetworkBuilder<T> {
         let mut task = Task::of(train, loss.link())?;
         if let Task::Classes { names, .. } = &task {
             let (known, classes) = (loss.link().classes(outputs), names.len());
-            if known != classes || (loss.link() == Link::Binary && outputs != 1) {
+            if known != classes {
                 let (name, link) = (loss.name(), loss.link());
                 let why = format!(
                     "{name}: it takes {outputs} outputs, which do not stand for {classes} classes by its link, {link:?}"

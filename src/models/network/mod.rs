@@ -102,7 +102,7 @@ impl<T: Float> Network<T> {
         self.pool = Pool::default();
         // A run that goes on draws as it did before: the epochs of this network's own part of it are not counted twice.
         let first_epoch = match &options.resume {
-            Some(checkpoint) => checkpoint.first_epoch(),
+            Some(checkpoint) => checkpoint.first_epoch()?,
             None => options.first_epoch.saturating_add(self.epochs),
         };
         let before = first_epoch.saturating_sub(options.first_epoch);

@@ -25,6 +25,6 @@ pub use network::NtkMlp;
 pub use ridge::TangentRidge;
 
 /// The bodies of what is [compiled once](super::compiled).
-pub(super) mod compiled {
+pub(super) mod bodies {
     pub use super::empirical::{empirical_cross_ntk_of, empirical_ntk_of};
 }

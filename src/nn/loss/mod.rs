@@ -210,7 +210,7 @@ impl Link {
     pub(crate) fn classes(self, outputs: usize) -> usize {
         match self {
             Link::Identity => 0,
-            Link::Binary => 2,
+            Link::Binary => 2 * usize::from(outputs == 1),
             Link::Softmax | Link::Sigmoid | Link::Scores => outputs,
         }
     }

@@ -162,7 +162,7 @@ fn check_lr(name: &'static str, lr: f64) -> Result<f64> {
 
 /// A number of steps: at least 1.
 fn check_steps(name: &'static str, steps: u64) -> Result<u64> {
-    crate::settings::at_least_one(name, usize::from(steps > 0))?;
+    crate::settings::at_least_one(name, steps)?;
     Ok(steps)
 }
 

@@ -9,6 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+use nalgebra::DMatrix;
+use prepare::Budget;
+
+use super::super::{Failure, output};
+use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, YesNo, check_range};
 use crate::data::preprocess::TargetScale;
 use crate::models::Fitted;
 use crate::models::kernel::{
@@ -18,14 +26,6 @@ use crate::models::kernel::{
 };
 use crate::train::{Trace, Value};
 use crate::{Error, Float, Result};
-use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
-use nalgebra::DMatrix;
-
-use super::super::{Failure, output};
-use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, YesNo, check_range};
-use prepare::Budget;
 
 /// Preparation of the samples, kernel, ridge and memory.
 #[derive(Args)]

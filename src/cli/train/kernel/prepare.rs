@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
+use super::super::super::memory::{self, Room};
+use super::super::super::output;
+use super::super::{Job, TrainArgs, YesNo};
+use super::{Gamma, KernelArgs};
 use crate::data::Dataset;
 use crate::data::preprocess::{SmoothImages, UnitRows};
 use crate::models::Inputs;
 use crate::models::kernel::{Kernel, Samples, kernels, median_gamma};
 use crate::{Error, Float, Result};
-
-use super::super::super::memory::{self, Room};
-use super::super::super::output;
-use super::super::{Job, TrainArgs, YesNo};
-use super::{Gamma, KernelArgs};
 
 /// Memory that a fit may take.
 pub struct Budget {
