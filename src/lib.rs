@@ -66,6 +66,8 @@
 //! `cli` (on by default) brings the command line and what it alone needs, and with it `report`: figures
 //! and experiments. Depend on the crate with `default-features = false` to leave both out.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests compare with the platform's functions"))]
+
 /// What the program `tapegrad` does. Here, and not in the program, what the library has compiled is not compiled again.
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -7,8 +7,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::source::{MOST_SAMPLES, SYNTH, Source, explain, read_options, warn_if_mapped};
-use super::table::{TableArgs, is_arrays, is_table};
+use super::opening::{self, MOST_SAMPLES, SYNTH};
+use super::reading::{explain, is_arrays, is_table, read_options, warn_if_mapped};
+use super::source::Source;
+use super::table::TableArgs;
 use super::{Outcome, interrupt, memory, output};
 use crate::data::idx::{self, Bytes, IdxArray, IdxData, ReadOptions};
 use crate::data::npy::{self, NpyArray, NpyValues};
@@ -156,7 +158,7 @@ fn info(args: &InfoArgs) -> Outcome {
     }
     let is_synthetic = args.path.to_str().is_some_and(|path| path.starts_with(SYNTH));
     if is_synthetic || args.path.is_dir() {
-        output::write(describe_source(&Source::open(Some(&args.path), &TableArgs::default(), 0)?)?)?;
+        output::write(describe_source(&opening::open(Some(&args.path), &TableArgs::default(), 0)?)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let (options, room) = read_options();
@@ -187,9 +189,8 @@ fn describe_source(source: &Source) -> Result<String> {
             range = row.iter().fold(range, ends);
         }
         let _ = writeln!(text, "{name} samples: features from {} to {}", range.0, range.1);
-        if let Some(labels) = data.labels() {
-            let mut counts = vec![0usize; data.classes()];
-            labels.iter().for_each(|label| counts[*label] += 1);
+        if data.labels().is_some() {
+            let counts = data.class_counts();
             let named: Vec<String> = (0..data.classes()).map(|class| data.class_name(class).into()).collect();
             let shown: Vec<(&str, usize)> = named.iter().map(String::as_str).zip(counts).collect();
             let _ = writeln!(text, "  classes: {}", shares(&shown, data.len()));

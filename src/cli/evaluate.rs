@@ -5,9 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::predict::warn_if_left_out;
-use super::source::within_memory;
-use super::table::{is_arrays, is_table};
+use super::reading::{is_arrays, is_table, warn_if_left_out, within_memory};
 use super::train::last_line;
 use super::{Outcome, output};
 use crate::data::Dataset;

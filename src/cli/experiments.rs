@@ -10,7 +10,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::source::{TEST_DIGITS, TRAINING_DIGITS, USUAL_FOLDER, usual_folder};
+use super::opening::{TEST_DIGITS, TRAINING_DIGITS, USUAL_FOLDER, usual_folder};
 use super::{Outcome, interrupt, output};
 use crate::experiments::{
     Context, EXPERIMENTS, Experiment, ExperimentData, Finished, ReportFolder, Settings, find,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::predict::refuse_input;
+use super::reading::refuse_input;
 use super::{Outcome, output};
 use crate::{file, models};
 

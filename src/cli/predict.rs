@@ -7,8 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::source::within_memory;
-use super::table::{has_ending, is_arrays, is_table};
+use super::reading::{has_ending, is_arrays, is_table, refuse_input, warn_if_left_out, within_memory};
 use super::{Failure, Outcome, output};
 use crate::data::Dataset;
 use crate::data::table::{ReadOptions, Schema};
@@ -110,24 +109,6 @@ fn images(input: &Path) -> Result<Option<Vec<PathBuf>>> {
         return Err(Error::Data(format!("{}: a folder without an image, .png", text::path(input))));
     }
     Ok(Some(paths))
-}
-
-/// Tells that there are no answers to some rows.
-pub fn warn_if_left_out(of: &str, rows: usize) {
-    if rows > 0 {
-        output::note(format_args!("{rows} rows of {of} left out: a cell is missing"));
-    }
-}
-
-/// An error if a file that is read would be written over.
-pub fn refuse_input(flag: &'static str, out: &Path, inputs: &[&Path]) -> Result<()> {
-    match inputs.iter().find(|input| output::same_file(out, input)) {
-        Some(_) => Err(Error::setting(
-            flag,
-            format!("{} is read by this command: name another file", text::path(out)),
-        )),
-        None => Ok(()),
-    }
 }
 
 /// Runs the command.

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use clap::{Args, ValueEnum};
 
 use super::output;
-use super::predict::warn_if_left_out;
-use super::source::{Source, kept_apart, within_memory};
+use super::reading::{is_arrays, warn_if_left_out, within_memory};
+use super::source::{Source, kept_apart};
 use crate::data::Dataset;
 use crate::data::npy::is_archive;
 use crate::data::table::{Encoded, Missing, ReadOptions, Schema, Table, TableOptions, Task};
@@ -78,12 +78,6 @@ enum WhenMissing {
     Drop,
 }
 
-/// Whether a file of that name is read as a table.
-pub fn is_table(path: &Path) -> bool {
-    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
-    matches!(ending.as_deref(), Some("csv" | "tsv" | "tab"))
-}
-
 /// An error if the same is told of all samples.
 fn check_classes(data: &Dataset) -> Result<()> {
     let one = |found: &str| {
@@ -98,15 +92,6 @@ fn check_classes(data: &Dataset) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Whether a file of that name is of NumPy's arrays.
-pub fn is_arrays(path: &Path) -> bool {
-    is_archive(path) || has_ending(path, "npy")
-}
-
-pub fn has_ending(path: &Path, ending: &str) -> bool {
-    path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending))
 }
 
 impl TableArgs {
@@ -160,17 +145,13 @@ impl TableArgs {
                 return Err(Error::setting("test", why));
             }
         };
-        if let Some(labels) = all.labels() {
-            let mut counts = vec![0usize; all.classes()];
-            labels.iter().for_each(|label| counts[*label] += 1);
-            if let Some(class) = counts.iter().position(|count| *count == 1) {
-                let name = all.class_name(class);
-                let why = format!(
-                    "class {} has one sample only, but training and test need one each: leave it out",
-                    text::printable(&name)
-                );
-                return Err(Error::Data(why));
-            }
+        if let Some(class) = all.class_counts().iter().position(|count| *count == 1) {
+            let name = all.class_name(class);
+            let why = format!(
+                "class {} has one sample only, but training and test need one each: leave it out",
+                text::printable(&name)
+            );
+            return Err(Error::Data(why));
         }
         check_classes(all)?;
         let (test, train) = kept_apart(all, share, seed)?;

@@ -82,6 +82,13 @@ impl Batches {
 
     /// The batches of an epoch, counted from 0, each a slice of row indices. Epochs repeat after 2³².
     pub fn epoch(&mut self, epoch: u64) -> std::slice::Chunks<'_, usize> {
+        self.draw(epoch);
+        let end = if self.drop_last { self.per_epoch() * self.size } else { self.order.len() };
+        self.order[..end].chunks(self.size)
+    }
+
+    /// Brings the rows into the order of an epoch, for [`batch`](Self::batch).
+    pub(crate) fn draw(&mut self, epoch: u64) {
         if let Some(seed) = self.seed {
             // From the same start each time: the order must not depend on the epochs before.
             self.order.iter_mut().enumerate().for_each(|(i, row)| *row = i);
@@ -89,8 +96,12 @@ impl Batches {
             rng.set_word_pos(u128::from(epoch) << 36);
             self.order.shuffle(&mut rng);
         }
-        let end = if self.drop_last { self.per_epoch() * self.size } else { self.order.len() };
-        self.order[..end].chunks(self.size)
+    }
+
+    /// A batch, counted from 0, of the epoch that was drawn last.
+    pub(crate) fn batch(&self, step: usize) -> &[usize] {
+        let start = step * self.size;
+        &self.order[start..(start + self.size).min(self.order.len())]
     }
 }
 

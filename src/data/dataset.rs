@@ -7,7 +7,8 @@ use nalgebra::DMatrix;
 
 use super::affine::Affine;
 use super::features::Features;
-use super::weights::check_weights;
+use super::weights::{Weighing, check_weights};
+use crate::float::power_below;
 use crate::linalg::first_not_finite;
 use crate::memory::{collected, reserve, with_room};
 use crate::{Error, Float, Result};
@@ -444,5 +445,31 @@ impl Dataset {
     #[inline]
     pub(super) fn stored_row(&self, i: usize) -> usize {
         self.rows.as_ref().map_or(i, |rows| rows[i] as usize)
+    }
+}
+
+impl Dataset {
+    /// What a mean over batches has to know of all weights; found in a pass over them.
+    pub(crate) fn weighing(&self) -> Weighing {
+        let Some(weights) = self.weights() else { return Weighing { unit: 1.0, mean: 1.0 } };
+        let largest = weights.iter().copied().fold(0.0, f64::max);
+        let near = largest == 0.0 || (1e-100..=1e100).contains(&largest);
+        let unit = if near { 1.0 } else { power_below(largest) };
+        Weighing { unit, mean: weights.iter().map(|w| w * unit / weights.len() as f64).sum() }
+    }
+
+    /// The rows whose weight is not 0: to whatever learns from data, the others are not there.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if all weights are 0, as in a subset; [`Error::Memory`] for too many rows.
+    pub(crate) fn counted(&self) -> Result<Cow<'_, Dataset>> {
+        let Some(weights) = self.weights().filter(|weights| weights.contains(&0.0)) else {
+            return Ok(Cow::Borrowed(self));
+        };
+        let rows: Vec<usize> = (0..self.len()).filter(|row| weights[*row] > 0.0).collect();
+        if rows.is_empty() {
+            return Err(Error::Data(format!("the weights of all {} samples are 0", self.len())));
+        }
+        self.try_subset(&rows).map(Cow::Owned)
     }
 }

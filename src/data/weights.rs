@@ -1,8 +1,5 @@
 //! The weights of samples, and how what learns from data counts them.
 
-use std::borrow::Cow;
-
-use super::Dataset;
 use crate::float::power_below;
 use crate::linalg::sum;
 use crate::{Error, Result};
@@ -48,30 +45,4 @@ pub(crate) fn over_mean(weights: &[f64]) -> Option<Vec<f64>> {
 /// The same, but `None` where all weights are equal: they mean what no weights mean, to the bit.
 pub(crate) fn unequal_over_mean(weights: &[f64]) -> Option<Vec<f64>> {
     if weights.iter().all(|w| *w == weights[0]) { None } else { over_mean(weights) }
-}
-
-impl Dataset {
-    /// What a mean over batches has to know of all weights; found in a pass over them.
-    pub(crate) fn weighing(&self) -> Weighing {
-        let Some(weights) = self.weights() else { return Weighing { unit: 1.0, mean: 1.0 } };
-        let largest = weights.iter().copied().fold(0.0, f64::max);
-        let near = largest == 0.0 || (1e-100..=1e100).contains(&largest);
-        let unit = if near { 1.0 } else { power_below(largest) };
-        Weighing { unit, mean: weights.iter().map(|w| w * unit / weights.len() as f64).sum() }
-    }
-
-    /// The rows whose weight is not 0: to whatever learns from data, the others are not there.
-    ///
-    /// # Errors
-    /// [`Error::Data`] if all weights are 0, as in a subset; [`Error::Memory`] for too many rows.
-    pub(crate) fn counted(&self) -> Result<Cow<'_, Dataset>> {
-        let Some(weights) = self.weights().filter(|weights| weights.contains(&0.0)) else {
-            return Ok(Cow::Borrowed(self));
-        };
-        let rows: Vec<usize> = (0..self.len()).filter(|row| weights[*row] > 0.0).collect();
-        if rows.is_empty() {
-            return Err(Error::Data(format!("the weights of all {} samples are 0", self.len())));
-        }
-        self.try_subset(&rows).map(Cow::Owned)
-    }
 }

@@ -78,7 +78,7 @@ pub fn gemm<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T
 }
 
 /// C ← A·B, C + A·B or C − A·B, on all threads of the pool that this is called from.
-pub(super) fn product<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
+pub(crate) fn product<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
     T::product(c, into, a, b);
 }
 

@@ -40,11 +40,12 @@ pub(crate) use cholesky::add_gram;
 pub use compensated::{CompensatedSum, compensated_sum};
 pub(crate) use compiled::Compiled;
 pub use eigen::{SymmetricEigen, symmetric_eigen};
+pub(crate) use gemm::product;
 pub use gemm::{Mat, gemm};
 pub use matrix::Matrix;
 pub use matrix_ref::MatrixRef;
 pub(crate) use moments::{Huge, Moments, centre, centre_columns};
-pub(crate) use product::Kernels;
+pub(crate) use product::{Into, Kernels};
 pub use product::{ORDER, kernel_in_use};
 pub(crate) use sum::{
     LANES, PIECE, add_blocks, add_to_lanes, block_of, column_sums, dot3, first_not_finite, mean_of, reduce,
@@ -53,6 +54,7 @@ pub(crate) use sum::{
 pub use sum::{dot, norm_squared, sum};
 pub use svd::{ThinSvd, thin_svd};
 pub use threads::{available_threads, try_with_threads, with_threads};
+pub(crate) use view::{View, ViewMut};
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::Location;
 
-use super::backward::Holds;
+use super::node::Holds;
 use super::{Shape, Tape, Var};
 use crate::{Error, Float};
 

@@ -2,7 +2,7 @@
 
 use super::leaf::once;
 use super::memory::reserve;
-use super::node::Node;
+use super::node::{Holds, Node};
 use super::{Args, Phase, Shape, Sum, Tape, Var};
 use crate::Float;
 use crate::linalg::simd::vectorize;
@@ -165,17 +165,6 @@ impl<T: Float> Tape<T> {
             );
         }
     }
-}
-
-/// What a node's gradient holds during a backward pass.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
-    /// Old numbers: the first term overwrites them.
-    Nothing,
-    /// A parameter's: the sum of earlier passes.
-    Earlier,
-    /// Something of this pass.
-    Sum,
 }
 
 /// The value, its gradient and the inputs, for [`Operation::backward`](super::Operation::backward).

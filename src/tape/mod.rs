@@ -48,7 +48,7 @@ use std::panic::Location;
 
 use generation::{Generations, Identity};
 use memory::reserve;
-use node::{NO_ARGS, Node};
+use node::{Holds, NO_ARGS, Node};
 use numbers::Numbers;
 
 use crate::Float;
@@ -93,7 +93,7 @@ pub struct Tape<T: Float = f64> {
     /// How many nodes there were when the parameters' values were last handed out to be changed.
     changed_at: usize,
     /// During a backward pass: what the gradient of each node holds.
-    written: Vec<backward::Holds>,
+    written: Vec<Holds>,
     /// Zeros for operations to work with during a backward pass.
     scratch: Vec<T>,
     /// Whether a backward pass has begun and not ended: after a panic in the middle of one.

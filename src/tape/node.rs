@@ -341,3 +341,14 @@ impl<T: Float> Node<T> {
 fn no_input(op: &str, k: usize, inputs: u16) -> ! {
     panic!("{op}: there is no input {k}, only {inputs}")
 }
+
+/// What a node's gradient holds during a backward pass.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Holds {
+    /// Old numbers: the first term overwrites them.
+    Nothing,
+    /// A parameter's: the sum of earlier passes.
+    Earlier,
+    /// Something of this pass.
+    Sum,
+}

@@ -1,7 +1,7 @@
 //! What stands on the tape: shapes, values, gradients, sizes.
 
 use super::node::Node;
-use super::{Args, Operation, Shape, Tape, Var, backward, stale};
+use super::{Args, Operation, Shape, Tape, Var, stale};
 use crate::Float;
 use crate::linalg::MatrixRef;
 
@@ -130,7 +130,7 @@ impl<T: Float> Tape<T> {
             + self.grads.bytes()
             + self.links.capacity() * size_of::<u32>()
             + self.args.capacity() * size_of::<Args<T>>()
-            + self.written.capacity() * size_of::<backward::Holds>()
+            + self.written.capacity() * size_of::<super::node::Holds>()
     }
 
     /// Numbers (not bytes) that the values of all nodes are made of, with what operations save; the gradients take as

@@ -1,8 +1,10 @@
 //! What must hold before training, and after each step.
 
+use super::{FitOptions, Penalty};
 use crate::linalg::first_not_finite;
 use crate::nn::loss::{Link, Loss};
 use crate::nn::{Module, ModuleExt};
+use crate::settings::{self, Range};
 use crate::tape::{Shape, Tape, Var};
 use crate::{Dataset, Error, Float, Result};
 
@@ -35,6 +37,40 @@ pub(super) fn check_fit<T: Float>(
         return Err(Error::Data("the weights of all these samples are 0".into()));
     }
     Ok(())
+}
+
+/// Whether a run can be what it is told to be.
+pub(super) fn check_settings<T: Float>(
+    module: &dyn Module<T>,
+    loss: &dyn Loss<T>,
+    tape: &mut Tape<T>,
+    train: &Dataset,
+    validation: Option<&Dataset>,
+    options: &FitOptions,
+) -> Result<()> {
+    for data in [Some(train), validation].into_iter().flatten() {
+        check_fit(module, loss, tape, data)?;
+        data.check_range::<T>()?;
+        data.check_target_range::<T>()?;
+    }
+    settings::at_least_one("batch", options.batch)?;
+    let (least, batch) = (module.least_batch(), options.batch);
+    if batch < least {
+        let name = module.describe();
+        let why = format!("{batch} is too small: {name} trains on batches of at least {least}");
+        return Err(Error::setting("batch", why));
+    }
+    if train.len() < least {
+        let (name, samples) = (module.describe(), train.len());
+        return Err(Error::Data(format!("{name} needs {least} samples to train on, not {samples}")));
+    }
+    if options.early_stopping.is_some() && validation.is_none() {
+        return Err(Error::setting("early_stopping", "it needs a validation set to judge by"));
+    }
+    if let Some(Penalty { lambda, .. }) = &options.penalty {
+        settings::check::<T>("l2", *lambda, Range::NOT_NEGATIVE)?;
+    }
+    options.clip.check::<T>()
 }
 
 /// The number that a loss has come to.

@@ -13,6 +13,7 @@ mod motion;
 pub mod observers;
 mod options;
 mod run;
+mod steps;
 mod trace;
 mod value;
 

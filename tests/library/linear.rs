@@ -360,6 +360,10 @@ fn what_is_wrong_is_named() {
     assert!(mean.model.weights().amax() < 1e-300 && (mean.model.intercept()[0] - y.mean()).abs() < 1e-15);
     let left_out = (y[0] - y.mean()) * 4.0 / 3.0;
     assert!((mean.leave_one_out_residuals[0] - left_out).abs() < 1e-14);
+    let usual = path.usual_lambdas();
+    let n = x.nrows() as f64;
+    assert_eq!((usual.len(), usual[12]), (25, 1.0 / n));
+    assert!((usual[0] * n * 1e6 - 1.0).abs() < 1e-14 && (usual[24] * n / 1e6 - 1.0).abs() < 1e-14);
     assert!(matches!(path.best(&[]), Err(Error::Setting { name: "lambda", .. })));
     let one = RidgePath::new(&dmatrix![1.0, 2.0], &dmatrix![3.0], true).unwrap();
     assert_eq!(one.model(0.0).unwrap().intercept()[0], 3.0);

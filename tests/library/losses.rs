@@ -213,3 +213,20 @@ fn a_residual_block_of_other_widths_names_both() {
     let message = *panic.unwrap_err().downcast::<String>().unwrap();
     assert_eq!(message, "Residual: the block takes 1×3 but gives 1×2; both must be the same");
 }
+
+/// scikit-learn 1.7, compute_class_weight("balanced", classes=[0, 1, 2], y=[0, 0, 0, 1, 2, 2]): 2/3, 2, 1.
+#[test]
+fn balanced_classes_count_alike() {
+    let features = vec![0.0; 6];
+    let data = Dataset::new(features.clone(), 1).unwrap().with_labels(&[0, 0, 0, 1, 2, 2], 3).unwrap();
+    let balanced = CrossEntropy::default().with_balanced_classes(&data).unwrap();
+    let given = CrossEntropy::default().with_class_weights(vec![6.0 / 9.0, 2.0, 1.0]).unwrap();
+    assert_eq!(balanced, given);
+    // A class that does not occur has no part in it.
+    let more = Dataset::new(features.clone(), 1).unwrap().with_labels(&[0, 0, 0, 1, 2, 2], 4).unwrap();
+    let balanced = CrossEntropy::default().with_balanced_classes(&more).unwrap();
+    assert_eq!(balanced, CrossEntropy::default().with_class_weights(vec![6.0 / 9.0, 2.0, 1.0, 0.0]).unwrap());
+    let values = Dataset::new(features, 1).unwrap().with_targets(vec![0.0; 6], 1).unwrap();
+    let error = CrossEntropy::default().with_balanced_classes(&values).unwrap_err().to_string();
+    assert!(error.contains("balanced classes"), "{error}");
+}

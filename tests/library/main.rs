@@ -1,5 +1,7 @@
 //! The tests of the library, one binary: what is generic is compiled once for all of them.
 
+#![allow(clippy::disallowed_methods, reason = "tests compare with the platform's functions")]
+
 mod arrays;
 mod bits;
 mod checkpoints;

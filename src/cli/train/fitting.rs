@@ -62,15 +62,6 @@ enum ClassWeight {
     Balanced,
 }
 
-/// n/(k·nᵢ) for each of the k classes that occur; 0 for the others.
-fn balanced(train: &Dataset) -> Vec<f64> {
-    let mut counts = vec![0usize; train.classes()];
-    train.labels().unwrap_or_default().iter().for_each(|label| counts[*label] += 1);
-    let seen = counts.iter().filter(|count| **count > 0).count() as f64;
-    let weight = |count: &usize| if *count == 0 { 0.0 } else { train.len() as f64 / (seen * *count as f64) };
-    counts.iter().map(weight).collect()
-}
-
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum WhenNotFinite {
     /// Ends the run with an error that names the parameter
@@ -246,9 +237,7 @@ impl FitArgs {
             Some(Classes::Softmax) => {
                 let loss = CrossEntropy::default().with_smoothing(self.label_smoothing);
                 let loss = match self.class_weight {
-                    Some(ClassWeight::Balanced) => {
-                        loss.and_then(|loss| loss.with_class_weights(balanced(train)))
-                    }
+                    Some(ClassWeight::Balanced) => loss.and_then(|loss| loss.with_balanced_classes(train)),
                     None => loss,
                 };
                 let checked = loss.and_then(|loss| loss.check::<T>().map(|()| loss));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::super::output;
-use super::super::predict::refuse_input;
+use super::super::reading::refuse_input;
 use super::TrainArgs;
 use crate::models::{self, Network, Notes};
 use crate::store::{Settings, Stored};

@@ -9,9 +9,6 @@ use crate::models::linear::{RidgePath, RidgePoint};
 use crate::train::{Trace, Value};
 use crate::{Error, Result};
 
-/// λ times the number of samples, from which the one with the least leave-one-out error is taken: 10⁻⁶ to 10⁶.
-const STRENGTHS: std::ops::RangeInclusive<i32> = -12..=12;
-
 /// Fits.
 pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     let Job { args, source, train, .. } = job;
@@ -39,7 +36,7 @@ pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     }
     let start = Instant::now();
     let path = RidgePath::from_dataset(&prepared, true)?;
-    let lambdas: Vec<f64> = STRENGTHS.map(|half| 10f64.powf(0.5 * f64::from(half)) / n as f64).collect();
+    let lambdas = path.usual_lambdas();
     let RidgePoint { lambda, model, effective_dimension, .. } = path.best(&lambdas)?;
     let seconds = start.elapsed().as_secs_f64();
     trace.set("ridge", Value::Scientific(lambda));

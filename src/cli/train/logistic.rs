@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
-use super::super::table::is_table;
+use super::super::reading::is_table;
 use super::super::{Failure, output};
 use super::{Done, Job, Precision, TrainArgs, Uses, direct, mlp};
 use crate::Error;

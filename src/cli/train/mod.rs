@@ -23,6 +23,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 use kernel::Method;
 
+use super::opening;
 use super::source::{Source, kept_apart};
 use super::table::TableArgs;
 use super::{Failure, Outcome, interrupt, memory, output};
@@ -345,7 +346,7 @@ fn train(args: &TrainArgs, matches: &ArgMatches, resumed: Option<Resumed>) -> Ou
     }
     linalg::try_with_threads(threads, || {
         args.keeping.check(args)?;
-        let opened = Source::open(args.data.as_deref(), &args.table, args.seed);
+        let opened = opening::open(args.data.as_deref(), &args.table, args.seed);
         let mut source = opened.map_err(|error| match &resumed {
             Some(resumed) => resumed.explain(error),
             None => error,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-use super::expansion;
+use super::expansion::{expand, store};
 use super::functions::Kernel;
 use super::gram::{check_kernel, cross_block, gram_diagonal, gram_lower};
 use super::machine::KernelMachine;
@@ -12,8 +12,8 @@ use super::options::RidgeOptions;
 use super::samples::{Rows, Samples, seen_classes};
 use super::targets::Scales;
 use super::weights::{Counted, RowWeights};
+use crate::linalg::Cholesky;
 use crate::linalg::threads::join;
-use crate::linalg::{Cholesky, Mat, gemm};
 use crate::metrics::SeenClasses;
 use crate::store::{Settings, Store};
 use crate::{Error, Float, Result};
@@ -216,7 +216,7 @@ impl<T: Float> KernelMachine<T> for KernelRidge<T> {
 
     /// As an [expansion](super::Expansion) on the samples: the matrix is not kept.
     fn store(&self, to: &mut Store) -> Result<Settings> {
-        expansion::store(&KernelMachine::name(self), &*self.kernel, &self.x, &self.alpha, to)
+        store(&KernelMachine::name(self), &*self.kernel, &self.x, &self.alpha, to)
     }
 
     fn predict_block(&self, x: Rows<'_, T>, out: &mut [T]) {
@@ -226,21 +226,6 @@ impl<T: Float> KernelMachine<T> for KernelRidge<T> {
 
 /// Columns of (K + nλI)⁻¹ that are made together.
 const COLUMNS: usize = 128;
-
-/// K(X, C)·α into `out`, row-major.
-pub(super) fn expand<T: Float>(
-    kernel: &dyn Kernel<T>,
-    x: Rows<'_, T>,
-    centres: Rows<'_, T>,
-    alpha: &DMatrix<T>,
-    out: &mut [T],
-) {
-    let mut k = vec![T::ZERO; x.len() * centres.len()];
-    cross_block(kernel, x, centres, &mut k);
-    // Column-major α is row-major αᵀ.
-    let alpha = Mat::new(alpha.as_slice(), alpha.ncols(), alpha.nrows()).t();
-    gemm(out, false, Mat::new(&k, x.len(), centres.len()), alpha);
-}
 
 /// The same error with a λ to try.
 pub(super) fn name_lambda(error: Error, lambda: f64, n: usize) -> Error {

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-use super::exact::expand;
 use super::functions::{Kernel, kernels};
+use super::gram::cross_block;
 use super::machine::KernelMachine;
 use super::samples::{Rows, Samples};
+use crate::linalg::{Mat, gemm};
 use crate::metrics::SeenClasses;
 use crate::store::{Settings, Store, Stored, known};
 use crate::{Error, Float, Result};
@@ -89,6 +90,21 @@ impl<T: Float> KernelMachine<T> for Expansion<T> {
     fn predict_block(&self, x: Rows<'_, T>, out: &mut [T]) {
         expand(self.kernel.as_ref(), x, self.centres.rows(), &self.alpha, out);
     }
+}
+
+/// K(X, C)·α into `out`, row-major.
+pub(super) fn expand<T: Float>(
+    kernel: &dyn Kernel<T>,
+    x: Rows<'_, T>,
+    centres: Rows<'_, T>,
+    alpha: &DMatrix<T>,
+    out: &mut [T],
+) {
+    let mut k = vec![T::ZERO; x.len() * centres.len()];
+    cross_block(kernel, x, centres, &mut k);
+    // Column-major α is row-major αᵀ.
+    let alpha = Mat::new(alpha.as_slice(), alpha.ncols(), alpha.nrows()).t();
+    gemm(out, false, Mat::new(&k, x.len(), centres.len()), alpha);
 }
 
 /// What a file holds of Σⱼ αⱼ·k(x, cⱼ). Which classes occurred in training is known to the [task](crate::models::Task).

@@ -15,7 +15,7 @@ use super::options::RidgeOptions;
 use super::samples::{Samples, seen_classes};
 use super::targets::Scales;
 use super::weights::Counted;
-use crate::linalg::{Cholesky, Mat, add_gram, gemm};
+use crate::linalg::{Cholesky, Into, Mat, View, ViewMut, add_gram, gemm, product};
 use crate::{Error, Float, Result};
 
 /// What a FALKON fit is told.
@@ -135,12 +135,12 @@ pub fn falkon_of<T: Float>(
     let mut targets = scales.divide(&y);
     // Twice: K_nMᵀ·Ω·Y.
     (0..2).for_each(|_| weights.scale(&mut targets));
-    let targets = targets.transpose();
+    let targets = View::by_columns(targets.as_slice(), n, c);
     let mut right = DMatrix::<T>::zeros(m, c);
     blocks.visit(held, observe, |start, k| {
         let rows = k.len() / m;
-        let y = Mat::new(&targets.as_slice()[start * c..(start + rows) * c], rows, c);
-        gemm(right.as_mut_slice(), true, y.t(), Mat::new(k, rows, m));
+        let (to, k) = (ViewMut::by_columns(right.as_mut_slice(), m, c), View::by_rows(k, rows, m));
+        product(to, Into::Add, k.transpose(), targets.get(start..start + rows, ..));
     })?;
     first.solve_lower_in_place(&mut right);
     second.solve_lower_in_place(&mut right);

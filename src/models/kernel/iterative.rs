@@ -14,7 +14,7 @@ use super::options::RidgeOptions;
 use super::samples::{Samples, seen_classes};
 use super::targets::Scales;
 use super::weights::{Counted, RowWeights};
-use crate::linalg::{Cholesky, Mat, add_gram, gemm, norm_squared};
+use crate::linalg::{Cholesky, Into, View, ViewMut, add_gram, norm_squared, product};
 use crate::{Error, Float, Result};
 
 /// What an iterative fit is told.
@@ -104,7 +104,7 @@ pub fn iterative_ridge_of<T: Float>(
     let apply = |p: &DMatrix<T>, observe: &mut dyn FnMut(_) -> _| {
         let mut scaled = p.clone();
         weights.scale(&mut scaled);
-        let mut out = triangle.times(scaled, observe)?;
+        let mut out = triangle.times(&scaled, observe)?;
         weights.scale(&mut out);
         out.zip_apply(p, |o, p| *o += T::of(n_lambda) * p);
         Ok(out)
@@ -153,14 +153,13 @@ impl<T: Float> Triangle<'_, T> {
     /// K·P for an n×c matrix P.
     fn times(
         &mut self,
-        p: DMatrix<T>,
+        p: &DMatrix<T>,
         observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
     ) -> Result<DMatrix<T>> {
         let (n, c) = p.shape();
-        // Row-major, so that the rows of a block lie side by side.
-        let p = p.transpose();
-        let p = p.as_slice();
-        let mut out = vec![T::ZERO; n * c];
+        let p = View::by_columns(p.as_slice(), n, c);
+        let mut found = DMatrix::zeros(n, c);
+        let mut out = ViewMut::by_columns(found.as_mut_slice(), n, c);
         let mut scratch = Block::default();
         for (index, start) in (0..n).step_by(ROWS).enumerate() {
             working(observe)?;
@@ -170,13 +169,13 @@ impl<T: Float> Triangle<'_, T> {
             }
             let block = self.held.get(index).unwrap_or(&scratch);
             let (rows, rest) = (end - start, n - end);
-            let (before, behind) = out.split_at_mut(end * c);
-            let here = &mut before[start * c..];
-            gemm(here, true, Mat::new(&block.square, rows, rows), Mat::new(&p[start * c..end * c], rows, c));
+            let (mut here, behind) = out.rb_mut().get(start.., ..).split_at_row(rows);
+            let own = p.get(start..end, ..);
+            product(here.rb_mut(), Into::Add, View::by_rows(&block.square, rows, rows), own);
             if rest > 0 {
-                let right = Mat::new(&block.right, rows, rest);
-                gemm(here, true, right, Mat::new(&p[end * c..], rest, c));
-                gemm(behind, true, right.t(), Mat::new(&p[start * c..end * c], rows, c));
+                let right = View::by_rows(&block.right, rows, rest);
+                product(here, Into::Add, right, p.get(end.., ..));
+                product(behind, Into::Add, right.transpose(), own);
             }
             let size = (block.square.len() + block.right.len()) as u128;
             if index == self.held.len() && size <= self.left {
@@ -184,7 +183,7 @@ impl<T: Float> Triangle<'_, T> {
                 self.held.push(std::mem::take(&mut scratch));
             }
         }
-        Ok(DMatrix::from_row_slice(n, c, &out))
+        Ok(found)
     }
 
     fn fill(&self, block: &mut Block<T>, start: usize, end: usize) {
@@ -248,18 +247,15 @@ impl<T: Float> Preconditioner<T> {
     fn solve(&self, r: &DMatrix<T>) -> DMatrix<T> {
         let (n, c) = r.shape();
         let s = self.inner.size();
-        let phi = Mat::new(&self.phi, n, s);
-        let rows = r.transpose();
-        // Column-major s×c is row-major c×s.
+        let phi = View::by_rows(&self.phi, n, s);
         let mut weights = DMatrix::<T>::zeros(s, c);
-        gemm(weights.as_mut_slice(), false, Mat::new(rows.as_slice(), n, c).t(), phi);
+        let right = View::by_columns(r.as_slice(), n, c);
+        product(ViewMut::by_columns(weights.as_mut_slice(), s, c), Into::Replace, phi.transpose(), right);
         self.inner.solve_in_place(&mut weights);
-        let mut out = rows.as_slice().to_vec();
-        let mut explained = vec![T::ZERO; n * c];
-        gemm(&mut explained, false, phi, Mat::new(weights.as_slice(), c, s).t());
-        for (out, explained) in out.iter_mut().zip(&explained) {
-            *out = (*out - *explained) / self.mu;
-        }
-        DMatrix::from_row_slice(n, c, &out)
+        let mut out = DMatrix::zeros(n, c);
+        let weights = View::by_columns(weights.as_slice(), s, c);
+        product(ViewMut::by_columns(out.as_mut_slice(), n, c), Into::Replace, phi, weights);
+        out.zip_apply(r, |explained, r| *explained = (r - *explained) / self.mu);
+        out
     }
 }

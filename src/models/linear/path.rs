@@ -221,6 +221,13 @@ impl RidgePath {
             .ok_or_else(|| Error::setting("lambda", "there is no value to choose from"))
     }
 
+    /// Values of λ to choose [the best](Self::best) from where nothing is known: nλ from 10⁻⁶ to 10⁶, two to each power of
+    /// ten. Meant for features of variance 1 or so.
+    pub fn usual_lambdas(&self) -> Vec<f64> {
+        let (n, step) = (self.shape.0 as f64, 0.5 * std::f64::consts::LN_10);
+        (-12..=12).map(|half| Float::exp(step * f64::from(half)) / n).collect()
+    }
+
     /// Σ wᵢ·(unit·rᵢⱼ)² over samples i and targets j.
     fn weighted_squares(&self, residuals: &DMatrix<f64>, unit: f64) -> f64 {
         let n = residuals.nrows();

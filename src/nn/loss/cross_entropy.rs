@@ -59,6 +59,24 @@ impl CrossEntropy {
         Ok(CrossEntropy { class_weights: Some(weights), ..self }.renamed())
     }
 
+    /// With a weight for each class by which all that occur in `data` count alike, however many samples they have:
+    /// n/(k·nᵢ), with n samples, k classes that occur, and nᵢ samples of class i; 0 for a class that does not occur.
+    /// The samples' own weights do not enter. scikit-learn calls it `class_weight="balanced"`.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the data has no classes, or no samples.
+    pub fn with_balanced_classes(self, data: &Dataset) -> Result<Self> {
+        class_labels("balanced classes", data)?;
+        let counts = data.class_counts();
+        if data.is_empty() {
+            return Err(Error::Data("there are no samples to balance classes by".into()));
+        }
+        let seen = counts.iter().filter(|count| **count > 0).count() as f64;
+        let weight =
+            |count: &usize| if *count == 0 { 0.0 } else { data.len() as f64 / (seen * *count as f64) };
+        self.with_class_weights(counts.iter().map(weight).collect())
+    }
+
     /// Whether its settings are in their ranges in `T` too: as an `f32`, a smoothing of 0.99999999999 is 1.
     ///
     /// # Errors
