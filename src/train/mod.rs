@@ -29,5 +29,5 @@ pub use history::{History, Stop};
 pub use observers::Recorder;
 pub use options::{FitOptions, Penalty, Rate};
 pub use run::{Observer, Progress, Run};
-pub use trace::{Epoch, Trace, TraceDiff, TraceFormat, WrittenTrace};
+pub use trace::{Epoch, Hash, Hashes, StepHashes, Trace, TraceDiff, TraceFormat, WrittenTrace};
 pub use value::Value;

@@ -4,8 +4,8 @@ use tapegrad::data::Dataset;
 use tapegrad::data::synthetic;
 use tapegrad::models::Network;
 use tapegrad::optim::{Clip, NonFinite};
-use tapegrad::train::observers::{Checkpoints, Hash, Hashes};
-use tapegrad::train::{Checkpoint, FitOptions, Observer};
+use tapegrad::train::observers::Checkpoints;
+use tapegrad::train::{Checkpoint, FitOptions, Hash, Hashes, Observer};
 
 fn network(train: &Dataset) -> Network<f64> {
     Network::new(3).linear(6).batch_norm().relu().outputs_for(train).unwrap()

@@ -17,8 +17,7 @@ use crate::models::{Mlp, Network, Predictor};
 use crate::nn::{Activation, Module, ModuleExt, Norm, Summary};
 use crate::optim::{self, Group};
 use crate::store::{Settings, Stored};
-use crate::train::observers::Hashes;
-use crate::train::{EVALUATION_ROWS, Observer, Progress, Run, Stop, Trace};
+use crate::train::{EVALUATION_ROWS, Hashes, Observer, Progress, Run, Stop, Trace};
 use crate::{Error, Float, Result};
 
 /// How a model is trained by steps.

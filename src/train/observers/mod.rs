@@ -35,7 +35,6 @@ pub use average::Averaged;
 pub use checkpoints::Checkpoints;
 pub use clip::Clipping;
 pub use early_stopping::StopsEarly;
-pub use hashes::{Hash, Hashes, StepHashes};
 pub use plateau::OnPlateau;
 pub use recorder::Recorder;
 pub use schedule::Scheduled;

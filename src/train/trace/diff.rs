@@ -3,7 +3,7 @@
 use super::{TraceFormat, WrittenTrace};
 use crate::linalg::ORDER;
 use crate::text::printable;
-use crate::train::observers::{Hashes, StepHashes};
+use crate::train::trace::{Hashes, StepHashes};
 
 /// What differs between two traces, in lines to read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

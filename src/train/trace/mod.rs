@@ -1,19 +1,20 @@
 //! The record of a run: what was set, and what every epoch brought.
 
 mod diff;
+mod hashes;
 mod read;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::observers::{Hashes, StepHashes};
 use super::{Audit, Value};
 use crate::linalg::ORDER;
 use crate::text::{csv_field, printable};
 use crate::{Result, file};
 
 pub use diff::TraceDiff;
+pub use hashes::{Hash, Hashes, StepHashes};
 pub use read::WrittenTrace;
 
 /// What the order of sums is called in a trace.

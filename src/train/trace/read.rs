@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{HASHES_MARK, ORDER_NAME, TraceFormat};
-use crate::train::observers::{Hashes, StepHashes};
+use crate::train::trace::{Hashes, StepHashes};
 use crate::{Error, Result, file, text};
 
 /// A trace as it stands in a file.

@@ -175,7 +175,7 @@ fn read(ending: &str, text: &str) -> Result<WrittenTrace> {
 }
 
 fn hashed() -> Trace {
-    use crate::train::observers::Hash;
+    use crate::train::trace::Hash;
     let mut trace = example();
     let step = |step, gradients: &[u64], values: &[u64]| StepHashes {
         epoch: 1,
