@@ -31,8 +31,7 @@ impl ExperimentData {
     pub fn synthetic(training: usize, test: usize) -> Result<ExperimentData> {
         let digits = synthetic::find("digits")?;
         let all = digits.generate(training + test, digits.noise, 0)?;
-        let rows: Vec<usize> = (training..all.len()).collect();
-        Ok(Self::new(all.take(training), all.subset(&rows), "synthetic digits"))
+        Ok(Self::new(all.take(training), rows(&all, training, all.len()), "synthetic digits"))
     }
 
     /// The four files of MNIST in `folder`.
@@ -73,6 +72,11 @@ impl ExperimentData {
     pub fn summary(&self) -> String {
         format!("{}, {} training and {} test samples", self.name, self.train.len(), self.test.len())
     }
+}
+
+/// The samples from one row to another, or to the last one where there are fewer.
+pub(super) fn rows(data: &Dataset, from: usize, to: usize) -> Dataset {
+    data.subset(&Vec::from_iter(from..to.min(data.len())))
 }
 
 /// Test accuracy of a network that gives every sample the most frequent class of the training samples.

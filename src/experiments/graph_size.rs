@@ -1,6 +1,6 @@
 //! What a graph of a certain depth costs.
 
-use super::statistics::Fit;
+use super::statistics::{Fit, range};
 use super::stopwatch::Stopwatch;
 use super::{Context, Experiment, Outcome};
 use crate::models::Mlp;
@@ -41,6 +41,11 @@ impl Row {
     /// Bytes that the values take, and the gradients, which are as many.
     fn used(&self) -> usize {
         2 * self.numbers * size_of::<f64>()
+    }
+
+    /// The time of value and gradient, over that of the value.
+    fn both_to_forward(&self) -> f64 {
+        (self.forward + self.backward) / self.forward
     }
 }
 
@@ -84,14 +89,10 @@ fn measure(depth: usize, repetitions: usize, seed: u64) -> Result<Row> {
         nodes: tape.len(),
         numbers: tape.numbers(),
         bytes: tape.bytes(),
-        forward: least(&forward[1..]),
-        backward: least(&backward[1..]),
+        // What others on the machine take of its caches only ever makes a time longer.
+        forward: range(forward.into_iter().skip(1)).0,
+        backward: range(backward.into_iter().skip(1)).0,
     })
-}
-
-/// What others on the machine take of its caches only ever makes a time longer.
-fn least(times: &[f64]) -> f64 {
-    times.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
 fn report(rows: &[Row]) -> Outcome {
@@ -105,24 +106,19 @@ fn report(rows: &[Row]) -> Outcome {
     let backward = points(&|row| 1e3 * row.backward);
     let mut outcome = Outcome::default();
 
-    let counts = [
-        (
-            "The number of nodes is linear in the depth",
-            &nodes,
-            0.05,
-            "Some nodes belong to the batch and the loss, however many layers there are: they weigh most in \
-             the shallow networks.",
-        ),
-        (
-            "The memory that values and gradients take is linear in the depth",
-            &used,
-            0.05,
-            "The batch is a value too, however many layers there are: it weighs most in the shallow networks.",
-        ),
-    ];
-    for (statement, points, tolerance, otherwise) in counts {
-        outcome.claim(linear(statement, points, tolerance, otherwise));
-    }
+    outcome.claim(linear(
+        "The number of nodes is linear in the depth",
+        &nodes,
+        0.05,
+        "Some nodes belong to the batch and the loss, however many layers there are: they weigh most in \
+         the shallow networks.",
+    ));
+    outcome.claim(linear(
+        "The memory that values and gradients take is linear in the depth",
+        &used,
+        0.05,
+        "The batch is a value too, however many layers there are: it weighs most in the shallow networks.",
+    ));
     outcome.claim(memory_held(rows));
     let passes = [
         ("The time of the forward pass is linear in the depth", &forward),
@@ -131,9 +127,7 @@ fn report(rows: &[Row]) -> Outcome {
     for (statement, points) in passes {
         outcome.claim(linear(statement, points, 0.15, &why_not_linear(points)).timed());
     }
-    let ratios: Vec<f64> = rows.iter().map(|row| (row.forward + row.backward) / row.forward).collect();
-    let largest = ratios.iter().copied().fold(0.0, f64::max);
-    let smallest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    let (smallest, largest) = range(rows.iter().map(Row::both_to_forward));
     outcome.claim(
         Claim::that("Value and gradient take at most five times the time of the value")
             .expected("at most 5")
@@ -175,44 +169,28 @@ fn report(rows: &[Row]) -> Outcome {
         ),
     );
 
-    let columns = [
-        "layers",
-        "nodes",
-        "numbers in use",
-        "bytes of values and gradients",
-        "bytes held",
-        "forward (s)",
-        "backward (s)",
-        "both to forward",
-    ];
-    let mut table = Table::new(
-        "growth",
-        "What a step takes on one thread: the least of repeated processor times",
-        columns,
-    );
     for row in rows {
-        table.row([
-            row.depth.into(),
-            row.nodes.into(),
-            row.numbers.into(),
-            row.used().into(),
-            row.bytes.into(),
-            row.forward.into(),
-            row.backward.into(),
-            ((row.forward + row.backward) / row.forward).into(),
-        ]);
         outcome.number(format!("nodes at {}", row.depth), row.nodes as f64);
         outcome.number(format!("numbers at {}", row.depth), row.numbers as f64);
     }
-    outcome.table(table);
+    let caption = "What a step takes on one thread: the least of repeated processor times";
+    outcome.table(
+        Table::of("growth", caption, rows)
+            .column("layers", |row| row.depth)
+            .column("nodes", |row| row.nodes)
+            .column("numbers in use", |row| row.numbers)
+            .column("bytes of values and gradients", Row::used)
+            .column("bytes held", |row| row.bytes)
+            .column("forward (s)", |row| row.forward)
+            .column("backward (s)", |row| row.backward)
+            .column("both to forward", Row::both_to_forward),
+    );
     outcome
 }
 
 /// Capacities, over what is in use of them.
 fn memory_held(rows: &[Row]) -> Claim {
-    let ratios: Vec<f64> = rows.iter().map(|row| row.bytes as f64 / row.used() as f64).collect();
-    let largest = ratios.iter().copied().fold(0.0, f64::max);
-    let smallest = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+    let (smallest, largest) = range(rows.iter().map(|row| row.bytes as f64 / row.used() as f64));
     Claim::that("The memory that is held is at most about twice what values and gradients take")
         .expected("1 to 2 times: a buffer that is full is doubled")
         .measured(format!("{} to {} times, over the depths", fixed(smallest, 3), fixed(largest, 3)))

@@ -1,14 +1,14 @@
 //! Adam at rates from far too small to far too large.
 
 use super::data::accuracy_of_a_constant;
-use super::{Context, Experiment, Outcome};
-use crate::models::Mlp;
-use crate::nn::{Activation, loss};
+use super::statistics::mean;
+use super::training::{Net, unless_diverged};
+use super::words::list;
+use super::{Context, Experiment, ExperimentData, Outcome};
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
-use crate::rng::{Purpose, stream};
-use crate::train::{FitOptions, Observer, Run, evaluate, fit};
-use crate::{Error, Float, Result, Tape};
+use crate::train::{FitOptions, Observer, Run};
+use crate::{Float, Result};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "learning-rate",
@@ -27,6 +27,8 @@ pub const EXPERIMENT: Experiment = Experiment {
 const RATES: [f64; 10] = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.5];
 /// The rates whose losses are drawn: more lines than colours could not be told apart.
 const DRAWN: [usize; 6] = [0, 2, 4, 6, 8, 9];
+/// Width of the hidden layer.
+const HIDDEN: usize = 128;
 
 struct Row {
     rate: f64,
@@ -57,40 +59,22 @@ impl<T: Float> Observer<T> for Losses {
 }
 
 /// The same initial weights and the same batches for every rate.
-/// Width of the hidden layer.
-const HIDDEN: usize = 128;
-
 fn train(context: &Context, rate: f64) -> Result<Row> {
-    let (train, test) = (&context.data.train, &context.data.test);
-    let mut tape = Tape::<f32>::default();
-    let mut rng = stream(context.seed, Purpose::Init);
-    let widths = [train.features(), HIDDEN, train.classes()];
-    let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut rng)?;
+    let ExperimentData { train, test, .. } = context.data;
+    let mut net = Net::<f32>::relu(train, &[HIDDEN], context.seed)?;
     let mut optimizer = Optimizer::new(Adam::default(), rate)?;
-    let loss = loss::suited_to(train)?;
     let options = FitOptions::new(context.pick(10, 5), 64, context.seed);
-    let (mut losses, mut watch) = (Losses(Vec::new()), context.observer("training"));
-    let fitted =
-        fit(&model, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut [&mut losses, &mut watch]);
-    context.check()?;
-    let diverged = match fitted {
-        Ok(_) => false,
-        Err(Error::NonFinite(_)) => true,
-        Err(error) => return Err(error),
-    };
-    let accuracy = match evaluate(&model, &*loss, &mut tape, test) {
-        Ok(evaluation) => evaluation.accuracy().unwrap_or(f64::NAN),
-        Err(Error::NonFinite(_)) => f64::NAN,
-        Err(error) => return Err(error),
-    };
-    Ok(Row { rate, losses: losses.0, diverged, accuracy })
+    let mut losses = Losses(Vec::new());
+    let fitted = net.fit(context, "training", &mut optimizer, (train, None), &options, Some(&mut losses));
+    let diverged = unless_diverged(fitted)?.is_none();
+    let accuracy = unless_diverged(net.evaluate(test))?.and_then(|evaluation| evaluation.accuracy());
+    Ok(Row { rate, losses: losses.0, diverged, accuracy: accuracy.unwrap_or(f64::NAN) })
 }
 
 /// Means of pieces of the run, as many as a drawing shows.
 fn smooth(losses: &[f64]) -> Vec<(f64, f64)> {
     let piece = (losses.len() / 60).max(1);
     let middle = |i: usize, n: usize| (i * piece) as f64 + 0.5 * (n + 1) as f64;
-    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     losses.chunks(piece).enumerate().map(|(i, part)| (middle(i, part.len()), mean(part))).collect()
 }
 
@@ -163,22 +147,21 @@ fn report(rows: &[Row], features: usize, constant: f64) -> Outcome {
             ),
     );
     let above: Vec<&Row> = rows.iter().filter(|row| row.rate > size).collect();
-    let ends: Vec<String> =
-        above.iter().map(|row| format!("{} at {}", fixed(row.accuracy, 4), row.rate)).collect();
+    let ends = list(&above, |row| format!("{} at {}", fixed(row.accuracy, 4), row.rate));
     outcome.claim(
         Claim::that(format!("Rates above the size of the first weights, {}, spoil the training", rounded(size, 2)))
             .expected("clearly worse at each of them")
-            .measured(match ends.as_slice() {
-                [] => "no rate as large was tried".into(),
-                some => format!("test accuracy {}; {} at the best rate", some.join(", "), fixed(best, 4)),
+            .measured(match above.is_empty() {
+                true => "no rate as large was tried".into(),
+                false => format!("test accuracy {ends}; {} at the best rate", fixed(best, 4)),
             })
             .criterion("at least 0.05 below the best at every rate above it, or not finite")
             .holds(
                 !above.is_empty()
                     && above.iter().all(|row| row.accuracy.is_nan() || best - row.accuracy >= 0.05),
-                match ends.as_slice() {
-                    [] => "Here the first weights are larger than all rates.",
-                    _ => "The first steps throw the weights far out, and what follows is a network of large weights. \
+                match above.is_empty() {
+                    true => "Here the first weights are larger than all rates.",
+                    false => "The first steps throw the weights far out, and what follows is a network of large weights. \
                           Adam's steps are as long there as anywhere, hence small beside such weights, and it may learn \
                           from there as well.",
                 },
@@ -186,14 +169,10 @@ fn report(rows: &[Row], features: usize, constant: f64) -> Outcome {
     );
 
     let chart = |y: Axis, title: &str| {
-        let mut chart = Chart::new(Axis::linear("step"), y).title(title);
-        for i in DRAWN {
-            let row = &rows[i];
-            let end = if row.diverged { ", not finite from its end on" } else { "" };
-            chart = chart
-                .line(Line::new(smooth(&row.losses)).label(format!("η = {}{end}", rounded(row.rate, 1))));
-        }
-        chart
+        Chart::new(Axis::linear("step"), y).title(title).lines(DRAWN.map(|i| {
+            let end = if rows[i].diverged { ", not finite from its end on" } else { "" };
+            Line::new(smooth(&rows[i].losses)).label(format!("η = {}{end}", rounded(rows[i].rate, 1)))
+        }))
     };
     outcome.figure(
         &Figure::new(
@@ -207,17 +186,18 @@ fn report(rows: &[Row], features: usize, constant: f64) -> Outcome {
         .panel(chart(Axis::log("cross-entropy (nats)"), "Logarithmic axis")),
     );
     outcome.figure(&usable(rows));
-    let columns = ["rate", "mean loss of the last tenth", "test accuracy", "finite"];
-    let mut table = Table::new("rates", "What each rate comes to", columns);
+    let last = |row: &Row| mean(&row.losses[row.losses.len() - row.losses.len().div_ceil(10)..]);
     for row in rows {
-        let tail = &row.losses[row.losses.len() - row.losses.len().div_ceil(10)..];
-        let loss = tail.iter().sum::<f64>() / tail.len() as f64;
-        let finite = if row.diverged { "no" } else { "yes" };
-        table.row([row.rate.into(), loss.into(), row.accuracy.into(), finite.into()]);
         outcome.number(format!("test accuracy at {}", row.rate), row.accuracy);
-        outcome.number(format!("loss of the last tenth at {}", row.rate), loss);
+        outcome.number(format!("loss of the last tenth at {}", row.rate), last(row));
     }
-    outcome.table(table);
+    outcome.table(
+        Table::of("rates", "What each rate comes to", rows)
+            .column("rate", |row| row.rate)
+            .column("mean loss of the last tenth", last)
+            .column("test accuracy", |row| row.accuracy)
+            .column("finite", |row| if row.diverged { "no" } else { "yes" }),
+    );
     outcome
 }
 

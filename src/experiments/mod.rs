@@ -11,6 +11,8 @@ mod folder;
 mod outcome;
 pub mod statistics;
 mod stopwatch;
+mod training;
+mod words;
 
 pub use context::{Context, Progress};
 pub use data::ExperimentData;

@@ -30,9 +30,9 @@ impl Outcome {
         self.section.figure(figure);
     }
 
-    /// Adds a table.
-    pub fn table(&mut self, table: Table) {
-        self.section.table(table);
+    /// Adds a table: one of rows, or one said column by column ([`Table::of`]).
+    pub fn table(&mut self, table: impl Into<Table>) {
+        self.section.table(table.into());
     }
 
     /// Adds a number for the record: **never a time**, nor what follows from one.

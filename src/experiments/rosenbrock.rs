@@ -1,9 +1,10 @@
 //! Four optimizers in a bent valley.
 
-use super::statistics::{Fit, mean_and_deviation, median};
+use super::statistics::{self, Fit, mean, median, range};
+use super::training::step;
 use super::{Context, Experiment, Outcome};
 use crate::optim::{Adam, Momentum, Optimizer, RmsProp, Sgd};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, rounded, scientific};
+use crate::report::{Axis, Cell, Chart, Claim, Color, Figure, Line, Marker, Table, rounded, scientific};
 use crate::{Float, Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -46,35 +47,33 @@ fn path(mut optimizer: Optimizer<f64>) -> Result<Vec<(f64, f64)>> {
     let y = tape.param_slice(1, 1, &[START.1]);
     let mut points = vec![START];
     for _ in 0..STEPS {
-        tape.rewind();
-        let one = tape.scalar(1.0);
-        let a = tape.sub(one, x);
-        let x2 = tape.mul(x, x);
-        let b = tape.sub(y, x2);
-        let (a2, b2) = (tape.mul(a, a), tape.mul(b, b));
-        let b2 = tape.scale(b2, 100.0);
-        let loss = tape.add(a2, b2);
-        tape.zero_grad();
-        tape.backward(loss);
-        optimizer.step(&mut tape)?;
+        step(&mut tape, &mut optimizer, |tape| {
+            let one = tape.scalar(1.0);
+            let a = tape.sub(one, x);
+            let x2 = tape.mul(x, x);
+            let b = tape.sub(y, x2);
+            let (a2, b2) = (tape.mul(a, a), tape.mul(b, b));
+            let b2 = tape.scale(b2, 100.0);
+            tape.add(a2, b2)
+        })?;
         points.push((tape.item(x), tape.item(y)));
     }
     Ok(points)
 }
 
 fn distance((x, y): (f64, f64)) -> f64 {
-    ((x - 1.0) * (x - 1.0) + (y - 1.0) * (y - 1.0)).sqrt()
+    statistics::distance(&[x, y], &[1.0, 1.0])
 }
 
 fn run(context: &Context) -> Result<Outcome> {
-    let mut optimizers: Vec<(&str, Optimizer<f64>)> = vec![
+    let optimizers: [(&str, Optimizer<f64>); 4] = [
         ("SGD, η = 0.0005", Optimizer::new(Sgd, SGD_RATE)?),
         ("momentum, η = 0.0002", Optimizer::new(Momentum::new(BETA)?, MOMENTUM_RATE)?),
         ("RMSProp, η = 0.01", Optimizer::new(RmsProp::default(), RMSPROP_RATE)?),
         ("Adam, η = 0.02", Optimizer::new(Adam::default(), 2e-2)?),
     ];
     let mut runs = Vec::new();
-    for (i, (name, optimizer)) in optimizers.drain(..).enumerate() {
+    for (i, (name, optimizer)) in optimizers.into_iter().enumerate() {
         context.at(i, 4, name)?;
         runs.push((name, path(optimizer)?));
     }
@@ -94,9 +93,9 @@ fn late(points: &[(f64, f64)]) -> Late {
     if late.len() < 2 {
         return Late { slope: f64::NAN, range: None };
     }
-    let ends = late.iter().fold((0.0, f64::INFINITY), |(a, b): (f64, f64), (_, d)| (a.max(*d), b.min(*d)));
+    let (near, far) = range(late.iter().map(|(_, d)| *d));
     let logs: Vec<(f64, f64)> = late.into_iter().map(|(t, d)| (t, Float::ln(d))).collect();
-    Late { slope: Fit::line(&logs).slope, range: Some(ends) }
+    Late { slope: Fit::line(&logs).slope, range: Some((far, near)) }
 }
 
 /// The last steps, over which what does not come to rest is judged.
@@ -134,7 +133,7 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
         .windows(2)
         .map(|pair| (pair[1].0 - pair[0].0).abs().max((pair[1].1 - pair[0].1).abs()))
         .collect();
-    let (length, _) = mean_and_deviation(&lengths);
+    let length = mean(&lengths);
     outcome.number("length of RMSProp's last steps", length);
     outcome.claim(
         Claim::that("RMSProp at a fixed rate does not come to rest: its steps stay about as long as η")
@@ -192,21 +191,21 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
         .panel(distances(runs, Axis::log("step"), "Logarithmic steps", |from| from + (from / 10).max(1))),
     );
 
-    let columns = ["optimizer", "loss at the end", "distance at the end", "steps to distance 0.1"];
-    let mut table = Table::new("ends", format!("After {STEPS} steps from (−1.2, 1)"), columns);
+    let end = |points: &[(f64, f64)]| *points.last().unwrap_or(&START);
+    let reached = |points: &[(f64, f64)]| points.iter().position(|point| distance(*point) < 0.1);
     for (name, points) in runs {
-        let (x, y) = *points.last().unwrap_or(&START);
-        let reached = points.iter().position(|p| distance(*p) < 0.1);
-        table.row([
-            (*name).into(),
-            value(x, y).into(),
-            distance((x, y)).into(),
-            reached.map_or("not reached".into(), Into::into),
-        ]);
-        outcome.number(format!("{name}: distance"), distance((x, y)));
-        outcome.number(format!("{name}: steps to 0.1"), reached.map_or(f64::NAN, |t| t as f64));
+        outcome.number(format!("{name}: distance"), distance(end(points)));
+        outcome.number(format!("{name}: steps to 0.1"), reached(points).map_or(f64::NAN, |t| t as f64));
     }
-    outcome.table(table);
+    outcome.table(
+        Table::of("ends", format!("After {STEPS} steps from (−1.2, 1)"), runs)
+            .column("optimizer", |(name, _)| *name)
+            .column("loss at the end", |(_, points)| value(end(points).0, end(points).1))
+            .column("distance at the end", |(_, points)| distance(end(points)))
+            .column("steps to distance 0.1", |(_, points)| {
+                reached(points).map_or(Cell::from("not reached"), Cell::from)
+            }),
+    );
     outcome
 }
 
@@ -214,23 +213,21 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
 fn valley(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
     let (xs, ys) = ((-1.6, 1.6), (-0.6, 1.8));
     let levels: Vec<f64> = (-1..7).map(|k| Float::powf(10.0, f64::from(k) / 2.0)).collect();
-    let mut figure = Figure::new(
+    let figure = Figure::new(
         "paths",
         "Paths from (−1.2, 1)",
         "Contours of the function, two to a power of ten; the circle is the start, the star the minimum. See \
          what each makes of the valley: who drops to its floor and follows it, who shoots across and swings, and \
          who jumps from side to side on the way.",
     );
-    for (i, (name, points)) in runs.iter().enumerate() {
-        let chart = Chart::new(Axis::linear("x").range(xs.0, xs.1), Axis::linear("y").range(ys.0, ys.1))
+    figure.panels(runs.iter().enumerate().map(|(i, (name, points))| {
+        Chart::new(Axis::linear("x").range(xs.0, xs.1), Axis::linear("y").range(ys.0, ys.1))
             .title(*name)
             .contours(200, xs, ys, &levels, Color::Muted, value)
             .line(Line::new(points.iter().copied()).color(Color::series(i)))
             .points([START], Marker::Circle, Color::Ink, "")
-            .points([(1.0, 1.0)], Marker::Star, Color::Ink, "");
-        figure = figure.panel(chart);
-    }
-    figure
+            .points([(1.0, 1.0)], Marker::Star, Color::Ink, "")
+    }))
 }
 
 /// Distances in pieces of the run, each of which ends before `next` of the step that it begins with.
@@ -243,10 +240,9 @@ fn distances(runs: &[(&str, Vec<(f64, f64)>)], steps: Axis, title: &str, next: f
             let to = next(from).min(points.len());
             let piece: Vec<f64> = points[from..to].iter().map(|point| distance(*point)).collect();
             let middle = 0.5 * (from + to - 1) as f64;
-            let ends =
-                piece.iter().fold((f64::INFINITY, 0.0), |(a, b): (f64, f64), d| (a.min(*d), b.max(*d)));
+            let (near, far) = range(piece.iter().copied());
             lines.push((middle, median(&piece)));
-            bands.push((middle, ends.0, ends.1));
+            bands.push((middle, near, far));
             from = to;
         }
         chart = chart.band(bands, Color::series(i), "");

@@ -1,14 +1,13 @@
 //! The images, and those that a trained network is most wrong about.
 
-use super::{Context, Experiment, Outcome};
+use super::training::Net;
+use super::{Context, Experiment, ExperimentData, Outcome, statistics};
 use crate::data::Dataset;
 use crate::metrics::argmax;
-use crate::models::Mlp;
-use crate::nn::{Activation, Mode, Module, loss};
+use crate::nn::{Mode, Module};
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Image, Images, Line, Marker, Table, fixed, rounded};
-use crate::rng::{Purpose, stream};
-use crate::train::{EVALUATION_ROWS, FitOptions, fit};
+use crate::train::{EVALUATION_ROWS, FitOptions};
 use crate::{Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -42,19 +41,13 @@ impl Verdict {
 
 fn run(context: &Context) -> Result<Outcome> {
     context.at(0, 1, "training")?;
-    let (train, test) = (&context.data.train, &context.data.test);
-    let mut tape = Tape::<f32>::default();
-    let mut rng = stream(context.seed, Purpose::Init);
-    let widths = [train.features(), 128, train.classes()];
-    let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut rng)?;
+    let ExperimentData { train, test, .. } = context.data;
+    let mut net = Net::<f32>::relu(train, &[128], context.seed)?;
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
-    let loss = loss::suited_to(train)?;
     let epochs = context.pick(12, 10);
     let options = FitOptions::new(epochs, 128, context.seed);
-    let mut watch = context.observer("training");
-    let history = fit(&model, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut [&mut watch])?;
-    context.check()?;
-    let verdicts = judge(&model, &mut tape, test);
+    let history = net.fit(context, "training", &mut optimizer, (train, None), &options, None)?;
+    let verdicts = judge(&net.model, &mut net.tape, test);
     let last_loss = history.epochs.last().map_or(f64::NAN, |epoch| epoch.train_loss);
     Ok(report(context, epochs, last_loss, &verdicts))
 }
@@ -76,9 +69,9 @@ fn judge(model: &dyn Module<f32>, tape: &mut Tape<f32>, test: &Dataset) -> Vec<V
     verdicts
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> f64 {
-    let (n, sum) = values.fold((0.0, 0.0), |(n, sum), x| (n + 1.0, sum + x));
-    sum / n
+/// Mean of the confidences.
+fn mean<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> f64 {
+    statistics::mean(&verdicts.map(|verdict| verdict.confidence).collect::<Vec<_>>())
 }
 
 fn report(context: &Context, epochs: usize, last_loss: f64, verdicts: &[Verdict]) -> Outcome {
@@ -88,9 +81,8 @@ fn report(context: &Context, epochs: usize, last_loss: f64, verdicts: &[Verdict]
     let mut wrong: Vec<&Verdict> = verdicts.iter().filter(|v| !v.right()).collect();
     wrong.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     let accuracy = verdicts.iter().filter(right).count() as f64 / verdicts.len() as f64;
-    let confidence = mean(verdicts.iter().map(|v| v.confidence));
-    let (sure_right, sure_wrong) =
-        (mean(verdicts.iter().filter(right).map(|v| v.confidence)), mean(wrong.iter().map(|v| v.confidence)));
+    let confidence = mean(verdicts.iter());
+    let (sure_right, sure_wrong) = (mean(verdicts.iter().filter(right)), mean(wrong.iter().copied()));
     outcome.number("test accuracy", accuracy);
     outcome.number("mean confidence", confidence);
     // Without mistakes, or with nothing else, there is nothing to compare.
@@ -219,14 +211,13 @@ fn reliability(verdicts: &[Verdict], wrong: &[&Verdict]) -> Figure {
 }
 
 fn counts(train: &Dataset, verdicts: &[Verdict]) -> Table {
-    let columns = ["class", "training samples", "test samples", "share found"];
-    let mut table = Table::new("classes", "Classes", columns);
-    for (class, count) in train.class_counts().into_iter().enumerate() {
-        let of_class = || verdicts.iter().filter(move |v| v.truth == class);
-        let found = of_class().filter(|v| v.right()).count();
-        let name = train.class_name(class).into_owned();
-        let (all, share) = (of_class().count(), found as f64 / of_class().count().max(1) as f64);
-        table.row([name.into(), count.into(), all.into(), share.into()]);
-    }
-    table
+    let rows: Vec<(usize, usize)> = train.class_counts().into_iter().enumerate().collect();
+    let of_class = |class: usize| verdicts.iter().filter(move |v| v.truth == class);
+    let found = |class: usize| of_class(class).filter(|v| v.right()).count() as f64;
+    Table::of("classes", "Classes", &rows)
+        .column("class", |(class, _)| train.class_name(*class).into_owned())
+        .column("training samples", |(_, count)| *count)
+        .column("test samples", |(class, _)| of_class(*class).count())
+        .column("share found", |(class, _)| found(*class) / of_class(*class).count().max(1) as f64)
+        .into()
 }

@@ -1,14 +1,15 @@
 //! A network learns three spiral arms.
 
+use super::data::rows;
+use super::training::Net;
 use super::{Context, Experiment, Outcome};
 use crate::data::{Dataset, synthetic};
 use crate::metrics::argmax;
-use crate::models::Mlp;
-use crate::nn::{Activation, Mode, Module, loss};
+use crate::nn::{Mode, Module};
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, grid};
-use crate::rng::{Purpose, derive, stream};
-use crate::train::{Epoch, FitOptions, evaluate, fit};
+use crate::rng::derive;
+use crate::train::{Epoch, FitOptions};
 use crate::{Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -24,10 +25,10 @@ pub const EXPERIMENT: Experiment = Experiment {
     run,
 };
 
-const ARMS: usize = 3;
+pub(super) const ARMS: usize = 3;
 const NOISE: f64 = 0.05;
-const SPAN: (f64, f64) = (-1.2, 1.2);
-const CELLS: usize = 120;
+pub(super) const SPAN: (f64, f64) = (-1.2, 1.2);
+pub(super) const CELLS: usize = 120;
 /// Epochs after which the boundary is drawn.
 const STAGES: [usize; 6] = [1, 5, 15, 40, 100, 250];
 
@@ -55,30 +56,29 @@ impl Right {
     }
 }
 
-fn run(context: &Context) -> Result<Outcome> {
-    context.at(0, 1, "data")?;
+/// Points to train on, and others to test on.
+pub(super) fn points(context: &Context) -> Result<(Dataset, Dataset)> {
     let (training, test) = context.pick((600, 600), (1500, 3000));
     let all = synthetic::spirals(training + test, ARMS, NOISE, context.seed)?;
-    let (train, test) = (all.take(training), all.subset(&Vec::from_iter(training..all.len())));
-    let mut tape = Tape::new();
-    let mut rng = stream(context.seed, Purpose::Init);
-    let model = Mlp::new(&[2, 64, 64, ARMS], Activation::Relu).build(&mut tape, &mut rng)?;
+    Ok((all.take(training), rows(&all, training, all.len())))
+}
+
+fn run(context: &Context) -> Result<Outcome> {
+    context.at(0, 1, "data")?;
+    let (train, test) = points(context)?;
+    let mut net = Net::relu(&train, &[64, 64], context.seed)?;
     let mut optimizer = Optimizer::new(Adam::default(), 3e-3)?;
-    let loss = loss::suited_to(&train)?;
     let (mut epochs_done, mut stages, mut done) = (Vec::new(), Vec::new(), 0);
     for (i, epochs) in STAGES.into_iter().enumerate() {
         context.at(i, STAGES.len(), "training")?;
         // Each stage goes on from the one before, with an order of the samples of its own.
         let options = FitOptions::new(epochs - done, 32, derive(context.seed, i as u64));
-        let mut watch = context.observer("training");
-        let history =
-            fit(&model, &*loss, &mut tape, &mut optimizer, &train, None, &options, &mut [&mut watch])?;
-        context.check()?;
+        let history = net.fit(context, "training", &mut optimizer, (&train, None), &options, None)?;
         epochs_done.extend(history.epochs);
         done = epochs;
-        let classes = classify(&model, &mut tape, &grid(CELLS, SPAN, SPAN));
+        let classes = classify(&net.model, &mut net.tape, &grid(CELLS, SPAN, SPAN));
         let mut right = |data: &Dataset| -> Result<Right> {
-            let confusion = evaluate(&model, &*loss, &mut tape, data)?.confusion;
+            let confusion = net.evaluate(data)?.confusion;
             let count = confusion.map_or(0, |matrix| (0..ARMS).map(|arm| matrix.count(arm, arm)).sum());
             Ok(Right { count, of: data.len() as u64 })
         };
@@ -96,6 +96,18 @@ pub(super) fn classify(model: &dyn Module<f64>, tape: &mut Tape, points: &[[f64;
     let classes = tape.value_slice(scores).chunks(ARMS).map(argmax).collect();
     tape.rewind();
     classes
+}
+
+/// The points of some data over the classes that a model gives to the cells of the plane.
+pub(super) fn plane(title: String, data: &Dataset, classes: &[Option<usize>]) -> Chart {
+    let points = data.to_rows::<f64>();
+    let axis = |name: &str| Axis::linear(name).range(SPAN.0, SPAN.1);
+    let chart = Chart::new(axis("x"), axis("y")).title(title).square().class_map(CELLS, SPAN, SPAN, classes);
+    (0..ARMS).fold(chart, |chart, arm| {
+        let of_arm = (0..data.len().min(600)).filter(|i| data.label(*i) == arm);
+        let places = of_arm.map(|i| (points[2 * i], points[2 * i + 1]));
+        chart.points(places, Marker::Dot, Color::series(arm), "")
+    })
 }
 
 /// Sides of cells with another class beyond them, times the length of a side.
@@ -160,32 +172,20 @@ fn report(train: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
                 ),
             ),
     );
-    let mut figure = Figure::new(
+    let figure = Figure::new(
         "boundary",
         "The boundary over training time",
         "Colours behind the points are the classes that the network gives. See from panel to panel how straight \
          the boundaries are and when they bend along the arms; and in the last one, where points still lie on a \
          wrong colour. Beyond the points nothing was learned, and the boundary there means nothing.",
     );
-    let points = train.to_rows::<f64>();
-    for stage in stages {
-        let plural = if stage.epochs == 1 { "epoch" } else { "epochs" };
-        let mut chart =
-            Chart::new(Axis::linear("x").range(SPAN.0, SPAN.1), Axis::linear("y").range(SPAN.0, SPAN.1))
-                .title(format!(
-                    "{} {plural}, {} of {} test points right",
-                    stage.epochs, stage.test.count, stage.test.of
-                ))
-                .square()
-                .class_map(CELLS, SPAN, SPAN, &stage.classes);
-        for arm in 0..ARMS {
-            let of_arm = (0..train.len().min(600)).filter(|i| train.label(*i) == arm);
-            let places = of_arm.map(|i| (points[2 * i], points[2 * i + 1]));
-            chart = chart.points(places, Marker::Dot, Color::series(arm), "");
-        }
-        figure = figure.panel(chart);
-    }
-    outcome.figure(&figure);
+    let panels = stages.iter().map(|stage| {
+        let Stage { epochs, test, .. } = stage;
+        let plural = if *epochs == 1 { "epoch" } else { "epochs" };
+        let title = format!("{epochs} {plural}, {} of {} test points right", test.count, test.of);
+        plane(title, train, &stage.classes)
+    });
+    outcome.figure(&figure.panels(panels));
 
     let losses = epochs.iter().enumerate().map(|(i, e)| ((i + 1) as f64, e.train_loss));
     let over_epochs = |f: &dyn Fn(&Stage) -> f64| -> Vec<(f64, f64)> {
@@ -214,26 +214,18 @@ fn report(train: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
         .panel(length),
     );
 
-    let columns = [
-        "epochs",
-        "training points right",
-        "test points right",
-        "boundary, along sides of cells (units of x)",
-    ];
-    let caption = format!("The stages, of {} training and {} test points", last.train.of, last.test.of);
-    let mut table = Table::new("stages", caption, columns);
     for stage in stages {
-        let Stage { epochs, train, test, length, .. } = stage;
-        table.row([
-            (*epochs).into(),
-            (train.count as usize).into(),
-            (test.count as usize).into(),
-            (*length).into(),
-        ]);
-        outcome.number(format!("test accuracy after {epochs}"), test.share());
-        outcome.number(format!("boundary after {epochs}"), *length);
+        outcome.number(format!("test accuracy after {}", stage.epochs), stage.test.share());
+        outcome.number(format!("boundary after {}", stage.epochs), stage.length);
     }
     outcome.number("last loss", epochs.last().map_or(f64::NAN, |e| e.train_loss));
-    outcome.table(table);
+    let caption = format!("The stages, of {} training and {} test points", last.train.of, last.test.of);
+    outcome.table(
+        Table::of("stages", caption, stages)
+            .column("epochs", |stage| stage.epochs)
+            .column("training points right", |stage| stage.train.count as usize)
+            .column("test points right", |stage| stage.test.count as usize)
+            .column("boundary, along sides of cells (units of x)", |stage| stage.length),
+    );
     outcome
 }

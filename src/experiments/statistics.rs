@@ -1,7 +1,7 @@
 //! Means, spreads and fitted lines.
 
+use super::words::plus_minus;
 use crate::Float;
-use crate::report::fixed;
 
 /// 2⁻⁶⁰⁰: times this, every number has a square.
 const SMALL: f64 = f64::from_bits((1023 - 600) << 52);
@@ -34,6 +34,62 @@ pub fn mean_and_deviation(xs: &[f64]) -> (f64, f64) {
 /// The largest distance from the first number, times their number: the squares of all are below that of it.
 fn spread(xs: &[f64]) -> f64 {
     xs.iter().fold(0.0, |m, x| Float::max(m, (x - xs[0]).abs())) * xs.len() as f64
+}
+
+/// The mean, as in [`mean_and_deviation`].
+pub fn mean(xs: &[f64]) -> f64 {
+    mean_and_deviation(xs).0
+}
+
+/// The mean and its standard error: the deviation over √n.
+pub fn mean_and_error(xs: &[f64]) -> (f64, f64) {
+    let (mean, deviation) = mean_and_deviation(xs);
+    (mean, deviation / (xs.len() as f64).sqrt())
+}
+
+/// a − b of each pair: two runs from the same seed share what is random, and their difference tells more than
+/// the means of both.
+///
+/// # Panics
+/// If there are not as many of one as of the other.
+#[track_caller]
+pub fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
+    assert!(a.len() == b.len(), "{} numbers cannot be paired with {}", a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| a - b).collect()
+}
+
+/// The length of the straight line between two points.
+///
+/// # Panics
+/// If they have not as many coordinates.
+#[track_caller]
+pub fn distance(a: &[f64], b: &[f64]) -> f64 {
+    assert!(a.len() == b.len(), "points of {} and {} coordinates have no distance", a.len(), b.len());
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
+}
+
+/// The least and the greatest number; (∞, −∞) where there is none, and what is not a number does not count.
+pub fn range(xs: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    xs.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)))
+}
+
+/// The row of which something is least, the first of several.
+///
+/// # Panics
+/// If there is no row.
+#[track_caller]
+pub fn least<R>(rows: &[R], of: impl Fn(&R) -> f64) -> &R {
+    assert!(!rows.is_empty(), "there is no least of no rows");
+    rows.iter().fold(&rows[0], |a, b| if of(b) < of(a) { b } else { a })
+}
+
+/// The row of which something is greatest, the first of several.
+///
+/// # Panics
+/// If there is no row.
+#[track_caller]
+pub fn greatest<R>(rows: &[R], of: impl Fn(&R) -> f64) -> &R {
+    least(rows, |row| -of(row))
 }
 
 /// Middle of the sorted numbers: what to take of repeated times.
@@ -119,7 +175,7 @@ impl Fit {
 /// The slope with its interval: `1.02 ± 0.03`.
 impl std::fmt::Display for Fit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} ± {}", fixed(self.slope, 3), fixed(self.half_width, 3))
+        f.write_str(&plus_minus((self.slope, self.half_width), 3))
     }
 }
 
@@ -156,6 +212,25 @@ mod tests {
         let points: Vec<(f64, f64)> = (1..20).map(f64::from).map(|n| (n, 3.0 * n * n * n)).collect();
         let fit = Fit::power_law(&points);
         assert!((fit.slope - 3.0).abs() < 1e-12 && (fit.power_at(10.0) - 3000.0).abs() < 1e-8);
+    }
+
+    #[test]
+    fn of_pairs_and_of_rows() {
+        assert_eq!(differences(&[3.0, 1.0], &[1.0, 2.0]), [2.0, -1.0]);
+        assert_eq!(distance(&[1.0, 1.0], &[4.0, 5.0]), 5.0);
+        // The deviation of 0, 1, 2, 3, 4 is √2.5.
+        let (mean, error) = mean_and_error(&[0.0, 1.0, 2.0, 3.0, 4.0]);
+        assert!(mean == 2.0 && (error - 0.5f64.sqrt()).abs() < 1e-15);
+        assert_eq!(range([2.0, f64::NAN, -1.0]), (-1.0, 2.0));
+        assert_eq!(range([]), (f64::INFINITY, f64::NEG_INFINITY));
+        let rows = [(0, 2.0), (1, 1.0), (2, 1.0), (3, 2.0)];
+        assert_eq!((least(&rows, |row| row.1).0, greatest(&rows, |row| row.1).0), (1, 0));
+    }
+
+    #[test]
+    #[should_panic(expected = "1 numbers cannot be paired with 2")]
+    fn pairs_need_two() {
+        differences(&[1.0], &[1.0, 2.0]);
     }
 
     #[test]

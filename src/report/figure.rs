@@ -46,6 +46,11 @@ impl Figure {
         self.panels.push(panel.into());
         self
     }
+
+    /// The same with more panels, in their order.
+    pub fn panels<P: Into<Drawing>>(self, panels: impl IntoIterator<Item = P>) -> Figure {
+        panels.into_iter().fold(self, Figure::panel)
+    }
 }
 
 impl From<Chart> for Drawing {
@@ -211,6 +216,11 @@ impl Chart {
         }
         self.layers.push(Layer::Line(line));
         self
+    }
+
+    /// Adds lines, in their order, each as by [`line`](Chart::line).
+    pub fn lines(self, lines: impl IntoIterator<Item = Line>) -> Chart {
+        lines.into_iter().fold(self, Chart::line)
     }
 
     /// Adds the area between `low` and `high` over x, from points (x, low, high): a spread, an interval.

@@ -34,4 +34,4 @@ pub use page::{Page, Section};
 pub use palette::{Color, colormap};
 pub use run::RunReport;
 pub use svg::Drawn;
-pub use table::{Cell, Table};
+pub use table::{Cell, Columns, Table};

@@ -24,6 +24,34 @@ pub struct Table {
     rows: Vec<Vec<Cell>>,
 }
 
+/// A [`Table`] that grows column by column: see [`Table::of`].
+#[derive(Clone, Debug)]
+pub struct Columns<'a, R> {
+    table: Table,
+    rows: &'a [R],
+}
+
+impl<'a, R> Columns<'a, R> {
+    /// Adds a column: its heading, and the cell of each row.
+    pub fn column<C: Into<Cell>>(
+        mut self,
+        heading: impl Into<String>,
+        cell: impl Fn(&'a R) -> C,
+    ) -> Columns<'a, R> {
+        self.table.columns.push(heading.into());
+        for (to, row) in self.table.rows.iter_mut().zip(self.rows) {
+            to.push(cell(row).into());
+        }
+        self
+    }
+}
+
+impl<R> From<Columns<'_, R>> for Table {
+    fn from(columns: Columns<'_, R>) -> Table {
+        columns.table
+    }
+}
+
 /// One entry of a [`Table`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Cell {
@@ -73,6 +101,27 @@ impl Table {
     ) -> Table {
         let columns = columns.into_iter().map(Into::into).collect();
         Table { name: Name::new(name), caption: caption.into(), columns, rows: Vec::new() }
+    }
+
+    /// A table with a row for each of `rows`, said column by column, so that what a column is called and what
+    /// stands in it are read in one place. Its `name` becomes that of a file, as in [`new`](Table::new).
+    ///
+    /// ```
+    /// use tapegrad::report::Table;
+    ///
+    /// let steps = [(10, 0.5), (20, 0.25)];
+    /// let table = Table::of("steps", "Loss after some steps", &steps)
+    ///     .column("steps", |(steps, _)| *steps)
+    ///     .column("loss", |(_, loss)| *loss);
+    /// assert_eq!(Table::from(table).csv(), "steps,loss\n10,0.5\n20,0.25\n");
+    /// ```
+    ///
+    /// # Panics
+    /// If the name has other characters or none.
+    #[track_caller]
+    pub fn of<'a, R>(name: &str, caption: impl Into<String>, rows: &'a [R]) -> Columns<'a, R> {
+        let table = Table { rows: vec![Vec::new(); rows.len()], ..Table::new(name, caption, [""; 0]) };
+        Columns { table, rows }
     }
 
     /// Adds a row.

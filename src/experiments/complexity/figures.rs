@@ -13,16 +13,13 @@ fn guide(points: &[(f64, f64)], theory: f64) -> Line {
 }
 
 pub(super) fn growth(measured: &Measured) -> Figure {
-    let markers = [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Cross];
     let panel = |title: &str, x: &str, series: &[(&Series, String)]| {
-        let mut chart = Chart::new(Axis::log(x), Axis::log("time (ms)")).title(title);
-        for (i, (series, label)) in series.iter().enumerate() {
+        let lines = series.iter().enumerate().flat_map(|(i, (series, label))| {
             let points: Vec<(f64, f64)> = series.points.iter().map(|p| (p.size, 1e3 * p.seconds)).collect();
-            chart = chart
-                .line(guide(&points, series.theory))
-                .line(Line::new(points).label(label).color(Color::series(i)).marker(markers[i % 4]));
-        }
-        chart
+            let guide = guide(&points, series.theory);
+            [guide, Line::new(points).label(label).color(Color::series(i)).marker(Marker::series(i))]
+        });
+        Chart::new(Axis::log(x), Axis::log("time (ms)")).title(title).lines(lines)
     };
     let named = |name: &str, against: &str, label: &str| {
         let found = measured.times.iter().find(|s| s.name.starts_with(name) && s.against == against);

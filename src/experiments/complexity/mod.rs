@@ -1,15 +1,14 @@
-//! What everything costs, against what the theory says it should.
+//! What everything costs, against what the theory says it should. Which sizes are measured is here; in a file each
+//! are how, what is claimed, what is drawn, and the crossing of networks and kernel machines.
 
 mod crossing;
 mod figures;
 mod measure;
+mod report;
 
-use figures::{growth, memory, slopes};
-use measure::{Held, OptimizerCost, Point, Series, doubling};
+use measure::{Held, OptimizerCost, Point, Series, doubling, kernels};
 
-use super::statistics::Fit;
 use super::{Context, Experiment, Outcome};
-use crate::report::{Claim, Table, fixed, rounded};
 use crate::{Result, linalg};
 
 pub const EXPERIMENT: Experiment = Experiment {
@@ -31,12 +30,6 @@ pub const EXPERIMENT: Experiment = Experiment {
     run,
 };
 
-/// How far the slope of a time may be from the theory's.
-const TOLERANCE: f64 = 0.25;
-
-/// How far that of a count may be.
-const COUNT_TOLERANCE: f64 = 0.1;
-
 const SHORT: [&str; 3] = ["network, n", "network, d", "network, L"];
 
 struct Measured {
@@ -50,7 +43,7 @@ fn run(context: &Context) -> Result<Outcome> {
     context.at(0, 1, "one thread")?;
     // How work is shared out is another question.
     let measured = linalg::with_threads(1, || measure_all(context))?;
-    Ok(report(&measured))
+    Ok(report::all(&measured))
 }
 
 fn measure_all(context: &Context) -> Result<Measured> {
@@ -110,196 +103,28 @@ fn measure_all(context: &Context) -> Result<Measured> {
     let features = || doubling(64, context.pick(5, 6));
     let (mut points, mut numbers_held) = (Vec::new(), Vec::new());
     for n in kernel_sizes() {
-        points.push(measure::gram_matrix(context, n, 16, n)?);
-        numbers_held.push((n as f64, measure::machine_numbers(context, n, 16)? as f64));
+        points.push(kernels::gram_matrix(context, n, 16, n)?);
+        numbers_held.push((n as f64, kernels::machine_numbers(context, n, 16)? as f64));
     }
     times.push(series("Gram matrix", "Gram matrix, n", "samples n", 2.0, points));
     held.push(numbers("kernel machine", "samples n", 2.0, numbers_held));
 
     tell("Gram matrix")?;
-    let points = features().map(|d| measure::gram_matrix(context, 512, d, d)).collect::<Result<_>>()?;
+    let points = features().map(|d| kernels::gram_matrix(context, 512, d, d)).collect::<Result<_>>()?;
     times.push(series("Gram matrix", "Gram matrix, d", "features d", 1.0, points));
 
     tell("solution")?;
-    let points = kernel_sizes().map(|n| measure::solve(context, n)).collect::<Result<_>>()?;
+    let points = kernel_sizes().map(|n| kernels::solve(context, n)).collect::<Result<_>>()?;
     times.push(series("solution of (K + nλI)α = y", "solution, n", "samples n", 3.0, points));
 
     tell("predictions")?;
-    let points = kernel_sizes().map(|n| measure::predict(context, n, 16, n)).collect::<Result<_>>()?;
+    let points = kernel_sizes().map(|n| kernels::predict(context, n, 16, n)).collect::<Result<_>>()?;
     times.push(series("predictions", "predictions, n", "samples n", 1.0, points));
 
     tell("predictions")?;
-    let points = features().map(|d| measure::predict(context, 512, d, d)).collect::<Result<_>>()?;
+    let points = features().map(|d| kernels::predict(context, 512, d, d)).collect::<Result<_>>()?;
     times.push(series("predictions", "predictions, d", "features d", 1.0, points));
 
     let widths = crossing::measure(context, tell)?;
     Ok(Measured { times, optimizers, held, widths })
-}
-
-impl Series {
-    fn seconds(&self) -> Vec<(f64, f64)> {
-        self.points.iter().map(|p| (p.size, p.seconds)).collect()
-    }
-
-    /// Billions of operations a second at the smallest and at the largest size.
-    fn rates(&self) -> [f64; 2] {
-        [self.points[0], self.points[self.points.len() - 1]].map(|p| p.operations / p.seconds / 1e9)
-    }
-}
-
-fn report(measured: &Measured) -> Outcome {
-    let mut outcome = Outcome::default();
-    let times: Vec<&Series> =
-        measured.times.iter().chain(measured.optimizers.iter().map(|cost| &cost.series)).collect();
-    let columns =
-        ["time of", "against", "theory", "slope", "±", "R²", "10⁹ operations/s, smallest", "largest"];
-    let mut table = Table::new(
-        "times",
-        "Slopes of times on one thread. Operations are nodes of the chain, parameters of an optimizer, and else multiply-adds",
-        columns,
-    );
-    for series in &times {
-        let fit = Fit::power_law(&series.seconds());
-        let rates = series.rates();
-        outcome.claim(time_claim(series, &fit, rates));
-        table.row([
-            series.name.into(),
-            series.against.into(),
-            series.theory.into(),
-            fit.slope.into(),
-            fit.half_width.into(),
-            fit.r_squared.into(),
-            rates[0].into(),
-            rates[1].into(),
-        ]);
-    }
-    let numbers = held_claim(&mut outcome, &measured.held);
-    state_claim(&mut outcome, &measured.optimizers);
-    outcome.figure(&growth(measured));
-    outcome.figure(&memory(&measured.held));
-    outcome.figure(&slopes(&times));
-    outcome.table(table);
-    outcome.table(numbers);
-    outcome.table(optimizer_table(&measured.optimizers));
-    crossing::report(&mut outcome, &measured.widths);
-    outcome
-}
-
-fn time_claim(series: &Series, fit: &Fit, [smallest, largest]: [f64; 2]) -> Claim {
-    let (name, against, theory) = (series.name, series.against, series.theory);
-    let why = if fit.slope < theory {
-        "small sizes do not reach the speed of large ones, as calls, loops and what is done once for each entry \
-         weigh more there, and so the time grows more slowly than the operations"
-    } else {
-        "what fits into the caches at small sizes comes from memory at large ones, and a large result has to be \
-         fetched from the operating system first"
-    };
-    let claim = Claim::that(format!("Time of the {name} against {against}"))
-        .expected(format!("slope {theory}"))
-        .measured(format!("slope {fit}"))
-        .criterion(format!("within {TOLERANCE} of {theory}"))
-        .holds(
-            (fit.slope - theory).abs() <= TOLERANCE,
-            format!(
-                "The operations grow as they should, but {} billion of them are done in a second at the smallest \
-                 size and {} billion at the largest: {why}.",
-                rounded(smallest, 3),
-                rounded(largest, 3)
-            ),
-        )
-        .timed();
-    with_doubt(claim, fit, theory, TOLERANCE)
-}
-
-/// The claim that a slope is within a tolerance, with a remark where its interval lies on both sides of the bound.
-fn with_doubt(claim: Claim, fit: &Fit, theory: f64, tolerance: f64) -> Claim {
-    let margin = ((fit.slope - theory).abs() - tolerance).abs();
-    match fit.half_width > margin {
-        true => claim.remark(
-            "The interval reaches over the bound of the criterion: times of another run may come to the other verdict.",
-        ),
-        false => claim,
-    }
-}
-
-/// One claim for all counts, and the table of their slopes.
-fn held_claim(outcome: &mut Outcome, held: &[Held]) -> Table {
-    let columns = ["numbers held by the", "against", "theory", "slope", "±", "at the largest size"];
-    let mut table = Table::new("memory", "Slopes of counts, which are the same in every run", columns);
-    let mut farthest = (0.0, String::new());
-    for held in held {
-        let fit = Fit::power_law(&held.points);
-        let off = (fit.slope - held.theory).abs();
-        if off >= farthest.0 {
-            farthest = (
-                off,
-                format!(
-                    "{} for {}, {} against {}",
-                    fixed(fit.slope, 3),
-                    held.theory,
-                    held.name,
-                    held.against
-                ),
-            );
-        }
-        table.row([
-            held.name.into(),
-            held.against.into(),
-            held.theory.into(),
-            digits(fit.slope).into(),
-            digits(fit.half_width).into(),
-            held.points[held.points.len() - 1].1.into(),
-        ]);
-        for (size, count) in &held.points {
-            outcome.number(format!("{}, {} = {size}", held.name, held.against), *count);
-        }
-    }
-    outcome.claim(
-        Claim::that(
-            "The numbers that graphs, weights and kernel machines hold grow with the exponents of the \
-             theory",
-        )
-        .expected("see the table of counts")
-        .measured(format!("the slope that is furthest off: {}", farthest.1))
-        .criterion(format!("all slopes within {COUNT_TOLERANCE}"))
-        .holds(
-            farthest.0 <= COUNT_TOLERANCE,
-            "Terms of lower order still count at small sizes: biases, the batch, the samples and α.",
-        ),
-    );
-    table
-}
-
-/// Without the rounding errors of a fit: the slope of a constant is 0.
-fn digits(x: f64) -> f64 {
-    (1e9 * x).round() / 1e9
-}
-
-fn state_claim(outcome: &mut Outcome, optimizers: &[OptimizerCost]) {
-    let found: Vec<String> = optimizers.iter().map(|cost| format!("{} {}", cost.name, cost.state)).collect();
-    for cost in optimizers {
-        outcome.number(format!("{}: numbers remembered for a parameter", cost.name), cost.state);
-    }
-    outcome.claim(
-        Claim::that("For each parameter momentum and RMSProp remember a number, Adam two, and SGD none")
-            .expected("SGD 0, momentum 1, RMSProp 1, Adam 2")
-            .measured(found.join(", "))
-            .criterion("exactly these")
-            .holds(
-                optimizers.iter().map(|cost| cost.state).eq([0.0, 1.0, 1.0, 2.0]),
-                "An optimizer that remembers more than the theory names keeps something that it could compute, \
-                 one that remembers less has lost something.",
-            ),
-    );
-}
-
-fn optimizer_table(optimizers: &[OptimizerCost]) -> Table {
-    let columns =
-        ["optimizer", "numbers remembered for a parameter", "smallest: ns a parameter", "largest: ns"];
-    let mut table = Table::new("optimizers", "What a step of an optimizer takes", columns);
-    for cost in optimizers {
-        let [smallest, largest] = cost.series.rates().map(|rate| 1.0 / rate);
-        table.row([cost.name.into(), cost.state.into(), smallest.into(), largest.into()]);
-    }
-    table
 }

@@ -1,6 +1,7 @@
 //! Steps by condition number, with momentum and without.
 
 use crate::experiments::statistics::Fit;
+use crate::experiments::training::step;
 use crate::experiments::{Context, Outcome};
 use crate::optim::{Momentum, Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
@@ -26,15 +27,13 @@ fn steps_on_quadratic(context: &Context, kappa: f64, momentum: bool) -> Result<u
         if t % 10_000 == 0 {
             context.check()?;
         }
-        tape.rewind();
-        let h = tape.constant_slice(1, DIMENSION, &curvatures);
-        let square = tape.square(w);
-        let terms = tape.mul(h, square);
-        let sum = tape.sum(terms);
-        let loss = tape.scale(sum, 0.5);
-        tape.zero_grad();
-        tape.backward(loss);
-        optimizer.step(&mut tape)?;
+        step(&mut tape, &mut optimizer, |tape| {
+            let h = tape.constant_slice(1, DIMENSION, &curvatures);
+            let square = tape.square(w);
+            let terms = tape.mul(h, square);
+            let sum = tape.sum(terms);
+            tape.scale(sum, 0.5)
+        })?;
         if tape.value_slice(w).iter().map(|x| x * x).sum::<f64>() <= target {
             return Ok(t);
         }
@@ -114,17 +113,15 @@ pub(super) fn polyak(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let mut optimizer = Optimizer::new(Sgd, 1.0 / l)?;
     let mut losses = Vec::new();
     for t in 0..=400 {
-        tape.rewind();
-        let (a, b) = (tape.constant(&a), tape.constant(&b));
-        let product = tape.matmul(a, w);
-        let residual = tape.sub(product, b);
-        let square = tape.square(residual);
-        let sum = tape.sum(square);
-        let loss = tape.scale(sum, 0.5);
-        tape.zero_grad();
-        tape.backward(loss);
-        losses.push((f64::from(t), tape.item(loss)));
-        optimizer.step(&mut tape)?;
+        let loss = step(&mut tape, &mut optimizer, |tape| {
+            let (a, b) = (tape.constant(&a), tape.constant(&b));
+            let product = tape.matmul(a, w);
+            let residual = tape.sub(product, b);
+            let square = tape.square(residual);
+            let sum = tape.sum(square);
+            tape.scale(sum, 0.5)
+        })?;
+        losses.push((f64::from(t), loss));
     }
     let bound = 1.0 - mu / l;
     // Below this the loss is rounding.

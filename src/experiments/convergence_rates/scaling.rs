@@ -1,10 +1,12 @@
 //! Adam on a function times a number.
 
 use super::{D, Problem, append_loss, noise};
+use crate::experiments::statistics::distance;
+use crate::experiments::training::{step, unless_diverged};
 use crate::experiments::{Context, Outcome};
 use crate::optim::{Adam, Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Figure, Line, Marker, rounded};
-use crate::{Error, Result, Tape};
+use crate::{Result, Tape};
 
 /// Distances to the minimum along the way, and the last w.
 type ScaledRun = (Vec<(f64, f64)>, Vec<f64>);
@@ -21,15 +23,9 @@ fn scaled_run(
     let w = tape.param_slice(1, D, &[1.0; D]);
     let mut points = Vec::new();
     for t in 1..=steps {
-        tape.rewind();
-        let loss = append_loss(&mut tape, Problem::Quadratic, w, scale, &mut rng);
-        tape.zero_grad();
-        tape.backward(loss);
-        match optimizer.step(&mut tape) {
-            // A rate that is too large is part of what is shown.
-            Ok(()) | Err(Error::NonFinite(_)) => (),
-            Err(error) => return Err(error),
-        }
+        let append = |tape: &mut Tape| append_loss(tape, Problem::Quadratic, w, scale, &mut rng);
+        // A rate that is too large is part of what is shown.
+        unless_diverged(step(&mut tape, &mut optimizer, append))?;
         let distance = tape.value_slice(w).iter().map(|x| x * x).sum::<f64>().sqrt();
         points.push((t as f64, distance));
     }
@@ -41,7 +37,7 @@ pub(super) fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Resu
     let scales = [1e-2, 1.0, 1e2];
     let labels = ["loss × 0.01", "loss × 1", "loss × 100"];
     let steps = 1000;
-    let mut figure = Figure::new(
+    let figure = Figure::new(
         "scale",
         "A loss times a constant",
         "The same problem, noise and rate, with the loss multiplied. See whether the three lines lie on each \
@@ -74,12 +70,8 @@ pub(super) fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Resu
         }
         charts.push(chart);
     }
-    for chart in charts {
-        figure = figure.panel(chart);
-    }
     let start = (D as f64).sqrt();
-    let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
-    let largest = apart(&ends[0], &ends[1]).max(apart(&ends[2], &ends[1])) / start;
+    let largest = distance(&ends[0], &ends[1]).max(distance(&ends[2], &ends[1])) / start;
     outcome.number("Adam's ends apart, of the first distance", largest);
     outcome.claim(
         Claim::that("Adam does not see the scale of the loss")
@@ -92,6 +84,6 @@ pub(super) fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Resu
                  where the gradients of the smallest loss come near it.",
             ),
     );
-    outcome.figure(&figure);
+    outcome.figure(&figure.panels(charts));
     Ok(())
 }

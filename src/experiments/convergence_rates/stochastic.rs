@@ -2,6 +2,7 @@
 
 use super::{D, Problem, append_loss, excess, noise};
 use crate::experiments::statistics::Fit;
+use crate::experiments::training::step;
 use crate::experiments::{Context, Outcome};
 use crate::optim::{Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, rounded};
@@ -24,12 +25,8 @@ fn mean_excess(
         let mut optimizer = Optimizer::new(Sgd, rate(1))?;
         let mut next = 0;
         for t in 1..=at[at.len() - 1] {
-            tape.rewind();
-            let loss = append_loss(&mut tape, problem, w, 1.0, &mut rng);
-            tape.zero_grad();
-            tape.backward(loss);
             optimizer.set_lr(rate(t))?;
-            optimizer.step(&mut tape)?;
+            step(&mut tape, &mut optimizer, |tape| append_loss(tape, problem, w, 1.0, &mut rng))?;
             if t == at[next] {
                 sums[next] += excess(problem, tape.value_slice(w));
                 next += 1;

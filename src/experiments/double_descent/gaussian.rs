@@ -3,10 +3,13 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::{D, N, NOISE, Regression, SIGNAL, large};
-use crate::experiments::statistics::mean_and_deviation;
+use crate::experiments::statistics::{differences, greatest, least, mean, mean_and_error};
+use crate::experiments::training::step;
 use crate::experiments::{Context, Outcome};
 use crate::optim::{Optimizer, Sgd};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded, scientific};
+use crate::report::{
+    Axis, Cell, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded, scientific,
+};
 use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::{Result, Tape};
 
@@ -66,12 +69,11 @@ pub(super) fn gaussian(context: &Context) -> Result<Vec<Gaussian>> {
 
 pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
     let draws = rows[0].ridgeless.len();
-    let mean = |xs: &[f64]| mean_and_deviation(xs).0;
     // Close to p = n the error has a mean, but no variance that a standard error could be had from.
     let far = rows.iter().filter(|row| row.p.abs_diff(N) >= 6);
     let off = far.map(|row| {
-        let (mean, deviation) = mean_and_deviation(&row.ridgeless);
-        (mean - expected(row.p)).abs() / (deviation / (draws as f64).sqrt())
+        let (mean, error) = mean_and_error(&row.ridgeless);
+        (mean - expected(row.p)).abs() / error
     });
     let worst = off.fold(0.0, f64::max);
     outcome.claim(
@@ -85,7 +87,7 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
                  itself too small.",
             ),
     );
-    let peak = rows.iter().fold(&rows[0], |a, b| if mean(&b.ridgeless) > mean(&a.ridgeless) { b } else { a });
+    let peak = greatest(rows, |row| mean(&row.ridgeless));
     outcome.claim(
         Claim::that("The error peaks where there are as many features as samples")
             .expected(format!("p = {N}, with n = {N}"))
@@ -97,8 +99,8 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
                  larger than all at n.",
             ),
     );
-    let best = rows.iter().fold(&rows[0], |a, b| if mean(&b.ridgeless) < mean(&a.ridgeless) { b } else { a });
-    let theory = FEATURES.into_iter().fold(FEATURES[0], |a, b| if expected(b) < expected(a) { b } else { a });
+    let best = least(rows, |row| mean(&row.ridgeless));
+    let theory = *least(&FEATURES, |p| expected(*p));
     outcome.claim(
         Claim::that("With weak features that are all alike, the best is to take all of them")
             .expected(format!("the least error at p = {theory}, {}", fixed(expected(theory), 3)))
@@ -113,9 +115,8 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
             ),
     );
     let rises = rows.windows(2).map(|pair| {
-        let differences: Vec<f64> = pair[0].ridge.iter().zip(&pair[1].ridge).map(|(a, b)| b - a).collect();
-        let (mean, deviation) = mean_and_deviation(&differences);
-        mean / (deviation / (draws as f64).sqrt())
+        let (mean, error) = mean_and_error(&differences(&pair[1].ridge, &pair[0].ridge));
+        mean / error
     });
     let rise = rises.fold(f64::NEG_INFINITY, f64::max);
     outcome.claim(
@@ -163,23 +164,25 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
         )
         .panel(chart),
     );
-    let columns = ["features", "error, shortest", "standard error", "theory", "error, best ridge"];
-    let mut table = Table::new("gaussian", "Error with Gaussian features", columns);
     for row in rows {
-        let (mean_error, deviation) = mean_and_deviation(&row.ridgeless);
-        let error = deviation / (draws as f64).sqrt();
-        let ridge = mean(&row.ridge);
-        let theory = expected(row.p);
-        // A cell takes finite numbers only.
-        let theory = if theory.is_finite() { theory.into() } else { "inf".into() };
-        table.row([row.p.into(), mean_error.into(), error.into(), theory, ridge.into()]);
         // At the pole rounding is amplified: another processor would give other digits.
         if row.p.abs_diff(N) > 1 {
-            outcome.number(format!("error with {} Gaussian features", row.p), mean_error);
+            outcome.number(format!("error with {} Gaussian features", row.p), mean(&row.ridgeless));
         }
-        outcome.number(format!("the same with a ridge, {}", row.p), ridge);
+        outcome.number(format!("the same with a ridge, {}", row.p), mean(&row.ridge));
     }
-    outcome.table(table);
+    outcome.table(
+        Table::of("gaussian", "Error with Gaussian features", rows)
+            .column("features", |row| row.p)
+            .column("error, shortest", |row| mean(&row.ridgeless))
+            .column("standard error", |row| mean_and_error(&row.ridgeless).1)
+            // A cell takes finite numbers only.
+            .column("theory", |row| match expected(row.p) {
+                theory if theory.is_finite() => Cell::from(theory),
+                _ => "inf".into(),
+            })
+            .column("error, best ridge", |row| mean(&row.ridge)),
+    );
 }
 
 /// Gradient descent from 0 against the shortest solution.
@@ -194,14 +197,12 @@ pub(super) fn descent(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let w = tape.param_with(p, 1, |_| ());
     let mut optimizer = Optimizer::new(Sgd, N as f64 / regression.eigen.values.max())?;
     for _ in 0..2000 {
-        tape.rewind();
-        let (vx, vy) = (tape.constant(&used), tape.constant(&y));
-        let prediction = tape.matmul(vx, w);
-        let mse = tape.mse(prediction, vy);
-        let loss = tape.scale(mse, 0.5);
-        tape.zero_grad();
-        tape.backward(loss);
-        optimizer.step(&mut tape)?;
+        step(&mut tape, &mut optimizer, |tape| {
+            let (vx, vy) = (tape.constant(&used), tape.constant(&y));
+            let prediction = tape.matmul(vx, w);
+            let mse = tape.mse(prediction, vy);
+            tape.scale(mse, 0.5)
+        })?;
     }
     let slowest = regression.eigen.values.min() / regression.eigen.values.max();
     let apart = (tape.value(w).to_dmatrix() - &shortest).norm() / shortest.norm();

@@ -4,6 +4,7 @@ use nalgebra::DMatrix;
 
 use super::{Regression, large};
 use crate::data::Dataset;
+use crate::experiments::statistics::{greatest, least};
 use crate::experiments::{Context, Outcome};
 use crate::metrics::SeenClasses;
 use crate::models::kernel::one_vs_rest;
@@ -23,6 +24,7 @@ const RIDGE: f64 = 1e-3;
 const CHOICES: [f64; 11] = [1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
 
 /// Means over draws of the random features of images.
+#[derive(Default)]
 pub(super) struct Random {
     p: usize,
     /// Mean squared error on the training set and on the test set, and share of errors on the latter.
@@ -58,9 +60,7 @@ pub(super) fn random_features(context: &Context) -> Result<(usize, Vec<Random>)>
     let (y, z) = (targets(&train)?, targets(&test)?);
     let counts = SHARES.map(|share| (share * n as f64).round() as usize);
     let widest = counts[counts.len() - 1];
-    let mut rows: Vec<Random> = counts
-        .map(|p| Random { p, train: 0.0, test: 0.0, wrong: 0.0, ridge: 0.0, chosen: 0.0, size: 0.0 })
-        .into();
+    let mut rows: Vec<Random> = counts.map(|p| Random { p, ..Default::default() }).into();
     let seeds = 3;
     for k in 0..seeds {
         context.at(seeds + k, 2 * seeds, "random features")?;
@@ -98,9 +98,8 @@ pub(super) fn random_features(context: &Context) -> Result<(usize, Vec<Random>)>
 type RidgeClaim = (&'static str, fn(&Random) -> f64, String);
 
 pub(super) fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
-    let peak = rows.iter().fold(&rows[0], |a, b| if b.test > a.test { b } else { a });
-    let before =
-        rows.iter().filter(|row| row.p < n).fold(&rows[0], |a, b| if b.test < a.test { b } else { a });
+    let peak = greatest(rows, |row| row.test);
+    let before = *least(&Vec::from_iter(rows.iter().filter(|row| row.p < n)), |row| row.test);
     let last = &rows[rows.len() - 1];
     outcome.claim(
         Claim::that("A network with a random first layer has the peak on images too")
@@ -217,12 +216,7 @@ pub(super) fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         .panel(at_n(wrong))
         .panel(at_n(size)),
     );
-    let columns =
-        ["features", "training error", "test error", "small ridge", "chosen ridge", "wrong", "‖w‖²"];
-    let mut table = Table::new("images", "Mean squared errors, and the share of wrong classes", columns);
     for row in rows {
-        let numbers = [row.train, row.test, row.ridge, row.chosen, row.wrong, row.size].map(Into::into);
-        table.row(std::iter::once(row.p.into()).chain(numbers));
         if row.p != n {
             outcome.number(format!("test error with {} features of images", row.p), row.test);
             outcome.number(format!("wrong classes with {} features", row.p), row.wrong);
@@ -230,5 +224,14 @@ pub(super) fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         outcome.number(format!("the same with a small ridge, {}", row.p), row.ridge);
         outcome.number(format!("the same with a chosen ridge, {}", row.p), row.chosen);
     }
-    outcome.table(table);
+    outcome.table(
+        Table::of("images", "Mean squared errors, and the share of wrong classes", rows)
+            .column("features", |row| row.p)
+            .column("training error", |row| row.train)
+            .column("test error", |row| row.test)
+            .column("small ridge", |row| row.ridge)
+            .column("chosen ridge", |row| row.chosen)
+            .column("wrong", |row| row.wrong)
+            .column("‖w‖²", |row| row.size),
+    );
 }

@@ -6,8 +6,9 @@ mod images;
 use gaussian::{descent, gaussian, report_gaussian};
 use images::{random_features, report_random};
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
+use super::statistics::least;
 use super::{Context, Experiment, Outcome};
 use crate::Result;
 use crate::linalg::{SymmetricEigen, symmetric_eigen};
@@ -33,9 +34,7 @@ pub const EXPERIMENT: Experiment = Experiment {
 };
 
 const N: usize = 40;
-
 const D: usize = 200;
-
 /// σ².
 const NOISE: f64 = 0.1;
 
@@ -61,21 +60,22 @@ impl<'a> Regression<'a> {
         let values = &self.eigen.values;
         let least = 1e-13 * values.max();
         let inverse = values.map(|value| if value > least { 1.0 / (value + alpha) } else { 0.0 });
-        let mut scaled = self.projected.clone();
-        scaled.column_iter_mut().for_each(|mut column| column.component_mul_assign(&inverse));
-        self.x.transpose() * (&self.eigen.vectors * scaled)
+        self.x.transpose() * self.scaled(&inverse)
     }
-}
 
-impl Regression<'_> {
+    /// The targets with each eigenvector's share of them multiplied by its factor.
+    fn scaled(&self, factors: &DVector<f64>) -> DMatrix<f64> {
+        let mut scaled = self.projected.clone();
+        scaled.column_iter_mut().for_each(|mut column| column.component_mul_assign(factors));
+        &self.eigen.vectors * scaled
+    }
+
     /// Of some α, that with the least error on samples left out one at a time, which is that of the residuals over the
     /// diagonal of I − H = α(XXᵀ + α)⁻¹.
     fn leave_one_out(&self, alphas: &[f64]) -> f64 {
         let error = |alpha: f64| {
             let inverse = self.eigen.values.map(|value| 1.0 / (value + alpha));
-            let mut scaled = self.projected.clone();
-            scaled.column_iter_mut().for_each(|mut column| column.component_mul_assign(&inverse));
-            let residuals = &self.eigen.vectors * scaled;
+            let residuals = self.scaled(&inverse);
             let rows = self.eigen.vectors.row_iter().zip(residuals.row_iter());
             rows.map(|(vector, residual)| {
                 let diagonal: f64 = vector.iter().zip(&inverse).map(|(v, i)| v * v * i).sum();
@@ -83,8 +83,7 @@ impl Regression<'_> {
             })
             .sum::<f64>()
         };
-        let all = alphas.iter().map(|alpha| (*alpha, error(*alpha)));
-        all.fold((0.0, f64::INFINITY), |a, b| if b.1 < a.1 { b } else { a }).0
+        *least(alphas, |alpha| error(*alpha))
     }
 }
 

@@ -1,7 +1,9 @@
 //! What became of networks whose gradients vanish, stay or explode.
 
-use super::{DEEP, Flow, NORMS, Run, title};
+use super::flow::{Flow, Run};
+use super::{DEEP, NORMS, title};
 use crate::experiments::Outcome;
+use crate::experiments::words;
 use crate::report::{Claim, fixed, rounded};
 
 /// A network that was trained, and its gradients before that.
@@ -34,7 +36,7 @@ fn list(all: &[Trained<'_>], of: impl Fn(&Trained<'_>) -> f64) -> String {
     let text = |one: &Trained<'_>| {
         format!("{} {} {}", title(one.0.activation), NORMS[one.0.norm].1, rounded(of(one), 3))
     };
-    if all.is_empty() { "none".into() } else { all.iter().map(text).collect::<Vec<_>>().join(", ") }
+    if all.is_empty() { "none".into() } else { words::list(all, text) }
 }
 
 pub(super) fn report(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classes: usize) {

@@ -4,7 +4,8 @@ use nalgebra::DMatrix;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::{STARTS, append_targets};
-use crate::experiments::{Context, Outcome};
+use crate::experiments::statistics::{distance, greatest, least};
+use crate::experiments::{Context, Outcome, training};
 use crate::optim::{Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Table, fixed, rounded, scientific};
 use crate::rng::{Purpose, derive, standard_normal, stream};
@@ -30,9 +31,8 @@ pub struct Run {
     gradient: f64,
 }
 
-/// Rewinds, and appends the loss of the network 2-4-1 with tanh, the ridge included.
+/// Appends the loss of the network 2-4-1 with tanh, the ridge included.
 fn append_network(tape: &mut Tape, params: [Param; 4], x: &DMatrix<f64>, labels: &[usize]) -> Var {
-    tape.rewind();
     let [w1, b1, w2, b2] = params;
     let inputs = tape.constant(x);
     let targets = append_targets(tape, labels);
@@ -72,16 +72,14 @@ fn descend(
         if step % 200 == 0 {
             context.check()?;
         }
-        let loss = append_network(&mut tape, params, x, labels);
+        let loss = training::step(&mut tape, &mut optimizer, |tape| append_network(tape, params, x, labels))?;
         // Evenly on a logarithmic axis.
         if step as f64 >= next {
-            losses.push((step as f64, tape.item(loss)));
+            losses.push((step as f64, loss));
             next *= 1.1;
         }
-        tape.zero_grad();
-        tape.backward(loss);
-        optimizer.step(&mut tape)?;
     }
+    tape.rewind();
     let loss = append_network(&mut tape, params, x, labels);
     tape.zero_grad();
     tape.backward(loss);
@@ -121,6 +119,7 @@ pub fn highest_barrier(
                 for (to, (a, b)) in tape.param_values_mut().iter_mut().zip(ends) {
                     *to = (1.0 - share) * a + share * b;
                 }
+                tape.rewind();
                 let loss = append_network(&mut tape, params, x, labels);
                 line.push((share, tape.item(loss)));
             }
@@ -153,8 +152,7 @@ pub fn claims(outcome: &mut Outcome, runs: &[Run], barrier: &Barrier) {
                  that proves nothing about the rest of the landscape.",
             ),
     );
-    let by_loss = |a: &&Run, b: &&Run| a.loss.total_cmp(&b.loss);
-    let (Some(low), Some(high)) = (runs.iter().min_by(by_loss), runs.iter().max_by(by_loss)) else { return };
+    let (low, high) = (least(runs, |run| run.loss), greatest(runs, |run| run.loss));
     outcome.number("least loss with a hidden layer", low.loss);
     outcome.number("largest loss with a hidden layer", high.loss);
     let gap = high.loss - low.loss;
@@ -205,18 +203,18 @@ fn one_of_its_copies(end: &[f64]) -> Vec<f64> {
 /// The largest distance between two points.
 fn farthest(points: impl Iterator<Item = Vec<f64>>) -> f64 {
     let points: Vec<Vec<f64>> = points.collect();
-    let apart = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt();
-    points.iter().flat_map(|a| points.iter().map(|b| apart(a, b))).fold(0.0, f64::max)
+    points.iter().flat_map(|a| points.iter().map(|b| distance(a, b))).fold(0.0, f64::max)
 }
 
 pub fn figure(runs: &[Run], barrier: &Barrier) -> Figure {
-    let least = runs.iter().map(|run| run.loss).fold(f64::INFINITY, f64::min);
-    let mut losses = Chart::new(Axis::log("step"), Axis::log("loss above the lowest end").range(1e-12, 3.0))
-        .title(format!("Descents from {STARTS} starts"));
-    for (i, run) in runs.iter().enumerate() {
-        let above = run.losses.iter().map(|(step, loss)| (*step, loss - least));
-        losses = losses.line(Line::new(above).label(format!("start {}", i + 1)));
-    }
+    let lowest = least(runs, |run| run.loss).loss;
+    let lines = runs.iter().enumerate().map(|(i, run)| {
+        let above = run.losses.iter().map(|(step, loss)| (*step, loss - lowest));
+        Line::new(above).label(format!("start {}", i + 1))
+    });
+    let losses = Chart::new(Axis::log("step"), Axis::log("loss above the lowest end").range(1e-12, 3.0))
+        .title(format!("Descents from {STARTS} starts"))
+        .lines(lines);
     let [from, to] = barrier.pair;
     let title = format!("From the end of start {} to that of start {}", from + 1, to + 1);
     let higher = runs[from].loss.max(runs[to].loss);
@@ -239,10 +237,9 @@ pub fn figure(runs: &[Run], barrier: &Barrier) -> Figure {
 }
 
 pub fn table(runs: &[Run]) -> Table {
-    let columns = ["start", "loss at the end, with the ridge", "norm of its gradient"];
-    let mut table = Table::new("hidden", "From each start, with a hidden layer", columns);
-    for (i, run) in runs.iter().enumerate() {
-        table.row([(i + 1).into(), run.loss.into(), run.gradient.into()]);
-    }
-    table
+    Table::of("hidden", "From each start, with a hidden layer", &Vec::from_iter(runs.iter().enumerate()))
+        .column("start", |(i, _)| i + 1)
+        .column("loss at the end, with the ridge", |(_, run)| run.loss)
+        .column("norm of its gradient", |(_, run)| run.gradient)
+        .into()
 }

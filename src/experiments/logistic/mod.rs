@@ -1,15 +1,18 @@
-//! Logistic regression: one optimum, whatever the start.
+//! Logistic regression: one optimum, whatever the start. What a hidden layer changes is in a file of its own, and so
+//! are the figures.
 
+mod figures;
 mod hidden;
 
 use nalgebra::DMatrix;
 
-use super::statistics::Fit;
+use super::statistics::{Fit, distance, mean};
+use super::training::step;
 use super::{Context, Experiment, Outcome};
 use crate::linalg::symmetric_eigen;
 use crate::models::{LogisticOptions, LogisticRegression, Scheme};
 use crate::optim::{Optimizer, Sgd};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, scientific};
+use crate::report::{Claim, Table, fixed, scientific};
 use crate::rng::{Purpose, derive, standard_normal, stream};
 use crate::{Float, Result, Tape, Var};
 
@@ -78,11 +81,8 @@ fn run(context: &Context) -> Result<Outcome> {
 
     let mut outcome = Outcome::default();
     let best = [optimum.weights()[0], optimum.weights()[1], optimum.bias()[0]];
-    let apart = |d: &Descent| {
-        let end = d.points[d.points.len() - 1];
-        end.iter().zip(best).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
-    };
-    let farthest = descents.iter().map(apart).fold(0.0, f64::max);
+    let ends = descents.iter().map(|descent| descent.points[descent.points.len() - 1]);
+    let farthest = ends.map(|end| distance(&end, &best)).fold(0.0, f64::max);
     outcome.claim(
         Claim::that("Gradient descent from every start comes to the optimum that Newton's method finds")
             .expected("distance 0")
@@ -107,17 +107,18 @@ fn run(context: &Context) -> Result<Outcome> {
     hidden::claims(&mut outcome, &hidden, &barrier);
     outcome.number("loss at the optimum", derivatives.value);
     best.iter().zip(["w1", "w2", "b"]).for_each(|(x, name)| outcome.number(name, *x));
-    outcome.figure(&convergence(&descents, derivatives.value));
-    outcome.figure(&landscape(&x, &labels, &descents, best));
+    outcome.figure(&figures::convergence(&descents, derivatives.value));
+    outcome.figure(&figures::landscape(&x, &labels, &descents, best));
     outcome.figure(&hidden::figure(&hidden, &barrier));
 
-    let mut table =
-        Table::new("starts", "From each start", ["start", "first loss", "excess loss at the end"]);
-    for (i, descent) in descents.iter().enumerate() {
-        let last = descent.losses[descent.losses.len() - 1];
-        table.row([(i + 1).into(), descent.losses[0].into(), (last - derivatives.value).into()]);
-    }
-    outcome.table(table);
+    outcome.table(
+        Table::of("starts", "From each start", &Vec::from_iter(descents.iter().enumerate()))
+            .column("start", |(i, _)| i + 1)
+            .column("first loss", |(_, descent)| descent.losses[0])
+            .column("excess loss at the end", |(_, descent)| {
+                descent.losses[descent.losses.len() - 1] - derivatives.value
+            }),
+    );
     outcome.table(hidden::table(&hidden));
     Ok(outcome)
 }
@@ -136,17 +137,13 @@ fn descend(x: &DMatrix<f64>, labels: &[usize], start: [f64; 3], steps: usize) ->
     let mut optimizer = Optimizer::new(Sgd, RATE)?;
     let (mut points, mut losses) = (Vec::new(), Vec::new());
     for _ in 0..=steps {
-        tape.rewind();
-        let inputs = tape.constant(x);
-        let targets = append_targets(&mut tape, labels);
-        let logits = tape.linear(inputs, w, b);
-        let loss = tape.bce_with_logits(logits, targets);
         let weights = tape.value_slice(w);
         points.push([weights[0], weights[1], tape.item(b)]);
-        losses.push(tape.item(loss));
-        tape.zero_grad();
-        tape.backward(loss);
-        optimizer.step(&mut tape)?;
+        losses.push(step(&mut tape, &mut optimizer, |tape| {
+            let (inputs, targets) = (tape.constant(x), append_targets(tape, labels));
+            let logits = tape.linear(inputs, w, b);
+            tape.bce_with_logits(logits, targets)
+        })?);
     }
     Ok(Descent { points, losses })
 }
@@ -175,7 +172,7 @@ fn rate_claim(outcome: &mut Outcome, descents: &[Descent], best: f64, hessian: &
     let slopes: Vec<f64> =
         descents.iter().map(late).filter(|p| p.len() > 2).map(|p| Fit::line(&p).slope).collect();
     let worst = slopes.iter().map(|s| (s / expected - 1.0).abs()).fold(0.0, f64::max);
-    let mean = slopes.iter().sum::<f64>() / slopes.len() as f64;
+    let mean = mean(&slopes);
     outcome.number("rate of the excess loss", mean);
     outcome.claim(
         Claim::that("Close to the optimum a step leaves (1 − ηλₘᵢₙ)² of the excess loss")
@@ -217,76 +214,4 @@ fn accuracy_claim(outcome: &mut Outcome, context: &Context, optimum: &LogisticRe
             ),
     );
     Ok(())
-}
-
-fn convergence(descents: &[Descent], best: f64) -> Figure {
-    let mut chart = Chart::new(Axis::linear("step"), Axis::log("excess loss (nats)").range(1e-15, 30.0));
-    for (i, descent) in descents.iter().enumerate() {
-        let excess = descent.losses.iter().enumerate().map(|(t, loss)| (t as f64, loss - best));
-        chart = chart.line(Line::new(excess).label(format!("start {}", i + 1)));
-    }
-    Figure::new(
-        "convergence",
-        format!("Excess loss from {STARTS} starts"),
-        "Gradient descent on the binary cross-entropy. See whether the lines become parallel, with the slope \
-         that the smallest curvature gives, until they reach the rounding. Bad starts lie where the loss is nearly \
-         linear, and take longer.",
-    )
-    .panel(chart)
-}
-
-fn landscape(x: &DMatrix<f64>, labels: &[usize], descents: &[Descent], best: [f64; 3]) -> Figure {
-    let span = (-6.0, 6.0);
-    let loss = |w1: f64, w2: f64| {
-        let terms = (0..x.nrows()).map(|i| {
-            let z = w1 * x[(i, 0)] + w2 * x[(i, 1)] + best[2];
-            Float::softplus(if labels[i] == 1 { -z } else { z })
-        });
-        terms.sum::<f64>() / x.nrows() as f64
-    };
-    let levels: Vec<f64> = (0..12).map(|k| loss(best[0], best[1]) + 0.02 * Float::powi(1.7, k)).collect();
-    let mut paths =
-        Chart::new(Axis::linear("w₁").range(span.0, span.1), Axis::linear("w₂").range(span.0, span.1))
-            .title("The loss over the weights, and the paths")
-            .square()
-            .contours(60, span, span, &levels, Color::Muted, loss);
-    for (i, descent) in descents.iter().enumerate() {
-        let path = descent.points.iter().map(|p| (p[0], p[1]));
-        paths = paths.line(Line::new(path).color(Color::series(i)));
-        paths = paths.points(
-            [(descent.points[0][0], descent.points[0][1])],
-            Marker::Circle,
-            Color::series(i),
-            "",
-        );
-    }
-    paths = paths.points([(best[0], best[1])], Marker::Star, Color::Ink, "optimum");
-
-    let plane = (-4.0, 4.0);
-    let class = |x: f64, y: f64| usize::from(best[0] * x + best[1] * y + best[2] > 0.0);
-    let mut boundary =
-        Chart::new(Axis::linear("x₁").range(plane.0, plane.1), Axis::linear("x₂").range(plane.0, plane.1))
-            .title("The boundary, and p = 0.1 and 0.9")
-            .square()
-            .regions(120, plane, plane, class)
-            .contours(2, plane, plane, &[-Float::ln(9.0), 0.0, Float::ln(9.0)], Color::Ink, |x, y| {
-                best[0] * x + best[1] * y + best[2]
-            });
-    for k in 0..2 {
-        let of_class = (0..x.nrows()).filter(|i| labels[*i] == k).map(|i| (x[(i, 0)], x[(i, 1)]));
-        let marker = [Marker::Dot, Marker::Cross][k];
-        boundary =
-            boundary.points(of_class.collect::<Vec<_>>(), marker, Color::series(k), format!("class {k}"));
-    }
-    Figure::new(
-        "landscape",
-        "One bowl, one boundary",
-        format!(
-            "First: the loss as a function of the two weights (the bias at its optimum), and where the paths from \
-             {STARTS} starts end; they cross contours at odd angles where their bias is still on its way. Second: the \
-             boundary in the plane, with the lines on which the model says 0.1 and 0.9."
-        ),
-    )
-    .panel(paths)
-    .panel(boundary)
 }

@@ -1,9 +1,10 @@
 //! What is claimed of the three models, and shown.
 
-use super::{ARMS, CELLS, Images, Row, SPAN, Spiral, Unwound};
-use crate::data::Dataset;
+use super::families::Row;
+use super::{Images, Spiral, Unwound};
+use crate::experiments::spiral::{ARMS, plane};
 use crate::experiments::{Context, Outcome};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Marker, Table, fixed};
+use crate::report::{Axis, Cell, Chart, Claim, Color, Columns, Figure, Marker, Table, fixed};
 
 pub(super) fn all(context: &Context, spiral: &Spiral, images: &Images) -> Outcome {
     let mut outcome = Outcome::default();
@@ -147,7 +148,7 @@ fn image_claims(outcome: &mut Outcome, rows: &[Row]) {
 }
 
 fn boundaries(spiral: &Spiral) -> Figure {
-    let mut figure = Figure::new(
+    let figure = Figure::new(
         "boundaries",
         "Three models on three arms",
         "Colours behind the points are the classes that the model gives. Lines cut the plane into three wedges. \
@@ -156,25 +157,13 @@ fn boundaries(spiral: &Spiral) -> Figure {
          arm makes 5/9 of a turn: look what that does for lines.",
     );
     let fitted = spiral.rows.iter().zip(&spiral.classes);
-    for (row, classes) in fitted {
+    let panels = fitted.map(|(row, classes)| {
         let title = format!("{}: test accuracy {}", row.model, fixed(row.accuracy, 3));
-        figure = figure.panel(plane(title, &spiral.train, classes));
-    }
+        plane(title, &spiral.train, classes)
+    });
     let Unwound { train, accuracy, classes } = &spiral.unwound;
-    figure.panel(plane(format!("logistic, 5/9 of a turn: {}", fixed(*accuracy, 3)), train, classes))
-}
-
-fn plane(title: String, data: &Dataset, classes: &[Option<usize>]) -> Chart {
-    let points = data.to_rows::<f64>();
-    let axis = |name: &str| Axis::linear(name).range(SPAN.0, SPAN.1);
-    let mut chart =
-        Chart::new(axis("x"), axis("y")).title(title).square().class_map(CELLS, SPAN, SPAN, classes);
-    for arm in 0..ARMS {
-        let of_arm = (0..data.len().min(600)).filter(|i| data.label(*i) == arm);
-        let places = of_arm.map(|i| (points[2 * i], points[2 * i + 1]));
-        chart = chart.points(places, Marker::Dot, Color::series(arm), "");
-    }
-    chart
+    let last = plane(format!("logistic, 5/9 of a turn: {}", fixed(*accuracy, 3)), train, classes);
+    figure.panels(panels).panel(last)
 }
 
 fn bars(spiral: &[Row], images: &[Row]) -> Figure {
@@ -216,29 +205,14 @@ fn bars(spiral: &[Row], images: &[Row]) -> Figure {
     .panel(chart("time of a prediction (µs)", "Time to predict", &|row| 1e6 * row.predict_seconds))
 }
 
-fn table(name: &str, caption: String, rows: &[Row]) -> Table {
-    let columns = [
-        "model",
-        "training samples",
-        "test accuracy",
-        "choice of γ and λ (s)",
-        "fit (s)",
-        "prediction (µs)",
-        "memory of the fit (MB)",
-        "kept for predictions (MB)",
-    ];
-    let mut table = Table::new(name, caption, columns);
-    for row in rows {
-        table.row([
-            row.model.into(),
-            row.samples.into(),
-            row.accuracy.into(),
-            row.choice_seconds.map_or("none".into(), Into::into),
-            row.fit_seconds.into(),
-            (1e6 * row.predict_seconds).into(),
-            (row.fit_bytes as f64 / 1e6).into(),
-            (row.kept_bytes as f64 / 1e6).into(),
-        ]);
-    }
-    table
+fn table<'a>(name: &str, caption: String, rows: &'a [Row]) -> Columns<'a, Row> {
+    Table::of(name, caption, rows)
+        .column("model", |row| row.model)
+        .column("training samples", |row| row.samples)
+        .column("test accuracy", |row| row.accuracy)
+        .column("choice of γ and λ (s)", |row| row.choice_seconds.map_or(Cell::from("none"), Cell::from))
+        .column("fit (s)", |row| row.fit_seconds)
+        .column("prediction (µs)", |row| 1e6 * row.predict_seconds)
+        .column("memory of the fit (MB)", |row| row.fit_bytes as f64 / 1e6)
+        .column("kept for predictions (MB)", |row| row.kept_bytes as f64 / 1e6)
 }

@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use super::{at, network, paired};
+use super::{at, network};
+use crate::Result;
 use crate::data::Dataset;
-use crate::experiments::statistics::mean_and_deviation;
+use crate::experiments::statistics::{differences, mean, mean_and_deviation, mean_and_error};
+use crate::experiments::training::Net;
+use crate::experiments::words::{list, plus_minus};
 use crate::experiments::{Context, Outcome};
 use crate::metrics::SeenClasses;
-use crate::models::Mlp;
 use crate::models::kernel::{Kernel, KernelMachine, KernelRidge, Ntk, RidgeOptions, Samples, one_vs_rest};
-use crate::nn::{Activation, loss};
 use crate::optim::{Adam, Optimizer};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed};
-use crate::rng::{Purpose, derive, stream};
-use crate::train::{FitOptions, fit, predict};
-use crate::{Result, Tape};
+use crate::rng::derive;
+use crate::train::{FitOptions, predict};
 
 /// Share of the mean of the kernel's diagonal that is added to all of it.
 const RIDGE: f64 = 1e-3;
@@ -32,22 +32,22 @@ pub(super) struct Few {
 impl Few {
     /// Accuracies of the networks.
     fn accuracies(&self) -> Vec<f64> {
-        self.networks.iter().map(|right| mean_and_deviation(right).0).collect()
+        self.networks.iter().map(|right| mean(right)).collect()
     }
 
     fn ridge(&self) -> f64 {
-        mean_and_deviation(&self.ridge).0
+        mean(&self.ridge)
     }
 
     fn network(&self) -> f64 {
-        mean_and_deviation(&self.accuracies()).0
+        mean(&self.accuracies())
     }
 
     /// By how much the kernel does better, with the standard error over the test images, each of which is a pair.
     fn lead(&self) -> (f64, f64) {
         let share =
             |i: usize| self.networks.iter().map(|right| right[i]).sum::<f64>() / self.networks.len() as f64;
-        paired(&self.ridge, &Vec::from_iter((0..self.ridge.len()).map(share)))
+        mean_and_error(&differences(&self.ridge, &Vec::from_iter((0..self.ridge.len()).map(share))))
     }
 }
 
@@ -96,41 +96,30 @@ fn ridge(train: &Dataset, test: &Dataset) -> Result<Vec<f64>> {
 
 /// Which test samples a finite network gets right, trained for the same number of steps whatever the number of images.
 fn trained(context: &Context, train: &Dataset, test: &Dataset, seed: u64) -> Result<Vec<f64>> {
-    let mut tape = Tape::<f32>::default();
-    let widths = [train.features(), HIDDEN, train.classes()];
-    let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut stream(seed, Purpose::Init))?;
+    let mut net = Net::<f32>::relu(train, &[HIDDEN], seed)?;
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
-    let loss = loss::suited_to(train)?;
     let steps: usize = context.pick(600, 2000);
     let options = FitOptions::new(steps.div_ceil(train.len().div_ceil(32).max(1)), 32, seed);
-    let mut watch = context.observer("network");
-    fit(&model, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut [&mut watch])?;
-    context.check()?;
-    let outputs = predict(&model, &mut tape, test)?;
+    net.fit(context, "network", &mut optimizer, (train, None), &options, None)?;
+    let outputs = predict(&net.model, &mut net.tape, test)?;
     let seen = SeenClasses::of_labels(train.labels().unwrap_or_default(), train.classes())?;
     Ok(right(test, &seen.decide(&outputs)))
 }
 
 pub(super) fn report(context: &Context, outcome: &mut Outcome, all: &[Few]) {
-    let list = |of: &dyn Fn(&Few) -> String| all.iter().map(of).collect::<Vec<_>>().join(", ");
-    let lead = |few: &Few| {
-        let (lead, error) = few.lead();
-        format!("{} ± {}", fixed(lead, 4), fixed(error, 4))
-    };
-    let below = all.iter().filter(|few| few.lead().0 < 0.0);
-    let below: Vec<String> = below.map(|few| format!("with {} images by {}", few.n, lead(few))).collect();
-    let close = all.iter().filter(|few| few.lead().0.abs() < 2.0 * few.lead().1);
-    let close: Vec<String> = close.map(|few| few.n.to_string()).collect();
+    let lead = |few: &Few| plus_minus(few.lead(), 4);
+    let below: Vec<&Few> = all.iter().filter(|few| few.lead().0 < 0.0).collect();
+    let close: Vec<&Few> = all.iter().filter(|few| few.lead().0.abs() < 2.0 * few.lead().1).collect();
     let claim = Claim::that(
         "On few images the kernel machine of the infinite network does at least as well as a finite one",
     )
     .expected("a test accuracy that is not below")
     .measured(format!(
         "{} by the kernel, {} by the network, for {} images: a lead of {} (± a standard error over the test images)",
-        list(&|few| fixed(few.ridge(), 4)),
-        list(&|few| fixed(few.network(), 4)),
-        list(&|few| few.n.to_string()),
-        list(&lead)
+        list(all, |few| fixed(few.ridge(), 4)),
+        list(all, |few| fixed(few.network(), 4)),
+        list(all, |few| few.n.to_string()),
+        list(all, lead)
     ))
     .criterion("at each number of images not below the mean of the networks")
     .holds(
@@ -138,12 +127,12 @@ pub(super) fn report(context: &Context, outcome: &mut Outcome, all: &[Few]) {
         format!(
             "It is below {}. The network also learns features, the kernel has those of the start; and the losses are not \
              the same, the squared error for the kernel and the cross-entropy for the network.",
-            below.join(", ")
+            list(&below, |few| format!("with {} images by {}", few.n, lead(few)))
         ),
     );
     let remark = format!(
         "With {} images the lead is less than two standard errors: other test images may turn it round.",
-        close.join(", ")
+        list(&close, |few| few.n.to_string())
     );
     outcome.claim(if close.is_empty() { claim } else { claim.remark(&remark) });
     let spread = all.iter().map(|few| {
@@ -186,29 +175,18 @@ pub(super) fn report(context: &Context, outcome: &mut Outcome, all: &[Few]) {
         .panel(accuracies)
         .panel(leads),
     );
-    let columns = [
-        "training images",
-        "NTK ridge",
-        "network, mean",
-        "network, standard deviation",
-        "lead",
-        "standard error",
-    ];
-    let mut table = Table::new("few-images", "Test accuracy, and the lead of the kernel", columns);
     for few in all {
-        let (mean, deviation) = mean_and_deviation(&few.accuracies());
-        let (lead, error) = few.lead();
-        table.row([
-            few.n.into(),
-            few.ridge().into(),
-            mean.into(),
-            deviation.into(),
-            lead.into(),
-            error.into(),
-        ]);
         outcome.number(format!("accuracy of the kernel with {}", few.n), few.ridge());
-        outcome.number(format!("accuracy of the network with {}", few.n), mean);
-        outcome.number(format!("standard error of the lead with {}", few.n), error);
+        outcome.number(format!("accuracy of the network with {}", few.n), few.network());
+        outcome.number(format!("standard error of the lead with {}", few.n), few.lead().1);
     }
-    outcome.table(table);
+    outcome.table(
+        Table::of("few-images", "Test accuracy, and the lead of the kernel", all)
+            .column("training images", |few| few.n)
+            .column("NTK ridge", Few::ridge)
+            .column("network, mean", Few::network)
+            .column("network, standard deviation", |few| mean_and_deviation(&few.accuracies()).1)
+            .column("lead", |few| few.lead().0)
+            .column("standard error", |few| few.lead().1),
+    );
 }

@@ -3,6 +3,8 @@
 use super::{ADAM, BETA, MOMENTUM, NAMES, RMSPROP, Row, SEEDS, SGD, SLOW_ADAM, reaches};
 
 use crate::experiments::Outcome;
+use crate::experiments::statistics::range;
+use crate::experiments::words::plus_minus;
 use crate::report::{Claim, fixed, rounded};
 
 /// How many times as fast `fast` comes to where `slow` is after half of the epochs, by the test loss.
@@ -84,13 +86,8 @@ pub(super) fn start_claim(outcome: &mut Outcome, rows: &[Row], epochs: usize) {
 pub(super) fn end_claims(outcome: &mut Outcome, rows: &[Row]) {
     let accuracy = |which: usize| rows[which].last(|run| &run.accuracy);
     let fast = [MOMENTUM, RMSPROP, ADAM];
-    let ends: Vec<String> = fast
-        .iter()
-        .map(|which| {
-            let (mean, deviation) = accuracy(*which);
-            format!("{}: {} ± {}", NAMES[*which], fixed(mean, 4), fixed(deviation, 4))
-        })
-        .collect();
+    let ends: Vec<String> =
+        fast.iter().map(|which| format!("{}: {}", NAMES[*which], plus_minus(accuracy(*which), 4))).collect();
     let measured = format!("means and deviations over {SEEDS} seeds. {}", ends.join("; "));
     let train = |which: usize| rounded(rows[which].last(|run| &run.train).0, 2);
     outcome.claim(
@@ -110,10 +107,7 @@ pub(super) fn end_claims(outcome: &mut Outcome, rows: &[Row]) {
                 ),
             ),
     );
-    let (low, high) = fast
-        .iter()
-        .map(|which| accuracy(*which).0)
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), mean| (a.min(mean), b.max(mean)));
+    let (low, high) = range(fast.map(|which| accuracy(which).0));
     let deviation = fast.iter().map(|which| accuracy(*which).1).fold(0.0, f64::max);
     // A run that is not finite has no accuracy, which minima and maxima would pass over.
     let all_finite = fast.iter().all(|which| accuracy(*which).0.is_finite());

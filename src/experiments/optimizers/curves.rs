@@ -5,20 +5,19 @@ use crate::report::{Axis, Chart, Color, Figure, Line};
 
 /// Lines of means (x, mean), with bands from the least to the greatest (x, low, high).
 fn lines(
-    mut chart: Chart,
+    chart: Chart,
     rows: &[Row],
     means: impl Fn(&Row) -> Vec<(f64, f64)>,
     bands: impl Fn(&Row) -> Vec<(f64, f64, f64)>,
 ) -> Chart {
-    for (i, row) in rows.iter().enumerate() {
-        chart = chart.band(bands(row), Color::series(i), "");
-    }
-    for (i, row) in rows.iter().enumerate() {
-        // Dashed where two go side by side.
-        let dash = [0, 1, 0, 1, 3][i];
-        chart = chart.line(Line::new(means(row)).label(row.name).color(Color::series(i)).dash(dash));
-    }
-    chart
+    let chart =
+        rows.iter().enumerate().fold(chart, |chart, (i, row)| chart.band(bands(row), Color::series(i), ""));
+    // Dashed where two go side by side.
+    let lines = rows.iter().zip([0, 1, 0, 1, 3]).enumerate();
+    chart.lines(
+        lines
+            .map(|(i, (row, dash))| Line::new(means(row)).label(row.name).color(Color::series(i)).dash(dash)),
+    )
 }
 
 pub(super) fn curves(rows: &[Row]) -> Figure {

@@ -10,16 +10,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::statistics::mean_and_deviation;
+use super::statistics::{mean_and_deviation, range};
+use super::training::{Net, unless_diverged};
 use super::{Context, Experiment, Outcome};
 use crate::data::{Dataset, preprocess::RandomProjection};
-use crate::models::Mlp;
-use crate::nn::{Activation, loss};
 use crate::optim::{Adam, Momentum, Optimizer, RmsProp, Sgd};
 use crate::report::Table;
-use crate::rng::{Purpose, derive, stream};
+use crate::rng::derive;
 use crate::train::{FitOptions, Observer, Recorder, Run as Training, Stop, evaluate, fit};
-use crate::{Error, Float, Result, Tape};
+use crate::{Error, Float, Result};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "optimizers",
@@ -42,26 +41,18 @@ pub const EXPERIMENT: Experiment = Experiment {
 };
 
 const PROJECTED: usize = 64;
-
 const HIDDEN: usize = 128;
-
 const BATCH: usize = 128;
-
 const SEEDS: usize = 3;
+const BETA: f64 = 0.9;
 
 const NAMES: [&str; 5] = ["SGD 0.01", "momentum 0.01", "RMSProp 0.001", "Adam 0.001", "Adam 0.0001"];
 
 const SGD: usize = 0;
-
 const MOMENTUM: usize = 1;
-
 const RMSPROP: usize = 2;
-
 const ADAM: usize = 3;
-
 const SLOW_ADAM: usize = 4;
-
-const BETA: f64 = 0.9;
 
 fn optimizer(which: usize) -> Result<Optimizer<f64>> {
     match which {
@@ -101,11 +92,7 @@ impl Row {
 
     /// Least and greatest of the seeds, epoch by epoch.
     fn range(&self, f: impl Fn(&Run) -> &[f64]) -> Vec<(f64, f64)> {
-        let ends = |i: usize| {
-            let numbers = self.runs.iter().map(|run| f(run)[i]);
-            numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)))
-        };
-        (0..self.epochs(&f)).map(ends).collect()
+        (0..self.epochs(&f)).map(|i| range(self.runs.iter().map(|run| f(run)[i]))).collect()
     }
 
     /// Mean and deviation over the seeds of the last value; NaN if a run left the finite numbers.
@@ -174,12 +161,8 @@ fn train_one(
     test: &Dataset,
     watch: &mut Watch<'_, '_>,
 ) -> Result<Run> {
-    let mut tape = Tape::new();
-    let mut rng = stream(seed, Purpose::Init);
-    let widths = [PROJECTED, HIDDEN, train.classes()];
-    let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut rng)?;
+    let Net { mut tape, model, loss } = Net::relu(train, &[HIDDEN], seed)?;
     let mut optimizer = optimizer(which)?;
-    let loss = loss::suited_to(train)?;
     let options = FitOptions::new(epochs, BATCH, seed);
     let before = evaluate(&model, &*loss, &mut tape, test)?;
     let mut record = Recorder::default();
@@ -187,11 +170,7 @@ fn train_one(
     let observers: &mut [&mut dyn Observer<f64>] = &mut [&mut record, watch];
     let fitted = fit(&model, &*loss, &mut tape, &mut optimizer, train, Some(test), &options, observers);
     watch.context.check()?;
-    let diverged = match fitted {
-        Ok(_) => false,
-        Err(Error::NonFinite(_)) => true,
-        Err(error) => return Err(error),
-    };
+    let diverged = unless_diverged(fitted)?.is_none();
     let after = |f: fn(&crate::train::Epoch) -> Option<f64>| {
         record.epochs.iter().map(move |epoch| f(epoch).unwrap_or(f64::NAN))
     };
@@ -222,31 +201,29 @@ fn report(rows: &[Row], epochs: usize, steps: usize) -> Outcome {
     outcome.figure(&curves(rows));
     outcome.figure(&shifted(rows, epochs));
 
-    let columns = [
-        "optimizer",
-        "training loss",
-        "test loss",
-        "least test loss in epoch",
-        "test accuracy",
-        "its deviation over the seeds",
-    ];
-    let caption = format!("After {epochs} epochs: means over {SEEDS} seeds");
-    let mut table = Table::new("ends", caption, columns);
     for row in rows {
-        let ((train, _), (test, _)) = (row.last(|r| &r.train), row.last(|r| &r.test));
-        let (accuracy, deviation) = row.last(|r| &r.accuracy);
-        let curve = row.curve(|r| &r.test);
-        let least = (0..curve.len()).min_by(|a, b| curve[*a].total_cmp(&curve[*b])).unwrap_or(0);
-        let name = match row.runs.iter().filter(|run| run.diverged).count() {
-            0 => row.name.to_string(),
-            n => format!("{}, not finite in {n} of {SEEDS} runs", row.name),
-        };
-        table.row([name.into(), train.into(), test.into(), least.into(), accuracy.into(), deviation.into()]);
-        outcome.number(format!("{}: training loss", row.name), train);
-        outcome.number(format!("{}: test loss", row.name), test);
-        outcome.number(format!("{}: test accuracy", row.name), accuracy);
-        outcome.number(format!("{}: deviation of the accuracy", row.name), deviation);
+        outcome.number(format!("{}: training loss", row.name), row.last(|run| &run.train).0);
+        outcome.number(format!("{}: test loss", row.name), row.last(|run| &run.test).0);
+        outcome.number(format!("{}: test accuracy", row.name), row.last(|run| &run.accuracy).0);
+        outcome.number(format!("{}: deviation of the accuracy", row.name), row.last(|run| &run.accuracy).1);
     }
-    outcome.table(table);
+    let least = |row: &Row| {
+        let curve = row.curve(|run| &run.test);
+        (0..curve.len()).min_by(|a, b| curve[*a].total_cmp(&curve[*b])).unwrap_or(0)
+    };
+    let name = |row: &Row| match row.runs.iter().filter(|run| run.diverged).count() {
+        0 => row.name.to_string(),
+        n => format!("{}, not finite in {n} of {SEEDS} runs", row.name),
+    };
+    let caption = format!("After {epochs} epochs: means over {SEEDS} seeds");
+    outcome.table(
+        Table::of("ends", caption, rows)
+            .column("optimizer", name)
+            .column("training loss", |row| row.last(|run| &run.train).0)
+            .column("test loss", |row| row.last(|run| &run.test).0)
+            .column("least test loss in epoch", least)
+            .column("test accuracy", |row| row.last(|run| &run.accuracy).0)
+            .column("its deviation over the seeds", |row| row.last(|run| &run.accuracy).1),
+    );
     outcome
 }

@@ -1,40 +1,35 @@
 //! What λ does to the gap between training and test.
 
-use super::{FITS, HIDDEN, N, Row, Sets, mean};
+use super::{FITS, HIDDEN, N, Row, Sets};
 
 use crate::experiments::Outcome;
-use crate::experiments::statistics::mean_and_deviation;
+use crate::experiments::statistics::{differences, greatest, mean, mean_and_deviation};
+use crate::experiments::words::{list, plus_minus};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, fixed, rounded};
 
 /// Training minus test accuracy, seed by seed.
 fn gaps(row: &Row) -> Vec<f64> {
-    row.train.iter().zip(&row.test).map(|(train, test)| train - test).collect()
-}
-
-/// Mean and deviation over the seeds of a − b: the initial weights of a pair are the same.
-fn paired(a: &[f64], b: &[f64]) -> (f64, f64) {
-    mean_and_deviation(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>())
+    differences(&row.train, &row.test)
 }
 
 /// What the penalty does to the gap while there is a network left.
 pub(super) fn gap_claim(outcome: &mut Outcome, rows: &[Row], constant: f64) {
     let first = &rows[0];
     let fits = |row: &&Row| mean(&row.train) >= FITS;
-    let dead: Vec<String> = rows.iter().filter(|row| !fits(row)).map(|row| rounded(row.lambda, 1)).collect();
-    let dead = match dead.as_slice() {
-        [] => "every λ is judged".to_string(),
-        some => format!("not judged, since the network no longer fits: λ = {}", some.join(", ")),
+    let dead = match list(rows.iter().filter(|row| !fits(row)), |row| rounded(row.lambda, 1)) {
+        none if none.is_empty() => "every λ is judged".to_string(),
+        some => format!("not judged, since the network no longer fits: λ = {some}"),
     };
     let gap = mean(&gaps(first));
     let strongest = rows.iter().skip(1).rev().find(fits);
-    let (shrinks, deviation) = strongest.map_or((f64::NAN, f64::NAN), |row| paired(&gaps(first), &gaps(row)));
+    let (shrinks, deviation) = strongest
+        .map_or((f64::NAN, f64::NAN), |row| mean_and_deviation(&differences(&gaps(first), &gaps(row))));
     let at = strongest.map_or("no λ above 0 leaves a network that fits".to_string(), |row| {
         format!(
-            "{} at λ = {}, smaller by {} ± {} over the seeds",
+            "{} at λ = {}, smaller by {} over the seeds",
             fixed(mean(&gaps(row)), 3),
             rounded(row.lambda, 1),
-            fixed(shrinks, 4),
-            fixed(deviation, 4)
+            plus_minus((shrinks, deviation), 4)
         )
     });
     outcome.claim(
@@ -67,8 +62,8 @@ pub(super) fn gap_claim(outcome: &mut Outcome, rows: &[Row], constant: f64) {
 /// λ is chosen on images that take no other part, and judged on the test set.
 pub(super) fn choice_claim(outcome: &mut Outcome, rows: &[Row], images: usize) {
     let (first, last) = (&rows[0], &rows[rows.len() - 1]);
-    let best = rows.iter().fold(first, |a, b| if mean(&b.validation) > mean(&a.validation) { b } else { a });
-    let (gain, deviation) = paired(&best.test, &first.test);
+    let best = greatest(rows, |row| mean(&row.validation));
+    let (gain, deviation) = mean_and_deviation(&differences(&best.test, &first.test));
     let between = best.lambda > first.lambda && best.lambda < last.lambda;
     outcome.number("chosen λ", best.lambda);
     outcome.number("gain of the chosen λ", gain);
@@ -78,12 +73,11 @@ pub(super) fn choice_claim(outcome: &mut Outcome, rows: &[Row], images: usize) {
             .expected("an inner λ is chosen, and is better on the test set")
             .measured(format!(
                 "λ = {} is the best on {images} images that are neither trained on nor tested on. Its test accuracy is \
-                 {}, against {} without: a gain of {} ± {} over {} seeds",
+                 {}, against {} without: a gain of {} over {} seeds",
                 rounded(best.lambda, 1),
                 fixed(mean(&best.test), 4),
                 fixed(mean(&first.test), 4),
-                fixed(gain, 4),
-                fixed(deviation, 4),
+                plus_minus((gain, deviation), 4),
                 first.test.len()
             ))
             .criterion(

@@ -7,17 +7,17 @@ use claims::{choice_claim, figure, gap_claim};
 use small::{decay_claim, posterior_claim};
 
 use super::data::accuracy_of_a_constant;
-use super::statistics::mean_and_deviation;
-use super::{Context, Experiment, Outcome};
+use super::statistics::mean;
+use super::training::Net;
+use super::{Context, Experiment, Outcome, data};
 use crate::data::Dataset;
-use crate::models::Mlp;
-use crate::nn::{Activation, ModuleExt, loss};
+use crate::nn::ModuleExt;
 use crate::optim::{Group, Momentum, Optimizer};
 use crate::report::{Claim, Table, fixed, rounded};
-use crate::rng::{Purpose, derive, stream};
+use crate::rng::derive;
 use crate::tape::Param;
-use crate::train::{FitOptions, evaluate, fit};
-use crate::{Error, Result, Tape};
+use crate::train::FitOptions;
+use crate::{Error, Result};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "regularisation",
@@ -36,15 +36,11 @@ pub const EXPERIMENT: Experiment = Experiment {
 
 /// Training samples.
 const N: usize = 100;
-
 /// At most so many of the other training images choose λ.
 const VALIDATION: usize = 2000;
-
 const HIDDEN: usize = 64;
-
-const LAMBDAS: [f64; 9] = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0];
-
 const RATE: f64 = 0.05;
+const LAMBDAS: [f64; 9] = [0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0];
 
 /// Training accuracy from which on a network counts as one that fits its samples. One that the penalty has
 /// emptied gives every sample the same class, and has no gap for that reason alone.
@@ -75,11 +71,8 @@ fn run(context: &Context) -> Result<Outcome> {
             all.len()
         )));
     }
-    let sets = Sets {
-        train: all.take(N),
-        validation: all.subset(&Vec::from_iter(N..all.len().min(N + VALIDATION))),
-        test: &context.data.test,
-    };
+    let sets =
+        Sets { train: all.take(N), validation: data::rows(all, N, N + VALIDATION), test: &context.data.test };
     let seeds = context.pick(3, 5);
     let mut rows = Vec::new();
     for (i, lambda) in LAMBDAS.into_iter().enumerate() {
@@ -106,27 +99,17 @@ fn run(context: &Context) -> Result<Outcome> {
 /// Accuracy in training, validation and test, and the norm of the weights after a fit.
 fn fit_at(context: &Context, sets: &Sets, lambda: f64, seed: u64) -> Result<[f64; 4]> {
     let train = &sets.train;
-    let mut tape = Tape::<f32>::default();
-    let widths = [train.features(), HIDDEN, train.classes()];
-    let mut rng = stream(seed, Purpose::Init);
-    let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut rng)?;
+    let mut net = Net::<f32>::relu(train, &[HIDDEN], seed)?;
     let mut optimizer = Optimizer::new(Momentum::default(), RATE)?
         .with_weight_decay(lambda)?
-        .with_group(Group::new(model.biases(&tape)).with_weight_decay(0.0)?)?;
-    let loss = loss::suited_to(train)?;
+        .with_group(Group::new(net.model.biases(&net.tape)).with_weight_decay(0.0)?)?;
     let options = FitOptions::new(context.pick(150, 600), N, seed);
-    let mut watch = context.observer("training");
-    fit(&model, &*loss, &mut tape, &mut optimizer, train, None, &options, &mut [&mut watch])?;
-    context.check()?;
-    let squares = |p: Param| tape.value_slice(p).iter().map(|w| f64::from(*w) * f64::from(*w)).sum::<f64>();
-    let norm = model.weights().into_iter().map(squares).sum::<f64>().sqrt();
-    let mut accuracy =
-        |data: &Dataset| evaluate(&model, &*loss, &mut tape, data).map(|e| e.accuracy().unwrap_or(f64::NAN));
+    net.fit(context, "training", &mut optimizer, (train, None), &options, None)?;
+    let squares =
+        |p: Param| net.tape.value_slice(p).iter().map(|w| f64::from(*w) * f64::from(*w)).sum::<f64>();
+    let norm = net.model.weights().into_iter().map(squares).sum::<f64>().sqrt();
+    let mut accuracy = |data: &Dataset| net.evaluate(data).map(|e| e.accuracy().unwrap_or(f64::NAN));
     Ok([accuracy(train)?, accuracy(&sets.validation)?, accuracy(sets.test)?, norm])
-}
-
-fn mean(xs: &[f64]) -> f64 {
-    mean_and_deviation(xs).0
 }
 
 fn report(outcome: &mut Outcome, rows: &[Row], sets: &Sets) {
@@ -160,29 +143,25 @@ fn report(outcome: &mut Outcome, rows: &[Row], sets: &Sets) {
     outcome.number("test accuracy of a constant", constant);
     outcome.figure(&figure(rows, sets, constant));
 
-    let columns = [
-        "λ",
-        "training accuracy",
-        "validation accuracy",
-        "test accuracy",
-        "training minus test",
-        "norm of the weights",
-    ];
+    for row in rows {
+        outcome.number(format!("training accuracy at {}", row.lambda), mean(&row.train));
+        outcome.number(format!("validation accuracy at {}", row.lambda), mean(&row.validation));
+        outcome.number(format!("test accuracy at {}", row.lambda), mean(&row.test));
+        outcome.number(format!("norm at {}", row.lambda), mean(&row.norms));
+    }
     let caption = format!(
         "Means over {} seeds. A network that always names the most frequent class of the training samples has a \
          test accuracy of {}",
         first.train.len(),
         fixed(constant, 3)
     );
-    let mut table = Table::new("lambda", caption, columns);
-    for row in rows {
-        let (train, validation, test) = (mean(&row.train), mean(&row.validation), mean(&row.test));
-        let norm = mean(&row.norms);
-        table.row([row.lambda, train, validation, test, train - test, norm].map(Into::into));
-        outcome.number(format!("training accuracy at {}", row.lambda), train);
-        outcome.number(format!("validation accuracy at {}", row.lambda), validation);
-        outcome.number(format!("test accuracy at {}", row.lambda), test);
-        outcome.number(format!("norm at {}", row.lambda), norm);
-    }
-    outcome.table(table);
+    outcome.table(
+        Table::of("lambda", caption, rows)
+            .column("λ", |row| row.lambda)
+            .column("training accuracy", |row| mean(&row.train))
+            .column("validation accuracy", |row| mean(&row.validation))
+            .column("test accuracy", |row| mean(&row.test))
+            .column("training minus test", |row| mean(&row.train) - mean(&row.test))
+            .column("norm of the weights", |row| mean(&row.norms)),
+    );
 }

@@ -6,15 +6,13 @@ mod stopping;
 
 use std::sync::Arc;
 
+use super::training::Net;
 use super::{Context, Experiment, Outcome};
+use crate::Result;
 use crate::data::Dataset;
-use crate::models::Mlp;
-use crate::nn::{Activation, loss};
 use crate::optim::schedule::Schedule;
 use crate::optim::{Momentum, Optimizer};
-use crate::rng::{Purpose, stream};
-use crate::train::{Criterion, Epoch, Evaluation, FitOptions, History, Rate, evaluate, fit};
-use crate::{Result, Tape};
+use crate::train::{Criterion, Epoch, Evaluation, FitOptions, History, Rate};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "schedule-early-stopping",
@@ -70,23 +68,16 @@ fn train(
     batch: usize,
 ) -> Result<Run> {
     let Sets { train, validation, test } = sets;
-    let mut tape = Tape::<f32>::default();
-    let widths = [train.features(), HIDDEN, train.classes()];
-    let mut rng = stream(context.seed, Purpose::Init);
-    let model = Mlp::new(&widths, Activation::Relu).build(&mut tape, &mut rng)?;
+    let mut net = Net::<f32>::relu(train, &[HIDDEN], context.seed)?;
     let mut optimizer = Optimizer::new(Momentum::default(), schedule.lr(0))?;
-    let loss = loss::suited_to(train)?;
     let options = FitOptions {
         rate: Rate::Schedule(Arc::new(schedule)),
         early_stopping: early,
         ..FitOptions::new(epochs, batch, context.seed)
     };
-    let mut watch = context.observer("training");
-    let history =
-        fit(&model, &*loss, &mut tape, &mut optimizer, train, Some(validation), &options, &mut [&mut watch])?;
-    context.check()?;
-    let validation = evaluate(&model, &*loss, &mut tape, validation)?.loss;
-    let test = evaluate(&model, &*loss, &mut tape, test)?;
+    let sets = (train, Some(validation));
+    let history = net.fit(context, "training", &mut optimizer, sets, &options, None)?;
+    let (validation, test) = (net.evaluate(validation)?.loss, net.evaluate(test)?);
     Ok(Run { history, validation, test })
 }
 

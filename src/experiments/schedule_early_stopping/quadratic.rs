@@ -2,8 +2,9 @@
 
 use nalgebra::DMatrix;
 
-use super::super::{Context, Outcome};
 use super::PARTS;
+use crate::experiments::training::step;
+use crate::experiments::{Context, Outcome};
 use crate::linalg::{Cholesky, SymmetricEigen, symmetric_eigen};
 use crate::optim::{Optimizer, Sgd};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
@@ -58,15 +59,13 @@ pub fn measure(context: &Context, outcome: &mut Outcome) -> Result<()> {
             if done % 64 == 0 {
                 context.check()?;
             }
-            tape.rewind();
-            let (vx, vy) = (tape.constant(&x), tape.constant(&y));
-            let prediction = tape.matmul(vx, w);
-            let mse = tape.mse(prediction, vy);
-            // A half of the mean over the samples, of the sum over the columns.
-            let loss = tape.scale(mse, 0.5 * DRAWS as f64);
-            tape.zero_grad();
-            tape.backward(loss);
-            optimizer.step(&mut tape)?;
+            step(&mut tape, &mut optimizer, |tape| {
+                let (vx, vy) = (tape.constant(&x), tape.constant(&y));
+                let prediction = tape.matmul(vx, w);
+                let mse = tape.mse(prediction, vy);
+                // A half of the mean over the samples, of the sum over the columns.
+                tape.scale(mse, 0.5 * DRAWS as f64)
+            })?;
             done += 1;
         }
         let descent = tape.value(w).to_dmatrix();
@@ -206,12 +205,13 @@ fn report(outcome: &mut Outcome, values: &[f64], points: &[Point]) {
         .panel(shares)
         .panel(errors),
     );
-    let columns = ["ητ", "error of descent", "error of the ridge", "apart, with an α for each direction"];
-    let mut table = Table::new("quadratic", "Descent after τ steps and ridges", columns);
-    for point in points {
-        table.row([1.0 / point.alpha, point.errors[0], point.errors[1], point.apart].map(Into::into));
-    }
-    outcome.table(table);
+    outcome.table(
+        Table::of("quadratic", "Descent after τ steps and ridges", points)
+            .column("ητ", |point| 1.0 / point.alpha)
+            .column("error of descent", |point| point.errors[0])
+            .column("error of the ridge", |point| point.errors[1])
+            .column("apart, with an α for each direction", |point| point.apart),
+    );
     outcome.number("quadratic: largest difference of shares", shares_apart);
     outcome.number("quadratic: largest ratio of errors", ratio);
     outcome.number("quadratic: least error of descent", least(0).1);

@@ -1,8 +1,10 @@
 //! Warm restarts beside one long cosine.
 
-use super::super::{Context, Outcome};
 use super::{PARTS, RATE, Run, Sets, train};
 use crate::Result;
+use crate::experiments::data::rows;
+use crate::experiments::words;
+use crate::experiments::{Context, Outcome};
 use crate::optim::schedule::{Cosine, WarmRestarts};
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Table, fixed};
 
@@ -15,11 +17,7 @@ pub fn measure(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let all = &context.data.train;
     let batch = 50;
     let n = context.pick(1500, 10_000).min(all.len() / 2);
-    let sets = Sets {
-        train: all.take(n),
-        validation: all.subset(&Vec::from_iter(n..all.len().min(2 * n))),
-        test: &context.data.test,
-    };
+    let sets = Sets { train: all.take(n), validation: rows(all, n, 2 * n), test: &context.data.test };
     let per_epoch = n.div_ceil(batch) as u64;
     let epochs = CYCLES.iter().sum::<usize>();
     let warm = WarmRestarts::new(RATE, 0.0, (CYCLES[0] as u64 * per_epoch).max(1), 2)?;
@@ -45,7 +43,7 @@ fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run) {
     let validation =
         |run: &Run, epoch: usize| run.history.epochs[epoch - 1].validation_loss.unwrap_or(f64::NAN);
     let at_ends = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { ends.iter().map(|e| f(*e)).collect() };
-    let list = |xs: &[f64]| xs.iter().map(|x| fixed(*x, 4)).collect::<Vec<_>>().join(", ");
+    let list = |xs: &[f64]| words::list(xs, |x| fixed(*x, 4));
     let lows = at_ends(&|epoch| training(warm, epoch));
     let after: Vec<f64> = ends[..2].iter().map(|epoch| training(warm, epoch + 1)).collect();
     outcome.claim(
@@ -112,20 +110,18 @@ fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run) {
         .panel(loss)
         .panel(check),
     );
-    let columns = [
-        "epoch",
-        "training, restarts",
-        "training, one cosine",
-        "validation, restarts",
-        "validation, one cosine",
-    ];
-    let mut table = Table::new("restarts", "Losses at the ends of the cycles", columns);
     for (i, epoch) in ends.iter().enumerate() {
-        table.row([(*epoch).into(), lows[i].into(), other[i].into(), early[i].into(), late[i].into()]);
         outcome.number(format!("restarts: training loss after {epoch}"), lows[i]);
         outcome.number(format!("one cosine: training loss after {epoch}"), other[i]);
         outcome.number(format!("restarts: validation loss after {epoch}"), early[i]);
         outcome.number(format!("one cosine: validation loss after {epoch}"), late[i]);
     }
-    outcome.table(table);
+    outcome.table(
+        Table::of("restarts", "Losses at the ends of the cycles", &ends)
+            .column("epoch", |epoch| *epoch)
+            .column("training, restarts", |epoch| training(warm, *epoch))
+            .column("training, one cosine", |epoch| training(cosine, *epoch))
+            .column("validation, restarts", |epoch| validation(warm, *epoch))
+            .column("validation, one cosine", |epoch| validation(cosine, *epoch)),
+    );
 }

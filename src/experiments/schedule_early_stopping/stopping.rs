@@ -3,9 +3,11 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
-use super::super::{Context, Outcome};
 use super::{HIDDEN, PARTS, RATE, Run, Sets, train};
 use crate::data::Dataset;
+use crate::experiments::data::rows;
+use crate::experiments::statistics::range;
+use crate::experiments::{Context, Outcome};
 use crate::optim::schedule::Cosine;
 use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Table, fixed, rounded};
 use crate::rng::{Purpose, stream};
@@ -40,7 +42,7 @@ pub fn measure(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let labels: Vec<usize> = (0..n).map(|i| wrong(i, &mut rng)).collect();
     let sets = Sets {
         train: train_rows.clone().with_labels(&labels, classes)?,
-        validation: all.subset(&Vec::from_iter(n..all.len().min(n + 500))),
+        validation: rows(all, n, n + 500),
         test: &context.data.test,
     };
     let steps = (EPOCHS * n.div_ceil(batch)) as u64;
@@ -141,14 +143,11 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
     );
     // What stopping missed.
     let later = losses.iter().filter(|(epoch, _)| end.is_some_and(|end| *epoch > end));
-    let later = later.copied().fold(None, |least: Option<(f64, f64)>, (epoch, loss)| match least {
-        Some(least) if least.1 <= loss => Some(least),
-        _ => Some((epoch, loss)),
-    });
+    let later = later.min_by(|a, b| a.1.total_cmp(&b.1));
     let later = later.map_or(String::new(), |(epoch, loss)| {
         format!(
             " The least validation loss behind the stop is {}, in epoch {epoch}; what was put back has {}.",
-            fixed(loss, 3),
+            fixed(*loss, 3),
             fixed(stopped.validation, 3)
         )
     });
@@ -163,7 +162,7 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
     let gl_at =
         |at: f64| generalization.iter().find(|(epoch, _)| *epoch == at).map_or(f64::NAN, |(_, gl)| *gl);
     outcome.number("GL where it stops", end.map_or(f64::NAN, gl_at));
-    outcome.number("largest GL", generalization.iter().map(|(_, gl)| *gl).fold(f64::NEG_INFINITY, f64::max));
+    outcome.number("largest GL", range(generalization.iter().map(|(_, gl)| *gl)).1);
     let x = || Axis::log("epoch");
     let loss = Chart::new(x(), Axis::linear("cross-entropy (nats)").holding(0.0))
         .title("Losses")
@@ -195,26 +194,23 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
         .panel(mark(gl))
         .panel(mark(rate)),
     );
-    let columns =
-        ["run", "epochs", "epoch of the parameters", "validation loss", "test loss", "test accuracy"];
-    let mut table = Table::new("early-stopping", "What is left of both runs", columns);
-    for (name, run) in [("stopped", stopped), ("not stopped", free)] {
-        let epochs = run.history.epochs.len();
-        let of = run.history.best_epoch.unwrap_or(epochs);
-        let accuracy = run.test.accuracy().unwrap_or(f64::NAN);
-        table.row([
-            name.into(),
-            epochs.into(),
-            of.into(),
-            run.validation.into(),
-            run.test.loss.into(),
-            accuracy.into(),
-        ]);
-        outcome.number(format!("{name}: epochs"), epochs as f64);
-        outcome.number(format!("{name}: epoch of the parameters"), of as f64);
+    let of = |run: &Run| run.history.best_epoch.unwrap_or(run.history.epochs.len());
+    let accuracy = |run: &Run| run.test.accuracy().unwrap_or(f64::NAN);
+    let runs = [("stopped", stopped), ("not stopped", free)];
+    for (name, run) in runs {
+        outcome.number(format!("{name}: epochs"), run.history.epochs.len() as f64);
+        outcome.number(format!("{name}: epoch of the parameters"), of(run) as f64);
         outcome.number(format!("{name}: validation loss"), run.validation);
         outcome.number(format!("{name}: test loss"), run.test.loss);
-        outcome.number(format!("{name}: test accuracy"), accuracy);
+        outcome.number(format!("{name}: test accuracy"), accuracy(run));
     }
-    outcome.table(table);
+    outcome.table(
+        Table::of("early-stopping", "What is left of both runs", &runs)
+            .column("run", |(name, _)| *name)
+            .column("epochs", |(_, run)| run.history.epochs.len())
+            .column("epoch of the parameters", |(_, run)| of(run))
+            .column("validation loss", |(_, run)| run.validation)
+            .column("test loss", |(_, run)| run.test.loss)
+            .column("test accuracy", |(_, run)| accuracy(run)),
+    );
 }

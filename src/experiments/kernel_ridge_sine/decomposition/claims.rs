@@ -4,7 +4,7 @@ use super::{Part, largest_fall, steps};
 
 use crate::experiments::Outcome;
 use crate::experiments::kernel_ridge_sine::{N, SETS, setting};
-use crate::experiments::statistics::median;
+use crate::experiments::statistics::{greatest, median};
 use crate::report::{Claim, rounded};
 
 /// γ up to which the kernel's deviation, 1/√(2γ), is no less than the mean distance of the samples, 2/n.
@@ -128,7 +128,7 @@ pub(super) fn bias_claims(outcome: &mut Outcome, along_lambda: &[&Part], along_g
 }
 
 pub(super) fn sum_claim(outcome: &mut Outcome, parts: &[Part]) {
-    let worst = parts.iter().fold(&parts[0], |a, b| if b.apart().abs() > a.apart().abs() { b } else { a });
+    let worst = greatest(parts, |part| part.apart().abs());
     let typical = median(&parts.iter().map(|part| part.tolerance() / part.error).collect::<Vec<_>>());
     outcome.claim(
         Claim::that("The error of other sets, on targets with other noise, is bias² + variance + σ²")

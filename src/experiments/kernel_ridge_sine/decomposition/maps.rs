@@ -3,8 +3,9 @@
 use super::Part;
 
 use crate::experiments::Outcome;
-use crate::experiments::kernel_ridge_sine::{Grid, N, NOISE, SETS, mark};
-use crate::report::{Axis, Chart, Color, Figure, Line, Marker, Table, rounded};
+use crate::experiments::kernel_ridge_sine::grid::{Grid, mark};
+use crate::experiments::kernel_ridge_sine::{N, NOISE, SETS};
+use crate::report::{Axis, Chart, Color, Columns, Figure, Line, Marker, Table, rounded};
 
 pub(super) fn maps(outcome: &mut Outcome, grid: &Grid, parts: &[Part], chosen: usize) {
     const LOW: f64 = -4.0;
@@ -83,24 +84,21 @@ pub(super) fn lines(outcome: &mut Outcome, along_lambda: &[&Part], along_gamma: 
     );
 }
 
-pub(super) fn table(name: &str, along: &str, parts: &[&Part], of: fn(&Part) -> f64) -> Table {
+pub(super) fn table<'a>(
+    name: &str,
+    along: &str,
+    parts: &'a [&Part],
+    of: fn(&Part) -> f64,
+) -> Columns<'a, &'a Part> {
     let caption =
         format!("Bias and variance along {along}: bias² without its own bias, its floor, and the error");
-    let columns = [
-        along,
-        "bias²",
-        "floor of bias²",
-        "variance",
-        "from the noise",
-        "sum with σ²",
-        "error",
-        "apart (standard errors)",
-    ];
-    let mut table = Table::new(name, caption, columns);
-    for part in parts {
-        let Part { bias, variance, from_noise, error, .. } = **part;
-        let numbers = [of(part), bias, part.floor(), variance, from_noise, part.sum(), error, part.apart()];
-        table.row(numbers.map(Into::into));
-    }
-    table
+    Table::of(name, caption, parts)
+        .column(along, |part| of(part))
+        .column("bias²", |part| part.bias)
+        .column("floor of bias²", |part| part.floor())
+        .column("variance", |part| part.variance)
+        .column("from the noise", |part| part.from_noise)
+        .column("sum with σ²", |part| part.sum())
+        .column("error", |part| part.error)
+        .column("apart (standard errors)", |part| part.apart())
 }

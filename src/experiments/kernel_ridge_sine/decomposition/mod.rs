@@ -8,8 +8,9 @@ use maps::{lines, maps, table};
 
 use nalgebra::DMatrix;
 
-use super::{Grid, N, NOISE, POINTS, SEEDS, SETS, draw, places, truth};
-use crate::experiments::statistics::mean_and_deviation;
+use super::grid::Grid;
+use super::{N, NOISE, POINTS, SEEDS, SETS, draw, places, truth};
+use crate::experiments::statistics::{differences, mean_and_deviation, mean_and_error};
 use crate::experiments::{Context, Outcome};
 use crate::models::kernel::{Rbf, RidgePath, Samples, cross_gram};
 use crate::report::rounded;
@@ -37,7 +38,7 @@ pub(super) struct Part {
 impl Part {
     /// Two standard errors of bias², by the jackknife (Efron and Stein 1981): what is below is not resolved.
     fn floor(&self) -> f64 {
-        2.0 * jackknife(self.without.iter().copied())
+        2.0 * jackknife(&self.without)
     }
 
     fn resolved(&self) -> bool {
@@ -60,8 +61,8 @@ impl Part {
 }
 
 /// Standard error of something, from what it is with each set left out.
-fn jackknife(without: impl Iterator<Item = f64>) -> f64 {
-    let (_, deviation) = mean_and_deviation(&without.collect::<Vec<_>>());
+fn jackknife(without: &[f64]) -> f64 {
+    let (_, deviation) = mean_and_deviation(without);
     deviation * (SETS as f64 - 1.0) / (SETS as f64).sqrt()
 }
 
@@ -145,8 +146,8 @@ impl Sums {
         let total: f64 = rows.iter().sum();
         let bias = total / (sets * (sets - 1.0));
         let without = rows.iter().map(|row| (total - 2.0 * row) / ((sets - 1.0) * (sets - 2.0))).collect();
-        let (square, deviation) = mean_and_deviation(&squares);
-        let (error, error_deviation) = mean_and_deviation(&self.errors);
+        let (square, sum_deviation) = mean_and_error(&squares);
+        let (error, error_deviation) = mean_and_error(&self.errors);
         Part {
             gamma,
             lambda,
@@ -154,9 +155,9 @@ impl Sums {
             without,
             variance: square - bias,
             from_noise: self.from_noise / (sets * points),
-            sum_deviation: deviation / sets.sqrt(),
+            sum_deviation,
             error,
-            error_deviation: error_deviation / sets.sqrt(),
+            error_deviation,
         }
     }
 }
@@ -166,8 +167,7 @@ impl Sums {
 fn largest_fall(parts: &[&Part]) -> f64 {
     let resolved = parts.windows(2).filter(|pair| pair.iter().all(|part| part.resolved()));
     let falls = resolved.map(|pair| {
-        let differences = pair[0].without.iter().zip(&pair[1].without).map(|(a, b)| a - b);
-        (pair[0].bias - pair[1].bias) / jackknife(differences)
+        (pair[0].bias - pair[1].bias) / jackknife(&differences(&pair[0].without, &pair[1].without))
     });
     falls.fold(f64::NEG_INFINITY, f64::max)
 }
@@ -239,9 +239,9 @@ mod tests {
         let mut rng = stream(2, Purpose::Data);
         let values: Vec<f64> = (0..SETS).map(|_| standard_normal(&mut rng)).collect();
         let total: f64 = values.iter().sum();
-        let without = values.iter().map(|value| (total - value) / (SETS as f64 - 1.0));
+        let without: Vec<f64> = values.iter().map(|value| (total - value) / (SETS as f64 - 1.0)).collect();
         let (_, deviation) = mean_and_deviation(&values);
-        assert!((jackknife(without) - deviation / (SETS as f64).sqrt()).abs() < 1e-12);
+        assert!((jackknife(&without) - deviation / (SETS as f64).sqrt()).abs() < 1e-12);
     }
 
     #[test]

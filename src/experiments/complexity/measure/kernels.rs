@@ -1,0 +1,83 @@
+//! Gram matrices, and kernel machines.
+
+use std::sync::Arc;
+
+use nalgebra::DMatrix;
+
+use super::{Point, least, normal};
+use crate::experiments::Context;
+use crate::experiments::stopwatch::{Stopwatch, seconds};
+use crate::linalg::Cholesky;
+use crate::models::kernel::{KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, gram};
+use crate::rng::derive;
+use crate::{Float, Result};
+
+/// n samples from N(0, 1/d) in each of d coordinates, so that distances are about √2 whatever d is.
+fn samples(seed: u64, n: usize, d: usize) -> Result<Samples<f64>> {
+    let scale = 1.0 / Float::sqrt(d as f64);
+    Samples::new(normal(seed, n * d).into_iter().map(|x| scale * x).collect(), d)
+}
+
+/// Samples, and a target for each.
+fn problem(context: &Context, n: usize, d: usize) -> Result<(Samples<f64>, DMatrix<f64>)> {
+    let y = DMatrix::from_column_slice(n, 1, &normal(derive(context.seed, 1), n));
+    Ok((samples(context.seed, n, d)?, y))
+}
+
+const LAMBDA: f64 = 1e-6;
+
+pub fn gram_matrix(context: &Context, n: usize, d: usize, size: usize) -> Result<Point> {
+    let (x, kernel) = (samples(context.seed, n, d)?, Rbf::new(1.0)?);
+    let seconds = least(context, || Ok(seconds(|| gram(&kernel, &x))))?;
+    // One half is computed: a product of d, and the distance and the exponential, which are not counted.
+    Ok(Point { size: size as f64, seconds, operations: (n * n * d) as f64 / 2.0 })
+}
+
+/// The factor of K + nλI, and the solution for one right-hand side.
+pub fn solve(context: &Context, n: usize) -> Result<Point> {
+    let (x, y) = problem(context, n, 16)?;
+    let mut k = gram(&Rbf::new(1.0)?, &x);
+    (0..n).for_each(|i| k[(i, i)] += n as f64 * LAMBDA);
+    let seconds = least(context, || {
+        let (k, mut alpha) = (k.clone(), y.clone());
+        let watch = Stopwatch::start();
+        let factor = Cholesky::new(k)?;
+        factor.solve_in_place(&mut alpha);
+        Ok(watch.seconds())
+    })?;
+    let n = n as f64;
+    Ok(Point { size: n, seconds, operations: n * n * n / 6.0 + n * n })
+}
+
+/// Predictions for 256 samples.
+pub fn predict(context: &Context, n: usize, d: usize, size: usize) -> Result<Point> {
+    const TESTS: usize = 256;
+    let machine = machine(context, n, d)?;
+    let tests = samples(derive(context.seed, 2), TESTS, d)?;
+    let seconds = least(context, || Ok(seconds(|| machine.predict(&tests))))?;
+    Ok(Point { size: size as f64, seconds, operations: (TESTS * n * (d + 1)) as f64 })
+}
+
+fn machine(context: &Context, n: usize, d: usize) -> Result<KernelRidge<f64>> {
+    let (x, y) = problem(context, n, d)?;
+    KernelRidge::fit(Arc::new(Rbf::new(1.0)?), &x, &y, RidgeOptions::new(LAMBDA))
+}
+
+/// Numbers that a fitted machine holds: the factor, α, and the samples with their norms.
+pub fn machine_numbers(context: &Context, n: usize, d: usize) -> Result<usize> {
+    let machine = machine(context, n, d)?;
+    Ok(machine.factor().l().len() + machine.alpha().len() + n * (machine.inputs() + 1))
+}
+
+/// Seconds of a whole fit: Gram matrix, factor, solution.
+pub fn fit_seconds(context: &Context, n: usize, d: usize) -> Result<f64> {
+    let (x, y) = problem(context, n, d)?;
+    let kernel = Arc::new(Rbf::new(1.0)?);
+    least(context, || {
+        let watch = Stopwatch::start();
+        let fit = KernelRidge::fit(kernel.clone(), &x, &y, RidgeOptions::new(LAMBDA))?;
+        let seconds = watch.seconds();
+        drop(fit);
+        Ok(seconds)
+    })
+}

@@ -1,0 +1,192 @@
+//! How a network and a kernel machine are fitted, and what that takes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::data::Dataset;
+use crate::experiments::Context;
+use crate::experiments::training::Net;
+use crate::models::kernel::{
+    KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, median_gamma, one_vs_rest,
+};
+use crate::nn::loss::OneVsRest;
+use crate::optim::{Adam, Optimizer};
+use crate::report::rounded;
+use crate::train::FitOptions;
+use crate::{Error, Float, Result};
+
+/// Of 10, for λ.
+const EXPONENTS: std::ops::RangeInclusive<i32> = -12..=0;
+pub(super) const NAMES: [&str; 3] = ["logistic, one-vs-rest", "MLP", "KRR, one-vs-rest"];
+
+/// How a model did.
+pub(super) struct Row {
+    pub model: &'static str,
+    /// Samples it was fitted to.
+    pub samples: usize,
+    pub accuracy: f64,
+    pub fit_seconds: f64,
+    /// Of choosing γ and λ before that, where there is such a choice.
+    pub choice_seconds: Option<f64>,
+    /// For one sample.
+    pub predict_seconds: f64,
+    /// Bytes that the fit held at once: not the data set, but the copy of it that a kernel machine makes.
+    pub fit_bytes: usize,
+    /// Bytes that predictions need.
+    pub kept_bytes: usize,
+}
+
+/// A network without hidden layers is a linear model.
+pub(super) struct Recipe {
+    pub model: &'static str,
+    pub hidden: &'static [usize],
+    pub one_vs_rest: bool,
+    pub rate: f64,
+    pub epochs: usize,
+    pub batch: usize,
+}
+
+/// The kernel's γ and the ridge λ.
+#[derive(Clone, Copy)]
+pub(super) struct Chosen {
+    pub gamma: f64,
+    pub lambda: f64,
+    /// Where they lie at an end of what was tried, or λ had to be raised: a remark behind the numbers.
+    pub remark: &'static str,
+    /// What the choice took.
+    pub seconds: f64,
+}
+
+impl std::fmt::Display for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "γ = {} and λ = {}{}", rounded(self.gamma, 4), rounded(self.lambda, 1), self.remark)
+    }
+}
+
+pub(super) fn network<T: Float>(
+    context: &Context,
+    recipe: &Recipe,
+    train: &Dataset,
+    test: &Dataset,
+) -> Result<(Net<T>, Row)> {
+    let mut net = Net::<T>::relu(train, recipe.hidden, context.seed)?;
+    if recipe.one_vs_rest {
+        net.loss = Arc::new(OneVsRest);
+    }
+    let mut optimizer = Optimizer::new(Adam::default(), recipe.rate)?;
+    let options = FitOptions::new(recipe.epochs, recipe.batch, context.seed);
+    let start = Instant::now();
+    net.fit(context, recipe.model, &mut optimizer, (train, None), &options, None)?;
+    let fit_seconds = start.elapsed().as_secs_f64();
+    let fit_bytes = net.tape.bytes() + optimizer.bytes();
+    let start = Instant::now();
+    let evaluation = net.evaluate(test)?;
+    let row = Row {
+        model: recipe.model,
+        samples: train.len(),
+        accuracy: evaluation.accuracy().unwrap_or(f64::NAN),
+        fit_seconds,
+        choice_seconds: None,
+        predict_seconds: start.elapsed().as_secs_f64() / test.len() as f64,
+        fit_bytes,
+        kept_bytes: net.tape.param_numbers() * size_of::<T>(),
+    };
+    Ok((net, row))
+}
+
+fn targets<T: Float>(data: &Dataset) -> Result<nalgebra::DMatrix<T>> {
+    one_vs_rest(data.labels().unwrap_or_default(), data.classes())
+}
+
+/// γ from 1 to 2^`octaves` times that of the median distance, and λ from 10⁻¹² to 1, with the least mean squared
+/// leave-one-out residual on at most so many samples.
+///
+/// Where a smaller ridge does no more, errors differ by rounding: the largest λ is taken of those whose error is within
+/// 10⁻⁴ of the least, as a share of it.
+pub(super) fn choose<T: Float>(
+    context: &Context,
+    train: &Dataset,
+    most: usize,
+    octaves: i32,
+) -> Result<Chosen> {
+    let part = train.take(most);
+    let (x, y) = (Samples::<T>::from_dataset(&part)?, targets::<T>(&part)?);
+    let start = Instant::now();
+    let median = median_gamma(&x, context.seed)?;
+    let mut tried = Vec::new();
+    for octave in 0..=octaves {
+        let kernel = Arc::new(Rbf::new(median * Float::powi(2.0f64, octave))?);
+        for exponent in EXPONENTS {
+            context.check()?;
+            let options = RidgeOptions::new(Float::powi(10.0f64, exponent));
+            let fit = match KernelRidge::<T>::fit(kernel.clone(), &x, &y, options) {
+                Ok(fit) => fit,
+                // Too small a ridge for this kernel in this precision.
+                Err(Error::NotPositiveDefinite { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            let residuals = fit.leave_one_out_residuals();
+            let squares = residuals.iter().map(|r| r.to_f64() * r.to_f64()).sum::<f64>();
+            tried.push((squares / residuals.len() as f64, octave, exponent));
+        }
+    }
+    let least = tried.iter().copied().reduce(|a, b| if b.0 < a.0 { b } else { a });
+    let (error, octave, _) =
+        least.ok_or_else(|| Error::Data("no ridge up to 1 makes the kernel definite".into()))?;
+    let of_gamma = || tried.iter().filter(|t| t.1 == octave).map(|t| (t.0, t.2));
+    let close = of_gamma().filter(|t| t.0 <= error * (1.0 + 1e-4)).map(|t| t.1);
+    let exponent = close.max().unwrap_or(*EXPONENTS.end());
+    let remark = match (octave == 0 || octave == octaves, exponent) {
+        (true, _) => " (γ is at an end of its grid)",
+        (_, e) if e == *EXPONENTS.start() || e == *EXPONENTS.end() => " (λ is at an end of its grid)",
+        (_, e) if of_gamma().all(|t| t.1 >= e) => " (the least λ that leaves the matrix definite)",
+        _ => "",
+    };
+    let seconds = start.elapsed().as_secs_f64();
+    Ok(Chosen {
+        gamma: median * Float::powi(2.0f64, octave),
+        lambda: Float::powi(10.0f64, exponent),
+        remark,
+        seconds,
+    })
+}
+
+/// Raises λ tenfold where rounding makes the matrix of all samples indefinite: it was chosen on a part of them.
+pub(super) fn kernel_ridge<T: Float>(
+    context: &Context,
+    chosen: &mut Chosen,
+    train: &Dataset,
+    test: &Dataset,
+) -> Result<(KernelRidge<T>, Row)> {
+    let (x, y) = (Samples::<T>::from_dataset(train)?, targets::<T>(train)?);
+    let kernel = Arc::new(Rbf::new(chosen.gamma)?);
+    let (machine, fit_seconds) = loop {
+        context.check()?;
+        let start = Instant::now();
+        match KernelRidge::fit(kernel.clone(), &x, &y, RidgeOptions::new(chosen.lambda)) {
+            Ok(machine) => break (machine, start.elapsed().as_secs_f64()),
+            Err(Error::NotPositiveDefinite { .. }) if chosen.lambda < 1.0 => {
+                chosen.lambda *= 10.0;
+                chosen.remark = " (raised until rounding left the matrix of all samples definite)";
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    context.check()?;
+    let start = Instant::now();
+    let accuracy = machine.accuracy(&Samples::from_dataset(test)?, test.labels().unwrap_or_default());
+    let (n, d, c) = (train.len(), train.features(), train.classes());
+    let numbers = KernelRidge::<T>::numbers(n, d, c).min(usize::MAX as u128) as usize;
+    let row = Row {
+        model: NAMES[2],
+        samples: n,
+        accuracy,
+        fit_seconds,
+        choice_seconds: Some(chosen.seconds),
+        predict_seconds: start.elapsed().as_secs_f64() / test.len() as f64,
+        fit_bytes: numbers * size_of::<T>(),
+        // Samples with their norms, and α.
+        kept_bytes: n * (d + 1 + c) * size_of::<T>(),
+    };
+    Ok((machine, row))
+}

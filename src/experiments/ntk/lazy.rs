@@ -1,0 +1,180 @@
+//! Networks of finite width beside their linear models in training.
+
+use nalgebra::DMatrix;
+
+use super::study::{LazyOptions, LazyPoint, LazyRun, lazy_training};
+use super::{D, at, network, repetition, sphere};
+use crate::experiments::statistics::{Fit, mean};
+use crate::experiments::{Context, Outcome};
+use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
+use crate::rng::derive;
+use crate::{Float, Result};
+
+const STEPS: [u64; 12] = [0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300];
+
+/// The runs at a width.
+pub(super) struct Lazy {
+    width: usize,
+    runs: Vec<LazyRun>,
+}
+
+impl Lazy {
+    /// The mean over the runs.
+    fn mean(&self, of: fn(&LazyRun) -> f64) -> f64 {
+        mean(&self.runs.iter().map(of).collect::<Vec<_>>())
+    }
+}
+
+/// Something that is measured of a run.
+type Measure = (&'static str, fn(&LazyRun) -> f64);
+
+const MEASURES: [Measure; 4] = [
+    ("movement of the weights", LazyRun::movement),
+    ("distance, training points", LazyRun::train_error),
+    ("distance, test points", LazyRun::test_error),
+    ("movement of the kernel", |run| run.kernel_movement),
+];
+
+pub(super) fn measure(context: &Context) -> Result<Vec<Lazy>> {
+    let (x, test) = (sphere(12, derive(context.seed, 1))?, sphere(20, derive(context.seed, 2))?);
+    let y = DMatrix::from_fn(x.len(), 1, |i, _| {
+        let row = x.rows().row(i);
+        (row[0] + row[1] * row[2]).signum()
+    });
+    let network = network(2, D, 0.1)?;
+    let widths = context.pick(&[32, 128, 512][..], &[32, 64, 128, 256, 512]);
+    let seeds = context.pick(6, 8);
+    let mut all = Vec::new();
+    for (i, width) in widths.iter().enumerate() {
+        let mut runs = Vec::new();
+        for k in 0..seeds {
+            at(context, 1, i * seeds + k, widths.len() * seeds, "training beside the linear model")?;
+            let seed = repetition(context, *width, k as u64);
+            let options = LazyOptions { width: *width, seed, rate: 0.3, steps: STEPS.to_vec() };
+            runs.push(lazy_training(&network, &x, &y, &test, &options)?);
+        }
+        all.push(Lazy { width: *width, runs });
+    }
+    Ok(all)
+}
+
+/// Of a claim that some slopes are at most −0.4: which are above it, and whether draws alone may do that.
+fn slow(narrow: &Lazy, wide: &Lazy, measures: &[Measure], fits: &[Fit]) -> String {
+    let above = measures.iter().zip(fits).filter(|(_, fit)| fit.slope > -0.4);
+    let text = above.map(|((name, of), fit)| {
+        let [from, to] = [narrow, wide].map(|lazy| rounded(lazy.mean(*of), 2));
+        let (low, high) = (fixed(fit.slope - fit.half_width, 2), fixed(fit.slope + fit.half_width, 2));
+        let verdict = match fit.slope - fit.half_width <= -0.5 {
+            true => "which holds −½, so that draws alone may have done it",
+            false => "which does not hold −½: at these widths the bound for m → ∞ is not yet reached",
+        };
+        format!(
+            "The {name} falls from {from} at width {} to {to} at width {} with a slope between {low} and {high}, {verdict}.",
+            narrow.width, wide.width
+        )
+    });
+    text.collect::<Vec<_>>().join(" ")
+}
+
+pub(super) fn report(outcome: &mut Outcome, all: &[Lazy]) {
+    let fits = MEASURES.map(|(_, of)| {
+        let runs = all.iter().flat_map(|lazy| lazy.runs.iter().map(|run| (lazy.width as f64, of(run))));
+        Fit::power_law(&runs.collect::<Vec<_>>())
+    });
+    outcome.claim(
+        Claim::that("Training moves the weights less, the wider the network")
+            .expected("‖θ − θ₀‖/‖θ₀‖ with slope −1")
+            .measured(format!("slope {}", fits[0]))
+            .criterion("within 0.15")
+            .holds(
+                (fits[0].slope + 1.0).abs() <= 0.15,
+                "The rule is for m → ∞. In narrow networks the kernel moves along with the weights, and training, \
+                 which ends after a fixed number of steps, gets less or more far than in wide ones.",
+            ),
+    );
+    outcome.claim(
+        Claim::that(
+            "The distance to the linear model, and the movement of the kernel, fall as the root of the \
+             width or faster",
+        )
+        .expected("slopes of −½ or below")
+        .measured(format!("{}, {}, and {} of the kernel", fits[1], fits[2], fits[3]))
+        .criterion("each slope is at most −0.4")
+        .holds(
+            fits[1..].iter().all(|fit| fit.slope <= -0.4),
+            slow(&all[0], &all[all.len() - 1], &MEASURES[1..], &fits[1..]),
+        ),
+    );
+    let Some(widest) = all.last() else { return };
+    let error = widest.mean(LazyRun::train_error);
+    outcome.claim(
+        Claim::that(format!("A network of width {} trains as its linear model does", widest.width))
+            .expected("the same outputs at all steps")
+            .measured(format!(
+                "at most {} of ‖y‖ apart, a mean of {} networks; {} at width {}",
+                fixed(error, 3),
+                widest.runs.len(),
+                fixed(all[0].mean(LazyRun::train_error), 3),
+                all[0].width
+            ))
+            .criterion("at most 0.03, in squares less than a thousandth of ‖y‖²")
+            .holds(
+                error <= 0.03,
+                format!(
+                    "It is still too narrow: by the slope of {} the distance halves with each {} times as many units.",
+                    fixed(fits[1].slope, 2),
+                    fixed(Float::powf(2.0, -1.0 / fits[1].slope), 1)
+                ),
+            ),
+    );
+
+    let mut chart = Chart::new(Axis::log("width m"), Axis::log("relative change")).title("Lazy training");
+    for (i, ((name, of), fit)) in MEASURES.iter().zip(&fits).enumerate() {
+        let line = all.iter().map(|lazy| (lazy.width as f64, fit.power_at(lazy.width as f64)));
+        let points = all.iter().map(|lazy| (lazy.width as f64, lazy.mean(*of)));
+        chart = chart.line(Line::new(line).color(Color::series(i)).width(1.2)).points(
+            points,
+            Marker::series(i),
+            Color::series(i),
+            format!("{name}: {}", fixed(fit.slope, 2)),
+        );
+    }
+    let figure = Figure::new(
+        "lazy",
+        "Networks and their linear models in training",
+        "Gradient descent on 12 points. First what training changes, with fitted slopes; then how far the outputs of \
+         the network are from those of its linear model, which is known in closed form; then the losses of both, for a \
+         narrow network and a wide one. Look when each leaves its linear model.",
+    )
+    .panel(chart);
+    let lines = all.iter().filter(|lazy| [32, 128, 512].contains(&lazy.width)).map(|lazy| {
+        let points = STEPS.iter().enumerate().skip(1).map(|(i, step)| {
+            let errors: Vec<f64> = lazy.runs.iter().map(|run| run.points[i].train_error).collect();
+            (*step as f64, mean(&errors))
+        });
+        Line::new(points).label(format!("width {}", lazy.width))
+    });
+    let distance = Chart::new(Axis::log("step"), Axis::log("‖f − f_lin‖/‖y‖"))
+        .title("Distance, training points")
+        .lines(lines);
+    let losses = [&all[0], widest].map(|lazy| {
+        let at = |of: fn(&LazyPoint) -> f64| {
+            Line::new(lazy.runs[0].points.iter().skip(1).map(move |p| (p.step as f64, of(p))))
+        };
+        Chart::new(Axis::log("step"), Axis::log("loss"))
+            .title(format!("Width {}", lazy.width))
+            .line(at(|p| p.loss).label("network").color(Color::Blue))
+            .line(at(|p| p.linear_loss).label("linear model").color(Color::Ink).dash(1))
+    });
+    outcome.figure(&figure.panel(distance).panels(losses));
+    for lazy in all {
+        for (name, of) in MEASURES {
+            outcome.number(format!("{name} at width {}", lazy.width), lazy.mean(of));
+        }
+    }
+    let caption =
+        format!("Means of {} networks each; distances are the largest over the steps", widest.runs.len());
+    let table = Table::of("lazy", caption, all).column("width", |lazy| lazy.width);
+    outcome
+        .table(MEASURES.iter().fold(table, |table, (name, of)| table.column(*name, |lazy| lazy.mean(*of))));
+}

@@ -1,0 +1,91 @@
+//! Networks in training, as most experiments need them.
+
+use std::sync::Arc;
+
+use super::Context;
+use crate::models::Mlp;
+use crate::nn::{Activation, Loss, Sequential, loss};
+use crate::optim::Optimizer;
+use crate::rng::{Purpose, stream};
+use crate::train::{Evaluation, FitOptions, History, Observer, evaluate, fit};
+use crate::{Dataset, Error, Float, Result, Tape, Var};
+
+/// A network on its tape, and the loss that suits the data.
+pub struct Net<T: Float> {
+    pub tape: Tape<T>,
+    pub model: Sequential<T>,
+    pub loss: Arc<dyn Loss<T>>,
+}
+
+/// The widths of a network for some data, with these hidden layers.
+pub fn widths(data: &Dataset, hidden: &[usize]) -> Vec<usize> {
+    [&[data.features()], hidden, &[data.classes()]].concat()
+}
+
+impl<T: Float> Net<T> {
+    /// A network of ReLUs with these hidden layers; its initial weights depend on the seed alone.
+    pub fn relu(data: &Dataset, hidden: &[usize], seed: u64) -> Result<Net<T>> {
+        Net::new(&Mlp::new(&widths(data, hidden), Activation::Relu), data, seed)
+    }
+
+    /// Any network.
+    pub fn new(options: &Mlp, data: &Dataset, seed: u64) -> Result<Net<T>> {
+        let mut tape = Tape::default();
+        let model = options.build(&mut tape, &mut stream(seed, Purpose::Init))?;
+        Ok(Net { tape, model, loss: loss::suited_to(data)? })
+    }
+
+    /// Trains it while the bar tells `what` is being done; `record` sees every step and epoch.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] once somebody has asked for an end, and those of [`fit`](fn@fit).
+    pub fn fit(
+        &mut self,
+        context: &Context,
+        what: &str,
+        optimizer: &mut Optimizer<T>,
+        (train, validation): (&Dataset, Option<&Dataset>),
+        options: &FitOptions,
+        record: Option<&mut dyn Observer<T>>,
+    ) -> Result<History> {
+        let Net { tape, model, loss } = self;
+        let mut watch = context.observer(what);
+        let mut observers: Vec<&mut dyn Observer<T>> = vec![&mut watch];
+        if let Some(record) = record {
+            observers.push(record);
+        }
+        let fitted = fit(model, &**loss, tape, optimizer, train, validation, options, &mut observers);
+        context.check()?;
+        fitted
+    }
+
+    /// Loss and accuracy on some data.
+    pub fn evaluate(&mut self, data: &Dataset) -> Result<Evaluation> {
+        evaluate(&self.model, &*self.loss, &mut self.tape, data)
+    }
+}
+
+/// `None` for what left the finite numbers, where that is a result and no failure.
+pub fn unless_diverged<X>(result: Result<X>) -> Result<Option<X>> {
+    match result {
+        Ok(x) => Ok(Some(x)),
+        Err(Error::NonFinite(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// A step of gradient descent: the loss that `append` puts on the rewound tape, its gradient, and the step.
+/// Returns the loss before it.
+pub fn step<T: Float>(
+    tape: &mut Tape<T>,
+    optimizer: &mut Optimizer<T>,
+    append: impl FnOnce(&mut Tape<T>) -> Var,
+) -> Result<T> {
+    tape.rewind();
+    let loss = append(tape);
+    tape.zero_grad();
+    tape.backward(loss);
+    let value = tape.item(loss);
+    optimizer.step(tape)?;
+    Ok(value)
+}
