@@ -1,13 +1,10 @@
 //! What a graph of a certain depth costs.
 
-use super::statistics::{Fit, range};
+use super::prelude::*;
 use super::stopwatch::Stopwatch;
-use super::{Context, Experiment, Outcome};
+use crate::linalg;
 use crate::models::Mlp;
 use crate::nn::{Activation, Mode, Module};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
-use crate::rng::{Purpose, stream};
-use crate::{Result, Tape, linalg};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "graph-size",
@@ -18,8 +15,9 @@ pub const EXPERIMENT: Experiment = Experiment {
         "The gradient is cheap: the reverse mode gives it at no more than five times the cost of the value, \
          whatever the number of parameters (Griewank, \"On Automatic Differentiation\", 1989; for arithmetic \
          operations Baur and Strassen 1983). That counts operations of scalars. In a layer the backward pass \
-         takes two products of matrices where the forward pass takes one, hence value and gradient three times \
-         the multiply-adds of the value; the tanh makes it less, whose derivative costs next to nothing.",
+         takes two products of matrices where the forward pass takes one, hence value and gradient three \
+         times the multiply-adds of the value; the tanh makes it less, whose derivative costs next to \
+         nothing.",
     ],
     run,
 };
@@ -135,38 +133,34 @@ fn report(rows: &[Row]) -> Outcome {
             .criterion("at no depth more than 5")
             .holds(
                 largest <= 5.0,
-                "The bound counts operations; the backward pass also reads all values again and writes as many \
-                 gradients, which takes longer than the operations where neither fits into the caches.",
+                "The bound counts operations; the backward pass also reads all values again and writes as \
+                 many gradients, which takes longer than the operations where neither fits into the caches.",
             )
             .timed(),
     );
 
     let chart = |y: &str, title: &str| Chart::new(Axis::log("depth L (layers)"), Axis::log(y)).title(title);
     let marked = |points: &[(f64, f64)]| Line::new(points.to_vec()).marker(Marker::Circle);
-    outcome.figure(
-        &Figure::new(
-            "growth",
-            "Growth with depth",
-            format!(
-                "A tanh network of width {WIDTH} on a batch of {BATCH}. Both axes are logarithmic, so that \
-                 what is linear in L runs parallel to the dashed line of slope 1. The memory that is held grows in \
-                 steps, because a buffer that is full is doubled: see that it stays between one and two times what \
-                 values and gradients take."
-            ),
-        )
-        .panel(chart("nodes", "Nodes of the graph").line(marked(&nodes)).line(proportional(&nodes)))
-        .panel(
+    outcome.draw(
+        "growth",
+        "Growth with depth",
+        format!(
+            "A tanh network of width {WIDTH} on a batch of {BATCH}. Both axes are logarithmic, so that what \
+             is linear in L runs parallel to the dashed line of slope 1. The memory that is held grows in \
+             steps, because a buffer that is full is doubled: see that it stays between one and two times \
+             what values and gradients take."
+        ),
+        [
+            chart("nodes", "Nodes of the graph").line(marked(&nodes)).line(proportional(&nodes)),
             chart("memory (MB)", "Its memory")
                 .line(marked(&held).label("held").marker(Marker::Square))
                 .line(marked(&used).label("values and gradients"))
                 .line(proportional(&used)),
-        )
-        .panel(
             chart("processor time (ms)", "Time of a step on one thread")
                 .line(marked(&forward).label("forward"))
                 .line(marked(&backward).label("backward").marker(Marker::Square))
                 .line(proportional(if forward.last() < backward.last() { &forward } else { &backward })),
-        ),
+        ],
     );
 
     for row in rows {
@@ -197,8 +191,8 @@ fn memory_held(rows: &[Row]) -> Claim {
         .criterion("at no depth less than 1 or more than 2.1 times, the rest for the nodes themselves")
         .holds(
             smallest >= 1.0 && largest <= 2.1,
-            "A layer has few nodes and thousands of numbers, so that the nodes are a few hundredths at most: more than \
-             that means that a buffer grows by more than doubling, or that something else is kept.",
+            "A layer has few nodes and thousands of numbers, so that the nodes are a few hundredths at most: \
+             more than that means that a buffer grows by more than doubling, or that something else is kept.",
         )
 }
 
@@ -216,8 +210,8 @@ fn why_not_linear(times: &[(f64, f64)]) -> String {
     let (first, last) = (times[0], times[times.len() - 1]);
     let [shallow, deep] = [first, last].map(|(depth, time)| 1e3 * time / depth);
     let reason = if deep > shallow {
-        "The operations of a layer are the same, see the first claim: but a shallow network stays in the caches, \
-         and a deep one comes from memory."
+        "The operations of a layer are the same, see the first claim: but a shallow network stays in the \
+         caches, and a deep one comes from memory."
     } else {
         "What is done once a step, whatever the depth, weighs most in the shallow networks."
     };

@@ -1,14 +1,18 @@
 //! The experiments: claims of the theory, and what comes out when they are tried.
 //!
-//! An experiment is one file here and one line in [`EXPERIMENTS`]. It asks a question, says what the
-//! theory claims and by which criterion a claim counts as held, runs the library's public functions, and
-//! hands back an [`Outcome`]: claims beside measured figures, drawings, tables, and the numbers that two
-//! runs with the same seed share. A claim that does not hold is shown as such, with the reason.
+//! An experiment is one file here, or one folder where it has parts, and one line in [`EXPERIMENTS`]. It asks a
+//! question, says what the theory claims and by which criterion a claim counts as held, runs the library's public
+//! functions, and hands back an [`Outcome`]: claims beside measured figures, drawings, tables, and the numbers that
+//! two runs with the same seed share. A claim that does not hold is shown as such, with the reason.
+//!
+//! What they share is in `prelude`: networks in training and steps of descent (`training`), means, slopes and
+//! extremes ([`statistics`]), lists and numbers in sentences (`words`), claims (`outcome`).
 
 mod context;
 mod data;
 mod folder;
 mod outcome;
+mod prelude;
 pub mod statistics;
 mod stopwatch;
 mod training;

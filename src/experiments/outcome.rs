@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Claim, Figure, Section, Table};
+use crate::report::{Chart, Claim, Criterion, Figure, Measurement, Prediction, Section, Statement, Table};
 
 /// What came out of an experiment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,22 @@ impl Outcome {
     /// Adds a claim.
     pub fn claim(&mut self, claim: Claim) {
         self.section.claims.push(claim);
+    }
+
+    /// Draws a figure of these charts and adds it: its name, which becomes that of a file, its title, and a
+    /// caption that says what to see.
+    ///
+    /// # Panics
+    /// As [`Figure::new`].
+    #[track_caller]
+    pub fn draw(
+        &mut self,
+        name: &str,
+        title: impl Into<String>,
+        caption: impl Into<String>,
+        charts: impl IntoIterator<Item = Chart>,
+    ) {
+        self.figure(&Figure::new(name, title, caption).panels(charts));
     }
 
     /// Draws a figure and adds it.
@@ -57,5 +73,38 @@ impl Outcome {
             let _ = writeln!(text, "{verdict}: {} [{}]", claim.statement, claim.criterion);
         }
         text
+    }
+}
+
+/// A claim of an outcome, in one sentence as [`Claim::that`] has it; [`holds`](Draft::holds) adds it.
+pub(super) fn claim(outcome: &mut Outcome, statement: impl Into<String>) -> Draft<'_, Statement> {
+    Draft(outcome, Claim::that(statement))
+}
+
+/// What there is of the sentence.
+#[must_use]
+pub(super) struct Draft<'a, Part>(&'a mut Outcome, Part);
+
+impl<'a> Draft<'a, Statement> {
+    pub fn expected(self, figure: impl Into<String>) -> Draft<'a, Prediction> {
+        Draft(self.0, self.1.expected(figure))
+    }
+}
+
+impl<'a> Draft<'a, Prediction> {
+    pub fn measured(self, figure: impl Into<String>) -> Draft<'a, Measurement> {
+        Draft(self.0, self.1.measured(figure))
+    }
+}
+
+impl<'a> Draft<'a, Measurement> {
+    pub fn criterion(self, criterion: impl Into<String>) -> Draft<'a, Criterion> {
+        Draft(self.0, self.1.criterion(criterion))
+    }
+}
+
+impl Draft<'_, Criterion> {
+    pub fn holds(self, holds: bool, otherwise: impl Into<String>) {
+        self.0.claim(self.1.holds(holds, otherwise));
     }
 }

@@ -1,11 +1,8 @@
 //! Four optimizers in a bent valley.
 
-use super::statistics::{self, Fit, mean, median, range};
-use super::training::step;
-use super::{Context, Experiment, Outcome};
-use crate::optim::{Adam, Momentum, Optimizer, RmsProp, Sgd};
-use crate::report::{Axis, Cell, Chart, Claim, Color, Figure, Line, Marker, Table, rounded, scientific};
-use crate::{Float, Result, Tape};
+use super::prelude::*;
+use super::statistics::{self};
+use crate::optim::{Momentum, RmsProp};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "rosenbrock",
@@ -17,8 +14,8 @@ pub const EXPERIMENT: Experiment = Experiment {
         "Close to the minimum the flat direction decides: SGD shrinks the distance by 1 − ηλ₂ a step, and \
          momentum, whose steps add up to η/(1−β), as if its rate were that. RMSProp divides by the size of \
          recent gradients, so that its steps do not shrink with them: with a fixed rate it does not come to \
-         rest. Adam divides in the same way, but what it divides is an average of gradients, in which steps to \
-         and fro across the valley cancel (Kingma and Ba 2015).",
+         rest. Adam divides in the same way, but what it divides is an average of gradients, in which steps \
+         to and fro across the valley cancel (Kingma and Ba 2015).",
     ],
     run,
 };
@@ -115,18 +112,19 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
             format!("between the distances {} and {}", scientific(from, 2), scientific(to, 2))
         });
         outcome.number(format!("late rate of {name}"), measured);
-        outcome.claim(
-            Claim::that(format!("{name} ends with a linear rate that the flat direction sets"))
-                .expected(format!("{} a step: {formula}", scientific(expected, 4)))
-                .measured(format!("{} a step, {over}", scientific(measured, 4)))
-                .criterion("within 2 %, by a line through ln(distance) between 10⁻² and 10⁻³, or what the run has of that")
-                .holds(
-                    (measured / expected - 1.0).abs() <= 0.02,
-                    "The rate is that of a quadratic, which the function is at (1, 1) only: at a distance of \
-                     10⁻² the valley is still bent, and its floor has another slope. A run that has not come to \
-                     10⁻² at all has no late rate.",
-                ),
-        );
+        claim(&mut outcome, format!("{name} ends with a linear rate that the flat direction sets"))
+            .expected(format!("{} a step: {formula}", scientific(expected, 4)))
+            .measured(format!("{} a step, {over}", scientific(measured, 4)))
+            .criterion(
+                "within 2 %, by a line through ln(distance) between 10⁻² and 10⁻³, or what the run has of \
+                 that",
+            )
+            .holds(
+                (measured / expected - 1.0).abs() <= 0.02,
+                "The rate is that of a quadratic, which the function is at (1, 1) only: at a distance of \
+                 10⁻² the valley is still bent, and its floor has another slope. A run that has not come to \
+                 10⁻² at all has no late rate.",
+            );
     }
     let rmsprop = &runs[2].1;
     let lengths: Vec<f64> = rmsprop[rmsprop.len() - LAST - 1..]
@@ -135,60 +133,56 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
         .collect();
     let length = mean(&lengths);
     outcome.number("length of RMSProp's last steps", length);
-    outcome.claim(
-        Claim::that("RMSProp at a fixed rate does not come to rest: its steps stay about as long as η")
-            .expected(format!("about {RMSPROP_RATE}"))
-            .measured(format!("{}, mean of the last {LAST} steps", rounded(length, 3)))
-            .criterion("between η/10 and 10η")
-            .holds(
-                (RMSPROP_RATE / 10.0..=RMSPROP_RATE * 10.0).contains(&length),
-                "Its step is η times the gradient over the root of the mean of squares: much shorter where \
-                 the gradients shrink faster than that mean forgets, much longer where they grow faster than \
-                 it learns of them.",
-            ),
-    );
+    claim(&mut outcome, "RMSProp at a fixed rate does not come to rest: its steps stay about as long as η")
+        .expected(format!("about {RMSPROP_RATE}"))
+        .measured(format!("{}, mean of the last {LAST} steps", rounded(length, 3)))
+        .criterion("between η/10 and 10η")
+        .holds(
+            (RMSPROP_RATE / 10.0..=RMSPROP_RATE * 10.0).contains(&length),
+            "Its step is η times the gradient over the root of the mean of squares: much shorter where the \
+             gradients shrink faster than that mean forgets, much longer where they grow faster than it \
+             learns of them.",
+        );
     let hovers = |run: usize| {
         let points = &runs[run].1;
         median(&points[points.len() - LAST..].iter().map(|point| distance(*point)).collect::<Vec<_>>())
     };
     outcome.number("median of RMSProp's last distances", hovers(2));
     outcome.number("median of Adam's last distances", hovers(3));
-    outcome.claim(
-        Claim::that(
-            "Adam, whose first moment averages opposite steps away, stays closer to (1, 1) than RMSProp",
-        )
-        .expected("a smaller distance")
-        .measured(format!("{} against {}", rounded(hovers(3), 3), rounded(hovers(2), 3)))
-        .criterion(format!("the median of the distances after each of the last {LAST} steps is smaller"))
-        .holds(
-            hovers(3) < hovers(2),
-            "Adam's rate is twice RMSProp's, and its second moment looks back a hundred times as far: once the \
-             gradients have become small, a single larger one throws it far out, and it takes long to come \
-             back.",
-        ),
+    claim(
+        &mut outcome,
+        "Adam, whose first moment averages opposite steps away, stays closer to (1, 1) than RMSProp",
+    )
+    .expected("a smaller distance")
+    .measured(format!("{} against {}", rounded(hovers(3), 3), rounded(hovers(2), 3)))
+    .criterion(format!("the median of the distances after each of the last {LAST} steps is smaller"))
+    .holds(
+        hovers(3) < hovers(2),
+        "Adam's rate is twice RMSProp's, and its second moment looks back a hundred times as far: once the \
+         gradients have become small, a single larger one throws it far out, and it takes long to come back.",
     );
 
     outcome.figure(&valley(runs));
     let adam: Vec<f64> = runs[3].1.iter().map(|point| distance(*point)).collect();
     let closest = (0..adam.len()).min_by(|a, b| adam[*a].total_cmp(&adam[*b])).unwrap_or(0);
     let after = adam[closest..].iter().copied().fold(0.0, f64::max);
-    outcome.figure(
-        &Figure::new(
-            "distance",
-            "Distance to the minimum",
-            format!(
-                "Lines are medians over pieces of the run, bands reach from the least to the greatest distance in each. \
-                 First panel: on an axis of steps that is linear, a linear rate is a straight fall: see who ends in one, \
-                 and who hovers. Second panel: the same on a logarithmic axis, for the way there. Adam is \
-                 closest in step {closest}, at {}, and at most {} away after that: its second \
-                 moment shrinks with the gradients, until its steps are too long for the steep direction and \
-                 throw it out.",
-                rounded(adam[closest], 2),
-                rounded(after, 2)
-            ),
-        )
-        .panel(distances(runs, Axis::linear("step"), "Linear steps", |from| from + 1000))
-        .panel(distances(runs, Axis::log("step"), "Logarithmic steps", |from| from + (from / 10).max(1))),
+    outcome.draw(
+        "distance",
+        "Distance to the minimum",
+        format!(
+            "Lines are medians over pieces of the run, bands reach from the least to the greatest distance \
+             in each. First panel: on an axis of steps that is linear, a linear rate is a straight fall: see \
+             who ends in one, and who hovers. Second panel: the same on a logarithmic axis, for the way \
+             there. Adam is closest in step {closest}, at {}, and at most {} away after that: its second \
+             moment shrinks with the gradients, until its steps are too long for the steep direction and \
+             throw it out.",
+            rounded(adam[closest], 2),
+            rounded(after, 2)
+        ),
+        [
+            distances(runs, Axis::linear("step"), "Linear steps", |from| from + 1000),
+            distances(runs, Axis::log("step"), "Logarithmic steps", |from| from + (from / 10).max(1)),
+        ],
     );
 
     let end = |points: &[(f64, f64)]| *points.last().unwrap_or(&START);
@@ -202,9 +196,7 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
             .column("optimizer", |(name, _)| *name)
             .column("loss at the end", |(_, points)| value(end(points).0, end(points).1))
             .column("distance at the end", |(_, points)| distance(end(points)))
-            .column("steps to distance 0.1", |(_, points)| {
-                reached(points).map_or(Cell::from("not reached"), Cell::from)
-            }),
+            .column("steps to distance 0.1", |(_, points)| Cell::or(reached(points), "not reached")),
     );
     outcome
 }
@@ -217,8 +209,8 @@ fn valley(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
         "paths",
         "Paths from (−1.2, 1)",
         "Contours of the function, two to a power of ten; the circle is the start, the star the minimum. See \
-         what each makes of the valley: who drops to its floor and follows it, who shoots across and swings, and \
-         who jumps from side to side on the way.",
+         what each makes of the valley: who drops to its floor and follows it, who shoots across and swings, \
+         and who jumps from side to side on the way.",
     );
     figure.panels(runs.iter().enumerate().map(|(i, (name, points))| {
         Chart::new(Axis::linear("x").range(xs.0, xs.1), Axis::linear("y").range(ys.0, ys.1))

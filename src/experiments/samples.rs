@@ -1,14 +1,11 @@
 //! The images, and those that a trained network is most wrong about.
 
-use super::training::Net;
-use super::{Context, Experiment, ExperimentData, Outcome, statistics};
-use crate::data::Dataset;
+use super::prelude::*;
+use super::statistics;
 use crate::metrics::argmax;
 use crate::nn::{Mode, Module};
-use crate::optim::{Adam, Optimizer};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Image, Images, Line, Marker, Table, fixed, rounded};
+use crate::report::{Image, Images};
 use crate::train::{EVALUATION_ROWS, FitOptions};
-use crate::{Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "samples",
@@ -17,8 +14,8 @@ pub const EXPERIMENT: Experiment = Experiment {
         "The softmax of a network's outputs is its probability for each class. If it is calibrated, it is \
          right in a share p of the cases in which it says p. Networks trained to a small loss tend to be too \
          sure (Guo et al., \"On Calibration of Modern Neural Networks\", 2017).",
-        "Where it is wrong it should still be less sure than where it is right: the probability of the chosen \
-         class is a measure of trust (Hendrycks and Gimpel 2017).",
+        "Where it is wrong it should still be less sure than where it is right: the probability of the \
+         chosen class is a measure of trust (Hendrycks and Gimpel 2017).",
     ],
     run,
 };
@@ -88,37 +85,33 @@ fn report(context: &Context, epochs: usize, last_loss: f64, verdicts: &[Verdict]
     // Without mistakes, or with nothing else, there is nothing to compare.
     if !wrong.is_empty() && wrong.len() < verdicts.len() {
         outcome.number("mean confidence where wrong", sure_wrong);
-        outcome.claim(
-            Claim::that("The network is less sure where it is wrong")
-                .expected("a lower mean probability of the chosen class")
-                .measured(format!("{} where wrong, {} where right", fixed(sure_wrong, 3), fixed(sure_right, 3)))
-                .criterion("lower by at least 0.1")
-                .holds(
-                    sure_wrong <= sure_right - 0.1,
-                    format!(
-                        "Of {} test samples {} are wrong; a network that has fitted its training samples is sure of \
-                         nearly all, whatever they are.",
-                        verdicts.len(),
-                        wrong.len()
-                    ),
+        claim(&mut outcome, "The network is less sure where it is wrong")
+            .expected("a lower mean probability of the chosen class")
+            .measured(format!("{} where wrong, {} where right", fixed(sure_wrong, 3), fixed(sure_right, 3)))
+            .criterion("lower by at least 0.1")
+            .holds(
+                sure_wrong <= sure_right - 0.1,
+                format!(
+                    "Of {} test samples {} are wrong; a network that has fitted its training samples is sure \
+                     of nearly all, whatever they are.",
+                    verdicts.len(),
+                    wrong.len()
                 ),
-        );
+            );
     }
     let too_sure = confidence - accuracy > 2.0 * (accuracy * (1.0 - accuracy) / verdicts.len() as f64).sqrt();
-    outcome.claim(
-        Claim::that("The network is too sure")
-            .expected("mean probability of the chosen class above the accuracy")
-            .measured(format!("{} against an accuracy of {}", fixed(confidence, 4), fixed(accuracy, 4)))
-            .criterion("above by more than two standard errors of the accuracy")
-            .holds(
-                too_sure,
-                format!(
-                    "Guo et al. train until the training loss is next to nothing; this network has seen each sample \
-                     {epochs} times, and its training loss is {} in the last epoch.",
-                    rounded(last_loss, 2)
-                ),
+    claim(&mut outcome, "The network is too sure")
+        .expected("mean probability of the chosen class above the accuracy")
+        .measured(format!("{} against an accuracy of {}", fixed(confidence, 4), fixed(accuracy, 4)))
+        .criterion("above by more than two standard errors of the accuracy")
+        .holds(
+            too_sure,
+            format!(
+                "Guo et al. train until the training loss is next to nothing; this network has seen each \
+                 sample {epochs} times, and its training loss is {} in the last epoch.",
+                rounded(last_loss, 2)
             ),
-    );
+        );
 
     let bytes = |data: &Dataset, row: usize| {
         let (height, width) = data.image_shape()?;
@@ -148,14 +141,15 @@ fn report(context: &Context, epochs: usize, last_loss: f64, verdicts: &[Verdict]
     };
     outcome.figure(&if wrong.is_empty() {
         figure(format!(
-            "Five training images of each class ({name}). Of the {} test images none is wrong, and so there are no \
-             mistakes to show, nor to compare with what is right.",
+            "Five training images of each class ({name}). Of the {} test images none is wrong, and so there \
+             are no mistakes to show, nor to compare with what is right.",
             verdicts.len()
         ))
     } else {
         figure(format!(
-            "First five training images of each class ({name}), then the test images that the network gives the highest \
-             probability for a wrong class: \"4 as 9, 0.981\" is a 4 taken for a 9 with probability 0.981."
+            "First five training images of each class ({name}), then the test images that the network gives \
+             the highest probability for a wrong class: \"4 as 9, 0.981\" is a 4 taken for a 9 with \
+             probability 0.981."
         ))
         .panel(Images::new(5, mistakes).title("Most confident mistakes"))
     });
@@ -197,9 +191,9 @@ fn reliability(verdicts: &[Verdict], wrong: &[&Verdict]) -> Figure {
     Figure::new(
         "reliability",
         "Confidence",
-        "First: how often the network is right, over how sure it is; below the diagonal it is too sure. Groups \
-         with fewer than five samples are left out. Second: the share of samples about which it is at most \
-         that sure.",
+        "First: how often the network is right, over how sure it is; below the diagonal it is too sure. \
+         Groups with fewer than five samples are left out. Second: the share of samples about which it is at \
+         most that sure.",
     )
     .panel(
         Chart::new(unit("probability of the chosen class"), unit("share that is right"))

@@ -1,23 +1,20 @@
 //! A network learns three spiral arms.
 
 use super::data::rows;
-use super::training::Net;
-use super::{Context, Experiment, Outcome};
-use crate::data::{Dataset, synthetic};
+use super::prelude::*;
+use crate::data::synthetic;
 use crate::metrics::argmax;
 use crate::nn::{Mode, Module};
-use crate::optim::{Adam, Optimizer};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, grid};
-use crate::rng::derive;
+use crate::report::grid;
 use crate::train::{Epoch, FitOptions};
-use crate::{Result, Tape};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "spiral",
     question: "How does the decision boundary of a network form while it learns three spiral arms?",
     theory: &[
         "No line tells the arms apart; a network of two hidden layers approximates any continuous boundary \
-         (Leshno, Lin, Pinkus and Schocken 1993). Here it is 2-64-64-3 with ReLU, trained by Adam on the cross-entropy.",
+         (Leshno, Lin, Pinkus and Schocken 1993). Here it is 2-64-64-3 with ReLU, trained by Adam on the \
+         cross-entropy.",
         "Networks learn what varies slowly first (Rahaman et al., \"On the Spectral Bias of Neural \
          Networks\", 2019). So the boundary should be short and smooth at first, and grow longer as it \
          follows the arms.",
@@ -131,53 +128,51 @@ fn needed(of: u64) -> u64 {
 fn report(train: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
     let mut outcome = Outcome::default();
     let (first, last) = (&stages[0], &stages[stages.len() - 1]);
-    outcome.claim(
-        Claim::that("Two hidden layers tell the arms apart")
-            .expected("about 97 of 100 new points right")
-            .measured(format!(
-                "{} of {} right ({}) after {} epochs",
-                last.test.count,
-                last.test.of,
-                fixed(last.test.share(), 4),
-                last.epochs
-            ))
-            .criterion(format!("at least {} of {}, which is 95 of 100", needed(last.test.of), last.test.of))
-            .holds(
-                last.test.count >= needed(last.test.of),
-                format!(
-                    "{} points of each arm are learned, with a noise of {NOISE} in every coordinate. Near the centre the \
-                     arms are closer together than that, and no classifier tells the points there apart.",
-                    last.train.of / ARMS as u64
-                ),
+    claim(&mut outcome, "Two hidden layers tell the arms apart")
+        .expected("about 97 of 100 new points right")
+        .measured(format!(
+            "{} of {} right ({}) after {} epochs",
+            last.test.count,
+            last.test.of,
+            fixed(last.test.share(), 4),
+            last.epochs
+        ))
+        .criterion(format!("at least {} of {}, which is 95 of 100", needed(last.test.of), last.test.of))
+        .holds(
+            last.test.count >= needed(last.test.of),
+            format!(
+                "{} points of each arm are learned, with a noise of {NOISE} in every coordinate. Near the \
+                 centre the arms are closer together than that, and no classifier tells the points there \
+                 apart.",
+                last.train.of / ARMS as u64
             ),
-    );
-    outcome.claim(
-        Claim::that("The boundary is short at first and grows while the arms are learned")
-            .expected("longer in the end")
-            .measured(format!(
-                "{} after {} epoch, {} after {} (along the sides of cells, in units of x)",
-                fixed(first.length, 1),
-                first.epochs,
-                fixed(last.length, 1),
-                last.epochs
-            ))
-            .criterion("the last length is at least 1.5 times the first")
-            .holds(
-                last.length >= 1.5 * first.length,
-                format!(
-                    "The length is that in the whole square, also where there are no points. A boundary that is long \
-                     there by chance at first need not grow; the test accuracy grows from {} to {}.",
-                    fixed(first.test.share(), 3),
-                    fixed(last.test.share(), 3)
-                ),
+        );
+    claim(&mut outcome, "The boundary is short at first and grows while the arms are learned")
+        .expected("longer in the end")
+        .measured(format!(
+            "{} after {} epoch, {} after {} (along the sides of cells, in units of x)",
+            fixed(first.length, 1),
+            first.epochs,
+            fixed(last.length, 1),
+            last.epochs
+        ))
+        .criterion("the last length is at least 1.5 times the first")
+        .holds(
+            last.length >= 1.5 * first.length,
+            format!(
+                "The length is that in the whole square, also where there are no points. A boundary that is \
+                 long there by chance at first need not grow; the test accuracy grows from {} to {}.",
+                fixed(first.test.share(), 3),
+                fixed(last.test.share(), 3)
             ),
-    );
+        );
     let figure = Figure::new(
         "boundary",
         "The boundary over training time",
-        "Colours behind the points are the classes that the network gives. See from panel to panel how straight \
-         the boundaries are and when they bend along the arms; and in the last one, where points still lie on a \
-         wrong colour. Beyond the points nothing was learned, and the boundary there means nothing.",
+        "Colours behind the points are the classes that the network gives. See from panel to panel how \
+         straight the boundaries are and when they bend along the arms; and in the last one, where points \
+         still lie on a wrong colour. Beyond the points nothing was learned, and the boundary there means \
+         nothing.",
     );
     let panels = stages.iter().map(|stage| {
         let Stage { epochs, test, .. } = stage;
@@ -201,17 +196,14 @@ fn report(train: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
     let length = Chart::new(Axis::log("epoch"), Axis::linear("length (units of x)").holding(0.0))
         .title("The boundary in the drawn square")
         .line(Line::new(over_epochs(&|s| s.length)).marker(Marker::Circle));
-    outcome.figure(
-        &Figure::new(
-            "curves",
-            "Loss, accuracy and length of the boundary",
-            "Loss after every epoch, the others after the epochs that are drawn above. Compare where the accuracy \
-             and the length of the boundary rise, and whether the loss falls fastest there. The length is counted along \
-             the sides of the cells that are drawn: a slanting boundary counts up to √2 times what it measures.",
-        )
-        .panel(loss)
-        .panel(accuracy)
-        .panel(length),
+    outcome.draw(
+        "curves",
+        "Loss, accuracy and length of the boundary",
+        "Loss after every epoch, the others after the epochs that are drawn above. Compare where the \
+         accuracy and the length of the boundary rise, and whether the loss falls fastest there. The length \
+         is counted along the sides of the cells that are drawn: a slanting boundary counts up to √2 times \
+         what it measures.",
+        [loss, accuracy, length],
     );
 
     for stage in stages {

@@ -89,3 +89,26 @@ pub fn step<T: Float>(
     optimizer.step(tape)?;
     Ok(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optim::Sgd;
+
+    #[test]
+    fn a_step_tells_the_loss_before_it() {
+        let mut tape = Tape::new();
+        let w = tape.param_slice(1, 1, &[3.0]);
+        let mut optimizer = Optimizer::new(Sgd, 0.25).unwrap();
+        let losses = [(); 2].map(|()| step(&mut tape, &mut optimizer, |tape| tape.square(w)).unwrap());
+        // w² with w ← w − ¼·2w: 3, 1.5, 0.75.
+        assert_eq!((losses, tape.item(w)), ([9.0, 2.25], 0.75));
+    }
+
+    #[test]
+    fn only_what_left_the_finite_numbers_is_none() {
+        assert_eq!(unless_diverged(Ok(1)).unwrap(), Some(1));
+        assert_eq!(unless_diverged::<i32>(Err(Error::NonFinite("far off".into()))).unwrap(), None);
+        assert!(matches!(unless_diverged::<i32>(Err(Error::Interrupted)), Err(Error::Interrupted)));
+    }
+}

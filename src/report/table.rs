@@ -64,6 +64,20 @@ pub enum Cell {
     Number(Option<f64>),
 }
 
+impl Cell {
+    /// What there is, or else these words.
+    ///
+    /// ```
+    /// use tapegrad::report::Cell;
+    ///
+    /// let reached: Option<usize> = None;
+    /// assert_eq!(Cell::or(reached, "not reached"), Cell::Text("not reached".into()));
+    /// ```
+    pub fn or(value: Option<impl Into<Cell>>, otherwise: &str) -> Cell {
+        value.map_or_else(|| otherwise.into(), Into::into)
+    }
+}
+
 impl From<&str> for Cell {
     fn from(text: &str) -> Cell {
         Cell::Text(text.into())

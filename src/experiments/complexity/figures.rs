@@ -2,8 +2,7 @@
 
 use super::Measured;
 use super::measure::{Held, Series};
-use crate::experiments::statistics::Fit;
-use crate::report::{Axis, Chart, Color, Figure, Line, Marker};
+use crate::experiments::prelude::*;
 
 /// A line of slope `theory` through the last point.
 fn guide(points: &[(f64, f64)], theory: f64) -> Line {
@@ -34,9 +33,9 @@ pub(super) fn growth(measured: &Measured) -> Figure {
         "growth",
         "Time over size",
         "One thread, numbers of double precision, the least of repeated times of the processor. The dashed \
-         lines have the slope of the theory, which stands in the legend, and go through the last point. Where \
-         points on the left lie above theirs, small sizes are slower than they need be; where they lie below, \
-         large ones have to go to the memory.",
+         lines have the slope of the theory, which stands in the legend, and go through the last point. \
+         Where points on the left lie above theirs, small sizes are slower than they need be; where they lie \
+         below, large ones have to go to the memory.",
     )
     .panel(panel("A chain of scalars", "depth", &pick(&[("value", "depth", "value and gradient")])))
     .panel(panel(
@@ -81,9 +80,10 @@ pub(super) fn memory(held: &[Held]) -> Figure {
     Figure::new(
         "memory",
         "Numbers held over size",
-        "Counted, not timed: the same in every run. First: the graph of a network of 3 layers of width 64 on a \
-         batch of 64, with one of the three changed; samples and width lie on each other, as it holds some n·d·L \
-         numbers, and the other of the two is 64. Second: weights, and what a kernel machine has to keep.",
+        "Counted, not timed: the same in every run. First: the graph of a network of 3 layers of width 64 on \
+         a batch of 64, with one of the three changed; samples and width lie on each other, as it holds some \
+         n·d·L numbers, and the other of the two is 64. Second: weights, and what a kernel machine has to \
+         keep.",
     )
     .panel(chart(
         "The graph of a network",
@@ -117,10 +117,11 @@ pub(super) fn slopes(times: &[&Series]) -> Figure {
     Figure::new(
         "slopes",
         "Measured slopes and exponents of the theory",
-        "Bars are 95 % intervals of the slope, and tell how straight the points lie, not how near a limit is. Where points \
-         are very straight, as those of the chain and of the optimizers may be, a bar is short and misses its cross though \
-         hardly anything is amiss. Where it misses it by much, the table of times has the rates of both ends: a lower one at \
-         the smallest size means calls and loops that weigh more there, a lower one at the largest means the memory.",
+        "Bars are 95 % intervals of the slope, and tell how straight the points lie, not how near a limit \
+         is. Where points are very straight, as those of the chain and of the optimizers may be, a bar is \
+         short and misses its cross though hardly anything is amiss. Where it misses it by much, the table \
+         of times has the rates of both ends: a lower one at the smallest size means calls and loops that \
+         weigh more there, a lower one at the largest means the memory.",
     )
     .panel(chart.points(found, Marker::Circle, Color::Blue, "slope of the time").points(
         theory,

@@ -8,24 +8,26 @@ mod report;
 
 use measure::{Held, OptimizerCost, Point, Series, doubling, kernels};
 
-use super::{Context, Experiment, Outcome};
-use crate::{Result, linalg};
+use super::prelude::*;
+use crate::linalg;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "complexity",
-    question: "Do time and memory grow with the exponents of the theory, and when is a kernel machine cheaper?",
+    question: "Do time and memory grow with the exponents of the theory, and when is a kernel machine \
+               cheaper?",
     theory: &[
-        "Counted in multiply-adds: a graph costs in proportion to its nodes. A step of a network with L layers \
-         of width d on n samples costs (3L − 1)·n·d², that is exponents 1 in n, 2 in d, 1 in L. A product of \
-         matrices costs n³, a step of an optimizer some operations a parameter. A Gram matrix takes n²·d/2, the \
-         factor of K + nλI n³/6 (Golub and Van Loan, \"Matrix Computations\", section 4.2), and a prediction n·d.",
-        "Memory: the graph of a network holds some n·d·L numbers beside its L·d² weights, a kernel machine n². \
-         SGD remembers nothing, momentum and RMSProp one number a parameter, Adam two.",
-        "E epochs of training cost about 3·n·L·d²·E multiply-adds, an exact fit n³/6: equal at n² = 18·L·d²·E. \
-         Below that the kernel machine is cheaper.",
-        "An exponent is the slope of a line through the logarithms, with its 95 % interval. The interval says \
-         how straight the points lie, and not whether a limit has been reached: at small sizes calls, loops \
-         and caches cost more than the multiply-adds.",
+        "Counted in multiply-adds: a graph costs in proportion to its nodes. A step of a network with L \
+         layers of width d on n samples costs (3L − 1)·n·d², that is exponents 1 in n, 2 in d, 1 in L. A \
+         product of matrices costs n³, a step of an optimizer some operations a parameter. A Gram matrix \
+         takes n²·d/2, the factor of K + nλI n³/6 (Golub and Van Loan, \"Matrix Computations\", section \
+         4.2), and a prediction n·d.",
+        "Memory: the graph of a network holds some n·d·L numbers beside its L·d² weights, a kernel machine \
+         n². SGD remembers nothing, momentum and RMSProp one number a parameter, Adam two.",
+        "E epochs of training cost about 3·n·L·d²·E multiply-adds, an exact fit n³/6: equal at n² = \
+         18·L·d²·E. Below that the kernel machine is cheaper.",
+        "An exponent is the slope of a line through the logarithms, with its 95 % interval. The interval \
+         says how straight the points lie, and not whether a limit has been reached: at small sizes calls, \
+         loops and caches cost more than the multiply-adds.",
     ],
     run,
 };
@@ -87,42 +89,40 @@ fn measure_all(context: &Context) -> Result<Measured> {
         held.push(numbers("weights of a network", against, of_weights, weights));
     }
 
+    // Times over each of some sizes.
+    let timed = |sizes: &[usize], of: &dyn Fn(usize) -> Result<Point>| -> Result<Vec<Point>> {
+        sizes.iter().map(|size| of(*size)).collect()
+    };
+    let sizes = |low: usize, quick: u32, full: u32| Vec::from_iter(doubling(low, context.pick(quick, full)));
     tell("products")?;
-    let mut points = Vec::new();
-    for n in doubling(64, context.pick(4, 5)) {
-        points.push(measure::product(context, n)?);
-    }
+    let points = timed(&sizes(64, 4, 5), &|n| measure::product(context, n))?;
     times.push(series("product of matrices", "product, n", "size n", 3.0, points));
 
     tell("optimizers")?;
-    let sizes: Vec<usize> = doubling(1 << 12, context.pick(8, 10)).collect();
-    let optimizers = measure::optimizers(context, &sizes)?;
+    let optimizers = measure::optimizers(context, &sizes(1 << 12, 8, 10))?;
 
     tell("Gram matrix")?;
-    let kernel_sizes = || doubling(context.pick(64, 128), context.pick(5, 6));
-    let features = || doubling(64, context.pick(5, 6));
-    let (mut points, mut numbers_held) = (Vec::new(), Vec::new());
-    for n in kernel_sizes() {
-        points.push(kernels::gram_matrix(context, n, 16, n)?);
-        numbers_held.push((n as f64, kernels::machine_numbers(context, n, 16)? as f64));
-    }
+    let (samples, features) = (sizes(context.pick(64, 128), 5, 6), sizes(64, 5, 6));
+    let points = timed(&samples, &|n| kernels::gram_matrix(context, n, 16, n))?;
     times.push(series("Gram matrix", "Gram matrix, n", "samples n", 2.0, points));
-    held.push(numbers("kernel machine", "samples n", 2.0, numbers_held));
+    let count = |n: &usize| Ok((*n as f64, kernels::machine_numbers(context, *n, 16)? as f64));
+    let counts = samples.iter().map(count).collect::<Result<_>>()?;
+    held.push(numbers("kernel machine", "samples n", 2.0, counts));
 
     tell("Gram matrix")?;
-    let points = features().map(|d| kernels::gram_matrix(context, 512, d, d)).collect::<Result<_>>()?;
+    let points = timed(&features, &|d| kernels::gram_matrix(context, 512, d, d))?;
     times.push(series("Gram matrix", "Gram matrix, d", "features d", 1.0, points));
 
     tell("solution")?;
-    let points = kernel_sizes().map(|n| kernels::solve(context, n)).collect::<Result<_>>()?;
+    let points = timed(&samples, &|n| kernels::solve(context, n))?;
     times.push(series("solution of (K + nλI)α = y", "solution, n", "samples n", 3.0, points));
 
     tell("predictions")?;
-    let points = kernel_sizes().map(|n| kernels::predict(context, n, 16, n)).collect::<Result<_>>()?;
+    let points = timed(&samples, &|n| kernels::predict(context, n, 16, n))?;
     times.push(series("predictions", "predictions, n", "samples n", 1.0, points));
 
     tell("predictions")?;
-    let points = features().map(|d| kernels::predict(context, 512, d, d)).collect::<Result<_>>()?;
+    let points = timed(&features, &|d| kernels::predict(context, 512, d, d))?;
     times.push(series("predictions", "predictions, d", "features d", 1.0, points));
 
     let widths = crossing::measure(context, tell)?;

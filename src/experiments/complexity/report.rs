@@ -3,10 +3,7 @@
 use super::figures::{growth, memory, slopes};
 use super::measure::{Held, OptimizerCost, Series};
 use super::{Measured, crossing};
-use crate::experiments::Outcome;
-use crate::experiments::statistics::Fit;
-use crate::experiments::words::list;
-use crate::report::{Claim, Table, fixed, rounded};
+use crate::experiments::prelude::*;
 
 /// How far the slope of a time may be from the theory's.
 const TOLERANCE: f64 = 0.25;
@@ -42,7 +39,8 @@ pub(super) fn all(measured: &Measured) -> Outcome {
     outcome.table(
         Table::of(
             "times",
-            "Slopes of times on one thread. Operations are nodes of the chain, parameters of an optimizer, and else multiply-adds",
+            "Slopes of times on one thread. Operations are nodes of the chain, parameters of an optimizer, \
+             and else multiply-adds",
             &fits,
         )
         .column("time of", |(series, _)| series.name)
@@ -77,11 +75,11 @@ pub(super) fn all(measured: &Measured) -> Outcome {
 fn time_claim(series: &Series, fit: &Fit, [smallest, largest]: [f64; 2]) -> Claim {
     let (name, against, theory) = (series.name, series.against, series.theory);
     let why = if fit.slope < theory {
-        "small sizes do not reach the speed of large ones, as calls, loops and what is done once for each entry \
-         weigh more there, and so the time grows more slowly than the operations"
+        "small sizes do not reach the speed of large ones, as calls, loops and what is done once for each \
+         entry weigh more there, and so the time grows more slowly than the operations"
     } else {
-        "what fits into the caches at small sizes comes from memory at large ones, and a large result has to be \
-         fetched from the operating system first"
+        "what fits into the caches at small sizes comes from memory at large ones, and a large result has to \
+         be fetched from the operating system first"
     };
     let claim = Claim::that(format!("Time of the {name} against {against}"))
         .expected(format!("slope {theory}"))
@@ -90,8 +88,8 @@ fn time_claim(series: &Series, fit: &Fit, [smallest, largest]: [f64; 2]) -> Clai
         .holds(
             (fit.slope - theory).abs() <= TOLERANCE,
             format!(
-                "The operations grow as they should, but {} billion of them are done in a second at the smallest \
-                 size and {} billion at the largest: {why}.",
+                "The operations grow as they should, but {} billion of them are done in a second at the \
+                 smallest size and {} billion at the largest: {why}.",
                 rounded(smallest, 3),
                 rounded(largest, 3)
             ),
@@ -105,7 +103,8 @@ pub(super) fn with_doubt(claim: Claim, fit: &Fit, theory: f64, tolerance: f64) -
     let margin = ((fit.slope - theory).abs() - tolerance).abs();
     match fit.half_width > margin {
         true => claim.remark(
-            "The interval reaches over the bound of the criterion: times of another run may come to the other verdict.",
+            "The interval reaches over the bound of the criterion: times of another run may come to the \
+             other verdict.",
         ),
         false => claim,
     }
@@ -123,24 +122,22 @@ fn held_claim(outcome: &mut Outcome, all: &[Held]) {
     // Of several that are as far off, the last.
     let farthest = fits.iter().max_by(|a, b| off(a).total_cmp(&off(b))).unwrap_or(&fits[0]);
     let (held, fit) = farthest;
-    outcome.claim(
-        Claim::that(
-            "The numbers that graphs, weights and kernel machines hold grow with the exponents of the \
-             theory",
-        )
-        .expected("see the table of counts")
-        .measured(format!(
-            "the slope that is furthest off: {} for {}, {} against {}",
-            fixed(fit.slope, 3),
-            held.theory,
-            held.name,
-            held.against
-        ))
-        .criterion(format!("all slopes within {COUNT_TOLERANCE}"))
-        .holds(
-            off(farthest) <= COUNT_TOLERANCE,
-            "Terms of lower order still count at small sizes: biases, the batch, the samples and α.",
-        ),
+    claim(
+        outcome,
+        "The numbers that graphs, weights and kernel machines hold grow with the exponents of the theory",
+    )
+    .expected("see the table of counts")
+    .measured(format!(
+        "the slope that is furthest off: {} for {}, {} against {}",
+        fixed(fit.slope, 3),
+        held.theory,
+        held.name,
+        held.against
+    ))
+    .criterion(format!("all slopes within {COUNT_TOLERANCE}"))
+    .holds(
+        off(farthest) <= COUNT_TOLERANCE,
+        "Terms of lower order still count at small sizes: biases, the batch, the samples and α.",
     );
 }
 
@@ -153,15 +150,13 @@ fn state_claim(outcome: &mut Outcome, optimizers: &[OptimizerCost]) {
     for cost in optimizers {
         outcome.number(format!("{}: numbers remembered for a parameter", cost.name), cost.state);
     }
-    outcome.claim(
-        Claim::that("For each parameter momentum and RMSProp remember a number, Adam two, and SGD none")
-            .expected("SGD 0, momentum 1, RMSProp 1, Adam 2")
-            .measured(list(optimizers, |cost| format!("{} {}", cost.name, cost.state)))
-            .criterion("exactly these")
-            .holds(
-                optimizers.iter().map(|cost| cost.state).eq([0.0, 1.0, 1.0, 2.0]),
-                "An optimizer that remembers more than the theory names keeps something that it could compute, \
-                 one that remembers less has lost something.",
-            ),
-    );
+    claim(outcome, "For each parameter momentum and RMSProp remember a number, Adam two, and SGD none")
+        .expected("SGD 0, momentum 1, RMSProp 1, Adam 2")
+        .measured(list(optimizers, |cost| format!("{} {}", cost.name, cost.state)))
+        .criterion("exactly these")
+        .holds(
+            optimizers.iter().map(|cost| cost.state).eq([0.0, 1.0, 1.0, 2.0]),
+            "An optimizer that remembers more than the theory names keeps something that it could compute, \
+             one that remembers less has lost something.",
+        );
 }

@@ -1,12 +1,7 @@
 //! Steps by condition number, with momentum and without.
 
-use crate::experiments::statistics::Fit;
-use crate::experiments::training::step;
-use crate::experiments::{Context, Outcome};
-use crate::optim::{Momentum, Optimizer, Sgd};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
-use crate::rng::{Purpose, standard_normal, stream};
-use crate::{Float, Result, Tape};
+use crate::experiments::prelude::*;
+use crate::optim::Momentum;
 
 /// Steps until ‖w‖ has fallen to 10⁻⁶ of where it was, on ½·Σ hᵢwᵢ² with 20 curvatures from 1 to κ.
 fn steps_on_quadratic(context: &Context, kappa: f64, momentum: bool) -> Result<usize> {
@@ -65,33 +60,29 @@ pub(super) fn conditioning(context: &Context, outcome: &mut Outcome) -> Result<(
         let fit = Fit::power_law(points);
         outcome.number(format!("exponent of κ, {name}"), fit.slope);
         outcome.number(format!("steps at the largest κ, {name}"), points[points.len() - 1].1);
-        outcome.claim(
-            Claim::that(statement)
-                .expected(format!("exponent {expected}"))
-                .measured(format!("exponent {fit}"))
-                .criterion("within 0.1 of it")
-                .holds(
-                    (fit.slope - expected).abs() <= 0.1,
-                    "The exponent is that of large κ. At small ones whole steps count, and the terms that the \
-                     theory drops; at its best rate the matrix of the heavy ball has no full set of \
-                     eigenvectors, so that some steps come on top in proportion to ln κ.",
-                ),
-        );
+        claim(outcome, statement)
+            .expected(format!("exponent {expected}"))
+            .measured(format!("exponent {fit}"))
+            .criterion("within 0.1 of it")
+            .holds(
+                (fit.slope - expected).abs() <= 0.1,
+                "The exponent is that of large κ. At small ones whole steps count, and the terms that the \
+                 theory drops; at its best rate the matrix of the heavy ball has no full set of \
+                 eigenvectors, so that some steps come on top in proportion to ln κ.",
+            );
         figure = figure.line(Line::new(points.iter().copied()).label(name).marker(marker));
     }
-    outcome.figure(
-        &Figure::new(
-            "conditioning",
-            "What a condition number costs",
-            format!(
-                "A quadratic with curvatures from 1 to κ, each method at its best rate. At κ = {} momentum needs \
-                 {} steps where descent needs {}: see how the two part.",
-                rounded(kappas[kappas.len() - 1], 2),
-                fixed(rows[1][rows[1].len() - 1].1, 0),
-                fixed(rows[0][rows[0].len() - 1].1, 0)
-            ),
-        )
-        .panel(figure),
+    outcome.draw(
+        "conditioning",
+        "What a condition number costs",
+        format!(
+            "A quadratic with curvatures from 1 to κ, each method at its best rate. At κ = {} momentum needs \
+             {} steps where descent needs {}: see how the two part.",
+            rounded(kappas[kappas.len() - 1], 2),
+            fixed(rows[1][rows[1].len() - 1].1, 0),
+            fixed(rows[0][rows[0].len() - 1].1, 0)
+        ),
+        [figure],
     );
     outcome.table(table);
     Ok(())
@@ -129,17 +120,15 @@ pub(super) fn polyak(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let worst = ratios.fold(0.0, f64::max);
     outcome.number("PL bound on the ratio", bound);
     outcome.number("largest ratio of losses", worst);
-    outcome.claim(
-        Claim::that("Under the PL condition each step leaves at most 1 − μ/L of the loss")
-            .expected(format!("at most {}", fixed(bound, 5)))
-            .measured(format!("at most {} over 400 steps", fixed(worst, 5)))
-            .criterion("the largest ratio of two losses is not above the bound")
-            .holds(
-                worst <= bound,
-                "The bound is proven: either μ and L, which come from eigenvalues with rounding, are off, or the \
-                 losses are so small that what is left is rounding.",
-            ),
-    );
+    claim(outcome, "Under the PL condition each step leaves at most 1 − μ/L of the loss")
+        .expected(format!("at most {}", fixed(bound, 5)))
+        .measured(format!("at most {} over 400 steps", fixed(worst, 5)))
+        .criterion("the largest ratio of two losses is not above the bound")
+        .holds(
+            worst <= bound,
+            "The bound is proven: either μ and L, which come from eigenvalues with rounding, are off, or the \
+             losses are so small that what is left is rounding.",
+        );
     let start = losses[0].1;
     let chart = Chart::new(Axis::linear("step"), Axis::log("loss"))
         .line(Line::new(losses.iter().copied()).label("gradient descent, η = 1/L"))
@@ -149,19 +138,17 @@ pub(super) fn polyak(context: &Context, outcome: &mut Outcome) -> Result<()> {
                 .color(Color::Muted)
                 .dash(1),
         );
-    outcome.figure(
-        &Figure::new(
-            "pl",
-            "A linear rate without strong convexity",
-            format!(
-                "Least squares with {UNKNOWNS} unknowns and {EQUATIONS} equations: flat in {} directions. See \
-                 whether the loss stays below the bound, and how far: in the long run the direction of the smallest \
-                 curvature is all that is left, and along it the loss falls by (1 − μ/L)² a step, twice as steep \
-                 as the bound.",
-                UNKNOWNS - EQUATIONS
-            ),
-        )
-        .panel(chart),
+    outcome.draw(
+        "pl",
+        "A linear rate without strong convexity",
+        format!(
+            "Least squares with {UNKNOWNS} unknowns and {EQUATIONS} equations: flat in {} directions. See \
+             whether the loss stays below the bound, and how far: in the long run the direction of the \
+             smallest curvature is all that is left, and along it the loss falls by (1 − μ/L)² a step, twice \
+             as steep as the bound.",
+            UNKNOWNS - EQUATIONS
+        ),
+        [chart],
     );
     Ok(())
 }

@@ -10,16 +10,14 @@ use stochastic::stochastic;
 
 use rand_chacha::ChaCha8Rng;
 
-use super::{Context, Experiment, Outcome};
-use crate::rng::{Purpose, derive, standard_normal, stream};
-use crate::{Result, Tape, Var};
+use super::prelude::*;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "convergence-rates",
     question: "Do SGD, momentum and Adam converge at the rates of the theory?",
     theory: &[
-        "Convex, with noisy gradients and η = c/√t: the last iterate's excess loss is O(log T/√T) \
-         (Shamir and Zhang 2013). Strongly convex with constant μ and η = 1/(μt): O(1/T) (Rakhlin, Shamir and \
+        "Convex, with noisy gradients and η = c/√t: the last iterate's excess loss is O(log T/√T) (Shamir \
+         and Zhang 2013). Strongly convex with constant μ and η = 1/(μt): O(1/T) (Rakhlin, Shamir and \
          Sridharan 2012).",
         "On a quadratic of condition number κ, gradient descent at its best rate needs steps in proportion \
          to κ, the heavy ball of Polyak (1964) at its best in proportion to √κ.",

@@ -1,12 +1,7 @@
 //! Adam on a function times a number.
 
 use super::{D, Problem, append_loss, noise};
-use crate::experiments::statistics::distance;
-use crate::experiments::training::{step, unless_diverged};
-use crate::experiments::{Context, Outcome};
-use crate::optim::{Adam, Optimizer, Sgd};
-use crate::report::{Axis, Chart, Claim, Figure, Line, Marker, rounded};
-use crate::{Result, Tape};
+use crate::experiments::prelude::*;
 
 /// Distances to the minimum along the way, and the last w.
 type ScaledRun = (Vec<(f64, f64)>, Vec<f64>);
@@ -41,9 +36,9 @@ pub(super) fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Resu
         "scale",
         "A loss times a constant",
         "The same problem, noise and rate, with the loss multiplied. See whether the three lines lie on each \
-         other, as they should with Adam, which knows no scale; for SGD a factor of the loss is one of the rate, and \
-         one that is too large throws it out within a few steps. A line ends where it leaves the axes or the finite \
-         numbers; a cross marks a step on the way there.",
+         other, as they should with Adam, which knows no scale; for SGD a factor of the loss is one of the \
+         rate, and one that is too large throws it out within a few steps. A line ends where it leaves the \
+         axes or the finite numbers; a cross marks a step on the way there.",
     );
     // Where the axes of the figure end.
     const FARTHEST: f64 = 1e4;
@@ -73,17 +68,15 @@ pub(super) fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Resu
     let start = (D as f64).sqrt();
     let largest = distance(&ends[0], &ends[1]).max(distance(&ends[2], &ends[1])) / start;
     outcome.number("Adam's ends apart, of the first distance", largest);
-    outcome.claim(
-        Claim::that("Adam does not see the scale of the loss")
-            .expected("the same path, but for ε")
-            .measured(format!("after {steps} steps {} of the first distance apart", rounded(largest, 2)))
-            .criterion("at most 10⁻³ of the first distance, for losses from 0.01 to 100 times")
-            .holds(
-                largest <= 1e-3,
-                "ε = 10⁻⁸ stands beside the root of the mean square, and does not scale with the loss: it counts \
-                 where the gradients of the smallest loss come near it.",
-            ),
-    );
+    claim(outcome, "Adam does not see the scale of the loss")
+        .expected("the same path, but for ε")
+        .measured(format!("after {steps} steps {} of the first distance apart", rounded(largest, 2)))
+        .criterion("at most 10⁻³ of the first distance, for losses from 0.01 to 100 times")
+        .holds(
+            largest <= 1e-3,
+            "ε = 10⁻⁸ stands beside the root of the mean square, and does not scale with the loss: it counts \
+             where the gradients of the smallest loss come near it.",
+        );
     outcome.figure(&figure.panels(charts));
     Ok(())
 }

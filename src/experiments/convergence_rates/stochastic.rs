@@ -1,12 +1,7 @@
 //! The rates of stochastic gradient descent.
 
 use super::{D, Problem, append_loss, excess, noise};
-use crate::experiments::statistics::Fit;
-use crate::experiments::training::step;
-use crate::experiments::{Context, Outcome};
-use crate::optim::{Optimizer, Sgd};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, rounded};
-use crate::{Float, Result, Tape};
+use crate::experiments::prelude::*;
 
 /// Mean excess over the runs at each of the steps in `at`.
 fn mean_excess(
@@ -75,10 +70,10 @@ pub(super) fn stochastic(context: &Context, outcome: &mut Outcome) -> Result<()>
         "stochastic",
         "SGD with noisy gradients",
         format!(
-            "Mean excess loss of the last iterate over {runs} runs. On two logarithmic axes a power of T is a \
-             line. The dashed one has the shape of the theory's upper bound, from somewhat above the excess at T = {}: \
-             what is proven is that the excess falls as fast or faster. The dotted line of the first panel is the \
-             bound without its logarithm.",
+            "Mean excess loss of the last iterate over {runs} runs. On two logarithmic axes a power of T is \
+             a line. The dashed one has the shape of the theory's upper bound, from somewhat above the \
+             excess at T = {}: what is proven is that the excess falls as fast or faster. The dotted line of \
+             the first panel is the bound without its logarithm.",
             at[5]
         ),
     );
@@ -118,9 +113,9 @@ pub(super) fn stochastic(context: &Context, outcome: &mut Outcome) -> Result<()>
             );
         outcome.claim(match problem {
             Problem::Absolute => claim.remark(
-                "The logarithm belongs to the worst convex function, made for that purpose in as many dimensions as \
-                 there are steps (Harvey et al. 2019). Whether it shows on this one, the slope tells: without it \
-                 that would be −0.5.",
+                "The logarithm belongs to the worst convex function, made for that purpose in as many \
+                 dimensions as there are steps (Harvey et al. 2019). Whether it shows on this one, the slope \
+                 tells: without it that would be −0.5.",
             ),
             Problem::Quadratic => claim,
         });

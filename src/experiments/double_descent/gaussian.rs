@@ -3,15 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::{D, N, NOISE, Regression, SIGNAL, large};
-use crate::experiments::statistics::{differences, greatest, least, mean, mean_and_error};
-use crate::experiments::training::step;
-use crate::experiments::{Context, Outcome};
-use crate::optim::{Optimizer, Sgd};
-use crate::report::{
-    Axis, Cell, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded, scientific,
-};
-use crate::rng::{Purpose, derive, standard_normal, stream};
-use crate::{Result, Tape};
+use crate::experiments::prelude::*;
 
 const FEATURES: [usize; 23] =
     [2, 5, 10, 15, 20, 25, 30, 34, 36, 38, 39, 40, 41, 42, 44, 46, 50, 55, 60, 80, 100, 140, 200];
@@ -76,62 +68,53 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
         (mean - expected(row.p)).abs() / error
     });
     let worst = off.fold(0.0, f64::max);
-    outcome.claim(
-        Claim::that("The exact formula for Gaussian features holds on both sides of the peak")
-            .expected("the measured means")
-            .measured(format!("{} standard errors off at most, over {draws} draws", fixed(worst, 2)))
-            .criterion("at most 4 standard errors off wherever |p − n| ≥ 6")
-            .holds(
-                worst <= 4.0,
-                "Towards the peak a few draws make most of the mean, so that a standard error from so many draws is \
-                 itself too small.",
-            ),
-    );
+    claim(outcome, "The exact formula for Gaussian features holds on both sides of the peak")
+        .expected("the measured means")
+        .measured(format!("{} standard errors off at most, over {draws} draws", fixed(worst, 2)))
+        .criterion("at most 4 standard errors off wherever |p − n| ≥ 6")
+        .holds(
+            worst <= 4.0,
+            "Towards the peak a few draws make most of the mean, so that a standard error from so many draws \
+             is itself too small.",
+        );
     let peak = greatest(rows, |row| mean(&row.ridgeless));
-    outcome.claim(
-        Claim::that("The error peaks where there are as many features as samples")
-            .expected(format!("p = {N}, with n = {N}"))
-            .measured(format!("p = {}, a mean error of {}", peak.p, large(mean(&peak.ridgeless))))
-            .criterion("the largest mean is at a p from n − 1 to n + 1")
-            .holds(
-                peak.p.abs_diff(N) <= 1,
-                "Next to the pole, at n ± 2, the error has a mean but no variance: among so many draws one may be \
-                 larger than all at n.",
-            ),
-    );
+    claim(outcome, "The error peaks where there are as many features as samples")
+        .expected(format!("p = {N}, with n = {N}"))
+        .measured(format!("p = {}, a mean error of {}", peak.p, large(mean(&peak.ridgeless))))
+        .criterion("the largest mean is at a p from n − 1 to n + 1")
+        .holds(
+            peak.p.abs_diff(N) <= 1,
+            "Next to the pole, at n ± 2, the error has a mean but no variance: among so many draws one may \
+             be larger than all at n.",
+        );
     let best = least(rows, |row| mean(&row.ridgeless));
     let theory = *least(&FEATURES, |p| expected(*p));
-    outcome.claim(
-        Claim::that("With weak features that are all alike, the best is to take all of them")
-            .expected(format!("the least error at p = {theory}, {}", fixed(expected(theory), 3)))
-            .measured(format!("at p = {}, {}", best.p, fixed(mean(&best.ridgeless), 3)))
-            .criterion("the same p")
-            .holds(
-                best.p == theory,
-                format!(
-                    "The theory has {} there: where that is within a few standard errors of its least, the draws decide.",
-                    fixed(expected(best.p), 3)
-                ),
+    claim(outcome, "With weak features that are all alike, the best is to take all of them")
+        .expected(format!("the least error at p = {theory}, {}", fixed(expected(theory), 3)))
+        .measured(format!("at p = {}, {}", best.p, fixed(mean(&best.ridgeless), 3)))
+        .criterion("the same p")
+        .holds(
+            best.p == theory,
+            format!(
+                "The theory has {} there: where that is within a few standard errors of its least, the draws \
+                 decide.",
+                fixed(expected(best.p), 3)
             ),
-    );
+        );
     let rises = rows.windows(2).map(|pair| {
         let (mean, error) = mean_and_error(&differences(&pair[1].ridge, &pair[0].ridge));
         mean / error
     });
     let rise = rises.fold(f64::NEG_INFINITY, f64::max);
-    outcome.claim(
-        Claim::that(
-            "With the best ridge there is no peak: the error never rises with the number of features",
-        )
+    claim(outcome, "With the best ridge there is no peak: the error never rises with the number of features")
         .expected("falls from each p to the next")
         .measured(format!("the largest rise is {} standard errors", fixed(rise, 2)))
         .criterion("no mean rises by more than 3 standard errors of the difference")
         .holds(
             rise <= 3.0,
-            "The theorem is about weights drawn from a normal distribution, of which this ridge is the best; here they \
-             are fixed and all alike, and only the samples are drawn.",
-        ),
-    );
+            "The theorem is about weights drawn from a normal distribution, of which this ridge is the best; \
+             here they are fixed and all alike, and only the samples are drawn.",
+        );
 
     let curve: Vec<(f64, f64)> = (2..=D).map(|p| (p as f64, expected(p))).collect();
     // Rules of the theory end at the peak: a line through infinity is two.
@@ -151,18 +134,16 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
                     .marker(Marker::Square),
             )
             .vertical(N as f64, Color::Muted, "p = n");
-    outcome.figure(
-        &Figure::new(
-            "gaussian",
-            "Double descent in closed form",
-            format!(
-                "Means over {draws} draws of {N} samples with {D} features in all. To the left of p = n one fits as well \
-                 as one can, to the right one fits all samples in the shortest way. Where the curve has its pole the \
-                 error has no mean, and the marks are what these draws happen to give; what is above 1000 is cut off. Look \
-                 what the best ridge makes of the peak."
-            ),
-        )
-        .panel(chart),
+    outcome.draw(
+        "gaussian",
+        "Double descent in closed form",
+        format!(
+            "Means over {draws} draws of {N} samples with {D} features in all. To the left of p = n one fits \
+             as well as one can, to the right one fits all samples in the shortest way. Where the curve has \
+             its pole the error has no mean, and the marks are what these draws happen to give; what is \
+             above 1000 is cut off. Look what the best ridge makes of the peak."
+        ),
+        [chart],
     );
     for row in rows {
         // At the pole rounding is amplified: another processor would give other digits.
@@ -177,10 +158,7 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
             .column("error, shortest", |row| mean(&row.ridgeless))
             .column("standard error", |row| mean_and_error(&row.ridgeless).1)
             // A cell takes finite numbers only.
-            .column("theory", |row| match expected(row.p) {
-                theory if theory.is_finite() => Cell::from(theory),
-                _ => "inf".into(),
-            })
+            .column("theory", |row| Cell::or(Some(expected(row.p)).filter(|x| x.is_finite()), "inf"))
             .column("error, best ridge", |row| mean(&row.ridge)),
     );
 }
@@ -206,18 +184,17 @@ pub(super) fn descent(context: &Context, outcome: &mut Outcome) -> Result<()> {
     }
     let slowest = regression.eigen.values.min() / regression.eigen.values.max();
     let apart = (tape.value(w).to_dmatrix() - &shortest).norm() / shortest.norm();
-    outcome.claim(
-        Claim::that("Gradient descent from 0 ends at the shortest of all solutions")
-            .expected("the same weights")
-            .measured(format!("{} apart, relative, after 2000 steps with p = 2n", scientific(apart, 2)))
-            .criterion("at most 10⁻⁶")
-            .holds(
-                apart <= 1e-6,
-                format!(
-                    "Along the eigenvector of the least eigenvalue each step leaves a share of 1 − {}: 2000 are not enough.",
-                    rounded(slowest, 2)
-                ),
+    claim(outcome, "Gradient descent from 0 ends at the shortest of all solutions")
+        .expected("the same weights")
+        .measured(format!("{} apart, relative, after 2000 steps with p = 2n", scientific(apart, 2)))
+        .criterion("at most 10⁻⁶")
+        .holds(
+            apart <= 1e-6,
+            format!(
+                "Along the eigenvector of the least eigenvalue each step leaves a share of 1 − {}: 2000 are \
+                 not enough.",
+                rounded(slowest, 2)
             ),
-    );
+        );
     Ok(())
 }

@@ -3,15 +3,10 @@
 use nalgebra::DMatrix;
 
 use super::{Regression, large};
-use crate::data::Dataset;
-use crate::experiments::statistics::{greatest, least};
-use crate::experiments::{Context, Outcome};
+use crate::experiments::prelude::*;
 use crate::metrics::SeenClasses;
 use crate::models::kernel::one_vs_rest;
 use crate::nn::Activation;
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
-use crate::rng::{Purpose, derive, standard_normal, stream};
-use crate::{Error, Result, Tape};
 
 /// Features of the images, relative to the number of samples.
 const SHARES: [f64; 17] =
@@ -101,53 +96,48 @@ pub(super) fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
     let peak = greatest(rows, |row| row.test);
     let before = *least(&Vec::from_iter(rows.iter().filter(|row| row.p < n)), |row| row.test);
     let last = &rows[rows.len() - 1];
-    outcome.claim(
-        Claim::that("A network with a random first layer has the peak on images too")
-            .expected(format!("at p = n = {n}"))
-            .measured(format!(
-                "at p = {}: {}, against {} at its best before and {} at p = {}",
-                peak.p,
-                large(peak.test),
-                fixed(before.test, 4),
-                fixed(last.test, 4),
-                last.p
-            ))
-            .criterion("within 10 % of n, and at least twice both others")
-            .holds(
-                (peak.p as f64 / n as f64 - 1.0).abs() <= 0.1
-                    && peak.test >= 2.0 * before.test.max(last.test),
-                "Features of images are far from alike: where most of what they hold lies in a few directions, the others \
-                 are so small that they fit late, and the peak is broad or elsewhere.",
+    claim(outcome, "A network with a random first layer has the peak on images too")
+        .expected(format!("at p = n = {n}"))
+        .measured(format!(
+            "at p = {}: {}, against {} at its best before and {} at p = {}",
+            peak.p,
+            large(peak.test),
+            fixed(before.test, 4),
+            fixed(last.test, 4),
+            last.p
+        ))
+        .criterion("within 10 % of n, and at least twice both others")
+        .holds(
+            (peak.p as f64 / n as f64 - 1.0).abs() <= 0.1 && peak.test >= 2.0 * before.test.max(last.test),
+            "Features of images are far from alike: where most of what they hold lies in a few directions, \
+             the others are so small that they fit late, and the peak is broad or elsewhere.",
+        );
+    claim(outcome, "Behind the peak the error falls below the best in front of it")
+        .expected("the widest network is best")
+        .measured(format!(
+            "{} at p = {}, {} at p = {}; errors {} % and {} %",
+            fixed(last.test, 4),
+            last.p,
+            fixed(before.test, 4),
+            before.p,
+            fixed(100.0 * last.wrong, 1),
+            fixed(100.0 * before.wrong, 1)
+        ))
+        .criterion("a smaller mean squared error on the test set at the largest p")
+        .holds(
+            last.test < before.test,
+            format!(
+                "The error falls on with p; at {} times n it may not have come down so far yet.",
+                SHARES[SHARES.len() - 1]
             ),
-    );
-    outcome.claim(
-        Claim::that("Behind the peak the error falls below the best in front of it")
-            .expected("the widest network is best")
-            .measured(format!(
-                "{} at p = {}, {} at p = {}; errors {} % and {} %",
-                fixed(last.test, 4),
-                last.p,
-                fixed(before.test, 4),
-                before.p,
-                fixed(100.0 * last.wrong, 1),
-                fixed(100.0 * before.wrong, 1)
-            ))
-            .criterion("a smaller mean squared error on the test set at the largest p")
-            .holds(
-                last.test < before.test,
-                format!(
-                    "The error falls on with p; at {} times n it may not have come down so far yet.",
-                    SHARES[SHARES.len() - 1]
-                ),
-            ),
-    );
+        );
     let claims: [RidgeClaim; 2] = [
         (
             "A small ridge, the same for all p, takes the peak away",
             |row| row.ridge,
             format!(
-                "It is {} of the mean of the kernel's diagonal for every p: less than the best ridge, it still leaves part \
-                 of the peak.",
+                "It is {} of the mean of the kernel's diagonal for every p: less than the best ridge, it \
+                 still leaves part of the peak.",
                 rounded(RIDGE, 1)
             ),
         ),
@@ -155,9 +145,10 @@ pub(super) fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
             "A ridge that is chosen for each p by leaving one out takes it away",
             |row| row.chosen,
             format!(
-                "It is the one of {} ridges, from {} to {} of that mean, that {n} samples favour. What they favour is an \
-                 estimate, the steps between them are a factor of 3, and the best may lie beyond their ends; and the theorem \
-                 is about features that are alike, while those of images differ by orders of magnitude.",
+                "It is the one of {} ridges, from {} to {} of that mean, that {n} samples favour. What they \
+                 favour is an estimate, the steps between them are a factor of 3, and the best may lie \
+                 beyond their ends; and the theorem is about features that are alike, while those of images \
+                 differ by orders of magnitude.",
                 CHOICES.len(),
                 rounded(CHOICES[0], 1),
                 rounded(CHOICES[CHOICES.len() - 1], 1)
@@ -168,24 +159,22 @@ pub(super) fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         let rises = rows.windows(2).map(|pair| (of(&pair[1]) / of(&pair[0]), &pair[1]));
         let (rise, there) = rises.fold((0.0, &rows[0]), |a, b| if b.0 > a.0 { b } else { a });
         let at = there.p;
-        outcome.claim(
-            Claim::that(statement)
-                .expected("an error that falls with p")
-                .measured(format!(
-                    "the largest ratio of an error to the one before is {}, at p = {at}",
-                    fixed(rise, 3)
-                ))
-                .criterion("no error is more than 1.1 times the one at the p before")
-                .holds(
-                    rise <= 1.1,
-                    format!(
-                        "At p = {at} the small ridge leaves {}, the chosen one {}, and none at all {}. {why}",
-                        fixed(there.ridge, 3),
-                        fixed(there.chosen, 3),
-                        large(there.test)
-                    ),
+        claim(outcome, statement)
+            .expected("an error that falls with p")
+            .measured(format!(
+                "the largest ratio of an error to the one before is {}, at p = {at}",
+                fixed(rise, 3)
+            ))
+            .criterion("no error is more than 1.1 times the one at the p before")
+            .holds(
+                rise <= 1.1,
+                format!(
+                    "At p = {at} the small ridge leaves {}, the chosen one {}, and none at all {}. {why}",
+                    fixed(there.ridge, 3),
+                    fixed(there.chosen, 3),
+                    large(there.test)
                 ),
-        );
+            );
     }
     let line = |of: fn(&Random) -> f64| Line::new(rows.iter().map(move |row| (row.p as f64, of(row))));
     let x = || Axis::log("features p");
@@ -202,19 +191,16 @@ pub(super) fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
     let size = Chart::new(x(), Axis::log("‖w‖²"))
         .title("Size of the weights")
         .line(line(|row| row.size).color(Color::Purple).marker(Marker::Circle));
-    outcome.figure(
-        &Figure::new(
-            "images",
-            "Double descent on images",
-            format!(
-                "Least squares on p random features relu(xW) of {n} images, means over three W. From p = n on all \
-                 training images can be fitted, and their error leaves the axis, which ends at 10⁻² and 10². Look where the \
-                 test error and the weights are largest, and whether both get smaller as more features share the work."
-            ),
-        )
-        .panel(at_n(squares))
-        .panel(at_n(wrong))
-        .panel(at_n(size)),
+    outcome.draw(
+        "images",
+        "Double descent on images",
+        format!(
+            "Least squares on p random features relu(xW) of {n} images, means over three W. From p = n on \
+             all training images can be fitted, and their error leaves the axis, which ends at 10⁻² and 10². \
+             Look where the test error and the weights are largest, and whether both get smaller as more \
+             features share the work."
+        ),
+        [at_n(squares), at_n(wrong), at_n(size)],
     );
     for row in rows {
         if row.p != n {

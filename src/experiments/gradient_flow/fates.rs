@@ -2,9 +2,8 @@
 
 use super::flow::{Flow, Run};
 use super::{DEEP, NORMS, title};
-use crate::experiments::Outcome;
+use crate::experiments::prelude::*;
 use crate::experiments::words;
-use crate::report::{Claim, fixed, rounded};
 
 /// A network that was trained, and its gradients before that.
 type Trained<'a> = (&'a Run, &'a Flow);
@@ -57,49 +56,45 @@ pub(super) fn report(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classe
 
     let kept = with("stays");
     let failed: Vec<Trained<'_>> = kept.iter().copied().filter(|(run, _)| !learning.has(run)).collect();
-    outcome.claim(
-        Claim::that(format!("A gradient that stays is enough to train {DEEP} layers"))
-            .expected("all networks with one learn")
-            .measured(format!("training accuracy {}", list(&kept, accuracy)))
-            .criterion(format!(
-                "at least {} for each network whose gradient neither vanishes nor explodes",
-                fixed(learning.learned, 2)
-            ))
-            .holds(
-                !kept.is_empty() && failed.is_empty(),
-                if kept.is_empty() {
-                    "No network has one: the claim is not tried.".to_string()
-                } else {
-                    format!(
-                        "It is not enough for {}. The ratio says nothing of the size of all gradients together, nor of \
-                         where they point, and one rate and so few epochs need not suit every network.",
-                        list(&failed, accuracy)
-                    )
-                },
-            ),
-    );
+    claim(outcome, format!("A gradient that stays is enough to train {DEEP} layers"))
+        .expected("all networks with one learn")
+        .measured(format!("training accuracy {}", list(&kept, accuracy)))
+        .criterion(format!(
+            "at least {} for each network whose gradient neither vanishes nor explodes",
+            fixed(learning.learned, 2)
+        ))
+        .holds(
+            !kept.is_empty() && failed.is_empty(),
+            if kept.is_empty() {
+                "No network has one: the claim is not tried.".to_string()
+            } else {
+                format!(
+                    "It is not enough for {}. The ratio says nothing of the size of all gradients together, \
+                     nor of where they point, and one rate and so few epochs need not suit every network.",
+                    list(&failed, accuracy)
+                )
+            },
+        );
     let lost: Vec<Trained<'_>> = with("vanishes").into_iter().chain(with("explodes")).collect();
     let learned: Vec<Trained<'_>> = lost.iter().copied().filter(|(run, _)| learning.has(run)).collect();
-    outcome.claim(
-        Claim::that(format!("A gradient that stays is needed to train {DEEP} layers"))
-            .expected("no network whose gradient vanishes or explodes learns")
-            .measured(format!("training accuracy {}", list(&lost, accuracy)))
-            .criterion(format!("less than {} for each of them", fixed(learning.learned, 2)))
-            .holds(
-                !lost.is_empty() && learned.is_empty(),
-                if lost.is_empty() {
-                    "No network has lost it: the claim is not tried.".to_string()
-                } else {
-                    format!(
-                        "It is not needed for {}, whose gradients have the ratios {}. Behind a weight that is normalised \
-                         only its direction matters: too large a step makes the weights long, and so the next steps small \
-                         (van Laarhoven 2017), from which a network recovers.",
-                        list(&learned, accuracy),
-                        list(&learned, |(_, flow)| flow.ratios()[0])
-                    )
-                },
-            ),
-    );
+    claim(outcome, format!("A gradient that stays is needed to train {DEEP} layers"))
+        .expected("no network whose gradient vanishes or explodes learns")
+        .measured(format!("training accuracy {}", list(&lost, accuracy)))
+        .criterion(format!("less than {} for each of them", fixed(learning.learned, 2)))
+        .holds(
+            !lost.is_empty() && learned.is_empty(),
+            if lost.is_empty() {
+                "No network has lost it: the claim is not tried.".to_string()
+            } else {
+                format!(
+                    "It is not needed for {}, whose gradients have the ratios {}. Behind a weight that is \
+                     normalised only its direction matters: too large a step makes the weights long, and so \
+                     the next steps small (van Laarhoven 2017), from which a network recovers.",
+                    list(&learned, accuracy),
+                    list(&learned, |(_, flow)| flow.ratios()[0])
+                )
+            },
+        );
     let (who, others): (Vec<Trained<'_>>, Vec<Trained<'_>>) =
         all.iter().partition(|(run, _)| learning.has(run));
     let bound = who.iter().fold(f64::NEG_INFINITY, |bound, (_, flow)| bound.max(flow.likeness));
@@ -114,26 +109,27 @@ pub(super) fn report(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classe
     let place = |one: Trained<'_>| {
         format!("{} (accuracy {})", list(&[one], |(_, flow)| flow.likeness), fixed(one.0.accuracy, 3))
     };
-    outcome.claim(
-        Claim::that("The more alike the outputs for two images are before training, the less a network learns")
-            .expected("a negative rank correlation of their mean cosine with the training accuracy")
-            .measured(format!(
-                "{} over {} networks; cosines from {} to {}",
-                fixed(rank, 2),
-                all.len(),
-                place(least),
-                place(most)
-            ))
-            .criterion(format!("at most −{CRITICAL}, which chance reaches in one case of forty"))
-            .holds(
-                rank <= -CRITICAL,
-                format!(
-                    "Cosines of those that learn: {}. Of those that do not, less alike than the most alike of these: {}. The \
-                     theory is about ReLU; and among networks near chance, ranks are a matter of luck.",
-                    list(&who, |(_, flow)| flow.likeness),
-                    list(&apart, |(_, flow)| flow.likeness)
-                ),
-            ),
+    claim(
+        outcome,
+        "The more alike the outputs for two images are before training, the less a network learns",
+    )
+    .expected("a negative rank correlation of their mean cosine with the training accuracy")
+    .measured(format!(
+        "{} over {} networks; cosines from {} to {}",
+        fixed(rank, 2),
+        all.len(),
+        place(least),
+        place(most)
+    ))
+    .criterion(format!("at most −{CRITICAL}, which chance reaches in one case of forty"))
+    .holds(
+        rank <= -CRITICAL,
+        format!(
+            "Cosines of those that learn: {}. Of those that do not, less alike than the most alike of these: \
+             {}. The theory is about ReLU; and among networks near chance, ranks are a matter of luck.",
+            list(&who, |(_, flow)| flow.likeness),
+            list(&apart, |(_, flow)| flow.likeness)
+        ),
     );
 }
 

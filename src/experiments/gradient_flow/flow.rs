@@ -2,16 +2,12 @@
 
 use super::theory::predicted;
 use super::{DEEP, NORMS, RATE, title};
-use crate::data::Dataset;
-use crate::experiments::Context;
-use crate::experiments::training::{Net, unless_diverged, widths};
+use crate::experiments::prelude::*;
 use crate::linalg::norm_squared;
 use crate::models::Mlp;
 use crate::nn::{Activation, Init, Mode, Module};
-use crate::optim::{Optimizer, Sgd};
-use crate::rng::{Place, derive};
+use crate::rng::Place;
 use crate::train::{Audit, FitOptions, Recorder};
-use crate::{Float, Result};
 
 /// Gradient norms of all weights of a network before its first step.
 pub(super) struct Flow {
@@ -66,10 +62,7 @@ pub(super) fn flow(
     data: &Dataset,
 ) -> Result<Flow> {
     let options = options(context, activation, norm, depth, data);
-    let labels: Vec<usize> = (0..data.len()).map(|i| data.label(i)).collect();
-    let rows: Vec<usize> = (0..data.len()).collect();
-    let mut images = vec![0.0; data.len() * data.features()];
-    data.gather(&rows, &mut images);
+    let (images, labels) = (data.to_rows::<f64>(), data.labels().unwrap_or_default());
     let seeds = context.pick(5, 10);
     let (mut logs, mut likeness) = (vec![0.0; depth], 0.0);
     for seed in (0..seeds).map(|k| derive(context.seed, k)) {
@@ -79,7 +72,7 @@ pub(super) fn flow(
         let place = Place { seed, epoch: 0, step: 0 };
         let logits = model.forward(&mut tape, x, &mut Mode::training(place));
         likeness += cosine(tape.value_slice(logits), data.classes()) / seeds as f64;
-        let loss = tape.cross_entropy(logits, &labels);
+        let loss = tape.cross_entropy(logits, labels);
         tape.zero_grad();
         tape.backward(loss);
         let audit = Audit::before_step(&tape, loss);

@@ -3,11 +3,8 @@
 use super::fates::{self, Learning, fate, flow_of};
 use super::flow::{Flow, Run};
 use super::{ACTIVATIONS, DEEP, DEPTHS, NORMS, RATE, title};
-use crate::Float;
-use crate::experiments::Outcome;
-use crate::experiments::statistics::greatest;
+use crate::experiments::prelude::*;
 use crate::nn::Activation;
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
 
 /// What tells the depths apart.
 fn marker(depth: usize) -> Option<Marker> {
@@ -47,27 +44,25 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
             "stays" => "between a tenth and ten times of it is left",
             _ => "more than ten times as much arrives",
         };
-        outcome.claim(
-            Claim::that(statement)
-                .expected(format!(
-                    "the gradient of layer 2 has {} times the norm of layer {}'s",
-                    rounded(theory, 2),
-                    DEEP - 1
-                ))
-                .measured(format!(
-                    "{} times, that is {} at each layer against {} by theory",
-                    rounded(measured, 2),
-                    fixed(factor, 3),
-                    fixed(factor_in_theory, 3)
-                ))
-                .criterion(criterion)
-                .holds(
-                    fate(measured) == expected,
-                    "The theory takes a wide network and each sample by itself. Here some 30 layers meet a width not \
-                     much larger, so that chance adds up over the layers, and the gradient is that of a batch, whose \
-                     samples add up or cancel.",
-                ),
-        );
+        claim(outcome, statement)
+            .expected(format!(
+                "the gradient of layer 2 has {} times the norm of layer {}'s",
+                rounded(theory, 2),
+                DEEP - 1
+            ))
+            .measured(format!(
+                "{} times, that is {} at each layer against {} by theory",
+                rounded(measured, 2),
+                fixed(factor, 3),
+                fixed(factor_in_theory, 3)
+            ))
+            .criterion(criterion)
+            .holds(
+                fate(measured) == expected,
+                "The theory takes a wide network and each sample by itself. Here some 30 layers meet a width \
+                 not much larger, so that chance adds up over the layers, and the gradient is that of a \
+                 batch, whose samples add up or cancel.",
+            );
     }
     let all: Vec<&Flow> = flows.iter().filter(|f| f.depth == DEEP).collect();
     let off = |flow: &Flow| {
@@ -78,33 +73,36 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
     let other: Vec<String> =
         all.iter().filter(|f| fate(f.ratios()[0]) != fate(f.ratios()[1])).map(|f| f.name()).collect();
     let [measured, theory] = worst.ratios();
-    outcome.claim(
-        Claim::that(format!(
-            "The theory tells of all {} networks of {DEEP} layers whether the gradient vanishes, stays or explodes",
+    claim(
+        outcome,
+        format!(
+            "The theory tells of all {} networks of {DEEP} layers whether the gradient vanishes, stays or \
+             explodes",
             all.len()
-        ))
-        .expected(format!("the ratio of layer 2 to layer {}, whatever it is", DEEP - 1))
-        .measured(format!(
-            "another fate for {}; farthest off is {}: {} against {}",
-            if other.is_empty() { "none".to_string() } else { other.join(" and ") },
-            worst.name(),
-            rounded(measured, 2),
-            rounded(theory, 2)
-        ))
-        .criterion("the same fate for each, and every ratio within a factor of 10 of the theory's")
-        .holds(
-            other.is_empty() && off(worst) <= Float::ln(10.0),
-            "A factor that is off by a twelfth at each layer is off by ten over all of them; the width is finite, and \
-             samples of a batch add up or cancel.",
         ),
+    )
+    .expected(format!("the ratio of layer 2 to layer {}, whatever it is", DEEP - 1))
+    .measured(format!(
+        "another fate for {}; farthest off is {}: {} against {}",
+        if other.is_empty() { "none".to_string() } else { other.join(" and ") },
+        worst.name(),
+        rounded(measured, 2),
+        rounded(theory, 2)
+    ))
+    .criterion("the same fate for each, and every ratio within a factor of 10 of the theory's")
+    .holds(
+        other.is_empty() && off(worst) <= Float::ln(10.0),
+        "A factor that is off by a twelfth at each layer is off by ten over all of them; the width is \
+         finite, and samples of a batch add up or cancel.",
     );
     let mut figure = Figure::new(
         "gradient-norms",
         "Gradient norm of each layer before the first step",
-        "Layers from the first to the last, whatever the depth. The theory is that for 30 layers, through the last hidden \
-         one, in the colour of what it is for. What falls to the left vanishes on its way to the inputs, what rises there explodes: look \
-         at which normalisation does what for which activation, and how low all layers of GELU without normalisation lie. The \
-         theory takes each sample by itself; what is drawn is the gradient of a batch, whose samples add up or cancel.",
+        "Layers from the first to the last, whatever the depth. The theory is that for 30 layers, through \
+         the last hidden one, in the colour of what it is for. What falls to the left vanishes on its way to \
+         the inputs, what rises there explodes: look at which normalisation does what for which activation, \
+         and how low all layers of GELU without normalisation lie. The theory takes each sample by itself; \
+         what is drawn is the gradient of a batch, whose samples add up or cancel.",
     );
     for activation in ACTIVATIONS {
         let x = Axis::linear("layer, as a share of the depth");
@@ -141,7 +139,8 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
         outcome.number(format!("{}: factor", flow.name()), flow.factors()[0]);
         outcome.number(format!("{}: factor in theory", flow.name()), flow.factors()[1]);
     }
-    let caption = "Gradient norms; the factor from a layer to the one before it; the ratio of layer 2 to the last hidden";
+    let caption = "Gradient norms; the factor from a layer to the one before it; the ratio of layer 2 to the \
+                   last hidden";
     outcome.table(
         Table::of("gradient-norms", caption, flows)
             .column("network", Flow::name)
@@ -162,27 +161,26 @@ pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classes:
     let sigmoid: Vec<f64> =
         runs.iter().filter(|run| run.activation == Activation::Sigmoid).map(|run| run.accuracy).collect();
     let (plain, batch, layer) = (sigmoid[0], sigmoid[1], sigmoid[2]);
-    outcome.claim(
-        Claim::that(format!(
-            "Of the sigmoid networks of {DEEP} layers only the one with batch normalisation learns"
-        ))
-        .expected("chance, above it, chance")
-        .measured(format!(
-            "training accuracy {} without, {} with batch, {} with layer norm",
-            fixed(plain, 3),
-            fixed(batch, 3),
-            fixed(layer, 3)
-        ))
-        .criterion(format!(
-            "at most {} without and with layer normalisation, at least {} with batch normalisation",
-            fixed(learning.chance, 2),
-            fixed(learning.learned, 2)
-        ))
-        .holds(
-            plain <= learning.chance && layer <= learning.chance && batch >= learning.learned,
-            "That a gradient reaches the first layer says nothing of where it points, nor of how fast a step \
-             of this rate goes.",
-        ),
+    claim(
+        outcome,
+        format!("Of the sigmoid networks of {DEEP} layers only the one with batch normalisation learns"),
+    )
+    .expected("chance, above it, chance")
+    .measured(format!(
+        "training accuracy {} without, {} with batch, {} with layer norm",
+        fixed(plain, 3),
+        fixed(batch, 3),
+        fixed(layer, 3)
+    ))
+    .criterion(format!(
+        "at most {} without and with layer normalisation, at least {} with batch normalisation",
+        fixed(learning.chance, 2),
+        fixed(learning.learned, 2)
+    ))
+    .holds(
+        plain <= learning.chance && layer <= learning.chance && batch >= learning.learned,
+        "That a gradient reaches the first layer says nothing of where it points, nor of how fast a step of \
+         this rate goes.",
     );
     fates::report(outcome, flows, runs, classes);
     let mut figure = Figure::new(
@@ -190,8 +188,8 @@ pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classes:
         "The same networks in training",
         format!(
             "Plain gradient descent, rate {RATE}, batches of 50, {DEEP} layers. The grey line is the loss of \
-             one who guesses among {classes} classes. Look which networks leave it, and in the table whether these are the \
-             ones whose gradient stays, or whose outputs for two images are less alike."
+             one who guesses among {classes} classes. Look which networks leave it, and in the table whether \
+             these are the ones whose gradient stays, or whose outputs for two images are less alike."
         ),
     );
     let mut rows = Vec::new();
@@ -214,8 +212,8 @@ pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classes:
     }
     outcome.figure(&figure);
     let caption = format!(
-        "What training comes to; before it, the gradient of layer 2 over that of layer {}, and the mean cosine of the \
-         angle between the outputs for two images",
+        "What training comes to; before it, the gradient of layer 2 over that of layer {}, and the mean \
+         cosine of the angle between the outputs for two images",
         DEEP - 1
     );
     outcome.table(

@@ -1,8 +1,8 @@
 //! What the theory of wide networks says about the variance of values and gradients, layer by layer.
 
 use super::NORMS;
+use crate::experiments::prelude::*;
 use crate::nn::{Activation, Norm};
-use crate::{Float, Tape};
 
 /// Means over z from N(0, q) of φ(z), φ(z)² and φ′(z)².
 pub(super) struct Moments {

@@ -2,13 +2,9 @@
 
 use super::DEEP;
 use super::theory::{Variances, mean_field};
-use crate::experiments::statistics::greatest;
-use crate::experiments::{Context, Outcome};
+use crate::experiments::prelude::*;
 use crate::linalg::norm_squared;
 use crate::nn::{Activation, Init, Linear, Mode, Module};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
-use crate::rng::{Purpose, derive, standard_normal, stream};
-use crate::{Float, Result, Tape};
 
 /// An activation with an initialisation, and σ² of the latter in layers of equal widths.
 pub(super) const INITS: [(Activation, Init, f64, &str); 5] = [
@@ -98,26 +94,25 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Row], width: usize, seeds: us
     for (statement, which, expected) in claims {
         let [forward, backward] = all[which].mean.factors();
         let over_all = |factor: f64| Float::powi(factor / expected, DEEP as i32 - 1);
-        outcome.claim(
-            Claim::that(statement)
-                .expected(format!("a factor of {expected} at each layer"))
-                .measured(format!(
-                    "{} forward, {} backward; over all {DEEP} layers {} and {} times what it should be",
-                    fixed(forward, 4),
-                    fixed(backward, 4),
-                    rounded(over_all(forward), 3),
-                    rounded(over_all(backward), 3)
-                ))
-                .criterion(format!(
-                    "both within 3 % of it, which over all layers is a factor of {}",
-                    fixed(Float::powi(1.03f64, DEEP as i32 - 1), 1)
-                ))
-                .holds(
-                    [forward, backward].iter().all(|factor| (factor / expected - 1.0).abs() <= 0.03),
-                    "At a finite width the variance of a network goes up and down by chance from layer to layer, and \
-                     few networks with large ones carry the mean: the spread of its logarithm grows as depth over width.",
-                ),
-        );
+        claim(outcome, statement)
+            .expected(format!("a factor of {expected} at each layer"))
+            .measured(format!(
+                "{} forward, {} backward; over all {DEEP} layers {} and {} times what it should be",
+                fixed(forward, 4),
+                fixed(backward, 4),
+                rounded(over_all(forward), 3),
+                rounded(over_all(backward), 3)
+            ))
+            .criterion(format!(
+                "both within 3 % of it, which over all layers is a factor of {}",
+                fixed(Float::powi(1.03f64, DEEP as i32 - 1), 1)
+            ))
+            .holds(
+                [forward, backward].iter().all(|factor| (factor / expected - 1.0).abs() <= 0.03),
+                "At a finite width the variance of a network goes up and down by chance from layer to layer, \
+                 and few networks with large ones carry the mean: the spread of its logarithm grows as depth \
+                 over width.",
+            );
     }
     let off = |row: &Row| {
         let factors = row.mean.factors().into_iter().zip(row.theory.factors());
@@ -126,28 +121,26 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Row], width: usize, seeds: us
     let row = greatest(all, off);
     let error = off(row);
     let (mean, [f, b], theory) = (row.mean.factors(), row.typical, row.theory.factors());
-    outcome.claim(
-        Claim::that("Mean-field theory predicts both factors of every activation")
-            .expected("the same ten factors")
-            .measured(format!("{} % off at most, for {}", rounded(100.0 * error, 3), row.label))
-            .criterion("all within 3 %")
-            .holds(
-                error <= 0.03,
-                format!(
-                    "For {}, the mean over the networks has the factors {} and {}, the geometric mean over them {} and \
-                     {}, the theory {} and {}. It is one of infinite width, and the wider the nearer: at this one the \
-                     networks differ, and where a factor depends on the variance itself, as with GELU from ½ near 0 to 1 \
-                     far from it, those thrown upwards stay up and carry the mean.",
-                    row.label,
-                    fixed(mean[0], 3),
-                    fixed(mean[1], 3),
-                    fixed(f, 3),
-                    fixed(b, 3),
-                    fixed(theory[0], 3),
-                    fixed(theory[1], 3)
-                ),
+    claim(outcome, "Mean-field theory predicts both factors of every activation")
+        .expected("the same ten factors")
+        .measured(format!("{} % off at most, for {}", rounded(100.0 * error, 3), row.label))
+        .criterion("all within 3 %")
+        .holds(
+            error <= 0.03,
+            format!(
+                "For {}, the mean over the networks has the factors {} and {}, the geometric mean over them \
+                 {} and {}, the theory {} and {}. It is one of infinite width, and the wider the nearer: at \
+                 this one the networks differ, and where a factor depends on the variance itself, as with \
+                 GELU from ½ near 0 to 1 far from it, those thrown upwards stay up and carry the mean.",
+                row.label,
+                fixed(mean[0], 3),
+                fixed(mean[1], 3),
+                fixed(f, 3),
+                fixed(b, 3),
+                fixed(theory[0], 3),
+                fixed(theory[1], 3)
             ),
-    );
+        );
     let sigmoid = all[all.len() - 1].mean.factors()[1];
     let chart = |title: &str, y: &str, of: fn(&Variances) -> &[f64]| {
         let chart = Chart::new(Axis::linear("layer"), Axis::log(y)).title(title);
@@ -161,19 +154,20 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Row], width: usize, seeds: us
             )
         })
     };
-    outcome.figure(
-        &Figure::new(
-            "variance",
-            "Variance through depth",
-            format!(
-                "Lines are the theory of infinite width, marks means over {seeds} networks of width {width}. Look for what \
-                 stays level both ways: by the theory only He's weights with ReLU, while those of GELU fall, since near 0 it \
-                 is x/2. The gradients of the sigmoid, whose slope is at most ¼, are divided by {} at each layer.",
-                rounded(1.0 / sigmoid, 3)
-            ),
-        )
-        .panel(chart("Forward", "mean square of the values", |v| &v.forward))
-        .panel(chart("Backward", "mean square of the gradients", |v| &v.backward)),
+    outcome.draw(
+        "variance",
+        "Variance through depth",
+        format!(
+            "Lines are the theory of infinite width, marks means over {seeds} networks of width {width}. \
+             Look for what stays level both ways: by the theory only He's weights with ReLU, while those of \
+             GELU fall, since near 0 it is x/2. The gradients of the sigmoid, whose slope is at most ¼, are \
+             divided by {} at each layer.",
+            rounded(1.0 / sigmoid, 3)
+        ),
+        [
+            chart("Forward", "mean square of the values", |v| &v.forward),
+            chart("Backward", "mean square of the gradients", |v| &v.backward),
+        ],
     );
     for Row { label, mean, theory, .. } in all {
         let ([forward, backward], [f, b]) = (mean.factors(), theory.factors());

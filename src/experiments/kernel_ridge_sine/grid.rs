@@ -5,11 +5,8 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use super::{N, places, setting, truth};
-use crate::Result;
-use crate::experiments::statistics::{least, range};
-use crate::experiments::{Context, Outcome};
+use crate::experiments::prelude::*;
 use crate::models::kernel::{KernelMachine, KernelRidge, Rbf, RidgeOptions, RidgePath, Samples};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Marker, rounded, scientific};
 
 /// Where the colours of the error stop, as log₁₀: twenty times what saying 0 everywhere costs.
 const CUT: f64 = 1.0;
@@ -126,17 +123,15 @@ pub(super) fn leave_one_out_claim(
         let residual = y[i] - fit.predict(&x.subset(&[i]))[0];
         largest = largest.max((residual - closed[i]).abs());
     }
-    outcome.claim(
-        Claim::that("Leaving out each sample in turn gives the residuals of the closed form")
-            .expected("no difference but rounding")
-            .measured(format!("largest difference {}", scientific(largest, 2)))
-            .criterion("at most 10⁻⁸")
-            .holds(
-                largest <= 1e-8,
-                "Both solve with K + nλI, whose condition may be as large as n divided by nλ: what rounding leaves is \
-                 multiplied by as much.",
-            ),
-    );
+    claim(outcome, "Leaving out each sample in turn gives the residuals of the closed form")
+        .expected("no difference but rounding")
+        .measured(format!("largest difference {}", scientific(largest, 2)))
+        .criterion("at most 10⁻⁸")
+        .holds(
+            largest <= 1e-8,
+            "Both solve with K + nλI, whose condition may be as large as n divided by nλ: what rounding \
+             leaves is multiplied by as much.",
+        );
     Ok(())
 }
 
@@ -144,23 +139,21 @@ pub(super) fn leave_one_out_claim(
 pub(super) fn report(outcome: &mut Outcome, grid: &Grid, cells: &[Cell], chosen: &Cell) {
     let ideal = least(cells, |cell| cell.error);
     let place = |cell: &Cell| setting(cell.gamma, cell.lambda) + grid.edge(cell.gamma, cell.lambda);
-    outcome.claim(
-        Claim::that("Leaving one out chooses γ and λ nearly as well as if the sine were known")
-            .expected(format!("error near the least one, {} at {}", rounded(ideal.error, 3), place(ideal)))
-            .measured(format!("{} at {}", rounded(chosen.error, 3), place(chosen)))
-            .criterion("at most twice the least error on the grid")
-            .holds(
-                chosen.error <= 2.0 * ideal.error,
-                format!(
-                    "Leaving one out gives {} for the chosen and {} for the best. As a mean of {N} squared residuals \
-                     it has a standard error of about √(2/n) of that, {}: along the valley it is chance that \
-                     chooses, and the more there is to choose from, the more so.",
-                    rounded(chosen.leave_one_out, 3),
-                    rounded(ideal.leave_one_out, 3),
-                    rounded((2.0 / N as f64).sqrt() * chosen.leave_one_out, 2)
-                ),
+    claim(outcome, "Leaving one out chooses γ and λ nearly as well as if the sine were known")
+        .expected(format!("error near the least one, {} at {}", rounded(ideal.error, 3), place(ideal)))
+        .measured(format!("{} at {}", rounded(chosen.error, 3), place(chosen)))
+        .criterion("at most twice the least error on the grid")
+        .holds(
+            chosen.error <= 2.0 * ideal.error,
+            format!(
+                "Leaving one out gives {} for the chosen and {} for the best. As a mean of {N} squared \
+                 residuals it has a standard error of about √(2/n) of that, {}: along the valley it is \
+                 chance that chooses, and the more there is to choose from, the more so.",
+                rounded(chosen.leave_one_out, 3),
+                rounded(ideal.leave_one_out, 3),
+                rounded((2.0 / N as f64).sqrt() * chosen.leave_one_out, 2)
             ),
-    );
+        );
     outcome.number("chosen gamma", chosen.gamma);
     outcome.number("chosen lambda", chosen.lambda);
     outcome.number("chosen error", chosen.error);
@@ -185,22 +178,23 @@ pub(super) fn report(outcome: &mut Outcome, grid: &Grid, cells: &[Cell], chosen:
     let edge = match grid.edge(ideal.gamma, ideal.lambda) {
         "" => "The least distance to the sine is inside the grid.".to_string(),
         edge => format!(
-            "The least distance to the sine lies at its border{edge}, so that there may be a better one outside: for ever \
-             smaller γ and λ fits tend to those by polynomials (Driscoll and Fornberg 2002), and the valley has no end."
+            "The least distance to the sine lies at its border{edge}, so that there may be a better one \
+             outside: for ever smaller γ and λ fits tend to those by polynomials (Driscoll and Fornberg \
+             2002), and the valley has no end."
         ),
     };
-    outcome.figure(
-        &Figure::new(
-            "grid",
-            "Error over γ and λ",
-            format!(
-                "First what can be measured on the one set, second what one would like to know. Violet is good. Look for \
-                 the valley, and whether both have the same: a rougher kernel needs a larger ridge. To the upper left \
-                 fits are too stiff, to the lower right they follow the noise. {edge} Errors above 10 have the colour \
-                 of 10: the colours stop at log₁₀ = 1."
-            ),
-        )
-        .panel(heat("Mean squared leave-one-out residual", |c| c.leave_one_out))
-        .panel(heat("Mean squared distance to the sine", |c| c.error)),
+    outcome.draw(
+        "grid",
+        "Error over γ and λ",
+        format!(
+            "First what can be measured on the one set, second what one would like to know. Violet is good. \
+             Look for the valley, and whether both have the same: a rougher kernel needs a larger ridge. To \
+             the upper left fits are too stiff, to the lower right they follow the noise. {edge} Errors \
+             above 10 have the colour of 10: the colours stop at log₁₀ = 1."
+        ),
+        [
+            heat("Mean squared leave-one-out residual", |c| c.leave_one_out),
+            heat("Mean squared distance to the sine", |c| c.error),
+        ],
     );
 }

@@ -11,28 +11,25 @@ use std::sync::Arc;
 use grid::{Cell, Grid};
 use nalgebra::DMatrix;
 
-use super::statistics::least;
-use super::{Context, Experiment, Outcome};
+use super::prelude::*;
 use crate::data::synthetic;
 use crate::models::kernel::{KernelMachine, Rbf, RidgePath, Samples, lambda_grid};
-use crate::report::{Axis, Chart, Color, Figure, Line, Marker, rounded};
-use crate::{Float, Result};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "kernel-ridge-sine",
     question: "How do the width of the kernel and the ridge trade bias against variance?",
     theory: &[
-        "Kernel ridge regression minimises 1/n·Σ(f(xᵢ) − yᵢ)² + λ‖f‖², here with k(x, x′) = exp(−γ(x − x′)²), \
-         on y = sin 2πx plus noise of deviation σ = 0.3. Small γ and large λ make f stiff, large γ and small λ \
-         let it follow the noise.",
+        "Kernel ridge regression minimises 1/n·Σ(f(xᵢ) − yᵢ)² + λ‖f‖², here with k(x, x′) = exp(−γ(x − \
+         x′)²), on y = sin 2πx plus noise of deviation σ = 0.3. Small γ and large λ make f stiff, large γ \
+         and small λ let it follow the noise.",
         "The expected squared error on new targets is bias² + variance + σ² (Geman, Bienenstock and Doursat \
-         1992). With growing λ the fitted values are shrunk along every eigenvector of K, by dᵢ/(dᵢ + nλ), so \
-         that the variance falls and the bias grows; there, at the inputs of the set. With S sets the square of \
-         their mean distance to the sine exceeds bias² by variance/S, which is taken off here: what is left can be \
-         below 0, and is known up to its standard error only.",
+         1992). With growing λ the fitted values are shrunk along every eigenvector of K, by dᵢ/(dᵢ + nλ), \
+         so that the variance falls and the bias grows; there, at the inputs of the set. With S sets the \
+         square of their mean distance to the sine exceeds bias² by variance/S, which is taken off here: \
+         what is left can be below 0, and is known up to its standard error only.",
         "The error of leaving out one sample follows from a single fit: αᵢ/((K + nλI)⁻¹)ᵢᵢ. As a Gaussian \
-         process the same fit has a posterior variance; the ridge that belongs to the noise is nλ = σ², and γ \
-         is the one under which the targets are likeliest (Rasmussen and Williams 2006, chapter 5).",
+         process the same fit has a posterior variance; the ridge that belongs to the noise is nλ = σ², and \
+         γ is the one under which the targets are likeliest (Rasmussen and Williams 2006, chapter 5).",
     ],
     run,
 };
@@ -113,9 +110,9 @@ fn fits(x: &Samples<f64>, y: &DMatrix<f64>, chosen: &Cell) -> Result<Figure> {
     let figure = Figure::new(
         "fits",
         "Too stiff, right, too free",
-        "The same 60 points, and the sine as a dashed line. The first three differ in the width of the kernel. \
-         The last three have a γ ten times the chosen one, and differ in the ridge: look whether that of leaving \
-         one out makes up for the rougher kernel.",
+        "The same 60 points, and the sine as a dashed line. The first three differ in the width of the \
+         kernel. The last three have a γ ten times the chosen one, and differ in the ridge: look whether \
+         that of leaving one out makes up for the rougher kernel.",
     );
     let panels = settings.map(|(what, gamma, lambda)| -> Result<Chart> {
         let kernel = Arc::new(Rbf::new(gamma)?);

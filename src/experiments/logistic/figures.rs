@@ -3,8 +3,7 @@
 use nalgebra::DMatrix;
 
 use super::{Descent, STARTS};
-use crate::Float;
-use crate::report::{Axis, Chart, Color, Figure, Line, Marker};
+use crate::experiments::prelude::*;
 
 pub(super) fn convergence(descents: &[Descent], best: f64) -> Figure {
     let lines = descents.iter().enumerate().map(|(i, descent)| {
@@ -17,8 +16,8 @@ pub(super) fn convergence(descents: &[Descent], best: f64) -> Figure {
         "convergence",
         format!("Excess loss from {STARTS} starts"),
         "Gradient descent on the binary cross-entropy. See whether the lines become parallel, with the slope \
-         that the smallest curvature gives, until they reach the rounding. Bad starts lie where the loss is nearly \
-         linear, and take longer.",
+         that the smallest curvature gives, until they reach the rounding. Bad starts lie where the loss is \
+         nearly linear, and take longer.",
     )
     .panel(chart)
 }
@@ -70,9 +69,9 @@ pub(super) fn landscape(x: &DMatrix<f64>, labels: &[usize], descents: &[Descent]
         "landscape",
         "One bowl, one boundary",
         format!(
-            "First: the loss as a function of the two weights (the bias at its optimum), and where the paths from \
-             {STARTS} starts end; they cross contours at odd angles where their bias is still on its way. Second: the \
-             boundary in the plane, with the lines on which the model says 0.1 and 0.9."
+            "First: the loss as a function of the two weights (the bias at its optimum), and where the paths \
+             from {STARTS} starts end; they cross contours at odd angles where their bias is still on its \
+             way. Second: the boundary in the plane, with the lines on which the model says 0.1 and 0.9."
         ),
     )
     .panel(paths)

@@ -4,12 +4,9 @@ use nalgebra::DMatrix;
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::{STARTS, append_targets};
-use crate::experiments::statistics::{distance, greatest, least};
-use crate::experiments::{Context, Outcome, training};
-use crate::optim::{Optimizer, Sgd};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Table, fixed, rounded, scientific};
-use crate::rng::{Purpose, derive, standard_normal, stream};
-use crate::{Param, Result, Tape, Var};
+use crate::Param;
+use crate::experiments::prelude::*;
+use crate::experiments::training;
 
 /// Units of the hidden layer.
 const WIDTH: usize = 4;
@@ -136,55 +133,53 @@ pub fn highest_barrier(
 pub fn claims(outcome: &mut Outcome, runs: &[Run], barrier: &Barrier) {
     let [from, to] = barrier.pair;
     outcome.number("barrier between two ends with a hidden layer", barrier.height);
-    outcome.claim(
-        Claim::that("A hidden layer takes convexity away: between two ends the loss rises above both")
-            .expected("a barrier above 0")
-            .measured(format!(
-                "{} nats above the higher end, between the ends of starts {} and {}",
-                rounded(barrier.height, 3),
-                from + 1,
-                to + 1
-            ))
-            .criterion("at least 0.01 nats between some two of the ends")
-            .holds(
-                barrier.height >= 0.01,
-                "All descents may have ended in one valley, where the loss is convex as far as they lie apart: \
-                 that proves nothing about the rest of the landscape.",
-            ),
-    );
-    let (low, high) = (least(runs, |run| run.loss), greatest(runs, |run| run.loss));
+    claim(outcome, "A hidden layer takes convexity away: between two ends the loss rises above both")
+        .expected("a barrier above 0")
+        .measured(format!(
+            "{} nats above the higher end, between the ends of starts {} and {}",
+            rounded(barrier.height, 3),
+            from + 1,
+            to + 1
+        ))
+        .criterion("at least 0.01 nats between some two of the ends")
+        .holds(
+            barrier.height >= 0.01,
+            "All descents may have ended in one valley, where the loss is convex as far as they lie apart: \
+             that proves nothing about the rest of the landscape.",
+        );
+    let low = least(runs, |run| run.loss);
+    // Of several that are as high, the last, which is then another run than the lowest.
+    let high = runs.iter().max_by(|a, b| a.loss.total_cmp(&b.loss)).unwrap_or(low);
     outcome.number("least loss with a hidden layer", low.loss);
     outcome.number("largest loss with a hidden layer", high.loss);
     let gap = high.loss - low.loss;
     let gradient = runs.iter().map(|run| run.gradient).fold(0.0, f64::max);
     let half = high.losses.iter().find(|(step, _)| 2.0 * step >= high.steps as f64);
     let fallen = half.map_or(f64::NAN, |(_, loss)| loss - high.loss);
-    outcome.claim(
-        Claim::that("With a hidden layer, at which loss descent comes to rest depends on the start")
-            .expected("different losses, and no gradient left")
-            .measured(format!(
-                "losses from {} to {} and gradients of norm {} at most, after {} steps from {STARTS} starts",
-                fixed(low.loss, 5),
-                fixed(high.loss, 5),
-                scientific(gradient, 2),
-                high.steps
-            ))
-            .criterion("losses more than 10⁻³ apart, and no gradient above 10⁻⁴")
-            .holds(
-                gap > 1e-3 && gradient <= 1e-4,
-                format!(
-                    "The losses are {} apart, and the highest fell by {} in the second half of the steps. The \
-                     ends are up to {} apart as they are, and up to {} with the hidden units in one order and \
-                     their outgoing weights positive, which the loss does not see as tanh is odd: what differs \
-                     by that alone is one optimum {} times over.",
-                    scientific(gap, 2),
-                    scientific(fallen, 2),
-                    rounded(farthest(runs.iter().map(|run| run.end.clone())), 2),
-                    rounded(farthest(runs.iter().map(|run| one_of_its_copies(&run.end))), 2),
-                    (1..=WIDTH).product::<usize>() << WIDTH
-                ),
+    claim(outcome, "With a hidden layer, at which loss descent comes to rest depends on the start")
+        .expected("different losses, and no gradient left")
+        .measured(format!(
+            "losses from {} to {} and gradients of norm {} at most, after {} steps from {STARTS} starts",
+            fixed(low.loss, 5),
+            fixed(high.loss, 5),
+            scientific(gradient, 2),
+            high.steps
+        ))
+        .criterion("losses more than 10⁻³ apart, and no gradient above 10⁻⁴")
+        .holds(
+            gap > 1e-3 && gradient <= 1e-4,
+            format!(
+                "The losses are {} apart, and the highest fell by {} in the second half of the steps. The \
+                 ends are up to {} apart as they are, and up to {} with the hidden units in one order and \
+                 their outgoing weights positive, which the loss does not see as tanh is odd: what differs \
+                 by that alone is one optimum {} times over.",
+                scientific(gap, 2),
+                scientific(fallen, 2),
+                rounded(farthest(runs.iter().map(|run| run.end.clone())), 2),
+                rounded(farthest(runs.iter().map(|run| one_of_its_copies(&run.end))), 2),
+                (1..=WIDTH).product::<usize>() << WIDTH
             ),
-    );
+        );
 }
 
 /// The same network with its hidden units in the order of their outgoing weights, which are not negative.
@@ -226,10 +221,10 @@ pub fn figure(runs: &[Run], barrier: &Barrier) -> Figure {
         "hidden",
         "What a hidden layer changes",
         format!(
-            "The same points, and a network 2-{WIDTH}-1 with tanh and a ridge of {RIDGE} on all weights. First: \
-             how far each descent is above the lowest loss that one of them came to; one that rests at another \
-             optimum stays at its height. Second: the loss along the straight line between two ends. That of a \
-             convex loss never rises above the higher of them."
+            "The same points, and a network 2-{WIDTH}-1 with tanh and a ridge of {RIDGE} on all weights. \
+             First: how far each descent is above the lowest loss that one of them came to; one that rests \
+             at another optimum stays at its height. Second: the loss along the straight line between two \
+             ends. That of a convex loss never rises above the higher of them."
         ),
     )
     .panel(losses)

@@ -6,24 +6,19 @@ mod hidden;
 
 use nalgebra::DMatrix;
 
-use super::statistics::{Fit, distance, mean};
-use super::training::step;
-use super::{Context, Experiment, Outcome};
+use super::prelude::*;
 use crate::linalg::symmetric_eigen;
 use crate::models::{LogisticOptions, LogisticRegression, Scheme};
-use crate::optim::{Optimizer, Sgd};
-use crate::report::{Claim, Table, fixed, scientific};
-use crate::rng::{Purpose, derive, standard_normal, stream};
-use crate::{Float, Result, Tape, Var};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "logistic",
-    question: "Does logistic regression come to the same optimum from every start, at the rate of the theory?",
+    question: "Does logistic regression come to the same optimum from every start, at the rate of the \
+               theory?",
     theory: &[
-        "The binary cross-entropy of a linear model is convex: its second derivatives XᵀSX/n with \
-         S = diag(p(1−p)) are positive semi-definite everywhere. So gradient descent reaches the same \
-         optimum from every start. A hidden layer takes that away: where a loss rises between two points above \
-         what it is at both, it is not convex, and descents may come to rest in several places. A ridge on all \
+        "The binary cross-entropy of a linear model is convex: its second derivatives XᵀSX/n with S = \
+         diag(p(1−p)) are positive semi-definite everywhere. So gradient descent reaches the same optimum \
+         from every start. A hidden layer takes that away: where a loss rises between two points above what \
+         it is at both, it is not convex, and descents may come to rest in several places. A ridge on all \
          weights keeps those from running off to infinity, where nothing comes to rest.",
         "Close to the optimum the loss is a quadratic with these second derivatives, and each step of \
          gradient descent leaves (1 − ηλₘᵢₙ)² of the excess loss.",
@@ -83,24 +78,20 @@ fn run(context: &Context) -> Result<Outcome> {
     let best = [optimum.weights()[0], optimum.weights()[1], optimum.bias()[0]];
     let ends = descents.iter().map(|descent| descent.points[descent.points.len() - 1]);
     let farthest = ends.map(|end| distance(&end, &best)).fold(0.0, f64::max);
-    outcome.claim(
-        Claim::that("Gradient descent from every start comes to the optimum that Newton's method finds")
-            .expected("distance 0")
-            .measured(format!("at most {} from {STARTS} starts", scientific(farthest, 2)))
-            .criterion("at most 10⁻⁶")
-            .holds(
-                farthest <= 1e-6,
-                "A start where the loss is nearly linear takes long to leave, and these steps may be too few \
-                 for it.",
-            ),
-    );
-    outcome.claim(
-        Claim::that("The second derivatives are positive semi-definite everywhere")
-            .expected("no eigenvalue below 0")
-            .measured(format!("the smallest is {}, at 200 random points", scientific(least, 2)))
-            .criterion("none below −10⁻¹²")
-            .holds(least >= -1e-12, "XᵀSX/n has none for any S ≥ 0: this would be a defect, or rounding."),
-    );
+    claim(&mut outcome, "Gradient descent from every start comes to the optimum that Newton's method finds")
+        .expected("distance 0")
+        .measured(format!("at most {} from {STARTS} starts", scientific(farthest, 2)))
+        .criterion("at most 10⁻⁶")
+        .holds(
+            farthest <= 1e-6,
+            "A start where the loss is nearly linear takes long to leave, and these steps may be too few for \
+             it.",
+        );
+    claim(&mut outcome, "The second derivatives are positive semi-definite everywhere")
+        .expected("no eigenvalue below 0")
+        .measured(format!("the smallest is {}, at 200 random points", scientific(least, 2)))
+        .criterion("none below −10⁻¹²")
+        .holds(least >= -1e-12, "XᵀSX/n has none for any S ≥ 0: this would be a defect, or rounding.");
     rate_claim(&mut outcome, &descents, derivatives.value, &derivatives.hessian)?;
     accuracy_claim(&mut outcome, context, &optimum)?;
     let barrier = hidden::highest_barrier(context, &x, &labels, &hidden)?;
@@ -174,22 +165,20 @@ fn rate_claim(outcome: &mut Outcome, descents: &[Descent], best: f64, hessian: &
     let worst = slopes.iter().map(|s| (s / expected - 1.0).abs()).fold(0.0, f64::max);
     let mean = mean(&slopes);
     outcome.number("rate of the excess loss", mean);
-    outcome.claim(
-        Claim::that("Close to the optimum a step leaves (1 − ηλₘᵢₙ)² of the excess loss")
-            .expected(format!("slope {} of its logarithm", fixed(expected, 5)))
-            .measured(format!(
-                "{}, mean of {} starts, at most {} % off",
-                fixed(mean, 5),
-                slopes.len(),
-                fixed(100.0 * worst, 1)
-            ))
-            .criterion("every start within 3 %, while the excess falls from 10⁻⁶ to 10⁻¹¹")
-            .holds(
-                !slopes.is_empty() && worst <= 0.03,
-                "A start whose way has little of the flattest direction shows the faster fall of the others for \
-                 long, and where no start has three steps in that range there is nothing to fit.",
-            ),
-    );
+    claim(outcome, "Close to the optimum a step leaves (1 − ηλₘᵢₙ)² of the excess loss")
+        .expected(format!("slope {} of its logarithm", fixed(expected, 5)))
+        .measured(format!(
+            "{}, mean of {} starts, at most {} % off",
+            fixed(mean, 5),
+            slopes.len(),
+            fixed(100.0 * worst, 1)
+        ))
+        .criterion("every start within 3 %, while the excess falls from 10⁻⁶ to 10⁻¹¹")
+        .holds(
+            !slopes.is_empty() && worst <= 0.03,
+            "A start whose way has little of the flattest direction shows the faster fall of the others for \
+             long, and where no start has three steps in that range there is nothing to fit.",
+        );
     Ok(())
 }
 
@@ -200,18 +189,16 @@ fn accuracy_claim(outcome: &mut Outcome, context: &Context, optimum: &LogisticRe
     let length = (MEAN[0] * MEAN[0] + MEAN[1] * MEAN[1]).sqrt();
     let expected = 0.5 * (1.0 + Float::erf(length / 2.0f64.sqrt()));
     outcome.number("test accuracy", accuracy);
-    outcome.claim(
-        Claim::that("The model is as good as any can be on these two normal distributions")
-            .expected(format!("{} = Φ(‖m‖/σ)", fixed(expected, 4)))
-            .measured(format!("{} on {TEST} new points", fixed(accuracy, 4)))
-            .criterion("within 0.01")
-            .holds(
-                (accuracy - expected).abs() <= 0.01,
-                format!(
-                    "{TRAINING} points leave the boundary somewhat off, and {TEST} tell an accuracy to about \
-                     0.0024 (one standard error)."
-                ),
+    claim(outcome, "The model is as good as any can be on these two normal distributions")
+        .expected(format!("{} = Φ(‖m‖/σ)", fixed(expected, 4)))
+        .measured(format!("{} on {TEST} new points", fixed(accuracy, 4)))
+        .criterion("within 0.01")
+        .holds(
+            (accuracy - expected).abs() <= 0.01,
+            format!(
+                "{TRAINING} points leave the boundary somewhat off, and {TEST} tell an accuracy to about \
+                 0.0024 (one standard error)."
             ),
-    );
+        );
     Ok(())
 }

@@ -3,17 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::data::Dataset;
-use crate::experiments::Context;
-use crate::experiments::training::Net;
+use crate::experiments::prelude::*;
 use crate::models::kernel::{
     KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, median_gamma, one_vs_rest,
 };
 use crate::nn::loss::OneVsRest;
-use crate::optim::{Adam, Optimizer};
-use crate::report::rounded;
 use crate::train::FitOptions;
-use crate::{Error, Float, Result};
 
 /// Of 10, for λ.
 const EXPONENTS: std::ops::RangeInclusive<i32> = -12..=0;

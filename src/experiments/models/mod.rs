@@ -8,12 +8,10 @@ use std::f64::consts::TAU;
 
 use families::{Chosen, NAMES, Recipe, Row, choose, kernel_ridge, network};
 
+use super::prelude::*;
 use super::spiral::{CELLS, SPAN, classify, points};
-use super::{Context, Experiment, Outcome};
-use crate::data::Dataset;
 use crate::models::kernel::{KernelMachine, Samples};
 use crate::report::grid;
-use crate::{Float, Result};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "models",
@@ -24,12 +22,12 @@ pub const EXPERIMENT: Experiment = Experiment {
          first draws lines only. The other two can take any form: networks by Leshno et al. (1993), and the \
          functions of a Gaussian kernel lie dense among the continuous ones (Steinwart 2001).",
         "On three spiral arms one expects about 0.60 of new points right for the lines, and about 0.97 and \
-         0.95 for the other two. On all 60000 images of MNIST, LeCun, Cortes and Burges list 12.0 % wrong for a \
-         linear classifier, 4.7 % for a network of 300 hidden units, and 1.4 % for a support vector machine with \
-         a Gaussian kernel.",
+         0.95 for the other two. On all 60000 images of MNIST, LeCun, Cortes and Burges list 12.0 % wrong \
+         for a linear classifier, 4.7 % for a network of 300 hidden units, and 1.4 % for a support vector \
+         machine with a Gaussian kernel.",
         "The kernel machine keeps all n samples, and its fit an n×n matrix; the network and the lines keep \
-         their weights, whatever n is. γ and λ come from a grid by the closed form of leaving one out: γ upwards from the \
-         median heuristic, λ from 10⁻¹² to 1.",
+         their weights, whatever n is. γ and λ come from a grid by the closed form of leaving one out: γ \
+         upwards from the median heuristic, λ from 10⁻¹² to 1.",
     ],
     run,
 };

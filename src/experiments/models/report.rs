@@ -2,9 +2,9 @@
 
 use super::families::Row;
 use super::{Images, Spiral, Unwound};
+use crate::experiments::prelude::*;
 use crate::experiments::spiral::{ARMS, plane};
-use crate::experiments::{Context, Outcome};
-use crate::report::{Axis, Cell, Chart, Claim, Color, Columns, Figure, Marker, Table, fixed};
+use crate::report::Columns;
 
 pub(super) fn all(context: &Context, spiral: &Spiral, images: &Images) -> Outcome {
     let mut outcome = Outcome::default();
@@ -38,123 +38,110 @@ pub(super) fn all(context: &Context, spiral: &Spiral, images: &Images) -> Outcom
 
 fn spiral_claims(outcome: &mut Outcome, rows: &[Row], unwound: f64) {
     let [lines, mlp, krr] = [rows[0].accuracy, rows[1].accuracy, rows[2].accuracy];
-    outcome.claim(
-        Claim::that("Lines tell three spiral arms apart in three of five cases")
-            .expected("about 0.60")
-            .measured(format!("test accuracy {}", fixed(lines, 4)))
-            .criterion("between 0.50 and 0.70")
-            .holds(
-                (0.50..=0.70).contains(&lines),
-                "What lines can do depends on how far the arms turn. Between their ends these turn x = 0.95·1.25 = \
-                 1.19 times: more than once, so that a wedge of a third of a turn around the centre holds at most \
-                 (x − ⅔)/x = 0.44 of an arm, and a guess is right in a third of all cases. For x below 1 the wedge \
-                 holds 1/(3x): 0.60 belongs to arms that turn 5/9 times. The next claim tries that.",
-            ),
-    );
-    outcome.number("spiral that turns 5/9 times, logistic: test accuracy", unwound);
-    outcome.claim(
-        Claim::that(
-            "Consistency check: on arms that turn 5/9 times, the turn for which the wedges give 0.60, lines tell three \
-             in five apart",
-        )
-        .expected("about 0.60, from which the turn was reckoned")
-        .measured(format!("test accuracy {}", fixed(unwound, 4)))
+    claim(outcome, "Lines tell three spiral arms apart in three of five cases")
+        .expected("about 0.60")
+        .measured(format!("test accuracy {}", fixed(lines, 4)))
         .criterion("between 0.50 and 0.70")
         .holds(
-            (0.50..=0.70).contains(&unwound),
-            "1/(3x) is what the best wedges reach. Those of three regressions one against the rest need not meet in the \
-             centre, nor be a third of a turn wide.",
-        ),
+            (0.50..=0.70).contains(&lines),
+            "What lines can do depends on how far the arms turn. Between their ends these turn x = 0.95·1.25 \
+             = 1.19 times: more than once, so that a wedge of a third of a turn around the centre holds at \
+             most (x − ⅔)/x = 0.44 of an arm, and a guess is right in a third of all cases. For x below 1 \
+             the wedge holds 1/(3x): 0.60 belongs to arms that turn 5/9 times. The next claim tries that.",
+        );
+    outcome.number("spiral that turns 5/9 times, logistic: test accuracy", unwound);
+    claim(
+        outcome,
+        "Consistency check: on arms that turn 5/9 times, the turn for which the wedges give 0.60, lines tell \
+         three in five apart",
+    )
+    .expected("about 0.60, from which the turn was reckoned")
+    .measured(format!("test accuracy {}", fixed(unwound, 4)))
+    .criterion("between 0.50 and 0.70")
+    .holds(
+        (0.50..=0.70).contains(&unwound),
+        "1/(3x) is what the best wedges reach. Those of three regressions one against the rest need not meet \
+         in the centre, nor be a third of a turn wide.",
     );
-    outcome.claim(
-        Claim::that("A network with two hidden layers follows the arms")
-            .expected("about 0.97")
-            .measured(format!("test accuracy {}", fixed(mlp, 4)))
-            .criterion("at least 0.92")
-            .holds(
-                mlp >= 0.92,
-                "With noise the arms overlap near the centre; beyond that, so many epochs from one start need not end \
-                 near the best weights, and the samples are few.",
-            ),
-    );
-    outcome.claim(
-        Claim::that("So does kernel ridge regression, with γ and λ by leaving one out")
-            .expected("about 0.95")
-            .measured(format!("test accuracy {}", fixed(krr, 4)))
-            .criterion("at least 0.90")
-            .holds(
-                krr >= 0.90,
-                "The leave-one-out error is that of squares, not of classes, and γ goes up in octaves: the best for the \
-                 accuracy may be another.",
-            ),
-    );
+    claim(outcome, "A network with two hidden layers follows the arms")
+        .expected("about 0.97")
+        .measured(format!("test accuracy {}", fixed(mlp, 4)))
+        .criterion("at least 0.92")
+        .holds(
+            mlp >= 0.92,
+            "With noise the arms overlap near the centre; beyond that, so many epochs from one start need \
+             not end near the best weights, and the samples are few.",
+        );
+    claim(outcome, "So does kernel ridge regression, with γ and λ by leaving one out")
+        .expected("about 0.95")
+        .measured(format!("test accuracy {}", fixed(krr, 4)))
+        .criterion("at least 0.90")
+        .holds(
+            krr >= 0.90,
+            "The leave-one-out error is that of squares, not of classes, and γ goes up in octaves: the best \
+             for the accuracy may be another.",
+        );
 }
 
 fn image_claims(outcome: &mut Outcome, rows: &[Row]) {
     let [lines, mlp, krr] = [rows[0].accuracy, rows[1].accuracy, rows[2].accuracy];
-    outcome.claim(
-        Claim::that("On images both do better than the linear model")
-            .expected("fewer mistakes")
-            .measured(format!(
-                "test accuracy {} and {} against {}",
-                fixed(mlp, 4),
-                fixed(krr, 4),
-                fixed(lines, 4)
-            ))
-            .criterion("each at least 0.01 above")
-            .holds(
-                mlp.min(krr) - lines >= 0.01,
-                if lines >= 0.95 {
-                    format!(
-                        "What lines leave to be gained on these images is little: {} of them.",
-                        fixed(1.0 - lines, 4)
-                    )
-                } else {
-                    format!(
-                        "Lines leave {} of the images to be gained, and so it is not for want of room: from {} samples of \
-                         these not both of the others learn more that holds for new ones.",
-                        fixed(1.0 - lines, 4),
-                        rows[0].samples
-                    )
-                },
-            ),
-    );
-    outcome.claim(
-        Claim::that("On the same images kernel ridge regression does at least as well as the network")
-            .expected("at least as many right")
-            .measured(format!("test accuracy {} against {}", fixed(krr, 4), fixed(mlp, 4)))
-            .criterion("not below")
-            .holds(
-                krr >= mlp,
-                "The kernel weighs all pixels alike; the hidden layer learns which of them matter. It is one run of the \
-                 network, and another seed may turn a small difference round.",
-            ),
-    );
-    let (mlp, krr) = (rows[1].fit_bytes as f64 / 1e6, rows[2].fit_bytes as f64 / 1e6);
-    outcome.claim(
-        Claim::that("The fit of the kernel machine takes far more memory than that of the network")
-            .expected("n² numbers against some per weight")
-            .measured(format!("{} MB against {} MB", fixed(krr, 1), fixed(mlp, 1)))
-            .criterion("at least 10 times as much on the images")
-            .holds(
-                krr >= 10.0 * mlp,
+    claim(outcome, "On images both do better than the linear model")
+        .expected("fewer mistakes")
+        .measured(format!(
+            "test accuracy {} and {} against {}",
+            fixed(mlp, 4),
+            fixed(krr, 4),
+            fixed(lines, 4)
+        ))
+        .criterion("each at least 0.01 above")
+        .holds(
+            mlp.min(krr) - lines >= 0.01,
+            if lines >= 0.95 {
                 format!(
-                    "With {} images n² is not so much more than the weights, their gradients, what Adam keeps of each, \
-                     and the values of a batch.",
-                    rows[2].samples
-                ),
+                    "What lines leave to be gained on these images is little: {} of them.",
+                    fixed(1.0 - lines, 4)
+                )
+            } else {
+                format!(
+                    "Lines leave {} of the images to be gained, and so it is not for want of room: from {} \
+                     samples of these not both of the others learn more that holds for new ones.",
+                    fixed(1.0 - lines, 4),
+                    rows[0].samples
+                )
+            },
+        );
+    claim(outcome, "On the same images kernel ridge regression does at least as well as the network")
+        .expected("at least as many right")
+        .measured(format!("test accuracy {} against {}", fixed(krr, 4), fixed(mlp, 4)))
+        .criterion("not below")
+        .holds(
+            krr >= mlp,
+            "The kernel weighs all pixels alike; the hidden layer learns which of them matter. It is one run \
+             of the network, and another seed may turn a small difference round.",
+        );
+    let (mlp, krr) = (rows[1].fit_bytes as f64 / 1e6, rows[2].fit_bytes as f64 / 1e6);
+    claim(outcome, "The fit of the kernel machine takes far more memory than that of the network")
+        .expected("n² numbers against some per weight")
+        .measured(format!("{} MB against {} MB", fixed(krr, 1), fixed(mlp, 1)))
+        .criterion("at least 10 times as much on the images")
+        .holds(
+            krr >= 10.0 * mlp,
+            format!(
+                "With {} images n² is not so much more than the weights, their gradients, what Adam keeps of \
+                 each, and the values of a batch.",
+                rows[2].samples
             ),
-    );
+        );
 }
 
 fn boundaries(spiral: &Spiral) -> Figure {
     let figure = Figure::new(
         "boundaries",
         "Three models on three arms",
-        "Colours behind the points are the classes that the model gives. Lines cut the plane into three wedges. \
-         The network's boundaries are made of straight pieces, and go on in straight lines beyond the data. \
-         Those of the kernel machine are smooth. The last panel has the same points turned back, so that an \
-         arm makes 5/9 of a turn: look what that does for lines.",
+        "Colours behind the points are the classes that the model gives. Lines cut the plane into three \
+         wedges. The network's boundaries are made of straight pieces, and go on in straight lines beyond \
+         the data. Those of the kernel machine are smooth. The last panel has the same points turned back, \
+         so that an arm makes 5/9 of a turn: look what that does for lines.",
     );
     let fitted = spiral.rows.iter().zip(&spiral.classes);
     let panels = fitted.map(|(row, classes)| {
@@ -193,9 +180,9 @@ fn bars(spiral: &[Row], images: &[Row]) -> Figure {
         "comparison",
         "What each takes, and what it gives",
         format!(
-            "Fitted to {} points of the spiral and {} images, the same for all three. All but the accuracy are on \
-             logarithmic axes. Times are of one run each; that of a fit is without the choice of γ and λ, which is in the \
-             tables.",
+            "Fitted to {} points of the spiral and {} images, the same for all three. All but the accuracy \
+             are on logarithmic axes. Times are of one run each; that of a fit is without the choice of γ \
+             and λ, which is in the tables.",
             spiral[0].samples, images[0].samples
         ),
     )
@@ -210,7 +197,7 @@ fn table<'a>(name: &str, caption: String, rows: &'a [Row]) -> Columns<'a, Row> {
         .column("model", |row| row.model)
         .column("training samples", |row| row.samples)
         .column("test accuracy", |row| row.accuracy)
-        .column("choice of γ and λ (s)", |row| row.choice_seconds.map_or(Cell::from("none"), Cell::from))
+        .column("choice of γ and λ (s)", |row| Cell::or(row.choice_seconds, "none"))
         .column("fit (s)", |row| row.fit_seconds)
         .column("prediction (µs)", |row| 1e6 * row.predict_seconds)
         .column("memory of the fit (MB)", |row| row.fit_bytes as f64 / 1e6)

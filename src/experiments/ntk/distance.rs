@@ -2,11 +2,7 @@
 
 use super::study::kernel_distance;
 use super::{D, at, network, repetition, sphere};
-use crate::Result;
-use crate::experiments::statistics::{Fit, differences, mean, mean_and_deviation, mean_and_error};
-use crate::experiments::words::{list, plus_minus};
-use crate::experiments::{Context, Outcome};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed};
+use crate::experiments::prelude::*;
 
 /// Distances of a depth: for each width, that of each seed.
 pub(super) struct Distances {
@@ -39,36 +35,32 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Distances>> {
 }
 
 pub(super) fn report(outcome: &mut Outcome, all: &[Distances]) {
-    outcome.claim(
-        Claim::that("The kernel of a finite network tends to its limit as the root of the width")
-            .expected("slope −½ for each depth")
-            .measured(format!("{} for 1, 2, 3 hidden layers", list(all, |d| d.fit.to_string())))
-            .criterion("all within 0.1")
-            .holds(
-                all.iter().all(|d| (d.fit.slope + 0.5).abs() <= 0.1),
-                "The rule is for m → ∞. At the narrowest widths of the deeper networks the terms in 1/m still count and \
-                 make the slope steeper; and the distance varies from draw to draw of the weights.",
-            ),
-    );
+    claim(outcome, "The kernel of a finite network tends to its limit as the root of the width")
+        .expected("slope −½ for each depth")
+        .measured(format!("{} for 1, 2, 3 hidden layers", list(all, |d| d.fit.to_string())))
+        .criterion("all within 0.1")
+        .holds(
+            all.iter().all(|d| (d.fit.slope + 0.5).abs() <= 0.1),
+            "The rule is for m → ∞. At the narrowest widths of the deeper networks the terms in 1/m still \
+             count and make the slope steeper; and the distance varies from draw to draw of the weights.",
+        );
     let last = |d: &Distances| d.at.last().map_or_else(Vec::new, |(_, distances)| distances.clone());
     let lasts: Vec<Vec<f64>> = all.iter().map(last).collect();
     let rises: Vec<(f64, f64)> =
         lasts.windows(2).map(|pair| mean_and_error(&differences(&pair[1], &pair[0]))).collect();
     let widest = all.first().and_then(|d| d.at.last()).map_or(0, |(width, _)| *width);
-    outcome.claim(
-        Claim::that("Deeper networks are farther from their limit")
-            .expected("a distance that grows with the depth")
-            .measured(format!(
-                "{} at width {widest}, rises of {} (± a standard error of the paired difference)",
-                list(&lasts, |last| fixed(mean(last), 4)),
-                list(&rises, |rise| plus_minus(*rise, 4))
-            ))
-            .criterion("each mean is above the one before by at least 2 standard errors")
-            .holds(
-                rises.iter().all(|(rise, error)| *rise >= 2.0 * error),
-                "What lies closer together than that is a matter of the draws, of which there are too few.",
-            ),
-    );
+    claim(outcome, "Deeper networks are farther from their limit")
+        .expected("a distance that grows with the depth")
+        .measured(format!(
+            "{} at width {widest}, rises of {} (± a standard error of the paired difference)",
+            list(&lasts, |last| fixed(mean(last), 4)),
+            list(&rises, |rise| plus_minus(*rise, 4))
+        ))
+        .criterion("each mean is above the one before by at least 2 standard errors")
+        .holds(
+            rises.iter().all(|(rise, error)| *rise >= 2.0 * error),
+            "What lies closer together than that is a matter of the draws, of which there are too few.",
+        );
     let mut chart =
         Chart::new(Axis::log("width m"), Axis::log("‖Θ̂ − Θ‖/‖Θ‖")).title("Distance of the kernels");
     for (i, Distances { depth, at, fit }) in all.iter().enumerate() {
@@ -92,15 +84,13 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Distances]) {
         }
         outcome.number(format!("slope at depth {depth}"), fit.slope);
     }
-    outcome.figure(
-        &Figure::new(
-            "distance",
-            "The kernel of finite networks",
-            "Marks are means over the draws of the weights, with a standard error to each side, and lines are fitted to \
-             all draws. By the theory the lines are parallel, one exponent for all depths, and the deeper network has \
-             the higher one.",
-        )
-        .panel(chart),
+    outcome.draw(
+        "distance",
+        "The kernel of finite networks",
+        "Marks are means over the draws of the weights, with a standard error to each side, and lines are \
+         fitted to all draws. By the theory the lines are parallel, one exponent for all depths, and the \
+         deeper network has the higher one.",
+        [chart],
     );
     let rows: Vec<_> = all.iter().flat_map(|d| d.at.iter().map(|at| (d.depth, at))).collect();
     outcome.table(

@@ -3,17 +3,9 @@
 use std::sync::Arc;
 
 use super::{at, network};
-use crate::Result;
-use crate::data::Dataset;
-use crate::experiments::statistics::{differences, mean, mean_and_deviation, mean_and_error};
-use crate::experiments::training::Net;
-use crate::experiments::words::{list, plus_minus};
-use crate::experiments::{Context, Outcome};
+use crate::experiments::prelude::*;
 use crate::metrics::SeenClasses;
 use crate::models::kernel::{Kernel, KernelMachine, KernelRidge, Ntk, RidgeOptions, Samples, one_vs_rest};
-use crate::optim::{Adam, Optimizer};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed};
-use crate::rng::derive;
 use crate::train::{FitOptions, predict};
 
 /// Share of the mean of the kernel's diagonal that is added to all of it.
@@ -115,7 +107,8 @@ pub(super) fn report(context: &Context, outcome: &mut Outcome, all: &[Few]) {
     )
     .expected("a test accuracy that is not below")
     .measured(format!(
-        "{} by the kernel, {} by the network, for {} images: a lead of {} (± a standard error over the test images)",
+        "{} by the kernel, {} by the network, for {} images: a lead of {} (± a standard error over the test \
+         images)",
         list(all, |few| fixed(few.ridge(), 4)),
         list(all, |few| fixed(few.network(), 4)),
         list(all, |few| few.n.to_string()),
@@ -125,8 +118,9 @@ pub(super) fn report(context: &Context, outcome: &mut Outcome, all: &[Few]) {
     .holds(
         below.is_empty(),
         format!(
-            "It is below {}. The network also learns features, the kernel has those of the start; and the losses are not \
-             the same, the squared error for the kernel and the cross-entropy for the network.",
+            "It is below {}. The network also learns features, the kernel has those of the start; and the \
+             losses are not the same, the squared error for the kernel and the cross-entropy for the \
+             network.",
             list(&below, |few| format!("with {} images by {}", few.n, lead(few)))
         ),
     );
@@ -161,19 +155,17 @@ pub(super) fn report(context: &Context, outcome: &mut Outcome, all: &[Few]) {
         .horizontal(0.0, Color::Muted, "")
         .errors(errors, Color::Blue)
         .points(points(&|few| few.lead().0), Marker::Circle, Color::Blue, "kernel − network");
-    outcome.figure(
-        &Figure::new(
-            "few-images",
-            "Ridge regression with the tangent kernel, and a network",
-            format!(
-                "Both have one hidden layer of ReLU: infinitely wide, and of {HIDDEN} units trained by Adam. The band is a \
-                 standard deviation over the seeds to each side; on the right the bars are two standard errors of the \
-                 paired difference over the {} test images. Look where a bar crosses 0: there these images do not tell.",
-                context.data.test.len()
-            ),
-        )
-        .panel(accuracies)
-        .panel(leads),
+    outcome.draw(
+        "few-images",
+        "Ridge regression with the tangent kernel, and a network",
+        format!(
+            "Both have one hidden layer of ReLU: infinitely wide, and of {HIDDEN} units trained by Adam. The \
+             band is a standard deviation over the seeds to each side; on the right the bars are two \
+             standard errors of the paired difference over the {} test images. Look where a bar crosses 0: \
+             there these images do not tell.",
+            context.data.test.len()
+        ),
+        [accuracies, leads],
     );
     for few in all {
         outcome.number(format!("accuracy of the kernel with {}", few.n), few.ridge());

@@ -4,11 +4,7 @@ use nalgebra::DMatrix;
 
 use super::study::{LazyOptions, LazyPoint, LazyRun, lazy_training};
 use super::{D, at, network, repetition, sphere};
-use crate::experiments::statistics::{Fit, mean};
-use crate::experiments::{Context, Outcome};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
-use crate::rng::derive;
-use crate::{Float, Result};
+use crate::experiments::prelude::*;
 
 const STEPS: [u64; 12] = [0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300];
 
@@ -69,7 +65,8 @@ fn slow(narrow: &Lazy, wide: &Lazy, measures: &[Measure], fits: &[Fit]) -> Strin
             false => "which does not hold −½: at these widths the bound for m → ∞ is not yet reached",
         };
         format!(
-            "The {name} falls from {from} at width {} to {to} at width {} with a slope between {low} and {high}, {verdict}.",
+            "The {name} falls from {from} at width {} to {to} at width {} with a slope between {low} and \
+             {high}, {verdict}.",
             narrow.width, wide.width
         )
     });
@@ -81,52 +78,48 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Lazy]) {
         let runs = all.iter().flat_map(|lazy| lazy.runs.iter().map(|run| (lazy.width as f64, of(run))));
         Fit::power_law(&runs.collect::<Vec<_>>())
     });
-    outcome.claim(
-        Claim::that("Training moves the weights less, the wider the network")
-            .expected("‖θ − θ₀‖/‖θ₀‖ with slope −1")
-            .measured(format!("slope {}", fits[0]))
-            .criterion("within 0.15")
-            .holds(
-                (fits[0].slope + 1.0).abs() <= 0.15,
-                "The rule is for m → ∞. In narrow networks the kernel moves along with the weights, and training, \
-                 which ends after a fixed number of steps, gets less or more far than in wide ones.",
-            ),
-    );
-    outcome.claim(
-        Claim::that(
-            "The distance to the linear model, and the movement of the kernel, fall as the root of the \
-             width or faster",
-        )
-        .expected("slopes of −½ or below")
-        .measured(format!("{}, {}, and {} of the kernel", fits[1], fits[2], fits[3]))
-        .criterion("each slope is at most −0.4")
+    claim(outcome, "Training moves the weights less, the wider the network")
+        .expected("‖θ − θ₀‖/‖θ₀‖ with slope −1")
+        .measured(format!("slope {}", fits[0]))
+        .criterion("within 0.15")
         .holds(
-            fits[1..].iter().all(|fit| fit.slope <= -0.4),
-            slow(&all[0], &all[all.len() - 1], &MEASURES[1..], &fits[1..]),
-        ),
+            (fits[0].slope + 1.0).abs() <= 0.15,
+            "The rule is for m → ∞. In narrow networks the kernel moves along with the weights, and \
+             training, which ends after a fixed number of steps, gets less or more far than in wide ones.",
+        );
+    claim(
+        outcome,
+        "The distance to the linear model, and the movement of the kernel, fall as the root of the width or \
+         faster",
+    )
+    .expected("slopes of −½ or below")
+    .measured(format!("{}, {}, and {} of the kernel", fits[1], fits[2], fits[3]))
+    .criterion("each slope is at most −0.4")
+    .holds(
+        fits[1..].iter().all(|fit| fit.slope <= -0.4),
+        slow(&all[0], &all[all.len() - 1], &MEASURES[1..], &fits[1..]),
     );
     let Some(widest) = all.last() else { return };
     let error = widest.mean(LazyRun::train_error);
-    outcome.claim(
-        Claim::that(format!("A network of width {} trains as its linear model does", widest.width))
-            .expected("the same outputs at all steps")
-            .measured(format!(
-                "at most {} of ‖y‖ apart, a mean of {} networks; {} at width {}",
-                fixed(error, 3),
-                widest.runs.len(),
-                fixed(all[0].mean(LazyRun::train_error), 3),
-                all[0].width
-            ))
-            .criterion("at most 0.03, in squares less than a thousandth of ‖y‖²")
-            .holds(
-                error <= 0.03,
-                format!(
-                    "It is still too narrow: by the slope of {} the distance halves with each {} times as many units.",
-                    fixed(fits[1].slope, 2),
-                    fixed(Float::powf(2.0, -1.0 / fits[1].slope), 1)
-                ),
+    claim(outcome, format!("A network of width {} trains as its linear model does", widest.width))
+        .expected("the same outputs at all steps")
+        .measured(format!(
+            "at most {} of ‖y‖ apart, a mean of {} networks; {} at width {}",
+            fixed(error, 3),
+            widest.runs.len(),
+            fixed(all[0].mean(LazyRun::train_error), 3),
+            all[0].width
+        ))
+        .criterion("at most 0.03, in squares less than a thousandth of ‖y‖²")
+        .holds(
+            error <= 0.03,
+            format!(
+                "It is still too narrow: by the slope of {} the distance halves with each {} times as many \
+                 units.",
+                fixed(fits[1].slope, 2),
+                fixed(Float::powf(2.0, -1.0 / fits[1].slope), 1)
             ),
-    );
+        );
 
     let mut chart = Chart::new(Axis::log("width m"), Axis::log("relative change")).title("Lazy training");
     for (i, ((name, of), fit)) in MEASURES.iter().zip(&fits).enumerate() {
@@ -142,9 +135,9 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Lazy]) {
     let figure = Figure::new(
         "lazy",
         "Networks and their linear models in training",
-        "Gradient descent on 12 points. First what training changes, with fitted slopes; then how far the outputs of \
-         the network are from those of its linear model, which is known in closed form; then the losses of both, for a \
-         narrow network and a wide one. Look when each leaves its linear model.",
+        "Gradient descent on 12 points. First what training changes, with fitted slopes; then how far the \
+         outputs of the network are from those of its linear model, which is known in closed form; then the \
+         losses of both, for a narrow network and a wide one. Look when each leaves its linear model.",
     )
     .panel(chart);
     let lines = all.iter().filter(|lazy| [32, 128, 512].contains(&lazy.width)).map(|lazy| {

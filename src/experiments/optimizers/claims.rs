@@ -1,11 +1,7 @@
 //! Which optimizer is faster, and which ends lower.
 
 use super::{ADAM, BETA, MOMENTUM, NAMES, RMSPROP, Row, SEEDS, SGD, SLOW_ADAM, reaches};
-
-use crate::experiments::Outcome;
-use crate::experiments::statistics::range;
-use crate::experiments::words::plus_minus;
-use crate::report::{Claim, fixed, rounded};
+use crate::experiments::prelude::*;
 
 /// How many times as fast `fast` comes to where `slow` is after half of the epochs, by the test loss.
 fn speed(rows: &[Row], fast: usize, slow: usize, epochs: usize) -> f64 {
@@ -29,32 +25,28 @@ pub(super) fn speed_claims(outcome: &mut Outcome, rows: &[Row], epochs: usize, s
     // Plain descent has done `plain` steps where momentum needs (1−β)·plain and those of its start.
     let plain = (half * steps) as f64;
     let expected = plain / (plain * (1.0 - BETA) + BETA / (1.0 - BETA));
-    outcome.claim(
-        Claim::that("Momentum goes the way of SGD 1/(1−β) times as fast, but for its start")
-            .expected(format!("{} times", rounded(expected, 3)))
-            .measured(times(momentum, &format!("the test loss is that of SGD after {half}")))
-            .criterion("within 15 % of the expected factor")
-            .holds(
-                (momentum / expected - 1.0).abs() <= 0.15,
-                "The sum of the gradients stands for ten steps of plain descent only as long as they change \
-                 slowly: where the loss curves much along the way, the ten go elsewhere. Momentum also keeps \
-                 more of the noise of the batches, which adds to its loss.",
-            ),
-    );
+    claim(outcome, "Momentum goes the way of SGD 1/(1−β) times as fast, but for its start")
+        .expected(format!("{} times", rounded(expected, 3)))
+        .measured(times(momentum, &format!("the test loss is that of SGD after {half}")))
+        .criterion("within 15 % of the expected factor")
+        .holds(
+            (momentum / expected - 1.0).abs() <= 0.15,
+            "The sum of the gradients stands for ten steps of plain descent only as long as they change \
+             slowly: where the loss curves much along the way, the ten go elsewhere. Momentum also keeps \
+             more of the noise of the batches, which adds to its loss.",
+        );
     let slow = speed(rows, ADAM, SLOW_ADAM, epochs);
     outcome.number("Adam 0.001 against 0.0001", slow);
-    outcome.claim(
-        Claim::that("Adam with a tenth of the rate takes ten times as long")
-            .expected("about 10 times")
-            .measured(times(slow, &format!("the test loss is that of the slow one after {half}")))
-            .criterion("between 7 and 14")
-            .holds(
-                (7.0..=14.0).contains(&slow),
-                "What the theory has in mind is the start. The average of the squared gradients looks back a \
-                 thousand steps at either rate, which no scaling of time makes equal; and the shorter the \
-                 steps, the less the noise of the batches adds to the loss.",
-            ),
-    );
+    claim(outcome, "Adam with a tenth of the rate takes ten times as long")
+        .expected("about 10 times")
+        .measured(times(slow, &format!("the test loss is that of the slow one after {half}")))
+        .criterion("between 7 and 14")
+        .holds(
+            (7.0..=14.0).contains(&slow),
+            "What the theory has in mind is the start. The average of the squared gradients looks back a \
+             thousand steps at either rate, which no scaling of time makes equal; and the shorter the steps, \
+             the less the noise of the batches adds to the loss.",
+        );
 }
 
 pub(super) fn start_claim(outcome: &mut Outcome, rows: &[Row], epochs: usize) {
@@ -67,20 +59,18 @@ pub(super) fn start_claim(outcome: &mut Outcome, rows: &[Row], epochs: usize) {
         rows.iter().zip(&losses).map(|(row, loss)| format!("{}: {}", row.name, rounded(*loss, 3))).collect();
     let overtakes = curves[RMSPROP].iter().zip(&curves[leads]).position(|(a, b)| a < b);
     let when = overtakes.map_or("never gets ahead".into(), |i| format!("gets ahead in epoch {}", i + 1));
-    outcome.claim(
-        Claim::that("Adaptive rates make the fastest progress at first")
-            .expected("the least training loss")
-            .measured(format!("in epoch {early}. {}", named.join("; ")))
-            .criterion("after a tenth of the epochs, the least mean training loss is RMSProp's or Adam's")
-            .holds(
-                [RMSPROP, ADAM, SLOW_ADAM].contains(&leads),
-                format!(
-                    "Who is fast at first is a matter of the rates as much as of the rule. Random projections \
-                     mix all pixels, so that all inputs have about the same scale, and there is little that a \
-                     rate of its own for each weight could mend at the start. RMSProp {when}."
-                ),
+    claim(outcome, "Adaptive rates make the fastest progress at first")
+        .expected("the least training loss")
+        .measured(format!("in epoch {early}. {}", named.join("; ")))
+        .criterion("after a tenth of the epochs, the least mean training loss is RMSProp's or Adam's")
+        .holds(
+            [RMSPROP, ADAM, SLOW_ADAM].contains(&leads),
+            format!(
+                "Who is fast at first is a matter of the rates as much as of the rule. Random projections \
+                 mix all pixels, so that all inputs have about the same scale, and there is little that a \
+                 rate of its own for each weight could mend at the start. RMSProp {when}."
             ),
-    );
+        );
 }
 
 pub(super) fn end_claims(outcome: &mut Outcome, rows: &[Row]) {
@@ -90,45 +80,42 @@ pub(super) fn end_claims(outcome: &mut Outcome, rows: &[Row]) {
         fast.iter().map(|which| format!("{}: {}", NAMES[*which], plus_minus(accuracy(*which), 4))).collect();
     let measured = format!("means and deviations over {SEEDS} seeds. {}", ends.join("; "));
     let train = |which: usize| rounded(rows[which].last(|run| &run.train).0, 2);
-    outcome.claim(
-        Claim::that("In the end SGD with momentum generalises better than RMSProp and Adam at 0.001")
-            .expected("a higher test accuracy")
-            .measured(measured)
-            .criterion("the mean over the seeds is above both after the last epoch")
-            .holds(
-                accuracy(MOMENTUM).0 > accuracy(RMSPROP).0.max(accuracy(ADAM).0),
-                format!(
-                    "The training losses are {} with momentum, {} with RMSProp and {} with Adam: a smaller one \
-                     means that more of the training set has been fitted. Wilson et al. tuned the rate of each \
-                     optimizer and decayed it; here the rates are given and fixed.",
-                    train(MOMENTUM),
-                    train(RMSPROP),
-                    train(ADAM)
-                ),
+    claim(outcome, "In the end SGD with momentum generalises better than RMSProp and Adam at 0.001")
+        .expected("a higher test accuracy")
+        .measured(measured)
+        .criterion("the mean over the seeds is above both after the last epoch")
+        .holds(
+            accuracy(MOMENTUM).0 > accuracy(RMSPROP).0.max(accuracy(ADAM).0),
+            format!(
+                "The training losses are {} with momentum, {} with RMSProp and {} with Adam: a smaller one \
+                 means that more of the training set has been fitted. Wilson et al. tuned the rate of each \
+                 optimizer and decayed it; here the rates are given and fixed.",
+                train(MOMENTUM),
+                train(RMSPROP),
+                train(ADAM)
             ),
-    );
+        );
     let (low, high) = range(fast.map(|which| accuracy(which).0));
     let deviation = fast.iter().map(|which| accuracy(*which).1).fold(0.0, f64::max);
     // A run that is not finite has no accuracy, which minima and maxima would pass over.
     let all_finite = fast.iter().all(|which| accuracy(*which).0.is_finite());
-    outcome.claim(
-        Claim::that("At the end, which of the three fast optimizers it is matters more than the seed")
-            .expected("test accuracies further apart than those of two seeds")
-            .measured(format!(
-                "a range of {} against a deviation of at most {}",
-                fixed(high - low, 4),
-                fixed(deviation, 4)
-            ))
-            .criterion(format!(
-                "the means of {}, {} and {} differ, and span at least twice the largest of their deviations over the seeds",
-                NAMES[MOMENTUM], NAMES[RMSPROP], NAMES[ADAM]
-            ))
-            .holds(
-                all_finite && high - low > 0.0 && high - low >= 2.0 * deviation,
-                format!(
-                    "{SEEDS} seeds do not tell these three apart: what lies between them is of the size of what \
-                     other initial weights and another order of the samples change."
-                ),
+    claim(outcome, "At the end, which of the three fast optimizers it is matters more than the seed")
+        .expected("test accuracies further apart than those of two seeds")
+        .measured(format!(
+            "a range of {} against a deviation of at most {}",
+            fixed(high - low, 4),
+            fixed(deviation, 4)
+        ))
+        .criterion(format!(
+            "the means of {}, {} and {} differ, and span at least twice the largest of their deviations over \
+             the seeds",
+            NAMES[MOMENTUM], NAMES[RMSPROP], NAMES[ADAM]
+        ))
+        .holds(
+            all_finite && high - low > 0.0 && high - low >= 2.0 * deviation,
+            format!(
+                "{SEEDS} seeds do not tell these three apart: what lies between them is of the size of what \
+                 other initial weights and another order of the samples change."
             ),
-    );
+        );
 }

@@ -1,7 +1,7 @@
 //! The curves of all runs.
 
 use super::{ADAM, MOMENTUM, Row, SEEDS, SGD, SLOW_ADAM};
-use crate::report::{Axis, Chart, Color, Figure, Line};
+use crate::experiments::prelude::*;
 
 /// Lines of means (x, mean), with bands from the least to the greatest (x, low, high).
 fn lines(
@@ -43,8 +43,8 @@ pub(super) fn curves(rows: &[Row]) -> Figure {
         "Training loss, and errors on the test set",
         format!(
             "Lines are means over {SEEDS} seeds, bands reach from the least to the greatest of them. See who \
-             falls first, and whether a loss that goes on falling in the first panel still brings anything in \
-             the second."
+             falls first, and whether a loss that goes on falling in the first panel still brings anything \
+             in the second."
         ),
     )
     .panel(train)

@@ -1,11 +1,7 @@
 //! What λ does to the gap between training and test.
 
 use super::{FITS, HIDDEN, N, Row, Sets};
-
-use crate::experiments::Outcome;
-use crate::experiments::statistics::{differences, greatest, mean, mean_and_deviation};
-use crate::experiments::words::{list, plus_minus};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, fixed, rounded};
+use crate::experiments::prelude::*;
 
 /// Training minus test accuracy, seed by seed.
 fn gaps(row: &Row) -> Vec<f64> {
@@ -32,30 +28,29 @@ pub(super) fn gap_claim(outcome: &mut Outcome, rows: &[Row], constant: f64) {
             plus_minus((shrinks, deviation), 4)
         )
     });
-    outcome.claim(
-        Claim::that(
-            "The gap between training and test accuracy shrinks as λ grows, while the samples are still fitted",
-        )
-        .expected("a smaller gap at the largest λ that leaves a network that fits")
-        .measured(format!("{} at λ = 0; {at}; {dead}", fixed(gap, 3)))
-        .criterion(format!(
-            "at the largest λ with a training accuracy of {FITS} or more, smaller by at least a tenth of the gap \
-             without a penalty, which is above 0, and by at least twice the deviation of the difference"
-        ))
-        .holds(
-            gap > 0.0 && shrinks >= 0.1 * gap && shrinks >= 2.0 * deviation,
-            match strongest {
-                None => "No penalty that was tried leaves a network that fits its samples: there is nothing to \
-                         compare."
-                    .to_string(),
-                Some(_) => format!(
-                    "As long as the samples are fitted the training accuracy is {FITS} to 1, and little but a better \
-                     test accuracy could close the gap. A large λ does close it, as soon as nothing is left of the \
-                     network: one that always names the same class has a test accuracy of {}.",
-                    fixed(constant, 3)
-                ),
-            },
-        ),
+    claim(
+        outcome,
+        "The gap between training and test accuracy shrinks as λ grows, while the samples are still fitted",
+    )
+    .expected("a smaller gap at the largest λ that leaves a network that fits")
+    .measured(format!("{} at λ = 0; {at}; {dead}", fixed(gap, 3)))
+    .criterion(format!(
+        "at the largest λ with a training accuracy of {FITS} or more, smaller by at least a tenth of the gap \
+         without a penalty, which is above 0, and by at least twice the deviation of the difference"
+    ))
+    .holds(
+        gap > 0.0 && shrinks >= 0.1 * gap && shrinks >= 2.0 * deviation,
+        match strongest {
+            None => "No penalty that was tried leaves a network that fits its samples: there is nothing to \
+                     compare."
+                .to_string(),
+            Some(_) => format!(
+                "As long as the samples are fitted the training accuracy is {FITS} to 1, and little but a \
+                 better test accuracy could close the gap. A large λ does close it, as soon as nothing is \
+                 left of the network: one that always names the same class has a test accuracy of {}.",
+                fixed(constant, 3)
+            ),
+        },
     );
 }
 
@@ -72,8 +67,8 @@ pub(super) fn choice_claim(outcome: &mut Outcome, rows: &[Row], images: usize) {
         Claim::that("Some λ between, chosen on other images, gives a better test accuracy than none")
             .expected("an inner λ is chosen, and is better on the test set")
             .measured(format!(
-                "λ = {} is the best on {images} images that are neither trained on nor tested on. Its test accuracy is \
-                 {}, against {} without: a gain of {} over {} seeds",
+                "λ = {} is the best on {images} images that are neither trained on nor tested on. Its test \
+                 accuracy is {}, against {} without: a gain of {} over {} seeds",
                 rounded(best.lambda, 1),
                 fixed(mean(&best.test), 4),
                 fixed(mean(&first.test), 4),
@@ -81,14 +76,14 @@ pub(super) fn choice_claim(outcome: &mut Outcome, rows: &[Row], images: usize) {
                 first.test.len()
             ))
             .criterion(
-                "λ is neither 0 nor the largest, and the mean gain on the test set is at least 0.01 and at least twice \
-                 its deviation over the seeds",
+                "λ is neither 0 nor the largest, and the mean gain on the test set is at least 0.01 and at \
+                 least twice its deviation over the seeds",
             )
             .holds(
                 between && gain >= 0.01 && gain >= 2.0 * deviation,
-                "Gradient descent from small weights already prefers networks of small norm, and is stopped after \
-                 a fixed number of steps: there is little left for the penalty to do. And what other initial weights \
-                 change as much cannot be told from chance.",
+                "Gradient descent from small weights already prefers networks of small norm, and is stopped \
+                 after a fixed number of steps: there is little left for the penalty to do. And what other \
+                 initial weights change as much cannot be told from chance.",
             )
             .remark("The seeds differ in the initial weights only: the samples are the same in all of them."),
     );
@@ -138,11 +133,11 @@ pub(super) fn figure(rows: &[Row], sets: &Sets, constant: f64) -> Figure {
         "lambda",
         "Accuracy over the weight decay",
         format!(
-            "A network {}-{HIDDEN}-{} on {N} samples; means over {} seeds, with a standard deviation to \
-             each side. See where the training accuracy begins to fall, where the norm of the weights does, and \
-             whether the test accuracy has its best between the two. Where the accuracy comes down to the dashed \
-             line, which is that of a network that always names one class, nothing is left of the network, and a gap \
-             that closes there means nothing.",
+            "A network {}-{HIDDEN}-{} on {N} samples; means over {} seeds, with a standard deviation to each \
+             side. See where the training accuracy begins to fall, where the norm of the weights does, and \
+             whether the test accuracy has its best between the two. Where the accuracy comes down to the \
+             dashed line, which is that of a network that always names one class, nothing is left of the \
+             network, and a gap that closes there means nothing.",
             sets.train.features(),
             sets.train.classes(),
             first.train.len()

@@ -6,18 +6,12 @@ mod small;
 use claims::{choice_claim, figure, gap_claim};
 use small::{decay_claim, posterior_claim};
 
-use super::data::accuracy_of_a_constant;
-use super::statistics::mean;
-use super::training::Net;
-use super::{Context, Experiment, Outcome, data};
-use crate::data::Dataset;
+use super::data::{self, accuracy_of_a_constant};
+use super::prelude::*;
 use crate::nn::ModuleExt;
-use crate::optim::{Group, Momentum, Optimizer};
-use crate::report::{Claim, Table, fixed, rounded};
-use crate::rng::derive;
+use crate::optim::{Group, Momentum};
 use crate::tape::Param;
 use crate::train::FitOptions;
-use crate::{Error, Result};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "regularisation",
@@ -28,8 +22,8 @@ pub const EXPERIMENT: Experiment = Experiment {
          too little and too much there may be a best λ (Krogh and Hertz 1991). With too much the network \
          becomes a constant, which has no gap and has learned nothing.",
         "The penalty is the logarithm of a prior: with independent weights from N(0, 1/(nλ)) the posterior \
-         −ln p(w | data) = n·(L(w) + λ/2·‖w‖²) + const, so that the minimum of the penalised loss is the most \
-         probable network (MacKay 1992).",
+         −ln p(w | data) = n·(L(w) + λ/2·‖w‖²) + const, so that the minimum of the penalised loss is the \
+         most probable network (MacKay 1992).",
     ],
     run,
 };
@@ -114,29 +108,25 @@ fn fit_at(context: &Context, sets: &Sets, lambda: f64, seed: u64) -> Result<[f64
 
 fn report(outcome: &mut Outcome, rows: &[Row], sets: &Sets) {
     let (first, last) = (&rows[0], &rows[rows.len() - 1]);
-    outcome.claim(
-        Claim::that("Without a penalty the network fits all samples")
-            .expected("training accuracy 1")
-            .measured(fixed(mean(&first.train), 4))
-            .criterion("at least 0.99")
-            .holds(
-                mean(&first.train) >= 0.99,
-                "A fixed number of steps at a fixed rate: some samples near the boundary may be left when it is over. And \
-                 samples that are the same, but of different classes, cannot all be fitted.",
-            ),
-    );
+    claim(outcome, "Without a penalty the network fits all samples")
+        .expected("training accuracy 1")
+        .measured(fixed(mean(&first.train), 4))
+        .criterion("at least 0.99")
+        .holds(
+            mean(&first.train) >= 0.99,
+            "A fixed number of steps at a fixed rate: some samples near the boundary may be left when it is \
+             over. And samples that are the same, but of different classes, cannot all be fitted.",
+        );
     let falls = rows.windows(2).all(|pair| mean(&pair[1].norms) <= mean(&pair[0].norms));
-    outcome.claim(
-        Claim::that("The norm of the weights falls with λ")
-            .expected("at every step")
-            .measured(format!("from {} to {}", rounded(mean(&first.norms), 3), rounded(mean(&last.norms), 2)))
-            .criterion("each mean norm is not above the one before")
-            .holds(
-                falls,
-                "The norms are those after a fixed number of steps, not of the minimum. At two neighbouring λ that both \
-                 change little in that time, or that both leave nothing, rounding decides.",
-            ),
-    );
+    claim(outcome, "The norm of the weights falls with λ")
+        .expected("at every step")
+        .measured(format!("from {} to {}", rounded(mean(&first.norms), 3), rounded(mean(&last.norms), 2)))
+        .criterion("each mean norm is not above the one before")
+        .holds(
+            falls,
+            "The norms are those after a fixed number of steps, not of the minimum. At two neighbouring λ \
+             that both change little in that time, or that both leave nothing, rounding decides.",
+        );
     let constant = accuracy_of_a_constant(&sets.train, sets.test);
     gap_claim(outcome, rows, constant);
     choice_claim(outcome, rows, sets.validation.len());
@@ -150,8 +140,8 @@ fn report(outcome: &mut Outcome, rows: &[Row], sets: &Sets) {
         outcome.number(format!("norm at {}", row.lambda), mean(&row.norms));
     }
     let caption = format!(
-        "Means over {} seeds. A network that always names the most frequent class of the training samples has a \
-         test accuracy of {}",
+        "Means over {} seeds. A network that always names the most frequent class of the training samples \
+         has a test accuracy of {}",
         first.train.len(),
         fixed(constant, 3)
     );

@@ -1,41 +1,31 @@
 //! A logistic regression on few samples: the posterior, and weight decay.
 
 use super::RATE;
-use crate::data::Dataset;
-use crate::experiments::{Context, Outcome};
+use crate::experiments::prelude::*;
 use crate::models::Mlp;
 use crate::nn::{Activation, Mode, Module, ModuleExt, Sequential};
-use crate::optim::{Group, Optimizer, Sgd};
-use crate::report::{Claim, rounded};
-use crate::rng::{Purpose, stream};
-use crate::{Float, Result, Tape, Var};
+use crate::optim::Group;
 
 /// A small network in f64 with the cross-entropy of all samples, for the two equalities.
 struct Small {
     tape: Tape,
     model: Sequential<f64>,
-    labels: Vec<usize>,
-    rows: Vec<usize>,
 }
 
 impl Small {
     fn new(context: &Context, train: &Dataset) -> Result<Small> {
-        let mut tape = Tape::new();
-        let mut rng = stream(context.seed, Purpose::Init);
-        let widths = [train.features(), 16, train.classes()];
-        let model = Mlp::new(&widths, Activation::Tanh).build(&mut tape, &mut rng)?;
-        let rows: Vec<usize> = (0..train.len()).collect();
-        let labels = rows.iter().map(|row| train.label(*row)).collect();
-        Ok(Small { tape, model, labels, rows })
+        let options = Mlp::new(&widths(train, &[16]), Activation::Tanh);
+        let Net { tape, model, .. } = Net::new(&options, train, context.seed)?;
+        Ok(Small { tape, model })
     }
 
     /// The mean cross-entropy, appended to a rewound tape.
     fn loss(&mut self, train: &Dataset) -> Var {
-        let Small { tape, model, labels, rows } = self;
+        let Small { tape, model } = self;
         tape.rewind();
-        let x = tape.constant_with(rows.len(), train.features(), |to| train.gather(rows, to));
+        let x = tape.constant_slice(train.len(), train.features(), &train.to_rows());
         let logits = model.forward(tape, x, &mut Mode::evaluation());
-        tape.cross_entropy(logits, labels)
+        tape.cross_entropy(logits, train.labels().unwrap_or_default())
     }
 }
 
@@ -77,23 +67,18 @@ pub(super) fn posterior_claim(outcome: &mut Outcome, context: &Context, train: &
     let size = first.iter().map(|g| g.abs()).fold(0.0, f64::max);
     let apart = first.iter().zip(second).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / size;
     let value = (small.tape.item(posterior) - constant - first_value).abs() / first_value.abs();
-    outcome.claim(
-        Claim::that("The penalised loss is the posterior with a Gaussian prior: equal but for a constant")
-            .expected("equal gradients, values a constant apart")
-            .measured(format!(
-                "gradients {} apart, values {}, relative",
-                rounded(apart, 2),
-                rounded(value, 2)
-            ))
-            .criterion("both at most 10⁻¹²")
-            .holds(
-                apart <= 1e-12 && value <= 1e-12,
-                format!(
-                    "The constant is a sum over {numbers} weights and large beside the loss: what is left after it is \
-                     taken away has lost as many digits. A larger difference is a mistake in one of the two."
-                ),
+    claim(outcome, "The penalised loss is the posterior with a Gaussian prior: equal but for a constant")
+        .expected("equal gradients, values a constant apart")
+        .measured(format!("gradients {} apart, values {}, relative", rounded(apart, 2), rounded(value, 2)))
+        .criterion("both at most 10⁻¹²")
+        .holds(
+            apart <= 1e-12 && value <= 1e-12,
+            format!(
+                "The constant is a sum over {numbers} weights and large beside the loss: what is left after \
+                 it is taken away has lost as many digits. A larger difference is a mistake in one of the \
+                 two."
             ),
-    );
+        );
     Ok(())
 }
 
@@ -123,16 +108,14 @@ pub(super) fn decay_claim(outcome: &mut Outcome, context: &Context, train: &Data
         })
         .collect::<Result<_>>()?;
     let apart = ends[0].iter().zip(&ends[1]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-    outcome.claim(
-        Claim::that("For plain gradient descent weight decay is the gradient of the penalty")
-            .expected("the same weights")
-            .measured(format!("at most {} apart after 50 steps", rounded(apart, 2)))
-            .criterion("at most 10⁻¹²")
-            .holds(
-                apart <= 1e-12,
-                "Both are rounded at every step, and what they differ by grows where the loss curves downwards: after \
-                 50 steps it may be more than rounding alone.",
-            ),
-    );
+    claim(outcome, "For plain gradient descent weight decay is the gradient of the penalty")
+        .expected("the same weights")
+        .measured(format!("at most {} apart after 50 steps", rounded(apart, 2)))
+        .criterion("at most 10⁻¹²")
+        .holds(
+            apart <= 1e-12,
+            "Both are rounded at every step, and what they differ by grows where the loss curves downwards: \
+             after 50 steps it may be more than rounding alone.",
+        );
     Ok(())
 }

@@ -3,13 +3,8 @@
 use nalgebra::DMatrix;
 
 use super::PARTS;
-use crate::experiments::training::step;
-use crate::experiments::{Context, Outcome};
+use crate::experiments::prelude::*;
 use crate::linalg::{Cholesky, SymmetricEigen, symmetric_eigen};
-use crate::optim::{Optimizer, Sgd};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded};
-use crate::rng::{Purpose, standard_normal, stream};
-use crate::{Float, Result, Tape};
 
 /// Weights of descent after some steps beside those of the ridge 1/(ητ).
 struct Point {
@@ -103,20 +98,18 @@ pub fn measure(context: &Context, outcome: &mut Outcome) -> Result<()> {
 fn report(outcome: &mut Outcome, values: &[f64], points: &[Point]) {
     let largest = |of: &dyn Fn(&Point) -> f64| points.iter().map(of).fold(0.0, f64::max);
     let apart = largest(&|point| point.apart);
-    outcome.claim(
-        Claim::that("Stopping after τ steps is a ridge with (1 − ηλ)^τ = α/(λ + α) in each eigendirection")
-            .expected("the same weights")
-            .measured(format!("{} apart at most, relative", rounded(apart, 2)))
-            .criterion(format!("at most 10⁻¹⁰ at each of {} times", points.len()))
-            .holds(
-                apart <= 1e-10,
-                format!(
-                    "Each of up to {} steps is rounded, and so is the eigendecomposition; α is λ(1 − ηλ)^τ over what is \
-                     left of 1, which loses digits where (1 − ηλ)^τ is near 1.",
-                    largest(&|point| point.tau)
-                ),
+    claim(outcome, "Stopping after τ steps is a ridge with (1 − ηλ)^τ = α/(λ + α) in each eigendirection")
+        .expected("the same weights")
+        .measured(format!("{} apart at most, relative", rounded(apart, 2)))
+        .criterion(format!("at most 10⁻¹⁰ at each of {} times", points.len()))
+        .holds(
+            apart <= 1e-10,
+            format!(
+                "Each of up to {} steps is rounded, and so is the eigendecomposition; α is λ(1 − ηλ)^τ over \
+                 what is left of 1, which loses digits where (1 − ηλ)^τ is near 1.",
+                largest(&|point| point.tau)
             ),
-    );
+        );
     let shares_apart = largest(&|point| point.shares.iter().map(|[a, b]| (a - b).abs()).fold(0.0, f64::max));
     // The same difference for these curvatures and times, from the formula alone.
     let exact = points.iter().flat_map(|point| values.iter().map(move |value| (point, value)));
@@ -125,34 +118,30 @@ fn report(outcome: &mut Outcome, values: &[f64], points: &[Point]) {
         (left - alpha / (value + alpha)).abs()
     });
     let exact = exact.fold(0.0, f64::max);
-    outcome.claim(
-        Claim::that("With a single α = 1/(ητ) they differ a little in every direction")
-            .expected("shares of the solution at most 0.204 apart, in the limit of small steps")
-            .measured(fixed(shares_apart, 4))
-            .criterion("at most 0.21")
-            .holds(
-                shares_apart <= 0.21,
-                format!(
-                    "The steps are not small enough for the limit: up to ηλ = {LARGEST_STEP}. For these curvatures, \
-                     steps and times the largest |(1 − ηλ)^τ − α/(λ + α)| is {}.",
-                    fixed(exact, 4)
-                ),
+    claim(outcome, "With a single α = 1/(ητ) they differ a little in every direction")
+        .expected("shares of the solution at most 0.204 apart, in the limit of small steps")
+        .measured(fixed(shares_apart, 4))
+        .criterion("at most 0.21")
+        .holds(
+            shares_apart <= 0.21,
+            format!(
+                "The steps are not small enough for the limit: up to ηλ = {LARGEST_STEP}. For these \
+                 curvatures, steps and times the largest |(1 − ηλ)^τ − α/(λ + α)| is {}.",
+                fixed(exact, 4)
             ),
-    );
+        );
     let ratio = largest(&|point| point.errors[0] / point.errors[1]);
-    outcome.claim(
-        Claim::that("The mean squared error of descent is at most 1.69 times that of the ridge 1/(ητ)")
-            .expected("at most 1.6862, at all times")
-            .measured(format!("{} at most", fixed(ratio, 3)))
-            .criterion("at most 1.6862")
-            .holds(
-                ratio <= 1.6862,
-                format!(
-                    "The bound is that of the flow and of the mean over all noise; here steps are up to ηλ = \
-                     {LARGEST_STEP}, and the mean is over {DRAWS} draws."
-                ),
+    claim(outcome, "The mean squared error of descent is at most 1.69 times that of the ridge 1/(ητ)")
+        .expected("at most 1.6862, at all times")
+        .measured(format!("{} at most", fixed(ratio, 3)))
+        .criterion("at most 1.6862")
+        .holds(
+            ratio <= 1.6862,
+            format!(
+                "The bound is that of the flow and of the mean over all noise; here steps are up to ηλ = \
+                 {LARGEST_STEP}, and the mean is over {DRAWS} draws."
             ),
-    );
+        );
     // ητ and the error, where that is least.
     let least = |which: usize| {
         let errors = points.iter().map(|p| (1.0 / p.alpha, p.errors[which]));
@@ -187,23 +176,20 @@ fn report(outcome: &mut Outcome, values: &[f64], points: &[Point]) {
         .title("Error")
         .line(Line::new(curve(0)).label("descent").color(Color::Blue).marker(Marker::Circle))
         .line(Line::new(curve(1)).label("ridge").color(Color::Vermilion).marker(Marker::Cross).dash(1));
-    outcome.figure(
-        &Figure::new(
-            "quadratic",
-            "Stopping early and a ridge, on a quadratic",
-            format!(
-                "Least squares with {N} samples, {D} weights, {DRAWS} draws of the noise. First panel: how much each takes \
-                 of a direction, whose curvature is λ, and which of the two has the sharper edge between what it takes and \
-                 what it leaves. Second panel: the error over time. That of descent is least, {}, at ητ = {}, and that of \
-                 the ridge, {}, at 1/α = {}.",
-                rounded(least(0).1, 3),
-                rounded(least(0).0, 3),
-                rounded(least(1).1, 3),
-                rounded(least(1).0, 3)
-            ),
-        )
-        .panel(shares)
-        .panel(errors),
+    outcome.draw(
+        "quadratic",
+        "Stopping early and a ridge, on a quadratic",
+        format!(
+            "Least squares with {N} samples, {D} weights, {DRAWS} draws of the noise. First panel: how much \
+             each takes of a direction, whose curvature is λ, and which of the two has the sharper edge \
+             between what it takes and what it leaves. Second panel: the error over time. That of descent is \
+             least, {}, at ητ = {}, and that of the ridge, {}, at 1/α = {}.",
+            rounded(least(0).1, 3),
+            rounded(least(0).0, 3),
+            rounded(least(1).1, 3),
+            rounded(least(1).0, 3)
+        ),
+        [shares, errors],
     );
     outcome.table(
         Table::of("quadratic", "Descent after τ steps and ridges", points)

@@ -1,12 +1,10 @@
 //! Warm restarts beside one long cosine.
 
 use super::{PARTS, RATE, Run, Sets, train};
-use crate::Result;
 use crate::experiments::data::rows;
+use crate::experiments::prelude::*;
 use crate::experiments::words;
-use crate::experiments::{Context, Outcome};
 use crate::optim::schedule::{Cosine, WarmRestarts};
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Table, fixed};
 
 /// Epochs of the cycles.
 const CYCLES: [usize; 3] = [4, 8, 16];
@@ -46,47 +44,43 @@ fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run) {
     let list = |xs: &[f64]| words::list(xs, |x| fixed(*x, 4));
     let lows = at_ends(&|epoch| training(warm, epoch));
     let after: Vec<f64> = ends[..2].iter().map(|epoch| training(warm, epoch + 1)).collect();
-    outcome.claim(
-        Claim::that("A restart throws the loss up, and the next cycle gets lower than the one before")
-            .expected("up at both restarts, down from cycle to cycle")
-            .measured(format!(
-                "training loss {} at the ends of the cycles, {} after the restarts",
-                list(&lows),
-                list(&after)
-            ))
-            .criterion("each first epoch of a cycle is above the last of the one before, each last below it")
-            .holds(
-                after.iter().zip(&lows).all(|(up, low)| up > low)
-                    && lows.windows(2).all(|pair| pair[1] < pair[0]),
-                "A restart throws the loss up only if the first rate is large for where the run is by then. Where the \
-                 loss is nearly zero already, it may pass a restart without being thrown up.",
-            ),
-    );
+    claim(outcome, "A restart throws the loss up, and the next cycle gets lower than the one before")
+        .expected("up at both restarts, down from cycle to cycle")
+        .measured(format!(
+            "training loss {} at the ends of the cycles, {} after the restarts",
+            list(&lows),
+            list(&after)
+        ))
+        .criterion("each first epoch of a cycle is above the last of the one before, each last below it")
+        .holds(
+            after.iter().zip(&lows).all(|(up, low)| up > low)
+                && lows.windows(2).all(|pair| pair[1] < pair[0]),
+            "A restart throws the loss up only if the first rate is large for where the run is by then. \
+             Where the loss is nearly zero already, it may pass a restart without being thrown up.",
+        );
     let (early, late) =
         (at_ends(&|epoch| validation(warm, epoch)), at_ends(&|epoch| validation(cosine, epoch)));
     let other = at_ends(&|epoch| training(cosine, epoch));
-    outcome.claim(
-        Claim::that("With restarts there is a better network early: at the ends of the first two cycles")
-            .expected("a smaller validation loss than on the way down one long cosine")
-            .measured(format!(
-                "{} with restarts, {} without, at epochs {} and {}",
-                list(&early[..2]),
-                list(&late[..2]),
-                ends[0],
-                ends[1]
-            ))
-            .criterion("smaller at both")
-            .holds(
-                (0..2).all(|i| early[i] < late[i]),
-                format!(
-                    "The training loss there is {} with restarts and {} without. A small rate gains something where the \
-                     noise of the steps is in the way; where a run has just not got far enough yet, it only slows it \
-                     down. And it is one seed: small differences mean little.",
-                    list(&lows[..2]),
-                    list(&other[..2])
-                ),
+    claim(outcome, "With restarts there is a better network early: at the ends of the first two cycles")
+        .expected("a smaller validation loss than on the way down one long cosine")
+        .measured(format!(
+            "{} with restarts, {} without, at epochs {} and {}",
+            list(&early[..2]),
+            list(&late[..2]),
+            ends[0],
+            ends[1]
+        ))
+        .criterion("smaller at both")
+        .holds(
+            (0..2).all(|i| early[i] < late[i]),
+            format!(
+                "The training loss there is {} with restarts and {} without. A small rate gains something \
+                 where the noise of the steps is in the way; where a run has just not got far enough yet, it \
+                 only slows it down. And it is one seed: small differences mean little.",
+                list(&lows[..2]),
+                list(&other[..2])
             ),
-    );
+        );
     let x = || Axis::linear("epoch");
     let mut rate = Chart::new(x(), Axis::linear("learning rate η").holding(0.0)).title("Rate");
     let mut loss = Chart::new(x(), Axis::log("cross-entropy (nats)")).title("Training loss");
@@ -98,17 +92,13 @@ fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run) {
         loss = loss.line(line(run.curve(|e| Some(e.train_loss))));
         check = check.line(line(run.curve(|e| e.validation_loss)));
     }
-    outcome.figure(
-        &Figure::new(
-            "restarts",
-            "Warm restarts",
-            "Cycles of 4, 8 and 16 epochs beside one cosine over all of them; rates are those of each epoch's last \
-             step. Compare how far each restart throws the losses up with what its cycle has gained by its end, and \
-             both runs at the ends of the cycles.",
-        )
-        .panel(rate)
-        .panel(loss)
-        .panel(check),
+    outcome.draw(
+        "restarts",
+        "Warm restarts",
+        "Cycles of 4, 8 and 16 epochs beside one cosine over all of them; rates are those of each epoch's \
+         last step. Compare how far each restart throws the losses up with what its cycle has gained by its \
+         end, and both runs at the ends of the cycles.",
+        [rate, loss, check],
     );
     for (i, epoch) in ends.iter().enumerate() {
         outcome.number(format!("restarts: training loss after {epoch}"), lows[i]);

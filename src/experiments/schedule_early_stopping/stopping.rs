@@ -4,15 +4,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::{HIDDEN, PARTS, RATE, Run, Sets, train};
-use crate::data::Dataset;
 use crate::experiments::data::rows;
-use crate::experiments::statistics::range;
-use crate::experiments::{Context, Outcome};
+use crate::experiments::prelude::*;
 use crate::optim::schedule::Cosine;
-use crate::report::{Axis, Chart, Claim, Color, Figure, Line, Table, fixed, rounded};
-use crate::rng::{Purpose, stream};
 use crate::train::{Criterion, Stop};
-use crate::{Error, Float, Result};
 
 /// α of GL, in percent.
 const ALPHA: f64 = 5.0;
@@ -75,72 +70,63 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
         _ => None,
     };
     let epoch_name = |epoch: Option<f64>| epoch.map_or("none".into(), |epoch| format!("epoch {epoch}"));
-    outcome.claim(
-        Claim::that(format!(
-            "GL stops at the first epoch with a validation loss more than {ALPHA} % above its least"
-        ))
-        .expected(format!("{}, from the run that goes on", epoch_name(expected.map(|e| e.0))))
-        .measured(epoch_name(end))
-        .criterion("the same epoch")
-        .holds(
-            end.is_some() && end == expected.map(|e| e.0),
-            match (end, expected) {
-                (None, None) => "The validation loss never rises that far: there is nothing to stop for.",
-                _ => "Both runs have the same weights, batches and rates to the last bit: one of the two computes \
-                      the criterion wrongly.",
-            },
-        ),
+    claim(
+        outcome,
+        format!("GL stops at the first epoch with a validation loss more than {ALPHA} % above its least"),
+    )
+    .expected(format!("{}, from the run that goes on", epoch_name(expected.map(|e| e.0))))
+    .measured(epoch_name(end))
+    .criterion("the same epoch")
+    .holds(
+        end.is_some() && end == expected.map(|e| e.0),
+        match (end, expected) {
+            (None, None) => "The validation loss never rises that far: there is nothing to stop for.",
+            _ => {
+                "Both runs have the same weights, batches and rates to the last bit: one of the two computes \
+                 the criterion wrongly."
+            }
+        },
     );
     let (best, best_loss) = expected.map_or(least, |e| e.1);
     let restored = stopped.history.best_epoch.map(|epoch| epoch as f64);
-    outcome.claim(
-        Claim::that("It puts back the parameters of the least validation loss")
-            .expected(format!("epoch {best}, {}", fixed(best_loss, 6)))
-            .measured(format!(
-                "{}, {} when evaluated again",
-                epoch_name(restored),
-                fixed(stopped.validation, 6)
-            ))
-            .criterion("the same epoch, the same loss to the last bit")
-            .holds(
-                restored == Some(best) && stopped.validation == best_loss,
-                format!(
-                    "The losses differ by {}: something besides the parameters is not put back.",
-                    rounded(stopped.validation - best_loss, 2)
-                ),
+    claim(outcome, "It puts back the parameters of the least validation loss")
+        .expected(format!("epoch {best}, {}", fixed(best_loss, 6)))
+        .measured(format!("{}, {} when evaluated again", epoch_name(restored), fixed(stopped.validation, 6)))
+        .criterion("the same epoch, the same loss to the last bit")
+        .holds(
+            restored == Some(best) && stopped.validation == best_loss,
+            format!(
+                "The losses differ by {}: something besides the parameters is not put back.",
+                rounded(stopped.validation - best_loss, 2)
             ),
-    );
+        );
     let off = free.history.epochs.iter().map(|epoch| {
         let t = (epoch.steps - 1) as f64;
         let theory = 0.5 * RATE * (1.0 + Float::cos(std::f64::consts::PI * t / steps as f64));
         (epoch.lr - theory).abs()
     });
     let off = off.fold(0.0, f64::max);
-    outcome.claim(
-        Claim::that("The rate follows the cosine")
-            .expected("½·η₀·(1 + cos πt/T)")
-            .measured(format!("{} off at most", rounded(off, 2)))
-            .criterion("at most 10⁻¹⁵ off at the last step of each epoch")
-            .holds(
-                off <= 1e-15,
-                "The formula may be rounded in another order: η₀ has a spacing of 7·10⁻¹⁸ in f64, so that more than some \
-                 hundred of these would be another curve.",
-            ),
-    );
-    outcome.claim(
-        Claim::that(format!("With {:.0} % wrong labels stopping pays", 100.0 * WRONG))
-            .expected("a smaller test loss than at the end")
-            .measured(format!(
-                "{} restored, {} after {EPOCHS} epochs",
-                fixed(stopped.test.loss, 4),
-                fixed(free.test.loss, 4)
-            ))
-            .criterion("smaller by at least 5 %")
-            .holds(
-                stopped.test.loss <= 0.95 * free.test.loss,
-                "With a falling rate the network may not get as far as to learn the wrong labels by heart.",
-            ),
-    );
+    claim(outcome, "The rate follows the cosine")
+        .expected("½·η₀·(1 + cos πt/T)")
+        .measured(format!("{} off at most", rounded(off, 2)))
+        .criterion("at most 10⁻¹⁵ off at the last step of each epoch")
+        .holds(
+            off <= 1e-15,
+            "The formula may be rounded in another order: η₀ has a spacing of 7·10⁻¹⁸ in f64, so that more \
+             than some hundred of these would be another curve.",
+        );
+    claim(outcome, format!("With {:.0} % wrong labels stopping pays", 100.0 * WRONG))
+        .expected("a smaller test loss than at the end")
+        .measured(format!(
+            "{} restored, {} after {EPOCHS} epochs",
+            fixed(stopped.test.loss, 4),
+            fixed(free.test.loss, 4)
+        ))
+        .criterion("smaller by at least 5 %")
+        .holds(
+            stopped.test.loss <= 0.95 * free.test.loss,
+            "With a falling rate the network may not get as far as to learn the wrong labels by heart.",
+        );
     // What stopping missed.
     let later = losses.iter().filter(|(epoch, _)| end.is_some_and(|end| *epoch > end));
     let later = later.min_by(|a, b| a.1.total_cmp(&b.1));
@@ -176,23 +162,20 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
         .title("Rate")
         .line(Line::new(free.curve(|e| Some(e.lr))).label("if it goes on").color(Color::Muted))
         .line(Line::new(stopped.curve(|e| Some(e.lr))).label("until it stops").color(Color::Blue).width(3.0));
-    outcome.figure(
-        &Figure::new(
-            "early-stopping",
-            "A cosine with early stopping",
-            format!(
-                "A network {}-{HIDDEN}-{} on {} samples, {:.0} % of them with a wrong label, with stopping and without. See \
-                 where GL is above α for the first time, and what the losses do behind that: whether the training loss \
-                 goes on to zero, for which the wrong labels must be learned by heart, and the validation loss rises.{later}",
-                train.features(),
-                train.classes(),
-                train.len(),
-                100.0 * WRONG
-            ),
-        )
-        .panel(mark(loss))
-        .panel(mark(gl))
-        .panel(mark(rate)),
+    outcome.draw(
+        "early-stopping",
+        "A cosine with early stopping",
+        format!(
+            "A network {}-{HIDDEN}-{} on {} samples, {:.0} % of them with a wrong label, with stopping and \
+             without. See where GL is above α for the first time, and what the losses do behind that: \
+             whether the training loss goes on to zero, for which the wrong labels must be learned by heart, \
+             and the validation loss rises.{later}",
+            train.features(),
+            train.classes(),
+            train.len(),
+            100.0 * WRONG
+        ),
+        [mark(loss), mark(gl), mark(rate)],
     );
     let of = |run: &Run| run.history.best_epoch.unwrap_or(run.history.epochs.len());
     let accuracy = |run: &Run| run.test.accuracy().unwrap_or(f64::NAN);

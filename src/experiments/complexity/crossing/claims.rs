@@ -1,12 +1,8 @@
 //! How the crossing moves with layers, width and epochs.
 
 use super::{Crossing, DEPTHS, Width};
-use crate::Float;
-use crate::experiments::Outcome;
 use crate::experiments::complexity::report::with_doubt;
-use crate::experiments::statistics::{Fit, mean, mean_and_error, median, range};
-use crate::experiments::words::plus_minus;
-use crate::report::{Claim, fixed};
+use crate::experiments::prelude::*;
 
 /// How far an exponent may be from ½.
 const TOLERANCE: f64 = 0.1;
@@ -30,8 +26,8 @@ pub(super) fn growth(widths: &[Width], crossings: &[Crossing]) -> Option<f64> {
 fn consequence(growth: Option<f64>) -> String {
     growth.map_or_else(String::new, |growth| {
         format!(
-            " At these n the time of a fit grows as n to the {}, and not as n³: then the crossing moves as the time of \
-             training to the {} instead of ½.",
+            " At these n the time of a fit grows as n to the {}, and not as n³: then the crossing moves as \
+             the time of training to the {} instead of ½.",
             fixed(growth, 2),
             fixed(1.0 / (growth - 1.0), 2)
         )
@@ -86,7 +82,8 @@ pub(super) fn in_depth(widths: &[Width], crossings: &[Crossing], growth: Option<
         .timed();
     match enough && half > ((mean - 0.5).abs() - TOLERANCE).abs() {
         true => claim.remark(
-            "Two standard errors reach over the bound of the criterion: times of another run may come to the other verdict.",
+            "Two standard errors reach over the bound of the criterion: times of another run may come to the \
+             other verdict.",
         ),
         false => claim,
     }
@@ -101,25 +98,26 @@ pub(super) fn claims(outcome: &mut Outcome, crossings: &[Crossing], growth: Opti
         "Fewer than {ENOUGH} crossings lie among the measured n: at all others one of the two is always the \
          faster, which says nothing about how the crossing moves."
     );
-    let claim =
-        Claim::that("Network and kernel machine take the same time at an n that grows as √(L·d²·E)")
-            .expected("slope 0.5")
-            .measured(match &fit {
-                Some(fit) => format!("slope {fit}, R² {}; {found}", fixed(fit.r_squared, 3)),
-                None => found.clone(),
-            })
-            .criterion(format!("slope within {TOLERANCE} of 0.5, through {ENOUGH} crossings at least"))
-            .holds(
-                fit.is_some_and(|fit| (fit.slope - 0.5).abs() <= TOLERANCE),
-                match fit {
-                    Some(_) => format!("The theory counts multiply-adds and takes each for equally fast. Narrow layers \
-                                and small matrices do not run at the speed of large ones, and a fit of few \
-                                samples is mostly the n² exponentials of its kernel: see the rates in the table \
-                                of times.{}", consequence(growth)),
-                    None => too_few.clone(),
-                },
-            )
-            .timed();
+    let claim = Claim::that("Network and kernel machine take the same time at an n that grows as √(L·d²·E)")
+        .expected("slope 0.5")
+        .measured(match &fit {
+            Some(fit) => format!("slope {fit}, R² {}; {found}", fixed(fit.r_squared, 3)),
+            None => found.clone(),
+        })
+        .criterion(format!("slope within {TOLERANCE} of 0.5, through {ENOUGH} crossings at least"))
+        .holds(
+            fit.is_some_and(|fit| (fit.slope - 0.5).abs() <= TOLERANCE),
+            match fit {
+                Some(_) => format!(
+                    "The theory counts multiply-adds and takes each for equally fast. Narrow layers and \
+                     small matrices do not run at the speed of large ones, and a fit of few samples is \
+                     mostly the n² exponentials of its kernel: see the rates in the table of times.{}",
+                    consequence(growth)
+                ),
+                None => too_few.clone(),
+            },
+        )
+        .timed();
     outcome.claim(match &fit {
         Some(fit) => with_doubt(claim, fit, 0.5, TOLERANCE),
         None => claim,
@@ -129,12 +127,12 @@ pub(super) fn claims(outcome: &mut Outcome, crossings: &[Crossing], growth: Opti
     let expected = Float::sqrt(18.0f64);
     let cheaper = match ratio {
         Some(ratio) if ratio < expected => {
-            "A multiply-add of the kernel machine costs more than one of the network: below some thousand samples \
-             its factor is slow, and distances and exponentials come on top."
+            "A multiply-add of the kernel machine costs more than one of the network: below some thousand \
+             samples its factor is slow, and distances and exponentials come on top."
         }
         Some(_) => {
-            "A multiply-add of the network costs more than one of the kernel machine: its matrices are small, and \
-             activations, loss and optimizer come on top."
+            "A multiply-add of the network costs more than one of the kernel machine: its matrices are \
+             small, and activations, loss and optimizer come on top."
         }
         None => &too_few,
     };

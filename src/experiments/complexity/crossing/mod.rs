@@ -6,10 +6,7 @@ mod claims;
 use claims::{claims, growth, in_depth};
 
 use super::measure::{self, BATCH, kernels};
-use crate::experiments::statistics::range;
-use crate::experiments::{Context, Outcome};
-use crate::report::{Axis, Cell, Chart, Color, Figure, Line, Marker, Table};
-use crate::{Float, Result};
+use crate::experiments::prelude::*;
 
 /// Layers of the networks.
 const DEPTHS: [usize; 2] = [2, 8];
@@ -94,9 +91,8 @@ pub fn report(outcome: &mut Outcome, widths: &[Width]) {
             .column("epochs E", |crossing| crossing.epochs)
             .column("L·d²·E", |crossing| crossing.work)
             .column("√(18·L·d²·E)", |crossing| Float::sqrt(18.0 * crossing.work))
-            .column("measured n", |crossing| match crossing.n.is_finite() {
-                true => Cell::from(crossing.n),
-                false => "outside the measured n".into(),
+            .column("measured n", |crossing| {
+                Cell::or(Some(crossing.n).filter(|n| n.is_finite()), "outside the measured n")
             }),
     );
 }
@@ -133,12 +129,13 @@ fn figure(widths: &[Width], crossings: &[Crossing]) -> Figure {
         "crossing",
         "Network or kernel machine",
         format!(
-            "Networks of {} and {} layers of width d, trained for E epochs, against exact kernel ridge regression \
-             on as many features. The fit is measured whole; of training one step of Adam on a batch of {BATCH} is \
-             measured, and taken n·E/{BATCH} times. Below the crossing the kernel machine is done first. Parallel \
-             to the dashed line, the crossing moves with L·d²·E as the theory has it; above it, the network's \
-             multiply-adds are the slower ones, below it those of the kernel machine. Look whether triangles lie on the \
-             line of the circles of their colour: then L counts as much as E.",
+            "Networks of {} and {} layers of width d, trained for E epochs, against exact kernel ridge \
+             regression on as many features. The fit is measured whole; of training one step of Adam on a \
+             batch of {BATCH} is measured, and taken n·E/{BATCH} times. Below the crossing the kernel \
+             machine is done first. Parallel to the dashed line, the crossing moves with L·d²·E as the \
+             theory has it; above it, the network's multiply-adds are the slower ones, below it those of the \
+             kernel machine. Look whether triangles lie on the line of the circles of their colour: then L \
+             counts as much as E.",
             DEPTHS[0], DEPTHS[1]
         ),
     )

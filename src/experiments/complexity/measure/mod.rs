@@ -5,14 +5,12 @@ pub mod kernels;
 
 use std::time::Instant;
 
-use crate::experiments::Context;
+use crate::experiments::prelude::*;
 use crate::experiments::stopwatch::seconds;
 use crate::linalg::{Mat, gemm};
 use crate::models::Mlp;
 use crate::nn::{Activation, Mode, Module};
-use crate::optim::{Adam, Momentum, Optimizer, RmsProp, Sgd};
-use crate::rng::{Purpose, derive, standard_normal, stream};
-use crate::{Result, Tape};
+use crate::optim::{Momentum, RmsProp};
 
 /// A size, and the seconds and the operations that it took.
 #[derive(Clone, Copy)]
@@ -51,7 +49,7 @@ pub struct OptimizerCost {
 }
 
 /// The least of repeated times, which `work` returns. The first is not counted, as it makes the buffers.
-fn least(context: &Context, mut work: impl FnMut() -> Result<f64>) -> Result<f64> {
+fn least_seconds(context: &Context, mut work: impl FnMut() -> Result<f64>) -> Result<f64> {
     work()?;
     let (start, budget) = (Instant::now(), context.pick(0.015, 0.3));
     let (mut best, mut count) = (f64::INFINITY, 0);
@@ -76,7 +74,7 @@ pub fn doubling(low: usize, count: u32) -> impl Iterator<Item = usize> {
 pub fn chain(context: &Context, depth: usize) -> Result<(f64, usize)> {
     let mut tape = Tape::new();
     let w = tape.param_slice(1, 1, &[0.9]);
-    let seconds = least(context, || {
+    let seconds = least_seconds(context, || {
         Ok(seconds(|| {
             tape.rewind();
             let mut y = tape.scalar(0.5);
@@ -105,7 +103,7 @@ pub fn network(context: &Context, n: usize, d: usize, depth: usize, size: usize)
     let mut rng = stream(context.seed, Purpose::Init);
     let model = Mlp::new(&vec![d; depth + 1], Activation::Relu).build(&mut tape, &mut rng)?;
     let input = normal(context.seed, n * d);
-    let seconds = least(context, || {
+    let seconds = least_seconds(context, || {
         Ok(seconds(|| {
             tape.rewind();
             let x = tape.constant_slice(n, d, &input);
@@ -132,7 +130,7 @@ pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64
     let model = Mlp::new(&vec![d; depth + 1], Activation::Relu).build(&mut tape, &mut rng)?;
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
     let (input, target) = (normal(context.seed, BATCH * d), normal(derive(context.seed, 1), BATCH * d));
-    let step = least(context, || {
+    let step = least_seconds(context, || {
         Ok(seconds(|| {
             tape.rewind();
             let x = tape.constant_slice(BATCH, d, &input);
@@ -151,7 +149,7 @@ pub fn product(context: &Context, n: usize) -> Result<Point> {
     let (a, b) = (normal(context.seed, n * n), normal(derive(context.seed, 1), n * n));
     let mut c = vec![0.0; n * n];
     let work = || Ok(seconds(|| gemm(&mut c, false, Mat::new(&a, n, n), Mat::new(&b, n, n))));
-    let seconds = least(context, work)?;
+    let seconds = least_seconds(context, work)?;
     Ok(Point { size: n as f64, seconds, operations: (n * n * n) as f64 })
 }
 
@@ -170,7 +168,7 @@ pub fn optimizers(context: &Context, sizes: &[usize]) -> Result<Vec<OptimizerCos
                 2 => Optimizer::new(RmsProp::default(), 1e-3)?,
                 _ => Optimizer::new(Adam::default(), 1e-3)?,
             };
-            let seconds = least(context, || Ok(seconds(|| optimizer.step(&mut tape))))?;
+            let seconds = least_seconds(context, || Ok(seconds(|| optimizer.step(&mut tape))))?;
             points.push(Point { size: *size as f64, seconds, operations: *size as f64 });
             state = optimizer.state().len() as f64 / *size as f64;
         }

@@ -1,11 +1,11 @@
 //! The parts over λ and γ: maps, curves, tables.
 
 use super::Part;
+use crate::experiments::prelude::*;
 
-use crate::experiments::Outcome;
 use crate::experiments::kernel_ridge_sine::grid::{Grid, mark};
 use crate::experiments::kernel_ridge_sine::{N, NOISE, SETS};
-use crate::report::{Axis, Chart, Color, Columns, Figure, Line, Marker, Table, rounded};
+use crate::report::Columns;
 
 pub(super) fn maps(outcome: &mut Outcome, grid: &Grid, parts: &[Part], chosen: usize) {
     const LOW: f64 = -4.0;
@@ -23,21 +23,22 @@ pub(super) fn maps(outcome: &mut Outcome, grid: &Grid, parts: &[Part], chosen: u
         )
     };
     let empty = parts.iter().filter(|part| !part.resolved()).count();
-    outcome.figure(
-        &Figure::new(
-            "bias-variance-grid",
-            "Bias and variance over γ and λ",
-            format!(
-                "From {SETS} sets. Violet is little, yellow much. Bias is to be sought where fits are stiff, to the upper left, and where the \
-                 kernel is narrower than the gaps between samples, to the right; variance to the lower right. The star, \
-                 chosen on one set, should stand between. Bias² is empty at {empty} of {} places, where it is below two \
-                 of its standard errors. All colours stop at 10⁻⁴ and at 1: what is less or more looks the same.",
-                parts.len()
-            ),
-        )
-        .panel(panel("Bias²", &|part| if part.resolved() { part.bias } else { f64::NAN }))
-        .panel(panel("Variance", &|part| part.variance))
-        .panel(panel("Error on noisy targets, other sets", &|part| part.error)),
+    outcome.draw(
+        "bias-variance-grid",
+        "Bias and variance over γ and λ",
+        format!(
+            "From {SETS} sets. Violet is little, yellow much. Bias is to be sought where fits are stiff, to \
+             the upper left, and where the kernel is narrower than the gaps between samples, to the right; \
+             variance to the lower right. The star, chosen on one set, should stand between. Bias² is empty \
+             at {empty} of {} places, where it is below two of its standard errors. All colours stop at 10⁻⁴ \
+             and at 1: what is less or more looks the same.",
+            parts.len()
+        ),
+        [
+            panel("Bias²", &|part| if part.resolved() { part.bias } else { f64::NAN }),
+            panel("Variance", &|part| part.variance),
+            panel("Error on noisy targets, other sets", &|part| part.error),
+        ],
     );
 }
 
@@ -68,19 +69,20 @@ pub(super) fn lines(outcome: &mut Outcome, along_lambda: &[&Part], along_gamma: 
             .horizontal(NOISE * NOISE, Color::Muted, "σ²")
     };
     let (gamma, lambda) = (along_lambda[0].gamma, along_gamma[0].lambda);
-    outcome.figure(
-        &Figure::new(
-            "bias-variance",
-            "Bias and variance",
-            format!(
-                "Means over {SETS} sets of {N} points, along λ and along γ, through the setting that leaving one out \
-                 chooses. Look where variance gives way to bias. Bias² is drawn where it is above its floor, two standard \
-                 errors. The error is that of {SETS} other sets on targets with other noise, with two standard errors to each side: \
-                 it should lie on the sum of the parts, and above σ². What is below 10⁻⁵ or above 10 is cut off."
-            ),
-        )
-        .panel(panel(format!("γ = {}", rounded(gamma, 3)), Axis::log("λ"), along_lambda, |p| p.lambda))
-        .panel(panel(format!("λ = {}", rounded(lambda, 2)), Axis::log("γ"), along_gamma, |p| p.gamma)),
+    outcome.draw(
+        "bias-variance",
+        "Bias and variance",
+        format!(
+            "Means over {SETS} sets of {N} points, along λ and along γ, through the setting that leaving one \
+             out chooses. Look where variance gives way to bias. Bias² is drawn where it is above its floor, \
+             two standard errors. The error is that of {SETS} other sets on targets with other noise, with \
+             two standard errors to each side: it should lie on the sum of the parts, and above σ². What is \
+             below 10⁻⁵ or above 10 is cut off."
+        ),
+        [
+            panel(format!("γ = {}", rounded(gamma, 3)), Axis::log("λ"), along_lambda, |p| p.lambda),
+            panel(format!("λ = {}", rounded(lambda, 2)), Axis::log("γ"), along_gamma, |p| p.gamma),
+        ],
     );
 }
 

@@ -1,0 +1,16 @@
+//! What most experiments are made of: claims, drawings and tables, networks in training, statistics.
+
+pub(super) use super::outcome::claim;
+pub(super) use super::statistics::{
+    Fit, differences, distance, greatest, least, mean, mean_and_deviation, mean_and_error, median, range,
+};
+pub(super) use super::training::{Net, step, unless_diverged, widths};
+pub(super) use super::words::{list, plus_minus};
+pub(super) use super::{Context, Experiment, ExperimentData, Outcome};
+pub(super) use crate::data::Dataset;
+pub(super) use crate::optim::{Adam, Optimizer, Sgd};
+pub(super) use crate::report::{
+    Axis, Cell, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded, scientific,
+};
+pub(super) use crate::rng::{Purpose, derive, standard_normal, stream};
+pub(super) use crate::{Error, Float, Result, Tape, Var};
