@@ -7,6 +7,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::Float;
+use crate::linalg::simd::fused;
 
 /// What a stream of random numbers is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +107,13 @@ pub fn standard_normal(rng: &mut impl Rng) -> f64 {
     // u in (0, 1]: the logarithm of zero must not come up.
     let u = (unit(rng) + 1.0) / UNITS;
     let v = unit(rng) / UNITS;
-    (-2.0 * Float::ln(u)).sqrt() * Float::cos(std::f64::consts::TAU * v)
+    (-2.0
+        * fused(
+            #[inline(always)]
+            || Float::ln(u),
+        ))
+    .sqrt()
+        * Float::cos(std::f64::consts::TAU * v)
 }
 
 /// How many numbers an `f64` tells apart evenly in [0, 1).

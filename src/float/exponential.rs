@@ -1,10 +1,10 @@
 //! eˣ, eˣ − 1 and what follows from them: the hyperbolic tangent and the logistic function.
 //!
 //! **Method**: additive range reduction, a polynomial, and scaling by a power of two (Muller,
-//! *Elementary Functions*, 3rd ed. 2016, chapter 11; the split of ln 2 is Cody and Waite's, *Software
-//! Manual for the Elementary Functions*, 1980). With n = x/ln 2 to the nearest whole number,
-//! r = x − n·ln 2 lies within ±½ ln 2, and eˣ = 2ⁿ·eʳ. What the rounding of r drops is kept, and added
-//! back where sums are small.
+//! *Elementary Functions*, 3rd ed. 2016, chapter 11; ln 2 is split as by Cody and Waite, *Software
+//! Manual for the Elementary Functions*, 1980, but a fused multiply-add takes all digits of its leading part).
+//! With n = x/ln 2 to the nearest whole number, r = x − n·ln 2 lies within ±½ ln 2, and eˣ = 2ⁿ·eʳ. Sums with r
+//! take its two parts, of which the large one is exact: only the small polynomial sees the rounding of r.
 //!
 //! **Coefficients**: eʳ = 1 + r + r²·P(r), where P begins with ½, and the others minimise the largest
 //! |error of r²·P|/eʳ over the interval, made one part in 2000 longer for the rounding of n. They were
@@ -13,46 +13,60 @@
 
 use super::kernel::Kernel;
 
-/// r²·P(r).
+/// P(r).
 #[inline(always)]
 pub(super) fn tail_f32(r: f32) -> f32 {
-    let z = r * r;
-    let p = (0.166_664_88 + 0.041_665_554 * r) + z * (0.008_372_288 + 0.001_403_560_7 * r);
-    z * (0.5 + r * p)
+    let z = r.square();
+    let a = r.fused(0.041_665_554, 0.166_664_88);
+    let b = r.fused(0.001_403_560_7, 0.008_372_288);
+    r.fused(z.fused(b, a), 0.5)
 }
 
-/// r²·P(r), by Estrin's scheme: a short chain of dependent steps counts where calls are few.
+/// P(r), by Estrin's scheme: a short chain of dependent steps counts where calls are few.
 #[inline(always)]
 pub(super) fn tail_f64(r: f64) -> f64 {
-    let z = r * r;
-    let zz = z * z;
-    let a = (0.166_666_666_666_666_88 + 0.041_666_666_666_666_845 * r)
-        + z * (0.008_333_333_333_312_902 + 0.001_388_888_888_875_669 * r);
-    let b = (0.000_198_412_699_063_856_85 + 2.480_158_763_067_438_7e-5 * r)
-        + z * (2.755_722_511_982_528_3e-6 + 2.755_697_829_008_306e-7 * r);
-    let c = 2.511_534_234_424_106_5e-8 + 2.101_438_396_643_341_6e-9 * r;
-    z * (0.5 + r * ((a + zz * b) + zz * zz * c))
+    let z = r.square();
+    let zz = z.square();
+    let a = z.fused(
+        r.fused(0.001_388_888_888_875_669, 0.008_333_333_333_312_902),
+        r.fused(0.041_666_666_666_666_845, 0.166_666_666_666_666_88),
+    );
+    let b = z.fused(
+        r.fused(2.755_697_829_008_306e-7, 2.755_722_511_982_528_3e-6),
+        r.fused(2.480_158_763_067_438_7e-5, 0.000_198_412_699_063_856_85),
+    );
+    let c = r.fused(2.101_438_396_643_341_6e-9, 2.511_534_234_424_106_5e-8);
+    r.fused(zz.fused(zz.fused(c, b), a), 0.5)
 }
 
-/// x = n·ln 2 + r + c.
+/// x = n·ln 2 + r.
 pub(super) struct Reduced<T> {
     /// n + [`SHIFT`](Kernel::SHIFT).
     pub shifted: T,
     pub n: T,
+    /// x less n times the leading part of ln 2: exact.
+    pub high: T,
+    /// `high` less n times the rest of ln 2, rounded.
     pub r: T,
-    /// What the rounding of r dropped.
-    pub c: T,
 }
 
 #[inline(always)]
 pub(super) fn reduce<T: Kernel>(x: T) -> Reduced<T> {
-    let shifted = x * T::LOG2_E + T::SHIFT;
+    let shifted = x.fused(T::LOG2_E, T::SHIFT);
     let n = shifted - T::SHIFT;
-    // Exact: the product by the shortness of LN2_HI, the difference because both are close.
-    let high = x - n * T::LN2_HI;
-    let low = n * T::LN2_LO;
-    let r = high - low;
-    Reduced { shifted, n, r, c: (high - r) - low }
+    // Exact: the product is, inside, and the difference because both are close.
+    let high = n.fused(-T::LN2_HI, x);
+    Reduced { shifted, n, high, r: n.fused(-T::LN2_LO, high) }
+}
+
+impl<T: Kernel> Reduced<T> {
+    /// a + (eʳ − 1) as a sum and what it drops, where |a| ≥ |r| or a = 0 (Dekker's fast two-sum).
+    #[inline(always)]
+    pub(super) fn add_to(&self, a: T) -> (T, T) {
+        let sum = a + self.high;
+        let rest = self.n.fused(-T::LN2_LO, self.high - (sum - a));
+        (sum, self.r.square().fused(T::exp_tail(self.r), rest))
+    }
 }
 
 /// x within the two bounds; NaN stays NaN.
@@ -62,25 +76,20 @@ pub(super) fn clamp<T: Kernel>(x: T, low: T, high: T) -> T {
     if x < low { low } else { x }
 }
 
-/// a + r and `rest` with what that sum drops, where |a| ≥ |r| or a = 0 (Dekker's fast two-sum).
-#[inline(always)]
-pub(super) fn two_sum<T: Kernel>(a: T, r: T, rest: T) -> (T, T) {
-    let sum = a + r;
-    (sum, (r - (sum - a)) + rest)
-}
-
-/// a + (r + rest), likewise.
-#[inline(always)]
-fn add_to<T: Kernel>(a: T, r: T, rest: T) -> T {
-    let (sum, rest) = two_sum(a, r, rest);
-    sum + rest
-}
-
 /// eˣ.
 #[inline(always)]
 pub(super) fn exp<T: Kernel>(x: T) -> T {
-    let Reduced { shifted, r, c, .. } = reduce(clamp(x, -T::EXP_LIMIT, T::EXP_LIMIT));
-    T::scale(add_to(T::ONE, r, T::exp_tail(r) + c), shifted)
+    let reduced = reduce(clamp(x, -T::EXP_LIMIT, T::EXP_LIMIT));
+    let (sum, rest) = reduced.add_to(T::ONE);
+    T::scale(sum + rest, reduced.shifted)
+}
+
+/// eˣ for x ≤ 0, the bits of [`exp`].
+#[inline(always)]
+pub(super) fn exp_below<T: Kernel>(x: T) -> T {
+    let reduced = reduce(if x < -T::EXP_LIMIT { -T::EXP_LIMIT } else { x });
+    let (sum, rest) = reduced.add_to(T::ONE);
+    T::scale_down(sum + rest, reduced.shifted)
 }
 
 /// 2⁻ⁿ, or a number that 1 swallows where n is larger than that takes.
@@ -93,10 +102,10 @@ fn inverse_power<T: Kernel>(n: T) -> T {
 #[inline(always)]
 pub(super) fn exp_m1<T: Kernel>(x: T) -> T {
     // It is −1 well before the lower bound.
-    let Reduced { shifted, n, r, c } = reduce(clamp(x, -T::BITS, T::EXP_LIMIT));
-    let y = add_to(T::ONE - inverse_power(n), r, T::exp_tail(r) + c);
+    let reduced = reduce(clamp(x, -T::BITS, T::EXP_LIMIT));
+    let (sum, rest) = reduced.add_to(T::ONE - inverse_power(reduced.n));
     // The sign of −0 is lost on the way.
-    T::scale(y, shifted).with_sign_of(x)
+    T::scale(sum + rest, reduced.shifted).with_sign_of(x)
 }
 
 /// tanh |x| = (e²ˣ − 1)/(e²ˣ + 1) = y/(y + 2·2⁻ⁿ), with y = (e²ˣ − 1)/2ⁿ as in [`exp_m1`]: in this form
@@ -109,14 +118,14 @@ pub(super) fn tanh<T: Kernel>(x: T) -> T {
     let magnitude = x.abs();
     let double = magnitude + magnitude;
     // It is 1 well before the bound.
-    let Reduced { n, r, c, .. } = reduce(if double > T::BITS { T::BITS } else { double });
-    let half = inverse_power(n);
+    let reduced = reduce(if double > T::BITS { T::BITS } else { double });
+    let half = inverse_power(reduced.n);
     let power = half + half;
-    let (sum, rest) = two_sum(T::ONE - half, r, T::exp_tail(r) + c);
+    let (sum, rest) = reduced.add_to(T::ONE - half);
     let y = sum + rest;
-    let near = n <= T::ONE;
+    let near = reduced.n <= T::ONE;
     let start = if near { magnitude } else { T::ZERO };
-    let correction = ((sum - power * magnitude) - magnitude * y) + rest;
+    let correction = magnitude.fused(-y, magnitude.fused(-power, sum)) + rest;
     let numerator = if near { correction } else { y };
     (start + numerator / (y + power)).with_sign_of(x)
 }
@@ -124,10 +133,10 @@ pub(super) fn tanh<T: Kernel>(x: T) -> T {
 /// 1/(1 + e⁻ˣ), as e^(−|x|)/(1 + e^(−|x|)) below zero.
 #[inline(always)]
 pub(super) fn sigmoid<T: Kernel>(x: T) -> T {
-    let e = exp(-x.abs());
+    let e = exp_below(-x.abs());
     let sum = T::ONE + e;
     let y = if x >= T::ZERO { T::ONE } else { e } / sum;
     // The sum's rounding error, times 1/sum to within an eighth.
-    let dropped = (e - (sum - T::ONE)) * (T::ONE - T::of(0.5) * e);
-    y - y * dropped
+    let dropped = (e - (sum - T::ONE)) * e.fused(T::of(-0.5), T::ONE);
+    y.fused(-dropped, y)
 }

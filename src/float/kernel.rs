@@ -1,18 +1,37 @@
 //! What the kernels need of a number type beyond arithmetic: its bits, and the constants of its width.
 
 use super::{Float, arctangent, exponential, logarithm, normal};
+use crate::linalg::Fused;
+
+/// Whether there are CPUs of this architecture that multiply and add in one rounding. Where a loop is compiled for one,
+/// [`f64::mul_add`] is that instruction, and elsewhere a call of the C library, whose result IEEE 754 fixes.
+const HAS_FUSED: bool = cfg!(any(miri, target_arch = "x86_64", target_arch = "aarch64"));
+
+/// a·b + c, rounded once, in many steps: not to be inlined, a function has a dozen of them.
+#[inline(never)]
+fn emulated<T: Fused>(a: T, b: T, c: T) -> T {
+    a.fused(b, c)
+}
+
+/// a/by, with what the product with its inverse leaves; 0 and what is not finite as a division has it, for a finite `by`.
+#[inline(always)]
+pub(super) fn quotient<T: Kernel>(a: T, by: T, inverse: T) -> T {
+    let q = a * inverse;
+    q.fused(-by, a).fused(inverse, q)
+}
 
 /// `f32` and `f64` behind one face, so that every kernel is written once for both.
 ///
-/// Nothing in here branches, looks up a table, or asks for an instruction that AVX2 lacks, so that a
+/// Nothing in here branches, looks up a table, or asks for an instruction that AVX2 with FMA lacks, so that a
 /// loop over a kernel becomes vector code.
 pub(super) trait Kernel: Float {
-    /// 1.5·2ᵖ with the p bits of the fraction. A far smaller number added to it is rounded to a whole
-    /// number, which stands in the lowest bits of the sum; the half above 2ᵖ keeps that so below zero.
+    /// 1.5·2ᵖ with the p bits of the fraction, and twice the exponent's bias. A far smaller number added to it is rounded
+    /// to a whole number, which stands in the lowest bits of the sum, with both biases that two powers of two take; the
+    /// half above 2ᵖ keeps that so below zero.
     const SHIFT: Self;
     /// log₂ e.
     const LOG2_E: Self;
-    /// The leading bits of ln 2, few enough that its product with any exponent is exact.
+    /// ln 2, rounded.
     const LN2_HI: Self;
     /// ln 2 − [`LN2_HI`](Kernel::LN2_HI).
     const LN2_LO: Self;
@@ -34,23 +53,32 @@ pub(super) trait Kernel: Float {
     /// Its value at q = 0 − [`ERFC_HI`](Kernel::ERFC_HI).
     const ERFC_LO: Self;
 
-    /// The other terms of that polynomial.
-    fn erfc_tail(q: Self) -> Self;
+    /// self·b + c, rounded once.
+    fn fused(self, b: Self, c: Self) -> Self;
 
-    /// x with the lower half of its digits 0, so that the square is exact.
-    fn upper_half(self) -> Self;
+    /// self².
+    #[inline(always)]
+    fn square(self) -> Self {
+        self * self
+    }
 
-    /// eʳ − 1 − r for |r| ≤ ½ ln 2.
+    /// The other terms of that polynomial, plus `rest`.
+    fn erfc_tail(q: Self, rest: Self) -> Self;
+
+    /// (eʳ − 1 − r)/r² for |r| ≤ ½ ln 2.
     fn exp_tail(r: Self) -> Self;
 
-    /// ln(1 + f) − f + h for √½ ≤ 1 + f < √2, where h = ½f².
-    fn ln_tail(f: Self, h: Self) -> Self;
+    /// ln(1 + f) − f + ½f² + rest for √½ ≤ 1 + f < √2.
+    fn ln_tail(f: Self, rest: Self) -> Self;
 
     /// (arctan(q)/π − q/π)/q³ for z = q² ≤ tan² π/8.
     fn atan_tail(z: Self) -> Self;
 
     /// y·2ⁿ for `shifted` = n + [`SHIFT`](Kernel::SHIFT), rounded once.
     fn scale(y: Self, shifted: Self) -> Self;
+
+    /// The same for n ≤ 0 and at least that of e to minus [`EXP_LIMIT`](Kernel::EXP_LIMIT).
+    fn scale_down(y: Self, shifted: Self) -> Self;
 
     /// 2⁻ⁿ for `shifted` = n + [`SHIFT`](Kernel::SHIFT), within the range of normal numbers.
     fn inverse_power(shifted: Self) -> Self;
@@ -66,7 +94,7 @@ pub(super) trait Kernel: Float {
 }
 
 macro_rules! implement {
-    ($t:ident, $bits:ident, ln_2: $hi:literal + $lo:literal, exp_limit: $limit:literal, inv_pi_lo: $pi_lo:literal,
+    ($t:ident, $bits:ident, ln_2_lo: $lo:literal, exp_limit: $limit:literal, inv_pi_lo: $pi_lo:literal,
      erfc: ($erfc_limit:literal, $erfc_middle:literal, $erfc_hi:literal + $erfc_lo:literal),
      $exp_tail:path, $ln_tail:path, $atan_tail:path, $erfc_tail:path) => {
         const _: () = {
@@ -84,9 +112,9 @@ macro_rules! implement {
             }
 
             impl Kernel for $t {
-                const SHIFT: $t = 1.5 * WHOLE;
+                const SHIFT: $t = 1.5 * WHOLE + (2 * BIAS) as $t;
                 const LOG2_E: $t = std::$t::consts::LOG2_E;
-                const LN2_HI: $t = $hi;
+                const LN2_HI: $t = std::$t::consts::LN_2;
                 const LN2_LO: $t = $lo;
                 const EXP_LIMIT: $t = $limit;
                 const BITS: $t = $t::MANTISSA_DIGITS as $t + 4.0;
@@ -98,13 +126,12 @@ macro_rules! implement {
                 const ERFC_LO: $t = $erfc_lo;
 
                 #[inline(always)]
-                fn erfc_tail(q: $t) -> $t {
-                    $erfc_tail(q)
+                fn fused(self, b: $t, c: $t) -> $t {
+                    if HAS_FUSED { self.mul_add(b, c) } else { emulated(self, b, c) }
                 }
                 #[inline(always)]
-                fn upper_half(self) -> $t {
-                    let dropped = (1 << $t::MANTISSA_DIGITS.div_ceil(2)) - 1;
-                    $t::from_bits(self.to_bits() & !dropped)
+                fn erfc_tail(q: $t, rest: $t) -> $t {
+                    $erfc_tail(q, rest)
                 }
 
                 #[inline(always)]
@@ -112,8 +139,8 @@ macro_rules! implement {
                     $exp_tail(r)
                 }
                 #[inline(always)]
-                fn ln_tail(f: $t, h: $t) -> $t {
-                    $ln_tail(f, h)
+                fn ln_tail(f: $t, rest: $t) -> $t {
+                    $ln_tail(f, rest)
                 }
                 #[inline(always)]
                 fn atan_tail(z: $t) -> $t {
@@ -123,10 +150,16 @@ macro_rules! implement {
                 fn scale(y: $t, shifted: $t) -> $t {
                     // In two steps, since 2ⁿ alone may be out of range. The first product is exact, so a
                     // subnormal result is rounded once. Both biases are in before the halving, which is
-                    // then of a positive number: a logical shift, the only one AVX2 has for 64 bits.
-                    let n = shifted.to_bits().wrapping_sub(Self::SHIFT.to_bits() - 2 * BIAS);
+                    // then of a positive number: a logical shift, the only one AVX2 has for 64 bits. What stands
+                    // above the lowest bits is shifted out.
+                    let n = shifted.to_bits();
                     let half = n >> 1;
                     y * $t::from_bits(half << FRACTION) * $t::from_bits((n - half) << FRACTION)
+                }
+                #[inline(always)]
+                fn scale_down(y: $t, shifted: $t) -> $t {
+                    // Likewise, by 2ⁿ⁺ᵏ and 2⁻ᵏ for the k with which both are normal.
+                    y * $t::from_bits((shifted.to_bits() - 1) << FRACTION) * $t::MIN_POSITIVE
                 }
                 #[inline(always)]
                 fn inverse_power(shifted: $t) -> $t {
@@ -154,20 +187,17 @@ macro_rules! implement {
                     self.copysign(sign)
                 }
             }
-
-            assert!($hi + $lo == std::$t::consts::LN_2);
         };
     };
 }
 
-// ln 2 to 60 digits, cut to 15 and 42 bits; the exponents have 8 and 11.
 implement!(
-    f32, u32, ln_2: 0.693_145_75 + 1.428_606_8e-6, exp_limit: 120.0, inv_pi_lo: 1.284_127_6e-8,
+    f32, u32, ln_2_lo: -1.904_654_3e-9, exp_limit: 120.0, inv_pi_lo: 1.284_127_6e-8,
     erfc: (10.3, 3.0, 1.253_008 + 5.130_488_6e-8),
     exponential::tail_f32, logarithm::tail_f32, arctangent::tail_f32, normal::tail_f32
 );
 implement!(
-    f64, u64, ln_2: 0.693_147_180_559_890_3 + 5.497_923_018_708_371e-14, exp_limit: 800.0, inv_pi_lo: -1.967_867_667_518_248_6e-17,
+    f64, u64, ln_2_lo: 2.319_046_813_846_299_6e-17, exp_limit: 800.0, inv_pi_lo: -1.967_867_667_518_248_6e-17,
     erfc: (27.4, 4.0, 1.232_995_118_625_552_6 + -4.525_487_409_380_777_5e-17),
     exponential::tail_f64, logarithm::tail_f64, arctangent::tail_f64, normal::tail_f64
 );

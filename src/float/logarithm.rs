@@ -14,34 +14,35 @@
 use super::exponential;
 use super::kernel::Kernel;
 
-/// f³·Q(f).
+/// f³·Q(f) + rest.
 #[inline(always)]
-pub(super) fn tail_f32(f: f32, half_square: f32) -> f32 {
-    let z = half_square + half_square;
-    let zz = z * z;
-    let a = (0.333_333_13 - 0.250_000_1 * f) + z * (0.200_021_19 - 0.166_679_96 * f);
-    let b = (0.142_195_52 - 0.124_055_885 * f) + z * (0.118_881_606 - 0.116_756_54 * f);
-    f * z * ((a + zz * b) + zz * zz * 0.067_466_47)
+pub(super) fn tail_f32(f: f32, rest: f32) -> f32 {
+    let z = f.square();
+    let zz = z.square();
+    let a = z.fused(f.fused(-0.166_679_96, 0.200_021_19), f.fused(-0.250_000_1, 0.333_333_13));
+    let b = z.fused(f.fused(-0.116_756_54, 0.118_881_606), f.fused(-0.124_055_885, 0.142_195_52));
+    (f * z).fused(zz.fused(zz.fused(0.067_466_47, b), a), rest)
 }
 
-/// s·(½f² + s²·R(s²)): from f = (2 + f)·s follow 2s = f − s·f and s·f = ½f² − s·½f².
+/// s·(½f² + s²·R(s²)) + rest: from f = (2 + f)·s follow 2s = f − s·f and s·f = ½f² − s·½f².
 #[inline(always)]
-pub(super) fn tail_f64(f: f64, half_square: f64) -> f64 {
+pub(super) fn tail_f64(f: f64, rest: f64) -> f64 {
     let s = f / (2.0 + f);
-    let z = s * s;
-    let zz = z * z;
-    let a = (0.666_666_666_666_673_4 + 0.399_999_999_994_166_5 * z)
-        + zz * (0.285_714_287_420_248_1 + 0.222_221_986_054_431_97 * z);
-    let b = (0.181_835_628_297_374_62 + 0.153_140_854_191_498_2 * z) + zz * 0.147_956_273_348_029_24;
-    s * (half_square + z * (a + zz * zz * b))
+    let z = s.square();
+    let zz = z.square();
+    let a = zz.fused(
+        z.fused(0.222_221_986_054_431_97, 0.285_714_287_420_248_1),
+        z.fused(0.399_999_999_994_166_5, 0.666_666_666_666_673_4),
+    );
+    let b = zz.fused(0.147_956_273_348_029_24, z.fused(0.153_140_854_191_498_2, 0.181_835_628_297_374_62));
+    s.fused(z.fused(zz.square().fused(b, a), 0.5 * f * f), rest)
 }
 
 /// k·ln 2 + ln(1 + f) + c.
 #[inline(always)]
 fn assemble<T: Kernel>(k: T, f: T, c: T) -> T {
-    let half_square = T::of(0.5) * f * f;
-    let small = T::ln_tail(f, half_square) + (k * T::LN2_LO + c);
-    k * T::LN2_HI + (f - (half_square - small))
+    let small = T::ln_tail(f, k.fused(T::LN2_LO, c));
+    k.fused(T::LN2_HI, f + (T::of(-0.5) * f).fused(f, small))
 }
 
 /// Natural logarithm.
@@ -76,7 +77,7 @@ pub(super) fn ln_1p<T: Kernel>(x: T) -> T {
 /// ln(1 + eˣ) = max(x, 0) + ln(1 + e^(−|x|)).
 #[inline(always)]
 pub(super) fn softplus<T: Kernel>(x: T) -> T {
-    let e = exponential::exp(-x.abs());
+    let e = exponential::exp_below(-x.abs());
     // 1 + e lies in [1, 2], which leaves two cases: f = e, and f = (1 + e)/2 − 1 = (e − 1)/2, which drops
     // one bit at most. ln_1p has more to take care of.
     let near = e < T::of(std::f64::consts::SQRT_2 - 1.0);

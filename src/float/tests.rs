@@ -351,6 +351,43 @@ fn vectors_give_the_same_bits() {
     check_all!(&x, exp exp_m1 sigmoid softplus tanh ln ln_1p erfc normal_cdf normal_pdf);
 }
 
+/// eˣ of numbers below zero, in its own form, has the bits of the other one.
+#[test]
+fn an_exponential_below_zero_is_the_same() {
+    fn check<T: Float>(x: impl Iterator<Item = T>) {
+        let x: Vec<T> = x.filter(|x| *x <= T::ZERO || x.is_nan()).collect();
+        assert!(x.len() > 100_000);
+        check_vectors(
+            &x,
+            #[inline(always)]
+            |x| x.exp_below_zero(),
+            T::exp,
+        );
+    }
+    check((0..=u32::MAX).step_by(8209).map(f32::from_bits));
+    check(samples([-f64::INFINITY, 0.0], &seams(), EVEN).into_iter().chain([f64::NAN, -f64::INFINITY]));
+}
+
+/// Against the division, for sums of exponentials: the last digit at most, and seldom.
+#[test]
+fn many_quotients_by_one_number() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let (mut other, n) = (0, 100_000);
+    for _ in 0..n {
+        let unit = |bits: u64| (bits >> 11) as f64 / (1u64 << 53) as f64;
+        let (a, by) = (unit(rng.next_u64()), 1.0 + 1000.0 * unit(rng.next_u64()));
+        let (found, right) = (a.over(by, 1.0 / by), a / by);
+        assert!(found.to_bits().abs_diff(right.to_bits()) <= 1, "{a}/{by} is {found}, not {right}");
+        let (a, by) = (a as f32, by as f32);
+        let (found, right) = (a.over(by, 1.0 / by), a / by);
+        assert!(found.to_bits().abs_diff(right.to_bits()) <= 1, "{a}/{by} is {found}, not {right}");
+        other += usize::from(found != right);
+    }
+    assert!(other < n / 1000, "{other} of {n} differ");
+    assert_eq!((0.0.over(3.0, 1.0 / 3.0), 3.0.over(3.0, 1.0 / 3.0)), (0.0, 1.0));
+    assert!(f64::NAN.over(3.0, 1.0 / 3.0).is_nan() && 1.0.over(f64::NAN, f64::NAN).is_nan());
+}
+
 /// A function with arguments and what it must return for them, to the bit.
 type Special<'a, T> = (&'a str, fn(T) -> T, &'a [(T, T)]);
 

@@ -7,7 +7,9 @@
 //! **The order of sums.** An entry of a product A·B is a sum over k from first to last, in blocks of 256: within a block
 //! a chain of fused multiply-adds, s ← fma(aᵢₖ, bₖⱼ, s), that begins at 0; then the sums of the blocks are added from
 //! first to last, to C where there is one. Neither shapes nor vectors nor threads have a say in it, so that a row of a
-//! product is the same whatever stands beside it. This is order [`ORDER`].
+//! product is the same whatever stands beside it. This is order [`ORDER`]; the number rises as well when a function of
+//! [`Float`](crate::Float) rounds otherwise: order 2 has the products of order 1, and exponentials, logarithms and what rests
+//! on them by fused multiply-adds.
 //!
 //! **Threads.** Work is done on the rayon pool it is called from, and on the calling thread alone
 //! where there is none: see [`with_threads`]. The number of threads never changes a bit of a result.
@@ -45,7 +47,7 @@ pub use gemm::{Mat, gemm};
 pub use matrix::Matrix;
 pub use matrix_ref::MatrixRef;
 pub(crate) use moments::{Huge, Moments, centre, centre_columns};
-pub(crate) use product::{Into, Kernels};
+pub(crate) use product::{Fused, Into, Kernels};
 pub use product::{ORDER, kernel_in_use};
 pub(crate) use sum::{
     LANES, PIECE, add_blocks, add_to_lanes, block_of, column_sums, dot3, first_not_finite, mean_of, reduce,

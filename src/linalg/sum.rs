@@ -90,7 +90,12 @@ pub(crate) fn reduce_lanes<T: Float>(len: usize, mut add: impl FnMut(usize, usiz
 #[inline(always)]
 pub(crate) fn mean_of<T: Float>(x: &[T], term: impl Fn(T) -> T) -> T {
     let n = T::of(x.len() as f64);
-    let mean = reduce(x, x, |x, _| term(x)) / n;
+    let mean = reduce(
+        x,
+        x,
+        #[inline(always)]
+        |x, _| term(x),
+    ) / n;
     if mean.is_finite() || x.is_empty() {
         return mean;
     }

@@ -54,12 +54,6 @@ impl<T: Float> Tape<T> {
         self.gated(Op::GeluTanh, x)
     }
 
-    /// Gaussian error linear unit, x·Φ(x) = ½x·(1 + erf(x/√2)).
-    #[track_caller]
-    pub fn gelu_erf(&mut self, x: impl Into<Var>) -> Var {
-        self.gated(Op::GeluErf, x)
-    }
-
     /// Logistic function σ(x) = 1/(1 + e⁻ˣ).
     #[track_caller]
     pub fn sigmoid(&mut self, x: impl Into<Var>) -> Var {
@@ -95,6 +89,7 @@ impl<T: Float> Tape<T> {
 pub(super) struct Relu;
 impl<T: Float> Unary<T> for Relu {
     const NAME: &'static str = "relu";
+    const FUNCTIONS: bool = false;
     #[inline(always)]
     fn value(x: T, _: &Args<T>) -> T {
         // In this form, and not as a maximum, NaN is kept.
@@ -110,6 +105,7 @@ pub(super) struct LeakyRelu;
 impl<T: Float> Unary<T> for LeakyRelu {
     const NAME: &'static str = "leaky_relu";
     const SCALARS: usize = 1;
+    const FUNCTIONS: bool = false;
     #[inline(always)]
     fn value(x: T, args: &Args<T>) -> T {
         // With a slope of 0 it is constant below zero, down to −∞.
@@ -241,23 +237,6 @@ impl<T: Float> Gate<T> for GeluTanh {
     }
     fn tail(x: T) -> T {
         times_exp(x, GeluTanh::argument(x))
-    }
-}
-
-pub(super) struct GeluErf;
-impl<T: Float> Gate<T> for GeluErf {
-    const NAME: &'static str = "gelu_erf";
-    #[inline(always)]
-    fn gate(x: T) -> T {
-        x.normal_cdf()
-    }
-    #[inline(always)]
-    fn slope(x: T, _: T) -> T {
-        // The density of the standard normal distribution.
-        x * T::of(0.5 * SQRT_2_OVER_PI) * (T::of(-0.5) * x * x).exp()
-    }
-    fn tail(x: T) -> T {
-        x.times_normal_cdf()
     }
 }
 

@@ -92,12 +92,16 @@ impl<T: Float> Operation<T> for BatchStatistics {
         let (saved, shape) = (cx.saved(), cx.shape(0));
         let (dmeans, dvariances) = cx.dy().split_at(shape.cols);
         let (weight, two) = (T::ONE / T::of(shape.rows as f64), T::of(2.0));
-        cx.add_rows(0, |i, mut dx| {
-            let deviations = &saved[i * shape.cols..][..shape.cols];
-            dx.add_zip3(dmeans, dvariances, deviations, |dmean, dvariance, d| {
-                weight * (dmean + two * d * dvariance)
-            });
-        });
+        cx.add_rows(
+            0,
+            #[inline(always)]
+            |i, mut dx| {
+                let deviations = &saved[i * shape.cols..][..shape.cols];
+                dx.add_zip3(dmeans, dvariances, deviations, |dmean, dvariance, d| {
+                    weight * (dmean + two * d * dvariance)
+                });
+            },
+        );
     }
 }
 
@@ -143,9 +147,19 @@ impl<T: Float> Operation<T> for BatchNorm {
         let (gamma, dy, shape) = (cx.x(2), cx.dy(), cx.y_shape());
         let (normal, scales) = cx.saved().split_at(shape.numel());
         let cols = shape.cols;
-        cx.add_rows(0, |i, mut dx| {
-            dx.add_zip3(&dy[i * cols..][..cols], gamma, scales, |dy, gamma, scale| gamma * dy * scale);
-        });
+        cx.add_rows(
+            0,
+            #[inline(always)]
+            |i, mut dx| {
+                dx.add_zip3(
+                    &dy[i * cols..][..cols],
+                    gamma,
+                    scales,
+                    #[inline(always)]
+                    |dy, gamma, scale| gamma * dy * scale,
+                );
+            },
+        );
         let variances = &cx.x(1)[cols..];
         // Of a variance that left the range of the type the gradient, with 1/σ² in it, leaves it at the other end.
         let is_huge = |j: usize| variances[j] == T::INFINITY;

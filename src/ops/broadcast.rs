@@ -107,7 +107,13 @@ fn forward_of_many<T: Float, B: Binary<T>>(a: Value<'_, T>, b: Value<'_, T>, y: 
         || {
             for (i, y) in y.chunks_mut(stride).enumerate() {
                 let (a, b) = pair.pieces(i * stride, y.len());
-                pairs(y.iter_mut(), a, b, |y, a, b| *y = B::value(a, b));
+                pairs(
+                    y.iter_mut(),
+                    a,
+                    b,
+                    #[inline(always)]
+                    |y, a, b| *y = B::value(a, b),
+                );
             }
         },
     );
@@ -172,9 +178,21 @@ fn write_terms<T: Float>(pair: &mut Pair<'_, T>, part: Part, out: &mut [T], term
                 let out = out[i * step..][..dy.len()].iter_mut().zip(dy);
                 let (a, b) = pair.pieces(start, dy.len());
                 if add {
-                    pairs(out, a, b, |(sum, dy), a, b| *sum += term(a, b, *dy));
+                    pairs(
+                        out,
+                        a,
+                        b,
+                        #[inline(always)]
+                        |(sum, dy), a, b| *sum += term(a, b, *dy),
+                    );
                 } else {
-                    pairs(out, a, b, |(to, dy), a, b| *to = term(a, b, *dy));
+                    pairs(
+                        out,
+                        a,
+                        b,
+                        #[inline(always)]
+                        |(to, dy), a, b| *to = term(a, b, *dy),
+                    );
                 }
             }
         },
@@ -202,7 +220,13 @@ fn sum_terms<T: Float>(rows: Rows<'_, T>, lanes: &mut [[T; LANES]], term: impl F
             for (i, (x, lanes)) in x.iter().zip(lanes).enumerate() {
                 let (x, other, dy) = (*x, &other[i * step..][..cols], &dy[i * cols..][..cols]);
                 *lanes = [T::ZERO; LANES];
-                add_to_lanes(lanes, other, dy, |other, dy| term(x, other, dy));
+                add_to_lanes(
+                    lanes,
+                    other,
+                    dy,
+                    #[inline(always)]
+                    |other, dy| term(x, other, dy),
+                );
             }
         },
     );
@@ -403,9 +427,21 @@ impl<'a, T: Float> Stretched<'a, T> {
 #[inline(always)]
 fn pairs<T: Float, Y>(y: impl Iterator<Item = Y>, a: Piece<'_, T>, b: Piece<'_, T>, f: impl Fn(Y, T, T)) {
     match (a, b) {
-        (Piece::Many(a), Piece::Many(b)) => y.zip(a.iter().zip(b)).for_each(|(y, (a, b))| f(y, *a, *b)),
-        (Piece::Many(a), Piece::One(b)) => y.zip(a).for_each(|(y, a)| f(y, *a, b)),
-        (Piece::One(a), Piece::Many(b)) => y.zip(b).for_each(|(y, b)| f(y, a, *b)),
+        (Piece::Many(a), Piece::Many(b)) => {
+            for (y, (a, b)) in y.zip(a.iter().zip(b)) {
+                f(y, *a, *b);
+            }
+        }
+        (Piece::Many(a), Piece::One(b)) => {
+            for (y, a) in y.zip(a) {
+                f(y, *a, b);
+            }
+        }
+        (Piece::One(a), Piece::Many(b)) => {
+            for (y, b) in y.zip(b) {
+                f(y, a, *b);
+            }
+        }
         (Piece::One(_), Piece::One(_)) => unreachable!("{ALL_COLUMNS}"),
     }
 }

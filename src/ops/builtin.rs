@@ -19,6 +19,7 @@ use super::activation::{self, Gated};
 use super::broadcast::Broadcast;
 use super::circular::Circular;
 use super::elementwise::Elementwise;
+use super::gelu_erf::GeluErf;
 use super::loss::{self, MeanOf};
 use super::power::Power;
 use super::reduce::Over::{All, Cols, Rows};
@@ -100,7 +101,7 @@ operations! {
     Softplus = Elementwise(activation::Softplus) => softplus();
     Gelu = Gated(activation::Gelu) => gelu();
     GeluTanh = Gated(activation::GeluTanh) => gelu_tanh();
-    GeluErf = Gated(activation::GeluErf) => gelu_erf();
+    GeluErf = GeluErf => gelu_erf();
     Silu = Gated(activation::Silu) => silu();
 
     Sum = reduce::Reduce { name: "sum", over: All, mean: false } => sum();

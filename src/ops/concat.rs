@@ -109,7 +109,11 @@ impl<T: Float> Operation<T> for ConcatCols {
         let mut left = 0;
         for k in 0..cx.inputs() {
             let width = cx.shape(k).cols;
-            cx.add_rows(k, |i, mut dx| dx.add_slice(&dy[i * cols + left..][..width]));
+            cx.add_rows(
+                k,
+                #[inline(always)]
+                |i, mut dx| dx.add_slice(&dy[i * cols + left..][..width]),
+            );
             left += width;
         }
     }

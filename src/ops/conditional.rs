@@ -110,7 +110,16 @@ fn add_chosen<T: Float>(cx: &mut Backward<'_, T>, k: usize, when: bool) {
     let cols = shape.cols;
     let term = |c: T, dy: T| pass_if(holds(c) == when, dy);
     if own == shape {
-        cx.add_rows(k, |i, mut dx| dx.add_each(|j| term(condition[at.at(i, j)], dy[i * cols + j])));
+        cx.add_rows(
+            k,
+            #[inline(always)]
+            |i, mut dx| {
+                dx.add_each(
+                    #[inline(always)]
+                    |j| term(condition[at.at(i, j)], dy[i * cols + j]),
+                )
+            },
+        );
     } else if own.rows == 1 {
         // A row, or a single number: the sum of all terms of its column, or of all.
         cx.add_column_sums(k, dy.len(), |start, part| {
@@ -124,14 +133,22 @@ fn add_chosen<T: Float>(cx: &mut Backward<'_, T>, k: usize, when: bool) {
             }
         });
     } else {
-        cx.add_rows(k, |i, mut dx| {
-            let dy = &dy[i * cols..][..cols];
-            let condition = &condition[at.at(i, 0)..];
-            dx.add(
-                0,
-                if at.col == 1 { reduce(&condition[..cols], dy, term) } else { term(condition[0], sum(dy)) },
-            );
-        });
+        cx.add_rows(
+            k,
+            #[inline(always)]
+            |i, mut dx| {
+                let dy = &dy[i * cols..][..cols];
+                let condition = &condition[at.at(i, 0)..];
+                dx.add(
+                    0,
+                    if at.col == 1 {
+                        reduce(&condition[..cols], dy, term)
+                    } else {
+                        term(condition[0], sum(dy))
+                    },
+                );
+            },
+        );
     }
 }
 

@@ -95,6 +95,7 @@ impl<T: Float> Tape<T> {
 pub(super) struct Neg;
 impl<T: Float> Unary<T> for Neg {
     const NAME: &'static str = "neg";
+    const FUNCTIONS: bool = false;
     #[inline(always)]
     fn value(x: T, _: &Args<T>) -> T {
         -x
@@ -109,6 +110,7 @@ pub(super) struct Scale;
 impl<T: Float> Unary<T> for Scale {
     const NAME: &'static str = "scale";
     const SCALARS: usize = 1;
+    const FUNCTIONS: bool = false;
     #[inline(always)]
     fn value(x: T, args: &Args<T>) -> T {
         args.scalars[0] * x
@@ -123,6 +125,7 @@ pub(super) struct Shift;
 impl<T: Float> Unary<T> for Shift {
     const NAME: &'static str = "shift";
     const SCALARS: usize = 1;
+    const FUNCTIONS: bool = false;
     #[inline(always)]
     fn value(x: T, args: &Args<T>) -> T {
         x + args.scalars[0]
@@ -176,6 +179,7 @@ impl<T: Float> Unary<T> for Ln {
 pub(super) struct Sqrt;
 impl<T: Float> Unary<T> for Sqrt {
     const NAME: &'static str = "sqrt";
+    const FUNCTIONS: bool = false;
     #[inline(always)]
     fn value(x: T, _: &Args<T>) -> T {
         x.sqrt()
@@ -189,6 +193,7 @@ impl<T: Float> Unary<T> for Sqrt {
 pub(super) struct Square;
 impl<T: Float> Unary<T> for Square {
     const NAME: &'static str = "square";
+    const FUNCTIONS: bool = false;
     #[inline(always)]
     fn value(x: T, _: &Args<T>) -> T {
         x * x
@@ -215,6 +220,7 @@ impl<T: Float> Unary<T> for Erf {
 pub(super) struct Abs;
 impl<T: Float> Unary<T> for Abs {
     const NAME: &'static str = "abs";
+    const FUNCTIONS: bool = false;
     #[inline(always)]
     fn value(x: T, _: &Args<T>) -> T {
         x.abs()
@@ -235,6 +241,7 @@ pub(super) struct Clamp;
 impl<T: Float> Unary<T> for Clamp {
     const NAME: &'static str = "clamp";
     const SCALARS: usize = 2;
+    const FUNCTIONS: bool = false;
     #[inline(always)]
     fn value(x: T, args: &Args<T>) -> T {
         let [low, high] = args.scalars;

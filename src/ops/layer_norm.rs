@@ -94,12 +94,22 @@ impl<T: Float> Operation<T> for LayerNorm {
         let (gamma, dy, shape) = (cx.x(1), cx.dy(), cx.y_shape());
         let (normal, scales) = cx.saved().split_at(shape.numel());
         let n = T::of(shape.cols as f64);
-        cx.add_rows(0, |i, mut dx| {
-            let row = i * shape.cols..(i + 1) * shape.cols;
-            let (normal, dy, scale) = (&normal[row.clone()], &dy[row], scales[i]);
-            let (mean, along) = (dot(gamma, dy) / n, dot3(gamma, dy, normal) / n);
-            dx.add_zip3(gamma, dy, normal, |gamma, dy, normal| scale * (gamma * dy - mean - normal * along));
-        });
+        cx.add_rows(
+            0,
+            #[inline(always)]
+            |i, mut dx| {
+                let row = i * shape.cols..(i + 1) * shape.cols;
+                let (normal, dy, scale) = (&normal[row.clone()], &dy[row], scales[i]);
+                let (mean, along) = (dot(gamma, dy) / n, dot3(gamma, dy, normal) / n);
+                dx.add_zip3(
+                    gamma,
+                    dy,
+                    normal,
+                    #[inline(always)]
+                    |gamma, dy, normal| scale * (gamma * dy - mean - normal * along),
+                );
+            },
+        );
         add_affine(&mut cx, normal, 1, 2);
     }
 

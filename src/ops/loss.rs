@@ -7,6 +7,7 @@ use super::elementary::with_sign;
 use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::reduce;
+use crate::linalg::simd::fused;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 /// # Pointwise losses
@@ -85,6 +86,8 @@ impl<T: Float> Tape<T> {
 pub(super) trait Pointwise<T: Float>: Sync {
     const NAME: &'static str;
     const SCALARS: usize = 0;
+    /// As [`Unary::FUNCTIONS`](super::Unary::FUNCTIONS).
+    const FUNCTIONS: bool = false;
 
     fn value(a: T, b: T, args: &Args<T>) -> T;
 
@@ -108,12 +111,18 @@ impl<T: Float, L: Pointwise<T>> Operation<T> for MeanOf<L> {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let (a, b, args) = (cx.x(0), cx.x(1), *cx.args());
-        let total = reduce(
-            a,
-            b,
-            #[inline(always)]
-            move |a, b| L::value(a, b, &args),
-        );
+        let total = match (a, b) {
+            ([a], [b]) if L::FUNCTIONS => fused(
+                #[inline(always)]
+                || L::value(*a, *b, &args),
+            ),
+            _ => reduce(
+                a,
+                b,
+                #[inline(always)]
+                move |a, b| L::value(a, b, &args),
+            ),
+        };
         let n = T::of(a.len() as f64);
         let mean = total / n;
         // The mean of finite numbers is finite even where their sum overflows: the sum of x/n then.
@@ -230,6 +239,7 @@ impl<T: Float> Pointwise<T> for Huber {
 pub(super) struct Bce;
 impl<T: Float> Pointwise<T> for Bce {
     const NAME: &'static str = "bce_with_logits";
+    const FUNCTIONS: bool = true;
     #[inline(always)]
     fn value(z: T, t: T, _: &Args<T>) -> T {
         // max(z, 0) − z·t. An infinite logit that its target agrees with costs nothing, which is ∞·0 here.

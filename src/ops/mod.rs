@@ -4,7 +4,7 @@
 //! forward and backward pass, the tests. To add an operation, add a file, a line here, and one in `builtin.rs`,
 //! which also makes the method of an [expression](crate::tape::Expr).
 
-mod activation; // relu leaky_relu gelu gelu_tanh gelu_erf sigmoid tanh softplus silu
+mod activation; // relu leaky_relu gelu gelu_tanh sigmoid tanh softplus silu
 mod arithmetic; // add sub mul div, broadcast
 mod batch_norm; // statistics of a batch, normalisation by column
 mod circular; // sin cos
@@ -15,6 +15,7 @@ mod cumsum; // running sums, down the rows, along the columns
 mod dropout; // with the mask in the node's index list
 mod elementary; // neg scale shift exp expm1 ln sqrt square erf abs clamp
 mod extremum; // maximum minimum of two, broadcast; max over all, rows, columns
+mod gelu_erf; // the gelu by the error function, and its saved slope
 mod layer_norm; // normalisation by row
 mod layout; // transpose reshape
 mod linear; // x·W + b

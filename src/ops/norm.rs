@@ -138,12 +138,29 @@ impl<T: Float> Operation<T> for Norm {
         match self.over {
             Over::All => cx.add_map(0, x, |x| share(x, y[0], saved[0], dy[0])),
             Over::Cols => {
-                cx.add_rows(0, |i, mut dx| dx.add_map(row(i), |x| share(x, y[i], saved[i], dy[i])));
+                cx.add_rows(
+                    0,
+                    #[inline(always)]
+                    |i, mut dx| {
+                        dx.add_map(
+                            row(i),
+                            #[inline(always)]
+                            |x| share(x, y[i], saved[i], dy[i]),
+                        )
+                    },
+                );
             }
-            Over::Rows => cx.add_rows(0, |i, mut dx| {
-                let x = row(i);
-                dx.add_each(|j| share(x[j], y[j], saved[j], dy[j]));
-            }),
+            Over::Rows => cx.add_rows(
+                0,
+                #[inline(always)]
+                |i, mut dx| {
+                    let x = row(i);
+                    dx.add_each(
+                        #[inline(always)]
+                        |j| share(x[j], y[j], saved[j], dy[j]),
+                    );
+                },
+            ),
         }
     }
 }

@@ -121,9 +121,17 @@ fn backward_of_many<T: Float>(mut cx: Backward<'_, T>, x: &[T], exponent: Expone
                 }
                 let mut dx = dx.part(start, x.len());
                 if any(below, |below| !(p * below).is_finite()) {
-                    dx.add_each(|i| backward(x[i], y[i], dy[i], p, below[i]));
+                    dx.add_each(
+                        #[inline(always)]
+                        |i| backward(x[i], y[i], dy[i], p, below[i]),
+                    );
                 } else {
-                    dx.add_zip(below, dy, |below, dy| p * below * dy);
+                    dx.add_zip(
+                        below,
+                        dy,
+                        #[inline(always)]
+                        |below, dy| p * below * dy,
+                    );
                 }
             }
         },

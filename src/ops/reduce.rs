@@ -179,8 +179,22 @@ impl<T: Float> Operation<T> for Reduce {
         let (dy, n) = (cx.dy(), self.divisor::<T>(cx.shape(0)));
         match self.over {
             Over::All => cx.add_constant(0, dy[0] / n),
-            Over::Rows => cx.add_rows(0, |_, mut dx| dx.add_map(dy, |dy| dy / n)),
-            Over::Cols => cx.add_rows(0, |i, mut dx| dx.add_constant(dy[i] / n)),
+            Over::Rows => cx.add_rows(
+                0,
+                #[inline(always)]
+                |_, mut dx| {
+                    dx.add_map(
+                        dy,
+                        #[inline(always)]
+                        |dy| dy / n,
+                    )
+                },
+            ),
+            Over::Cols => cx.add_rows(
+                0,
+                #[inline(always)]
+                |i, mut dx| dx.add_constant(dy[i] / n),
+            ),
         }
     }
 }

@@ -102,10 +102,17 @@ pub(super) fn softmax_rows<T: Float>(
     let rows = (ENTRIES / cols).clamp(1, ROWS);
     for (block, (x, p)) in x.chunks(rows * cols).zip(p.chunks_mut(rows * cols)).enumerate() {
         softmax_block(x, cols, p, &mut sums);
-        let of_rows = x.chunks_exact(cols).zip(p.chunks_exact_mut(cols)).zip(&sums);
-        for (i, ((x, p), sums)) in of_rows.enumerate() {
-            each(block * rows + i, *sums, x, p);
-        }
+        let (first, sums, each) = (block * rows, &sums, &mut each);
+        vectorize(
+            x.len(),
+            #[inline(always)]
+            move || {
+                let of_rows = x.chunks_exact(cols).zip(p.chunks_exact_mut(cols)).zip(sums);
+                for (i, ((x, p), sums)) in of_rows.enumerate() {
+                    each(first + i, *sums, x, p);
+                }
+            },
+        );
     }
 }
 
@@ -115,15 +122,29 @@ fn softmax_block<T: Float>(x: &[T], cols: usize, p: &mut [T], sums: &mut [RowSum
         x.len(),
         #[inline(always)]
         move || {
+            // Short rows leave most of a vector idle: their exponentials are computed side by side, all in one go.
+            let wide = cols >= 64;
             let (mut max, mut others) = ([T::ZERO; ROWS], [T::ZERO; ROWS]);
             for (i, (x, p)) in x.chunks_exact(cols).zip(p.chunks_exact_mut(cols)).enumerate() {
                 let top = first_of_largest(x);
                 let shift = if x[top].is_finite() { x[top] } else { T::ZERO };
-                p.iter_mut().zip(x).for_each(|(p, x)| *p = *x - shift);
+                if wide {
+                    for (p, x) in p.iter_mut().zip(x) {
+                        *p = (*x - shift).exp_below_zero();
+                    }
+                } else {
+                    for (p, x) in p.iter_mut().zip(x) {
+                        *p = *x - shift;
+                    }
+                }
                 max[i] = x[top];
                 (sums[i].top, sums[i].shift) = (top, shift);
             }
-            p.iter_mut().for_each(|p| *p = p.exp());
+            if !wide {
+                for p in p.iter_mut() {
+                    *p = p.exp_below_zero();
+                }
+            }
             for (i, p) in p.chunks_exact_mut(cols).enumerate() {
                 // The largest term stands apart, so that the digits of a small rest are kept.
                 let top = sums[i].top;
@@ -131,11 +152,18 @@ fn softmax_block<T: Float>(x: &[T], cols: usize, p: &mut [T], sums: &mut [RowSum
                 others[i] = sum(p);
                 p[top] = peak;
                 let total = peak + others[i];
-                p.iter_mut().for_each(|p| *p /= total);
+                // At least 1, or NaN: an exponential that is not of a number below zero comes with NaN, or with ∞, of
+                // which more below.
+                let inverse = T::ONE / total;
+                for p in p.iter_mut() {
+                    *p = p.over(total, inverse);
+                }
                 sums[i].rest = others[i] / total;
             }
             let n = x.len() / cols;
-            others[..n].iter_mut().for_each(|others| *others = others.ln_1p());
+            for others in &mut others[..n] {
+                *others = others.ln_1p();
+            }
             for i in 0..n {
                 // The largest term is 1, with the logarithm 0, unless it is not finite.
                 sums[i].ln = (max[i] - sums[i].shift) + others[i];
@@ -193,21 +221,35 @@ impl<T: Float> Operation<T> for Softmax {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (y, dy, cols) = (cx.y(), cx.dy(), cx.y_shape().cols);
-        cx.add_rows(0, |i, mut dx| {
-            let (y, dy) = (&y[i * cols..][..cols], &dy[i * cols..][..cols]);
-            let mut mean = dot(y, dy);
-            if !mean.is_finite() {
-                mean = reduce(y, dy, |y, dy| pass_if(y != T::ZERO, y * dy));
-            }
-            if (mean * T::of(1024.0)).is_finite() {
-                dx.add_zip(y, dy, |y, dy| pass_if(y != T::ZERO, y * (dy - mean)));
-            } else {
-                // The difference may leave the range where the product with y does not: of halves.
-                let (half, two) = (T::of(0.5), T::of(2.0));
-                let term = |y: T, dy: T| y * (half * dy - half * mean) * two;
-                dx.add_zip(y, dy, |y, dy| pass_if(y != T::ZERO, term(y, dy)));
-            }
-        });
+        cx.add_rows(
+            0,
+            #[inline(always)]
+            |i, mut dx| {
+                let (y, dy) = (&y[i * cols..][..cols], &dy[i * cols..][..cols]);
+                let mut mean = dot(y, dy);
+                if !mean.is_finite() {
+                    mean = reduce(y, dy, |y, dy| pass_if(y != T::ZERO, y * dy));
+                }
+                if (mean * T::of(1024.0)).is_finite() {
+                    dx.add_zip(
+                        y,
+                        dy,
+                        #[inline(always)]
+                        |y, dy| pass_if(y != T::ZERO, y * (dy - mean)),
+                    );
+                } else {
+                    // The difference may leave the range where the product with y does not: of halves.
+                    let (half, two) = (T::of(0.5), T::of(2.0));
+                    let term = |y: T, dy: T| y * (half * dy - half * mean) * two;
+                    dx.add_zip(
+                        y,
+                        dy,
+                        #[inline(always)]
+                        |y, dy| pass_if(y != T::ZERO, term(y, dy)),
+                    );
+                }
+            },
+        );
     }
 }
 
@@ -222,11 +264,18 @@ impl<T: Float> Operation<T> for LogSoftmax {
         let (x, shape) = (cx.x(0), cx.shape(0));
         let (y, saved) = cx.y_and_saved();
         let (p, rests) = saved.split_at_mut(shape.numel());
-        softmax_rows(x, shape, p, |i, row, x, _| {
-            rests[i] = row.rest;
-            let y = &mut y[i * shape.cols..][..shape.cols];
-            y.iter_mut().zip(x).for_each(|(y, x)| *y = row.shifted(*x) - row.ln);
-        });
+        softmax_rows(
+            x,
+            shape,
+            p,
+            #[inline(always)]
+            |i, row, x, _| {
+                rests[i] = row.rest;
+                for (y, x) in y[i * shape.cols..][..shape.cols].iter_mut().zip(x) {
+                    *y = row.shifted(*x) - row.ln;
+                }
+            },
+        );
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
@@ -242,9 +291,19 @@ impl<T: Float> Operation<T> for LogSoftmax {
                 if rest < T::of(0.5) {
                     add_beside_likeliest(p, dy, rest, total, &mut dx);
                 } else if total.is_finite() {
-                    dx.add_zip(p, dy, |p, dy| dy - p * total);
+                    dx.add_zip(
+                        p,
+                        dy,
+                        #[inline(always)]
+                        |p, dy| dy - p * total,
+                    );
                 } else {
-                    dx.add_zip(p, dy, |p, dy| dy - pass_if(p != T::ZERO, p * total));
+                    dx.add_zip(
+                        p,
+                        dy,
+                        #[inline(always)]
+                        |p, dy| dy - pass_if(p != T::ZERO, p * total),
+                    );
                 }
             },
         );
@@ -256,7 +315,12 @@ impl<T: Float> Operation<T> for LogSoftmax {
 #[inline(always)]
 fn add_beside_likeliest<T: Float>(p: &[T], dy: &[T], rest: T, total: T, dx: &mut Sum<'_, T>) {
     let half = T::of(0.5);
-    dx.add_zip(p, dy, |p, dy| if p > half { T::ZERO } else { dy - pass_if(p != T::ZERO, p * total) });
+    dx.add_zip(
+        p,
+        dy,
+        #[inline(always)]
+        |p, dy| if p > half { T::ZERO } else { dy - pass_if(p != T::ZERO, p * total) },
+    );
     // NaN beside it has no likeliest.
     let Some(top) = p.iter().position(|p| *p > half) else { return };
     let others = sum(&dy[..top]) + sum(&dy[top + 1..]);
@@ -282,7 +346,17 @@ impl<T: Float> Operation<T> for LogSumExp {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (p, dy, cols) = (cx.saved(), cx.dy(), cx.shape(0).cols);
-        cx.add_rows(0, |i, mut dx| dx.add_map(&p[i * cols..][..cols], |p| pass_if(p != T::ZERO, p * dy[i])));
+        cx.add_rows(
+            0,
+            #[inline(always)]
+            |i, mut dx| {
+                dx.add_map(
+                    &p[i * cols..][..cols],
+                    #[inline(always)]
+                    |p| pass_if(p != T::ZERO, p * dy[i]),
+                )
+            },
+        );
     }
 }
 

@@ -97,10 +97,14 @@ impl<T: Float> Operation<T> for Triangle {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (dy, shape, args) = (cx.dy(), cx.y_shape(), cx.args());
-        cx.add_rows(0, |i, mut dx| {
-            let kept = self.kept(i, shape, args);
-            dx.part(kept.start, kept.len()).add_slice(&dy[i * shape.cols..][kept]);
-        });
+        cx.add_rows(
+            0,
+            #[inline(always)]
+            |i, mut dx| {
+                let kept = self.kept(i, shape, args);
+                dx.part(kept.start, kept.len()).add_slice(&dy[i * shape.cols..][kept]);
+            },
+        );
     }
 
     fn describe(&self, args: &Args<T>) -> String {

@@ -135,8 +135,29 @@ impl<T: Float> Operation<T> for Variance {
         let row = |i: usize| &deviations[i * shape.cols..][..shape.cols];
         match self.over {
             Over::All => cx.add_map(0, deviations, |d| factor * d * dy[0]),
-            Over::Rows => cx.add_rows(0, |i, mut dx| dx.add_zip(row(i), dy, |d, dy| factor * d * dy)),
-            Over::Cols => cx.add_rows(0, |i, mut dx| dx.add_map(row(i), |d| factor * d * dy[i])),
+            Over::Rows => cx.add_rows(
+                0,
+                #[inline(always)]
+                |i, mut dx| {
+                    dx.add_zip(
+                        row(i),
+                        dy,
+                        #[inline(always)]
+                        |d, dy| factor * d * dy,
+                    )
+                },
+            ),
+            Over::Cols => cx.add_rows(
+                0,
+                #[inline(always)]
+                |i, mut dx| {
+                    dx.add_map(
+                        row(i),
+                        #[inline(always)]
+                        |d| factor * d * dy[i],
+                    )
+                },
+            ),
         }
     }
 }

@@ -290,13 +290,26 @@ impl<'a, T: Float> Backward<'a, T> {
     /// If `a` and the input differ in length; the other `add…` methods panic likewise.
     #[inline(always)]
     pub fn add_map(&mut self, k: usize, a: &[T], f: impl Fn(T) -> T) {
-        self.add_zip(k, a, a, move |a, _| f(a));
+        self.add_zip(
+            k,
+            a,
+            a,
+            #[inline(always)]
+            move |a, _| f(a),
+        );
     }
 
     /// dxᵢ += f(aᵢ, bᵢ) for input `k`.
     #[inline(always)]
     pub fn add_zip(&mut self, k: usize, a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
-        self.add_zip3(k, a, b, b, move |a, b, _| f(a, b));
+        self.add_zip3(
+            k,
+            a,
+            b,
+            b,
+            #[inline(always)]
+            move |a, b, _| f(a, b),
+        );
     }
 
     /// dxᵢ += f(aᵢ, bᵢ, cᵢ) for input `k`.
@@ -310,11 +323,15 @@ impl<'a, T: Float> Backward<'a, T> {
             n,
             #[inline(always)]
             move || {
-                let terms = a.iter().zip(b).zip(c);
+                let terms = dx.iter_mut().zip(a.iter().zip(b).zip(c));
                 if written {
-                    dx.iter_mut().zip(terms).for_each(|(dx, ((a, b), c))| *dx += f(*a, *b, *c));
+                    for (dx, ((a, b), c)) in terms {
+                        *dx += f(*a, *b, *c);
+                    }
                 } else {
-                    dx.iter_mut().zip(terms).for_each(|(dx, ((a, b), c))| *dx = f(*a, *b, *c));
+                    for (dx, ((a, b), c)) in terms {
+                        *dx = f(*a, *b, *c);
+                    }
                 }
             },
         );
@@ -329,21 +346,38 @@ impl<'a, T: Float> Backward<'a, T> {
 
     /// dxᵢ += c for every entry of input `k`.
     pub fn add_constant(&mut self, k: usize, c: T) {
-        if let Some((dx, written)) = self.dx(k) {
-            if written { dx.iter_mut().for_each(|dx| *dx += c) } else { dx.fill(c) }
-        }
+        let Some((dx, written)) = self.dx(k) else { return };
+        vectorize(
+            dx.len(),
+            #[inline(always)]
+            move || {
+                if written {
+                    for dx in dx {
+                        *dx += c;
+                    }
+                } else {
+                    dx.fill(c);
+                }
+            },
+        );
     }
 
     /// Row by row: `f` gets the number of the row and the row of dX to add to, for input `k`.
     #[inline(always)]
     pub fn add_rows(&mut self, k: usize, mut f: impl FnMut(usize, Sum<'_, T>)) {
         let cols = self.shape(k).cols;
-        self.add_at(
-            k,
+        let Some((dx, written)) = self.dx(k) else { return };
+        vectorize(
+            dx.len(),
             #[inline(always)]
-            |mut dx| {
-                for i in 0..dx.0.len().checked_div(cols).unwrap_or(0) {
-                    f(i, dx.part(i * cols, cols));
+            move || {
+                for i in 0..dx.len().checked_div(cols).unwrap_or(0) {
+                    let row = &mut dx[i * cols..][..cols];
+                    if !written {
+                        // Row by row: it is in the nearest cache when `f` adds to it.
+                        row.fill(T::ZERO);
+                    }
+                    f(i, Sum(row));
                 }
             },
         );

@@ -35,7 +35,9 @@ impl<T: Float> Sum<'_, T> {
     #[inline(always)]
     pub fn add_map(&mut self, a: &[T], f: impl Fn(T) -> T) {
         assert_eq!(self.0.len(), a.len(), "a gradient's terms differ in length");
-        self.0.iter_mut().zip(a).for_each(|(sum, a)| *sum += f(*a));
+        for (sum, a) in self.0.iter_mut().zip(a) {
+            *sum += f(*a);
+        }
     }
 
     /// Entry i += f(aᵢ, bᵢ).
@@ -45,7 +47,9 @@ impl<T: Float> Sum<'_, T> {
     #[inline(always)]
     pub fn add_zip(&mut self, a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
         assert!(a.len() == self.0.len() && b.len() == self.0.len(), "a gradient's terms differ in length");
-        self.0.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += f(*a, *b));
+        for (sum, (a, b)) in self.0.iter_mut().zip(a.iter().zip(b)) {
+            *sum += f(*a, *b);
+        }
     }
 
     /// Entry i += f(aᵢ, bᵢ, cᵢ).
@@ -56,14 +60,17 @@ impl<T: Float> Sum<'_, T> {
     pub fn add_zip3(&mut self, a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T) {
         let n = self.0.len();
         assert!(a.len() == n && b.len() == n && c.len() == n, "a gradient's terms differ in length");
-        let terms = a.iter().zip(b).zip(c);
-        self.0.iter_mut().zip(terms).for_each(|(sum, ((a, b), c))| *sum += f(*a, *b, *c));
+        for (sum, ((a, b), c)) in self.0.iter_mut().zip(a.iter().zip(b).zip(c)) {
+            *sum += f(*a, *b, *c);
+        }
     }
 
     /// Entry i += f(i).
     #[inline(always)]
     pub fn add_each(&mut self, f: impl Fn(usize) -> T) {
-        self.0.iter_mut().enumerate().for_each(|(i, sum)| *sum += f(i));
+        for (i, sum) in self.0.iter_mut().enumerate() {
+            *sum += f(i);
+        }
     }
 
     /// The `len` entries from `start` on.

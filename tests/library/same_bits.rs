@@ -122,7 +122,7 @@ fn a_difference_is_named() {
 }
 
 /// Writes the table anew: `cargo test --release --test library same_bits::write -- --ignored`. The difference is to be
-/// read before it is committed; where products change, `linalg::ORDER` rises.
+/// read before it is committed; where products or functions change, `linalg::ORDER` rises.
 #[test]
 #[ignore = "writes the stored table anew"]
 fn write_the_table() {

@@ -32,11 +32,13 @@ use vector::Vector;
 use super::view::{View, ViewMut};
 use crate::Float;
 
+pub use fused::Fused;
 pub use kernels::{Kernels, kernel_in_use};
 pub use scratch::warm_up;
 
-/// The version of the order of sums. It is to rise when results of products change.
-pub const ORDER: u32 = 1;
+/// The version of the order of sums, and of all roundings that a run's bits rest on. It is to rise when results of products
+/// change, or those of a function of [`Float`].
+pub const ORDER: u32 = 2;
 
 /// Multiply-adds in a chain.
 const DEPTH: usize = 256;

@@ -1,5 +1,6 @@
 //! The objective of one fit: its value, gradient and Hessian.
 
+use crate::linalg::simd::fused;
 use crate::linalg::{Mat, gemm, norm_squared, sum};
 use crate::memory::filled;
 use crate::metrics::softmax_in_place;
@@ -169,11 +170,16 @@ impl Problem<'_> {
 
 /// One sample of two classes: p = σ(z), r = p − y; returns the loss.
 fn binary(z: f64, label: usize, p: &mut [f64], r: &mut [f64]) -> f64 {
-    p[0] = Float::sigmoid(z);
-    // −σ(−z), not p − 1, which loses its digits where p is near 1.
-    r[0] = if label == 1 { -Float::sigmoid(-z) } else { p[0] };
-    let margin = if label == 1 { z } else { -z };
-    (-margin).max(0.0) + Float::ln_1p(Float::exp(-margin.abs()))
+    fused(
+        #[inline(always)]
+        || {
+            p[0] = Float::sigmoid(z);
+            // −σ(−z), not p − 1, which loses its digits where p is near 1.
+            r[0] = if label == 1 { -Float::sigmoid(-z) } else { p[0] };
+            let margin = if label == 1 { z } else { -z };
+            (-margin).max(0.0) + Float::ln_1p(Float::exp(-margin.abs()))
+        },
+    )
 }
 
 /// One sample of several classes: p = softmax(z), r = p − onehot(label); returns the loss.
@@ -185,5 +191,8 @@ fn softmax(z: &[f64], label: usize, p: &mut [f64], r: &mut [f64]) -> f64 {
     r[label] = 0.0;
     let others: f64 = r.iter().sum();
     r[label] = -others;
-    if others < 0.5 { -Float::ln_1p(-others) } else { Float::ln(total) - (z[label] - max) }
+    fused(
+        #[inline(always)]
+        || if others < 0.5 { -Float::ln_1p(-others) } else { Float::ln(total) - (z[label] - max) },
+    )
 }

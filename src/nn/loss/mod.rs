@@ -29,6 +29,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Dataset;
+use crate::linalg::simd::vectorize;
 use crate::metrics::SeenClasses;
 use crate::store::{Settings, known};
 use crate::tape::{Tape, Var};
@@ -199,7 +200,15 @@ impl Link {
             Link::Binary => to.copy_from_slice(&[0.0, to[0]]),
             // ln σ(z).
             Link::Sigmoid => {
-                to.iter_mut().for_each(|p| *p = f64::min(*p, 0.0) - Float::ln_1p(Float::exp(-p.abs())));
+                vectorize(
+                    to.len(),
+                    #[inline(always)]
+                    || {
+                        for p in to.iter_mut() {
+                            *p = f64::min(*p, 0.0) - Float::ln_1p(Float::exp(-p.abs()));
+                        }
+                    },
+                );
             }
             _ => (),
         }

@@ -164,8 +164,8 @@ impl Checkpoint {
         let state: State = numbers.about(&about)?;
         if state.order_of_sums != ORDER {
             return Err(refuse(format!(
-                "the run was begun by a version whose products are summed in order {}, and this one has order {ORDER}: it \
-                 would go on with other bits",
+                "the run was begun by a version that computes in order {} of sums, and this one does in order {ORDER}: it would go \
+                 on with other bits",
                 state.order_of_sums
             )));
         }

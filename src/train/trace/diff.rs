@@ -45,11 +45,11 @@ impl Both<'_> {
         let [a, b] = self.names;
         match (self.a.order_of_sums, self.b.order_of_sums) {
             (Some(x), Some(y)) if x != y => diff.differences.push(format!(
-                "order of sums: {x} in {a}, {y} in {b}: their versions sum in another order, so that last digits differ \
-                 whatever else is the same"
+                "order of sums: {x} in {a}, {y} in {b}: their versions round otherwise, in products or functions, so that \
+                 last digits differ whatever else is the same"
             )),
             (Some(x), Some(_)) if x != ORDER => diff.notes.push(format!(
-                "both are of order {x} of sums, and this version sums in order {ORDER}: its own runs have other last digits"
+                "both are of order {x} of sums, and this version computes in order {ORDER}: its own runs have other last digits"
             )),
             (Some(_), Some(_)) => (),
             (None, None) => diff.notes.push(

@@ -379,11 +379,11 @@ fn every_kind_of_difference_is_named() {
 
 #[test]
 fn the_order_of_sums_is_told() {
-    let now = read("csv", "# order_of_sums = 1\nepoch\n").unwrap();
+    let now = read("csv", "# order_of_sums = 2\nepoch\n").unwrap();
     let [other, none] = ["# order_of_sums = 77\nepoch\n", "epoch\n"].map(|text| read("csv", text).unwrap());
     let first = |x: &WrittenTrace, y: &WrittenTrace| x.diff(y, ["a", "b"]).differences.concat();
-    assert!(first(&now, &other).starts_with("order of sums: 1 in a, 77 in b: "));
-    assert!(first(&none, &now).starts_with("order of sums: not said in a, 1 in b: "));
+    assert!(first(&now, &other).starts_with("order of sums: 2 in a, 77 in b: "));
+    assert!(first(&none, &now).starts_with("order of sums: not said in a, 2 in b: "));
     for (trace, note) in [(&other, "both are of order 77"), (&none, "neither says")] {
         let found = trace.diff(trace, ["a", "b"]);
         assert!(found.differences.is_empty() && found.notes.concat().contains(note), "{found:?}");

@@ -157,7 +157,7 @@ pub fn entries<T: Float>(table: &mut Table) {
 
 /// The functions of one number over many magnitudes.
 fn functions<T: Float>(table: &mut Table) {
-    let functions: [(&str, Function<T>); 15] = [
+    let functions: [(&str, Function<T>); 16] = [
         ("exp", Float::exp),
         ("exp_m1", Float::exp_m1),
         ("ln", Float::ln),
@@ -169,7 +169,8 @@ fn functions<T: Float>(table: &mut Table) {
         ("erf", Float::erf),
         ("erfc", Float::erfc),
         ("normal_cdf", Float::normal_cdf),
-        ("times_normal_cdf", Float::times_normal_cdf),
+        ("gelu", |x| x.gelu_and_slope().0),
+        ("gelu_slope", |x| x.gelu_and_slope().1),
         ("sin", Float::sin),
         ("cos", Float::cos),
         ("powf", |x| x.abs().powf(x)),

@@ -46,7 +46,11 @@ impl<T: Float> Kernel<T> for Laplacian {
         vectorize(
             values.len(),
             #[inline(always)]
-            move || values.iter_mut().for_each(|v| *v = (-gamma * *v).exp()),
+            move || {
+                for v in values {
+                    *v = (-gamma * *v).exp();
+                }
+            },
         );
     }
 
