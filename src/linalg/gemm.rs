@@ -2,15 +2,12 @@
 
 use super::MatrixRef;
 use super::product::Into;
-use super::threads::join;
+use super::threads::{in_pieces_of, join};
 use super::view::{View, ViewMut};
 use crate::Float;
 
 /// Multiply-adds of the smallest pieces that a product is cut into where there are threads: they take about 20 µs.
-const GRAIN: usize = 2_500_000;
-
-/// Pieces for each thread, so that one that is late finds another to take its work.
-const PIECES: usize = 4;
+pub(super) const GRAIN: usize = 2_500_000;
 
 /// An operand of a product: a row-major matrix, or the transpose of one, borrowed from a slice.
 #[derive(Clone, Copy)]
@@ -84,11 +81,7 @@ pub(crate) fn product<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b
 
 pub(super) fn product_of<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
     let work = c.nrows().saturating_mul(c.ncols()).saturating_mul(a.ncols());
-    let pieces = match super::threads::of_this_pool() {
-        1 => 1,
-        threads => (work / GRAIN).clamp(1, PIECES * threads),
-    };
-    in_pieces(pieces, c, into, a, b);
+    in_pieces(in_pieces_of(GRAIN, work), c, into, a, b);
 }
 
 /// Halves C until there are about as many pieces. Where it is cut does not change a bit: see [`super::product`].

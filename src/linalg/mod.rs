@@ -20,13 +20,15 @@
 pub(crate) mod cholesky;
 mod compensated;
 mod compiled;
+pub(crate) mod convolution;
 mod cpu;
 mod eigen;
 mod gemm;
+pub(crate) mod image;
 mod matrix;
 mod matrix_ref;
 mod moments;
-mod product;
+pub(crate) mod product;
 mod reflector;
 mod rotation;
 mod scale;

@@ -116,6 +116,17 @@ fn watch(done: &AtomicBool) {
     }
 }
 
+/// Pieces of about `grain` steps, where there are threads: enough that one that is late finds another to take its work.
+pub(crate) fn in_pieces_of(grain: usize, work: usize) -> usize {
+    match of_this_pool() {
+        1 => 1,
+        threads => (work / grain).clamp(1, PIECES * threads),
+    }
+}
+
+/// Pieces for each thread.
+const PIECES: usize = 4;
+
 /// How many threads the pool has that this is called from; 1 outside of one.
 pub(super) fn of_this_pool() -> usize {
     rayon::current_thread_index().map_or(1, |_| rayon::current_num_threads())

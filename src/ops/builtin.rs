@@ -25,8 +25,9 @@ use super::power::Power;
 use super::reduce::Over::{All, Cols, Rows};
 use super::triangle::Triangle;
 use super::{
-    arithmetic, batch_norm, concat, conditional, cross_entropy, cumsum, dropout, elementary, extremum,
-    layer_norm, layout, linear, matmul, norm, penalty, pick, reduce, select, softmax, variance, weighting,
+    Convolution, ImageShape, Window, arithmetic, batch_norm, concat, conditional, conv2d, cross_entropy,
+    cumsum, dropout, elementary, extremum, layer_norm, layout, linear, matmul, norm, penalty, pick, pool,
+    reduce, select, softmax, upsample, variance, weighting,
 };
 use crate::Float;
 use crate::tape::{Expr, Operation, Var};
@@ -132,6 +133,13 @@ operations! {
     MatmulNt = matmul::MatmulNt => matmul_nt(b: impl Into<Var>);
     MatmulTn = matmul::MatmulTn => matmul_tn(b: impl Into<Var>);
     Linear = linear::Linear => linear(w: impl Into<Var>, b: impl Into<Var>);
+    Conv2d = conv2d::Conv2d => conv2d(w: impl Into<Var>, b: Option<Var>, form: &Convolution);
+    Conv2dTranspose = conv2d::Conv2dTranspose
+        => conv2d_transpose(w: impl Into<Var>, b: Option<Var>, form: &Convolution);
+    MaxPool = pool::MaxPool => max_pool(image: ImageShape, window: &Window);
+    AvgPool = pool::AvgPool { name: "avg_pool" } => avg_pool(image: ImageShape, window: &Window);
+    GlobalAvgPool = pool::AvgPool { name: "global_avg_pool" } => global_avg_pool(image: ImageShape);
+    Upsample = upsample::Upsample => upsample(image: ImageShape, factor: usize);
     CumsumRows = cumsum::ROWS => cumsum_rows();
     CumsumCols = cumsum::COLS => cumsum_cols();
     Tril = Triangle::Lower => tril(diagonal: isize, fill: T);

@@ -129,13 +129,13 @@ pub(super) struct Max {
 
 /// The larger of two; NaN once it was met.
 #[inline(always)]
-fn larger<T: Float>(so_far: T, x: T) -> T {
+pub(super) fn larger<T: Float>(so_far: T, x: T) -> T {
     if x > so_far || x.is_nan() { x } else { so_far }
 }
 
 /// Whether `x` is the maximum `y`, for which NaN counts as well.
 #[inline(always)]
-fn attains<T: Float>(x: T, y: T) -> bool {
+pub(super) fn attains<T: Float>(x: T, y: T) -> bool {
     x == y || (x.is_nan() && y.is_nan())
 }
 

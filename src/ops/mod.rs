@@ -10,6 +10,7 @@ mod batch_norm; // statistics of a batch, normalisation by column
 mod circular; // sin cos
 mod concat; // several matrices below or beside each other
 mod conditional; // select: one of two operands, as a condition says
+mod conv2d; // filters over images, and the transpose
 mod cross_entropy; // from logits and labels, with label smoothing
 mod cumsum; // running sums, down the rows, along the columns
 mod dropout; // with the mask in the node's index list
@@ -24,11 +25,13 @@ mod matmul; // A·B, A·Bᵀ, Aᵀ·B
 mod norm; // ‖x‖, over all, rows, columns
 mod penalty; // λ/2·Σ‖w‖²
 mod pick; // pick_cols: one entry of each row
+mod pool; // largest and mean of windows over images
 mod power; // powi powf
 mod reduce; // sum mean, over all, rows, columns
 mod select; // slice_rows slice_cols gather_rows
 mod softmax; // softmax log_softmax logsumexp, per row
 mod triangle; // tril triu
+mod upsample; // larger images, by repetition
 mod variance; // biased and unbiased, over all, rows, columns
 mod weighting; // weights of samples and margins, for losses
 
@@ -44,3 +47,5 @@ pub(crate) mod testing;
 pub use broadcast::{Binary, Broadcast};
 pub(crate) use builtin::{Op, Operations};
 pub use elementwise::{Elementwise, Unary, pass_if};
+
+pub use crate::linalg::image::{Convolution, ImageShape, Window};

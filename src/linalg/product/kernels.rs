@@ -1,6 +1,8 @@
 //! Which kernels there are, and which of them this CPU is given.
 
+use super::convolution::{Job, convolve};
 use super::plain::Plain;
+use super::vector::Vector;
 use super::{Piece, Rooms, multiply};
 use crate::linalg::cpu::asked;
 use crate::{Error, Float, Result};
@@ -14,6 +16,9 @@ pub struct Kernel<T> {
     /// # Safety
     /// This CPU must have the instructions, and the piece and the rooms be what they say.
     pub(super) run: unsafe fn(&Piece<T>, &Rooms<T>),
+    /// # Safety
+    /// This CPU must have the instructions, and the job and the rooms be what they say.
+    pub(super) convolve: unsafe fn(&Job<T>, &Rooms<T>),
 }
 
 /// The two types of numbers have kernels.
@@ -22,13 +27,18 @@ pub trait Kernels: Sized + 'static {
     const KERNELS: &'static [Kernel<Self>];
 }
 
+/// The kernel of those vectors.
+const fn of_vectors<T: Float, V: Vector<T>>(name: &'static str, available: fn() -> bool) -> Kernel<T> {
+    Kernel { name, available, run: multiply::<T, V>, convolve: convolve::<T, V> }
+}
+
 /// The kernels of a type: those of vectors on this architecture, and that of plain loops.
 macro_rules! kernels {
     ($t:ty: $($name:literal, $vector:ty, $available:expr;)*) => {
         impl Kernels for $t {
             const KERNELS: &'static [Kernel<$t>] = &[
-                $(Kernel { name: $name, available: || $available, run: multiply::<$t, $vector> },)*
-                Kernel { name: "portable", available: || true, run: multiply::<$t, Plain<$t>> },
+                $(of_vectors::<$t, $vector>($name, || $available),)*
+                of_vectors::<$t, Plain<$t>>("portable", || true),
             ];
         }
     };

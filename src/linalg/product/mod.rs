@@ -14,6 +14,7 @@
     reason = "tiles of registers, measured: 235 to 255 GFLOPS in f32 with AVX-512, of 268; loops over slices reach a third"
 )]
 
+pub mod convolution;
 mod fused;
 mod kernels;
 #[cfg(target_arch = "aarch64")]
@@ -89,10 +90,11 @@ pub struct Piece<T> {
     into: Into,
 }
 
-/// Room for a block of A, and for one of B.
+/// Room for a block of A, for one of B, and for an image with its padding.
 pub struct Rooms<T> {
     a: *mut T,
     b: *mut T,
+    image: *mut T,
 }
 
 /// C ← A·B, C + A·B or C − A·B, on the calling thread.
@@ -129,7 +131,7 @@ fn product_by<T: Float>(kernel: &Kernel<T>, c: ViewMut<'_, T>, into: Into, a: Vi
     let whole = Piece { c, a: place(a), b: place(b), rows, columns, depth, into };
     // SAFETY: the kernel is one that this CPU can run. `c` is borrowed for writing, so that it lies apart from `a` and `b`;
     // they are as large as the piece says, by the assertions above; and the rooms hold a block each.
-    scratch::with(|rooms| unsafe { (kernel.run)(&whole, rooms) });
+    scratch::with(0, |rooms| unsafe { (kernel.run)(&whole, rooms) });
 }
 
 /// All blocks of a product.

@@ -12,23 +12,33 @@ thread_local! {
     static ROOM: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Gives `work` the rooms of this thread.
+/// Numbers in the room for an image that a thread begins with: those of 64 channels of 90×90 pixels. It is made larger
+/// for larger ones.
+const IMAGE: usize = 1 << 19;
+
+/// Gives `work` the rooms of this thread, that for an image with as many numbers.
 ///
-/// The first call of a thread asks for 1.3 megabytes, of which the system gives what is touched.
-pub(super) fn with<T, R>(work: impl FnOnce(&Rooms<T>) -> R) -> R {
+/// The first call of a thread asks for 5.5 megabytes, of which the system gives what is touched.
+///
+/// # Panics
+/// If there is no memory for them.
+pub(super) fn with<T, R>(image: usize, work: impl FnOnce(&Rooms<T>) -> R) -> R {
     let words = |numbers: usize| (numbers * size_of::<f64>() / size_of::<u64>()).next_multiple_of(WORDS);
-    let (a, b) = (words(ROWS * PITCH), words(COLUMNS * DEPTH));
+    let (a, b, image) = (words(ROWS * PITCH), words(COLUMNS * DEPTH), words(image.max(IMAGE)));
     ROOM.with_borrow_mut(|room| {
-        if room.is_empty() {
-            *room = vec![0; a + b + WORDS];
+        if room.len() < a + b + image + WORDS {
+            // Given back first, so that both are not there at once; untouched where the system has zeros.
+            *room = Vec::new();
+            *room = vec![0; a + b + image + WORDS];
         }
         let first = (LINE - room.as_ptr().addr() % LINE) % LINE / size_of::<u64>();
-        let (a, b) = room[first..].split_at_mut(a);
-        work(&Rooms { a: a.as_mut_ptr().cast(), b: b.as_mut_ptr().cast() })
+        let (a, rest) = room[first..].split_at_mut(a);
+        let (b, image) = rest.split_at_mut(b);
+        work(&Rooms { a: a.as_mut_ptr().cast(), b: b.as_mut_ptr().cast(), image: image.as_mut_ptr().cast() })
     })
 }
 
 /// Takes the memory now, so that no product later does.
 pub fn warm_up() {
-    with(|_: &Rooms<f64>| ());
+    with(0, |_: &Rooms<f64>| ());
 }

@@ -1,7 +1,9 @@
 //! Every kernel against the definition.
 
+use super::convolution::Start;
 use super::fused::Fused;
 use super::*;
+use crate::linalg::image::{Convolution, ImageShape};
 
 /// Numbers with all their digits.
 fn numbers<T: Float>(n: usize, seed: u64) -> Vec<T> {
@@ -104,4 +106,51 @@ fn what_is_not_finite_goes_nowhere_else() {
             _ => assert!(row.iter().all(|x| x.is_finite())),
         }
     }
+}
+
+/// What every kernel computes of a convolution: the map, the image and the weights.
+fn convolved<T: Float>(kernel: &Kernel<T>, form: &Convolution, samples: usize) -> [Vec<T>; 3] {
+    let (output, depth) = (form.output().unwrap().numel(), form.depth());
+    let (x, w) = (numbers(samples * form.image.numel(), 1), numbers(depth * form.filters, 2));
+    let (b, dy) = (numbers::<T>(form.filters, 3), numbers(samples * output, 4));
+    let mut found = [vec![T::ZERO; samples * output], numbers(x.len(), 5), numbers(w.len(), 6)];
+    convolution::map_by(kernel, form, &x, &w, Start::Bias(&b), &mut found[0]);
+    convolution::image_by(kernel, form, &dy, &w, true, &mut found[1]);
+    convolution::weights_by(kernel, form, &x, &dy, 0..depth, true, &mut found[2]);
+    found
+}
+
+fn convolutions<T: Float>() {
+    let kernels =
+        T::KERNELS.iter().filter(|kernel| (kernel.available)() && (!cfg!(miri) || kernel.name == "portable"));
+    let form = |channels, side, filters, kernel| {
+        Convolution::new(ImageShape::new(channels, side, side + 2), filters, kernel)
+    };
+    for form in [
+        form(1, 1, 1, 1),
+        form(2, 3, 5, 2).padding(1),
+        form(1, 9, 6, 5).stride(2),
+        form(6, 12, 34, 3).padding(1),
+        form(70, 5, 20, 3).dilation(2).padding(2),
+        form(8, 7, 48, 3).groups(2),
+        form(3, 6, 300, 3),
+    ] {
+        // An interpreter takes minutes for the large ones.
+        if cfg!(miri) && form.work(form.output().unwrap()) > 5000 {
+            continue;
+        }
+        let found: Vec<_> =
+            kernels.clone().map(|kernel| (kernel.name, convolved::<T>(kernel, &form, 2))).collect();
+        let (_, right) = found.last().unwrap();
+        for (name, found) in &found {
+            assert!(found == right, "{name}: {form} in {}", T::NAME);
+        }
+    }
+}
+
+/// Every kernel computes the same bits of a convolution; those are held to the definition where the operation is.
+#[test]
+fn every_kernel_has_the_same_convolutions() {
+    convolutions::<f32>();
+    convolutions::<f64>();
 }

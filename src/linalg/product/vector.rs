@@ -1,5 +1,6 @@
 //! What a kernel asks of the vectors of a CPU.
 
+use super::convolution::{Seen, Tile};
 use super::{MOST_LANES, Piece, Place};
 use crate::Float;
 
@@ -48,6 +49,10 @@ pub trait Vector<T: Float>: Copy {
     unsafe fn tile<const R: usize, const N: usize>(piece: &Piece<T>);
     /// [`copy_b`](super::copy_b), likewise.
     unsafe fn copy_b(b: Place<*const T>, length: usize, from: usize, to: usize, room: *mut T);
+    /// [`seen_tile`](super::convolution::seen_tile), likewise.
+    unsafe fn seen_tile<const R: usize, const N: usize>(tile: &Tile<'_, T>);
+    /// [`add_seen`](super::convolution::add_seen), likewise.
+    unsafe fn add_seen(seen: &Seen<'_, T>);
 }
 
 /// The last methods of a [`Vector`] of `$t`.
@@ -77,6 +82,26 @@ macro_rules! compiled_for {
                 unsafe { tile::<$t, V, R, N>(piece) }
             }
             unsafe { run::<Self, R, N>(piece) }
+        }
+
+        #[inline(always)]
+        unsafe fn seen_tile<const R: usize, const N: usize>(piece: &Tile<'_, $t>) {
+            $(#[target_feature(enable = $features)])?
+            #[inline(never)]
+            unsafe fn run<V: Vector<$t>, const R: usize, const N: usize>(piece: &Tile<'_, $t>) {
+                unsafe { seen_tile::<$t, V, R, N>(piece) }
+            }
+            unsafe { run::<Self, R, N>(piece) }
+        }
+
+        #[inline(always)]
+        unsafe fn add_seen(seen: &Seen<'_, $t>) {
+            $(#[target_feature(enable = $features)])?
+            #[inline(never)]
+            unsafe fn run<V: Vector<$t>>(seen: &Seen<'_, $t>) {
+                unsafe { add_seen::<$t, V>(seen) }
+            }
+            unsafe { run::<Self>(seen) }
         }
     };
 }

@@ -3,6 +3,7 @@
 use std::arch::x86_64::*;
 use std::is_x86_feature_detected as has;
 
+use super::convolution::{Seen, Tile, add_seen, seen_tile};
 use super::vector::{Vector, compiled_for, register};
 use super::{Piece, Place, copy_b, tile};
 
