@@ -43,7 +43,8 @@
 //! 3. [`data`]: IDX files, [tables](data::table) and generators → [`Dataset`] → batches.
 //! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
 //!    [Formulas](Tape::scope) with operators are written in a scope of it.
-//! 5. [`ops`]: the operations, one file each or one for a family.
+//! 5. [`ops`]: the operations, one file each or one for a family. An image is a row as well; what it is an image of stands
+//!    in an [`ImageShape`](ops::ImageShape), which convolutions and pools are given.
 //! 6. [`metrics`]: from scores to a class, and how good predictions are.
 //! 7. [`nn`]: layers, initial weights, losses.
 //! 8. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.

@@ -3,26 +3,34 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, ValueEnum};
 
-use super::train::MlpArgs;
+use super::train::{DropoutArgs, Form, MlpArgs, check_memory};
 use super::{Outcome, output};
-use crate::models::Mlp;
+use crate::models::{Cnn, LeNet, Mlp};
 use crate::nn::{Mode, Module};
+use crate::ops::ImageShape;
 use crate::rng::{Place, Purpose, stream};
 use crate::settings::at_least_one;
-use crate::{Error, Tape, file};
+use crate::{Error, Result, Tape, file};
 
 /// Print the tape of one training step of a model
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   tapegrad graph --hidden 64,32 --activation gelu
+  tapegrad graph --model lenet
   tapegrad graph --format dot | dot -Tsvg > tape.svg")]
 pub struct GraphArgs {
+    /// Which network; of lenet and cnn only --inputs, --outputs, --batch and --dropout tell the form
+    #[arg(long, value_enum, default_value_t = Network::Mlp)]
+    model: Network,
     #[command(flatten)]
     shape: MlpArgs,
-    /// Features of a sample
+    #[command(flatten)]
+    dropout: DropoutArgs,
+    /// Features of a sample; for lenet and cnn the pixels of an image that is as high as it is wide
     #[arg(long, value_name = "N", default_value_t = 784)]
     inputs: usize,
     /// Classes
@@ -37,6 +45,16 @@ pub struct GraphArgs {
     /// Write to a file instead of standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Network {
+    /// Multilayer perceptron
+    Mlp,
+    /// LeNet-5
+    Lenet,
+    /// Convolutional network of 32 and 64 filters of 3×3
+    Cnn,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -67,15 +85,52 @@ fn blame(args: &GraphArgs, form: &Mlp, error: Error) -> Error {
 }
 
 /// Runs the command.
-pub fn run(args: &GraphArgs) -> Outcome {
+pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
     for (name, count) in [("batch", args.batch), ("inputs", args.inputs), ("outputs", args.outputs)] {
         at_least_one(name, count)?;
     }
-    let form = args.shape.options(args.inputs, args.outputs);
-    super::train::check_memory::<f32>(&form, args.batch).map_err(|error| blame(args, &form, error))?;
+    let fixed: &[&str] = match args.model {
+        Network::Mlp => &[],
+        Network::Cnn => &["hidden", "activation", "norm"],
+        Network::Lenet => &["hidden", "activation", "norm", "dropout"],
+    };
+    let given = |id: &&&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    if let Some(id) = fixed.iter().find(given) {
+        return Err(Error::setting("model", format!("--{id} has no meaning for a form that is fixed")).into());
+    }
+    match args.model {
+        Network::Mlp => {
+            let form = args.shape.options(args.inputs, args.outputs, &args.dropout);
+            check_memory::<f32>(&form, args.batch).map_err(|error| blame(args, &form, error))?;
+            draw(args, &form)
+        }
+        Network::Lenet => {
+            let form = LeNet::new(image(args)?, args.outputs);
+            check_memory::<f32>(&form, args.batch)?;
+            draw(args, &form)
+        }
+        Network::Cnn => {
+            let form = Cnn::new(image(args)?, args.outputs);
+            let form = Cnn { dropout: args.dropout.share.unwrap_or(form.dropout), ..form };
+            check_memory::<f32>(&form, args.batch)?;
+            draw(args, &form)
+        }
+    }
+}
+
+/// A square image of so many pixels.
+fn image(args: &GraphArgs) -> Result<ImageShape> {
+    let side = args.inputs.isqrt();
+    if side.checked_mul(side) != Some(args.inputs) {
+        let why = format!("{} pixels are no image that is as high as it is wide", args.inputs);
+        return Err(Error::setting("inputs", why));
+    }
+    Ok(ImageShape::new(1, side, side))
+}
+
+fn draw(args: &GraphArgs, form: &impl Form) -> Outcome {
     let mut tape = Tape::<f32>::default();
-    let mut rng = stream(0, Purpose::Init);
-    let model = form.build(&mut tape, &mut rng)?;
+    let model = form.build(&mut tape, &mut stream(0, Purpose::Init))?;
     let least = model.least_batch();
     if args.batch < least {
         return Err(Error::setting("batch", format!("{} is below {least}: batch norm", args.batch)).into());

@@ -133,7 +133,9 @@ pub fn run() -> ExitCode {
             Command::Inspect(args) => inspect::run(&args),
             Command::Export(args) => export::run(&args),
             Command::Data(args) => data::run(&args),
-            Command::Graph(args) => graph::run(&args),
+            Command::Graph(args) => {
+                graph::run(&args, matches.subcommand_matches("graph").unwrap_or(&matches))
+            }
             Command::Trace(args) => trace::run(&args),
             Command::Experiments(args) => experiments::run(&args),
         }

@@ -7,10 +7,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Error, Result};
 
 /// What one row of a matrix stands for: channels, height and width of an image. It prints as `6×14×14`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ImageShape {
     /// Numbers of each pixel, side by side.
     pub channels: usize,
@@ -70,7 +72,7 @@ impl fmt::Display for ImageShape {
 }
 
 /// How a window goes over an image, down and along. It prints as `5×5, padding 2×2`: what is as usual is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Window {
     /// Lines and pixels in a line of the window.
     pub kernel: [usize; 2],
@@ -183,7 +185,7 @@ impl fmt::Display for Window {
 /// assert_eq!(form.weights(), (25, 6));
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Convolution {
     /// What they go over.
     pub image: ImageShape,

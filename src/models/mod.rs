@@ -2,6 +2,7 @@
 
 mod compiled;
 mod conjugate_gradients;
+mod convolutional;
 pub mod kernel;
 pub mod linear;
 mod logistic;
@@ -13,6 +14,7 @@ mod predictor;
 mod saved;
 
 pub(crate) use compiled::Compiled;
+pub use convolutional::{Cnn, LeNet};
 pub use logistic::{Derivatives, LogisticOptions, LogisticRegression, Scheme};
 pub use mlp::Mlp;
 pub use network::{Network, NetworkBuilder};

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::Mode;
-use crate::Float;
+use crate::ops::ImageShape;
 use crate::store::Settings;
 use crate::tape::{Param, Shape, Tape, Var};
+use crate::{Error, Float, Result};
 
 /// A map from a batch to a batch, with parameters on a tape: a layer, a block or a whole network.
 ///
@@ -63,6 +64,11 @@ pub trait Module<T: Float>: Send + Sync {
         None
     }
 
+    /// The image that it takes, and the one that it gives; `None` where a sample is no image to it.
+    fn images(&self) -> Option<(ImageShape, ImageShape)> {
+        None
+    }
+
     /// Whether it surely gives as many numbers per sample as it takes, as an activation does: what stands behind it
     /// then tells what goes in.
     fn keeps_width(&self) -> bool {
@@ -100,6 +106,10 @@ impl<T: Float, M: Module<T> + ?Sized> Module<T> for Arc<M> {
         (**self).inputs()
     }
 
+    fn images(&self) -> Option<(ImageShape, ImageShape)> {
+        (**self).images()
+    }
+
     fn keeps_width(&self) -> bool {
         (**self).keeps_width()
     }
@@ -116,6 +126,24 @@ impl<T: Float, M: Module<T> + ?Sized> Module<T> for Arc<M> {
 /// Calls `visit` with the parameters and buffers of a part of a module, behind the part's name: `up.weight`.
 pub fn visit_part<T: Float>(name: &str, part: &dyn Module<T>, visit: &mut dyn FnMut(&str, Param)) {
     part.parameters(&mut |own, param| visit(&format!("{name}.{own}"), param));
+}
+
+/// What becomes of an image in a module: an image as well, or nothing that is known to be one.
+///
+/// # Errors
+/// [`Error::Data`] if it takes another.
+pub(crate) fn image_behind<T: Float>(
+    module: &dyn Module<T>,
+    image: Option<ImageShape>,
+) -> Result<Option<ImageShape>> {
+    match (module.images(), image) {
+        (Some((takes, _)), Some(given)) if takes != given => {
+            let why = format!("{} takes an image of {takes}, but gets one of {given}", module.describe());
+            Err(Error::Data(why))
+        }
+        (Some((_, gives)), _) => Ok(Some(gives)),
+        (None, image) => Ok(image.filter(|_| module.keeps_width())),
+    }
 }
 
 /// What follows from the contract, for every module.

@@ -2,7 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Activation, BatchNorm, Dropout, LayerNorm, Linear, Module, ModuleExt, Residual, Sequential};
+use super::conv2d::Conv2d;
+use super::image_pool::{Pool, PoolKind};
+use super::module::image_behind;
+use super::{
+    Activation, BatchNorm, Dropout, Init, LayerNorm, Linear, Module, ModuleExt, Residual, Sequential,
+};
+use crate::ops::{Convolution, ImageShape};
+use crate::rng::{Purpose, stream};
 use crate::store::{Settings, Stored, known};
 use crate::tape::{Param, Tape};
 use crate::{Error, Float, Result};
@@ -32,7 +39,7 @@ impl Place<'_> {
 const DEEPEST: usize = 8;
 
 /// All modules that can be read from a file, by their kind.
-fn table<T: Float>() -> [(&'static str, Restore<T>); 7] {
+fn table<T: Float>() -> [(&'static str, Restore<T>); 11] {
     [
         ("linear", linear),
         ("activation", activation),
@@ -45,6 +52,10 @@ fn table<T: Float>() -> [(&'static str, Restore<T>); 7] {
             let epsilon = settings.get("epsilon")?;
             norm(tape, from, width, |tape| LayerNorm::new(tape, width, epsilon))
         }),
+        ("conv2d", conv2d),
+        ("max_pool", |_, settings, _, width| pool(settings, width)),
+        ("avg_pool", |_, settings, _, width| pool(settings, width)),
+        ("global_avg_pool", |_, settings, _, width| pool(settings, width)),
         ("residual", residual),
         ("sequential", |tape, settings, from, width| {
             let (module, width) = sequential(tape, settings, from, width)?;
@@ -76,7 +87,7 @@ pub(crate) fn sequential<T: Float>(
     if settings.kind() != "sequential" {
         return Err(Error::Data(format!("a network is no `{}`", crate::text::printable(settings.kind()))));
     }
-    let mut net = Sequential::new();
+    let (mut net, mut image) = (Sequential::new(), None);
     if let Some(name) = settings.get::<Option<String>>("name")? {
         net = net.named(name);
     }
@@ -87,7 +98,12 @@ pub(crate) fn sequential<T: Float>(
         }
         let part = from.from.part(&name);
         let place = Place { from: &part, ..from.deeper()? };
-        let (module, given) = restore(tape, &settings, &place, width).map_err(|error| match error {
+        let made = restore(tape, &settings, &place, width);
+        let made = made.and_then(|(module, given)| {
+            image = image_behind(&*module, image)?;
+            Ok((module, given))
+        });
+        let (module, given) = made.map_err(|error| match error {
             Error::Data(why) => Error::Data(format!("{}: {why}", crate::text::printable(&name))),
             other => other,
         })?;
@@ -115,6 +131,43 @@ fn linear<T: Float>(
     let weight = read("weight", inputs, outputs)?;
     let bias = if settings.get("bias")? { Some(read("bias", 1, outputs)?) } else { None };
     Ok((Arc::new(Linear::of_parameters(weight, bias, (inputs, outputs))), outputs))
+}
+
+/// Whether a layer takes as many numbers as come to it.
+fn check_image(image: ImageShape, width: usize) -> Result<()> {
+    image.check().map_err(|error| Error::Data(error.to_string()))?;
+    match image.numel() == width {
+        true => Ok(()),
+        false => Err(Error::Data(format!("an image of {image} for {width} numbers per sample"))),
+    }
+}
+
+fn conv2d<T: Float>(
+    tape: &mut Tape<T>,
+    settings: &Settings,
+    from: &Place<'_>,
+    width: usize,
+) -> Result<Made<T>> {
+    let form: Convolution = settings.get("form")?;
+    check_image(form.image, width)?;
+    let output = form.output().map_err(|error| Error::Data(error.to_string()))?;
+    let (rows, cols) = form.weights();
+    // Before room is made for as many.
+    from.from.check_shape::<T>("weight", rows, cols)?;
+    let rng = &mut stream(0, Purpose::Init);
+    let layer = Conv2d::new(tape, form, settings.get("bias")?, Init::Zeros, rng)?;
+    set(tape, &layer, from.from)?;
+    Ok((Arc::new(layer), output.numel()))
+}
+
+fn pool<T: Float>(settings: &Settings, width: usize) -> Result<Made<T>> {
+    let image: ImageShape = settings.get("image")?;
+    check_image(image, width)?;
+    let kind = known("pool", settings.kind(), PoolKind::TABLE)?;
+    let pool =
+        Pool::new(kind, image, settings.get("window")?).map_err(|error| Error::Data(error.to_string()))?;
+    let given = Module::<T>::images(&pool).map_or(width, |(_, gives)| gives.numel());
+    Ok((Arc::new(pool), given))
 }
 
 fn activation<T: Float>(

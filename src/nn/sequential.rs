@@ -3,8 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::module::image_behind;
 use super::{Mode, Module, visit_part};
 use crate::Float;
+use crate::ops::ImageShape;
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
 
@@ -71,7 +73,7 @@ impl<T: Float> Sequential<T> {
     ///
     /// # Panics
     /// If there is a module of that name already, or the name is empty or has a dot: names would not tell
-    /// parameters apart.
+    /// parameters apart. If it takes another image than the modules before it give.
     #[track_caller]
     pub fn push(self, name: impl Into<String>, module: impl Module<T> + 'static) -> Self {
         self.push_shared(name, Arc::new(module))
@@ -89,6 +91,10 @@ impl<T: Float> Sequential<T> {
             self.modules.iter().all(|(other, _)| *other != name),
             "Sequential: there is a module `{name}` already"
         );
+        if let Some((_, last)) = self.images() {
+            image_behind(&*module, Some(last))
+                .unwrap_or_else(|error| panic!("Sequential: `{name}`: {error}"));
+        }
         self.modules.push((name, module));
         self
     }
@@ -129,6 +135,20 @@ impl<T: Float> Module<T> for Sequential<T> {
         let first =
             self.modules.iter().find(|(_, module)| module.inputs().is_some() || !module.keeps_width());
         first.and_then(|(_, module)| module.inputs())
+    }
+
+    fn images(&self) -> Option<(ImageShape, ImageShape)> {
+        let first =
+            self.modules.iter().find(|(_, module)| module.images().is_some() || !module.keeps_width());
+        let (first, _) = first?.1.images()?;
+        let gives = |image, (_, module): &(String, Arc<dyn Module<T>>)| match module.images() {
+            Some((_, gives)) => Some(gives),
+            None => image,
+        };
+        let last =
+            self.modules.iter().rposition(|(_, module)| module.images().is_none() && !module.keeps_width());
+        let gives = self.modules[last.map_or(0, |last| last + 1)..].iter().fold(None, gives);
+        Some((first, gives?))
     }
 
     fn keeps_width(&self) -> bool {
@@ -188,6 +208,10 @@ impl<T: Float, M: Module<T>> Module<T> for Residual<M> {
 
     fn inputs(&self) -> Option<usize> {
         self.0.inputs()
+    }
+
+    fn images(&self) -> Option<(ImageShape, ImageShape)> {
+        self.0.images()
     }
 
     fn keeps_width(&self) -> bool {

@@ -130,13 +130,14 @@ pub(super) struct Max {
 /// The larger of two; NaN once it was met.
 #[inline(always)]
 pub(super) fn larger<T: Float>(so_far: T, x: T) -> T {
-    if x > so_far || x.is_nan() { x } else { so_far }
+    if (x > so_far) | x.is_nan() { x } else { so_far }
 }
 
 /// Whether `x` is the maximum `y`, for which NaN counts as well.
 #[inline(always)]
 pub(super) fn attains<T: Float>(x: T, y: T) -> bool {
-    x == y || (x.is_nan() && y.is_nan())
+    // Without a branch: in pools it is asked for many numbers side by side.
+    (x == y) | (x.is_nan() & y.is_nan())
 }
 
 impl<T: Float> Operation<T> for Max {

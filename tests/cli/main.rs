@@ -5,6 +5,7 @@ mod commands;
 mod data;
 mod experiments;
 mod fit;
+mod images;
 mod models;
 mod program;
 mod report_browser;

@@ -10,7 +10,8 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
-use super::super::{Failure, memory, output};
+use super::super::{Failure, output};
+use super::form::{Form, check_memory};
 use super::keeping::Keeper;
 use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, Uses, check_range, write_trace};
 use crate::models::{Mlp, Network, Predictor};
@@ -18,11 +19,11 @@ use crate::nn::{Activation, Module, ModuleExt, Norm, Summary};
 use crate::optim::{self, Group};
 use crate::store::{Settings, Stored};
 use crate::train::{EVALUATION_ROWS, Hashes, Observer, Progress, Run, Stop, Trace};
-use crate::{Error, Float, Result};
+use crate::{Float, Result};
 
 /// How a model is trained by steps.
 #[derive(Args)]
-#[command(next_help_heading = "Training by steps (mlp, logistic)")]
+#[command(next_help_heading = "Training by steps (mlp, lenet, cnn, logistic)")]
 pub struct StepArgs {
     /// Optimizer
     #[arg(long, value_name = "NAME", default_value = "adam", value_parser = optimizer_names())]
@@ -76,7 +77,7 @@ impl StepArgs {
 
 /// What keeps weights small, by steps or in one go.
 #[derive(Args)]
-#[command(next_help_heading = "Training by steps (mlp, logistic)")]
+#[command(next_help_heading = "Training by steps (mlp, lenet, cnn, logistic)")]
 pub struct PenaltyArgs {
     /// Weight decay λ, of the weights and not the biases [default: 0; 1/n for a network on a table of n
     /// training samples; 1e-4 for Newton's method]
@@ -97,9 +98,16 @@ pub struct MlpArgs {
     /// What normalises the values in front of each activation
     #[arg(long, value_name = "NAME", default_value = "none", value_parser = norm_names())]
     norm: Norm,
-    /// Share of the values behind each activation that a training step drops
-    #[arg(long, value_name = "P", default_value_t = 0.0)]
-    dropout: f64,
+}
+
+/// What is dropped in training.
+#[derive(Args)]
+#[command(next_help_heading = "Form of the network (mlp, cnn)")]
+pub struct DropoutArgs {
+    /// Share of the values behind each activation that a training step drops; of those behind the pool of a cnn, half as
+    /// many [default: 0; 0.5 for cnn]
+    #[arg(long = "dropout", id = "dropout", value_name = "P")]
+    pub share: Option<f64>,
 }
 
 /// Names for the help text and for messages on a wrong one.
@@ -122,16 +130,16 @@ fn norm_names() -> impl TypedValueParser<Value = Norm> {
 
 impl MlpArgs {
     /// The network from the features to the classes.
-    pub fn options(&self, inputs: usize, outputs: usize) -> Mlp {
+    pub fn options(&self, inputs: usize, outputs: usize, dropout: &DropoutArgs) -> Mlp {
         let widths = [&[inputs], &self.hidden[..], &[outputs]].concat();
-        Mlp { norm: self.norm, dropout: self.dropout, ..Mlp::new(&widths, self.activation) }
+        Mlp { norm: self.norm, dropout: dropout.share.unwrap_or(0.0), ..Mlp::new(&widths, self.activation) }
     }
 }
 
 /// The flags of a network.
 pub fn uses(_: &TrainArgs) -> Uses {
     Uses {
-        groups: &["MlpArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"],
+        groups: &["MlpArgs", "DropoutArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"],
         chosen_by: "",
         measures_when_interrupted: true,
     }
@@ -141,7 +149,7 @@ pub fn uses(_: &TrainArgs) -> Uses {
 pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     // One of the two is 0.
     let (inputs, outputs) = (job.width(), job.train.classes() + job.train.target_width());
-    by_steps(job, &job.args.shape.options(inputs, outputs), None, Classes::Softmax)
+    by_steps(job, &job.args.shape.options(inputs, outputs, &job.args.dropout), None, Classes::Softmax)
 }
 
 /// How the outputs tell classes apart.
@@ -157,7 +165,7 @@ pub enum Classes {
 /// mlp.
 pub fn by_steps(
     job: &Job<'_>,
-    form: &Mlp,
+    form: &impl Form,
     name: Option<String>,
     classes: Classes,
 ) -> Result<Option<Done>, Failure> {
@@ -169,7 +177,7 @@ pub fn by_steps(
 
 fn train<T: Float>(
     job: &Job<'_>,
-    form: &Mlp,
+    form: &impl Form,
     name: Option<String>,
     classes: Classes,
 ) -> Result<Option<Done>, Failure> {
@@ -269,27 +277,6 @@ fn train<T: Float>(
     };
     let run = keeper.and_then(Keeper::last);
     Ok(Some(Done { model: Box::new(net), trace, validates: false, interrupted, saves, run }))
-}
-
-/// An error if the network is beyond the machine, before it takes the memory.
-pub fn check_memory<T: Float>(form: &Mlp, batch: usize) -> Result<()> {
-    // Values, gradients and two numbers of an optimizer for each weight; for each sample of a batch values and
-    // gradients of up to four nodes behind each layer. The arena's buffers may hold twice what is in use.
-    let widths = &form.widths;
-    let per_sample = widths.iter().fold(0usize, |sum, width| sum.saturating_add(width.saturating_mul(4)));
-    let numbers = form
-        .trainable()?
-        .saturating_mul(6)
-        .saturating_add(per_sample.saturating_mul(4).saturating_mul(batch));
-    let (needed, room) = (numbers.saturating_mul(size_of::<T>()) as u64, memory::available());
-    if needed <= room.bytes {
-        return Ok(());
-    }
-    let widest = widths[1..widths.len() - 1].iter().copied().max().unwrap_or(0);
-    let name = if widest >= batch { "hidden" } else { "batch" };
-    let needed = output::bytes(needed);
-    let why = format!("widths {widths:?} at batch {batch} take about {needed}, and {room}: use smaller ones");
-    Err(Error::setting(name, why))
 }
 
 fn progress_bar(args: &TrainArgs) -> ProgressBar {

@@ -4,6 +4,8 @@
 //! with what has been fitted is in `measure`, for every family alike.
 
 mod fitting;
+mod form;
+mod images;
 mod keeping;
 mod kernel;
 mod linear;
@@ -31,9 +33,10 @@ use crate::data::Dataset;
 use crate::models::{Inputs, Notes, Predictor};
 use crate::train::{Checkpoint, Trace};
 use crate::{Error, Float, Result, file, linalg, text};
+pub use form::{Form, check_memory};
 pub use measure::last_line;
 use measure::{INTERRUPTED, measure, write_trace};
-pub use mlp::{MlpArgs, check_memory};
+pub use mlp::{DropoutArgs, MlpArgs};
 use resume::Resumed;
 
 /// Train a model and measure it on the test set
@@ -45,6 +48,8 @@ Examples:
   tapegrad train --hidden 256,128 --activation gelu --optimizer momentum --lr 0.05
   tapegrad train --schedule cosine --clip-norm 1 --validation 0.1 --early-stopping gl:5
   tapegrad train --hidden 256,256 --norm batch --dropout 0.2 --audit
+  tapegrad train --model lenet --epochs 5
+  tapegrad train --model cnn --epochs 5 --save cnn.safetensors
   tapegrad train --model logistic --weight-decay 1e-4
   tapegrad train --model krr --limit 10000
   tapegrad train --model falkon --centres 10000 --iterations 15
@@ -110,6 +115,8 @@ pub struct TrainArgs {
     table: TableArgs,
     #[command(flatten)]
     shape: MlpArgs,
+    #[command(flatten)]
+    dropout: DropoutArgs,
     #[command(flatten)]
     steps: mlp::StepArgs,
     #[command(flatten)]
@@ -259,6 +266,18 @@ struct Uses {
 
 const MODELS: &[Entry] = &[
     Entry { name: "mlp", about: "multilayer perceptron", uses: mlp::uses, fit: mlp::fit },
+    Entry {
+        name: "lenet",
+        about: "LeNet-5, a small convolutional network: of images only",
+        uses: |_| images::uses_of_lenet(),
+        fit: images::lenet,
+    },
+    Entry {
+        name: "cnn",
+        about: "convolutional network of 32 and 64 filters of 3×3: of images only",
+        uses: |_| images::uses_of_cnn(),
+        fit: images::cnn,
+    },
     Entry {
         name: "logistic",
         about: "logistic regression, by steps or to the exact optimum",

@@ -7,11 +7,14 @@ use rand_chacha::ChaCha8Rng;
 
 use super::super::pool::Pool;
 use super::Network;
+use super::images::ImagePart;
 use crate::data::preprocess::{TargetScale, Transform};
 use crate::metrics::SeenClasses;
 use crate::models::{Inputs, Task};
+use crate::nn::image_behind;
 use crate::nn::loss::{self, Loss};
 use crate::nn::{Activation, Dropout, Init, Linear, Module, ModuleExt, Norm, Residual, Sequential};
+use crate::ops::ImageShape;
 use crate::optim::{Adam, Optimizer};
 use crate::rng::{Purpose, stream};
 use crate::tape::Tape;
@@ -21,11 +24,12 @@ use crate::{Dataset, Error, Float, Result};
 type Make<T> = Box<dyn FnOnce(&mut Tape<T>, usize, &mut ChaCha8Rng) -> Result<Arc<dyn Module<T>>>>;
 
 /// A part that is still to be made.
-enum Part<T: Float> {
+pub(super) enum Part<T: Float> {
     Linear { outputs: usize, bias: bool },
     Activation(Activation),
     Dropout(f64),
     Norm(Norm),
+    Image(ImagePart),
     Residual(Vec<Part<T>>),
     Module(Arc<dyn Module<T>>),
     Make(Make<T>),
@@ -57,7 +61,7 @@ impl<T: Float> NetworkBuilder<T> {
         }
     }
 
-    fn part(mut self, part: Part<T>) -> Self {
+    pub(super) fn part(mut self, part: Part<T>) -> Self {
         self.parts.push(part);
         self
     }
@@ -209,7 +213,7 @@ impl<T: Float> NetworkBuilder<T> {
         let (mut parts, init) = (std::mem::take(&mut self.parts), self.init);
         self.made_by(train, |tape, inputs, outputs, rng| {
             parts.push(Part::Linear { outputs, bias: true });
-            Ok(build(parts, inputs, init, tape, rng)?.0)
+            Ok(build(parts, inputs, None, init, tape, rng)?.0)
         })
     }
 
@@ -291,10 +295,11 @@ impl<T: Float> NetworkBuilder<T> {
 }
 
 /// The parts one behind the other, and how many numbers per sample come out. They are named by what they are and
-/// a number: `linear1`, `relu1`, `linear2`.
+/// a number: `linear1`, `relu1`, `linear2`. `image` is what the inputs stand for.
 fn build<T: Float>(
     parts: Vec<Part<T>>,
     inputs: usize,
+    mut image: Option<ImageShape>,
     init: Init,
     tape: &mut Tape<T>,
     rng: &mut ChaCha8Rng,
@@ -318,8 +323,18 @@ fn build<T: Float>(
                 Some(layer) => ("norm", Arc::new(layer)),
                 None => continue,
             },
+            Part::Image(part) => match part.make(width, &mut image, tape, init, rng)? {
+                Some(made) => made,
+                None => continue,
+            },
             Part::Residual(parts) => {
-                let (block, outputs) = build(parts, width, init, tape, rng)?;
+                let (block, outputs) = build(parts, width, image, init, tape, rng)?;
+                if let Some((takes, gives)) = Module::<T>::images(&block)
+                    && takes != gives
+                {
+                    let why = format!("a residual block takes an image of {takes}, but gives one of {gives}");
+                    return Err(Error::Data(why));
+                }
                 if outputs != width {
                     let why = format!("a residual block takes {width} numbers, but gives {outputs}");
                     return Err(Error::Data(why));
@@ -334,6 +349,7 @@ fn build<T: Float>(
             let why = format!("{} takes {takes} numbers, but {before} gives {width}", module.describe());
             return Err(Error::Data(why));
         }
+        image = image_behind(&*module, image)?;
         width = given.unwrap_or_else(|| module.outputs(tape, width));
         let number: &mut usize = counts.entry(kind).or_default();
         *number += 1;

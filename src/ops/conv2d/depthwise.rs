@@ -66,63 +66,79 @@ fn seen(
 /// map ← `start` + the convolution of every image: the terms of a pixel are added in the order of the window.
 pub fn map<T: Float>(form: &Convolution, image: &[T], weights: &[T], start: Start<&[T]>, map: &mut [T]) {
     let (sizes, channels) = (Sizes::of(form), form.image.channels);
-    let work = |first: usize, map: &mut [T]| {
-        let image = samples_beside(image, sizes.image, first, map, sizes.map);
-        for (image, map) in image.chunks_exact(sizes.image).zip(map.chunks_exact_mut(sizes.map)) {
-            let terms = |map: &mut [T], tap: usize| {
-                let weights = &weights[tap * channels..][..channels];
-                seen(form, 0..sizes.lines, sizes.line, tap, |to, from| {
-                    let (to, from) =
-                        (&mut map[to * channels..][..channels], &image[from * channels..][..channels]);
-                    to.iter_mut().zip(from.iter().zip(weights)).for_each(|(y, (x, w))| *y += *x * *w);
-                });
-            };
-            vectorize(
-                map.len(),
-                #[inline(always)]
-                || {
-                    match start {
-                        Start::Zero => map.fill(T::ZERO),
-                        Start::There => (),
-                        Start::Bias(bias) => {
-                            map.chunks_exact_mut(channels).for_each(|pixel| pixel.copy_from_slice(bias));
-                        }
-                    }
-                    (0..form.window.taps()).for_each(|tap| terms(map, tap));
-                },
-            );
-        }
-    };
     let samples = map.len() / sizes.map;
-    by_samples(sizes.pieces(form, samples), sizes.map, map, &work);
+    by_samples(sizes.pieces(form, samples), sizes.map, map, &|first, map| {
+        let image = samples_beside(image, sizes.image, first, map, sizes.map);
+        vectorize(
+            map.len(),
+            #[inline(always)]
+            || {
+                match start {
+                    Start::Zero => map.fill(T::ZERO),
+                    Start::There => (),
+                    Start::Bias(bias) => {
+                        map.chunks_exact_mut(channels).for_each(|pixel| pixel.copy_from_slice(bias));
+                    }
+                }
+                for (image, map) in image.chunks_exact(sizes.image).zip(map.chunks_exact_mut(sizes.map)) {
+                    for (tap, weights) in weights.chunks_exact(channels).enumerate() {
+                        seen(
+                            form,
+                            0..sizes.lines,
+                            sizes.line,
+                            tap,
+                            #[inline(always)]
+                            |to, from| {
+                                let to = &mut map[to * channels..][..channels];
+                                add_products(to, &image[from * channels..][..channels], weights);
+                            },
+                        );
+                    }
+                }
+            },
+        );
+    });
 }
 
 /// image ← the transpose of that map, applied to every map; added to it with `add`.
 pub fn image<T: Float>(form: &Convolution, map: &[T], weights: &[T], add: bool, image: &mut [T]) {
     let (sizes, channels) = (Sizes::of(form), form.image.channels);
-    let work = |first: usize, image: &mut [T]| {
-        let map = samples_beside(map, sizes.map, first, image, sizes.image);
-        for (map, image) in map.chunks_exact(sizes.map).zip(image.chunks_exact_mut(sizes.image)) {
-            if !add {
-                image.fill(T::ZERO);
-            }
-            let terms = |image: &mut [T], tap: usize| {
-                let weights = &weights[tap * channels..][..channels];
-                seen(form, 0..sizes.lines, sizes.line, tap, |from, to| {
-                    let (to, from) =
-                        (&mut image[to * channels..][..channels], &map[from * channels..][..channels]);
-                    to.iter_mut().zip(from.iter().zip(weights)).for_each(|(x, (y, w))| *x += *y * *w);
-                });
-            };
-            vectorize(
-                map.len(),
-                #[inline(always)]
-                || (0..form.window.taps()).for_each(|tap| terms(image, tap)),
-            );
-        }
-    };
     let samples = map.len() / sizes.map;
-    by_samples(sizes.pieces(form, samples), sizes.image, image, &work);
+    by_samples(sizes.pieces(form, samples), sizes.image, image, &|first, image| {
+        let map = samples_beside(map, sizes.map, first, image, sizes.image);
+        vectorize(
+            map.len(),
+            #[inline(always)]
+            || {
+                if !add {
+                    image.fill(T::ZERO);
+                }
+                for (map, image) in map.chunks_exact(sizes.map).zip(image.chunks_exact_mut(sizes.image)) {
+                    for (tap, weights) in weights.chunks_exact(channels).enumerate() {
+                        seen(
+                            form,
+                            0..sizes.lines,
+                            sizes.line,
+                            tap,
+                            #[inline(always)]
+                            |from, to| {
+                                let to = &mut image[to * channels..][..channels];
+                                add_products(to, &map[from * channels..][..channels], weights);
+                            },
+                        );
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// sum ← sum + a ∘ b.
+#[inline(always)]
+fn add_products<T: Float>(sums: &mut [T], a: &[T], b: &[T]) {
+    for (sum, (a, b)) in sums.iter_mut().zip(a.iter().zip(b)) {
+        *sum += *a * *b;
+    }
 }
 
 /// weights ← Σ over samples and pixels of what a weight saw times the gradient of its result; added with `add`. The terms
@@ -168,13 +184,18 @@ fn taps<T: Float>(
                     || {
                         for i in 0..sizes.lines {
                             line[..count].fill(T::ZERO);
-                            seen(form, i..i + 1, sizes.line, tap, |y, x| {
-                                let y = &map[y * channels + first..][..count];
-                                let x = &image[x * channels + first..][..count];
-                                line.iter_mut()
-                                    .zip(y.iter().zip(x))
-                                    .for_each(|(sum, (y, x))| *sum += *y * *x);
-                            });
+                            seen(
+                                form,
+                                i..i + 1,
+                                sizes.line,
+                                tap,
+                                #[inline(always)]
+                                |y, x| {
+                                    let y = &map[y * channels + first..][..count];
+                                    let x = &image[x * channels + first..][..count];
+                                    add_products(&mut line, y, x);
+                                },
+                            );
                             sample.iter_mut().zip(&line[..count]).for_each(|(sum, x)| *sum += *x);
                         }
                         weights.iter_mut().zip(&sample).for_each(|(sum, x)| *sum += *x);

@@ -1,14 +1,17 @@
 //! Pools: one number for each window of an image, channel by channel.
 
+#[cfg(test)]
+mod tests;
+mod windows;
+
 use std::ops::Range;
 
 use super::extremum::{attains, larger};
 use super::{ImageShape, Op, Window};
 use crate::Float;
-use crate::linalg::convolution::{by_samples, samples_beside};
-use crate::linalg::simd::vectorize;
-use crate::linalg::threads::in_pieces_of;
+use crate::linalg::simd::lanes;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use windows::{OfWidth, Pools, by_width, few, few_mut};
 
 /// # Pools
 /// Windows over images, a sample a row, each channel on its own: see [`ImageShape`].
@@ -105,105 +108,6 @@ impl Window {
     }
 }
 
-/// What the windows go over, and what comes out.
-#[derive(Clone, Copy)]
-struct Pools {
-    image: ImageShape,
-    window: Window,
-    output: ImageShape,
-}
-
-/// Numbers that are read in the smallest piece that a thread is given.
-const GRAIN: usize = 1 << 16;
-
-impl Pools {
-    fn to_list(self) -> [u32; 13] {
-        let mut list = [0; 13];
-        let sides = |shape: ImageShape| [shape.channels, shape.height, shape.width];
-        let [channels, height, width] = sides(self.image);
-        let numbers = [channels, height, width, self.output.height, self.output.width];
-        list.iter_mut().zip(numbers).for_each(|(to, from)| *to = from as u32);
-        list[5..].copy_from_slice(&self.window.to_list());
-        list
-    }
-
-    fn of_list(list: &[u32]) -> Pools {
-        let [channels, height, width, lines, columns] = [0, 1, 2, 3, 4].map(|i| list[i] as usize);
-        Pools {
-            image: ImageShape { channels, height, width },
-            window: Window::of_list(&list[5..]),
-            output: ImageShape::new(channels, lines, columns),
-        }
-    }
-
-    /// The pixels of the image that a window has along one side.
-    #[inline(always)]
-    fn seen(&self, at: usize, side: usize) -> Range<usize> {
-        let length = if side == 0 { self.image.height } else { self.image.width };
-        let (first, padding) = (at * self.window.stride[side], self.window.padding[side]);
-        first.saturating_sub(padding)..(first + self.window.kernel[side] - padding).min(length)
-    }
-
-    /// Calls `visit` for each window of a sample, line by line, with where its channels are in what comes out, and the
-    /// lines and columns of the image that it has.
-    #[inline(always)]
-    fn windows(&self, mut visit: impl FnMut(Range<usize>, Range<usize>, Range<usize>)) {
-        let channels = self.image.channels;
-        for i in 0..self.output.height {
-            for j in 0..self.output.width {
-                let to = (i * self.output.width + j) * channels;
-                visit(to..to + channels, self.seen(i, 0), self.seen(j, 1));
-            }
-        }
-    }
-
-    /// Calls `visit` with where the channels of each pixel of a window are.
-    #[inline(always)]
-    fn pixels(&self, lines: &Range<usize>, columns: &Range<usize>, mut visit: impl FnMut(Range<usize>)) {
-        let channels = self.image.channels;
-        for y in lines.clone() {
-            for x in columns.clone() {
-                let from = (y * self.image.width + x) * channels;
-                visit(from..from + channels);
-            }
-        }
-    }
-
-    /// y ← `work` for every sample: its image, and what comes out.
-    #[inline(always)]
-    fn forward<T: Float>(&self, x: &[T], y: &mut [T], work: impl Fn(&[T], &mut [T]) + Sync) {
-        let (from, to) = (self.image.numel(), self.output.numel());
-        by_samples(in_pieces_of(GRAIN, x.len()), to, y, &|first, y| {
-            let x = samples_beside(x, from, first, y, to);
-            vectorize(
-                x.len(),
-                #[inline(always)]
-                || x.chunks_exact(from).zip(y.chunks_exact_mut(to)).for_each(|(x, y)| work(x, y)),
-            );
-        });
-    }
-
-    /// dx ← dx + `work` for every sample: its number, and the gradient of its image.
-    #[inline(always)]
-    fn backward<T: Float>(&self, add: bool, dx: &mut [T], work: impl Fn(usize, &mut [T]) + Sync) {
-        let numbers = self.image.numel();
-        by_samples(in_pieces_of(GRAIN, dx.len()), numbers, dx, &|first, dx| {
-            vectorize(
-                dx.len(),
-                #[inline(always)]
-                || {
-                    for (i, dx) in dx.chunks_exact_mut(numbers).enumerate() {
-                        if !add {
-                            dx.fill(T::ZERO);
-                        }
-                        work(first + i, dx);
-                    }
-                },
-            );
-        });
-    }
-}
-
 /// The index list is the form; so below.
 pub(super) struct MaxPool;
 
@@ -214,23 +118,15 @@ impl<T: Float> Operation<T> for MaxPool {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let form = Pools::of_list(cx.indices());
-        let x = cx.x(0);
         form.forward(
-            x,
+            cx.x(0),
             cx.y(),
             #[inline(always)]
             |x, y| {
-                form.windows(|to, lines, columns| {
-                    let y = &mut y[to];
-                    let mut is_first = true;
-                    form.pixels(&lines, &columns, |from| {
-                        if std::mem::take(&mut is_first) {
-                            y.copy_from_slice(&x[from]);
-                        } else {
-                            y.iter_mut().zip(&x[from]).for_each(|(y, x)| *y = larger(*y, *x));
-                        }
-                    });
-                });
+                form.windows(
+                    #[inline(always)]
+                    |to, lines, columns| by_width(to, &mut Largest { form, x, y, lines, columns }),
+                )
             },
         );
     }
@@ -245,26 +141,14 @@ impl<T: Float> Operation<T> for MaxPool {
             dx,
             #[inline(always)]
             |sample, dx| {
-                let (x, y, dy) =
-                    (&x[sample * from..][..from], &y[sample * to..][..to], &dy[sample * to..][..to]);
-                form.windows(|at, lines, columns| {
-                    for start in (0..at.len()).step_by(TOGETHER) {
-                        let count = TOGETHER.min(at.len() - start);
-                        let y = &y[at.start + start..][..count];
-                        // What has not gone to a pixel yet.
-                        let mut rest = [T::ZERO; TOGETHER];
-                        rest[..count].copy_from_slice(&dy[at.start + start..][..count]);
-                        form.pixels(&lines, &columns, |from| {
-                            let (x, dx) =
-                                (&x[from.start + start..][..count], &mut dx[from.start + start..][..count]);
-                            for (((dx, x), y), rest) in dx.iter_mut().zip(x).zip(y).zip(&mut rest) {
-                                let is_it = attains(*x, *y);
-                                *dx += if is_it { *rest } else { T::ZERO };
-                                *rest = if is_it { T::ZERO } else { *rest };
-                            }
-                        });
-                    }
-                });
+                let x = &x[sample * from..][..from];
+                let (y, dy) = (&y[sample * to..][..to], &dy[sample * to..][..to]);
+                form.windows(
+                    #[inline(always)]
+                    |at, lines, columns| {
+                        by_width(at, &mut ToTheLargest { form, x, y, dy, dx, lines, columns });
+                    },
+                );
             },
         );
     }
@@ -275,8 +159,67 @@ impl<T: Float> Operation<T> for MaxPool {
     }
 }
 
-/// Channels that are worked on side by side.
-const TOGETHER: usize = 64;
+/// y ← the largest.
+struct Largest<'a, T> {
+    form: Pools,
+    x: &'a [T],
+    y: &'a mut [T],
+    lines: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl<T: Float> OfWidth for Largest<'_, T> {
+    #[inline(always)]
+    fn run<const W: usize>(&mut self, to: usize, channel: usize) {
+        let Largest { form, x, y, lines, columns } = self;
+        // Every window has a pixel, which is as large as itself.
+        let first = lines.start * form.image.width + columns.start;
+        let mut largest: [T; W] = *few(x, first * form.image.channels + channel);
+        form.pixels(
+            lines,
+            columns,
+            #[inline(always)]
+            |from| largest = lanes(largest, few(x, from + channel), larger),
+        );
+        *few_mut(y, to) = largest;
+    }
+}
+
+/// dx ← dx + dy, for the first of the largest.
+struct ToTheLargest<'a, T> {
+    form: Pools,
+    x: &'a [T],
+    y: &'a [T],
+    dy: &'a [T],
+    dx: &'a mut [T],
+    lines: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl<T: Float> OfWidth for ToTheLargest<'_, T> {
+    #[inline(always)]
+    fn run<const W: usize>(&mut self, at: usize, channel: usize) {
+        let ToTheLargest { form, x, y, dy, dx, lines, columns } = self;
+        // What has not gone to a pixel yet.
+        let (y, mut rest): (&[T; W], [T; W]) = (few(y, at), *few(dy, at));
+        form.pixels(
+            lines,
+            columns,
+            #[inline(always)]
+            |from| {
+                let (x, dx): (&[T; W], &mut [T; W]) = (few(x, from + channel), few_mut(dx, from + channel));
+                let mut is_it = [false; W];
+                for i in 0..W {
+                    is_it[i] = attains(x[i], y[i]);
+                }
+                for i in 0..W {
+                    dx[i] += if is_it[i] { rest[i] } else { T::ZERO };
+                    rest[i] = if is_it[i] { T::ZERO } else { rest[i] };
+                }
+            },
+        );
+    }
+}
 
 /// Means of windows, or of all pixels.
 pub(super) struct AvgPool {
@@ -290,29 +233,18 @@ impl<T: Float> Operation<T> for AvgPool {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let form = Pools::of_list(cx.indices());
-        let x = cx.x(0);
         form.forward(
-            x,
+            cx.x(0),
             cx.y(),
             #[inline(always)]
             |x, y| {
-                form.windows(|to, lines, columns| {
-                    let count = T::of((lines.len() * columns.len()) as f64);
-                    for start in (0..to.len()).step_by(TOGETHER) {
-                        let y = &mut y[to.start + start..to.end.min(to.start + start + TOGETHER)];
-                        y.fill(T::ZERO);
-                        // Line by line, so that the sum of a large window keeps its digits.
-                        for line in lines.clone() {
-                            let mut sums = [T::ZERO; TOGETHER];
-                            form.pixels(&(line..line + 1), &columns, |from| {
-                                let x = &x[from.start + start..][..y.len()];
-                                sums.iter_mut().zip(x).for_each(|(sum, x)| *sum += *x);
-                            });
-                            y.iter_mut().zip(&sums).for_each(|(y, sum)| *y += *sum);
-                        }
-                        y.iter_mut().for_each(|y| *y /= count);
-                    }
-                });
+                form.windows(
+                    #[inline(always)]
+                    |to, lines, columns| {
+                        let count = T::of((lines.len() * columns.len()) as f64);
+                        by_width(to, &mut Mean { form, x, y, lines, columns, count });
+                    },
+                );
             },
         );
     }
@@ -327,12 +259,13 @@ impl<T: Float> Operation<T> for AvgPool {
             #[inline(always)]
             |sample, dx| {
                 let dy = &dy[sample * to..][..to];
-                form.windows(|at, lines, columns| {
-                    let (dy, count) = (&dy[at], T::of((lines.len() * columns.len()) as f64));
-                    form.pixels(&lines, &columns, |from| {
-                        dx[from].iter_mut().zip(dy).for_each(|(dx, dy)| *dx += *dy / count);
-                    });
-                });
+                form.windows(
+                    #[inline(always)]
+                    |at, lines, columns| {
+                        let count = T::of((lines.len() * columns.len()) as f64);
+                        by_width(at, &mut ToAll { form, dy, dx, lines, columns, count });
+                    },
+                );
             },
         );
     }
@@ -343,5 +276,61 @@ impl<T: Float> Operation<T> for AvgPool {
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// y ← the mean.
+struct Mean<'a, T> {
+    form: Pools,
+    x: &'a [T],
+    y: &'a mut [T],
+    lines: Range<usize>,
+    columns: Range<usize>,
+    count: T,
+}
+
+impl<T: Float> OfWidth for Mean<'_, T> {
+    #[inline(always)]
+    fn run<const W: usize>(&mut self, to: usize, channel: usize) {
+        let Mean { form, x, y, lines, columns, count } = self;
+        let mut sums = [T::ZERO; W];
+        // Line by line, so that the sum of a large window keeps its digits.
+        for line in lines.clone() {
+            let mut of_line = [T::ZERO; W];
+            form.pixels(
+                &(line..line + 1),
+                columns,
+                #[inline(always)]
+                |from| {
+                    of_line = lanes(of_line, few(x, from + channel), |sum, x| sum + x);
+                },
+            );
+            sums = lanes(sums, &of_line, |sum, x| sum + x);
+        }
+        *few_mut(y, to) = lanes(sums, &[*count; W], |sum, count| sum / count);
+    }
+}
+
+/// dx ← dx + dy/count, for all pixels of the window.
+struct ToAll<'a, T> {
+    form: Pools,
+    dy: &'a [T],
+    dx: &'a mut [T],
+    lines: Range<usize>,
+    columns: Range<usize>,
+    count: T,
+}
+
+impl<T: Float> OfWidth for ToAll<'_, T> {
+    #[inline(always)]
+    fn run<const W: usize>(&mut self, at: usize, channel: usize) {
+        let ToAll { form, dy, dx, lines, columns, count } = self;
+        let share: [T; W] = lanes(*few(dy, at), &[*count; W], |dy, count| dy / count);
+        form.pixels(
+            lines,
+            columns,
+            #[inline(always)]
+            |from| {
+                let dx: &mut [T; W] = few_mut(dx, from + channel);
+                *dx = lanes(*dx, &share, |dx, share| dx + share);
+            },
+        );
+    }
+}

@@ -4,8 +4,7 @@
 //! `tests/bits` (for WebAssembly), compute the table by this same code. Nothing here may depend on threads,
 //! files, clocks or the width of `usize`.
 //!
-//! Left out: readers and writers of files, convolutions, which there are none of yet, and sizes that take long under an
-//! emulator.
+//! Left out: readers and writers of files, and sizes that take long under an emulator.
 
 mod algebra;
 mod data;

@@ -1,5 +1,6 @@
 //! Every operation, forward and backward. That none is missing is a test of its own: see `same_bits`.
 
+use tapegrad::ops::{Convolution, ImageShape, Window};
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Float, Param, Tape, Var};
 
@@ -14,6 +15,23 @@ const C: usize = 37;
 
 /// Numbers that functions are asked for at each of several scales.
 const WIDE: usize = 160;
+
+/// Six filters of 2×2 over images of four channels and 3×3 pixels.
+const FORM: Convolution = Convolution::new(ImageShape::new(4, 3, 3), 6, 2);
+
+/// A batch of images of so many numbers, weights of that shape, and six biases.
+fn images<T: Float>(
+    t: &mut Tape<T>,
+    x: &[Var],
+    numbers: usize,
+    (rows, cols): (usize, usize),
+) -> (Var, Var, Var) {
+    let w = t.reshape(x[1], 1, R * C);
+    let w = t.slice_cols(w, 0..rows * cols);
+    let w = t.reshape(w, rows, cols);
+    let b = t.slice_rows(x[0], 1..2);
+    (t.slice_cols(x[0], 0..numbers), w, t.slice_cols(b, 0..6))
+}
 
 /// Each operation by the name of its method, on two inputs of R×C, of which the second is positive.
 fn operations<T: Float>() -> Vec<(&'static str, Op<T>)> {
@@ -129,6 +147,45 @@ fn operations<T: Float>() -> Vec<(&'static str, Op<T>)> {
         ("l2_penalty", |t, _| {
             let params: Vec<Param> = t.params().collect();
             t.l2_penalty(&params, T::of(0.3))
+        }),
+        ("conv2d", |t, x| {
+            let form = FORM.padding(1);
+            let (x, w, b) = images(t, x, form.image.numel(), form.weights());
+            t.conv2d(x, w, Some(b), &form)
+        }),
+        ("conv2d", |t, x| {
+            let form = FORM.stride(2).padding(2).dilation(2).groups(2);
+            let (x, w, _) = images(t, x, form.image.numel(), form.weights());
+            t.conv2d(x, w, None, &form)
+        }),
+        ("conv2d", |t, x| {
+            // A filter for each channel.
+            let form = Convolution { filters: 4, ..FORM.padding(1).groups(4) };
+            let (x, w, b) = images(t, x, form.image.numel(), form.weights());
+            let b = t.slice_cols(b, 0..4);
+            t.conv2d(x, w, Some(b), &form)
+        }),
+        ("conv2d_transpose", |t, x| {
+            let form = FORM.stride(2);
+            let (x, w, b) = images(t, x, 6, form.weights());
+            let b = t.slice_cols(b, 0..4);
+            t.conv2d_transpose(x, w, Some(b), &form)
+        }),
+        ("max_pool", |t, x| {
+            let x = t.slice_cols(x[0], 0..36);
+            t.max_pool(x, FORM.image, &Window { padding: [1, 0], ..Window::new(2, 2) })
+        }),
+        ("avg_pool", |t, x| {
+            let x = t.slice_cols(x[0], 0..36);
+            t.avg_pool(x, FORM.image, &Window { padding: [1, 0], ..Window::new(2, 2) })
+        }),
+        ("global_avg_pool", |t, x| {
+            let x = t.slice_cols(x[0], 0..36);
+            t.global_avg_pool(x, FORM.image)
+        }),
+        ("upsample", |t, x| {
+            let x = t.slice_cols(x[0], 0..36);
+            t.upsample(x, FORM.image, 2)
         }),
     ]
 }

@@ -14,23 +14,29 @@
 //!
 //! **The order** is that of [products](super): blocks of [`DEPTH`] in the order of k, in each a chain of fused
 //! multiply-adds that begins at 0. For the map and the image they are counted along k; for the weights from the first
-//! pixel of each sample. The terms of a pixel of the image are added in the order of rows of weights, within a
-//! [part](COLUMNS_OF_IMAGE) of them and for a [block](ROWS_OF_IMAGE) of pixels, and for each of the [parts](MOST_DEPTH) of
-//! the filters. All of these are told by the shapes.
+//! pixel of each sample. The terms of a pixel of the image are added to it one by one in the order of the pixels of a window,
+//! for some pixels of the [window](COLUMNS_OF_IMAGE), of the [map](ROWS_OF_IMAGE) and some [filters](MOST_DEPTH) at a
+//! time; how many, is told by the shapes.
 //!
 //! Georganas et al., "Anatomy of High-Performance Deep Learning Convolutions on SIMD Architectures" (SC 2018), and
 //! Dukhan, "The Indirect Convolution Algorithm" (arXiv:1907.02129), do without the matrix in similar ways.
 
+mod layout;
+mod seen;
+mod tile;
+
 use std::ops::Range;
+
+use layout::{Layout, Walk};
+pub(super) use seen::{Seen, add_seen};
+use tile::{MOST_ROWS, tiles};
+pub(super) use tile::{Stretch, Tile, seen_tile};
 
 use super::kernels::{Kernel, kernel};
 use super::vector::Vector;
 use super::{COLUMNS, DEPTH, MOST_LANES, PITCH, Place, ROWS, Rooms, scratch};
 use crate::Float;
 use crate::linalg::image::Convolution;
-
-/// Rows of the largest tile of any CPU.
-const MOST_ROWS: usize = 14;
 
 /// Numbers in the room for copies of the right factor.
 const ROOM: usize = COLUMNS * DEPTH;
@@ -43,29 +49,6 @@ const COLUMNS_OF_IMAGE: usize = 512;
 
 /// Numbers in the room for these.
 const ROWS_OF_IMAGE: usize = ROWS * PITCH;
-
-/// Numbers at the same distance from one another, so far behind where a row begins.
-#[derive(Clone, Copy)]
-pub(super) struct Stretch {
-    offset: usize,
-    length: usize,
-}
-
-/// A tile of which each row begins anywhere.
-pub(super) struct Tile<'a, T> {
-    rows: [*const T; MOST_ROWS],
-    stretches: &'a [Stretch],
-    /// From one number of a stretch to the next.
-    step: usize,
-    b: *const T,
-    /// From one row of B to the next; the numbers of a row lie side by side, and are as many as `N` vectors have.
-    pitch: usize,
-    c: *mut T,
-    c_pitch: usize,
-    columns: usize,
-    start: Start<*const T>,
-}
-
 /// What the sums of the first block are added to.
 #[derive(Clone, Copy)]
 pub enum Start<P> {
@@ -205,119 +188,6 @@ fn run<T: Float>(kernel: &Kernel<T>, job: Job<T>) {
     scratch::with(padded, |rooms| unsafe { (kernel.convolve)(&job, rooms) });
 }
 
-/// Where things of one sample are.
-struct Layout {
-    form: Convolution,
-    /// Numbers of the image and of the map, and pixels of the map.
-    image: usize,
-    map: usize,
-    pixels: usize,
-    /// Pixels in a line of the map.
-    line: usize,
-    /// Numbers from one line of the image with its padding to the next.
-    pitch: usize,
-    /// Numbers in it from one pixel of the map to the next, down and along, and from one pixel of the window to the next.
-    steps: [usize; 2],
-    taps: [usize; 2],
-    /// Channels and filters of a group.
-    channels: usize,
-    filters: usize,
-    /// Rows of the weights.
-    depth: usize,
-}
-
-impl Layout {
-    fn of(form: &Convolution) -> Layout {
-        let output = form.output().expect("a form that was looked at before");
-        let window = form.window;
-        let pitch = (form.image.width + 2 * window.padding[1]) * form.image.channels;
-        let places = |step: [usize; 2]| [step[0] * pitch, step[1] * form.image.channels];
-        Layout {
-            form: *form,
-            image: form.image.numel(),
-            map: output.numel(),
-            pixels: output.pixels(),
-            line: output.width,
-            pitch,
-            steps: places(window.stride),
-            taps: places(window.dilation),
-            channels: form.image.channels / form.groups,
-            filters: form.filters / form.groups,
-            depth: form.depth(),
-        }
-    }
-
-    /// Numbers of an image with its padding, if it has any.
-    fn padded_numbers(&self) -> usize {
-        match self.form.window.padding {
-            [0, 0] => 0,
-            [down, _] => (self.form.image.height + 2 * down) * self.pitch,
-        }
-    }
-
-    /// Where a pixel of the map begins to see the image with its padding.
-    fn pixel(&self, pixel: usize) -> usize {
-        pixel / self.line * self.steps[0] + pixel % self.line * self.steps[1]
-    }
-
-    /// How far behind it a row of the weights sees it.
-    fn row(&self, row: usize) -> usize {
-        let (tap, channel) = (row / self.channels, row % self.channels);
-        let width = self.form.window.kernel[1];
-        tap / width * self.taps[0] + tap % width * self.taps[1] + channel
-    }
-
-    /// The stretches that rows of the weights see.
-    fn along_rows<'a>(&self, rows: Range<usize>, to: &'a mut [Stretch; DEPTH]) -> &'a [Stretch] {
-        // The pixels of a line of the window lie side by side where there is nothing in between.
-        let is_line = self.taps[1] == self.channels;
-        let run = if is_line { self.form.window.kernel[1] * self.channels } else { self.channels };
-        cut(rows, run, to, |row| self.row(row))
-    }
-
-    /// The stretches of pixels of the map.
-    fn along_pixels<'a>(&self, pixels: Range<usize>, to: &'a mut [Stretch; DEPTH]) -> &'a [Stretch] {
-        cut(pixels, self.line, to, |pixel| self.pixel(pixel))
-    }
-
-    /// The image of a sample with its padding, of which the room holds the zeros already.
-    ///
-    /// # Safety
-    /// The image is there, and the room holds as many numbers as it has with its padding.
-    unsafe fn padded<T: Float>(&self, image: *const T, room: *mut T) -> *const T {
-        let [down, along] = self.form.window.padding;
-        if [down, along] == [0, 0] {
-            return image;
-        }
-        let channels = self.form.image.channels;
-        let line = self.form.image.width * channels;
-        for i in 0..self.form.image.height {
-            let to = (down + i) * self.pitch + along * channels;
-            // SAFETY: as the caller says.
-            unsafe { room.add(to).copy_from_nonoverlapping(image.add(i * line), line) };
-        }
-        room
-    }
-}
-
-/// Cuts a range into the parts of runs of that length; where a part begins is told by `place`.
-fn cut(
-    range: Range<usize>,
-    run: usize,
-    to: &mut [Stretch; DEPTH],
-    place: impl Fn(usize) -> usize,
-) -> &[Stretch] {
-    let (mut first, mut count) = (range.start, 0);
-    while first < range.end {
-        let length = (run - first % run).min(range.end - first);
-        to[count] = Stretch { offset: place(first), length };
-        (first, count) = (first + length, count + 1);
-    }
-    &to[..count]
-}
-
-const NO_STRETCH: Stretch = Stretch { offset: 0, length: 0 };
-
 /// The convolution that is wanted.
 ///
 /// # Safety
@@ -349,7 +219,7 @@ unsafe fn map_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &Room
         let (group, first) = (panel / in_group, panel % in_group * width);
         (group, first, width.min(at.filters - first))
     };
-    let mut stretches = [NO_STRETCH; DEPTH];
+    let mut stretches = [Stretch::NONE; DEPTH];
     for k in (0..at.depth).step_by(MOST_DEPTH) {
         let length = MOST_DEPTH.min(at.depth - k);
         let at_once = ROOM / (width * length);
@@ -387,7 +257,7 @@ unsafe fn map_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &Room
                                 start => start,
                             },
                         };
-                        unsafe { tiles::<T, V>(tile, 0..at.pixels, |pixel| at.pixel(pixel)) };
+                        unsafe { tiles::<T, V>(tile, 0..at.pixels, at.pixels_from(0)) };
                     }
                 }
             }
@@ -400,10 +270,17 @@ unsafe fn image_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &Ro
     for group in 0..job.form.groups {
         for k in (0..at.filters).step_by(MOST_DEPTH) {
             let length = MOST_DEPTH.min(at.filters - k);
-            // Whole panels of any CPU's vectors, so that the order does not depend on it.
-            let most = (ROOM / length / (2 * MOST_LANES) * (2 * MOST_LANES)).min(COLUMNS_OF_IMAGE);
-            for first in (0..at.depth).step_by(most) {
-                let columns = most.min(at.depth - first);
+            // Whole pixels of a window, or some channels of one. No CPU's vectors have a say in it, nor so in the order.
+            let most = (ROOM / (2 * MOST_LANES) / length * (2 * MOST_LANES)).min(COLUMNS_OF_IMAGE);
+            let channels_at_once = most.min(at.channels);
+            let taps_at_once = most / channels_at_once;
+            let taps = (0..job.form.window.taps()).step_by(taps_at_once);
+            let parts =
+                taps.flat_map(|tap| (0..at.channels).step_by(channels_at_once).map(move |c| (tap, c)));
+            for (tap, channel) in parts {
+                let taps = tap..(tap + taps_at_once).min(job.form.window.taps());
+                let channels = channel..(channel + channels_at_once).min(at.channels);
+                let (first, columns) = (tap * at.channels + channel, taps.len() * channels.len());
                 let weights =
                     unsafe { job.weights.add(first * filters + group * at.filters + k).cast_const() };
                 unsafe {
@@ -428,17 +305,24 @@ unsafe fn image_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &Ro
                                     columns: width.min(columns - column),
                                     start: if start > 0 { Start::There } else { Start::Zero },
                                 };
-                                unsafe { tiles::<T, V>(tile, pixels.clone(), |pixel| pixel * filters) };
+                                unsafe {
+                                    tiles::<T, V>(
+                                        tile,
+                                        pixels.clone(),
+                                        Walk::evenly(pixels.start * filters, filters),
+                                    )
+                                };
                             }
                         }
+                        let to = sample * at.image + group * at.channels + channel;
                         let seen = Seen {
                             at,
-                            group,
-                            rows: first..first + columns,
+                            taps: taps.clone(),
+                            channels: channels.clone(),
                             pixels,
                             from: rooms.a,
                             pitch,
-                            to: unsafe { job.image.add(sample * at.image) },
+                            to: unsafe { job.image.add(to) },
                         };
                         unsafe { V::add_seen(&seen) };
                     }
@@ -450,7 +334,7 @@ unsafe fn image_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &Ro
 
 unsafe fn weights_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &Rooms<T>) {
     let (width, filters) = (2 * V::LANES, job.form.filters);
-    let mut stretches = [NO_STRETCH; DEPTH];
+    let mut stretches = [Stretch::NONE; DEPTH];
     for sample in 0..job.samples {
         let image = unsafe { at.padded(job.image.add(sample * at.image), rooms.image) };
         for pixel in (0..at.pixels).step_by(DEPTH) {
@@ -475,160 +359,10 @@ unsafe fn weights_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &
                             columns: width.min(columns - from),
                             start: if sample > 0 || pixel > 0 { Start::There } else { job.start },
                         };
-                        unsafe { tiles::<T, V>(tile, job.rows.clone(), |row| at.row(row)) };
+                        unsafe { tiles::<T, V>(tile, job.rows.clone(), at.rows_from(job.rows.start)) };
                     }
                 }
             }
-        }
-    }
-}
-
-/// All tiles of some rows, of about as many rows each. `strip` says where the first row of C is, and what is added to
-/// where each row begins, which is told by `place`.
-#[inline(always)]
-unsafe fn tiles<T: Float, V: Vector<T>>(
-    strip: Tile<'_, T>,
-    rows: Range<usize>,
-    place: impl Fn(usize) -> usize,
-) {
-    let mut tile = strip;
-    let (base, mut first) = (tile.rows[0], rows.start);
-    for left in (1..=rows.len().div_ceil(V::TILE)).rev() {
-        let count = (rows.end - first).div_ceil(left);
-        for (i, row) in tile.rows[..count].iter_mut().enumerate() {
-            *row = unsafe { base.add(place(first + i)) };
-        }
-        macro_rules! tiles {
-            ($n:literal: $($rows:literal)*) => {
-                match count {
-                    // What no tile of this CPU has is not compiled for it.
-                    $($rows if const { $rows <= V::TILE } => unsafe { V::seen_tile::<$rows, $n>(&tile) },)*
-                    _ => unreachable!("a tile of {count} rows"),
-                }
-            };
-        }
-        if tile.columns > V::LANES {
-            tiles!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-        } else {
-            tiles!(1: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-        }
-        tile.c = tile.c.wrapping_add(count * tile.c_pitch);
-        first += count;
-    }
-}
-
-/// A tile of `R` rows and `N` vectors: its sums are registers for all of its stretches.
-#[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "indices are unrolled into registers, and iterators are not")]
-pub(super) unsafe fn seen_tile<T: Float, V: Vector<T>, const R: usize, const N: usize>(tile: &Tile<'_, T>) {
-    unsafe {
-        let mut sums = [[V::splat(T::ZERO); N]; R];
-        let mut right = tile.b;
-        for stretch in tile.stretches {
-            let mut at = stretch.offset;
-            for _ in 0..stretch.length {
-                let mut vectors = [V::splat(T::ZERO); N];
-                for j in 0..N {
-                    vectors[j] = V::load(right.add(j * V::LANES));
-                }
-                for i in 0..R {
-                    let x = V::splat(tile.rows[i].add(at).read());
-                    for j in 0..N {
-                        sums[i][j] = x.fused(vectors[j], sums[i][j]);
-                    }
-                }
-                at += tile.step;
-                right = right.wrapping_add(tile.pitch);
-            }
-        }
-        let last = tile.columns - (N - 1) * V::LANES;
-        // Loops so small that they are unrolled: an index that is not known puts all sums into memory.
-        macro_rules! each {
-            ($row:ident, $j:ident, $sum:ident => $whole:expr, $part:expr) => {
-                for i in 0..R {
-                    let $row = tile.c.add(i * tile.c_pitch);
-                    for $j in 0..N {
-                        let $sum = sums[i][$j];
-                        let $row = $row.add($j * V::LANES);
-                        if $j + 1 < N || last == V::LANES { $whole } else { $part }
-                    }
-                }
-            };
-        }
-        match tile.start {
-            Start::Zero => each!(to, j, sum => sum.store(to), sum.store_first(to, last)),
-            Start::There => each!(
-                to, j, sum => V::load(to).add(sum).store(to),
-                V::load_first(to, last).add(sum).store_first(to, last)
-            ),
-            Start::Bias(bias) => {
-                let mut biases = [V::splat(T::ZERO); N];
-                for j in 0..N {
-                    let from = bias.add(j * V::LANES);
-                    biases[j] = if j + 1 < N { V::load(from) } else { V::load_first(from, last) };
-                }
-                each!(
-                    to, j, sum => biases[j].add(sum).store(to),
-                    biases[j].add(sum).store_first(to, last)
-                )
-            }
-        }
-    }
-}
-
-/// What pixels of the map have seen: for each of them a row of terms, which belong to the pixels of the image.
-pub(super) struct Seen<'a, T> {
-    at: &'a Layout,
-    group: usize,
-    /// Rows of the weights, which are the columns of the terms.
-    rows: Range<usize>,
-    pixels: Range<usize>,
-    from: *const T,
-    pitch: usize,
-    /// The image of the sample, without padding.
-    to: *mut T,
-}
-
-/// Adds each term to its pixel; what is of the padding is left out. Row of weights by row of weights, since the terms of
-/// neighbouring pixels overlap: a CPU waits for a number that it has just stored as a part of another vector.
-#[inline(always)]
-pub(super) unsafe fn add_seen<T: Float, V: Vector<T>>(seen: &Seen<'_, T>) {
-    let Seen { at, group, rows, pixels, from, pitch, to } = seen;
-    let (window, image) = (at.form.window, at.form.image);
-    for tap in rows.start / at.channels..=(rows.end - 1) / at.channels {
-        let first = (tap * at.channels).max(rows.start);
-        let count = ((tap + 1) * at.channels).min(rows.end) - first;
-        let channel = group * at.channels + first - tap * at.channels;
-        let (down, along) = (tap / window.kernel[1], tap % window.kernel[1]);
-        // Of the pixels of a line of the map, those that see the image here.
-        let (offset, stride) = (along * window.dilation[1], window.stride[1]);
-        let sees_from = window.padding[1].saturating_sub(offset).div_ceil(stride);
-        let sees_to = (image.width + window.padding[1]).saturating_sub(offset).div_ceil(stride);
-        let mut pixel = pixels.start;
-        while pixel < pixels.end {
-            let (line, x) = (pixel / at.line, pixel % at.line);
-            let end = at.line.min(x + pixels.end - pixel);
-            let y = line * window.stride[0] + down * window.dilation[0];
-            if (window.padding[0]..window.padding[0] + image.height).contains(&y) {
-                let line = (y - window.padding[0]) * image.width;
-                for x_of_map in x.max(sees_from)..end.min(sees_to) {
-                    let x_of_image = x_of_map * stride + offset - window.padding[1];
-                    let term = (pixel + x_of_map - x - pixels.start) * pitch + first - rows.start;
-                    unsafe {
-                        let from = from.add(term);
-                        let to = to.add((line + x_of_image) * image.channels + channel);
-                        let whole = count / V::LANES * V::LANES;
-                        for i in (0..whole).step_by(V::LANES) {
-                            V::load(to.add(i)).add(V::load(from.add(i))).store(to.add(i));
-                        }
-                        if whole < count {
-                            let (to, from, rest) = (to.add(whole), from.add(whole), count - whole);
-                            V::load_first(to, rest).add(V::load_first(from, rest)).store_first(to, rest);
-                        }
-                    }
-                }
-            }
-            pixel += end - x;
         }
     }
 }

@@ -1,0 +1,57 @@
+//! Networks of images: LeNet-5 and a convolutional network.
+
+use super::super::Failure;
+use super::mlp::{Classes, by_steps};
+use super::{Done, Job, Uses};
+use crate::models::{Cnn, LeNet};
+use crate::ops::ImageShape;
+use crate::{Error, Result};
+
+/// The flags of LeNet, whose form is fixed.
+pub fn uses_of_lenet() -> Uses {
+    Uses {
+        groups: &["StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"],
+        chosen_by: "",
+        measures_when_interrupted: true,
+    }
+}
+
+/// The flags of the convolutional network.
+pub fn uses_of_cnn() -> Uses {
+    Uses { groups: &["DropoutArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"], ..uses_of_lenet() }
+}
+
+/// Trains LeNet.
+pub fn lenet(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    by_steps(job, &LeNet::new(image(job)?, outputs(job)), None, Classes::Softmax)
+}
+
+/// Trains the convolutional network.
+pub fn cnn(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    let form = Cnn::new(image(job)?, outputs(job));
+    let dropout = job.args.dropout.share.unwrap_or(form.dropout);
+    by_steps(job, &Cnn { dropout, ..form }, None, Classes::Softmax)
+}
+
+/// One of the two is 0.
+fn outputs(job: &Job<'_>) -> usize {
+    job.train.classes() + job.train.target_width()
+}
+
+/// What the samples are images of.
+///
+/// # Errors
+/// [`Error::Setting`] if they are none, or are none any more once they have been prepared.
+fn image(job: &Job<'_>) -> Result<ImageShape> {
+    let model = &job.args.model;
+    let why = match (job.train.image_shape(), job.args.pca.or(job.args.project)) {
+        (Some((height, width)), None) => return Ok(ImageShape::new(1, height, width)),
+        (Some(_), Some(k)) => {
+            format!("{model} takes images, and {k} numbers in place of the pixels are none")
+        }
+        (None, _) => {
+            format!("{model} takes images, and the samples are rows of {} features", job.train.features())
+        }
+    };
+    Err(Error::setting("model", why))
+}

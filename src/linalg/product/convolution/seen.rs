@@ -1,0 +1,95 @@
+//! What comes of a map is added to the image.
+
+use std::ops::Range;
+
+use super::super::vector::Vector;
+use super::Layout;
+use crate::Float;
+
+/// What pixels of the map have seen: for each of them a row of terms, which belong to the pixels of the image.
+pub struct Seen<'a, T> {
+    pub at: &'a Layout,
+    /// The pixels of the window, and the channels of each of them, that the terms are of.
+    pub taps: Range<usize>,
+    pub channels: Range<usize>,
+    pub pixels: Range<usize>,
+    pub from: *const T,
+    pub pitch: usize,
+    /// Where the first of the channels is in the image of the sample, without padding.
+    pub to: *mut T,
+}
+
+/// Adds each term to its pixel; what is of the padding is left out. Pixel by pixel of the image, whose sum is a register: to
+/// add to memory, a CPU would wait again and again for a number that it has just stored as a part of another vector.
+#[inline(always)]
+pub unsafe fn add_seen<T: Float, V: Vector<T>>(seen: &Seen<'_, T>) {
+    let image = seen.at.form.image;
+    for y in 0..image.height {
+        for x in 0..image.width {
+            let to = unsafe { seen.to.add((y * image.width + x) * image.channels) };
+            for channel in (0..seen.channels.len()).step_by(V::LANES) {
+                let count = V::LANES.min(seen.channels.len() - channel);
+                unsafe {
+                    let to = to.add(channel);
+                    if count == V::LANES {
+                        sum(seen, (y, x), channel, V::load(to), |from| V::load(from)).store(to);
+                    } else {
+                        let before = V::load_first(to, count);
+                        sum(seen, (y, x), channel, before, |from| V::load_first(from, count))
+                            .store_first(to, count);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `sum` and all terms of some channels of a pixel, in the order of the window.
+#[inline(always)]
+unsafe fn sum<T: Float, V: Vector<T>>(
+    seen: &Seen<'_, T>,
+    (y, x): (usize, usize),
+    channel: usize,
+    mut sum: V,
+    load: impl Fn(*const T) -> V,
+) -> V {
+    let Seen { at, taps, channels, pixels, from, pitch, .. } = seen;
+    let (window, width) = (at.form.window, at.form.window.kernel[1]);
+    let (y, x) = (y + window.padding[0], x + window.padding[1]);
+    let (stride, dilation) = (window.stride[1], window.dilation[1]);
+    for line in taps.start / width..(taps.end - 1) / width + 1 {
+        let Some(line_of_map) = before(y, line * window.dilation[0], window.stride[0]) else { continue };
+        // The pixels of the line that are among those that have seen; there may be none.
+        let first_of_line = line_of_map * at.line;
+        let there = pixels.start.max(first_of_line)..pixels.end.min(first_of_line + at.line);
+        if there.is_empty() {
+            continue;
+        }
+        // Of the map, from the last pixel that sees this one to the first: x − tap·dilation is stride·pixel.
+        let there = (there.start - first_of_line) * stride..(there.end - 1 - first_of_line) * stride + 1;
+        let first =
+            x.saturating_sub(there.end - 1).div_ceil(dilation).max(taps.start.saturating_sub(line * width));
+        let mut tap = first;
+        while tap < width.min(taps.end - line * width) && tap * dilation + there.start <= x {
+            if let Some(place) = before(x, tap * dilation, stride) {
+                let pixel = first_of_line + place - pixels.start;
+                let term = pixel * pitch + (line * width + tap - taps.start) * channels.len() + channel;
+                sum = unsafe { sum.add(load(from.add(term))) };
+            }
+            tap += 1;
+        }
+    }
+    sum
+}
+
+/// Which window sees a place, of those that begin a stride after each other, if it is so far from its first; none, if none
+/// does.
+#[inline(always)]
+fn before(place: usize, behind: usize, stride: usize) -> Option<usize> {
+    let first = place.checked_sub(behind)?;
+    // A division takes longer than all else here.
+    if stride == 1 {
+        return Some(first);
+    }
+    first.is_multiple_of(stride).then(|| first / stride)
+}

@@ -1,0 +1,148 @@
+//! The windows of a pool, and their channels some at a time.
+
+use std::ops::Range;
+
+use super::super::{ImageShape, Window};
+use crate::Float;
+use crate::linalg::convolution::{by_samples, samples_beside};
+use crate::linalg::simd::vectorize;
+use crate::linalg::threads::in_pieces_of;
+
+/// What the windows go over, and what comes out.
+#[derive(Clone, Copy)]
+pub struct Pools {
+    pub image: ImageShape,
+    pub window: Window,
+    pub output: ImageShape,
+}
+
+/// Numbers that are read in the smallest piece that a thread is given.
+const GRAIN: usize = 1 << 16;
+
+impl Pools {
+    pub fn to_list(self) -> [u32; 13] {
+        let mut list = [0; 13];
+        let sides = |shape: ImageShape| [shape.channels, shape.height, shape.width];
+        let [channels, height, width] = sides(self.image);
+        let numbers = [channels, height, width, self.output.height, self.output.width];
+        list.iter_mut().zip(numbers).for_each(|(to, from)| *to = from as u32);
+        list[5..].copy_from_slice(&self.window.to_list());
+        list
+    }
+
+    pub fn of_list(list: &[u32]) -> Pools {
+        let [channels, height, width, lines, columns] = [0, 1, 2, 3, 4].map(|i| list[i] as usize);
+        Pools {
+            image: ImageShape { channels, height, width },
+            window: Window::of_list(&list[5..]),
+            output: ImageShape::new(channels, lines, columns),
+        }
+    }
+
+    /// The pixels of the image that a window has along one side.
+    #[inline(always)]
+    fn seen(&self, at: usize, side: usize) -> Range<usize> {
+        let length = if side == 0 { self.image.height } else { self.image.width };
+        let (first, padding) = (at * self.window.stride[side], self.window.padding[side]);
+        first.saturating_sub(padding)..(first + self.window.kernel[side] - padding).min(length)
+    }
+
+    /// Calls `visit` for each window of a sample, line by line, with where its channels are in what comes out, and the
+    /// lines and columns of the image that it has.
+    #[inline(always)]
+    pub fn windows(&self, mut visit: impl FnMut(Range<usize>, Range<usize>, Range<usize>)) {
+        let channels = self.image.channels;
+        for i in 0..self.output.height {
+            for j in 0..self.output.width {
+                let to = (i * self.output.width + j) * channels;
+                visit(to..to + channels, self.seen(i, 0), self.seen(j, 1));
+            }
+        }
+    }
+
+    /// Calls `visit` with where the channels of each pixel of a window begin.
+    #[inline(always)]
+    pub fn pixels(&self, lines: &Range<usize>, columns: &Range<usize>, mut visit: impl FnMut(usize)) {
+        for y in lines.clone() {
+            for x in columns.clone() {
+                visit((y * self.image.width + x) * self.image.channels);
+            }
+        }
+    }
+
+    /// y ← `work` for every sample: its image, and what comes out.
+    #[inline(always)]
+    pub fn forward<T: Float>(&self, x: &[T], y: &mut [T], work: impl Fn(&[T], &mut [T]) + Sync) {
+        let (from, to) = (self.image.numel(), self.output.numel());
+        by_samples(in_pieces_of(GRAIN, x.len()), to, y, &|first, y| {
+            let x = samples_beside(x, from, first, y, to);
+            vectorize(
+                x.len(),
+                #[inline(always)]
+                || {
+                    for (x, y) in x.chunks_exact(from).zip(y.chunks_exact_mut(to)) {
+                        work(x, y);
+                    }
+                },
+            );
+        });
+    }
+
+    /// dx ← dx + `work` for every sample: its number, and the gradient of its image.
+    #[inline(always)]
+    pub fn backward<T: Float>(&self, add: bool, dx: &mut [T], work: impl Fn(usize, &mut [T]) + Sync) {
+        let numbers = self.image.numel();
+        by_samples(in_pieces_of(GRAIN, dx.len()), numbers, dx, &|first, dx| {
+            vectorize(
+                dx.len(),
+                #[inline(always)]
+                || {
+                    for (i, dx) in dx.chunks_exact_mut(numbers).enumerate() {
+                        if !add {
+                            dx.fill(T::ZERO);
+                        }
+                        work(first + i, dx);
+                    }
+                },
+            );
+        });
+    }
+}
+
+/// What is done to some channels of a window at a time: as many as a type says, so that they are vectors.
+pub trait OfWidth {
+    /// `to` is where they are in what comes out, `channel` the first of them.
+    fn run<const W: usize>(&mut self, to: usize, channel: usize);
+}
+
+/// Does it for all channels of a window, which are at `to` in what comes out.
+#[inline(always)]
+pub fn by_width(to: Range<usize>, work: &mut impl OfWidth) {
+    let (mut channel, channels) = (0, to.len());
+    while channels - channel >= 16 {
+        work.run::<16>(to.start + channel, channel);
+        channel += 16;
+    }
+    macro_rules! rest {
+        ($($width:literal)*) => {
+            $(if channels - channel >= $width {
+                work.run::<$width>(to.start + channel, channel);
+                channel += $width;
+            })*
+        };
+    }
+    rest!(8 4 2 1);
+    debug_assert_eq!(channel, channels);
+}
+
+/// The numbers from `at` on.
+#[inline(always)]
+pub fn few<T, const W: usize>(x: &[T], at: usize) -> &[T; W] {
+    x[at..].first_chunk().expect("as many channels are there")
+}
+
+/// The same, to be changed.
+#[inline(always)]
+pub fn few_mut<T, const W: usize>(x: &mut [T], at: usize) -> &mut [T; W] {
+    x[at..].first_chunk_mut().expect("as many channels are there")
+}

@@ -1,0 +1,93 @@
+//! Networks of images from the command line: trained, saved, asked, gone on with, drawn.
+
+use std::fs;
+use std::path::Path;
+
+use crate::program::{data, error, run, stderr, stdout, succeeds};
+
+/// Synthetic digits in a folder of their own.
+fn digits(folder: &Path) {
+    succeeds(folder, &["data", "synth", "digits", "--samples", "400", "--test", "100", "--out", "d"]);
+}
+
+#[test]
+fn every_network_of_images_answers_as_in_training() {
+    let folder = tempfile::tempdir().unwrap();
+    digits(folder.path());
+    let images = fs::read_dir(folder.path().join("d")).unwrap().map(|entry| entry.unwrap().path());
+    let images = images.into_iter().find(|path| path.to_string_lossy().contains("t10k-images")).unwrap();
+    for model in ["lenet", "cnn"] {
+        let args = [
+            "train", "-q", "--data", "d", "--model", model, "--epochs", "4", "--batch", "10", "--save",
+            "m.st",
+        ];
+        let last =
+            succeeds(folder.path(), &[&args[..], &["--trace", "t.csv", "--report", "r.html"]].concat());
+        let accuracy: f64 = last.split_whitespace().nth(2).unwrap().parse().unwrap();
+        assert!(accuracy > 0.5, "{model}: {last}");
+        assert_eq!(stdout(&run(folder.path(), &["evaluate", "m.st", "--data", "d", "-q"])), last, "{model}");
+        let answers = run(folder.path(), &["predict", "m.st", images.to_str().unwrap(), "--format", "csv"]);
+        assert_eq!(stdout(&answers).lines().count(), 101, "{}", stderr(&answers));
+        assert!(succeeds(folder.path(), &["inspect", "m.st"]).contains(&format!("{model} 1×28×28-10")));
+        let trace = fs::read_to_string(folder.path().join("t.csv")).unwrap();
+        assert!(trace.contains(&format!("model = {model} 1×28×28-10")), "{trace}");
+        assert!(fs::read_to_string(folder.path().join("r.html")).unwrap().contains(">conv1.weight<"));
+    }
+}
+
+/// What was interrupted goes on to the same bits, whatever the number of threads.
+#[test]
+fn a_run_goes_on_to_the_same_end() {
+    let folder = tempfile::tempdir().unwrap();
+    digits(folder.path());
+    for model in ["lenet", "cnn"] {
+        let args = ["train", "-q", "--data", "d", "--limit", "200", "--model", model, "--batch", "64"];
+        let run = |more: &[&str]| succeeds(folder.path(), &[&args[..], more].concat());
+        let whole = run(&["--epochs", "2", "--threads", "1", "--trace", "whole.csv"]);
+        run(&["--epochs", "1", "--threads", "2", "--save", "m.st", "--save-every", "2"]);
+        let resumed =
+            ["train", "-q", "--resume", "m.st", "--epochs", "2", "--threads", "3", "--trace", "part.csv"];
+        let last = succeeds(folder.path(), &resumed);
+        assert_eq!(last.lines().last(), whole.lines().last(), "{model}");
+        let trace = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(trace("part.csv"), trace("whole.csv"), "{model}");
+    }
+}
+
+#[test]
+fn drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let lenet = succeeds(folder.path(), &["graph", "--model", "lenet", "--batch", "4"]);
+    for part in ["conv2d v10 v0 v1 5×5", "max_pool v11 2×2", "conv2.weight", "4×4704", "4×10"] {
+        assert!(lenet.contains(part), "{part}: {lenet}");
+    }
+    let cnn = succeeds(folder.path(), &["graph", "--model", "cnn", "--inputs", "100", "--dropout", "0.25"]);
+    assert!(cnn.contains("v1 3×3") && cnn.contains(" 0.125") && cnn.contains(" 0.25\n"), "{cnn}");
+    let error = |args: &[&str]| error(folder.path(), &[&["graph"], args].concat());
+    assert!(error(&["--model", "lenet", "--hidden", "3"]).contains("--hidden has no meaning"));
+    assert!(error(&["--model", "lenet", "--dropout", "0.1"]).contains("--dropout has no meaning"));
+    assert!(error(&["--model", "cnn", "--inputs", "99"]).contains("99 pixels are no image"));
+    assert!(
+        error(&["--model", "lenet", "--inputs", "64"])
+            .contains("a window of 5×5 is larger than an image of 4×4")
+    );
+}
+
+#[test]
+fn what_is_no_image_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let iris = ["train", "--data", &data("iris"), "--target", "species", "--model", "lenet"];
+    assert!(
+        error(folder.path(), &iris).contains("lenet takes images, and the samples are rows of 4 features")
+    );
+    digits(folder.path());
+    let prepared = ["train", "--data", "d", "--model", "cnn", "--pca", "16"];
+    assert!(
+        error(folder.path(), &prepared)
+            .contains("cnn takes images, and 16 numbers in place of the pixels are none")
+    );
+    let dropout = run(folder.path(), &["train", "--data", "d", "--model", "lenet", "--dropout", "0.1"]);
+    assert!(stderr(&dropout).contains("--dropout has no meaning for --model lenet"), "{}", stderr(&dropout));
+    let share = ["train", "--data", "d", "--model", "cnn", "--dropout", "1"];
+    assert!(error(folder.path(), &share).contains("--dropout: 1 is not in the range 0 ≤ p < 1"));
+}
