@@ -37,7 +37,7 @@ mod sum;
 mod svd;
 pub(crate) mod threads;
 mod triangular;
-mod view;
+pub(crate) mod view;
 
 pub use cholesky::Cholesky;
 pub(crate) use cholesky::add_gram;

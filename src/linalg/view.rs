@@ -134,6 +134,24 @@ impl<'a, T> View<'a, T> {
         [self.get(..i, ..j), self.get(..i, j..), self.get(i.., ..j), self.get(i.., j..)]
     }
 
+    /// Row `i`, of a view whose rows lie in one stretch.
+    ///
+    /// # Panics
+    /// If it is not there, or its entries lie apart.
+    #[inline]
+    pub fn row(self, i: usize) -> &'a [T] {
+        let first = self.first_of_row(i);
+        // SAFETY: the entries of the row are there, one behind the other, and borrowed as long as the view.
+        unsafe { std::slice::from_raw_parts(first, self.columns) }
+    }
+
+    #[inline]
+    fn first_of_row(self, i: usize) -> *const T {
+        assert!(i < self.rows, "view: row {i} of {}×{}", self.rows, self.columns);
+        assert!(self.columns <= 1 || self.column == 1, "view: the entries of a row lie apart");
+        self.at.wrapping_add(i * self.row)
+    }
+
     #[inline(always)]
     fn address(self, (i, j): (usize, usize)) -> *const T {
         assert!(
@@ -211,6 +229,15 @@ impl<'a, T> ViewMut<'a, T> {
         ViewMut { view: self.view.get(rows, columns), ..self }
     }
 
+    /// Row `i`, to be written; as [`View::row`].
+    #[inline]
+    pub fn row_mut(&mut self, i: usize) -> &mut [T] {
+        let first = self.view.first_of_row(i).cast_mut();
+        // SAFETY: the entries of the row are there, one behind the other; they belong to this view alone, which is
+        // borrowed for writing, and their address was taken from a mutable slice.
+        unsafe { std::slice::from_raw_parts_mut(first, self.view.columns) }
+    }
+
     /// As [`View::split_at_row`].
     pub fn split_at_row(self, i: usize) -> (Self, Self) {
         // The parts have no entry in common.
@@ -286,6 +313,23 @@ mod tests {
         for (at, x) in data.iter().enumerate() {
             assert_eq!(*x, right.iter().find(|(place, _)| *place == at).map_or(0, |(_, x)| *x), "{at}");
         }
+    }
+
+    #[test]
+    fn rows_are_slices() {
+        let mut data: Vec<usize> = (0..20).collect();
+        assert_eq!(View::by_rows(&data, 4, 5).get(1..3, 2..).row(1), [12, 13, 14]);
+        assert_eq!(View::by_columns(&data, 4, 5).get(.., 1..2).row(2), [6]);
+        assert!(View::by_rows(&data, 4, 5).get(.., 5..).row(3).is_empty());
+        let (_, mut right) = ViewMut::by_rows(&mut data, 4, 5).split_at_col(3);
+        right.row_mut(1).fill(0);
+        assert_eq!(data[5..11], [5, 6, 7, 0, 0, 10]);
+    }
+
+    #[test]
+    #[should_panic(expected = "view: the entries of a row lie apart")]
+    fn a_row_that_is_no_slice() {
+        View::by_columns(&[0; 6], 2, 3).row(0);
     }
 
     #[test]

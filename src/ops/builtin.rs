@@ -22,12 +22,14 @@ use super::elementwise::Elementwise;
 use super::gelu_erf::GeluErf;
 use super::loss::{self, MeanOf};
 use super::power::Power;
+use super::recurrent::{self, Recurrence};
 use super::reduce::Over::{All, Cols, Rows};
 use super::triangle::Triangle;
 use super::{
-    Convolution, ImageShape, Window, arithmetic, batch_norm, concat, conditional, conv2d, cross_entropy,
-    cumsum, dropout, elementary, extremum, layer_norm, layout, linear, matmul, norm, penalty, pick, pool,
-    reduce, select, softmax, upsample, variance, weighting,
+    Convolution, ImageShape, Window, arithmetic, attention, batch_norm, concat, conditional, conv2d,
+    cross_entropy, cross_entropy_ignoring, cumsum, dropout, elementary, embedding, extremum, group_norm,
+    layer_norm, layout, linear, matmul, norm, penalty, pick, pool, positions, reduce, rms_norm, rotary,
+    select, softmax, upsample, variance, weighting,
 };
 use crate::Float;
 use crate::tape::{Expr, Operation, Var};
@@ -158,11 +160,27 @@ operations! {
     BatchStatistics = batch_norm::BatchStatistics => batch_statistics();
     BatchNorm = batch_norm::BatchNorm
         => batch_norm(statistics: impl Into<Var>, gamma: impl Into<Var>, beta: impl Into<Var>, epsilon: T);
+    RmsNorm = rms_norm::RmsNorm => rms_norm(gamma: impl Into<Var>, epsilon: T);
+    GroupNorm = group_norm::GroupNorm
+        => group_norm(gamma: impl Into<Var>, beta: impl Into<Var>, groups: usize, epsilon: T);
+    Embedding = embedding::Embedding => embedding(tokens: impl Into<Var>);
+    AddPositions = positions::AddPositions => add_positions(table: impl Into<Var>, length: usize);
+    Rotary = rotary::Rotary => rotary(heads: usize, length: usize, base: T);
+    Attention = attention::ScaledDotProduct
+        => attention(k: impl Into<Var>, v: impl Into<Var>, form: attention::Attention<'_>);
+    Rnn = Recurrence::<recurrent::Rnn>::NEW
+        => rnn(u: impl Into<Var>, state: impl Into<Var>, length: usize);
+    Lstm = Recurrence::<recurrent::Lstm>::NEW
+        => lstm(u: impl Into<Var>, state: impl Into<Var>, length: usize);
+    Gru = Recurrence::<recurrent::Gru>::NEW
+        => gru(u: impl Into<Var>, state: impl Into<Var>, bias: impl Into<Var>, length: usize);
     Dropout = dropout::Dropout => dropout(p: T, rng: &mut impl Rng);
 
     CrossEntropy = cross_entropy::CrossEntropy { smoothed: false } => cross_entropy(labels: &[usize]);
     CrossEntropySmoothed = cross_entropy::CrossEntropy { smoothed: true }
         => cross_entropy_smoothed(labels: &[usize], smoothing: T);
+    CrossEntropyIgnoring = cross_entropy_ignoring::CrossEntropyIgnoring
+        => cross_entropy_ignoring(labels: &[usize], ignored: usize);
     Mse = MeanOf(loss::Squared) => mse(target: impl Into<Var>);
     Mae = MeanOf(loss::Absolute) => mae(target: impl Into<Var>);
     Huber = MeanOf(loss::Huber) => huber(target: impl Into<Var>, delta: T);

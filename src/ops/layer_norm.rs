@@ -50,12 +50,16 @@ impl<T: Float> Tape<T> {
 /// Whether γ and β are 1×n for x of m×n.
 #[track_caller]
 pub(super) fn check_scale_and_shift<T: Float>(tape: &Tape<T>, op: &str, x: Var, gamma: Var, beta: Var) {
-    let shape = tape.shape_for(op, x);
-    for (name, v) in [("gamma", gamma), ("beta", beta)] {
-        let found = tape.shape_for(op, v);
-        let expected = Shape::new(1, shape.cols);
-        assert!(found == expected, "{op}: {x} is {shape} but {name}, {v}, is {found} (expected {expected})");
-    }
+    let cols = tape.shape_for(op, x).cols;
+    check_row(tape, op, x, "gamma", gamma, cols);
+    check_row(tape, op, x, "beta", beta, cols);
+}
+
+/// Whether `v` is 1×`cols`.
+#[track_caller]
+pub(super) fn check_row<T: Float>(tape: &Tape<T>, op: &str, x: Var, name: &str, v: Var, cols: usize) {
+    let (shape, found, expected) = (tape.shape_for(op, x), tape.shape_for(op, v), Shape::new(1, cols));
+    assert!(found == expected, "{op}: {x} is {shape} but {name}, {v}, is {found} (expected {expected})");
 }
 
 #[track_caller]

@@ -159,37 +159,47 @@ impl<T: Float> Operation<T> for GatherRows {
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
-        let (dy, indices, cols) = (cx.dy(), cx.indices(), cx.y_shape().cols);
-        if indices.len() <= FEW || cols == 0 {
-            return cx.add_at(0, |mut dx| {
-                for (dy, &index) in dy.chunks(cols.max(1)).zip(indices) {
-                    dx.part(index as usize * cols, cols).add_slice(dy);
-                }
-            });
-        }
-        // A row may be asked for many times, and a running sum of so many terms loses its digits: blocks of about
-        // √n of them are added up first.
-        let Some((mut dx, zeros)) = cx.sum_and_zeros(0) else { return };
-        let block = indices.len().isqrt();
-        vectorize(
-            dy.len(),
-            #[inline(always)]
-            || {
-                for (dy, indices) in dy.chunks(block * cols).zip(indices.chunks(block)) {
-                    for (dy, &index) in dy.chunks(cols).zip(indices) {
-                        let sums = &mut zeros[index as usize * cols..][..cols];
-                        sums.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += *dy);
-                    }
-                    for &index in indices {
-                        let sums = &mut zeros[index as usize * cols..][..cols];
-                        dx.part(index as usize * cols, cols).add_slice(sums);
-                        // A row that comes again in this block adds nothing the second time.
-                        sums.fill(T::ZERO);
-                    }
-                }
-            },
-        );
+        let indices = cx.indices();
+        add_to_rows(&mut cx, indices.len(), |i| indices[i] as usize);
     }
+}
+
+/// Row i of dY is added to row `row(i)` of the gradient of input 0, for all `count` of them, in one order.
+pub(super) fn add_to_rows<T: Float>(cx: &mut Backward<'_, T>, count: usize, row: impl Fn(usize) -> usize) {
+    let (dy, cols) = (cx.dy(), cx.y_shape().cols);
+    if cols == 0 {
+        return;
+    }
+    if count <= FEW {
+        return cx.add_at(0, |mut dx| {
+            for (i, dy) in dy.chunks(cols).enumerate() {
+                dx.part(row(i) * cols, cols).add_slice(dy);
+            }
+        });
+    }
+    // A row may be asked for many times, and a running sum of so many terms loses its digits: blocks of about
+    // √n of them are added up first.
+    let Some((mut dx, zeros)) = cx.sum_and_zeros(0) else { return };
+    let block = count.isqrt();
+    vectorize(
+        dy.len(),
+        #[inline(always)]
+        || {
+            for (first, dy) in (0..count).step_by(block).zip(dy.chunks(block * cols)) {
+                for (i, dy) in (first..).zip(dy.chunks(cols)) {
+                    let sums = &mut zeros[row(i) * cols..][..cols];
+                    sums.iter_mut().zip(dy).for_each(|(sum, dy)| *sum += *dy);
+                }
+                for i in first..count.min(first + block) {
+                    let start = row(i) * cols;
+                    let sums = &mut zeros[start..][..cols];
+                    dx.part(start, cols).add_slice(sums);
+                    // A row that comes again in this block adds nothing the second time.
+                    sums.fill(T::ZERO);
+                }
+            }
+        },
+    );
 }
 
 /// So many terms may be a running sum.

@@ -446,6 +446,22 @@ impl<'a, T: Float> Backward<'a, T> {
         Some((Sum(dx), &mut self.scratch[..len]))
     }
 
+    /// Gives `work` that many zeros to work with. The tape keeps the memory; what is left there is cleared.
+    ///
+    /// # Panics
+    /// If there is no memory for them.
+    pub(crate) fn with_zeros(&mut self, len: usize, work: impl FnOnce(&mut Self, &mut [T])) {
+        // Taken out, so that gradients can be added to meanwhile. If `work` panics, the memory is gone, and no more.
+        let mut zeros = std::mem::take(self.scratch);
+        let more = len.saturating_sub(zeros.len());
+        assert!(reserve(&mut zeros, more).is_ok(), "{}: there is no memory for its sums", self.node.name());
+        let all = zeros.len().max(len);
+        zeros.resize(all, T::ZERO);
+        work(self, &mut zeros[..len]);
+        zeros[..len].fill(T::ZERO);
+        *self.scratch = zeros;
+    }
+
     /// The gradient of input `k`, to be added to; `None` where none is needed.
     #[inline]
     pub(crate) fn sum(&mut self, k: usize) -> Option<Sum<'_, T>> {

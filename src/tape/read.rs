@@ -122,12 +122,13 @@ impl<T: Float> Tape<T> {
         self.nodes.is_empty()
     }
 
-    /// Memory that the arena holds, in bytes: nodes, values and gradients, in use or kept for the
+    /// Memory that the arena holds, in bytes: nodes, values, gradients and room to work in, in use or kept for the
     /// next step.
     pub fn bytes(&self) -> usize {
         self.nodes.capacity() * size_of::<Node<T>>()
             + self.values.bytes()
             + self.grads.bytes()
+            + self.scratch.capacity() * size_of::<T>()
             + self.links.capacity() * size_of::<u32>()
             + self.args.capacity() * size_of::<Args<T>>()
             + self.written.capacity() * size_of::<super::node::Holds>()

@@ -47,6 +47,7 @@ mod same_bits;
 mod sample_weights;
 mod saved;
 mod schedules;
+mod sequences;
 mod tables;
 mod tape;
 mod traces;

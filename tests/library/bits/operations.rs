@@ -1,5 +1,6 @@
 //! Every operation, forward and backward. That none is missing is a test of its own: see `same_bits`.
 
+use tapegrad::ops::Attention;
 use tapegrad::ops::{Convolution, ImageShape, Window};
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Float, Param, Tape, Var};
@@ -186,6 +187,51 @@ fn operations<T: Float>() -> Vec<(&'static str, Op<T>)> {
         ("upsample", |t, x| {
             let x = t.slice_cols(x[0], 0..36);
             t.upsample(x, FORM.image, 2)
+        }),
+        ("cross_entropy_ignoring", |t, x| t.cross_entropy_ignoring(x[0], &[3, 0, 1, 36, 0, 5], 0)),
+        ("rms_norm", |t, x| {
+            let gamma = t.slice_rows(x[1], 0..1);
+            t.rms_norm(x[0], gamma, T::of(1e-5))
+        }),
+        ("group_norm", |t, x| {
+            let (gamma, beta) = (t.slice_rows(x[1], 0..1), t.slice_rows(x[1], 1..2));
+            let (gamma, beta) = (t.slice_cols(gamma, 0..4), t.slice_cols(beta, 0..4));
+            let x = t.slice_cols(x[0], 0..36);
+            t.group_norm(x, gamma, beta, 2, T::of(1e-5))
+        }),
+        ("embedding", |t, x| {
+            let tokens = t.constant_slice(2, 2, &[T::of(5.0), T::ZERO, T::of(5.0), T::ONE]);
+            t.embedding(x[0], tokens)
+        }),
+        ("add_positions", |t, x| t.add_positions(x[0], x[1], 3)),
+        ("rotary", |t, x| {
+            let x = t.slice_cols(x[0], 0..36);
+            t.rotary(x, 3, 3, T::of(100.0))
+        }),
+        // Long enough for several blocks.
+        ("attention", |t, x| {
+            let [q, k] = [x[0], x[1]].map(|x| t.reshape(x, R * C, 1));
+            t.attention(q, k, q, Attention::new(2, 1).causal())
+        }),
+        ("attention", |t, x| {
+            let [q, k] = [x[0], x[1]].map(|x| t.slice_cols(x, 0..36));
+            t.attention(q, k, q, Attention::new(2, 4).with_lengths(&[2, 3]))
+        }),
+        ("rnn", |t, x| {
+            let u = t.matmul_tn(x[1], x[0]);
+            let (u, state) = (t.scale(u, T::of(0.02)), t.slice_rows(x[1], 0..2));
+            t.rnn(x[0], u, state, 3)
+        }),
+        ("lstm", |t, x| {
+            let (u, state) = (t.slice_cols(x[1], 0..24), t.slice_cols(x[1], 0..12));
+            let (x, state) = (t.slice_cols(x[0], 0..24), t.slice_rows(state, 0..2));
+            t.lstm(x, u, state, 3)
+        }),
+        ("gru", |t, x| {
+            let (u, state) = (t.slice_cols(x[1], 0..18), t.slice_cols(x[1], 0..6));
+            let (x, state, bias) =
+                (t.slice_cols(x[0], 0..18), t.slice_rows(state, 0..2), t.slice_rows(state, 2..3));
+            t.gru(x, u, state, bias, 3)
         }),
     ]
 }
