@@ -1,10 +1,12 @@
 //! What networks are made of: the contract of a module, layers and containers of them, initial weights, losses.
 
 mod activation;
+mod attention;
 mod batch_norm;
 pub(crate) mod buffers;
 mod conv2d;
 mod dropout;
+mod embedding;
 mod image_pool;
 mod init;
 mod layer_norm;
@@ -13,14 +15,19 @@ pub mod loss;
 mod mode;
 mod module;
 mod norm;
+mod recurrent;
 pub(crate) mod restore;
 mod sequential;
 mod summary;
+mod tokens;
+mod transformer;
 
 pub use activation::Activation;
+pub use attention::{AttentionOptions, MultiHeadAttention};
 pub use batch_norm::BatchNorm;
 pub use conv2d::Conv2d;
 pub use dropout::Dropout;
+pub use embedding::{Embedding, Positions};
 pub use image_pool::Pool;
 pub use init::Init;
 pub use layer_norm::LayerNorm;
@@ -30,5 +37,8 @@ pub use mode::Mode;
 pub(crate) use module::image_behind;
 pub use module::{Module, ModuleExt, visit_part};
 pub use norm::{Norm, NormLayer};
+pub use recurrent::{Cell, Recurrent};
 pub use sequential::{Residual, Sequential};
 pub use summary::{NodeSummary, Summary};
+pub use tokens::Tokens;
+pub use transformer::{TransformerBlock, TransformerOptions};

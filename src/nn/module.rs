@@ -75,6 +75,12 @@ pub trait Module<T: Float>: Send + Sync {
         false
     }
 
+    /// How many rows come out for each sample where so many go in: as many, but for a module that makes tokens of
+    /// samples, or samples of tokens. `None` where it does not take that many.
+    fn rows(&self, rows: usize) -> Option<usize> {
+        Some(rows)
+    }
+
     /// The fewest samples that a training step makes sense with: 2 with batch normalisation.
     fn least_batch(&self) -> usize {
         1
@@ -112,6 +118,10 @@ impl<T: Float, M: Module<T> + ?Sized> Module<T> for Arc<M> {
 
     fn keeps_width(&self) -> bool {
         (**self).keeps_width()
+    }
+
+    fn rows(&self, rows: usize) -> Option<usize> {
+        (**self).rows(rows)
     }
 
     fn least_batch(&self) -> usize {

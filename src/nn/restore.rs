@@ -7,6 +7,7 @@ use super::image_pool::{Pool, PoolKind};
 use super::module::image_behind;
 use super::{
     Activation, BatchNorm, Dropout, Init, LayerNorm, Linear, Module, ModuleExt, Residual, Sequential,
+    attention, embedding, recurrent, tokens, transformer,
 };
 use crate::ops::{Convolution, ImageShape};
 use crate::rng::{Purpose, stream};
@@ -15,7 +16,7 @@ use crate::tape::{Param, Tape};
 use crate::{Error, Float, Result};
 
 /// A module, and how many numbers per sample it gives.
-type Made<T> = (Arc<dyn Module<T>>, usize);
+pub(super) type Made<T> = (Arc<dyn Module<T>>, usize);
 
 /// Makes a module on the tape, with the parameters that the file has for it, for that many numbers per sample.
 type Restore<T> = fn(&mut Tape<T>, &Settings, &Place<'_>, usize) -> Result<Made<T>>;
@@ -39,7 +40,7 @@ impl Place<'_> {
 const DEEPEST: usize = 8;
 
 /// All modules that can be read from a file, by their kind.
-fn table<T: Float>() -> [(&'static str, Restore<T>); 11] {
+fn table<T: Float>() -> [(&'static str, Restore<T>); 16] {
     [
         ("linear", linear),
         ("activation", activation),
@@ -56,6 +57,11 @@ fn table<T: Float>() -> [(&'static str, Restore<T>); 11] {
         ("max_pool", |_, settings, _, width| pool(settings, width)),
         ("avg_pool", |_, settings, _, width| pool(settings, width)),
         ("global_avg_pool", |_, settings, _, width| pool(settings, width)),
+        ("embedding", embedding::restore),
+        ("tokens", tokens::restore),
+        ("attention", attention::restore),
+        ("transformer_block", transformer::restore),
+        ("recurrent", recurrent::restore),
         ("residual", residual),
         ("sequential", |tape, settings, from, width| {
             let (module, width) = sequential(tape, settings, from, width)?;
@@ -182,7 +188,7 @@ fn activation<T: Float>(
 }
 
 /// Sets the parameters of a module that has just been made to what the file has for them.
-fn set<T: Float>(tape: &mut Tape<T>, module: &impl Module<T>, from: &Stored) -> Result<()> {
+pub(super) fn set<T: Float>(tape: &mut Tape<T>, module: &impl Module<T>, from: &Stored) -> Result<()> {
     for (name, param) in module.named_parameters() {
         let shape = tape.param_shape(param);
         tape.set_param(param, from.shaped::<T>(&name, shape.rows, shape.cols)?.as_slice());

@@ -155,6 +155,10 @@ impl<T: Float> Module<T> for Sequential<T> {
         self.modules.iter().all(|(_, module)| module.keeps_width())
     }
 
+    fn rows(&self, rows: usize) -> Option<usize> {
+        self.modules.iter().try_fold(rows, |rows, (_, module)| module.rows(rows))
+    }
+
     fn least_batch(&self) -> usize {
         self.modules.iter().map(|(_, module)| module.least_batch()).max().unwrap_or(1)
     }
@@ -216,6 +220,10 @@ impl<T: Float, M: Module<T>> Module<T> for Residual<M> {
 
     fn keeps_width(&self) -> bool {
         true
+    }
+
+    fn rows(&self, rows: usize) -> Option<usize> {
+        self.0.rows(rows).filter(|given| *given == rows)
     }
 
     fn least_batch(&self) -> usize {

@@ -58,3 +58,4 @@ pub(crate) use builtin::{Op, Operations};
 pub use elementwise::{Elementwise, Unary, pass_if};
 
 pub use crate::linalg::image::{Convolution, ImageShape, Window};
+pub(crate) use positions::fill_sinusoidal;

@@ -57,4 +57,5 @@ fn allocations() {
     models::models();
     models::predictions();
     steps::steps();
+    steps::sequences();
 }

@@ -2,7 +2,10 @@
 
 use tapegrad::data::{Batches, Dataset};
 use tapegrad::models::Mlp;
-use tapegrad::nn::{Activation, Mode, Module, Norm};
+use tapegrad::nn::{
+    Activation, AttentionOptions, Cell, Embedding, Init, Linear, Mode, Module, Norm, Positions, Recurrent,
+    TransformerBlock, TransformerOptions,
+};
 use tapegrad::optim::schedule::{Cosine, Schedule, Warmup};
 use tapegrad::optim::{self, Average, Clip};
 use tapegrad::rng::{Place, Purpose, stream};
@@ -62,6 +65,58 @@ pub fn steps() {
                     assert!(!allocate::<f64>(name, norm), "{name} in f64, {norm_name}, threads: {threads}");
                 }
             }
+        });
+    }
+}
+
+/// Steps of a transformer, a recurrence of each cell and the losses of tokens, on texts.
+fn allocations_on_sequences<T: Float>() -> usize {
+    const LENGTH: usize = 70;
+    let mut tape = Tape::<T>::default();
+    let mut rng = stream(0, Purpose::Init);
+    let rng = &mut rng;
+    let embedding = Embedding::new(&mut tape, 50, LENGTH, 16, Positions::Learned, rng).unwrap();
+    let attention =
+        AttentionOptions { causal: true, rotary: Some(100.0), ..AttentionOptions::new(2, LENGTH) };
+    let options = TransformerOptions { attention, hidden: 32, dropout: 0.1 };
+    let block = TransformerBlock::new(&mut tape, 16, options, Init::default(), rng).unwrap();
+    let cells = Cell::TABLE
+        .map(|(cell, _)| Recurrent::new(&mut tape, cell, 16, 16, LENGTH, Init::default(), rng).unwrap());
+    let head = Linear::new(&mut tape, 16, 50, true, Init::default(), rng);
+    let gamma = tape.param_with(1, 16, |gamma| gamma.fill(T::ONE));
+    let mut optimizer = optim::find::<T>("adam").unwrap().optimizer(None).unwrap();
+    let labels: Vec<usize> = (0..4 * LENGTH).map(|i| i * 7 % 50).collect();
+    let mut after_first = None;
+    for step in 0..5 {
+        tape.rewind();
+        let tokens =
+            |to: &mut [T]| to.iter_mut().enumerate().for_each(|(i, to)| *to = T::of((i * 3 % 50) as f64));
+        let x = tape.constant_with(4, LENGTH, tokens);
+        let mode = &mut Mode::training(Place { seed: 0, epoch: 0, step });
+        let x = embedding.forward(&mut tape, x, mode);
+        let mut x = block.forward(&mut tape, x, mode);
+        for cell in &cells {
+            x = cell.forward(&mut tape, x, mode);
+        }
+        let x = tape.rms_norm(x, gamma, T::of(1e-5));
+        let x = tape.group_norm(x, gamma, gamma, 4, T::of(1e-5));
+        let logits = head.forward(&mut tape, x, mode);
+        let loss = tape.cross_entropy_ignoring(logits, &labels, 0);
+        tape.zero_grad();
+        tape.backward(loss);
+        optimizer.step(&mut tape).unwrap();
+        after_first.get_or_insert_with(calls);
+    }
+    calls() - after_first.unwrap()
+}
+
+/// As [`steps`].
+pub fn sequences() {
+    for threads in [1, 2] {
+        linalg::with_threads(threads, || {
+            let allocates = |run: fn() -> usize| (0..3).all(|_| run() > 0);
+            assert!(!allocates(allocations_on_sequences::<f32>), "sequences in f32, threads: {threads}");
+            assert!(!allocates(allocations_on_sequences::<f64>), "sequences in f64, threads: {threads}");
         });
     }
 }

@@ -47,6 +47,7 @@ mod same_bits;
 mod sample_weights;
 mod saved;
 mod schedules;
+mod sequence_modules;
 mod sequences;
 mod tables;
 mod tape;

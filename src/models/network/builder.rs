@@ -17,7 +17,7 @@ use crate::nn::{Activation, Dropout, Init, Linear, Module, ModuleExt, Norm, Resi
 use crate::ops::ImageShape;
 use crate::optim::{Adam, Optimizer};
 use crate::rng::{Purpose, stream};
-use crate::tape::Tape;
+use crate::tape::{Shape, Tape};
 use crate::{Dataset, Error, Float, Result};
 
 /// What makes a module on the tape of the network, for that many numbers per sample.
@@ -213,7 +213,9 @@ impl<T: Float> NetworkBuilder<T> {
         let (mut parts, init) = (std::mem::take(&mut self.parts), self.init);
         self.made_by(train, |tape, inputs, outputs, rng| {
             parts.push(Part::Linear { outputs, bias: true });
-            Ok(build(parts, inputs, None, init, tape, rng)?.0)
+            let (net, given) = build(parts, Shape::new(1, inputs), None, init, tape, rng)?;
+            super::check_rows(given.rows)?;
+            Ok(net)
         })
     }
 
@@ -294,17 +296,17 @@ impl<T: Float> NetworkBuilder<T> {
     }
 }
 
-/// The parts one behind the other, and how many numbers per sample come out. They are named by what they are and
-/// a number: `linear1`, `relu1`, `linear2`. `image` is what the inputs stand for.
+/// The parts one behind the other, and the shape that comes out for the `inputs` of a sample. They are named by what they are
+/// and a number: `linear1`, `relu1`, `linear2`. `image` is what the inputs stand for.
 fn build<T: Float>(
     parts: Vec<Part<T>>,
-    inputs: usize,
+    inputs: Shape,
     mut image: Option<ImageShape>,
     init: Init,
     tape: &mut Tape<T>,
     rng: &mut ChaCha8Rng,
-) -> Result<(Sequential<T>, usize)> {
-    let (mut net, mut width) = (Sequential::new(), inputs);
+) -> Result<(Sequential<T>, Shape)> {
+    let (mut net, Shape { mut rows, cols: mut width }) = (Sequential::new(), inputs);
     let mut counts = BTreeMap::new();
     for part in parts {
         let mut given = None;
@@ -328,15 +330,21 @@ fn build<T: Float>(
                 None => continue,
             },
             Part::Residual(parts) => {
-                let (block, outputs) = build(parts, width, image, init, tape, rng)?;
+                let taken = Shape::new(rows, width);
+                let (block, given) = build(parts, taken, image, init, tape, rng)?;
                 if let Some((takes, gives)) = Module::<T>::images(&block)
                     && takes != gives
                 {
                     let why = format!("a residual block takes an image of {takes}, but gives one of {gives}");
                     return Err(Error::Data(why));
                 }
-                if outputs != width {
-                    let why = format!("a residual block takes {width} numbers, but gives {outputs}");
+                if given.cols != width {
+                    let why = format!("a residual block takes {width} numbers, but gives {}", given.cols);
+                    return Err(Error::Data(why));
+                }
+                if given.rows != rows {
+                    let why =
+                        format!("a residual block takes {rows} rows for a sample, but gives {}", given.rows);
                     return Err(Error::Data(why));
                 }
                 ("residual", Arc::new(Residual::new(block)))
@@ -350,10 +358,17 @@ fn build<T: Float>(
             return Err(Error::Data(why));
         }
         image = image_behind(&*module, image)?;
-        width = given.unwrap_or_else(|| module.outputs(tape, width));
+        let taken = Shape::new(rows, width);
+        rows = module.rows(rows).ok_or_else(|| {
+            Error::Data(format!(
+                "{} does not take the {rows} rows that there are for a sample",
+                module.describe()
+            ))
+        })?;
+        width = given.unwrap_or_else(|| module.output_shape(tape, taken).cols);
         let number: &mut usize = counts.entry(kind).or_default();
         *number += 1;
         net = net.push_shared(format!("{kind}{number}"), module);
     }
-    Ok((net, width))
+    Ok((net, Shape::new(rows, width)))
 }

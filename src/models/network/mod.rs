@@ -65,6 +65,16 @@ pub struct Network<T: Float> {
     pool: Pool<T>,
 }
 
+/// Whether a network gives one row for each sample.
+fn check_rows(rows: usize) -> Result<()> {
+    if rows != 1 {
+        return Err(Error::Data(format!(
+            "the network gives {rows} rows for a sample, and not one: Tokens::join makes one of its tokens"
+        )));
+    }
+    Ok(())
+}
+
 impl<T: Float> Network<T> {
     /// The parts of a network, none yet; `seed` is that of its initial weights.
     #[expect(clippy::new_ret_no_self, reason = "what is made first is a list of parts")]
@@ -206,6 +216,9 @@ impl<T: Float> Network<T> {
                 format!("the network gives {outputs} numbers for a sample, but {} are told", task.outputs());
             return Err(Error::Data(why));
         }
+        let rows =
+            module.rows(1).ok_or_else(|| Error::Data("tokens are no whole number of samples".into()))?;
+        check_rows(rows)?;
         module.name_parameters(&mut tape);
         Ok(Network {
             module,
