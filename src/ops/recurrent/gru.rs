@@ -73,11 +73,14 @@ impl Cell for Gru {
         let (q, n) = rest.split_at_mut(h);
         gates.iter_mut().for_each(|gate| *gate = gate.sigmoid());
         let (r, z) = gates.split_at(h);
-        for (k, n) in n.iter_mut().enumerate() {
-            *n = (*n + r[k] * q[k]).tanh();
+        // Cut to h numbers each, so that the loops below need no checks and become vectors.
+        let (z, n, before, state) = (&z[..h], &mut n[..h], &before[..h], &mut state[..h]);
+        for k in 0..h {
+            n[k] += r[k] * q[k];
         }
-        for (k, state) in state.iter_mut().enumerate() {
-            *state = (T::ONE - z[k]) * n[k] + z[k] * before[k];
+        n.iter_mut().for_each(|n| *n = n.tanh());
+        for k in 0..h {
+            state[k] = (T::ONE - z[k]) * n[k] + z[k] * before[k];
         }
     }
 
@@ -87,6 +90,8 @@ impl Cell for Gru {
         let (dr, room) = room.split_at_mut(h);
         let (dz, room) = room.split_at_mut(h);
         let (dq, dn) = room.split_at_mut(h);
+        let (z, n, dn) = (&z[..h], &n[..h], &mut dn[..h]);
+        let (before, dstate) = (&before[..h], &mut dstate[..h]);
         for k in 0..h {
             let dh = dstate[k];
             dn[k] = dh * (T::ONE - z[k]) * (T::ONE - n[k] * n[k]);

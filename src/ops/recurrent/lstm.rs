@@ -70,8 +70,10 @@ impl Cell for Lstm {
         gates[3 * h..].iter_mut().for_each(|gate| *gate = gate.sigmoid());
         let [i, f, g, o] = quarters(gates, h);
         let (out, c) = state.split_at_mut(h);
-        for (k, c) in c.iter_mut().enumerate() {
-            *c = f[k] * before[h + k] + i[k] * g[k];
+        // Cut to h numbers each, so that the loops below need no checks and become vectors.
+        let (c, before) = (&mut c[..h], &before[h..][..h]);
+        for k in 0..h {
+            c[k] = f[k] * before[k] + i[k] * g[k];
         }
         tanh_c.iter_mut().zip(&*c).for_each(|(tanh, c)| *tanh = c.tanh());
         out.iter_mut().zip(o).zip(tanh_c).for_each(|((out, o), tanh)| *out = *o * *tanh);
@@ -80,11 +82,12 @@ impl Cell for Lstm {
     #[inline(always)]
     fn back<T: Float>(h: usize, saved: &[T], before: &[T], _: &[T], dstate: &mut [T], room: &mut [T]) {
         let [i, f, g, o] = quarters(saved, h);
-        let (tanh_c, before) = (&saved[4 * h..], &before[h..]);
+        let (tanh_c, before) = (&saved[4 * h..][..h], &before[h..][..h]);
         let (dh, dc) = dstate.split_at_mut(h);
         let (di, room) = room.split_at_mut(h);
         let (df, room) = room.split_at_mut(h);
         let (dg, d_o) = room.split_at_mut(h);
+        let (dc, d_o) = (&mut dc[..h], &mut d_o[..h]);
         for k in 0..h {
             let d = dc[k] + dh[k] * o[k] * (T::ONE - tanh_c[k] * tanh_c[k]);
             di[k] = d * g[k] * i[k] * (T::ONE - i[k]);
