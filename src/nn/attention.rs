@@ -96,8 +96,8 @@ impl AttentionOptions {
 /// let rng = &mut stream(1, Purpose::Init);
 /// let options = AttentionOptions::new(2, 5);
 /// let layer = MultiHeadAttention::new(&mut tape, 8, options, Init::default(), rng)?;
-/// let names: Vec<String> = layer.named_parameters().into_iter().map(|(name, _)| name).collect();
-/// assert_eq!(names[..2], ["query.weight", "query.bias"]);
+/// let named = ModuleExt::<f64>::named_parameters(&layer);
+/// assert_eq!((named[0].0.as_str(), named[1].0.as_str()), ("query.weight", "query.bias"));
 /// // Three sequences of five tokens.
 /// let x = tape.constant_with(15, 8, |_| ());
 /// let y = layer.forward(&mut tape, x, &mut Mode::evaluation());
