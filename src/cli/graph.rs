@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 
-use super::train::{DropoutArgs, Form, MlpArgs, check_memory};
+use super::train::{DropoutArgs, Form, MlpArgs, check_memory, renamed};
 use super::{Outcome, output};
 use crate::models::{Cnn, LeNet, Mlp};
 use crate::nn::{Mode, Module};
@@ -23,7 +23,7 @@ Examples:
   tapegrad graph --model lenet
   tapegrad graph --format dot | dot -Tsvg > tape.svg")]
 pub struct GraphArgs {
-    /// Which network; of lenet and cnn only --inputs, --outputs, --batch and --dropout tell the form
+    /// Which network; lenet and cnn take --inputs, --outputs and --batch only, and cnn --dropout
     #[arg(long, value_enum, default_value_t = Network::Mlp)]
     model: Network,
     #[command(flatten)]
@@ -106,11 +106,13 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
         }
         Network::Lenet => {
             let form = LeNet::new(image(args)?, args.outputs);
+            form.numbers().map_err(|error| renamed("inputs", error))?;
             check_memory::<f32>(&form, args.batch)?;
             draw(args, &form)
         }
         Network::Cnn => {
             let form = Cnn::new(image(args)?, args.outputs);
+            form.numbers().map_err(|error| renamed("inputs", error))?;
             let form = Cnn { dropout: args.dropout.share.unwrap_or(form.dropout), ..form };
             check_memory::<f32>(&form, args.batch)?;
             draw(args, &form)

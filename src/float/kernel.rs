@@ -13,7 +13,7 @@ fn emulated<T: Fused>(a: T, b: T, c: T) -> T {
     a.fused(b, c)
 }
 
-/// a/by, with what the product with its inverse leaves; 0 and what is not finite as a division has it, for a finite `by`.
+/// a/by, by a product with the inverse and what that leaves, for a finite `by`. 0 of 0; NaN of what is not finite.
 #[inline(always)]
 pub(super) fn quotient<T: Kernel>(a: T, by: T, inverse: T) -> T {
     let q = a * inverse;

@@ -108,16 +108,19 @@ impl Window {
                 return Err(Error::setting(name, format!("{down}×{along} has a zero among them")));
             }
         }
-        let parts = [kernel, stride, padding, dilation];
-        if let Some(part) = parts.iter().flatten().find(|part| **part > MOST) {
-            return Err(Error::setting(
-                "kernel",
-                format!("{part} is more than the {MOST} that a window may have"),
-            ));
+        let parts = [("kernel", kernel), ("stride", stride), ("padding", padding), ("dilation", dilation)];
+        for (name, [down, along]) in parts {
+            let part = down.max(along);
+            if part > MOST {
+                return Err(Error::setting(
+                    name,
+                    format!("{part} is more than the {MOST} that there may be"),
+                ));
+            }
         }
         let sides = [image.height, image.width];
         let extent = [0, 1].map(|i| dilation[i] * (kernel[i] - 1) + 1);
-        let room = [0, 1].map(|i| sides[i] + 2 * padding[i]);
+        let room = [0, 1].map(|i| sides[i].saturating_add(2 * padding[i]));
         if extent[0] > room[0] || extent[1] > room[1] {
             let dilated = match dilation {
                 [1, 1] => String::new(),
@@ -251,13 +254,18 @@ impl Convolution {
         output.check()?;
         // The image with its padding has to fit as well, and all filters.
         let [down, along] = self.window.padding;
-        ImageShape::new(channels, self.image.height + 2 * down, self.image.width + 2 * along).check()?;
+        let padded =
+            [(self.image.height, down), (self.image.width, along)].map(|(a, b)| a.saturating_add(2 * b));
+        ImageShape::new(channels, padded[0], padded[1]).check()?;
         ImageShape::new(filters, self.depth(), 1).check()?;
         Ok(output)
     }
 
     /// Rows and columns of the weights: a filter is a column, and its rows are line, column and channel of its window,
-    /// the channel innermost.
+    /// the channel innermost. Meant for a form of which there is an [`output`](Self::output).
+    ///
+    /// # Panics
+    /// If there are 0 groups.
     pub const fn weights(&self) -> (usize, usize) {
         (self.depth(), self.filters)
     }
@@ -353,7 +361,7 @@ mod tests {
         );
         assert_eq!(
             why(form.padding(usize::MAX / 2)),
-            format!("kernel: {} is more than the 16384 that a window may have", usize::MAX / 2)
+            format!("padding: {} is more than the 16384 that there may be", usize::MAX / 2)
         );
         let huge = ImageShape::new(usize::MAX, usize::MAX, 3);
         assert!(why(Convolution { image: huge, ..form }).ends_with("has more than 2³² − 1 numbers"));

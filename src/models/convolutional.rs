@@ -16,7 +16,7 @@ use crate::{Error, Float, Result};
 /// LeCun, Bottou, Bengio and Haffner, "Gradient-Based Learning Applied to Document Recognition" (Proceedings of the
 /// IEEE 86, 1998), in the form that is usual now: ReLU in place of tanh, the largest of a window in place of its mean,
 /// all of the first six maps for each of the sixteen filters, and the softmax at the end. The activation comes behind the
-/// pool: for one that rises that is the same, of a quarter of the numbers.
+/// pool: as the activation rises, the result is the same, and only a quarter of the numbers is computed.
 ///
 /// ```
 /// use tapegrad::Tape;
@@ -211,6 +211,9 @@ impl Layer {
             Layer::Pool => Pool::whole(2).pooled(image),
             Layer::Relu | Layer::Dropout(_) => Ok(image),
             Layer::Linear(0) => Err(Error::setting("outputs", "a layer of width 0 lets nothing through")),
+            Layer::Linear(outputs) if u32::try_from(outputs).is_err() => {
+                Err(Error::setting("outputs", format!("{outputs} are more than a matrix has columns")))
+            }
             Layer::Linear(outputs) => Ok(ImageShape::new(outputs, 1, 1)),
         }
     }

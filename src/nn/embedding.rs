@@ -64,7 +64,7 @@ impl FromStr for Positions {
 ///
 /// let mut tape = Tape::new();
 /// let rng = &mut stream(1, Purpose::Init);
-/// let embedding = Embedding::new(&mut tape, 256, 16, 8, Positions::Learned, rng)?;
+/// let embedding = Embedding::new(&mut tape, 256, 3, 8, Positions::Learned, rng)?;
 /// let texts = tape.constant_slice(2, 3, &[72.0, 105.0, 33.0, 89.0, 111.0, 33.0]);
 /// let y = embedding.forward(&mut tape, texts, &mut Mode::evaluation());
 /// assert_eq!(tape.shape(y).to_string(), "6×8");
@@ -128,9 +128,16 @@ impl<T: Float> Module<T> for Embedding {
     }
 
     /// # Panics
-    /// If a number is no token, as [`Tape::embedding`] says, or a text is longer than the positions.
+    /// If a number is no token, as [`Tape::embedding`] says, or the texts are not of as many tokens as was said; one text
+    /// alone may be shorter: of several, what stands behind could not tell where one ends.
     fn forward(&self, tape: &mut Tape<T>, x: Var, _: &mut Mode) -> Var {
-        let length = tape.shape_for("Embedding", x).cols;
+        let shape = tape.shape_for("Embedding", x);
+        let length = shape.cols;
+        assert!(
+            length == self.length || shape.rows <= 1 && length < self.length,
+            "Embedding: {x} is {shape}, but texts have {} tokens (one alone may have fewer)",
+            self.length
+        );
         let y = tape.embedding(self.table, x);
         match self.positions {
             Some(positions) => tape.add_positions(y, positions, length),
@@ -139,7 +146,7 @@ impl<T: Float> Module<T> for Embedding {
     }
 
     fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
-        visit("table", self.table);
+        visit("weight", self.table);
         if let Some(positions) = self.positions {
             visit("positions", positions);
         }
@@ -147,6 +154,10 @@ impl<T: Float> Module<T> for Embedding {
 
     fn inputs(&self) -> Option<usize> {
         Some(self.length)
+    }
+
+    fn vocabulary(&self) -> Option<usize> {
+        Some(self.vocabulary)
     }
 
     fn rows(&self, rows: usize) -> Option<usize> {
@@ -172,7 +183,7 @@ pub(super) fn restore<T: Float>(
         return Err(Error::Data(format!("an embedding of {length} tokens for {inputs} numbers per sample")));
     }
     // Before room is made for as many.
-    let (vocabulary, width) = from.from.shape::<T>("table")?;
+    let (vocabulary, width) = from.from.shape::<T>("weight")?;
     if kind != Positions::None {
         from.from.check_shape::<T>("positions", length, width)?;
     }
@@ -195,10 +206,11 @@ mod tests {
             assert_eq!(name.parse::<Positions>().unwrap(), positions);
             let mut tape = Tape::new();
             let embedding = embedding(&mut tape, positions);
-            let x = tape.constant_slice(2, 2, &[4.0, 0.0, 1.0, 4.0]);
+            let x = tape.constant_slice(2, 3, &[4.0, 0.0, 2.0, 1.0, 4.0, 3.0]);
             let y = embedding.forward(&mut tape, x, &mut Mode::evaluation());
             let (table, y) = (tape.value(embedding.table).to_dmatrix(), tape.value(y).to_dmatrix());
-            for (row, (token, t)) in [(4, 0), (0, 1), (1, 0), (4, 1)].into_iter().enumerate() {
+            for (row, (token, t)) in [(4, 0), (0, 1), (2, 2), (1, 0), (4, 1), (3, 2)].into_iter().enumerate()
+            {
                 let at = embedding.positions.map(|p| tape.value(p).to_dmatrix().row(t).into_owned());
                 let expected = table.row(token) + at.unwrap_or(nalgebra::RowDVector::zeros(4));
                 assert_eq!(y.row(row), expected, "{name}");
@@ -223,11 +235,25 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "add_positions: a sequence of 4 tokens is longer than the 3 positions of v1")]
+    #[should_panic(expected = "Embedding: v2 is 1×4, but texts have 3 tokens (one alone may have fewer)")]
     fn a_text_that_is_too_long() {
         let mut tape = Tape::new();
         let embedding = embedding(&mut tape, Positions::Learned);
         let x = tape.constant_slice(1, 4, &[0.0; 4]);
         embedding.forward(&mut tape, x, &mut Mode::evaluation());
+    }
+
+    /// Of two, what stands behind could not tell where one ends.
+    #[test]
+    #[should_panic(expected = "Embedding: v1 is 2×2, but texts have 3 tokens (one alone may have fewer)")]
+    fn two_texts_that_are_too_short() {
+        let mut tape = Tape::new();
+        let embedding = embedding(&mut tape, Positions::None);
+        let one = tape.constant_slice(1, 2, &[1.0, 2.0]);
+        let y = embedding.forward(&mut tape, one, &mut Mode::evaluation());
+        assert_eq!(tape.shape(y).to_string(), "2×4");
+        tape.rewind();
+        let two = tape.constant_slice(2, 2, &[0.0; 4]);
+        embedding.forward(&mut tape, two, &mut Mode::evaluation());
     }
 }

@@ -69,6 +69,16 @@ pub trait Module<T: Float>: Send + Sync {
         None
     }
 
+    /// Whether samples of so many numbers can go in: by default, [those](Self::inputs) that it takes.
+    fn takes(&self, width: usize) -> bool {
+        self.inputs().is_none_or(|inputs| inputs == width)
+    }
+
+    /// How many tokens there are, where tokens go in: whole numbers from 0 to below it. `None` where any numbers do.
+    fn vocabulary(&self) -> Option<usize> {
+        None
+    }
+
     /// Whether it surely gives as many numbers per sample as it takes, as an activation does: what stands behind it
     /// then tells what goes in.
     fn keeps_width(&self) -> bool {
@@ -114,6 +124,14 @@ impl<T: Float, M: Module<T> + ?Sized> Module<T> for Arc<M> {
 
     fn images(&self) -> Option<(ImageShape, ImageShape)> {
         (**self).images()
+    }
+
+    fn takes(&self, width: usize) -> bool {
+        (**self).takes(width)
+    }
+
+    fn vocabulary(&self) -> Option<usize> {
+        (**self).vocabulary()
     }
 
     fn keeps_width(&self) -> bool {

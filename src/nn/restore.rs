@@ -107,6 +107,9 @@ pub(crate) fn sequential<T: Float>(
         let made = restore(tape, &settings, &place, width);
         let made = made.and_then(|(module, given)| {
             image = image_behind(&*module, image)?;
+            if module.vocabulary().is_some() && net.modules().next().is_some() {
+                return Err(Error::Data("it takes tokens, and stands behind another module".into()));
+            }
             Ok((module, given))
         });
         let (module, given) = made.map_err(|error| match error {
@@ -148,6 +151,9 @@ fn check_image(image: ImageShape, width: usize) -> Result<()> {
     }
 }
 
+/// How much wider than its image a padding may be.
+const MOST_PADDING: usize = 64;
+
 fn conv2d<T: Float>(
     tape: &mut Tape<T>,
     settings: &Settings,
@@ -157,6 +163,11 @@ fn conv2d<T: Float>(
     let form: Convolution = settings.get("form")?;
     check_image(form.image, width)?;
     let output = form.output().map_err(|error| Error::Data(error.to_string()))?;
+    // A few bytes of a file could ask for any amount of memory.
+    let ([down, along], image) = (form.window.padding, form.image);
+    if down > image.height + MOST_PADDING || along > image.width + MOST_PADDING {
+        return Err(Error::Data(format!("a padding of {down}×{along} around an image of {image}")));
+    }
     let (rows, cols) = form.weights();
     // Before room is made for as many.
     from.from.check_shape::<T>("weight", rows, cols)?;
@@ -219,6 +230,16 @@ fn residual<T: Float>(
     let (block, given) = restore(tape, &settings.get("block")?, &from.deeper()?, width)?;
     if given != width {
         return Err(Error::Data(format!("a residual block takes {width} numbers, but gives {given}")));
+    }
+    if block.vocabulary().is_some() {
+        return Err(Error::Data("a residual block of tokens".into()));
+    }
+    if let Some((takes, gives)) = block.images()
+        && takes != gives
+    {
+        return Err(Error::Data(format!(
+            "a residual block takes an image of {takes}, but gives one of {gives}"
+        )));
     }
     Ok((Arc::new(Residual::new(block)), width))
 }

@@ -151,6 +151,16 @@ impl<T: Float> Module<T> for Sequential<T> {
         Some((first, gives?))
     }
 
+    fn takes(&self, width: usize) -> bool {
+        let first = self.modules.iter().find(|(_, module)| !module.keeps_width());
+        first.is_none_or(|(_, module)| module.takes(width))
+            && Module::<T>::inputs(self).is_none_or(|inputs| inputs == width)
+    }
+
+    fn vocabulary(&self) -> Option<usize> {
+        self.modules.first().and_then(|(_, module)| module.vocabulary())
+    }
+
     fn keeps_width(&self) -> bool {
         self.modules.iter().all(|(_, module)| module.keeps_width())
     }

@@ -102,6 +102,10 @@ impl<T: Float> Module<T> for Tokens {
         tape.reshape(x, shape.rows * length, shape.cols / length)
     }
 
+    fn takes(&self, width: usize) -> bool {
+        self.width(width).is_some()
+    }
+
     fn rows(&self, rows: usize) -> Option<usize> {
         if self.join {
             rows.is_multiple_of(self.length).then(|| rows / self.length)

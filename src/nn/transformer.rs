@@ -25,7 +25,7 @@ pub struct TransformerOptions {
     pub dropout: f64,
 }
 
-/// x + attention(norm x), and of that y + W₂·gelu(W₁·norm y): a block of a transformer with the normalisation before
+/// y = x + attention(norm x), then y + W₂·gelu(W₁·norm y): a block of a transformer with the normalisation before
 /// each half. It takes and gives (m·l)×d, a token a row.
 ///
 /// Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, section 3.1, with the order of Xiong et al., *On Layer
@@ -85,6 +85,7 @@ impl TransformerBlock {
         rng: &mut impl Rng,
     ) -> Result<Self> {
         // All before the first parameter is made.
+        init.check::<T>()?;
         options.attention.check::<T>(width)?;
         settings::at_least_one("hidden", options.hidden)?;
         let dropout = Dropout::new::<T>(options.dropout)?;

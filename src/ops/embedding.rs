@@ -13,10 +13,11 @@ impl<T: Float> Tape<T> {
     ///
     /// Where the numbers are a list in Rust, [`gather_rows`](Tape::gather_rows) does the same.
     /// Backward: row tokenᵢ of the table's gradient gets row i of dY, for all i in order; up to 4096 tokens one after
-    /// the other, and of more of them blocks of √(m·l) first. The tokens get nothing: they count, and do not measure.
+    /// the other, and of more of them blocks of √(m·l) first. The tokens get no gradient: they are numbers of rows.
     ///
     /// # Panics
-    /// If a token is no whole number from 0 to v − 1, or an operand is stale.
+    /// If a token is no whole number from 0 to v − 1, or an operand is stale. In `f32`, not every whole number above
+    /// 16,777,216 can be written.
     ///
     /// ```
     /// let mut tape = tapegrad::Tape::new();
@@ -31,8 +32,9 @@ impl<T: Float> Tape<T> {
     pub fn embedding(&mut self, table: impl Into<Var>, tokens: impl Into<Var>) -> Var {
         let (table, tokens) = (table.into(), tokens.into());
         let (rows, counts) = (self.shape_for("embedding", table), self.shape_for("embedding", tokens));
-        let (limit, values) = (T::of(rows.rows as f64), self.value_slice(tokens));
-        let good = |token: T| token >= T::ZERO && token < limit && T::of(row_of(token) as f64) == token;
+        let values = self.value_slice(tokens);
+        let good =
+            |token: T| token >= T::ZERO && row_of(token) < rows.rows && T::of(row_of(token) as f64) == token;
         if let Some(at) = values.iter().position(|token| !good(*token)) {
             panic!(
                 "embedding: token {} in row {}, column {} of {tokens} is no whole number below {}, the rows of {table}",

@@ -47,7 +47,13 @@ impl<T: Float> Operation<T> for GeluErf {
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (slopes, dy) = (cx.saved(), cx.dy());
-        cx.add_zip(0, slopes, dy, |slope, dy| slope * dy);
+        cx.add_zip(
+            0,
+            slopes,
+            dy,
+            #[inline(always)]
+            |slope, dy| slope * dy,
+        );
     }
 }
 

@@ -16,7 +16,7 @@ impl<T: Float> Tape<T> {
     /// Backward: dX = dY, and row t of the table's gradient is the sum of dY over all sequences at position t.
     ///
     /// # Panics
-    /// If the widths differ, m is no multiple of `length`, that is above p, or an operand is stale.
+    /// If the widths differ, m is no multiple of `length`, `length` is above p, or an operand is stale.
     ///
     /// ```
     /// let mut tape = tapegrad::Tape::new();

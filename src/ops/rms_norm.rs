@@ -67,7 +67,12 @@ impl<T: Float> Operation<T> for RmsNorm {
         for (i, (x, scale)) in rows_of(x, shape).zip(scales).enumerate() {
             let row = i * shape.cols..(i + 1) * shape.cols;
             let (power, squares) = squares_in_range(x);
-            let unit = T::ONE / (squares / n + epsilon * power * power).sqrt();
+            // What is not finite makes the whole row NaN, as in the other norms.
+            let unit = if squares.is_finite() {
+                T::ONE / (squares / n + epsilon * power * power).sqrt()
+            } else {
+                T::of(f64::NAN)
+            };
             *scale = power * unit;
             for (((y, normal), x), gamma) in y[row.clone()].iter_mut().zip(&mut normal[row]).zip(x).zip(gamma)
             {

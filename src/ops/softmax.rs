@@ -152,8 +152,8 @@ fn softmax_block<T: Float>(x: &[T], cols: usize, p: &mut [T], sums: &mut [RowSum
                 others[i] = sum(p);
                 p[top] = peak;
                 let total = peak + others[i];
-                // At least 1, or NaN: an exponential that is not of a number below zero comes with NaN, or with ∞, of
-                // which more below.
+                // At least 1. It is 0 where all entries are −∞, and NaN where one is NaN: p is NaN then. A row with +∞
+                // holds anything here, and is written anew below.
                 let inverse = T::ONE / total;
                 for p in p.iter_mut() {
                     *p = p.over(total, inverse);

@@ -26,6 +26,7 @@ pub struct Table {
 
 /// A [`Table`] that grows column by column: see [`Table::of`].
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Columns<'a, R> {
     table: Table,
     rows: &'a [R],

@@ -21,6 +21,7 @@ pub(super) fn check_fit<T: Float>(
     if let Some(inputs) = module.inputs().filter(|inputs| *inputs != features) {
         return Err(Error::Data(format!("{} takes {inputs} features, but {of_data}", module.describe())));
     }
+    check_samples(module, data)?;
     let outputs = module.outputs(tape, features);
     // A classifier may know more classes than the data has.
     let enough = match loss.link() {
@@ -37,6 +38,40 @@ pub(super) fn check_fit<T: Float>(
         return Err(Error::Data("the weights of all these samples are 0".into()));
     }
     Ok(())
+}
+
+/// Whether the samples can go into the module, and come out one by one.
+pub(super) fn check_samples<T: Float>(module: &dyn Module<T>, data: &Dataset) -> Result<()> {
+    let features = data.features();
+    if !module.takes(features) {
+        let why = format!("{} does not take samples of {features} features", module.describe());
+        return Err(Error::Data(why));
+    }
+    if module.rows(1) != Some(1) {
+        let name = module.describe();
+        return Err(Error::Data(format!(
+            "{name} does not give one row for each sample: Tokens::join makes one"
+        )));
+    }
+    let Some(vocabulary) = module.vocabulary() else { return Ok(()) };
+    let mut sample = vec![T::ZERO; features];
+    for row in 0..data.len() {
+        data.gather(&[row], &mut sample);
+        if let Some(at) = sample.iter().position(|x| !is_token(*x, vocabulary)) {
+            let why = format!(
+                "row {row}, column {at}: {} is no token, a whole number below {vocabulary}",
+                sample[at]
+            );
+            return Err(Error::Data(why));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a number is a token of that many.
+pub(crate) fn is_token<T: Float>(x: T, vocabulary: usize) -> bool {
+    let row = x.to_f64();
+    row >= 0.0 && row < vocabulary as f64 && row == row.trunc()
 }
 
 /// Whether a run can be what it is told to be.

@@ -1,6 +1,6 @@
 //! A model on data it does not learn from.
 
-use super::check::{check_fit, value_of};
+use super::check::{check_fit, check_samples, value_of};
 use crate::data::{Batches, Dataset};
 use crate::metrics::{ConfusionMatrix, Evaluation, SeenClasses};
 use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
@@ -140,7 +140,7 @@ fn check_inputs<T: Float>(module: &dyn Module<T>, data: &Dataset) -> Result<()> 
             module.describe(),
             data.features()
         ))),
-        _ => Ok(()),
+        _ => check_samples(module, data),
     }
 }
 

@@ -19,6 +19,7 @@ mod value;
 
 pub use crate::metrics::{ConfusionMatrix, Evaluation};
 pub use audit::{ActivationFlow, Audit, ParamFlow};
+pub(crate) use check::is_token;
 pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::PART as RUN_PART;
 pub(crate) use compiled::Compiled;

@@ -67,8 +67,10 @@ impl<'a, T: Float> Steps<'a, T> {
         let batches = Batches::shuffled(train.len(), batch, seed)?;
         // All batches are full but the last, which may be too short to train on.
         let short = train.len() % batch;
-        // A block of one's own may not pass on what its parts need; buffers are statistics of batches, as a rule.
-        let has_buffers = module.named_parameters().iter().any(|(_, p)| !tape.is_trained(*p));
+        // A block of one's own may not pass on what its parts need; buffers are statistics of batches, as a rule. Networks
+        // on tokens keep positions there.
+        let has_buffers = module.vocabulary().is_none()
+            && module.named_parameters().iter().any(|(_, p)| !tape.is_trained(*p));
         let least = if has_buffers { module.least_batch().max(2) } else { module.least_batch() };
         let count = batches.per_epoch() - usize::from((1..least).contains(&short));
         Ok(Steps {

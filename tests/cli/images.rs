@@ -69,7 +69,7 @@ fn drawn() {
     assert!(error(&["--model", "cnn", "--inputs", "99"]).contains("99 pixels are no image"));
     assert!(
         error(&["--model", "lenet", "--inputs", "64"])
-            .contains("a window of 5×5 is larger than an image of 4×4")
+            .contains("--inputs: a window of 5×5 is larger than an image of 4×4")
     );
 }
 

@@ -256,7 +256,11 @@ fn a_file_of_another_version_is_named() {
     for (old, new, why) in [
         (&b"\\\"checkpoint\\\":1"[..], &b"\\\"checkpoint\\\":9"[..], ["newer version", "update the program"]),
         (b"\\\"format\\\":1", b"\\\"format\\\":9", ["newer version", "update the program"]),
-        (b"\\\"order_of_sums\\\":2", b"\\\"order_of_sums\\\":0", ["in order 0 of sums", "other bits"]),
+        (
+            b"\\\"order_of_sums\\\":2",
+            b"\\\"order_of_sums\\\":0",
+            ["order of sums has number 0", "other bits"],
+        ),
     ] {
         let at = bytes.windows(old.len()).position(|part| part == old).unwrap();
         let mut later = bytes.clone();

@@ -145,7 +145,7 @@ fn another_order_of_sums_and_none_are_told() {
             "{said:?}"
         );
     }
-    for (a, b, note) in [("b.csv", "c.csv", "order 1000 of sums"), ("d.csv", "d.csv", "neither says")] {
+    for (a, b, note) in [("b.csv", "c.csv", "both has number 1000"), ("d.csv", "d.csv", "neither says")] {
         let output = run(folder, &["trace", "diff", a, b]);
         assert_eq!(output.status.code(), Some(0));
         assert!(

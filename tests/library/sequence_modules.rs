@@ -107,6 +107,40 @@ fn they_learn_and_come_back() {
     }
 }
 
+/// Data is no mistake in the program.
+#[test]
+fn numbers_that_are_no_tokens_are_an_error() {
+    let train = behind_the_mark(100, 1);
+    let embedding = |tape: &mut Tape<f32>, length: usize, rng: &mut _| {
+        Embedding::new(tape, TOKENS, length, 4, Positions::None, rng)
+    };
+    let made = |width: usize| {
+        Network::<f32>::new(1)
+            .add_with(move |tape, _, rng| embedding(tape, width, rng))
+            .add(Tokens::join(width).unwrap())
+    };
+    let mut net = made(LENGTH).outputs_for(&train).unwrap();
+    for (wrong, why) in [(0.5, "0.5 is no token"), (7.0, "7 is no token"), (-1.0, "-1 is no token")] {
+        let mut texts = vec![1.0f32; 2 * LENGTH];
+        texts[LENGTH + 2] = wrong;
+        let data = Dataset::new(texts, LENGTH).unwrap().with_labels(&[0, 1], TOKENS - 1).unwrap();
+        let why = format!("row 1, column 2: {why}, a whole number below 5");
+        assert_eq!(net.scores(&data).unwrap_err().to_string(), why);
+        assert_eq!(net.evaluate(&data).unwrap_err().to_string(), why);
+        let options = FitOptions { epochs: 1, batch: 2, ..Default::default() };
+        assert_eq!(net.fit(&data, &options).unwrap_err().to_string(), why);
+        let row = [1.0, wrong as f64, 0.0, 0.0, 0.0];
+        assert!(net.scores(&&row[..]).unwrap_err().to_string().contains("is no token"));
+    }
+    let text = |net: Result<Network<f32>, _>| tapegrad::Error::to_string(&net.unwrap_err());
+    let behind = Network::<f32>::new(1).relu().add_with(move |tape, _, rng| embedding(tape, LENGTH, rng));
+    let error = text(behind.add(Tokens::join(LENGTH).unwrap()).outputs_for(&train));
+    assert!(error.contains("takes tokens, and stands behind another module"), "{error}");
+    let split = Network::<f32>::new(1).add(Tokens::split(3).unwrap()).add(Tokens::join(3).unwrap());
+    let error = text(split.outputs_for(&train));
+    assert!(error.contains("does not take the 5 numbers"), "{error}");
+}
+
 /// Central differences along the parameters and the input of a module.
 #[track_caller]
 fn check_module(name: &str, make: &dyn Fn(&mut Tape) -> Box<dyn Module<f64>>) {

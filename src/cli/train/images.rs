@@ -1,6 +1,7 @@
 //! Networks of images: LeNet-5 and a convolutional network.
 
 use super::super::Failure;
+use super::fitting::renamed;
 use super::mlp::{Classes, by_steps};
 use super::{Done, Job, Uses};
 use crate::models::{Cnn, LeNet};
@@ -23,13 +24,16 @@ pub fn uses_of_cnn() -> Uses {
 
 /// Trains LeNet.
 pub fn lenet(job: &Job<'_>) -> Result<Option<Done>, Failure> {
-    by_steps(job, &LeNet::new(image(job)?, outputs(job)), None, Classes::Softmax)
+    let form = LeNet::new(image(job)?, outputs(job));
+    form.numbers().map_err(|error| renamed("model", error))?;
+    by_steps(job, &form, None, Classes::Softmax)
 }
 
 /// Trains the convolutional network.
 pub fn cnn(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     let form = Cnn::new(image(job)?, outputs(job));
     let dropout = job.args.dropout.share.unwrap_or(form.dropout);
+    form.numbers().map_err(|error| renamed("model", error))?;
     by_steps(job, &Cnn { dropout, ..form }, None, Classes::Softmax)
 }
 

@@ -33,6 +33,7 @@ use crate::data::Dataset;
 use crate::models::{Inputs, Notes, Predictor};
 use crate::train::{Checkpoint, Trace};
 use crate::{Error, Float, Result, file, linalg, text};
+pub use fitting::renamed;
 pub use form::{Form, check_memory};
 pub use measure::last_line;
 use measure::{INTERRUPTED, measure, write_trace};

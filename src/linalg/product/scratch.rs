@@ -23,13 +23,22 @@ const IMAGE: usize = 1 << 19;
 /// # Panics
 /// If there is no memory for them.
 pub(super) fn with<T, R>(image: usize, work: impl FnOnce(&Rooms<T>) -> R) -> R {
-    let words = |numbers: usize| (numbers * size_of::<f64>() / size_of::<u64>()).next_multiple_of(WORDS);
-    let (a, b, image) = (words(ROWS * PITCH), words(COLUMNS * DEPTH), words(image.max(IMAGE)));
+    // A word holds a number of either type; the least room is the same for both.
+    let words = |numbers: usize| numbers.next_multiple_of(WORDS);
+    let (a, b) = (words(ROWS * PITCH), words(COLUMNS * DEPTH));
+    let bytes = image.checked_mul(size_of::<T>());
+    let image = bytes.map(|bytes| bytes.div_ceil(size_of::<u64>()).max(IMAGE));
+    // What wrapped around would be too small a room: on a machine of 32 bits, an image can be as large as that.
+    let image = image.and_then(|words| words.checked_next_multiple_of(WORDS));
+    let all = image.and_then(|image| image.checked_add(a + b + WORDS));
+    let Some(all) = all else {
+        panic!("a product: there are not as many addresses as a copy of the image takes");
+    };
     ROOM.with_borrow_mut(|room| {
-        if room.len() < a + b + image + WORDS {
+        if room.len() < all {
             // Given back first, so that both are not there at once; untouched where the system has zeros.
             *room = Vec::new();
-            *room = vec![0; a + b + image + WORDS];
+            *room = vec![0; all];
         }
         let first = (LINE - room.as_ptr().addr() % LINE) % LINE / size_of::<u64>();
         let (a, rest) = room[first..].split_at_mut(a);

@@ -357,6 +357,14 @@ fn build<T: Float>(
             let why = format!("{} takes {takes} numbers, but {before} gives {width}", module.describe());
             return Err(Error::Data(why));
         }
+        if !module.takes(width) {
+            let why = format!("{} does not take the {width} numbers that come to it", module.describe());
+            return Err(Error::Data(why));
+        }
+        if module.vocabulary().is_some() && net.modules().next().is_some() {
+            let why = format!("{} takes tokens, and stands behind another module", module.describe());
+            return Err(Error::Data(why));
+        }
         image = image_behind(&*module, image)?;
         let taken = Shape::new(rows, width);
         rows = module.rows(rows).ok_or_else(|| {

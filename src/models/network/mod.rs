@@ -23,7 +23,7 @@ use crate::nn::{Mode, Module, ModuleExt, Sequential, Summary};
 use crate::optim::{Adam, Optimizer};
 use crate::store::{Settings, Store, Stored};
 use crate::tape::{Param, Tape};
-use crate::train::{self, FitOptions, History, Observer, RUN_PART, Run};
+use crate::train::{self, FitOptions, History, Observer, RUN_PART, Run, is_token};
 use crate::{Dataset, Error, Float, Matrix, Result};
 
 /// A network with the tape of its parameters, the preparation of its data and its loss: a [`Predictor`] that can
@@ -186,12 +186,16 @@ impl<T: Float> Network<T> {
     fn sample_into(&self, sample: Numbers<'_>, to: &mut [f64]) -> bool {
         let Some(map) = self.inputs.map_for(sample) else { return false };
         let width = sample.len();
-        if self.module.inputs().is_some_and(|inputs| inputs != width) {
+        if !self.module.takes(width) {
             return false;
         }
+        let vocabulary = self.module.vocabulary();
         let fits = self.pool.with(&self.tape, |tape| {
             tape.rewind();
             let x = tape.constant_with(1, width, |x| map.apply(sample, x));
+            if vocabulary.is_some_and(|v| !tape.value_slice(x).iter().all(|x| is_token(*x, v))) {
+                return false;
+            }
             let y = self.module.forward(tape, x, &mut Mode::evaluation());
             let y = tape.value_slice(y);
             let fits = y.len() == to.len();
@@ -285,8 +289,7 @@ impl<T: Float> Network<T> {
     /// # Errors
     /// As [`Inputs::prepare`]: the module is run on one sample of zeros.
     pub fn summary(&self, batch: usize) -> Result<Summary> {
-        let zeros = Dataset::new(vec![0.0; self.inputs.features()], self.inputs.features())?;
-        let features = self.inputs.prepare(&zeros)?.features();
+        let features = self.inputs.prepare(&self.inputs.zeros()?)?.features();
         Ok(Summary::of(&self.module, &mut self.tape.clone_parameters(), features, batch))
     }
 }

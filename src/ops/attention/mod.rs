@@ -63,8 +63,9 @@ impl<T: Float> Tape<T> {
     /// (s·n)×(h·d) and values of (s·n)×(h·e), for s sequences and h heads, give (s·l)×(h·e).
     ///
     /// A token is a row. The softmax is over the keys that a query sees; what it does not see changes nothing, even if it
-    /// is infinite or NaN. Where there is no key at all the value is 0. Scores c·qᵢ·kⱼ that are not finite make the
-    /// row of that head NaN, unless they are −∞ beside finite ones.
+    /// is infinite or NaN. Where there is no key at all the value is 0. Products qᵢ·kⱼ or scores c·qᵢ·kⱼ that are not
+    /// finite make the row of that head NaN, unless they are −∞ beside finite ones. `lengths` are of keys only: a query
+    /// of the padding takes part in the backward pass, and must be finite.
     ///
     /// Vaswani et al., *Attention Is All You Need*, arXiv:1706.03762, section 3.2. The scores are never all there at a
     /// time: blocks of 64 queries and 64 keys, with the largest score and the sum so far of each row, as in Dao et al.,

@@ -292,6 +292,47 @@ fn run<T: Float>(form: &Convolution, transposed: bool, samples: usize) -> [Vec<T
     ]
 }
 
+/// Forms whose image gradient is cut in blocks: of pixels of the map, of taps and channels, and of filters.
+#[test]
+fn gradients_of_the_image_in_blocks() {
+    for form in [
+        of((8, 30, 31), 5, (3, 3), (1, 1), (1, 1), (1, 1), 1),
+        of((12, 41, 20), 6, (3, 2), (2, 3), (2, 1), (2, 1), 2),
+        of((70, 9, 8), 300, (3, 3), (1, 1), (1, 1), (1, 1), 1),
+        of((3, 33, 9), 4, (5, 1), (3, 1), (2, 0), (1, 1), 1),
+        of((2, 6, 7), 4200, (3, 3), (1, 2), (1, 1), (1, 1), 1),
+    ] {
+        let samples = 2;
+        let [y, dx, _, _] = run::<f64>(&form, false, samples);
+        let (output, (depth, filters)) = (form.output().unwrap(), form.weights());
+        let (w, dy) = (numbers::<f64>(depth * filters, 2), numbers::<f64>(y.len(), 4));
+        let (channels, filters_of_group) = (form.image.channels / form.groups, filters / form.groups);
+        // By the definition, on top of the gradient of 1 that is there already.
+        let mut right = vec![1.0; dx.len()];
+        let Window { kernel, stride, padding, dilation } = form.window;
+        for (sample, pixel) in (0..samples).flat_map(|s| (0..output.pixels()).map(move |pixel| (s, pixel))) {
+            for tap in 0..form.window.taps() {
+                let (at, taps) =
+                    ([pixel / output.width, pixel % output.width], [tap / kernel[1], tap % kernel[1]]);
+                let [line, column] =
+                    [0, 1].map(|i| (at[i] * stride[i] + taps[i] * dilation[i]).wrapping_sub(padding[i]));
+                if line >= form.image.height || column >= form.image.width {
+                    continue;
+                }
+                for (filter, c) in (0..filters).flat_map(|f| (0..channels).map(move |c| (f, c))) {
+                    let channel = filter / filters_of_group * channels + c;
+                    let to = sample * form.image.numel()
+                        + (line * form.image.width + column) * form.image.channels;
+                    let dy = dy[(sample * output.pixels() + pixel) * filters + filter];
+                    right[to + channel] += dy * w[(tap * channels + c) * filters + filter];
+                }
+            }
+        }
+        let error = dx.iter().zip(&right).fold(0.0f64, |worst, (a, b)| worst.max((a - b).abs()));
+        assert!(error < 1e-11, "{form}: {error:e}");
+    }
+}
+
 /// The sums have the bits of a product of the patches and the weights, and, for the weights, of one for each sample.
 fn has_the_bits_of_products<T: Float>(form: &Convolution, samples: usize) {
     let (output, (depth, filters)) = (form.output().unwrap(), form.weights());

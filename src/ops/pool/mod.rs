@@ -23,7 +23,7 @@ impl<T: Float> Tape<T> {
     /// [`max`](Tape::max). Backward: dy goes to the first of the largest, line by line, and to no other.
     ///
     /// # Panics
-    /// If the window is larger than the image, has a dilation, or more padding than half of itself; if `x` is stale or
+    /// If the window is larger than the image with its padding, has a dilation, or more padding than half of itself; if `x` is stale or
     /// has another number of columns than the image has numbers.
     ///
     /// ```
@@ -104,7 +104,9 @@ impl Window {
             );
             return Err(setting("padding", why));
         }
-        Ok(ImageShape::new(image.channels, height, width))
+        let pooled = ImageShape::new(image.channels, height, width);
+        pooled.check()?;
+        Ok(pooled)
     }
 }
 

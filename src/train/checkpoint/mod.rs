@@ -164,8 +164,8 @@ impl Checkpoint {
         let state: State = numbers.about(&about)?;
         if state.order_of_sums != ORDER {
             return Err(refuse(format!(
-                "the run was begun by a version that computes in order {} of sums, and this one does in order {ORDER}: it would go \
-                 on with other bits",
+                "the run was begun by a version whose order of sums has number {}, and that of this one has number {ORDER}: it \
+                 would go on with other bits",
                 state.order_of_sums
             )));
         }

@@ -30,6 +30,7 @@ mod plateau;
 mod recorder;
 mod schedule;
 
+pub use super::trace::{Hash, Hashes, StepHashes};
 pub use audit::LastStepAudited;
 pub use average::Averaged;
 pub use checkpoints::Checkpoints;

@@ -49,7 +49,8 @@ impl Both<'_> {
                  last digits differ whatever else is the same"
             )),
             (Some(x), Some(_)) if x != ORDER => diff.notes.push(format!(
-                "both are of order {x} of sums, and this version computes in order {ORDER}: its own runs have other last digits"
+                "the order of sums of both has number {x}, and that of this version has number {ORDER}: its own runs have other last \
+                 digits"
             )),
             (Some(_), Some(_)) => (),
             (None, None) => diff.notes.push(

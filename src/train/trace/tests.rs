@@ -384,7 +384,7 @@ fn the_order_of_sums_is_told() {
     let first = |x: &WrittenTrace, y: &WrittenTrace| x.diff(y, ["a", "b"]).differences.concat();
     assert!(first(&now, &other).starts_with("order of sums: 2 in a, 77 in b: "));
     assert!(first(&none, &now).starts_with("order of sums: not said in a, 2 in b: "));
-    for (trace, note) in [(&other, "both are of order 77"), (&none, "neither says")] {
+    for (trace, note) in [(&other, "both has number 77"), (&none, "neither says")] {
         let found = trace.diff(trace, ["a", "b"]);
         assert!(found.differences.is_empty() && found.notes.concat().contains(note), "{found:?}");
     }

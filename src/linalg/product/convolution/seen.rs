@@ -24,7 +24,7 @@ pub struct Seen<'a, T> {
 #[inline(always)]
 pub unsafe fn add_seen<T: Float, V: Vector<T>>(seen: &Seen<'_, T>) {
     let image = seen.at.form.image;
-    for y in 0..image.height {
+    for y in lines(seen) {
         for x in 0..image.width {
             let to = unsafe { seen.to.add((y * image.width + x) * image.channels) };
             for channel in (0..seen.channels.len()).step_by(V::LANES) {
@@ -42,6 +42,19 @@ pub unsafe fn add_seen<T: Float, V: Vector<T>>(seen: &Seen<'_, T>) {
             }
         }
     }
+}
+
+/// The lines of the image that the pixels of the map can have seen.
+#[inline(always)]
+fn lines<T>(seen: &Seen<'_, T>) -> Range<usize> {
+    let (form, line) = (&seen.at.form, seen.at.line);
+    let ([stride, _], [padding, _], [dilation, _]) =
+        (form.window.stride, form.window.padding, form.window.dilation);
+    let line_of_tap = |tap: usize| tap / form.window.kernel[1];
+    let place = |pixel: usize, tap: usize| pixel / line * stride + line_of_tap(tap) * dilation;
+    let first = place(seen.pixels.start, seen.taps.start).saturating_sub(padding);
+    let behind = (place(seen.pixels.end - 1, seen.taps.end - 1) + 1).saturating_sub(padding);
+    first..behind.min(form.image.height)
 }
 
 /// `sum` and all terms of some channels of a pixel, in the order of the window.
