@@ -71,6 +71,9 @@ pub fn gemm<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T
     let (rows, cols) = (a.rows, b.cols);
     assert_eq!(c.len(), rows * cols, "gemm: the product has another size");
     let into = if accumulate { Into::Add } else { Into::Replace };
+    if let ([c], [a], [b]) = (&mut *c, a.data, b.data) {
+        return one_by_one(c, into, *a, *b);
+    }
     product(ViewMut::by_rows(c, rows, cols), into, a.view(), b.view());
 }
 
@@ -80,19 +83,16 @@ pub(crate) fn product<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b
 }
 
 pub(super) fn product_of<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
-    if [c.nrows(), c.ncols(), a.nrows(), a.ncols(), b.nrows(), b.ncols()] == [1; 6] {
-        return one_by_one(c, into, a[(0, 0)], b[(0, 0)]);
-    }
     let work = c.nrows().saturating_mul(c.ncols()).saturating_mul(a.ncols());
     in_pieces(in_pieces_of(GRAIN, work), c, into, a, b);
 }
 
 /// The same for numbers, to the bit: in the arena, a product of scalars is a common operation, and a kernel takes longer to
 /// begin.
-fn one_by_one<T: Float>(mut c: ViewMut<'_, T>, into: Into, a: T, b: T) {
+#[inline]
+fn one_by_one<T: Float>(c: &mut T, into: Into, a: T, b: T) {
     // A kernel adds the product to 0: of −0 that makes 0, but not of what is −0 by rounding only.
     let product = if a == T::ZERO || b == T::ZERO { a * b + T::ZERO } else { a * b };
-    let c = &mut c[(0, 0)];
     *c = match into {
         Into::Replace => product,
         Into::Add => *c + product,
@@ -183,12 +183,12 @@ mod tests {
         let least = f64::MIN_POSITIVE;
         let all = [0.0, -0.0, 1.0, -1.3, 1e-200, -1e-200, least, -least, 1e300, f64::INFINITY, f64::NAN];
         for (a, b) in all.iter().flat_map(|a| all.iter().map(move |b| (*a, *b))) {
-            for into in [Into::Replace, Into::Add, Into::Subtract] {
+            for (accumulate, into) in [(false, Into::Replace), (true, Into::Add)] {
                 for before in [0.0, -0.0, 2.5] {
                     let (mut found, mut expected) = ([before], [before]);
                     let (x, y) = ([a], [b]);
+                    gemm(&mut found, accumulate, Mat::new(&x, 1, 1), Mat::new(&y, 1, 1).t());
                     let (x, y) = (View::by_rows(&x, 1, 1), View::by_rows(&y, 1, 1));
-                    product(ViewMut::by_rows(&mut found, 1, 1), into, x, y);
                     super::super::product::product(ViewMut::by_rows(&mut expected, 1, 1), into, x, y);
                     let same = found[0].to_bits() == expected[0].to_bits();
                     assert!(
