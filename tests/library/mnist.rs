@@ -21,14 +21,14 @@ fn accuracy<T: Float>(train: &Dataset, test: &Dataset, seed: u64, epochs: usize)
     evaluate(&model, &*loss, &mut tape, test).unwrap().accuracy().unwrap()
 }
 
-/// Median test accuracy of five seeds after ten epochs.
-fn median<T: Float>(train: &Dataset, test: &Dataset) -> f64 {
+/// Median test accuracy of that many seeds after ten epochs.
+fn median<T: Float>(seeds: u64, train: &Dataset, test: &Dataset) -> f64 {
     let mut accuracies: Vec<f64> = linalg::with_threads(linalg::available_threads(), || {
-        (0..5).map(|seed| accuracy::<T>(train, test, seed, 10)).collect()
+        (0..seeds).map(|seed| accuracy::<T>(train, test, seed, 10)).collect()
     });
     accuracies.sort_by(f64::total_cmp);
     println!("{}: {accuracies:?}", T::NAME);
-    accuracies[2]
+    accuracies[accuracies.len() / 2]
 }
 
 #[test]
@@ -36,6 +36,6 @@ fn the_standard_network_reads_mnist() {
     let Some((train, test)) = helpers::mnist() else { return };
     assert_eq!((train.len(), test.len(), train.features()), (60_000, 10_000, 784));
     // PyTorch with the same settings: 0.9757 after ten epochs.
-    assert!(median::<f32>(&train, &test) >= 0.975);
-    assert!(median::<f64>(&train, &test) >= 0.975);
+    assert!(median::<f32>(5, &train, &test) >= 0.975);
+    assert!(median::<f64>(3, &train, &test) >= 0.975);
 }

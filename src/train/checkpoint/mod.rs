@@ -23,7 +23,7 @@ pub(crate) const PART: &str = "run";
 /// Where a run stands between two steps, and all that it remembers: parameters and buffers, what the optimizer and the
 /// observers remember, the sums of an epoch that is not finished, the records of those that are.
 ///
-/// Put into [`FitOptions::resume`], the run goes on as if it had never ended: **the same bits**, at any number of
+/// Put into [`FitOptions::resume`](super::FitOptions::resume), the run goes on as if it had never ended: **the same bits**, at any number of
 /// threads. Module, loss, optimizer, data, batch, seed and observers must be those of the first run. Most of what differs is an
 /// error that names it; the settings of observers handed over by the caller, and which parameters a penalty or a group of
 /// the optimizer is of, are not compared. [`Checkpoints`](super::observers::Checkpoints) writes them to a file; any
