@@ -22,10 +22,9 @@ library=$(binary --test library)
 # Neither AVX2 nor FMA; FMA alone (AMD Piledriver, and as a virtual machine may have it); AVX2 alone; both.
 cpus=(Nehalem SandyBridge Opteron_G5 Haswell,-avx2 Haswell,-fma Haswell,-abm Haswell)
 [ $# -eq 0 ] || cpus=("$@")
-chosen=(linalg::gemm::tests::products linalg::product linalg::cholesky::tests::names linalg::triangular linalg::tests
-    ops::matmul)
-# These take half a minute each; eigenvalues and singular values stand in the table, too.
-[ $# -gt 0 ] || chosen+=(linalg::eigen linalg::svd)
+chosen=(linalg::product linalg::cholesky::tests::names linalg::triangular linalg::tests ops::matmul)
+# These take up to half a minute each; products, eigenvalues and singular values stand in the table, too.
+[ $# -gt 0 ] || chosen+=(linalg::gemm::tests::products linalg::eigen linalg::svd)
 log=$(mktemp)
 trap 'rm -f "$log" "$log.table"' EXIT
 for cpu in "${cpus[@]}"; do
