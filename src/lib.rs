@@ -46,7 +46,7 @@
 //! 5. [`ops`]: the operations, one file each or one for a family. An image is a row as well; what it is an image of stands
 //!    in an [`ImageShape`](ops::ImageShape), which convolutions and pools are given.
 //! 6. [`metrics`]: from scores to a class, and how good predictions are.
-//! 7. [`nn`]: layers, initial weights, losses.
+//! 7. [`nn`]: layers, for images and sequences as well, initial weights, losses.
 //! 8. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.
 //! 9. [`train`]: the training loop, evaluation, early stopping, and the
 //!    [`Trace`](train::Trace) of a run.

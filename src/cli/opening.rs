@@ -49,17 +49,21 @@ pub fn open(path: Option<&Path>, table: &TableArgs, seed: u64) -> Result<Source>
             Ok(Source::of(train, test, description, "idx"))
         }
         None => {
-            // One draw cut in two: the test digits differ from all training digits.
             let digits = synthetic::find("digits")?;
             let all = digits.generate(TRAINING_DIGITS + TEST_DIGITS, digits.noise, seed)?;
-            let rows: Vec<usize> = (TRAINING_DIGITS..all.len()).collect();
             let description = format!(
                 "synthetic digits, as no folder was named with --data and {USUAL_FOLDER} is not there"
             );
-            let (train, test) = (all.take(TRAINING_DIGITS), all.subset(&rows));
+            let (train, test) = cut(&all, TRAINING_DIGITS);
             Ok(Source::of(train, test, description, "synthetic digits"))
         }
     }
+}
+
+/// One draw cut in two: the test samples differ from all training samples.
+fn cut(all: &Dataset, training: usize) -> (Dataset, Dataset) {
+    let rest: Vec<usize> = (training..all.len()).collect();
+    (all.take(training), all.subset(&rest))
 }
 
 /// A synthetic set by its name, perhaps with settings: `synth:spirals,noise=0.05,samples=3000,test=1000`.
@@ -95,15 +99,13 @@ fn synthetic_set(text: &str, seed: u64) -> Result<Source> {
             "{samples} samples and {test} to test on; each at least 1, at most {MOST_SAMPLES} in all"
         )));
     };
-    // One draw cut in two: the test samples differ from all training samples.
     let all = set.generate_with(rows, noise, &settings, seed).map_err(|error| match error {
         Error::Setting { name, why } => wrong(format!("{name}: {why}")),
         other => other,
     })?;
-    let last: Vec<usize> = (samples..rows).collect();
     let own = set.settings.iter().zip(&settings).map(|((name, _), value)| format!(", {name} {value}"));
     let description = format!("synthetic {}, noise {noise}{}", set.name, own.collect::<String>());
-    let (train, test) = (all.take(samples), all.subset(&last));
+    let (train, test) = cut(&all, samples);
     Ok(Source::of(train, test, description, set.name))
 }
 

@@ -70,10 +70,10 @@ pub fn gemm<T: Float>(c: &mut [T], accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T
     assert_eq!(a.cols(), b.rows(), "gemm: the inner dimensions differ");
     let (rows, cols) = (a.rows, b.cols);
     assert_eq!(c.len(), rows * cols, "gemm: the product has another size");
-    let into = if accumulate { Into::Add } else { Into::Replace };
     if let ([c], [a], [b]) = (&mut *c, a.data, b.data) {
-        return one_by_one(c, into, *a, *b);
+        return one_by_one(c, accumulate, *a, *b);
     }
+    let into = if accumulate { Into::Add } else { Into::Replace };
     product(ViewMut::by_rows(c, rows, cols), into, a.view(), b.view());
 }
 
@@ -90,14 +90,10 @@ pub(super) fn product_of<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>
 /// The same for numbers, to the bit: in the arena, a product of scalars is a common operation, and a kernel takes longer to
 /// begin.
 #[inline]
-fn one_by_one<T: Float>(c: &mut T, into: Into, a: T, b: T) {
+fn one_by_one<T: Float>(c: &mut T, accumulate: bool, a: T, b: T) {
     // A kernel adds the product to 0: of −0 that makes 0, but not of what is −0 by rounding only.
     let product = if a == T::ZERO || b == T::ZERO { a * b + T::ZERO } else { a * b };
-    *c = match into {
-        Into::Replace => product,
-        Into::Add => *c + product,
-        Into::Subtract => *c - product,
-    };
+    *c = if accumulate { *c + product } else { product };
 }
 
 /// Halves C until there are about as many pieces. Where it is cut does not change a bit: see [`super::product`].

@@ -21,6 +21,7 @@ mod embedding; // rows of a table by token
 mod extremum; // maximum minimum of two, broadcast; max over all, rows, columns
 mod gelu_erf; // the gelu by the error function, and its saved slope
 mod group_norm; // normalisation by row and group of channels
+mod images; // what operations on images check and print
 mod layer_norm; // normalisation by row
 mod layout; // transpose reshape
 mod linear; // x·W + b

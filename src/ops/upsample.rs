@@ -19,14 +19,7 @@ impl<T: Float> Tape<T> {
     pub fn upsample(&mut self, x: impl Into<Var>, image: ImageShape, factor: usize) -> Var {
         let x = x.into();
         let larger = upsampled(image, factor).unwrap_or_else(|error| panic!("upsample: {error}"));
-        let shape = self.shape_for("upsample", x);
-        assert!(
-            shape.cols == image.numel(),
-            "upsample: {x} is {shape} but an image of {image} has {} numbers ({} ≠ {})",
-            image.numel(),
-            shape.cols,
-            image.numel()
-        );
+        let shape = self.shape_of_images("upsample", x, image);
         let list = [image.channels, image.height, image.width].map(|side| side as u32);
         let shape = Shape::new(shape.rows, larger.numel());
         self.apply_indexed(Op::Upsample.get(), &[x], shape, Args::size(factor), list)

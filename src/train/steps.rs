@@ -106,8 +106,9 @@ impl<'a, T: Float> Steps<'a, T> {
     pub fn resume(&mut self, run: &mut Run<'_, T>, all: &mut Observers<'_, T>) -> Result<Standing> {
         let Some(checkpoint) = &self.options.resume else { return Ok(Standing { epoch: 1, step: 0 }) };
         checkpoint.check_epochs(self.options.epochs)?;
-        let now = self.settled(run).clone();
-        let found = resume::restore(checkpoint, run, &now, self.count, &mut self.motion, &mut all.0);
+        let made = || resume::settled(run, self.train, self.validation, self.options);
+        let now = self.settled.get_or_insert_with(made);
+        let found = resume::restore(checkpoint, run, now, self.count, &mut self.motion, &mut all.0);
         let (place, sums) = found.map_err(|error| checkpoint.named(error))?;
         let (epoch, step) = (place.epoch, place.step);
         run.progress = Progress { epoch, step, samples: sums.seen, ..self.progress };
@@ -183,11 +184,6 @@ impl<'a, T: Float> Steps<'a, T> {
         Ok(sums)
     }
 
-    fn settled(&mut self, run: &Run<'_, T>) -> &Settled {
-        let made = || resume::settled(run, self.train, self.validation, self.options);
-        self.settled.get_or_insert_with(made)
-    }
-
     /// Makes a checkpoint for the observers, if one of them asked for it.
     pub fn hand_over(
         &mut self,
@@ -199,8 +195,9 @@ impl<'a, T: Float> Steps<'a, T> {
         if !std::mem::take(&mut run.checkpoint) {
             return Ok(());
         }
-        let settled = self.settled(run).clone();
-        let made = Checkpoint::of(run, &settled, place, sums, &self.motion, &all.0)?;
+        let settled = || resume::settled(run, self.train, self.validation, self.options);
+        let settled = self.settled.get_or_insert_with(settled);
+        let made = Checkpoint::of(run, settled, place, sums, &self.motion, &all.0)?;
         all.in_order(|observer| observer.checkpoint(run, &made))
     }
 }

@@ -4,6 +4,7 @@ mod depthwise;
 #[cfg(test)]
 mod tests;
 
+use super::images::describe_window;
 use super::{Convolution, Op};
 use crate::Float;
 use crate::linalg::convolution::{convolve, convolve_transposed, convolve_weights};
@@ -90,14 +91,7 @@ impl<T: Float> Tape<T> {
             Op::Conv2d => (form.image, output),
             _ => (output, form.image),
         };
-        let (sx, sw) = (self.shape_for(name, x), self.shape_for(name, w));
-        assert!(
-            sx.cols == from.numel(),
-            "{name}: {x} is {sx} but an image of {from} has {} numbers ({} ≠ {})",
-            from.numel(),
-            sx.cols,
-            from.numel()
-        );
+        let (sx, sw) = (self.shape_of_images(name, x, from), self.shape_for(name, w));
         let (rows, cols) = form.weights();
         assert!(
             sw == Shape::new(rows, cols),
@@ -117,8 +111,7 @@ impl<T: Float> Tape<T> {
             );
             (operands[2], count) = (b, 3);
         }
-        let [height, width] = form.window.kernel;
-        let args = Args { sizes: [height, width], ..Args::NONE };
+        let args = Args { sizes: form.window.kernel, ..Args::NONE };
         let shape = Shape::new(sx.rows, to.numel());
         self.apply_indexed(op.get(), &operands[..count], shape, args, form.to_list())
     }
@@ -159,7 +152,7 @@ impl<T: Float> Operation<T> for Conv2d {
     }
 
     fn describe(&self, args: &Args<T>) -> String {
-        describe(args)
+        describe_window(args)
     }
 }
 
@@ -200,7 +193,7 @@ impl<T: Float> Operation<T> for Conv2dTranspose {
     }
 
     fn describe(&self, args: &Args<T>) -> String {
-        describe(args)
+        describe_window(args)
     }
 }
 
@@ -216,9 +209,4 @@ fn add_to_bias<T: Float>(cx: &mut Backward<'_, T>) {
         #[inline(always)]
         |start, part| part.iter_mut().zip(&dy[start..]).for_each(|(sum, dy)| *sum += *dy),
     );
-}
-
-fn describe<T: Float>(args: &Args<T>) -> String {
-    let [height, width] = args.sizes;
-    format!(" {height}×{width}")
 }

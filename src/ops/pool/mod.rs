@@ -7,6 +7,7 @@ mod windows;
 use std::ops::Range;
 
 use super::extremum::{attains, larger};
+use super::images::describe_window;
 use super::{ImageShape, Op, Window};
 use crate::Float;
 use crate::linalg::simd::lanes;
@@ -69,14 +70,7 @@ impl<T: Float> Tape<T> {
             _ => window.pooled(image),
         };
         let output = output.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let shape = self.shape_for(name, x);
-        assert!(
-            shape.cols == image.numel(),
-            "{name}: {x} is {shape} but an image of {image} has {} numbers ({} ≠ {})",
-            image.numel(),
-            shape.cols,
-            image.numel()
-        );
+        let shape = self.shape_of_images(name, x, image);
         let args = Args { sizes: window.kernel, ..Args::NONE };
         let form = Pools { image, window: *window, output };
         self.apply_indexed(op.get(), &[x], Shape::new(shape.rows, output.numel()), args, form.to_list())
@@ -156,8 +150,7 @@ impl<T: Float> Operation<T> for MaxPool {
     }
 
     fn describe(&self, args: &Args<T>) -> String {
-        let [height, width] = args.sizes;
-        format!(" {height}×{width}")
+        describe_window(args)
     }
 }
 
@@ -273,8 +266,7 @@ impl<T: Float> Operation<T> for AvgPool {
     }
 
     fn describe(&self, args: &Args<T>) -> String {
-        let [height, width] = args.sizes;
-        format!(" {height}×{width}")
+        describe_window(args)
     }
 }
 

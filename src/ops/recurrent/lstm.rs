@@ -54,7 +54,6 @@ impl Cell for Lstm {
     const STATE: usize = 2;
     const SAVED: usize = 5;
     const ROOM: usize = 4;
-    const BIAS: bool = false;
 
     #[inline(always)]
     fn begin<T: Float>(h: usize, x: &[T], _: &[T], saved: &mut [T]) {
@@ -97,15 +96,6 @@ impl Cell for Lstm {
             dc[k] = d * f[k];
         }
         dh.fill(T::ZERO);
-    }
-
-    #[inline(always)]
-    fn input<T: Float>(_: usize, room: &[T], add: &mut dyn FnMut(usize, &[T])) {
-        add(0, room);
-    }
-
-    fn bias(_: usize) -> usize {
-        unreachable!("there is no bias within the cell")
     }
 }
 

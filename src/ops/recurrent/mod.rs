@@ -34,7 +34,7 @@ trait Cell: Sync + 'static {
     /// Columns of a token's gradient during the backward pass: those of the sums come first.
     const ROOM: usize;
     /// Whether there is a bias of h numbers within the cell.
-    const BIAS: bool;
+    const BIAS: bool = false;
 
     /// What the product with U is added to, of the input `x`.
     fn begin<T: Float>(h: usize, x: &[T], bias: &[T], saved: &mut [T]);
@@ -46,11 +46,17 @@ trait Cell: Sync + 'static {
     /// of the state before, but for what goes through U.
     fn back<T: Float>(h: usize, saved: &[T], before: &[T], state: &[T], dstate: &mut [T], room: &mut [T]);
 
-    /// The gradient of the input out of `room`.
-    fn input<T: Float>(h: usize, room: &[T], add: &mut dyn FnMut(usize, &[T]));
+    /// The gradient of the input out of `room`: by default, all of it.
+    #[inline(always)]
+    fn input<T: Float>(h: usize, room: &[T], add: &mut dyn FnMut(usize, &[T])) {
+        let _ = h;
+        add(0, room);
+    }
 
     /// Where the gradient of the bias stands in `room`.
-    fn bias(h: usize) -> usize;
+    fn bias(h: usize) -> usize {
+        unreachable!("{}: of {h} numbers, none is a bias within the cell", Self::NAME)
+    }
 }
 
 /// The node of a cell.

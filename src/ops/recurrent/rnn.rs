@@ -41,7 +41,6 @@ impl Cell for Rnn {
     const STATE: usize = 1;
     const SAVED: usize = 1;
     const ROOM: usize = 1;
-    const BIAS: bool = false;
 
     #[inline(always)]
     fn begin<T: Float>(_: usize, x: &[T], _: &[T], saved: &mut [T]) {
@@ -59,14 +58,5 @@ impl Cell for Rnn {
             *d = *dh * (T::ONE - *h * *h);
             *dh = T::ZERO;
         }
-    }
-
-    #[inline(always)]
-    fn input<T: Float>(_: usize, room: &[T], add: &mut dyn FnMut(usize, &[T])) {
-        add(0, room);
-    }
-
-    fn bias(_: usize) -> usize {
-        unreachable!("there is no bias within the cell")
     }
 }

@@ -10,12 +10,11 @@ mod algebra;
 mod data;
 mod decompositions;
 mod models;
-mod operations;
+pub mod operations;
 mod training;
 
 use std::fmt::Write as _;
 
-pub use operations::names as operations;
 use tapegrad::Float;
 
 /// The entries of a table: a name, and the hash of what was computed under it.
