@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::super::pool::Pool;
 use super::Network;
-use super::images::ImagePart;
+use super::image_part::ImagePart;
 use crate::data::preprocess::{TargetScale, Transform};
 use crate::metrics::SeenClasses;
 use crate::models::{Inputs, Task};

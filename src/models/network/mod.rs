@@ -1,6 +1,7 @@
 //! [`Network`]: a network with its tape, trained, measured and asked.
 
 mod builder;
+mod image_part;
 mod images;
 
 pub use builder::NetworkBuilder;

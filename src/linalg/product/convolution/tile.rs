@@ -85,7 +85,8 @@ macro_rules! each_row {
     ($rows:ident, $i:ident => $then:expr; $($n:literal)*) => {{
         $({
             const $i: usize = $n;
-            if $i < $rows {
+            // A block that is not reached is not even compiled.
+            if const { $i < $rows } {
                 $then
             }
         })*
