@@ -44,6 +44,7 @@ ROWS = [
     *[row for threads in (1, 2) for row in both("epoch TYPE 784-128-10", threads=threads, tolerance=0.05)],
     *both("epoch TYPE 784-256-256-10", threads=2, tolerance=0.05),
     *both("epoch TYPE 784-1024-1024-10", threads=2, tolerance=0.05),
+    *[Row(f"epoch f32 {net}", threads=2, tolerance=0.05) for net in ("lenet", "cnn", "vit")],
     *both("step TYPE 2-64-64-3"),
     *[row for op in OPERATIONS for way in ("forward", "backward") for row in both(f"op TYPE {op} {way}")],
     *both("chain TYPE 1000", tolerance=math.inf),

@@ -169,7 +169,7 @@ mod tests {
         let norm = layer(&mut tape);
         let x = tape.variable(&filled(4, 3));
         let y = train(&norm, &mut tape, x);
-        tape.backward_with(y, |dy| dy.copy_from_slice(&UPSTREAM));
+        tape.backward_slice(y, &UPSTREAM);
         close(
             tape.value_slice(y),
             &[
@@ -229,7 +229,7 @@ mod tests {
         tape.zero_grad();
         let before = tape.value(norm.running).to_dmatrix();
         let y = norm.forward(&mut tape, x, &mut Mode::evaluation());
-        tape.backward_with(y, |dy| dy.copy_from_slice(&UPSTREAM));
+        tape.backward_slice(y, &UPSTREAM);
         close(
             tape.value_slice(y),
             &[

@@ -189,7 +189,7 @@ mod tests {
                 let (vc, va, vb) = (tape.variable(&c), tape.variable(&a), tape.variable(&b));
                 let found = tape.select(vc, va, vb);
                 assert_eq!(tape.value(found).to_dmatrix(), y);
-                tape.backward_with(found, |dy| dy.copy_from_slice(upstream.transpose().as_slice()));
+                tape.backward_slice(found, upstream.transpose().as_slice());
                 assert!(tape.grad_slice(vc).iter().all(|dc| *dc == 0.0));
                 for (v, right) in [(va, da), (vb, db)] {
                     let off = (tape.grad(v).to_dmatrix() - right).amax();
@@ -226,7 +226,7 @@ mod tests {
         let mut tape = Tape::new();
         let x = tape.variable_slice(1, 3, &[0.0, 2.0, -3.0]);
         let y = tape.select(x, x, x);
-        tape.backward_with(y, |dy| dy.copy_from_slice(&[1.0, 2.0, 3.0]));
+        tape.backward_slice(y, &[1.0, 2.0, 3.0]);
         assert_eq!(tape.value_slice(y), [0.0, 2.0, -3.0]);
         assert_eq!(tape.grad_slice(x), [1.0, 2.0, 3.0]);
     }

@@ -194,7 +194,7 @@ mod tests {
             let mut tape = Tape::new();
             let x = tape.variable_slice(2, 3, &x);
             let y = op(&mut tape, x);
-            tape.backward_with(y, |dy| dy.copy_from_slice(upstream));
+            tape.backward_slice(y, upstream);
             (tape.value_slice(y).to_vec(), tape.grad_slice(x).to_vec())
         };
         let close = |found: Vec<f64>, expected: &[f64]| {

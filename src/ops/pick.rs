@@ -20,7 +20,7 @@ impl<T: Float> Tape<T> {
     /// let x = tape.variable_slice(2, 3, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     /// let y = tape.pick_cols(x, &[2, 0]);
     /// assert_eq!(tape.value_slice(y), [3.0, 4.0]);
-    /// tape.backward_with(y, |dy| dy.copy_from_slice(&[10.0, 20.0]));
+    /// tape.backward_slice(y, &[10.0, 20.0]);
     /// assert_eq!(tape.grad_slice(x), [0.0, 0.0, 10.0, 20.0, 0.0, 0.0]);
     /// ```
     #[track_caller]

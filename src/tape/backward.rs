@@ -1,6 +1,6 @@
 //! The walk back through the arena, and the one place where gradients are added up.
 
-use super::leaf::once;
+use super::leaf::{Fill, once};
 use super::memory::reserve;
 use super::node::{Holds, Node};
 use super::{Args, Phase, Shape, Sum, Tape, Var};
@@ -46,11 +46,35 @@ impl<T: Float> Tape<T> {
     /// changed; if a panic broke an earlier pass off, and the gradients were not set to zero since.
     #[track_caller]
     pub fn backward_with(&mut self, y: Var, fill: impl FnOnce(&mut [T])) {
-        self.backward_from(y, &mut once(fill));
+        self.backward_from(y, Fill::Zeros(&mut once(fill)));
+    }
+
+    /// The same with an upstream gradient that is a row-major slice already.
+    ///
+    /// # Panics
+    /// As [`backward_with`](Self::backward_with), and if the slice does not hold as many numbers as `y`.
+    ///
+    /// ```
+    /// let mut tape = tapegrad::Tape::new();
+    /// let x = tape.variable_slice(1, 2, &[3.0, -1.0]);
+    /// let y = tape.square(x);
+    /// tape.backward_slice(y, &[1.0, 10.0]);
+    /// assert_eq!(tape.grad_slice(x), [6.0, -20.0]);
+    /// ```
+    #[track_caller]
+    pub fn backward_slice(&mut self, y: Var, upstream: &[T]) {
+        let shape = self.root(y).shape();
+        assert!(
+            shape.numel() == upstream.len(),
+            "backward: {y} is {shape}, which takes an upstream gradient of {} numbers, not {}",
+            shape.numel(),
+            upstream.len()
+        );
+        self.backward_from(y, Fill::Whole(&mut |to| to.copy_from_slice(upstream)));
     }
 
     #[track_caller]
-    fn backward_from(&mut self, y: Var, fill: &mut dyn FnMut(&mut [T])) {
+    fn backward_from(&mut self, y: Var, fill: Fill<'_, T>) {
         let root = *self.root(y);
         self.make_room_for_gradients();
         if y.index() < self.params {
@@ -61,14 +85,11 @@ impl<T: Float> Tape<T> {
                 "backward: there is no memory for an upstream gradient of {y}"
             );
             let upstream = &mut self.values[place];
-            upstream.fill(T::ZERO);
-            fill(upstream);
+            fill.write(upstream);
             self.grads[root.range()].iter_mut().zip(upstream).for_each(|(g, u)| *g += *u);
         } else {
             self.passed = self.passed.min(y.index());
-            let upstream = &mut self.grads[root.range()];
-            upstream.fill(T::ZERO);
-            fill(upstream);
+            fill.write(&mut self.grads[root.range()]);
         }
         self.walk(y.index());
     }

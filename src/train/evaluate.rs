@@ -125,7 +125,7 @@ fn for_blocks<T: Float>(
     let mut batches = Batches::in_order(data.len(), EVALUATION_ROWS)?;
     for rows in batches.epoch(0) {
         tape.rewind();
-        let x = tape.constant_with(rows.len(), data.features(), |to| data.gather(rows, to));
+        let x = tape.constant_whole(rows.len(), data.features(), |to| data.gather(rows, to));
         let output = module.forward(tape, x, &mut Mode::evaluation());
         f(tape, output, rows);
     }

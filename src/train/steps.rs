@@ -137,7 +137,7 @@ impl<'a, T: Float> Steps<'a, T> {
             let batch = Batch::weighed(self.train, rows, true, &mut self.labels, self.weighing);
             let place = Place { seed: self.options.seed, epoch: drawn, step: step as u64 };
             let x =
-                run.tape.constant_with(rows.len(), self.train.features(), |to| self.train.gather(rows, to));
+                run.tape.constant_whole(rows.len(), self.train.features(), |to| self.train.gather(rows, to));
             let output = run.module.forward(run.tape, x, &mut Mode::training(place));
             let loss = run.loss.forward(run.tape, output, &batch);
             let value = value_of(run.loss, run.tape, loss);

@@ -13,9 +13,10 @@ use tapegrad::linalg::{Cholesky, Mat, Matrix, gemm};
 use tapegrad::models::kernel::{
     FourierRidge, Kernel, KernelRidge, Matern52, Rbf, RidgeOptions, Samples, gram,
 };
-use tapegrad::models::{Mlp, Network, Predictor};
+use tapegrad::models::{Cnn, LeNet, Mlp, Network, Predictor};
 use tapegrad::nalgebra::DMatrix;
 use tapegrad::nn::{Activation, Mode, Module, Sequential};
+use tapegrad::ops::ImageShape;
 use tapegrad::optim::{Adam, Optimizer};
 use tapegrad::train::FitOptions;
 use tapegrad::{Dataset, Float, Param, Tape, Var, linalg};
@@ -112,7 +113,7 @@ fn cholesky<T: Float>(words: &[&str], clock: &Clock) -> Result<Answer, String> {
 /// An operation of a matrix of a million entries, in one direction.
 fn operation<T: Float>(words: &[&str], clock: &Clock) -> Result<Answer, String> {
     let [name, direction] = words else { return Err(unknown(words)) };
-    let build: fn(&mut Tape<T>, Param) -> Var = match *name {
+    let build: fn(&mut Tape<T>, Var) -> Var = match *name {
         "exp" => |t, x| t.exp(x),
         "relu" => |t, x| t.relu(x),
         "sigmoid" => |t, x| t.sigmoid(x),
@@ -124,25 +125,27 @@ fn operation<T: Float>(words: &[&str], clock: &Clock) -> Result<Answer, String> 
         _ => return Err(unknown(words)),
     };
     let mut tape = Tape::<T>::default();
-    let x = tape.param_slice(SIDE, SIDE, &filled(SIDE * SIDE, 1, (-3.0, 3.0), T::of));
+    // A variable: its gradient is written, as it is with the peers, and not added to one of before.
+    let x = tape.variable_slice(SIDE, SIDE, &filled(SIDE * SIDE, 1, (-3.0, 3.0), T::of));
+    let mark = tape.mark();
     match *direction {
         "forward" => {
             let y = build(&mut tape, x);
             let check = mean(tape.value_slice(y).iter().copied());
-            tape.rewind();
+            tape.rewind_to(mark);
             let seconds = clock.time(|| {
                 build(&mut tape, x);
-                tape.rewind();
+                tape.rewind_to(mark);
             });
             Ok(Answer { seconds, check })
         }
         "backward" => {
             let upstream = filled(SIDE * SIDE, 2, (0.0, 1.0), T::of);
             let y = build(&mut tape, x);
-            tape.backward_with(y, |to| to.copy_from_slice(&upstream));
+            tape.backward_slice(y, &upstream);
             let check = mean(tape.grad_slice(x).iter().map(|g| g.abs()).collect::<Vec<_>>().into_iter());
             // The copy of the upstream gradient is part of the time.
-            let seconds = clock.time(|| tape.backward_with(y, |to| to.copy_from_slice(&upstream)));
+            let seconds = clock.time(|| tape.backward_slice(y, &upstream));
             Ok(Answer { seconds, check })
         }
         _ => Err(unknown(words)),
@@ -218,12 +221,26 @@ fn network<T: Float>(widths: &[usize], train: &Dataset) -> tapegrad::Result<Netw
     parts.optimizer(Optimizer::new(Adam::default(), 1e-3)?).outputs_for(train)
 }
 
+/// A network of the images in `train`, by its name.
+fn of_images<T: Float>(name: &str, train: &Dataset) -> Option<tapegrad::Result<Network<T>>> {
+    let image = ImageShape::new(1, 28, 28);
+    let parts = Network::new(0);
+    Some(match name {
+        "lenet" => parts.made_by(train, |tape, _, outputs, rng| LeNet::new(image, outputs).build(tape, rng)),
+        "cnn" => parts.made_by(train, |tape, _, outputs, rng| Cnn::new(image, outputs).build(tape, rng)),
+        _ => return None,
+    })
+}
+
 /// An epoch with its evaluation on the test set; the check is the accuracy there.
 fn epoch<T: Float>(words: &[&str], clock: &Clock) -> Result<Answer, String> {
-    let [widths] = words else { return Err(unknown(words)) };
-    let widths = side::widths(widths)?;
+    let [shape] = words else { return Err(unknown(words)) };
     let (train, test) = data()?;
-    let mut net = network::<T>(&widths, &train).map_err(text)?;
+    let mut net = match of_images(shape, &train) {
+        Some(net) => net,
+        None => network::<T>(&side::widths(shape)?, &train),
+    }
+    .map_err(text)?;
     let options = FitOptions::new(1, BATCH_ROWS, 0);
     let mut check = f64::NAN;
     let seconds = clock.time(|| {

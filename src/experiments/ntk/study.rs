@@ -181,7 +181,7 @@ fn descend(
     let residual = (tape.value(output).to_dmatrix() - y) / x.len() as f64;
     tape.zero_grad();
     // Row-major, as the columns of the transpose are.
-    tape.backward_with(output, |upstream| upstream.copy_from_slice(residual.transpose().as_slice()));
+    tape.backward_slice(output, residual.transpose().as_slice());
     match optimizer.step(tape) {
         // The outputs are not finite either, and whoever looks at them knows the largest rate.
         Err(Error::NonFinite(_)) => Ok(()),

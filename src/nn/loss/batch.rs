@@ -84,7 +84,9 @@ impl<'a> Batch<'a> {
     #[track_caller]
     pub fn targets<T: Float>(&self, tape: &mut Tape<T>) -> Var {
         assert!(self.data.targets().is_some(), "Batch::targets: the data has no real-valued targets");
-        tape.constant_with(self.len(), self.data.target_width(), |to| self.data.gather_targets(self.rows, to))
+        tape.constant_whole(self.len(), self.data.target_width(), |to| {
+            self.data.gather_targets(self.rows, to)
+        })
     }
 
     /// The weight of the sample in place `i` of the batch; 1 where the data has no weights.
@@ -189,7 +191,7 @@ impl<'a> Batch<'a> {
     fn shares<T: Float>(&self, tape: &mut Tape<T>, total: f64, factor: impl Fn(usize) -> f64) -> Var {
         let weight = |i: usize| self.weight_in_unit(i) * factor(self.rows[i]);
         let share = |i| if total > 0.0 { weight(i) / total } else { 0.0 };
-        tape.constant_with(self.len(), 1, |to| {
+        tape.constant_whole(self.len(), 1, |to| {
             to.iter_mut().enumerate().for_each(|(i, to)| *to = T::of(share(i)));
         })
     }

@@ -47,7 +47,7 @@ pub(super) fn binary_mean<T: Float>(
 ) -> Var {
     let cols = tape.shape(z).cols;
     let constant = |tape: &mut Tape<T>, one: T, zero: T| {
-        tape.constant_with(batch.len(), cols, |to| {
+        tape.constant_whole(batch.len(), cols, |to| {
             for (at, to) in to.iter_mut().enumerate() {
                 *to = if is_one(at / cols, at % cols) { one } else { zero };
             }
