@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 
-use super::train::{DropoutArgs, Form, MlpArgs, check_memory, renamed};
+use super::train::{
+    DropoutArgs, Form, MlpArgs, PatchArgs, TransformerArgs, check_memory, not_taken, renamed,
+};
 use super::{Outcome, output};
-use crate::models::{Cnn, LeNet, Mlp};
+use crate::models::{Cnn, LeNet, Mlp, Vit};
 use crate::nn::{Mode, Module};
 use crate::ops::ImageShape;
 use crate::rng::{Place, Purpose, stream};
@@ -23,14 +24,18 @@ Examples:
   tapegrad graph --model lenet
   tapegrad graph --format dot | dot -Tsvg > tape.svg")]
 pub struct GraphArgs {
-    /// Which network; lenet and cnn take --inputs, --outputs and --batch only, and cnn --dropout
+    /// Which network
     #[arg(long, value_enum, default_value_t = Network::Mlp)]
     model: Network,
     #[command(flatten)]
     shape: MlpArgs,
     #[command(flatten)]
     dropout: DropoutArgs,
-    /// Features of a sample; for lenet and cnn the pixels of an image that is as high as it is wide
+    #[command(flatten)]
+    transformer: TransformerArgs,
+    #[command(flatten)]
+    patches: PatchArgs,
+    /// Features of a sample; for lenet, cnn and vit the pixels of an image that is as high as it is wide
     #[arg(long, value_name = "N", default_value_t = 784)]
     inputs: usize,
     /// Classes
@@ -55,6 +60,20 @@ enum Network {
     Lenet,
     /// Convolutional network of 32 and 64 filters of 3×3
     Cnn,
+    /// Vision transformer
+    Vit,
+}
+
+impl Network {
+    /// Its name, and the structs with its flags.
+    fn uses(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Network::Mlp => ("mlp", &["MlpArgs", "DropoutArgs"]),
+            Network::Lenet => ("lenet", &[]),
+            Network::Cnn => ("cnn", &["DropoutArgs"]),
+            Network::Vit => ("vit", &["TransformerArgs", "PatchArgs", "DropoutArgs"]),
+        }
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -89,14 +108,11 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
     for (name, count) in [("batch", args.batch), ("inputs", args.inputs), ("outputs", args.outputs)] {
         at_least_one(name, count)?;
     }
-    let fixed: &[&str] = match args.model {
-        Network::Mlp => &[],
-        Network::Cnn => &["hidden", "activation", "norm"],
-        Network::Lenet => &["hidden", "activation", "norm", "dropout"],
-    };
-    let given = |id: &&&str| matches.value_source(id) == Some(ValueSource::CommandLine);
-    if let Some(id) = fixed.iter().find(given) {
-        return Err(Error::setting("model", format!("--{id} has no meaning for a form that is fixed")).into());
+    let (name, groups) = args.model.uses();
+    let command = GraphArgs::augment_args(clap::Command::new("tapegrad graph"));
+    if let Some(flag) = not_taken(&command, &[groups, &["GraphArgs"]].concat(), matches) {
+        let why = format!("--{flag} has no meaning for --model {name}");
+        return Err(Error::setting("model", why).into());
     }
     match args.model {
         Network::Mlp => {
@@ -104,20 +120,27 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
             check_memory::<f32>(&form, args.batch).map_err(|error| blame(args, &form, error))?;
             draw(args, &form)
         }
-        Network::Lenet => {
-            let form = LeNet::new(image(args)?, args.outputs);
-            form.numbers().map_err(|error| renamed("inputs", error))?;
-            check_memory::<f32>(&form, args.batch)?;
-            draw(args, &form)
-        }
+        Network::Lenet => of_image(args, &LeNet::new(image(args)?, args.outputs)),
         Network::Cnn => {
             let form = Cnn::new(image(args)?, args.outputs);
-            form.numbers().map_err(|error| renamed("inputs", error))?;
-            let form = Cnn { dropout: args.dropout.share.unwrap_or(form.dropout), ..form };
-            check_memory::<f32>(&form, args.batch)?;
-            draw(args, &form)
+            let dropout = args.dropout.share.unwrap_or(form.dropout);
+            of_image(args, &Cnn { dropout, ..form })
+        }
+        Network::Vit => {
+            let form = Vit::new(image(args)?, args.outputs);
+            let trunk = args.transformer.trunk(&args.dropout);
+            let form = Vit { patch: args.patches.patch, trunk, ..form };
+            form.numbers()?;
+            of_image(args, &form)
         }
     }
+}
+
+/// Draws a network whose form can only fail for its image.
+fn of_image(args: &GraphArgs, form: &impl Form) -> Outcome {
+    form.numbers().map_err(|error| renamed("inputs", error))?;
+    check_memory::<f32>(form, args.batch)?;
+    draw(args, form)
 }
 
 /// A square image of so many pixels.

@@ -12,6 +12,8 @@ pub mod ntk;
 mod pool;
 mod predictor;
 mod saved;
+mod trunk;
+mod vit;
 
 pub(crate) use compiled::Compiled;
 pub use convolutional::{Cnn, LeNet};
@@ -20,3 +22,5 @@ pub use mlp::Mlp;
 pub use network::{Network, NetworkBuilder};
 pub use predictor::{Fitted, Inputs, Predictor, Rows, Scores, Task};
 pub use saved::{Notes, Saved, load, notes, save, save_run};
+pub use trunk::Trunk;
+pub use vit::Vit;

@@ -42,7 +42,7 @@ impl AttentionOptions {
 
     /// # Errors
     /// [`Error::Setting`] if a setting is out of its range, or does not fit the width.
-    pub(super) fn check<T: Float>(&self, width: usize) -> Result<()> {
+    pub(crate) fn check<T: Float>(&self, width: usize) -> Result<()> {
         settings::at_least_one("heads", self.heads)?;
         settings::at_least_one("length", self.length)?;
         if width == 0 || !width.is_multiple_of(self.heads) {

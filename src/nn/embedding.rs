@@ -84,7 +84,7 @@ pub struct Embedding {
 
 /// The standard deviation of new vectors: that of GPT-2 (Radford et al., *Language Models are Unsupervised Multitask
 /// Learners*, 2019).
-const DEVIATION: f64 = 0.02;
+pub(super) const DEVIATION: f64 = 0.02;
 
 impl Embedding {
     /// For `vocabulary` tokens, texts of `length` tokens and vectors of `width` numbers, drawn from a normal

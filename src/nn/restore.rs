@@ -7,7 +7,7 @@ use super::image_pool::{Pool, PoolKind};
 use super::module::image_behind;
 use super::{
     Activation, BatchNorm, Dropout, Init, LayerNorm, Linear, Module, ModuleExt, Residual, Sequential,
-    attention, embedding, recurrent, tokens, transformer,
+    attention, embedding, position_embedding, recurrent, tokens, transformer,
 };
 use crate::ops::{Convolution, ImageShape};
 use crate::rng::{Purpose, stream};
@@ -40,7 +40,7 @@ impl Place<'_> {
 const DEEPEST: usize = 8;
 
 /// All modules that can be read from a file, by their kind.
-fn table<T: Float>() -> [(&'static str, Restore<T>); 16] {
+fn table<T: Float>() -> [(&'static str, Restore<T>); 17] {
     [
         ("linear", linear),
         ("activation", activation),
@@ -58,6 +58,7 @@ fn table<T: Float>() -> [(&'static str, Restore<T>); 16] {
         ("avg_pool", |_, settings, _, width| pool(settings, width)),
         ("global_avg_pool", |_, settings, _, width| pool(settings, width)),
         ("embedding", embedding::restore),
+        ("position_embedding", position_embedding::restore),
         ("tokens", tokens::restore),
         ("attention", attention::restore),
         ("transformer_block", transformer::restore),

@@ -16,7 +16,11 @@ fn every_network_of_images_answers_as_in_training() {
     digits(folder.path());
     let images = fs::read_dir(folder.path().join("d")).unwrap().map(|entry| entry.unwrap().path());
     let images = images.into_iter().find(|path| path.to_string_lossy().contains("t10k-images")).unwrap();
-    for model in ["lenet", "cnn"] {
+    for (model, name, weight) in [
+        ("lenet", "lenet 1×28×28-10", "conv1.weight"),
+        ("cnn", "cnn 1×28×28-10", "conv1.weight"),
+        ("vit", "vit 1×28×28-10, patches of 4×4, 2 blocks of width 64", "block2.attention.query.weight"),
+    ] {
         let args = [
             "train", "-q", "--data", "d", "--model", model, "--epochs", "4", "--batch", "10", "--save",
             "m.st",
@@ -28,10 +32,10 @@ fn every_network_of_images_answers_as_in_training() {
         assert_eq!(stdout(&run(folder.path(), &["evaluate", "m.st", "--data", "d", "-q"])), last, "{model}");
         let answers = run(folder.path(), &["predict", "m.st", images.to_str().unwrap(), "--format", "csv"]);
         assert_eq!(stdout(&answers).lines().count(), 101, "{}", stderr(&answers));
-        assert!(succeeds(folder.path(), &["inspect", "m.st"]).contains(&format!("{model} 1×28×28-10")));
+        assert!(succeeds(folder.path(), &["inspect", "m.st"]).contains(name));
         let trace = fs::read_to_string(folder.path().join("t.csv")).unwrap();
-        assert!(trace.contains(&format!("model = {model} 1×28×28-10")), "{trace}");
-        assert!(fs::read_to_string(folder.path().join("r.html")).unwrap().contains(">conv1.weight<"));
+        assert!(trace.contains(&format!("model = {name}")), "{trace}");
+        assert!(fs::read_to_string(folder.path().join("r.html")).unwrap().contains(&format!(">{weight}<")));
     }
 }
 
@@ -40,8 +44,13 @@ fn every_network_of_images_answers_as_in_training() {
 fn a_run_goes_on_to_the_same_end() {
     let folder = tempfile::tempdir().unwrap();
     digits(folder.path());
-    for model in ["lenet", "cnn"] {
+    for model in ["lenet", "cnn", "vit"] {
+        let small: &[&str] = match model {
+            "vit" => &["--patch", "7", "--blocks", "1", "--width", "12", "--heads", "3", "--dropout", "0.1"],
+            _ => &[],
+        };
         let args = ["train", "-q", "--data", "d", "--limit", "200", "--model", model, "--batch", "64"];
+        let args = [&args[..], small].concat();
         let run = |more: &[&str]| succeeds(folder.path(), &[&args[..], more].concat());
         let whole = run(&["--epochs", "2", "--threads", "1", "--trace", "whole.csv"]);
         run(&["--epochs", "1", "--threads", "2", "--save", "m.st", "--save-every", "2"]);
@@ -63,7 +72,17 @@ fn drawn() {
     }
     let cnn = succeeds(folder.path(), &["graph", "--model", "cnn", "--inputs", "100", "--dropout", "0.25"]);
     assert!(cnn.contains("v1 3×3") && cnn.contains(" 0.125") && cnn.contains(" 0.25\n"), "{cnn}");
+    let vit = succeeds(folder.path(), &["graph", "--model", "vit", "--batch", "2", "--patch", "7"]);
+    for part in ["positions.table", "16×64", "attention v", "block2.down.weight", "global_avg_pool", "2×10"]
+    {
+        assert!(vit.contains(part), "{part}: {vit}");
+    }
     let error = |args: &[&str]| error(folder.path(), &[&["graph"], args].concat());
+    assert!(
+        error(&["--model", "vit", "--patch", "5"])
+            .contains("--patch: squares of 5×5 do not divide an image of 28×28")
+    );
+    assert!(error(&["--model", "cnn", "--patch", "7"]).contains("--patch has no meaning for --model cnn"));
     assert!(error(&["--model", "lenet", "--hidden", "3"]).contains("--hidden has no meaning"));
     assert!(error(&["--model", "lenet", "--dropout", "0.1"]).contains("--dropout has no meaning"));
     assert!(error(&["--model", "cnn", "--inputs", "99"]).contains("99 pixels are no image"));
@@ -88,6 +107,12 @@ fn what_is_no_image_is_named() {
     );
     let dropout = run(folder.path(), &["train", "--data", "d", "--model", "lenet", "--dropout", "0.1"]);
     assert!(stderr(&dropout).contains("--dropout has no meaning for --model lenet"), "{}", stderr(&dropout));
+    let vit =
+        |flags: &[&str]| error(folder.path(), &[&["train", "--data", "d", "--model", "vit"], flags].concat());
+    assert!(vit(&["--patch", "8"]).contains("--patch: squares of 8×8 do not divide an image of 28×28"));
+    assert!(vit(&["--heads", "5"]).contains("--heads: 5 heads do not divide a width of 64"));
+    assert!(vit(&["--blocks", "0"]).contains("--blocks: 0 is not at least 1"));
+    assert!(vit(&["--blocks", "1000000000"]).contains("take about"));
     let share = ["train", "--data", "d", "--model", "cnn", "--dropout", "1"];
     assert!(error(folder.path(), &share).contains("--dropout: 1 is not in the range 0 ≤ p < 1"));
 }

@@ -53,4 +53,5 @@ mod tables;
 mod tape;
 mod traces;
 mod train;
+mod transformers;
 mod weights;

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::super::{memory, output};
-use crate::models::{Cnn, LeNet, Mlp};
+use crate::models::{Cnn, LeNet, Mlp, Vit};
 use crate::nn::Sequential;
 use crate::{Error, Float, Result, Tape};
 
@@ -35,33 +35,26 @@ impl Form for Mlp {
     }
 }
 
-impl Form for LeNet {
-    fn build<T: Float>(&self, tape: &mut Tape<T>, rng: &mut ChaCha8Rng) -> Result<Sequential<T>> {
-        LeNet::build(self, tape, rng)
-    }
+/// A form whose own methods say it all.
+macro_rules! forms {
+    ($($form:ty),*) => {$(
+        impl Form for $form {
+            fn build<T: Float>(&self, tape: &mut Tape<T>, rng: &mut ChaCha8Rng) -> Result<Sequential<T>> {
+                <$form>::build(self, tape, rng)
+            }
 
-    fn numbers(&self) -> Result<(usize, usize)> {
-        LeNet::numbers(self)
-    }
+            fn numbers(&self) -> Result<(usize, usize)> {
+                <$form>::numbers(self)
+            }
 
-    fn blame(&self, _: usize) -> (String, &'static str) {
-        (self.to_string(), "batch")
-    }
+            fn blame(&self, _: usize) -> (String, &'static str) {
+                (self.to_string(), "batch")
+            }
+        }
+    )*};
 }
 
-impl Form for Cnn {
-    fn build<T: Float>(&self, tape: &mut Tape<T>, rng: &mut ChaCha8Rng) -> Result<Sequential<T>> {
-        Cnn::build(self, tape, rng)
-    }
-
-    fn numbers(&self) -> Result<(usize, usize)> {
-        Cnn::numbers(self)
-    }
-
-    fn blame(&self, _: usize) -> (String, &'static str) {
-        (self.to_string(), "batch")
-    }
-}
+forms!(LeNet, Cnn, Vit);
 
 /// An error if the network is beyond the machine, before it takes the memory.
 pub fn check_memory<T: Float>(form: &impl Form, batch: usize) -> Result<()> {

@@ -1,10 +1,10 @@
-//! Networks of images: LeNet-5 and a convolutional network.
+//! Networks of images: LeNet-5, a convolutional network, a vision transformer.
 
 use super::super::Failure;
 use super::fitting::renamed;
 use super::mlp::{Classes, by_steps};
 use super::{Done, Job, Uses};
-use crate::models::{Cnn, LeNet};
+use crate::models::{Cnn, LeNet, Vit};
 use crate::ops::ImageShape;
 use crate::{Error, Result};
 
@@ -22,6 +22,22 @@ pub fn uses_of_cnn() -> Uses {
     Uses { groups: &["DropoutArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"], ..uses_of_lenet() }
 }
 
+/// The flags of the vision transformer.
+pub fn uses_of_vit() -> Uses {
+    Uses {
+        groups: &[
+            "TransformerArgs",
+            "PatchArgs",
+            "DropoutArgs",
+            "StepArgs",
+            "FitArgs",
+            "KeepArgs",
+            "PenaltyArgs",
+        ],
+        ..uses_of_lenet()
+    }
+}
+
 /// Trains LeNet.
 pub fn lenet(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     let form = LeNet::new(image(job)?, outputs(job));
@@ -35,6 +51,14 @@ pub fn cnn(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     let dropout = job.args.dropout.share.unwrap_or(form.dropout);
     form.numbers().map_err(|error| renamed("model", error))?;
     by_steps(job, &Cnn { dropout, ..form }, None, Classes::Softmax)
+}
+
+/// Trains the vision transformer.
+pub fn vit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    let (args, form) = (job.args, Vit::new(image(job)?, outputs(job)));
+    let form = Vit { patch: args.patches.patch, trunk: args.transformer.trunk(&args.dropout), ..form };
+    form.numbers()?;
+    by_steps(job, &form, None, Classes::Softmax)
 }
 
 /// One of the two is 0.

@@ -23,7 +23,7 @@ use crate::{Float, Result};
 
 /// How a model is trained by steps.
 #[derive(Args)]
-#[command(next_help_heading = "Training by steps (mlp, lenet, cnn, logistic)")]
+#[command(next_help_heading = "Training by steps (mlp, lenet, cnn, vit, logistic)")]
 pub struct StepArgs {
     /// Optimizer
     #[arg(long, value_name = "NAME", default_value = "adam", value_parser = optimizer_names())]
@@ -77,7 +77,7 @@ impl StepArgs {
 
 /// What keeps weights small, by steps or in one go.
 #[derive(Args)]
-#[command(next_help_heading = "Training by steps (mlp, lenet, cnn, logistic)")]
+#[command(next_help_heading = "Training by steps (mlp, lenet, cnn, vit, logistic)")]
 pub struct PenaltyArgs {
     /// Weight decay λ, of the weights and not the biases [default: 0; 1/n for a network on a table of n
     /// training samples; 1e-4 for Newton's method]
@@ -102,10 +102,10 @@ pub struct MlpArgs {
 
 /// What is dropped in training.
 #[derive(Args)]
-#[command(next_help_heading = "Form of the network (mlp, cnn)")]
+#[command(next_help_heading = "Form of the network (mlp, cnn, vit)")]
 pub struct DropoutArgs {
     /// Share of the values behind each activation that a training step drops; of those behind the pool of a cnn, half as
-    /// many [default: 0; 0.5 for cnn]
+    /// many; in a transformer, of those behind each half of a block [default: 0; 0.5 for cnn]
     #[arg(long = "dropout", id = "dropout", value_name = "P")]
     pub share: Option<f64>,
 }

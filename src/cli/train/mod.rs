@@ -13,6 +13,7 @@ mod logistic;
 mod measure;
 mod mlp;
 mod resume;
+mod transformer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ pub use measure::last_line;
 use measure::{INTERRUPTED, measure, write_trace};
 pub use mlp::{DropoutArgs, MlpArgs};
 use resume::Resumed;
+pub use transformer::{PatchArgs, TransformerArgs};
 
 /// Train a model and measure it on the test set
 #[derive(Args)]
@@ -51,6 +53,7 @@ Examples:
   tapegrad train --hidden 256,256 --norm batch --dropout 0.2 --audit
   tapegrad train --model lenet --epochs 5
   tapegrad train --model cnn --epochs 5 --save cnn.safetensors
+  tapegrad train --model vit --patch 7 --epochs 10
   tapegrad train --model logistic --weight-decay 1e-4
   tapegrad train --model krr --limit 10000
   tapegrad train --model falkon --centres 10000 --iterations 15
@@ -118,6 +121,10 @@ pub struct TrainArgs {
     shape: MlpArgs,
     #[command(flatten)]
     dropout: DropoutArgs,
+    #[command(flatten)]
+    transformer: TransformerArgs,
+    #[command(flatten)]
+    patches: PatchArgs,
     #[command(flatten)]
     steps: mlp::StepArgs,
     #[command(flatten)]
@@ -280,6 +287,12 @@ const MODELS: &[Entry] = &[
         fit: images::cnn,
     },
     Entry {
+        name: "vit",
+        about: "vision transformer, whose tokens are squares of an image: of images only",
+        uses: |_| images::uses_of_vit(),
+        fit: images::vit,
+    },
+    Entry {
         name: "logistic",
         about: "logistic regression, by steps or to the exact optimum",
         uses: logistic::uses,
@@ -425,21 +438,20 @@ const MOST_THREADS: usize = 1024;
 /// Ends the program as wrong usage if a flag was given that the model does not take.
 fn refuse_others(entry: &Entry, uses: &Uses, matches: &ArgMatches) {
     let mut command = TrainArgs::augment_args(clap::Command::new("tapegrad train"));
-    // The structs whose flags belong to some model; that of the command itself is not among them.
-    let mut taken = uses.groups.to_vec();
-    taken.extend(["TrainArgs", "TableArgs"]);
+    // That of the command itself is not among them.
+    let taken = [uses.groups, &["TrainArgs", "TableArgs"]].concat();
+    let Some(flag) = not_taken(&command, &taken, matches) else { return };
+    let why = format!("--{flag} has no meaning for --model {}{}", entry.name, uses.chosen_by);
+    command.error(ErrorKind::ArgumentConflict, why).exit()
+}
+
+/// The first flag that was given and belongs to none of the structs `taken`.
+pub fn not_taken(command: &clap::Command, taken: &[&str], matches: &ArgMatches) -> Option<String> {
     let given = |id: &clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
     let others = command.get_groups().filter(|group| !taken.contains(&group.get_id().as_str()));
-    let refused = others.flat_map(|group| group.get_args()).find(|id| given(id)).cloned();
-    let Some(id) = refused else { return };
-    let flag = command.get_arguments().find(|arg| *arg.get_id() == id).and_then(|arg| arg.get_long());
-    let why = format!(
-        "--{} has no meaning for --model {}{}",
-        flag.unwrap_or(id.as_str()),
-        entry.name,
-        uses.chosen_by
-    );
-    command.error(ErrorKind::ArgumentConflict, why).exit()
+    let id = others.flat_map(|group| group.get_args()).find(|id| given(id))?;
+    let flag = command.get_arguments().find(|arg| arg.get_id() == id).and_then(|arg| arg.get_long());
+    Some(flag.unwrap_or(id.as_str()).to_string())
 }
 
 /// A share that leaves something.
