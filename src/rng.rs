@@ -27,6 +27,8 @@ pub enum Purpose {
     Projection = 6,
     /// Subsamples that stand for the whole: centres of kernel machines, heuristics.
     Subsample = 16,
+    /// Tokens of a text that a model continues.
+    Text = 24,
     /// Seeds of repetitions: see [`derive()`].
     Repetition = 17,
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::reading::{is_arrays, is_table, warn_if_left_out, within_memory};
-use super::train::last_line;
+use super::train::{last_line, read_text};
 use super::{Outcome, output};
 use crate::data::Dataset;
 use crate::data::npy::is_archive;
@@ -25,7 +25,7 @@ pub struct EvaluateArgs {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// A table with the column that is told, an archive of arrays (.npz) with X and y, a folder with the files of `data
-    /// synth`, or one with MNIST files; where there is a test set, that is taken
+    /// synth`, or one with MNIST files; where there is a test set, that is taken; for a gpt any file
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
     /// Print the last line only
@@ -36,7 +36,9 @@ pub struct EvaluateArgs {
 /// Runs the command.
 pub fn run(args: &EvaluateArgs) -> Outcome {
     let saved = models::load(&args.model)?;
-    let data = if is_table(&args.data) {
+    let data = if let Some(context) = saved.model.context() {
+        read_text(&args.data)?.windows(context, context)?
+    } else if is_table(&args.data) {
         let Some(schema) = &saved.notes.schema else {
             let path = text::path(&args.data);
             let why =

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 
 use super::train::{
-    DropoutArgs, Form, MlpArgs, PatchArgs, TransformerArgs, check_memory, not_taken, renamed,
+    DropoutArgs, Form, MlpArgs, PatchArgs, TextArgs, TransformerArgs, check_memory, not_taken, renamed,
 };
 use super::{Outcome, output};
-use crate::models::{Cnn, LeNet, Mlp, Vit};
+use crate::models::{Cnn, Gpt, LeNet, Mlp, Vit};
 use crate::nn::{Mode, Module};
 use crate::ops::ImageShape;
 use crate::rng::{Place, Purpose, stream};
@@ -35,6 +36,8 @@ pub struct GraphArgs {
     transformer: TransformerArgs,
     #[command(flatten)]
     patches: PatchArgs,
+    #[command(flatten)]
+    text: TextArgs,
     /// Features of a sample; for lenet, cnn and vit the pixels of an image that is as high as it is wide
     #[arg(long, value_name = "N", default_value_t = 784)]
     inputs: usize,
@@ -62,6 +65,8 @@ enum Network {
     Cnn,
     /// Vision transformer
     Vit,
+    /// Transformer of texts
+    Gpt,
 }
 
 impl Network {
@@ -72,6 +77,7 @@ impl Network {
             Network::Lenet => ("lenet", &[]),
             Network::Cnn => ("cnn", &["DropoutArgs"]),
             Network::Vit => ("vit", &["TransformerArgs", "PatchArgs", "DropoutArgs"]),
+            Network::Gpt => ("gpt", &["TransformerArgs", "TextArgs", "DropoutArgs"]),
         }
     }
 }
@@ -118,7 +124,19 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
         Network::Mlp => {
             let form = args.shape.options(args.inputs, args.outputs, &args.dropout);
             check_memory::<f32>(&form, args.batch).map_err(|error| blame(args, &form, error))?;
-            draw(args, &form)
+            draw(args, &form, args.inputs)
+        }
+        Network::Gpt => {
+            for id in ["inputs", "outputs"] {
+                if matches.value_source(id) == Some(ValueSource::CommandLine) {
+                    let why = format!("--{id} has no meaning for --model gpt: --context says what goes in");
+                    return Err(Error::setting("model", why).into());
+                }
+            }
+            let trunk = args.transformer.trunk(&args.dropout);
+            let form = Gpt { trunk, ..Gpt::new(args.text.context) };
+            check_memory::<f32>(&form, args.batch)?;
+            draw(args, &form, form.context)
         }
         Network::Lenet => of_image(args, &LeNet::new(image(args)?, args.outputs)),
         Network::Cnn => {
@@ -140,7 +158,7 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
 fn of_image(args: &GraphArgs, form: &impl Form) -> Outcome {
     form.numbers().map_err(|error| renamed("inputs", error))?;
     check_memory::<f32>(form, args.batch)?;
-    draw(args, form)
+    draw(args, form, args.inputs)
 }
 
 /// A square image of so many pixels.
@@ -153,16 +171,16 @@ fn image(args: &GraphArgs) -> Result<ImageShape> {
     Ok(ImageShape::new(1, side, side))
 }
 
-fn draw(args: &GraphArgs, form: &impl Form) -> Outcome {
+fn draw(args: &GraphArgs, form: &impl Form, inputs: usize) -> Outcome {
     let mut tape = Tape::<f32>::default();
     let model = form.build(&mut tape, &mut stream(0, Purpose::Init))?;
     let least = model.least_batch();
     if args.batch < least {
         return Err(Error::setting("batch", format!("{} is below {least}: batch norm", args.batch)).into());
     }
-    let x = tape.constant_with(args.batch, args.inputs, |_| ());
+    let x = tape.constant_with(args.batch, inputs, |_| ());
     let logits = model.forward(&mut tape, x, &mut Mode::training(Place::default()));
-    tape.cross_entropy(logits, &vec![0; args.batch]);
+    tape.cross_entropy(logits, &vec![0; tape.shape(logits).rows]);
     let text = match args.format {
         Format::Text => tape.to_string(),
         Format::Dot => tape.dot().to_string(),

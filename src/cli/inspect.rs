@@ -31,6 +31,7 @@ pub fn run(args: &InspectArgs) -> Outcome {
         output::line(format_args!("features: {}", output::names(names)))?;
     }
     match model.task() {
+        Task::Classes { .. } if model.context().is_some() => output::line("tells: the byte that follows")?,
         Task::Classes { names, .. } => {
             output::line(format_args!("tells: {} classes: {}", names.len(), names.join(", ")))?;
         }

@@ -8,6 +8,7 @@ mod data;
 mod evaluate;
 mod experiments;
 mod export;
+mod generate;
 mod graph;
 mod inspect;
 mod interrupt;
@@ -41,6 +42,7 @@ struct Cli {
 enum Command {
     Train(Box<train::TrainArgs>),
     Predict(predict::PredictArgs),
+    Generate(generate::GenerateArgs),
     Evaluate(evaluate::EvaluateArgs),
     Inspect(inspect::InspectArgs),
     Export(export::ExportArgs),
@@ -129,6 +131,7 @@ pub fn run() -> ExitCode {
                 train::run(&args, matches.subcommand_matches("train").unwrap_or(&matches))
             }
             Command::Predict(args) => predict::run(&args),
+            Command::Generate(args) => generate::run(&args),
             Command::Evaluate(args) => evaluate::run(&args),
             Command::Inspect(args) => inspect::run(&args),
             Command::Export(args) => export::run(&args),

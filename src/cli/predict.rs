@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::reading::{has_ending, is_arrays, is_table, refuse_input, warn_if_left_out, within_memory};
+use super::train::read_text;
 use super::{Failure, Outcome, output};
 use crate::data::Dataset;
 use crate::data::table::{ReadOptions, Schema};
@@ -28,7 +29,7 @@ pub struct PredictArgs {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// A table (.csv, .tsv), arrays (.npy, .npz), an IDX file of images, an image or a folder of images (.png), or - for a
-    /// table on standard input
+    /// table on standard input; for a model of text any file: which byte follows it
     #[arg(value_name = "INPUT")]
     input: PathBuf,
     /// How answers are written [default: by the ending of --out, else a table]
@@ -157,8 +158,15 @@ fn answer(
 ) -> Result<(), Failure> {
     let mut answers = Answers { saved, format, done: 0 };
     if args.input != Path::new("-") {
+        if saved.model.context().is_some() {
+            return write(&answers.following(read_text(&args.input)?.bytes())?);
+        }
         let data = samples(saved, &args.input)?;
         return write(&answers.to(&data)?);
+    }
+    if saved.model.context().is_some() {
+        let why = "standard input: a model of text is asked about a file, or by generate";
+        return Err(Error::Data(why.into()).into());
     }
     let schema = schema(saved, Path::new("standard input"))?;
     let mut blocks = schema.blocks(io::stdin().lock(), "standard input", &ReadOptions::default())?;
@@ -208,14 +216,25 @@ struct Answers<'a> {
 }
 
 impl Answers<'_> {
+    /// Which byte follows the text.
+    fn following(&mut self, text: &[u8]) -> Result<String> {
+        let scores = self.saved.model.next_scores(text)?;
+        let width = scores.len();
+        self.written(&Matrix::new(scores, 1, width))
+    }
+
     fn to(&mut self, data: &Dataset) -> Result<String> {
+        self.written(&scores(&*self.saved.model, data)?)
+    }
+
+    /// The answers of these scores.
+    fn written(&mut self, scores: &Matrix<f64>) -> Result<String> {
         let (model, format, mut out) = (&self.saved.model, self.format, String::new());
-        let scores = scores(&**model, data)?;
         let (first, header) = (self.done, self.done == 0 && format == Format::Csv);
-        self.done += data.len();
+        self.done += scores.nrows();
         match model.task() {
             task @ Task::Classes { names, .. } => {
-                let (classes, probabilities) = (task.classes_of(&scores), task.probabilities_of(&scores));
+                let (classes, probabilities) = (task.classes_of(scores), task.probabilities_of(scores));
                 if header {
                     let columns =
                         names.iter().filter(|_| probabilities.is_some()).map(|name| text::csv_field(name));

@@ -18,6 +18,8 @@ pub struct Source {
     pub is_table: bool,
     /// How rows of a table become samples.
     pub schema: Option<Schema>,
+    /// Of windows over a text, how far each is behind the one before.
+    pub stride: Option<usize>,
 }
 
 /// A share of the samples, and the rest: class by class where there are classes.
@@ -30,7 +32,7 @@ impl Source {
     pub fn of(train: Dataset, test: Dataset, description: String, name: &'static str) -> Source {
         // Points and values are columns, as those of a table are.
         let is_table = train.image_shape().is_none();
-        Source { train, test, description, name, is_table, schema: None }
+        Source { train, test, description, name, is_table, schema: None, stride: None }
     }
 
     /// Keeps the first `limit` training samples.
@@ -50,6 +52,10 @@ impl Source {
     pub fn warn(&self) {
         let mapped = |data: &Dataset| matches!(data.stored(), Features::U8(bytes) if bytes.is_mapped());
         warn_if_mapped("the images", mapped(&self.train) || mapped(&self.test));
+        // Of a text, bytes that only one part has are no wonder: the mean loss counts them.
+        if self.stride.is_some() {
+            return;
+        }
         for difference in self.train.differences(&self.test) {
             output::warning(difference);
         }
@@ -64,6 +70,7 @@ impl Source {
     /// One line on what there is.
     pub fn summary(&self) -> String {
         let shape = match self.train.image_shape() {
+            _ if self.stride.is_some() => format!("windows of {} bytes", self.train.features()),
             Some((height, width)) => format!("images of {height}×{width}"),
             None => format!("samples of {} features", self.train.features()),
         };

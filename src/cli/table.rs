@@ -21,7 +21,8 @@ pub struct TableArgs {
     /// The column that is to be told; all others are features. For samples in a .npy file, the .npy file of what is told
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
-    /// Test samples: a share of all, class by class, or for a table another one [default: 0.2]
+    /// Test samples: a share of all, class by class, or for a table another one [default: 0.2]; of a text the share with
+    /// which it ends, or another text [default: 0.1]
     #[arg(long, value_name = "SHARE|FILE")]
     test: Option<Test>,
     /// Whether classes are told or values [default: by what stands in the column]
@@ -100,7 +101,12 @@ impl TableArgs {
         self.target.as_deref().map(Path::new).filter(|path| is_arrays(path))
     }
 
-    /// The table to test on.
+    /// The share of all samples that is kept apart for the test, if one was said.
+    pub fn test_share(&self) -> Option<f64> {
+        if let Some(Test::Share(share)) = self.test { Some(share) } else { None }
+    }
+
+    /// The table or text to test on.
     pub fn test_file(&self) -> Option<&Path> {
         if let Some(Test::File(file)) = &self.test { Some(file) } else { None }
     }
@@ -248,6 +254,14 @@ impl TableArgs {
             _ => self.apart(&all, seed)?,
         };
         let description = format!("table {}, target {}{from}", text::path(path), text::printable(target));
-        Ok(Source { train, test, description, name: "table", is_table: true, schema: Some(schema) })
+        Ok(Source {
+            train,
+            test,
+            description,
+            name: "table",
+            is_table: true,
+            schema: Some(schema),
+            stride: None,
+        })
     }
 }

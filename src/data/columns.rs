@@ -17,9 +17,11 @@ const TARGETS: &str = "targets.idx";
 /// `features.idx` in double precision, `labels.idx` in whole numbers of 32 bits, `targets.idx`. Returns their paths.
 ///
 /// # Errors
-/// [`Error::Io`] if a file cannot be written; [`Error::Memory`] if there is not enough for the numbers.
+/// [`Error::Io`] if a file cannot be written; [`Error::Data`] if a row has several labels; [`Error::Memory`] if there is
+/// not enough for the numbers.
 pub fn write_columns(data: &Dataset, folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let folder = folder.as_ref();
+    data.check_one_label("IDX files")?;
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let write = |name: &str, shape: Vec<usize>, values: IdxData| {
         let path = folder.join(name);

@@ -16,8 +16,16 @@ use crate::{Error, Float, Result};
 #[derive(Clone, Debug)]
 pub(super) enum Labels {
     None,
-    Classes { of_row: Arc<Vec<usize>>, count: usize },
-    Targets { values: Arc<Vec<f64>>, width: usize },
+    /// `each` for each row, one behind the other.
+    Classes {
+        of_row: Arc<Vec<usize>>,
+        count: usize,
+        each: usize,
+    },
+    Targets {
+        values: Arc<Vec<f64>>,
+        width: usize,
+    },
 }
 
 /// Samples as rows, with class labels, real-valued targets, or neither.
@@ -118,15 +126,45 @@ impl Dataset {
             return Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes")));
         }
         let of_row = collected(labels.iter().copied(), "the labels")?;
-        self.labels = Labels::Classes { of_row: Arc::new(of_row), count: classes };
+        self.labels = Labels::Classes { of_row: Arc::new(of_row), count: classes, each: 1 };
         self.class_names = None;
         Ok(self)
+    }
+
+    /// With `each` class indices for each row, row-major: one for each of its tokens, such as the token that follows it in
+    /// a text. A network that is trained on them gives as many rows for a sample.
+    ///
+    /// Only the [cross-entropy](crate::nn::loss::CrossEntropy) without weights takes several labels a row.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if there are not as many labels, `each` is 0, a label is not below `classes`, or the rows have
+    /// weights.
+    pub fn with_token_labels(mut self, labels: Vec<usize>, each: usize, classes: usize) -> Result<Dataset> {
+        if each == 0 || self.len.checked_mul(each) != Some(labels.len()) {
+            let why = format!("{} labels are not {each} for each of {} rows", labels.len(), self.len);
+            return Err(Error::Data(why));
+        }
+        if let Some(at) = labels.iter().position(|label| *label >= classes) {
+            let (row, label) = (at / each, labels[at]);
+            return Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes")));
+        }
+        if self.weights.is_some() && each > 1 {
+            return Err(Error::Data(format!("{each} labels for each row, and rows that have weights")));
+        }
+        self.labels = Labels::Classes { of_row: Arc::new(labels), count: classes, each };
+        self.class_names = None;
+        Ok(self)
+    }
+
+    /// With another map of the stored features in place of the one there is.
+    pub(super) fn with_map(self, map: Affine) -> Dataset {
+        Dataset { map: Arc::new(map), ..self }
     }
 
     /// With labels that are below `classes`, and as many as rows.
     pub(super) fn with_checked_labels(mut self, of_row: Vec<usize>, classes: usize) -> Dataset {
         debug_assert!(of_row.len() == self.len && of_row.iter().all(|label| *label < classes));
-        self.labels = Labels::Classes { of_row: Arc::new(of_row), count: classes };
+        self.labels = Labels::Classes { of_row: Arc::new(of_row), count: classes, each: 1 };
         self.class_names = None;
         self
     }
@@ -168,6 +206,7 @@ impl Dataset {
     /// their sum is infinite.
     pub fn with_weights(mut self, weights: Vec<f64>) -> Result<Dataset> {
         check_weights(&weights, self.len)?;
+        self.check_one_label("weights")?;
         self.weights = Some(Arc::new(weights));
         Ok(self)
     }
@@ -292,9 +331,15 @@ impl Dataset {
         };
         let labels = match &self.labels {
             Labels::None => Labels::None,
-            Labels::Classes { of_row, count } => {
+            Labels::Classes { of_row, count, each: 1 } => {
                 let of_row = collected(indices.map(|i| of_row[i]), "the labels of a subset")?;
-                Labels::Classes { of_row: Arc::new(of_row), count: *count }
+                Labels::Classes { of_row: Arc::new(of_row), count: *count, each: 1 }
+            }
+            Labels::Classes { of_row, count, each } => {
+                let mut chosen = Vec::new();
+                reserve(&mut chosen, len.saturating_mul(*each), "the labels of a subset")?;
+                indices.for_each(|i| chosen.extend_from_slice(&of_row[i * each..(i + 1) * each]));
+                Labels::Classes { of_row: Arc::new(chosen), count: *count, each: *each }
             }
             Labels::Targets { values, width } => {
                 let mut chosen = Vec::new();
@@ -358,7 +403,23 @@ impl Dataset {
         if let Labels::Targets { width, .. } = self.labels { width } else { 0 }
     }
 
-    /// The class index of every row; `None` without class labels.
+    /// Number of class indices of a row, as [`with_token_labels`](Self::with_token_labels) was told; 1 as a rule, and
+    /// without class labels too.
+    pub fn labels_per_row(&self) -> usize {
+        if let Labels::Classes { each, .. } = self.labels { each } else { 1 }
+    }
+
+    /// An error if the rows have several labels each, for what takes one.
+    pub(crate) fn check_one_label(&self, what: &str) -> Result<()> {
+        match self.labels_per_row() {
+            1 => Ok(()),
+            each => {
+                Err(Error::Data(format!("{what} take one label for each sample, and the data has {each}")))
+            }
+        }
+    }
+
+    /// The class index of every row, or all those of each, row by row; `None` without class labels.
     pub fn labels(&self) -> Option<&[usize]> {
         if let Labels::Classes { of_row, .. } = &self.labels { Some(of_row) } else { None }
     }
@@ -376,16 +437,18 @@ impl Dataset {
     /// The class index of row `i`.
     ///
     /// # Panics
-    /// If there are no class labels, or no such row.
+    /// If there are no class labels, or several for each row, or no such row.
     #[track_caller]
     pub fn label(&self, i: usize) -> usize {
+        let each = self.labels_per_row();
+        assert!(each == 1, "label: the rows have {each} labels each");
         match self.labels() {
             None => panic!("label: the dataset has no class labels"),
             Some(labels) => labels[i],
         }
     }
 
-    /// How many rows each class has.
+    /// How many rows each class has, or tokens where rows have several labels.
     pub fn class_counts(&self) -> Vec<usize> {
         let mut counts = vec![0; self.classes()];
         self.labels().into_iter().flatten().for_each(|label| counts[*label] += 1);

@@ -172,7 +172,7 @@ impl Dataset {
         );
     }
 
-    /// Replaces the contents of `out` by the class indices of the rows `indices`.
+    /// Replaces the contents of `out` by the class indices of the rows `indices`, all those of a row side by side.
     ///
     /// # Panics
     /// If there are no class labels, or no such row.
@@ -181,7 +181,10 @@ impl Dataset {
         self.check_rows("gather_labels", indices);
         let Some(labels) = self.labels() else { panic!("gather_labels: the dataset has no class labels") };
         out.clear();
-        out.extend(indices.iter().map(|i| labels[*i]));
+        match self.labels_per_row() {
+            1 => out.extend(indices.iter().map(|i| labels[*i])),
+            each => indices.iter().for_each(|i| out.extend_from_slice(&labels[i * each..(i + 1) * each])),
+        }
     }
 
     /// Writes the targets of the rows `indices` into `out`, row-major.

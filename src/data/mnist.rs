@@ -135,6 +135,7 @@ impl Dataset {
         let Some(classes) = self.labels() else {
             return Err(Error::Data("a dataset without class labels cannot be written as IDX".into()));
         };
+        self.check_one_label("IDX files")?;
         let byte = |(row, label): (usize, &usize)| {
             let why = || Error::Data(format!("row {row}: label {label} does not fit into a byte"));
             u8::try_from(*label).map_err(|_| why())

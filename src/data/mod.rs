@@ -1,4 +1,4 @@
-//! Data: IDX files, CSV tables, NumPy's arrays, PNG images, datasets, batches, preprocessing and synthetic sets.
+//! Data: IDX files, CSV tables, NumPy's arrays, PNG images, texts, datasets, batches, preprocessing and synthetic sets.
 //!
 //! A [`Dataset`] holds samples as rows and shares them: a subset, a split and a standardised copy all
 //! point at the same features, which may be a [mapped file](idx::ReadOptions::map_above). Bytes become
@@ -28,6 +28,7 @@ pub mod preprocess;
 mod split;
 pub mod synthetic;
 pub mod table;
+mod text;
 mod weights;
 
 pub use affine::Affine;
@@ -39,4 +40,5 @@ pub use dataset::Dataset;
 pub use features::Features;
 pub use mnist::write_mnist;
 pub use table::Table;
+pub use text::{BYTES, Text};
 pub(crate) use weights::{Weighing, check_weights, over_mean, unequal_over_mean};

@@ -120,6 +120,7 @@ impl Dataset {
         let Some(labels) = self.labels() else {
             return Err(Error::Data(otherwise.into()));
         };
+        self.check_one_label("strata")?;
         let mut of_class = filled(self.classes(), Vec::new(), what)?;
         for (rows, count) in of_class.iter_mut().zip(self.class_counts()) {
             reserve(rows, count, what)?;

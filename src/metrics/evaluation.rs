@@ -4,12 +4,15 @@ use std::fmt;
 
 use super::ConfusionMatrix;
 
-/// How a model does on a set; printed: loss, accuracy and the confusion matrix, or loss and errors of the values.
+/// How a model does on a set; printed: loss, accuracy and the confusion matrix, or loss and errors of the values; of
+/// tokens, loss and accuracy without the matrix.
 #[derive(Clone, Debug)]
 pub struct Evaluation {
     /// Number of samples.
     pub samples: usize,
-    /// Mean loss over the samples, weighted where they have weights.
+    /// Number of tokens in them, where each of these was told apart, as in a text; `None` where a sample is one answer.
+    pub tokens: Option<usize>,
+    /// Mean loss over the samples, weighted where they have weights; over the tokens, where these are told apart.
     pub loss: f64,
     /// Which loss that is, such as "cross-entropy", "log-loss" or "mean squared error".
     pub loss_name: String,
@@ -38,6 +41,11 @@ impl Evaluation {
         self.confusion.as_ref().map(ConfusionMatrix::accuracy)
     }
 
+    /// The cross-entropy of a token in bits, loss/ln 2; `None` where a sample is one answer.
+    pub fn bits_per_token(&self) -> Option<f64> {
+        self.tokens.map(|_| self.loss / std::f64::consts::LN_2)
+    }
+
     /// Samples without a class, because their largest score stands there twice or a score is NaN: see
     /// [`argmax`](crate::metrics::argmax()). 0 for regression.
     pub fn undecided(&self) -> u64 {
@@ -48,6 +56,11 @@ impl Evaluation {
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (samples, loss, name) = (self.samples, self.loss, &self.loss_name);
+        if let (Some(tokens), Some(bits), Some(accuracy)) =
+            (self.tokens, self.bits_per_token(), self.accuracy())
+        {
+            return writeln!(f, "{name} {loss:.6}, {bits:.6} bits, accuracy {accuracy:.4} ({tokens} tokens)");
+        }
         match (&self.confusion, self.values) {
             (Some(confusion), _) => {
                 let accuracy = confusion.accuracy();

@@ -3,6 +3,8 @@
 mod compiled;
 mod conjugate_gradients;
 mod convolutional;
+mod generate;
+mod gpt;
 pub mod kernel;
 pub mod linear;
 mod logistic;
@@ -17,6 +19,8 @@ mod vit;
 
 pub(crate) use compiled::Compiled;
 pub use convolutional::{Cnn, LeNet};
+pub use generate::{Generation, Sampling, generate};
+pub use gpt::Gpt;
 pub use logistic::{Derivatives, LogisticOptions, LogisticRegression, Scheme};
 pub use mlp::Mlp;
 pub use network::{Network, NetworkBuilder};

@@ -22,6 +22,15 @@ pub(super) fn check_fit<T: Float>(
         return Err(Error::Data(format!("{} takes {inputs} features, but {of_data}", module.describe())));
     }
     check_samples(module, data)?;
+    let (rows, each) = (module.rows(1), data.labels_per_row());
+    if rows != Some(each) {
+        let (name, rows) = (module.describe(), rows.unwrap_or(0));
+        return Err(Error::Data(if each == 1 {
+            format!("{name} gives {rows} rows for each sample, and not one: Tokens::join makes one")
+        } else {
+            format!("{name} gives {rows} rows for each sample, but the data has {each} labels for each")
+        }));
+    }
     let outputs = module.outputs(tape, features);
     // A classifier may know more classes than the data has.
     let enough = match loss.link() {
@@ -40,18 +49,16 @@ pub(super) fn check_fit<T: Float>(
     Ok(())
 }
 
-/// Whether the samples can go into the module, and come out one by one.
+/// Whether the samples can go into the module.
 pub(super) fn check_samples<T: Float>(module: &dyn Module<T>, data: &Dataset) -> Result<()> {
     let features = data.features();
     if !module.takes(features) {
         let why = format!("{} does not take samples of {features} features", module.describe());
         return Err(Error::Data(why));
     }
-    if module.rows(1) != Some(1) {
+    if module.rows(1).is_none() {
         let name = module.describe();
-        return Err(Error::Data(format!(
-            "{name} does not give one row for each sample: Tokens::join makes one"
-        )));
+        return Err(Error::Data(format!("{name} does not take samples one by one")));
     }
     let Some(vocabulary) = module.vocabulary() else { return Ok(()) };
     let mut sample = vec![T::ZERO; features];

@@ -10,6 +10,17 @@ use crate::{Error, Float, Result};
 /// Rows that go through the model at once: enough for the products to run at full speed.
 pub const EVALUATION_ROWS: usize = 256;
 
+/// Tokens that go through it at once, where samples have a label for each of theirs.
+const EVALUATION_TOKENS: usize = 1024;
+
+/// How many rows of this data go through a model at once.
+pub(crate) fn evaluation_rows(data: &Dataset) -> usize {
+    match data.labels_per_row() {
+        1 => EVALUATION_ROWS,
+        each => (EVALUATION_TOKENS / each).clamp(1, EVALUATION_ROWS),
+    }
+}
+
 /// The outputs of `module` for every sample of `data`, row-major. The tape is rewound before and after.
 ///
 /// A feature beyond `T` is infinite to the module; [`Dataset::check_range`] finds it.
@@ -77,7 +88,7 @@ pub(super) fn evaluate_of<T: Float>(
     check_fit(module, loss, tape, data)?;
     let link = loss.link();
     let (mut confusion, mut wrong) = (None, None);
-    let mut labels = Vec::with_capacity(EVALUATION_ROWS);
+    let mut labels = Vec::with_capacity(evaluation_rows(data) * data.labels_per_row());
     let (mut total, mut weight, weighing) = (0.0, 0.0, data.weighing());
     for_blocks(module, tape, data, |tape, output, rows| {
         let batch = Batch::weighed(data, rows, false, &mut labels, weighing);
@@ -97,7 +108,7 @@ pub(super) fn evaluate_of<T: Float>(
                 confusion.get_or_insert_with(|| named(ConfusionMatrix::new(cols.max(data.classes())), data));
             let scores = tape.value_slice(output).chunks(cols.max(1));
             for (i, (row, label)) in scores.zip(batch.labels()).enumerate() {
-                confusion.add_weighted(*label, link.class(row, seen), batch.weight_in_unit(i));
+                confusion.add_weighted(*label, link.class(row, seen), batch.weight_of_label(i));
             }
         }
     })?;
@@ -112,7 +123,8 @@ pub(super) fn evaluate_of<T: Float>(
         )));
     }
     let loss_name = loss.name().into();
-    Ok(Evaluation { samples: data.len(), loss: mean, loss_name, confusion, values: None })
+    let tokens = Some(data.labels_per_row()).filter(|each| *each > 1).map(|each| each * data.len());
+    Ok(Evaluation { samples: data.len(), tokens, loss: mean, loss_name, confusion, values: None })
 }
 
 /// Calls `f` with the output for block after block of the rows.
@@ -122,7 +134,7 @@ fn for_blocks<T: Float>(
     data: &Dataset,
     mut f: impl FnMut(&mut Tape<T>, Var, &[usize]),
 ) -> Result<()> {
-    let mut batches = Batches::in_order(data.len(), EVALUATION_ROWS)?;
+    let mut batches = Batches::in_order(data.len(), evaluation_rows(data))?;
     for rows in batches.epoch(0) {
         tape.rewind();
         let x = tape.constant_whole(rows.len(), data.features(), |to| data.gather(rows, to));

@@ -78,7 +78,7 @@ impl<'a, T: Float> Steps<'a, T> {
             validation,
             options,
             batches,
-            labels: Vec::with_capacity(batch.min(train.len())),
+            labels: Vec::with_capacity(batch.min(train.len()).saturating_mul(train.labels_per_row())),
             seen: SeenClasses::of_weighted(
                 train.labels().unwrap_or_default(),
                 train.weights().filter(|_| train.labels().is_some()),
@@ -227,7 +227,7 @@ fn add<T: Float>(sums: &mut Sums, run: &Run<'_, T>, batch: &Batch<'_>, output: V
     if link.classifies() {
         let scores = run.tape.value_slice(output).chunks(run.tape.shape(output).cols);
         for (i, (row, label)) in scores.zip(batch.labels()).enumerate() {
-            let weight = batch.weight_in_unit(i);
+            let weight = batch.weight_of_label(i);
             sums.counted += weight;
             sums.right += if link.class(row, seen) == Some(*label) { weight } else { 0.0 };
         }

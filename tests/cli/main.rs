@@ -13,4 +13,5 @@ mod reports;
 mod resume;
 mod saved;
 mod tables;
+mod texts;
 mod trace;

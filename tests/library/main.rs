@@ -51,6 +51,7 @@ mod sequence_modules;
 mod sequences;
 mod tables;
 mod tape;
+mod texts;
 mod traces;
 mod train;
 mod transformers;

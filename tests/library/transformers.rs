@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use tapegrad::Tape;
-use tapegrad::models::{Trunk, Vit};
+use tapegrad::models::{Gpt, Trunk, Vit};
 use tapegrad::nn::{Mode, Module, ModuleExt, Sequential};
 use tapegrad::ops::ImageShape;
 use tapegrad::rng::{Purpose, stream};
@@ -26,10 +26,16 @@ struct Case {
 type Build = fn(&mut Tape) -> Sequential<f64>;
 
 fn networks() -> Vec<(&'static str, Build)> {
-    vec![("vit", |tape| {
-        let form = Vit { patch: 3, trunk: TRUNK, ..Vit::new(ImageShape::new(2, 6, 9), 3) };
-        form.build(tape, &mut stream(1, Purpose::Init)).unwrap()
-    })]
+    vec![
+        ("vit", |tape| {
+            let form = Vit { patch: 3, trunk: TRUNK, ..Vit::new(ImageShape::new(2, 6, 9), 3) };
+            form.build(tape, &mut stream(1, Purpose::Init)).unwrap()
+        }),
+        ("gpt", |tape| {
+            let form = Gpt { vocabulary: 7, trunk: TRUNK, ..Gpt::new(5) };
+            form.build(tape, &mut stream(1, Purpose::Init)).unwrap()
+        }),
+    ]
 }
 
 const TRUNK: Trunk = Trunk { blocks: 2, width: 4, heads: 2, expansion: 2, dropout: 0.0 };

@@ -19,7 +19,7 @@ use crate::{Error, Float, Result, Tape};
 
 /// Schedule, clipping, early stopping, averages, penalties.
 #[derive(Args)]
-#[command(next_help_heading = "Schedule, clipping, early stopping (mlp, lenet, cnn, vit, logistic)")]
+#[command(next_help_heading = "Schedule, clipping, early stopping (mlp, lenet, cnn, vit, gpt, logistic)")]
 pub struct FitArgs {
     /// How the rate changes from step to step, over the whole run; plateau: when validation does not improve
     #[arg(long, value_name = "NAME", value_parser = schedule_names())]

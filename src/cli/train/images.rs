@@ -3,18 +3,14 @@
 use super::super::Failure;
 use super::fitting::renamed;
 use super::mlp::{Classes, by_steps};
-use super::{Done, Job, Uses};
+use super::{Done, Job, Uses, direct};
 use crate::models::{Cnn, LeNet, Vit};
 use crate::ops::ImageShape;
 use crate::{Error, Result};
 
 /// The flags of LeNet, whose form is fixed.
 pub fn uses_of_lenet() -> Uses {
-    Uses {
-        groups: &["StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"],
-        chosen_by: "",
-        measures_when_interrupted: true,
-    }
+    Uses { measures_when_interrupted: true, ..direct(&["StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"]) }
 }
 
 /// The flags of the convolutional network.

@@ -51,6 +51,7 @@ pub fn measure(job: &Job<'_>, done: Done) -> Outcome {
             found.loss_name.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
         trace.result(&format!("test_{name}"), found.loss);
         record(&mut trace, "test", &found);
+        found.bits_per_token().into_iter().for_each(|bits| trace.result("test_bits_per_byte", bits));
     }
     if saves {
         write_trace(args, &trace)?;
@@ -62,6 +63,7 @@ pub fn measure(job: &Job<'_>, done: Done) -> Outcome {
         output::note(format_args!("saved; to go on: tapegrad train --resume {path}"));
     }
     if !args.quiet
+        && found.tokens.is_none()
         && let Some(confusion) = &found.confusion
     {
         output::line(format_args!(
@@ -131,6 +133,12 @@ fn record(trace: &mut Trace, set: &str, found: &Evaluation) {
 /// The line that every measurement ends with.
 pub fn last_line(set: &str, found: &Evaluation) -> Result<(), Failure> {
     let samples = found.samples;
+    if let (Some(tokens), Some(bits)) = (found.tokens, found.bits_per_token()) {
+        let (nats, accuracy) = (found.loss, found.accuracy().unwrap_or(f64::NAN));
+        return output::line(format_args!(
+            "{set} loss {nats:.4} nats a byte, {bits:.4} bits, accuracy {accuracy:.4} ({tokens} bytes)"
+        ));
+    }
     if let Some(errors) = found.values {
         return match errors.r2 {
             Some(r2) => output::line(format_args!("{set} R2 {r2:.4} ({samples} samples)")),

@@ -13,17 +13,17 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use super::super::{Failure, output};
 use super::form::{Form, check_memory};
 use super::keeping::Keeper;
-use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, Uses, check_range, write_trace};
+use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, Uses, check_range, direct, write_trace};
 use crate::models::{Mlp, Network, Predictor};
 use crate::nn::{Activation, Module, ModuleExt, Norm, Summary};
 use crate::optim::{self, Group};
 use crate::store::{Settings, Stored};
-use crate::train::{EVALUATION_ROWS, Hashes, Observer, Progress, Run, Stop, Trace};
+use crate::train::{Hashes, Observer, Progress, Run, Stop, Trace, evaluation_rows};
 use crate::{Float, Result};
 
 /// How a model is trained by steps.
 #[derive(Args)]
-#[command(next_help_heading = "Training by steps (mlp, lenet, cnn, vit, logistic)")]
+#[command(next_help_heading = "Training by steps (mlp, lenet, cnn, vit, gpt, logistic)")]
 pub struct StepArgs {
     /// Optimizer
     #[arg(long, value_name = "NAME", default_value = "adam", value_parser = optimizer_names())]
@@ -32,7 +32,7 @@ pub struct StepArgs {
     /// others each have their own]
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
-    /// Samples in a step; all, if there are fewer [default: 128; 32 for tables]
+    /// Samples in a step; all, if there are fewer [default: 128; 32 for tables and texts]
     #[arg(long, value_name = "N")]
     batch: Option<usize>,
     /// How many times every sample is seen [default: 10; for tables as often as 500 steps
@@ -68,7 +68,8 @@ impl StepArgs {
     /// What was asked for, and for the rest what suits the data.
     fn length(&self, job: &Job<'_>) -> Length {
         let is_table = job.source.is_table;
-        let batch = self.batch.unwrap_or(if is_table { 32 } else { 128 });
+        let is_text = job.source.stride.is_some();
+        let batch = self.batch.unwrap_or(if is_table || is_text { 32 } else { 128 });
         let per_epoch = job.train.len().div_ceil(batch.max(1)).max(1);
         let usual = if is_table { (TABLE_STEPS / per_epoch).clamp(10, 200) } else { 10 };
         Length { batch, epochs: self.epochs.unwrap_or(usual) }
@@ -77,7 +78,7 @@ impl StepArgs {
 
 /// What keeps weights small, by steps or in one go.
 #[derive(Args)]
-#[command(next_help_heading = "Training by steps (mlp, lenet, cnn, vit, logistic)")]
+#[command(next_help_heading = "Training by steps (mlp, lenet, cnn, vit, gpt, logistic)")]
 pub struct PenaltyArgs {
     /// Weight decay λ, of the weights and not the biases [default: 0; 1/n for a network on a table of n
     /// training samples; 1e-4 for Newton's method]
@@ -102,7 +103,7 @@ pub struct MlpArgs {
 
 /// What is dropped in training.
 #[derive(Args)]
-#[command(next_help_heading = "Form of the network (mlp, cnn, vit)")]
+#[command(next_help_heading = "Form of the network (mlp, cnn, vit, gpt)")]
 pub struct DropoutArgs {
     /// Share of the values behind each activation that a training step drops; of those behind the pool of a cnn, half as
     /// many; in a transformer, of those behind each half of a block [default: 0; 0.5 for cnn]
@@ -139,9 +140,8 @@ impl MlpArgs {
 /// The flags of a network.
 pub fn uses(_: &TrainArgs) -> Uses {
     Uses {
-        groups: &["MlpArgs", "DropoutArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"],
-        chosen_by: "",
         measures_when_interrupted: true,
+        ..direct(&["MlpArgs", "DropoutArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"])
     }
 }
 
@@ -186,7 +186,7 @@ fn train<T: Float>(
     let Length { batch: asked_batch, epochs } = length;
     check_range::<T>(source)?;
     let batch = asked_batch.min(train.len());
-    check_memory::<T>(form, batch.max(EVALUATION_ROWS.min(source.test.len())))?;
+    check_memory::<T>(form, batch.max(evaluation_rows(&source.test).min(source.test.len())))?;
     let loss = args.fitting.loss::<T>(train.labels().map(|_| classes), train)?;
     let mut net = Network::new(args.seed);
     if train.targets().is_some() {

@@ -13,6 +13,7 @@ mod logistic;
 mod measure;
 mod mlp;
 mod resume;
+mod texts;
 mod transformer;
 
 use std::path::PathBuf;
@@ -40,6 +41,7 @@ pub use measure::last_line;
 use measure::{INTERRUPTED, measure, write_trace};
 pub use mlp::{DropoutArgs, MlpArgs};
 use resume::Resumed;
+pub use texts::{TextArgs, read as read_text};
 pub use transformer::{PatchArgs, TransformerArgs};
 
 /// Train a model and measure it on the test set
@@ -54,6 +56,7 @@ Examples:
   tapegrad train --model lenet --epochs 5
   tapegrad train --model cnn --epochs 5 --save cnn.safetensors
   tapegrad train --model vit --patch 7 --epochs 10
+  tapegrad train --model gpt --data README.md --epochs 20 --save text.safetensors
   tapegrad train --model logistic --weight-decay 1e-4
   tapegrad train --model krr --limit 10000
   tapegrad train --model falkon --centres 10000 --iterations 15
@@ -64,7 +67,7 @@ Examples:
 Same settings and same seed give the same numbers to the last bit, at any number of threads.")]
 pub struct TrainArgs {
     /// Folder with the four MNIST files, plain or .gz, or those of `data synth`; a table, .csv or .tsv; NumPy's arrays,
-    /// .npz or .npy; or synth:NAME, a synthetic set, as synth:spirals,turns=0.56,noise=0.05,samples=3000,test=1000
+    /// .npz or .npy; for gpt any file; or synth:NAME, a synthetic set, as synth:spirals,turns=0.56,noise=0.05,samples=3000,test=1000
     /// [default: data/mnist, else synthetic digits]
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,
@@ -125,6 +128,8 @@ pub struct TrainArgs {
     transformer: TransformerArgs,
     #[command(flatten)]
     patches: PatchArgs,
+    #[command(flatten)]
+    text: TextArgs,
     #[command(flatten)]
     steps: mlp::StepArgs,
     #[command(flatten)]
@@ -190,6 +195,7 @@ impl Job<'_> {
     fn record_data(&self, trace: &mut Trace) {
         trace.set("data", self.source.name);
         trace.set("training_samples", self.train.len());
+        self.source.stride.into_iter().for_each(|stride| trace.set("stride", stride));
         for (name, k) in [("pca", self.args.pca), ("project", self.args.project)] {
             k.into_iter().for_each(|k| trace.set(name, k));
         }
@@ -270,6 +276,8 @@ struct Uses {
     chosen_by: &'static str,
     /// Whether there is something to measure when Ctrl-C is pressed; else it ends the program at once.
     measures_when_interrupted: bool,
+    /// Where its samples come from.
+    open: fn(&TrainArgs) -> Result<Source>,
 }
 
 const MODELS: &[Entry] = &[
@@ -291,6 +299,12 @@ const MODELS: &[Entry] = &[
         about: "vision transformer, whose tokens are squares of an image: of images only",
         uses: |_| images::uses_of_vit(),
         fit: images::vit,
+    },
+    Entry {
+        name: "gpt",
+        about: "transformer that continues a text, the bytes of any file: ask it with generate",
+        uses: |_| texts::uses(),
+        fit: texts::fit,
     },
     Entry {
         name: "logistic",
@@ -344,7 +358,8 @@ const MODELS: &[Entry] = &[
 
 /// For a model that is solved in one go.
 fn direct(groups: &'static [&'static str]) -> Uses {
-    Uses { groups, chosen_by: "", measures_when_interrupted: false }
+    let open = |args: &TrainArgs| opening::open(args.data.as_deref(), &args.table, args.seed);
+    Uses { groups, chosen_by: "", measures_when_interrupted: false, open }
 }
 
 /// Names for the help text and for messages on a wrong one.
@@ -379,8 +394,7 @@ fn train(args: &TrainArgs, matches: &ArgMatches, resumed: Option<Resumed>) -> Ou
     }
     linalg::try_with_threads(threads, || {
         args.keeping.check(args)?;
-        let opened = opening::open(args.data.as_deref(), &args.table, args.seed);
-        let mut source = opened.map_err(|error| match &resumed {
+        let mut source = (uses.open)(args).map_err(|error| match &resumed {
             Some(resumed) => resumed.explain(error),
             None => error,
         })?;
@@ -466,13 +480,24 @@ fn check_range<T: Float>(source: &Source) -> Result<()> {
     source.test.check_range::<T>().map_err(|error| Error::Data(format!("test set: {error}")))
 }
 
+/// The last windows of a text, and those of the others that share no byte with them.
+fn end_apart(windows: &Dataset, share: f64, stride: usize) -> Result<(Dataset, Dataset)> {
+    let apart = (share * windows.len() as f64).round() as usize;
+    let (first, overlap) = (windows.len() - apart, windows.features() / stride);
+    let rows: Vec<usize> = (first..windows.len()).collect();
+    Ok((windows.try_subset(&rows)?, windows.try_take(first.saturating_sub(overlap))?))
+}
+
 /// Training and validation samples; the split is drawn from the seed, class by class.
 fn hold_out(source: &Source, args: &TrainArgs) -> Result<(Dataset, Option<Dataset>)> {
     let share = args.validation;
     if share == 0.0 {
         return Ok((source.train.clone(), None));
     }
-    let (validation, train) = kept_apart(&source.train, share, args.seed)?;
+    let (validation, train) = match source.stride {
+        Some(stride) => end_apart(&source.train, share, stride)?,
+        None => kept_apart(&source.train, share, args.seed)?,
+    };
     if validation.is_empty() || train.is_empty() {
         let all = source.train.len();
         return Err(Error::setting(

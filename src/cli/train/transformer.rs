@@ -7,7 +7,7 @@ use crate::models::Trunk;
 
 /// The blocks of a transformer.
 #[derive(Args)]
-#[command(next_help_heading = "Blocks of a transformer (vit)")]
+#[command(next_help_heading = "Blocks of a transformer (vit, gpt)")]
 pub struct TransformerArgs {
     /// Blocks, one behind the other
     #[arg(long, value_name = "N", default_value_t = 2)]

@@ -180,6 +180,7 @@ impl LogisticRegression {
         let Some(labels) = data.labels() else {
             return Err(Error::Data("logistic regression needs class labels".into()));
         };
+        data.check_one_label("logistic regressions")?;
         let rows = Rows::new(&data.to_rows(), data.len(), data.features(), options.intercept)?;
         // Divided by the largest first, so that no sum overflows.
         let weights = data.weights().map(|weights| {

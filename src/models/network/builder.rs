@@ -214,7 +214,7 @@ impl<T: Float> NetworkBuilder<T> {
         self.made_by(train, |tape, inputs, outputs, rng| {
             parts.push(Part::Linear { outputs, bias: true });
             let (net, given) = build(parts, Shape::new(1, inputs), None, init, tape, rng)?;
-            super::check_rows(given.rows)?;
+            super::check_rows(given.rows, train.labels_per_row())?;
             Ok(net)
         })
     }

@@ -12,8 +12,9 @@ use std::sync::Arc;
 
 use super::pool::Pool;
 
-use super::predictor::{copy, errors};
+use super::predictor::{copy, errors, no_text};
 use super::{Inputs, Predictor, Rows, Task};
+use crate::data::BYTES;
 use crate::data::preprocess::TargetScale;
 use crate::float::Numbers;
 use crate::linalg::first_not_finite;
@@ -66,14 +67,16 @@ pub struct Network<T: Float> {
     pool: Pool<T>,
 }
 
-/// Whether a network gives one row for each sample.
-fn check_rows(rows: usize) -> Result<()> {
-    if rows != 1 {
-        return Err(Error::Data(format!(
-            "the network gives {rows} rows for a sample, and not one: Tokens::join makes one of its tokens"
-        )));
+/// Whether a network gives a row for each label of a sample.
+fn check_rows(rows: usize, labels: usize) -> Result<()> {
+    if rows == labels {
+        return Ok(());
     }
-    Ok(())
+    let why = format!("the network gives {rows} rows for a sample, and not ");
+    Err(Error::Data(match labels {
+        1 => why + "one: Tokens::join makes one of its tokens",
+        _ => format!("{why}{labels}: as many as there are labels for each"),
+    }))
 }
 
 impl<T: Float> Network<T> {
@@ -199,8 +202,10 @@ impl<T: Float> Network<T> {
             }
             let y = self.module.forward(tape, x, &mut Mode::evaluation());
             let y = tape.value_slice(y);
-            let fits = y.len() == to.len();
-            to.iter_mut().zip(y).for_each(|(to, y)| *to = y.to_f64());
+            let rows = self.task.labels_per_row().max(1);
+            let fits = to.len().checked_mul(rows) == Some(y.len());
+            // Of a text, what follows its last token.
+            to.iter_mut().rev().zip(y.iter().rev()).for_each(|(to, y)| *to = y.to_f64());
             fits
         });
         if let (true, Some(scale)) = (fits, self.scale()) {
@@ -223,7 +228,7 @@ impl<T: Float> Network<T> {
         }
         let rows =
             module.rows(1).ok_or_else(|| Error::Data("tokens are no whole number of samples".into()))?;
-        check_rows(rows)?;
+        check_rows(rows, task.labels_per_row().max(1))?;
         module.name_parameters(&mut tape);
         Ok(Network {
             module,
@@ -342,12 +347,42 @@ impl<T: Float> Predictor for Network<T> {
             return Ok(Matrix::zeros(0, cols));
         }
         let numbers = self.pool.with(&self.tape, |tape| train::predict(&self.module, tape, prepared))?;
-        let cols = numbers.len() / prepared.len();
+        let all = numbers.len() / prepared.len();
         if let Some(at) = first_not_finite(&numbers) {
-            let (row, output, value) = (at / cols, at % cols, numbers[at]);
+            let (row, output, value) = (at / all, at % all, numbers[at]);
             return Err(Error::NonFinite(format!("row {row}: output {output} of the network is {value}")));
         }
-        Ok(Matrix::new(numbers.iter().map(|x| x.to_f64()).collect(), prepared.len(), cols))
+        // Of a text, what follows its last token.
+        let cols = all / self.task.labels_per_row().max(1);
+        let last = numbers.chunks(all.max(1)).flat_map(|sample| &sample[all - cols..]);
+        Ok(Matrix::new(last.map(|x| x.to_f64()).collect(), prepared.len(), cols))
+    }
+
+    fn context(&self) -> Option<usize> {
+        let of_bytes = self.module.vocabulary() == Some(BYTES) && self.task.classes() == BYTES;
+        (of_bytes && self.task.labels_per_row() > 1 && self.inputs.steps().is_empty())
+            .then_some(self.inputs.features())
+    }
+
+    fn next_scores(&self, text: &[u8]) -> Result<Vec<f64>> {
+        let Some(context) = self.context() else { return Err(no_text(self)) };
+        if text.is_empty() {
+            return Err(Error::Data("an empty text has nothing to go on from".into()));
+        }
+        let text = &text[text.len().saturating_sub(context)..];
+        let scores: Vec<f64> = self.pool.with(&self.tape, |tape| {
+            tape.rewind();
+            let x = tape.constant_with(1, text.len(), |x| {
+                x.iter_mut().zip(text).for_each(|(x, byte)| *x = T::of(f64::from(*byte)));
+            });
+            let y = self.module.forward(tape, x, &mut Mode::evaluation());
+            let y = tape.value_slice(y);
+            y[y.len() - BYTES..].iter().map(|y| y.to_f64()).collect()
+        });
+        match first_not_finite(&scores) {
+            Some(at) => Err(Error::NonFinite(format!("the score of byte {at} is {}", scores[at]))),
+            None => Ok(scores),
+        }
     }
 
     /// One sample goes past the data set.

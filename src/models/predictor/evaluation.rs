@@ -18,7 +18,7 @@ pub(crate) fn evaluation(task: &Task, scores: &Matrix<f64>, data: &Dataset) -> R
             let (y, found) = (data.targets().unwrap_or_default(), scores.as_slice());
             let values = errors(y, found, *width, weights)?;
             let (loss, loss_name) = (mse(y, found, *width, weights)?, "mean squared error".into());
-            Ok(Evaluation { samples, loss, loss_name, confusion: None, values: Some(values) })
+            Ok(Evaluation { samples, tokens: None, loss, loss_name, confusion: None, values: Some(values) })
         }
         Task::Classes { names, .. } => {
             let labels = data.labels().unwrap_or_default();
@@ -35,7 +35,14 @@ pub(crate) fn evaluation(task: &Task, scores: &Matrix<f64>, data: &Dataset) -> R
                 (mse(targets.as_slice(), scores.as_slice(), scores.ncols(), weights)?, "mean squared error")
             };
             let confusion = confusion.with_names(names.clone())?;
-            Ok(Evaluation { samples, loss, loss_name: name.into(), confusion: Some(confusion), values: None })
+            Ok(Evaluation {
+                samples,
+                tokens: None,
+                loss,
+                loss_name: name.into(),
+                confusion: Some(confusion),
+                values: None,
+            })
         }
     }
 }

@@ -64,6 +64,11 @@ pub(super) fn copy(call: &str, from: &Matrix<f64>, to: &mut [f64]) {
     to.copy_from_slice(from.as_slice());
 }
 
+/// What is said of a model that does not continue texts.
+pub(super) fn no_text(model: &(impl Predictor + ?Sized)) -> Error {
+    Error::Data(format!("{} is no model of text, byte by byte", model.describe()))
+}
+
 /// What has been trained. It has all that it needs to answer: the preparation of the features, the names of the
 /// classes, the scale of the targets.
 ///
@@ -111,6 +116,22 @@ pub trait Predictor: Send + Sync {
     fn store(&self, to: &mut Store) -> Result<Settings> {
         let _ = to;
         Err(Error::Data(format!("{} cannot be saved", self.describe())))
+    }
+
+    /// How many bytes of a text it sees at most, if it is a model of texts; `None` by default.
+    fn context(&self) -> Option<usize> {
+        None
+    }
+
+    /// The scores of all bytes as the one that follows a text, of which the model sees the last ones:
+    /// [`context`](Self::context). A text may be shorter than that.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if it is no model of texts, or the text is empty; [`Error::NonFinite`] where a score leaves the
+    /// range.
+    fn next_scores(&self, text: &[u8]) -> Result<Vec<f64>> {
+        let _ = text;
+        Err(no_text(self))
     }
 
     /// How many samples [`scores`](Self::scores) prepares and hands to [`outputs`](Self::outputs) at a time.

@@ -19,6 +19,9 @@ pub enum Task {
         seen: SeenClasses,
         /// How scores are read.
         link: Link,
+        /// How many are told of a sample: 1 as a rule, and one for each token of a text.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        each: usize,
     },
     /// Real values.
     Values {
@@ -27,6 +30,15 @@ pub enum Task {
         /// The scale on which the model knows them, if it is not their own.
         scale: Option<TargetScale>,
     },
+}
+
+fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_one(each: &usize) -> bool {
+    *each == 1
 }
 
 impl Task {
@@ -50,6 +62,7 @@ impl Task {
             names,
             seen: SeenClasses::of_weighted(labels, train.weights(), train.classes())?,
             link,
+            each: train.labels_per_row(),
         })
     }
 
@@ -57,8 +70,9 @@ impl Task {
     pub(crate) fn checked(self) -> Result<Task> {
         let (names, width) = (self.class_names().len(), self.outputs());
         let good = match &self {
-            Task::Classes { seen, link, .. } => {
+            Task::Classes { seen, link, each, .. } => {
                 names > 0
+                    && *each > 0
                     && seen.classes() == names
                     && link.classifies()
                     && (*link != Link::Binary || names == 2)
@@ -78,7 +92,12 @@ impl Task {
         if let Task::Classes { names, .. } = self { names.len() } else { 0 }
     }
 
-    /// How many numbers a model gives for a sample.
+    /// How many classes are told of a sample: 1 as a rule, one for each token of a text, and 0 where values are told.
+    pub fn labels_per_row(&self) -> usize {
+        if let Task::Classes { each, .. } = self { *each } else { 0 }
+    }
+
+    /// How many numbers a model gives for a sample, or for each token of a text.
     pub fn outputs(&self) -> usize {
         match self {
             Task::Classes { link: Link::Binary, .. } => 1,
@@ -131,10 +150,16 @@ impl Task {
     /// model knows, other names for them, or another number of targets.
     pub fn check(&self, data: &Dataset) -> Result<()> {
         match self {
-            Task::Classes { names, .. } => {
+            Task::Classes { names, each, .. } => {
                 let found = data.classes();
                 if data.labels().is_none() {
                     return Err(Error::Data("the model tells classes, but the data has no labels".into()));
+                }
+                let labels = data.labels_per_row();
+                if labels != *each {
+                    let why =
+                        format!("the model tells {each} classes of each sample, but the data has {labels}");
+                    return Err(Error::Data(why));
                 }
                 if found > names.len() {
                     let known = names.len();

@@ -67,7 +67,8 @@ impl<'a> Batch<'a> {
         self.rows
     }
 
-    /// The class of each sample.
+    /// The class of each sample, or of each of its tokens, sample by sample: see
+    /// [`Dataset::with_token_labels`].
     ///
     /// # Panics
     /// If the data has no class labels.
@@ -135,6 +136,11 @@ impl<'a> Batch<'a> {
     /// [`weight`](Self::weight) in a unit that the data set chooses, in which sums and products stay in the range.
     pub(crate) fn weight_in_unit(&self, i: usize) -> f64 {
         self.weight_of_row(self.rows[i])
+    }
+
+    /// [`weight_in_unit`](Self::weight_in_unit) of the sample of a label.
+    pub(crate) fn weight_of_label(&self, i: usize) -> f64 {
+        self.weight_in_unit(i / self.data.labels_per_row())
     }
 
     fn sum_of_weights(&self, rows: impl Iterator<Item = usize>, factor: impl Fn(usize) -> f64) -> f64 {

@@ -9,7 +9,8 @@ use crate::{Error, Float, Result};
 
 const SMOOTHING: Range = Range { text: "in [0, 1)", ..Range::BELOW_ONE };
 
-/// Mean of −ln p of the true class, with p the softmax of the outputs: [`Tape::cross_entropy`].
+/// Mean of −ln p of the true class, with p the softmax of the outputs: [`Tape::cross_entropy`]. Where a sample has a
+/// [label for each token](Dataset::with_token_labels), the outputs have a row for each, and the mean is over all tokens.
 ///
 /// Label smoothing ε is for training only. With class weights c, a sample of class k has the weight cₖ times
 /// its own, and the mean is the weighted one; where samples have no weights of their own that of the batch, as in
@@ -113,7 +114,12 @@ impl<T: Float> Loss<T> for CrossEntropy {
 
     fn outputs(&self, data: &Dataset) -> Result<usize> {
         self.check::<T>()?;
-        let classes = class_labels("cross-entropy", data)?;
+        // Of tokens, the mean is over all of them: rows of outputs and labels are as many.
+        let classes = match data.labels_per_row() {
+            1 => class_labels("cross-entropy", data)?,
+            _ if self.class_weights.is_none() => data.classes(),
+            _ => class_labels("a cross-entropy with class weights", data)?,
+        };
         match &self.class_weights {
             Some(weights) if weights.len() != classes => Err(Error::setting(
                 "class_weights",

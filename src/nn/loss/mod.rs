@@ -254,8 +254,12 @@ pub fn suited_to<T: Float>(data: &Dataset) -> Result<Arc<dyn Loss<T>>> {
 /// The number of classes, for [`Loss::outputs`] of the loss `name`.
 ///
 /// # Errors
-/// [`Error::Data`] if the data has no class labels.
+/// [`Error::Data`] if the data has no class labels, or several for each sample.
 pub fn class_labels(name: &str, data: &Dataset) -> Result<usize> {
+    if data.labels_per_row() > 1 {
+        let each = data.labels_per_row();
+        return Err(Error::Data(format!("{name} takes one label for each sample, and the data has {each}")));
+    }
     match data.labels() {
         Some(_) => Ok(data.classes()),
         None => Err(Error::Data(format!("{name} needs class labels"))),

@@ -71,6 +71,20 @@ def vit_shapes(d):
     return shapes | {"head.weight": (d, 3), "head.bias": (1, 3)}
 
 
+def gpt(x, p):
+    """Texts of 5 tokens out of 7: a row for each token."""
+    tokens = F.embedding(x.long(), p["embedding.weight"]) + p["embedding.positions"]
+    return linear(trunk(tokens, p, 2, 2, True), p, "head").flatten(0, 1)
+
+
+def gpt_shapes(d):
+    shapes = {"embedding.weight": (7, d), "embedding.positions": (5, d)}
+    for i in (1, 2):
+        shapes |= {f"block{i}.{name}": shape for name, shape in block_shapes(d, 2 * d).items()}
+    shapes |= {"norm.gamma": (1, d), "norm.beta": (1, d)}
+    return shapes | {"head.weight": (d, 7), "head.bias": (1, 7)}
+
+
 def matrix(x):
     return {"rows": x.shape[0], "cols": x.shape[1], "data": x.flatten().tolist()}
 
@@ -91,6 +105,8 @@ def case(net, shapes, x, labels):
 
 
 cases = {"vit": case(vit, vit_shapes(4), torch.rand(3, 108), torch.tensor([2, 0, 1]))}
+texts = torch.randint(7, (3, 6))
+cases["gpt"] = case(gpt, gpt_shapes(4), texts[:, :-1].double(), texts[:, 1:].flatten())
 print("{")
 print(",\n".join(f'"{name}": {json.dumps(value)}' for name, value in cases.items()))
 print("}")

@@ -1,0 +1,102 @@
+//! A transformer that continues texts, byte by byte.
+
+use std::path::Path;
+
+use clap::Args;
+
+use super::super::source::Source;
+use super::super::{Failure, memory, output};
+use super::mlp::{Classes, by_steps};
+use super::{Done, Job, TrainArgs, Uses, YesNo, direct};
+use crate::data::Text;
+use crate::models::Gpt;
+use crate::{Error, Result, text};
+
+/// How a text is cut.
+#[derive(Args)]
+#[command(next_help_heading = "Windows of a text (gpt)")]
+pub struct TextArgs {
+    /// Bytes that are seen at most
+    #[arg(long, value_name = "BYTES", default_value_t = 128)]
+    pub context: usize,
+    /// Bytes between the beginnings of two windows of the training; those of the test lie side by side [default: half of
+    /// the context]
+    #[arg(long, value_name = "BYTES")]
+    stride: Option<usize>,
+}
+
+/// The share of a text that is kept apart for the test where nothing else is said: its end.
+const SHARE: f64 = 0.1;
+
+/// The flags.
+pub fn uses() -> Uses {
+    Uses {
+        measures_when_interrupted: true,
+        open,
+        ..direct(&[
+            "TransformerArgs",
+            "TextArgs",
+            "DropoutArgs",
+            "StepArgs",
+            "FitArgs",
+            "KeepArgs",
+            "PenaltyArgs",
+        ])
+    }
+}
+
+/// The text of a file, if there is memory for it.
+pub fn read(path: &Path) -> Result<Text> {
+    let (room, len) = (memory::available(), std::fs::metadata(path).map_or(0, |meta| meta.len()));
+    if len > room.bytes {
+        let why = format!("{}: a text of {}, and {room}", text::path(path), output::bytes(len));
+        return Err(Error::Data(why));
+    }
+    Text::read(path)
+}
+
+/// The windows of the text, and those of its end or of another text for the test.
+fn open(args: &TrainArgs) -> Result<Source> {
+    let Some(path) = &args.data else {
+        return Err(Error::setting("data", "which text? gpt reads the bytes of any file: --data FILE"));
+    };
+    let why =
+        "it has no meaning for a text; it is read byte by byte, and kept apart is its end or --test FILE";
+    args.table.refuse(&["test"], why)?;
+    let (all, context) = (read(path)?, args.text.context);
+    let stride = args.text.stride.unwrap_or((context / 2).max(1));
+    let (train, test, from) = match args.table.test_file() {
+        Some(file) => (all, read(file)?, format!("tested on {}", text::path(file))),
+        None => {
+            let (train, test) = all.split(args.table.test_share().unwrap_or(SHARE))?;
+            let from = format!("its last {} bytes kept apart for the test", test.len());
+            (train, test, from)
+        }
+    };
+    let part = |what: &str, error: Error| match error {
+        Error::Data(why) => Error::Data(format!("{what}: {why}")),
+        other => other,
+    };
+    let description = format!("text {} of {} bytes to learn from, {from}", text::path(path), train.len());
+    let train = train.windows(context, stride).map_err(|error| part("training part", error))?;
+    let test = test.windows(context, context).map_err(|error| part("test part", error))?;
+    Ok(Source { stride: Some(stride), is_table: false, ..Source::of(train, test, description, "text") })
+}
+
+/// Trains it.
+pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    let args = job.args;
+    let given = [
+        ("standardize", args.standardize == Some(YesNo::Yes)),
+        ("pca", args.pca.is_some()),
+        ("project", args.project.is_some()),
+        ("report", args.report.is_some()),
+    ];
+    if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
+        return Err(Error::setting(name, "it has no meaning for a text").into());
+    }
+    let trunk = args.transformer.trunk(&args.dropout);
+    let form = Gpt { trunk, ..Gpt::new(args.text.context) };
+    form.numbers()?;
+    by_steps(job, &form, None, Classes::Softmax)
+}
