@@ -13,7 +13,7 @@ use tapegrad::linalg::{Cholesky, Mat, Matrix, gemm};
 use tapegrad::models::kernel::{
     FourierRidge, Kernel, KernelRidge, Matern52, Rbf, RidgeOptions, Samples, gram,
 };
-use tapegrad::models::{Cnn, LeNet, Mlp, Network, Predictor};
+use tapegrad::models::{Cnn, LeNet, Mlp, Network, Predictor, Vit};
 use tapegrad::nalgebra::DMatrix;
 use tapegrad::nn::{Activation, Mode, Module, Sequential};
 use tapegrad::ops::ImageShape;
@@ -228,6 +228,10 @@ fn of_images<T: Float>(name: &str, train: &Dataset) -> Option<tapegrad::Result<N
     Some(match name {
         "lenet" => parts.made_by(train, |tape, _, outputs, rng| LeNet::new(image, outputs).build(tape, rng)),
         "cnn" => parts.made_by(train, |tape, _, outputs, rng| Cnn::new(image, outputs).build(tape, rng)),
+        // Sixteen tokens, as the peers have them.
+        "vit" => parts.made_by(train, |tape, _, outputs, rng| {
+            Vit { patch: 7, ..Vit::new(image, outputs) }.build(tape, rng)
+        }),
         _ => return None,
     })
 }
