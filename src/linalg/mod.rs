@@ -11,6 +11,15 @@
 //! [`Float`](crate::Float) rounds otherwise: order 2 has the products of order 1, and exponentials, logarithms and what rests
 //! on them by fused multiply-adds.
 //!
+//! **The order of convolutions** is that of the products they stand for. For the map, k goes over what a filter sees, line by
+//! line of the window, and padding is zeros that are multiplied like any other number. For the weights, k goes over the pixels
+//! of the map, and blocks begin anew with each sample: the sums of a sample's blocks are added to those of the samples before.
+//! For the image, each pixel adds up what the pixels of the window send to it, one by one in the order of the window; each of
+//! these terms is a product over the filters, in blocks of 256 as above. Where an image or a map is worked on in parts, the
+//! terms of one part are added before those of the next, and how large a part is, shapes alone decide. A convolution with a
+//! filter for each channel has a chain of plain multiplications and additions in place of the product, and leaves out what is
+//! padding.
+//!
 //! **Threads.** Work is done on the rayon pool it is called from, and on the calling thread alone
 //! where there is none: see [`with_threads`]. The number of threads never changes a bit of a result.
 //!
@@ -28,6 +37,7 @@ pub(crate) mod image;
 mod matrix;
 mod matrix_ref;
 mod moments;
+pub(crate) mod parts;
 pub(crate) mod product;
 mod reflector;
 mod rotation;
@@ -48,12 +58,12 @@ pub(crate) use gemm::product;
 pub use gemm::{Mat, gemm};
 pub use matrix::Matrix;
 pub use matrix_ref::MatrixRef;
-pub(crate) use moments::{Huge, Moments, centre, centre_columns};
+pub(crate) use moments::{Huge, Moments, centre, centre_columns, centre_within};
 pub(crate) use product::{Fused, Into, Kernels};
 pub use product::{ORDER, kernel_in_use};
 pub(crate) use sum::{
-    LANES, PIECE, add_blocks, add_to_lanes, block_of, column_sums, dot3, first_not_finite, mean_of, reduce,
-    reduce_lanes, row_or_rows, sum_of_lanes,
+    LANES, PIECE, add_blocks, add_to_lanes, block_of, column_sums, dot3, dot3_within, first_not_finite,
+    mean_of, reduce, reduce_lanes, reduce_within, row_or_rows, sum_of_lanes,
 };
 pub use sum::{dot, norm_squared, sum};
 pub use svd::{ThinSvd, thin_svd};

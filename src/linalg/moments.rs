@@ -9,7 +9,8 @@
 
 use std::cell::Cell;
 
-use super::sum::{WIDE, column_sums, map_and_square, reduce, row_or_rows};
+use super::simd::vectorize;
+use super::sum::{WIDE, column_sums, map_and_square_within, reduce_within, row_or_rows};
 use crate::Float;
 
 /// What [`centre`] finds.
@@ -27,6 +28,16 @@ pub(crate) struct Moments<T> {
 ///
 /// Three passes over the numbers and no memory of its own. Where a number is infinite or NaN, so is the result.
 pub(crate) fn centre<T: Float>(x: &[T], centred: &mut [T]) -> Moments<T> {
+    vectorize(
+        x.len(),
+        #[inline(always)]
+        || centre_within(x, centred),
+    )
+}
+
+/// [`centre`] for what is compiled for the CPU's vectors already, and has many short rows.
+#[inline(always)]
+pub(crate) fn centre_within<T: Float>(x: &[T], centred: &mut [T]) -> Moments<T> {
     let n = T::of(x.len() as f64);
     let Some(&first) = x.first() else {
         return Moments { mean: T::NAN, scale: T::ONE, squares: T::ZERO };
@@ -36,25 +47,44 @@ pub(crate) fn centre<T: Float>(x: &[T], centred: &mut [T]) -> Moments<T> {
         *d = if first.is_finite() { T::ZERO } else { T::NAN };
         return Moments { mean: first + *d, scale: T::ONE, squares: *d * *d };
     }
-    let mean = first + reduce(x, x, |x, _| x - first) / n;
-    let correction = reduce(x, x, |x, _| x - mean) / n;
-    let squares = map_and_square(
+    let mean = first
+        + reduce_within(
+            x,
+            x,
+            #[inline(always)]
+            |x, _| x - first,
+        ) / n;
+    let correction = reduce_within(
+        x,
+        x,
+        #[inline(always)]
+        |x, _| x - mean,
+    ) / n;
+    let squares = map_and_square_within(
         x,
         centred,
         #[inline(always)]
         move |x| (x - mean) - correction,
     );
     if !squares.is_finite()
-        && let Some(scaled) = Huge::of(x.iter().copied())
+        && let Some(moments) = centre_huge(x, centred)
     {
-        centred.iter_mut().zip(x).for_each(|(d, x)| *d = T::of(scaled.centred(*x)));
-        return Moments {
-            mean: T::of(scaled.mean / scaled.scale),
-            scale: T::of(scaled.scale),
-            squares: T::of(scaled.squares),
-        };
+        return moments;
     }
     Moments { mean: mean + correction, scale: T::ONE, squares }
+}
+
+/// The same of numbers whose squares leave the range of the type; none where one of them is infinite or NaN.
+#[cold]
+#[inline(never)]
+fn centre_huge<T: Float>(x: &[T], centred: &mut [T]) -> Option<Moments<T>> {
+    let scaled = Huge::of(x.iter().copied())?;
+    centred.iter_mut().zip(x).for_each(|(d, x)| *d = T::of(scaled.centred(*x)));
+    Some(Moments {
+        mean: T::of(scaled.mean / scaled.scale),
+        scale: T::of(scaled.scale),
+        squares: T::of(scaled.squares),
+    })
 }
 
 /// For each column j of m×`means.len()`, row-major: `means`ⱼ, `centred` ← x − meansⱼ, and `squares`ⱼ ← Σ of

@@ -45,13 +45,18 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
     vectorize(
         a.len(),
         #[inline(always)]
-        move || {
-            reduce_lanes(
-                a.len(),
-                #[inline(always)]
-                |from, to, sums| add_to_lanes(sums, &a[from..to], &b[from..to], &term),
-            )
-        },
+        move || reduce_within(a, b, term),
+    )
+}
+
+/// [`reduce`] for what is compiled for the CPU's vectors already, and has many short slices: to look for the vectors takes as
+/// long as to sum twenty numbers.
+#[inline(always)]
+pub(crate) fn reduce_within<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
+    reduce_lanes(
+        a.len(),
+        #[inline(always)]
+        |from, to, sums| add_to_lanes(sums, &a[from..to], &b[from..to], &term),
     )
 }
 
@@ -108,25 +113,28 @@ fn mean_of_quotients<T: Float>(x: &[T], n: T, term: &dyn Fn(T) -> T) -> T {
     reduce(x, x, |x, _| term(x) / n)
 }
 
-/// y ← f(x), entry by entry, and Σ yᵢ² in the order of [`sum`]. The slices must be equally long.
+/// y ← f(x), entry by entry, and Σ yᵢ² in the order of [`sum`]; compiled for the CPU's vectors by its caller. The slices must be
+/// equally long.
 #[inline(always)]
-pub(crate) fn map_and_square<T: Float>(x: &[T], y: &mut [T], f: impl Fn(T) -> T) -> T {
-    vectorize(
+pub(crate) fn map_and_square_within<T: Float>(x: &[T], y: &mut [T], f: impl Fn(T) -> T) -> T {
+    // Each stretch is read again while it is in the nearest cache.
+    const STRETCH: usize = 32 * LANES;
+    reduce_lanes(
         x.len(),
         #[inline(always)]
-        move || {
-            // Each stretch is read again while it is in the nearest cache.
-            const STRETCH: usize = 32 * LANES;
-            reduce_lanes(
-                x.len(),
-                #[inline(always)]
-                |from, to, sums| {
-                    for (x, y) in x[from..to].chunks(STRETCH).zip(y[from..to].chunks_mut(STRETCH)) {
-                        y.iter_mut().zip(x).for_each(|(y, x)| *y = f(*x));
-                        add_to_lanes(sums, y, y, |y, _| y * y);
-                    }
-                },
-            )
+        |from, to, sums| {
+            for (x, y) in x[from..to].chunks(STRETCH).zip(y[from..to].chunks_mut(STRETCH)) {
+                for (y, x) in y.iter_mut().zip(x) {
+                    *y = f(*x);
+                }
+                add_to_lanes(
+                    sums,
+                    y,
+                    y,
+                    #[inline(always)]
+                    |y, _| y * y,
+                );
+            }
         },
     )
 }
@@ -212,18 +220,50 @@ impl<T: Float, const N: usize> Pairwise<T, N> {
 
 /// Σ aᵢ·bᵢ·cᵢ in a fixed order, by lanes and blocks as [`sum`]. The slices must be equally long.
 pub(crate) fn dot3<T: Float>(a: &[T], b: &[T], c: &[T]) -> T {
-    const LANES: usize = 16;
-    let (mut blocks, block) = (Pairwise::<T, 1>::new(), running::<T>() * LANES);
+    vectorize(
+        a.len(),
+        #[inline(always)]
+        || dot3_within(a, b, c),
+    )
+}
+
+/// [`dot3`], as [`reduce_within`].
+#[inline(always)]
+pub(crate) fn dot3_within<T: Float>(a: &[T], b: &[T], c: &[T]) -> T {
+    let block = running::<T>() * DOT3_LANES;
+    if a.len() <= block {
+        return block_of_dot3(a, b, c);
+    }
+    let mut blocks = Pairwise::<T, 1>::new();
     for ((a, b), c) in a.chunks(block).zip(b.chunks(block)).zip(c.chunks(block)) {
-        let mut lanes = [T::ZERO; LANES];
-        for ((a, b), c) in a.chunks(LANES).zip(b.chunks(LANES)).zip(c.chunks(LANES)) {
-            for (((lane, a), b), c) in lanes.iter_mut().zip(a).zip(b).zip(c) {
-                *lane += *a * *b * *c;
-            }
-        }
-        blocks.add(&mut [sum(&lanes)]);
+        blocks.add(&mut [block_of_dot3(a, b, c)]);
     }
     blocks.total()[0]
+}
+
+/// Partial sums of [`dot3`], kept side by side.
+const DOT3_LANES: usize = 16;
+
+/// One block of [`dot3`].
+#[inline(always)]
+fn block_of_dot3<T: Float>(a: &[T], b: &[T], c: &[T]) -> T {
+    let mut lanes = [T::ZERO; DOT3_LANES];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<DOT3_LANES>(), b.as_chunks::<DOT3_LANES>());
+    let (c, c_rest) = c.as_chunks::<DOT3_LANES>();
+    for ((a, b), c) in a.iter().zip(b).zip(c) {
+        for (((lane, a), b), c) in lanes.iter_mut().zip(a).zip(b).zip(c) {
+            *lane += *a * *b * *c;
+        }
+    }
+    for (((lane, a), b), c) in lanes.iter_mut().zip(a_rest).zip(b_rest).zip(c_rest) {
+        *lane += *a * *b * *c;
+    }
+    reduce_within(
+        &lanes,
+        &lanes,
+        #[inline(always)]
+        |x, _| x,
+    )
 }
 
 /// Numbers that [`column_sums`] adds up side by side: they stay in the nearest cache, and few enough to

@@ -7,6 +7,7 @@
 
 use super::{Op, Unary, pass_if};
 use crate::Float;
+use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::{any, vectorize};
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
@@ -144,22 +145,27 @@ impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
     fn forward(&self, mut cx: Forward<'_, T>) {
         let x = cx.x(0);
         let (y, gates) = cx.y_and_saved();
-        let (to, of) = (&mut *y, &mut *gates);
-        let in_the_tail = vectorize(
-            x.len(),
-            #[inline(always)]
-            move || {
-                for ((y, gate), x) in to.iter_mut().zip(&mut *of).zip(x) {
-                    *gate = G::gate(*x);
-                    *y = *x * *gate;
-                }
-                // Looked for apart: beside the loop above, nothing of it would be done side by side.
-                any(of, |gate| gate < T::MIN_POSITIVE)
-            },
-        );
-        if in_the_tail {
-            mend_tail::<T, G>(x, gates, y);
-        }
+        let parts = (Rows { numbers: y, cols: 1 }, Rows { numbers: gates, cols: 1 });
+        by_rows(x.len(), x.len(), parts, &|first, (y, gates)| {
+            let (y, gates) = (y.numbers, gates.numbers);
+            let x = &x[first..][..y.len()];
+            let (to, of) = (&mut *y, &mut *gates);
+            let in_the_tail = vectorize(
+                x.len(),
+                #[inline(always)]
+                move || {
+                    for ((y, gate), x) in to.iter_mut().zip(&mut *of).zip(x) {
+                        *gate = G::gate(*x);
+                        *y = *x * *gate;
+                    }
+                    // Looked for apart: beside the loop above, nothing of it would be done side by side.
+                    any(of, |gate| gate < T::MIN_POSITIVE)
+                },
+            );
+            if in_the_tail {
+                mend_tail::<T, G>(x, gates, y);
+            }
+        });
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {

@@ -6,7 +6,7 @@
 
 use crate::Float;
 use crate::linalg::simd::vectorize;
-use crate::linalg::{LANES, PIECE, add_to_lanes, block_of, reduce_lanes, row_or_rows, sum_of_lanes};
+use crate::linalg::{LANES, PIECE, add_to_lanes, block_of, parts, reduce_lanes, row_or_rows, sum_of_lanes};
 use crate::tape::{Args, Backward, Forward, Operand, Operation, Shape, Tape, Var};
 
 /// A function of two numbers and its gradients; [`Broadcast`] makes an operation of it.
@@ -98,6 +98,27 @@ type Value<'a, T> = (&'a [T], Shape);
 fn forward_of_many<T: Float, B: Binary<T>>(a: Value<'_, T>, b: Value<'_, T>, y: &mut [T], sy: Shape) {
     if y.is_empty() {
         return;
+    }
+    if a.1 == b.1 {
+        let (a, b) = (a.0, b.0);
+        // By far the most frequent, and on all threads.
+        return parts::by_rows(
+            y.len(),
+            y.len(),
+            parts::Rows { numbers: y, cols: 1 },
+            &|first, parts::Rows { numbers: y, .. }| {
+                let (a, b) = (&a[first..][..y.len()], &b[first..][..y.len()]);
+                vectorize(
+                    y.len(),
+                    #[inline(always)]
+                    || {
+                        for (y, (a, b)) in y.iter_mut().zip(a.iter().zip(b)) {
+                            *y = B::value(*a, *b);
+                        }
+                    },
+                );
+            },
+        );
     }
     let mut tiles = [[T::ZERO; PIECE]; 2];
     let (mut pair, stride) = Pair::new(a, b, &[], sy, &mut tiles);

@@ -2,6 +2,7 @@
 
 use super::Op;
 use crate::Float;
+use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::vectorize;
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
@@ -34,15 +35,20 @@ impl<T: Float> Operation<T> for GeluErf {
     fn forward(&self, mut cx: Forward<'_, T>) {
         let x = cx.x(0);
         let (y, slopes) = cx.y_and_saved();
-        vectorize(
-            x.len(),
-            #[inline(always)]
-            move || {
-                for ((y, slope), x) in y.iter_mut().zip(slopes).zip(x) {
-                    (*y, *slope) = x.gelu_and_slope();
-                }
-            },
-        );
+        let parts = (Rows { numbers: y, cols: 1 }, Rows { numbers: slopes, cols: 1 });
+        by_rows(x.len(), x.len(), parts, &|first, (y, slopes)| {
+            let (y, slopes) = (y.numbers, slopes.numbers);
+            let x = &x[first..][..y.len()];
+            vectorize(
+                x.len(),
+                #[inline(always)]
+                move || {
+                    for ((y, slope), x) in y.iter_mut().zip(slopes).zip(x) {
+                        (*y, *slope) = x.gelu_and_slope();
+                    }
+                },
+            );
+        });
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {

@@ -57,7 +57,7 @@ impl<T: Float> Tape<T> {
         );
         check_epsilon("group_norm", epsilon);
         let args = Args { sizes: [channels, groups], ..Args::scalar(epsilon) };
-        let args = args.saving(shape.numel() + shape.rows * groups);
+        let args = args.saving(shape.numel().saturating_add(shape.rows.saturating_mul(groups)));
         self.apply(Op::GroupNorm.get(), &[x, gamma, beta], shape, args)
     }
 }
@@ -121,22 +121,28 @@ impl<T: Float> Operation<T> for GroupNorm {
         let (normal, scales) = cx.saved().split_at(shape.numel());
         let (cols, groups) = (shape.cols, sizes[1]);
         let (size, n) = (cols / groups, T::of((cols / groups) as f64));
+        if size == 0 {
+            return;
+        }
         cx.with_zeros(size, |cx, terms| {
-            cx.add_rows(0, |i, mut dx| {
-                let row = i * cols..(i + 1) * cols;
-                let (normal, dy) = (&normal[row.clone()], &dy[row]);
-                for group in 0..groups {
-                    let scale = scales[i * groups + group];
-                    let numbers = || of_group(group, cols, sizes);
-                    terms
-                        .iter_mut()
-                        .zip(numbers())
-                        .for_each(|(g, (at, channel))| *g = gamma[channel] * dy[at]);
-                    let mean = sum(terms) / n;
-                    terms.iter_mut().zip(numbers()).for_each(|(g, (at, _))| *g *= normal[at]);
-                    let along = sum(terms) / n;
-                    for (at, channel) in numbers() {
-                        dx.add(at, scale * (gamma[channel] * dy[at] - mean - normal[at] * along));
+            // Not by `add_rows`: the room is one for all rows.
+            cx.add_at(0, |mut dx| {
+                for (i, row) in (0..shape.rows).map(|i| (i, i * cols..(i + 1) * cols)) {
+                    let (normal, dy, mut dx) =
+                        (&normal[row.clone()], &dy[row.clone()], dx.part(row.start, cols));
+                    for group in 0..groups {
+                        let scale = scales[i * groups + group];
+                        let numbers = || of_group(group, cols, sizes);
+                        terms
+                            .iter_mut()
+                            .zip(numbers())
+                            .for_each(|(g, (at, channel))| *g = gamma[channel] * dy[at]);
+                        let mean = sum(terms) / n;
+                        terms.iter_mut().zip(numbers()).for_each(|(g, (at, _))| *g *= normal[at]);
+                        let along = sum(terms) / n;
+                        for (at, channel) in numbers() {
+                            dx.add(at, scale * (gamma[channel] * dy[at] - mean - normal[at] * along));
+                        }
                     }
                 }
             });
@@ -220,5 +226,14 @@ mod tests {
         let (x, gamma) = (tape.constant(&filled(2, 8)), tape.constant(&filled(1, 4)));
         let beta = tape.constant(&filled(1, 3));
         tape.group_norm(x, gamma, beta, 2, 1e-5);
+    }
+
+    #[test]
+    fn any_number_of_groups_of_nothing() {
+        let mut tape = Tape::new();
+        let [x, gamma] = [0, 1].map(|rows| tape.variable(&nalgebra::DMatrix::zeros(rows, 0)));
+        let y = tape.group_norm(x, gamma, gamma, usize::MAX, 1e-5);
+        tape.backward_with(y, |_| ());
+        assert_eq!(tape.shape(y).to_string(), "0×0");
     }
 }

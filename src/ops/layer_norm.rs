@@ -1,9 +1,10 @@
 //! Layer normalisation.
 
 use super::Op;
-use super::reduce::rows_of;
 use crate::Float;
-use crate::linalg::{Moments, centre, dot, dot3};
+use crate::linalg::parts::{Rows, by_rows};
+use crate::linalg::simd::vectorize;
+use crate::linalg::{Moments, centre_within, dot3_within, reduce_within};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 /// # Layer normalisation
@@ -80,18 +81,31 @@ impl<T: Float> Operation<T> for LayerNorm {
         let (epsilon, n) = (cx.args().scalars[0], T::of(shape.cols as f64));
         let (y, saved) = cx.y_and_saved();
         let (normal, scales) = saved.split_at_mut(shape.numel());
-        for (i, (x, scale)) in rows_of(x, shape).zip(scales).enumerate() {
-            let row = i * shape.cols..(i + 1) * shape.cols;
-            let (y, normal) = (&mut y[row.clone()], &mut normal[row]);
-            let Moments { scale: shrunk, squares, .. } = centre(x, normal);
-            let unit = T::ONE / (squares / n + epsilon * shrunk * shrunk).sqrt();
-            *scale = shrunk * unit;
-            let affine = gamma.iter().zip(beta);
-            for ((y, d), (gamma, beta)) in y.iter_mut().zip(normal).zip(affine) {
-                *d *= unit;
-                *y = *gamma * *d + *beta;
-            }
-        }
+        let cols = shape.cols;
+        let parts =
+            (Rows { numbers: y, cols }, Rows { numbers: normal, cols }, Rows { numbers: scales, cols: 1 });
+        by_rows(2 * x.len(), shape.rows, parts, &|first, (y, normal, scales)| {
+            let (y, normal, scales) = (y.numbers, normal.numbers, scales.numbers);
+            vectorize(
+                y.len(),
+                #[inline(always)]
+                || {
+                    for (i, scale) in scales.iter_mut().enumerate() {
+                        let row = i * cols..(i + 1) * cols;
+                        let (y, normal) = (&mut y[row.clone()], &mut normal[row]);
+                        let x = &x[(first + i) * cols..][..cols];
+                        let Moments { scale: shrunk, squares, .. } = centre_within(x, normal);
+                        let unit = T::ONE / (squares / n + epsilon * shrunk * shrunk).sqrt();
+                        *scale = shrunk * unit;
+                        let affine = gamma.iter().zip(beta);
+                        for ((y, d), (gamma, beta)) in y.iter_mut().zip(normal).zip(affine) {
+                            *d *= unit;
+                            *y = *gamma * *d + *beta;
+                        }
+                    }
+                },
+            );
+        });
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
@@ -104,7 +118,13 @@ impl<T: Float> Operation<T> for LayerNorm {
             |i, mut dx| {
                 let row = i * shape.cols..(i + 1) * shape.cols;
                 let (normal, dy, scale) = (&normal[row.clone()], &dy[row], scales[i]);
-                let (mean, along) = (dot(gamma, dy) / n, dot3(gamma, dy, normal) / n);
+                let mean = reduce_within(
+                    gamma,
+                    dy,
+                    #[inline(always)]
+                    |gamma, dy| gamma * dy,
+                ) / n;
+                let along = dot3_within(gamma, dy, normal) / n;
                 dx.add_zip3(
                     gamma,
                     dy,

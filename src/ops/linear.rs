@@ -2,6 +2,7 @@
 
 use super::Op;
 use crate::Float;
+use crate::linalg::parts::{Rows, by_rows};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 /// # Affine maps
@@ -38,7 +39,10 @@ impl<T: Float> Operation<T> for Linear {
         if b.is_empty() {
             return;
         }
-        cx.y().chunks_mut(b.len()).for_each(|row| row.copy_from_slice(b));
+        let (n, rows, cols) = (cx.y().len(), cx.y_shape().rows, b.len());
+        by_rows(n, rows, Rows { numbers: cx.y(), cols }, &|_, y| {
+            y.numbers.chunks_mut(cols).for_each(|row| row.copy_from_slice(b));
+        });
         cx.matmul(true, x, w);
     }
 

@@ -37,7 +37,9 @@ impl<T: Float> Tape<T> {
         );
         assert!(base > T::ZERO && base.is_finite(), "rotary: the base is {base}, not positive and finite");
         let args = Args { sizes: [length, shape.cols / heads], ..Args::scalar(base) };
-        self.apply(Op::Rotary.get(), &[x], shape, args.saving(length * (shape.cols / heads)))
+        // Of no tokens, sequences may be of any length.
+        let positions = if shape.rows == 0 { 0 } else { length };
+        self.apply(Op::Rotary.get(), &[x], shape, args.saving(positions * (shape.cols / heads)))
     }
 }
 
@@ -69,7 +71,7 @@ impl<T: Float> Operation<T> for Rotary {
                 (turns[2 * i], turns[2 * i + 1]) = (T::of(Float::cos(angle)), T::of(Float::sin(angle)));
             }
         }
-        let stretch = length * cols;
+        let stretch = length.saturating_mul(cols);
         for (y, x) in y.chunks_mut(stretch.max(1)).zip(x.chunks(stretch.max(1))) {
             for (at, turn) in pairs(stretch, cols, width) {
                 let (a, b, cos, sin) = (x[at], x[at + 1], turns[turn], turns[turn + 1]);
@@ -81,7 +83,7 @@ impl<T: Float> Operation<T> for Rotary {
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (dy, turns, cols) = (cx.dy(), cx.saved(), cx.y_shape().cols);
         let [length, width] = cx.args().sizes;
-        let stretch = length * cols;
+        let stretch = length.saturating_mul(cols);
         cx.add_at(0, |mut dx| {
             for (start, dy) in (0..).step_by(stretch.max(1)).zip(dy.chunks(stretch.max(1))) {
                 let mut dx = dx.part(start, stretch);
@@ -173,5 +175,14 @@ mod tests {
         let mut tape = Tape::new();
         let x = tape.constant(&filled(2, 4));
         tape.rotary(x, 2, 2, 0.0);
+    }
+
+    #[test]
+    fn any_length_of_no_tokens() {
+        let mut tape = Tape::new();
+        let x = tape.variable(&nalgebra::DMatrix::zeros(0, 4));
+        let y = tape.rotary(x, 2, usize::MAX, 100.0);
+        tape.backward_with(y, |_| ());
+        assert_eq!(tape.shape(y).to_string(), "0×4");
     }
 }

@@ -5,6 +5,7 @@ use super::memory::reserve;
 use super::node::{Holds, Node};
 use super::{Args, Phase, Shape, Sum, Tape, Var};
 use crate::Float;
+use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::vectorize;
 use crate::linalg::{Mat, add_blocks, column_sums, gemm};
 
@@ -305,12 +306,12 @@ impl<'a, T: Float> Backward<'a, T> {
         self.input(k).differentiable
     }
 
-    /// dxᵢ += f(aᵢ) for input `k`.
+    /// dxᵢ += f(aᵢ) for input `k`. Of many numbers, each thread of the pool takes some.
     ///
     /// # Panics
     /// If `a` and the input differ in length; the other `add…` methods panic likewise.
     #[inline(always)]
-    pub fn add_map(&mut self, k: usize, a: &[T], f: impl Fn(T) -> T) {
+    pub fn add_map(&mut self, k: usize, a: &[T], f: impl Fn(T) -> T + Copy + Sync) {
         self.add_zip(
             k,
             a,
@@ -322,7 +323,7 @@ impl<'a, T: Float> Backward<'a, T> {
 
     /// dxᵢ += f(aᵢ, bᵢ) for input `k`.
     #[inline(always)]
-    pub fn add_zip(&mut self, k: usize, a: &[T], b: &[T], f: impl Fn(T, T) -> T) {
+    pub fn add_zip(&mut self, k: usize, a: &[T], b: &[T], f: impl Fn(T, T) -> T + Copy + Sync) {
         self.add_zip3(
             k,
             a,
@@ -335,27 +336,31 @@ impl<'a, T: Float> Backward<'a, T> {
 
     /// dxᵢ += f(aᵢ, bᵢ, cᵢ) for input `k`.
     #[inline(always)]
-    pub fn add_zip3(&mut self, k: usize, a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T) {
+    pub fn add_zip3(&mut self, k: usize, a: &[T], b: &[T], c: &[T], f: impl Fn(T, T, T) -> T + Copy + Sync) {
         let Some((dx, written)) = self.dx(k) else { return };
         let n = dx.len();
         assert!(a.len() == n && b.len() == n && c.len() == n, "a gradient's terms differ in length");
-        // Moved in: behind a reference, what `f` holds would be read again for every entry.
-        vectorize(
-            n,
-            #[inline(always)]
-            move || {
-                let terms = dx.iter_mut().zip(a.iter().zip(b).zip(c));
-                if written {
-                    for (dx, ((a, b), c)) in terms {
-                        *dx += f(*a, *b, *c);
+        by_rows(n, n, Rows { numbers: dx, cols: 1 }, &move |first, Rows { numbers: dx, .. }| {
+            let part = first..first + dx.len();
+            let (a, b, c) = (&a[part.clone()], &b[part.clone()], &c[part]);
+            // Moved in: behind a reference, what `f` holds would be read again for every entry.
+            vectorize(
+                dx.len(),
+                #[inline(always)]
+                move || {
+                    let terms = dx.iter_mut().zip(a.iter().zip(b).zip(c));
+                    if written {
+                        for (dx, ((a, b), c)) in terms {
+                            *dx += f(*a, *b, *c);
+                        }
+                    } else {
+                        for (dx, ((a, b), c)) in terms {
+                            *dx = f(*a, *b, *c);
+                        }
                     }
-                } else {
-                    for (dx, ((a, b), c)) in terms {
-                        *dx = f(*a, *b, *c);
-                    }
-                }
-            },
-        );
+                },
+            );
+        });
     }
 
     /// dX += A·B for input `k`.
@@ -383,25 +388,31 @@ impl<'a, T: Float> Backward<'a, T> {
         );
     }
 
-    /// Row by row: `f` gets the number of the row and the row of dX to add to, for input `k`.
+    /// Row by row: `f` gets the number of the row and the row of dX to add to, for input `k`. Of many rows, each thread of the
+    /// pool takes some.
     #[inline(always)]
-    pub fn add_rows(&mut self, k: usize, mut f: impl FnMut(usize, Sum<'_, T>)) {
-        let cols = self.shape(k).cols;
+    pub fn add_rows(&mut self, k: usize, f: impl Fn(usize, Sum<'_, T>) + Sync) {
+        let Shape { rows, cols } = self.shape(k);
         let Some((dx, written)) = self.dx(k) else { return };
-        vectorize(
-            dx.len(),
-            #[inline(always)]
-            move || {
-                for i in 0..dx.len().checked_div(cols).unwrap_or(0) {
-                    let row = &mut dx[i * cols..][..cols];
-                    if !written {
-                        // Row by row: it is in the nearest cache when `f` adds to it.
-                        row.fill(T::ZERO);
+        if cols == 0 {
+            return;
+        }
+        let numbers = dx.len();
+        by_rows(numbers, rows, Rows { numbers: dx, cols }, &|first, Rows { numbers: dx, .. }| {
+            vectorize(
+                dx.len(),
+                #[inline(always)]
+                || {
+                    for (i, row) in dx.chunks_exact_mut(cols).enumerate() {
+                        if !written {
+                            // Row by row: it is in the nearest cache when `f` adds to it.
+                            row.fill(T::ZERO);
+                        }
+                        f(first + i, Sum(row));
                     }
-                    f(i, Sum(row));
-                }
-            },
-        );
+                },
+            );
+        });
     }
 
     /// Anywhere in dX, for what touches a part of input `k` only, or the same entry several times.

@@ -3,6 +3,7 @@
 use super::node::Node;
 use super::{Args, Shape};
 use crate::Float;
+use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::vectorize;
 use crate::linalg::{Mat, gemm};
 
@@ -79,23 +80,26 @@ impl<'a, T: Float> Forward<'a, T> {
         &self.links[self.node.inputs as usize..]
     }
 
-    /// y ← f(x), entry by entry, of input 0.
+    /// y ← f(x), entry by entry, of input 0. Of many numbers, each thread of the pool takes some.
     #[inline(always)]
-    pub fn map(&mut self, f: impl Fn(T) -> T) {
+    pub fn map(&mut self, f: impl Fn(T) -> T + Copy + Sync) {
         let x = self.x(0);
         let y = &mut *self.y;
         let (name, n) = (self.node.name(), y.len());
         assert!(x.len() == n, "{name}: map takes an input of the value's {n} entries, not of {}", x.len());
-        // Moved in: behind a reference, what `f` holds would be read again for every entry.
-        vectorize(
-            y.len(),
-            #[inline(always)]
-            move || {
-                for (y, x) in y.iter_mut().zip(x) {
-                    *y = f(*x);
-                }
-            },
-        );
+        by_rows(n, n, Rows { numbers: y, cols: 1 }, &move |first, Rows { numbers: y, .. }| {
+            let x = &x[first..][..y.len()];
+            // Moved in: behind a reference, what `f` holds would be read again for every entry.
+            vectorize(
+                y.len(),
+                #[inline(always)]
+                move || {
+                    for (y, x) in y.iter_mut().zip(x) {
+                        *y = f(*x);
+                    }
+                },
+            );
+        });
     }
 
     /// y ← A·B, or y ← y + A·B with `accumulate`.

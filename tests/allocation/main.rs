@@ -58,4 +58,5 @@ fn allocations() {
     models::predictions();
     steps::steps();
     steps::sequences();
+    steps::images();
 }

@@ -1,11 +1,12 @@
 //! After the first step of a fixed shape, a training step takes no memory from the heap.
 
 use tapegrad::data::{Batches, Dataset};
-use tapegrad::models::Mlp;
+use tapegrad::models::{Cnn, LeNet, Mlp};
 use tapegrad::nn::{
     Activation, AttentionOptions, Cell, Embedding, Init, Linear, Mode, Module, Norm, Positions, Recurrent,
     TransformerBlock, TransformerOptions,
 };
+use tapegrad::ops::ImageShape;
 use tapegrad::optim::schedule::{Cosine, Schedule, Warmup};
 use tapegrad::optim::{self, Average, Clip};
 use tapegrad::rng::{Place, Purpose, stream};
@@ -108,6 +109,51 @@ fn allocations_on_sequences<T: Float>() -> usize {
         after_first.get_or_insert_with(calls);
     }
     calls() - after_first.unwrap()
+}
+
+/// Steps of both networks of images.
+fn allocations_on_images<T: Float>() -> usize {
+    const BATCH: usize = 20;
+    let image = ImageShape::new(1, 28, 28);
+    let mut most = 0;
+    for is_lenet in [true, false] {
+        let mut tape = Tape::<T>::default();
+        let rng = &mut stream(0, Purpose::Init);
+        let net = if is_lenet {
+            LeNet::new(image, 10).build(&mut tape, rng).unwrap()
+        } else {
+            Cnn::new(image, 10).build(&mut tape, rng).unwrap()
+        };
+        let mut optimizer = optim::find::<T>("adam").unwrap().optimizer(None).unwrap();
+        let labels: Vec<usize> = (0..BATCH).map(|i| i * 7 % 10).collect();
+        let mut after_first = None;
+        for step in 0..4 {
+            tape.rewind();
+            let x = tape.constant_with(BATCH, 784, |to| {
+                to.iter_mut().enumerate().for_each(|(i, to)| *to = T::of((i * 3 % 50) as f64 / 50.0));
+            });
+            let mode = &mut Mode::training(Place { seed: 0, epoch: 0, step });
+            let logits = net.forward(&mut tape, x, mode);
+            let loss = tape.cross_entropy(logits, &labels);
+            tape.zero_grad();
+            tape.backward(loss);
+            optimizer.step(&mut tape).unwrap();
+            after_first.get_or_insert_with(calls);
+        }
+        most = most.max(calls() - after_first.unwrap());
+    }
+    most
+}
+
+/// As [`steps`].
+pub fn images() {
+    for threads in [1, 2] {
+        linalg::with_threads(threads, || {
+            let allocates = |run: fn() -> usize| (0..3).all(|_| run() > 0);
+            assert!(!allocates(allocations_on_images::<f32>), "images in f32, threads: {threads}");
+            assert!(!allocates(allocations_on_images::<f64>), "images in f64, threads: {threads}");
+        });
+    }
 }
 
 /// As [`steps`].

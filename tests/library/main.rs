@@ -52,6 +52,7 @@ mod sequences;
 mod tables;
 mod tape;
 mod texts;
+mod threads;
 mod traces;
 mod train;
 mod transformers;

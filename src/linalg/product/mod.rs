@@ -53,6 +53,9 @@ const COLUMNS: usize = 512;
 /// Distance of copied rows of A: 16 more than a block, or all of them would want the same lines of the nearest cache.
 const PITCH: usize = DEPTH + 16;
 
+/// Rows and length of k of a product that is small.
+const SMALL: usize = 32;
+
 /// Columns of C that are too few for vectors along them.
 const FEW: usize = 3;
 
@@ -150,8 +153,10 @@ unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
         }
         return;
     }
-    // Few rows read B once or twice: a copy would take as long.
-    let b_in_place = rows <= V::TILE && b.column == 1;
+    // Few rows read B once or twice: a copy would take as long. So it would for a small product, such as one of the heads of
+    // short sequences, which the nearest cache holds as it is.
+    let is_small = rows <= SMALL && depth <= SMALL;
+    let b_in_place = (rows <= V::TILE || is_small) && b.column == 1;
     let a_in_place = columns <= 2 * width;
     // A copied panel that few rows read is used at once, while it is in the nearest cache.
     let most_columns = if rows <= V::TILE && !b_in_place { width } else { COLUMNS };
@@ -164,8 +169,12 @@ unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
                 into => into,
             };
             let b_block = Place { at: unsafe { b.at.add(start * b.row + first_column * b.column) }, ..b };
-            let in_place = if b_in_place { block_columns / width } else { 0 };
-            unsafe { V::copy_b(b_block, length, in_place * width, block_columns, rooms.b) };
+            // A panel of one vector is read as far as that.
+            let whole = block_columns / width + usize::from(block_columns % width == V::LANES);
+            let in_place = if b_in_place { whole } else { 0 };
+            if in_place * width < block_columns {
+                unsafe { V::copy_b(b_block, length, in_place * width, block_columns, rooms.b) };
+            }
             for first_row in (0..rows).step_by(ROWS) {
                 let block_rows = ROWS.min(rows - first_row);
                 let a_block = Place { at: unsafe { a.at.add(first_row * a.row + start * a.column) }, ..a };

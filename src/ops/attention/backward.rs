@@ -5,8 +5,8 @@ use std::ops::Range;
 use super::Sizes;
 use super::block::{self, Part, Room, SIDE, blocks, each_head, head_of, is_masked, masked_product, seen};
 use crate::Float;
-use crate::linalg::dot;
 use crate::linalg::product::Into;
+use crate::linalg::reduce_within;
 use crate::linalg::simd::vectorize;
 use crate::linalg::view::{View, ViewMut};
 use crate::ops::pass_if;
@@ -57,6 +57,10 @@ pub fn run<T: Float>(mut cx: Backward<'_, T>) {
     let (y, dy) = (View::by_rows(cx.y(), out.rows, out.cols), View::by_rows(cx.dy(), out.rows, out.cols));
     let (lengths, (largest, sums)) = (cx.indices(), cx.saved().split_at(cx.saved().len() / 2));
     let [q_len, k_len, v_len] = shapes.map(|shape| shape.numel());
+    // Without queries, keys and values get nothing. Not one by one, as in the forward pass.
+    if cx.saved().is_empty() {
+        return;
+    }
     // Queries, keys and values may be one value: their gradients lie apart until all are there.
     cx.with_zeros(q_len + k_len + v_len, |cx, room| {
         let (dq, rest) = room.split_at_mut(q_len);
@@ -67,7 +71,8 @@ pub fn run<T: Float>(mut cx: Backward<'_, T>) {
             dv: ViewMut::by_rows(dv, shapes[2].rows, shapes[2].cols),
             sizes,
         };
-        each_head((0..sizes.sequences, 0..sizes.heads), 3 * sizes.work(), place, &|s, head, place| {
+        let all = (0..sizes.sequences, 0..sizes.heads);
+        each_head(all, sizes.work().saturating_mul(3), place, &|s, head, place, rooms: &mut [Room<T>; 2]| {
             let of = |x, rows, cols| head_of(x, s, rows, head, cols);
             let keys = sizes.keys_of(lengths, s);
             let saved = (s * sizes.heads + head) * sizes.queries;
@@ -82,6 +87,7 @@ pub fn run<T: Float>(mut cx: Backward<'_, T>) {
                     sums: &sums[saved..][..sizes.queries],
                 },
                 place,
+                rooms,
             );
         });
         for (input, terms) in [dq, dk, dv].into_iter().enumerate() {
@@ -90,9 +96,8 @@ pub fn run<T: Float>(mut cx: Backward<'_, T>) {
     });
 }
 
-fn one_head<T: Float>(head: &Head<'_, T>, place: Place<'_, T>) {
+fn one_head<T: Float>(head: &Head<'_, T>, place: Place<'_, T>, [room, other]: &mut [Room<T>; 2]) {
     let Place { mut dq, mut dk, mut dv, sizes } = place;
-    let (mut room, mut other): (Room<T>, Room<T>) = ([T::ZERO; SIDE * SIDE], [T::ZERO; SIDE * SIDE]);
     for keys in blocks(0, head.k.nrows()) {
         let (k, v) = (head.k.get(keys.clone(), ..), head.v.get(keys.clone(), ..));
         let mut dk = dk.rb_mut().get(keys.clone(), ..);
@@ -109,9 +114,9 @@ fn one_head<T: Float>(head: &Head<'_, T>, place: Place<'_, T>) {
             let by_key: Option<&dyn Fn(usize) -> Range<usize>> =
                 if masked { Some(&queries_of) } else { None };
 
-            let p = block::scores(&mut room, &sizes, (head.q, &queries), (head.k, &keys));
+            let p = block::scores(room, (head.q, &queries), (head.k, &keys));
             let (largest, sums) = (&head.largest[queries.clone()], &head.sums[queries.clone()]);
-            probabilities(p, keys.len(), largest, sums, |r| keys_of(r).end);
+            probabilities(p, keys.len(), sizes.scale, largest, sums, |r| keys_of(r).end);
             let across = View::by_rows(&*p, queries.len(), keys.len()).transpose();
             masked_product(dv.rb_mut(), Into::Add, across, dy, by_key);
 
@@ -119,9 +124,20 @@ fn one_head<T: Float>(head: &Head<'_, T>, place: Place<'_, T>) {
             let to = ViewMut::by_rows(ds, queries.len(), keys.len());
             T::product(to, Into::Replace, dy, v.transpose());
             let mut along = [T::ZERO; SIDE];
-            for (r, along) in along[..queries.len()].iter_mut().enumerate() {
-                *along = dot(dy.row(r), head.y.row(queries.start + r));
-            }
+            vectorize(
+                queries.len() * sizes.out,
+                #[inline(always)]
+                || {
+                    for (r, along) in along[..queries.len()].iter_mut().enumerate() {
+                        *along = reduce_within(
+                            dy.row(r),
+                            head.y.row(queries.start + r),
+                            #[inline(always)]
+                            |dy, y| dy * y,
+                        );
+                    }
+                },
+            );
             of_scores(ds, p, keys.len(), &along, sizes.scale, |r| keys_of(r).end);
             let ds = View::by_rows(&*ds, queries.len(), keys.len());
             masked_product(dq.rb_mut(), Into::Add, ds, k, by_query);
@@ -130,10 +146,11 @@ fn one_head<T: Float>(head: &Head<'_, T>, place: Place<'_, T>) {
     }
 }
 
-/// Rows of scores become e^(score − largest)/sum, and 0 where they are not `seen`.
+/// Rows of scores become e^(scale·score − largest)/sum, and 0 where they are not `seen`.
 fn probabilities<T: Float>(
     p: &mut [T],
     cols: usize,
+    scale: T,
     largest: &[T],
     sums: &[T],
     seen: impl Fn(usize) -> usize,
@@ -143,10 +160,21 @@ fn probabilities<T: Float>(
         #[inline(always)]
         || {
             for (r, p) in p.chunks_exact_mut(cols).enumerate() {
-                let (seen, hidden) = p.split_at_mut(seen(r));
                 let shift = if largest[r] == -T::INFINITY { T::ZERO } else { largest[r] };
+                for p in p {
+                    *p = *p * scale - shift;
+                }
+            }
+            // As in the forward pass, of all rows at once.
+            for p in &mut *p {
+                *p = p.exp();
+            }
+            for (r, p) in p.chunks_exact_mut(cols).enumerate() {
+                let (seen, hidden) = p.split_at_mut(seen(r));
                 let sum = sums[r];
-                seen.iter_mut().for_each(|p| *p = (*p - shift).exp() / sum);
+                for p in seen {
+                    *p /= sum;
+                }
                 hidden.fill(T::ZERO);
             }
         },
@@ -169,9 +197,9 @@ fn of_scores<T: Float>(
             for (r, (ds, p)) in ds.chunks_exact_mut(cols).zip(p.chunks_exact(cols)).enumerate() {
                 let (ds, hidden) = ds.split_at_mut(seen(r));
                 let along = along[r];
-                ds.iter_mut()
-                    .zip(p)
-                    .for_each(|(ds, p)| *ds = pass_if(*p != T::ZERO, *p * (*ds - along) * scale));
+                for (ds, p) in ds.iter_mut().zip(p) {
+                    *ds = pass_if(*p != T::ZERO, *p * (*ds - along) * scale);
+                }
                 hidden.fill(T::ZERO);
             }
         },

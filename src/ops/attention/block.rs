@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::Sizes;
 use crate::Float;
 use crate::linalg::first_not_finite;
 use crate::linalg::product::Into;
@@ -34,36 +33,52 @@ pub trait Part: Sized + Send {
     fn split_at_head(self, i: usize) -> (Self, Self);
 }
 
-/// Calls `work(s, head, part)` with the part of each sequence and head, on all threads of the pool. Each is worked on by
-/// one thread, so that where it is cut does not change a bit.
-pub fn each_head<P: Part>(
-    (sequences, heads): (Range<usize>, Range<usize>),
+/// Sequences and heads.
+type Heads = (Range<usize>, Range<usize>);
+
+/// Two halves of the sequences, or of the heads of one sequence, and of their part.
+fn halves<P: Part>((sequences, heads): Heads, part: P) -> ((Heads, P), (Heads, P)) {
+    if sequences.len() > 1 {
+        let middle = sequences.len() / 2;
+        let (a, b) = part.split_at_sequence(middle);
+        let middle = sequences.start + middle;
+        (((sequences.start..middle, heads.clone()), a), ((middle..sequences.end, heads), b))
+    } else {
+        let middle = heads.len() / 2;
+        let (a, b) = part.split_at_head(middle);
+        let middle = heads.start + middle;
+        (((sequences.clone(), heads.start..middle), a), ((sequences, middle..heads.end), b))
+    }
+}
+
+/// Calls `work(s, head, part, room)` with the part of each sequence and head, on all threads of the pool. Each is worked on
+/// by one thread, so that where it is cut does not change a bit. The `N` rooms are made once for many of them: for short
+/// sequences, to clear them takes as long as to fill them.
+pub fn each_head<T: Float, P: Part, const N: usize>(
+    all: Heads,
     cost: usize,
     part: P,
-    work: &(impl Fn(usize, usize, P) + Sync),
+    work: &(impl Fn(usize, usize, P, &mut [Room<T>; N]) + Sync),
 ) {
-    let (s, h) = (sequences.len(), heads.len());
-    if s == 0 || h == 0 {
+    let count = all.0.len().saturating_mul(all.1.len());
+    if count == 0 {
         return;
     }
-    if s == 1 && h == 1 {
-        return work(sequences.start, heads.start, part);
+    if count == 1 || cost.saturating_mul(count) < GRAIN {
+        return in_turn(all, part, &mut [[T::ZERO; SIDE * SIDE]; N], work);
     }
-    let (a, b, first, second) = if s > 1 {
-        let (a, b) = part.split_at_sequence(s / 2);
-        let middle = sequences.start + s / 2;
-        (a, b, (sequences.start..middle, heads.clone()), (middle..sequences.end, heads))
-    } else {
-        let (a, b) = part.split_at_head(h / 2);
-        let middle = heads.start + h / 2;
-        (a, b, (sequences.clone(), heads.start..middle), (sequences, middle..heads.end))
-    };
-    if cost.saturating_mul(s).saturating_mul(h) < GRAIN {
-        each_head(first, cost, a, work);
-        each_head(second, cost, b, work);
-    } else {
-        join(|| each_head(first, cost, a, work), || each_head(second, cost, b, work));
+    let ((first, a), (second, b)) = halves(all, part);
+    join(|| each_head(first, cost, a, work), || each_head(second, cost, b, work));
+}
+
+/// The same on the calling thread.
+fn in_turn<P: Part, R>(all: Heads, part: P, room: &mut R, work: &impl Fn(usize, usize, P, &mut R)) {
+    if all.0.len() == 1 && all.1.len() == 1 {
+        return work(all.0.start, all.1.start, part, room);
     }
+    let ((first, a), (second, b)) = halves(all, part);
+    in_turn(first, a, room, work);
+    in_turn(second, b, room, work);
 }
 
 /// How many keys of the block `keys` query `i` sees.
@@ -94,16 +109,14 @@ pub fn masked_product<T: Float>(
     }
 }
 
-/// The scores of a block: c·Q·Kᵀ, `queries`×`keys`, at the front of the room.
+/// The scores of a block before they are scaled: Q·Kᵀ, `queries`×`keys`, at the front of the room.
 pub fn scores<'r, T: Float>(
     room: &'r mut Room<T>,
-    sizes: &Sizes<T>,
     (q, queries): (View<'_, T>, &Range<usize>),
     (k, keys): (View<'_, T>, &Range<usize>),
 ) -> &'r mut [T] {
     let scores = &mut room[..queries.len() * keys.len()];
     let to = ViewMut::by_rows(scores, queries.len(), keys.len());
     T::product(to, Into::Replace, q.get(queries.clone(), ..), k.get(keys.clone(), ..).transpose());
-    scores.iter_mut().for_each(|score| *score *= sizes.scale);
     scores
 }

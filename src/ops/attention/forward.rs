@@ -4,8 +4,8 @@ use super::Sizes;
 use super::block::{self, Part, Room, SIDE, blocks, each_head, head_of, is_masked, masked_product, seen};
 use crate::Float;
 use crate::linalg::product::Into;
+use crate::linalg::reduce_within;
 use crate::linalg::simd::{self, vectorize};
-use crate::linalg::sum;
 use crate::linalg::view::{View, ViewMut};
 use crate::tape::Forward;
 
@@ -44,21 +44,31 @@ pub fn run<T: Float>(mut cx: Forward<'_, T>) {
     let [q, k, v] = [0, 1, 2].map(|i| View::by_rows(cx.x(i), shapes[i].rows, shapes[i].cols));
     let (lengths, to) = (cx.indices(), cx.y_shape());
     let (y, saved) = cx.y_and_saved();
+    // Not one by one: there may be any number of sequences without a row.
+    if saved.is_empty() {
+        return;
+    }
     let (largest, sums) = saved.split_at_mut(saved.len() / 2);
     let Sizes { sequences, heads, queries: rows, out: cols, .. } = sizes;
     let place = Place { y: ViewMut::by_rows(y, to.rows, to.cols), largest, sums, rows, cols, heads };
-    each_head((0..sequences, 0..heads), sizes.work(), place, &|s, head, place| {
+    each_head((0..sequences, 0..heads), sizes.work(), place, &|s, head, place, [room]: &mut [Room<T>; 1]| {
         let q = head_of(q, s, sizes.queries, head, sizes.width);
         let keys = sizes.keys_of(lengths, s);
         let k = head_of(k, s, sizes.keys, head, sizes.width).get(..keys, ..);
         let v = head_of(v, s, sizes.keys, head, sizes.out).get(..keys, ..);
-        one_head(&sizes, q, k, v, place);
+        one_head(&sizes, q, k, v, place, room);
     });
 }
 
-fn one_head<T: Float>(sizes: &Sizes<T>, q: View<'_, T>, k: View<'_, T>, v: View<'_, T>, place: Place<'_, T>) {
+fn one_head<T: Float>(
+    sizes: &Sizes<T>,
+    q: View<'_, T>,
+    k: View<'_, T>,
+    v: View<'_, T>,
+    place: Place<'_, T>,
+    room: &mut Room<T>,
+) {
     let Place { mut y, largest, sums, .. } = place;
-    let mut room: Room<T> = [T::ZERO; SIDE * SIDE];
     largest.fill(-T::INFINITY);
     sums.fill(T::ZERO);
     for queries in blocks(0, q.nrows()) {
@@ -66,9 +76,9 @@ fn one_head<T: Float>(sizes: &Sizes<T>, q: View<'_, T>, k: View<'_, T>, v: View<
         let (largest, sums) = (&mut largest[queries.clone()], &mut sums[queries.clone()]);
         let last = if sizes.causal { queries.end.min(k.nrows()) } else { k.nrows() };
         for keys in blocks(0, last) {
-            let scores = block::scores(&mut room, sizes, (q, &queries), (k, &keys));
+            let scores = block::scores(room, (q, &queries), (k, &keys));
             let mut shrink = [T::ONE; SIDE];
-            exponentials(scores, keys.len(), largest, sums, &mut shrink, |r| {
+            exponentials(scores, keys.len(), sizes.scale, largest, sums, &mut shrink, |r| {
                 seen(sizes.causal, queries.start + r, &keys)
             });
             let first = keys.start == 0;
@@ -91,16 +101,28 @@ fn one_head<T: Float>(sizes: &Sizes<T>, q: View<'_, T>, k: View<'_, T>, v: View<
                 (largest[r], *sum) = (T::ZERO, T::ONE);
                 y.fill(T::ZERO);
             }
-            y.iter_mut().for_each(|y| *y /= *sum);
         }
+        vectorize(
+            y.nrows() * y.ncols(),
+            #[inline(always)]
+            || {
+                for (r, sum) in sums.iter().enumerate() {
+                    let sum = *sum;
+                    for y in y.row_mut(r) {
+                        *y /= sum;
+                    }
+                }
+            },
+        );
     }
 }
 
-/// Rows of scores become e^(score − largest), and 0 where they are not `seen`; `largest` and `sums` go on, and `shrink`
+/// Rows of scores become e^(scale·score − largest), and 0 where they are not `seen`; `largest` and `sums` go on, and `shrink`
 /// says what is to become of the sums of the blocks before.
 fn exponentials<T: Float>(
     scores: &mut [T],
     cols: usize,
+    scale: T,
     largest: &mut [T],
     sums: &mut [T],
     shrink: &mut [T; SIDE],
@@ -110,16 +132,41 @@ fn exponentials<T: Float>(
         scores.len(),
         #[inline(always)]
         || {
+            for score in &mut *scores {
+                *score *= scale;
+            }
             for (r, scores) in scores.chunks_exact_mut(cols).enumerate() {
-                let (seen, hidden) = scores.split_at_mut(seen(r));
                 let before = largest[r];
-                let top = largest_of(before, seen);
+                let top = largest_of(before, &scores[..seen(r)]);
                 // Of −∞ alone nothing is taken away: they stay −∞, and not NaN.
                 let shift = if top == -T::INFINITY { T::ZERO } else { top };
-                seen.iter_mut().for_each(|score| *score = (*score - shift).exp());
+                for score in scores {
+                    *score -= shift;
+                }
+                shrink[r] = if before == top {
+                    T::ONE
+                } else if before == -T::INFINITY {
+                    // Of what there is not yet, as in the first block of every row: no exponential for that.
+                    T::ZERO
+                } else {
+                    (before - shift).exp()
+                };
+                largest[r] = top;
+            }
+            // Of all rows at once: a row may be too short for vectors. What is not seen is put right below.
+            for score in &mut *scores {
+                *score = score.exp();
+            }
+            for (r, scores) in scores.chunks_exact_mut(cols).enumerate() {
+                let (seen, hidden) = scores.split_at_mut(seen(r));
                 hidden.fill(T::ZERO);
-                shrink[r] = if before == top { T::ONE } else { (before - shift).exp() };
-                (largest[r], sums[r]) = (top, sums[r] * shrink[r] + sum(seen));
+                let sum = reduce_within(
+                    seen,
+                    seen,
+                    #[inline(always)]
+                    |x, _| x,
+                );
+                sums[r] = sums[r] * shrink[r] + sum;
             }
         },
     );
@@ -129,8 +176,23 @@ fn exponentials<T: Float>(
 #[inline(always)]
 fn largest_of<T: Float>(from: T, x: &[T]) -> T {
     const LANES: usize = 16;
+    // No lane is NaN: of two numbers it keeps the first, unless the other one is larger.
     let larger = |a: T, b: T| if b > a { b } else { a };
+    let mut lanes = [from; LANES];
     let (blocks, rest) = x.as_chunks::<LANES>();
-    let lanes = blocks.iter().fold([from; LANES], |lanes, block| simd::lanes(lanes, block, larger));
-    rest.iter().chain(&lanes).fold(from, |largest, x| larger(largest, *x))
+    for block in blocks {
+        lanes = simd::lanes(lanes, block, larger);
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane = larger(*lane, *x);
+    }
+    // In halves: one after the other, each would wait for the one before.
+    let mut width = LANES / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] = larger(lanes[i], lanes[i + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
 }

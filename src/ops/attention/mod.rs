@@ -141,7 +141,8 @@ impl<T: Float> Tape<T> {
         assert!(scale.is_finite(), "attention: the scale is {scale}, which is not finite");
         let causal = if is_causal { T::ONE } else { T::ZERO };
         let args = Args { sizes: [sequences, heads], ..Args::scalars(scale, causal) };
-        let args = args.saving(2 * sq.rows * heads);
+        // Of rows without columns, there may be more heads than a machine has numbers: that there is no memory, the tape says.
+        let args = args.saving(sq.rows.saturating_mul(heads).saturating_mul(2));
         let lengths = lengths.unwrap_or_default().iter().map(|&length| length as u32);
         self.apply_indexed(Op::Attention.get(), &[q, k, v], Shape::new(sq.rows, sv.cols), args, lengths)
     }

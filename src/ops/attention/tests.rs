@@ -250,3 +250,13 @@ fn what_does_not_fit_is_named() {
         "attention: the scale is inf, which is not finite",
     );
 }
+
+/// None of them is visited, as there may be more of them than can be.
+#[test]
+fn any_number_of_sequences_without_a_row() {
+    let mut tape = Tape::new();
+    let x = tape.variable(&DMatrix::zeros(0, 4));
+    let y = tape.attention(x, x, x, Attention::new(usize::MAX, 2));
+    tape.backward_with(y, |_| ());
+    assert_eq!(tape.shape(y).to_string(), "0×4");
+}

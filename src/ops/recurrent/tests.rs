@@ -147,3 +147,15 @@ fn what_does_not_fit_is_named() {
         "gru: the bias v3 is 2×2 (expected 1×2)",
     );
 }
+
+#[test]
+fn any_length_of_no_sequences() {
+    for (name, gates, own, build) in cells::<f64>() {
+        let mut tape = Tape::new();
+        let x = inputs(0, 0, 2, gates, own).map(|x| tape.variable(&x));
+        let y = build(&mut tape, &x, usize::MAX);
+        tape.backward_with(y, |_| ());
+        assert_eq!(tape.shape(y).to_string(), format!("0×{}", 2 * own), "{name}");
+        assert!(tape.grad_slice(x[1]).iter().all(|dx| *dx == 0.0), "{name}");
+    }
+}

@@ -1,10 +1,15 @@
-//! Optimizers, and 20 steps of networks.
+//! Optimizers, and 20 steps of networks, of images and of sequences too.
 
 use tapegrad::data::{Dataset, synthetic};
-use tapegrad::models::{Network, NetworkBuilder, Predictor};
-use tapegrad::nn::{Activation, loss};
+use tapegrad::models::{LeNet, Network, NetworkBuilder, Predictor};
+use tapegrad::nn::{
+    Activation, AttentionOptions, Cell, Init, Linear, Mode, Module, Recurrent, Sequential, Tokens,
+    TransformerBlock, TransformerOptions, loss,
+};
+use tapegrad::ops::ImageShape;
 use tapegrad::optim::schedule::Cosine;
-use tapegrad::optim::{Clip, Optimizer, optimizers};
+use tapegrad::optim::{Adam, Clip, Optimizer, optimizers};
+use tapegrad::rng::{Place, Purpose, stream};
 use tapegrad::train::{FitOptions, Rate};
 use tapegrad::{Float, Tape};
 
@@ -73,6 +78,62 @@ pub fn entries<T: Float>(table: &mut Table) {
         &options(),
     );
     trained(table, "logistic by steps", Network::<T>::new(1), &data, &options());
+    of_images_and_sequences::<T>(table);
+}
+
+/// 20 steps of LeNet-5, of a small transformer and of an LSTM, each on numbers of its own.
+fn of_images_and_sequences<T: Float>(table: &mut Table) {
+    let image = ImageShape::new(1, 12, 12);
+    let mut tape = Tape::<T>::default();
+    let rng = &mut stream(1, Purpose::Init);
+    let lenet = LeNet::new(image, 3).build(&mut tape, rng).expect("an image that is large enough");
+    stepped(table, "steps of lenet", tape, &lenet, image.numel());
+
+    const LENGTH: usize = 6;
+    let mut tape = Tape::<T>::default();
+    let attention = AttentionOptions { causal: true, ..AttentionOptions::new(2, LENGTH) };
+    let options = TransformerOptions { attention, hidden: 20, dropout: 0.1 };
+    let init = Init::default();
+    let split = || Tokens::split(LENGTH).expect("tokens");
+    let transformer = Sequential::new()
+        .push("tokens", split())
+        .push("in", Linear::new(&mut tape, 4, 8, true, init, rng))
+        .push("block", TransformerBlock::new(&mut tape, 8, options, init, rng).expect("settings in range"))
+        .push("join", Tokens::join(LENGTH).expect("tokens"))
+        .push("out", Linear::new(&mut tape, 8 * LENGTH, 3, true, init, rng));
+    stepped(table, "steps of a transformer", tape, &transformer, 4 * LENGTH);
+
+    let mut tape = Tape::<T>::default();
+    let lstm = Sequential::new()
+        .push("tokens", split())
+        .push(
+            "lstm",
+            Recurrent::new(&mut tape, Cell::Lstm, 4, 7, LENGTH, init, rng).expect("settings in range"),
+        )
+        .push("join", Tokens::join(LENGTH).expect("tokens"))
+        .push("out", Linear::new(&mut tape, 7 * LENGTH, 3, true, init, rng));
+    stepped(table, "steps of an lstm", tape, &lstm, 4 * LENGTH);
+}
+
+/// Parameters and losses after 20 steps of Adam on batches of random numbers.
+fn stepped<T: Float>(table: &mut Table, name: &str, mut tape: Tape<T>, net: &dyn Module<T>, columns: usize) {
+    const BATCH: usize = 9;
+    let mut optimizer = Optimizer::new(Adam::default(), 1e-2).expect("a rate");
+    let mut losses = Vec::new();
+    for step in 0..20 {
+        tape.rewind();
+        let x = tape.constant_slice(BATCH, columns, &numbers::<T>(BATCH * columns, 40 + step % 3));
+        let mode = &mut Mode::training(Place { seed: 2, epoch: 0, step });
+        let scores = net.forward(&mut tape, x, mode);
+        let labels: Vec<usize> = (0..BATCH).map(|i| (i + step as usize) % 3).collect();
+        let loss = tape.cross_entropy(scores, &labels);
+        tape.zero_grad();
+        tape.backward(loss);
+        optimizer.step(&mut tape).expect("finite numbers");
+        losses.push(tape.item(loss));
+    }
+    assert!(losses.iter().all(|loss| loss.is_finite()) && losses[19] != losses[0], "{name}");
+    table.add(format!("{name} {}", T::NAME), Hash::of(tape.param_values()).and(&losses));
 }
 
 /// Parameters, losses and scores.
