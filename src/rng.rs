@@ -25,6 +25,8 @@ pub enum Purpose {
     Split = 5,
     /// Random projections and features.
     Projection = 6,
+    /// How images are changed in training.
+    Augmentation = 8,
     /// Subsamples that stand for the whole: centres of kernel machines, heuristics.
     Subsample = 16,
     /// Tokens of a text that a model continues.
@@ -108,7 +110,7 @@ pub fn derive(seed: u64, k: u64) -> u64 {
 pub fn standard_normal(rng: &mut impl Rng) -> f64 {
     // u in (0, 1]: the logarithm of zero must not come up.
     let u = (unit(rng) + 1.0) / UNITS;
-    let v = unit(rng) / UNITS;
+    let v = fraction(rng);
     (-2.0
         * fused(
             #[inline(always)]
@@ -116,6 +118,11 @@ pub fn standard_normal(rng: &mut impl Rng) -> f64 {
         ))
     .sqrt()
         * Float::cos(std::f64::consts::TAU * v)
+}
+
+/// A draw from the uniform distribution on [0, 1).
+pub(crate) fn fraction(rng: &mut impl Rng) -> f64 {
+    unit(rng) / UNITS
 }
 
 /// How many numbers an `f64` tells apart evenly in [0, 1).

@@ -7,11 +7,13 @@
 //! Memory whose size data decides is asked for: too much of it is [`Error::Memory`](crate::Error::Memory)
 //! where a function can return an error, and a panic that says so elsewhere, but never an abort.
 //!
-//! Deliberately absent: augmentation, and everything that would have to stream because it does not
-//! fit into memory.
+//! [`Augment`] changes images at random while they are gathered.
+//!
+//! Deliberately absent: everything that would have to stream because it does not fit into memory.
 
 mod affine;
 mod ascii;
+mod augment;
 mod batches;
 mod columns;
 mod compiled;
@@ -33,6 +35,7 @@ mod weights;
 
 pub use affine::Affine;
 pub use ascii::ascii_image;
+pub use augment::{Augment, Augmenter};
 pub use batches::Batches;
 pub use columns::write_columns;
 pub(crate) use compiled::Compiled;

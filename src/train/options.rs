@@ -6,6 +6,7 @@ use std::sync::Arc;
 #[cfg(doc)]
 use super::Audit;
 use super::{Checkpoint, Criterion};
+use crate::data::Augment;
 use crate::optim::Clip;
 use crate::optim::schedule::{ReduceOnPlateau, Schedule};
 use crate::tape::Param;
@@ -34,7 +35,7 @@ pub struct FitOptions {
     pub epochs: usize,
     /// Samples in a step.
     pub batch: usize,
-    /// Seed of the order of the samples, and of dropout.
+    /// Seed of the order of the samples, of dropout and of augmentation.
     pub seed: u64,
     /// Which epoch of the random draws is the first one, from 0 on: a run that goes on where another one ended has
     /// its number of epochs here.
@@ -53,6 +54,9 @@ pub struct FitOptions {
     /// Whether each epoch's last step is [audited](Audit), unless it was skipped; the gradients are those
     /// before clipping, of the loss with its penalty. That allocates memory.
     pub audit: bool,
+    /// How the images are changed, anew in every epoch; what is measured in training is measured on changed images, and
+    /// validation on those that were given. The data has to have an [image shape](crate::Dataset::with_image_shape).
+    pub augment: Option<Augment>,
     /// Where to go on from: a run's [`Checkpoint`]. `epochs` are those of the whole run, and may be more than they were.
     pub resume: Option<Checkpoint>,
 }
@@ -71,6 +75,7 @@ impl FitOptions {
             early_stopping: None,
             average: None,
             audit: false,
+            augment: None,
             resume: None,
         }
     }

@@ -4,7 +4,7 @@ use super::check::{check_settings, value_of};
 use super::checkpoint::{Checkpoint, Settled, Standing, Sums, resume};
 use super::motion::Motion;
 use super::{FitOptions, Observer, Penalty, Progress, Run};
-use crate::data::{Batches, Dataset, Weighing};
+use crate::data::{Augmenter, Batches, Dataset, Weighing};
 use crate::metrics::SeenClasses;
 use crate::nn::buffers::Buffers;
 use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
@@ -36,6 +36,7 @@ pub(super) struct Steps<'a, T: Float> {
     validation: Option<&'a Dataset>,
     pub options: &'a FitOptions,
     batches: Batches,
+    augmenter: Option<Augmenter>,
     labels: Vec<usize>,
     /// The classes among the training samples: no other is an answer.
     pub seen: SeenClasses,
@@ -65,6 +66,8 @@ impl<'a, T: Float> Steps<'a, T> {
         check_settings(module, loss, tape, train, validation, options)?;
         let classes = loss.link().classes(module.outputs(tape, train.features()));
         let batches = Batches::shuffled(train.len(), batch, seed)?;
+        let augmenter = options.augment.map(|augment| Augmenter::new(augment, train)).transpose()?;
+        augmenter.as_ref().map_or(Ok(()), |augmenter| augmenter.check_range::<T>(train))?;
         // All batches are full but the last, which may be too short to train on.
         let short = train.len() % batch;
         // A block of one's own may not pass on what its parts need; buffers are statistics of batches, as a rule. Networks
@@ -78,6 +81,7 @@ impl<'a, T: Float> Steps<'a, T> {
             validation,
             options,
             batches,
+            augmenter,
             labels: Vec::with_capacity(batch.min(train.len()).saturating_mul(train.labels_per_row())),
             seen: SeenClasses::of_weighted(
                 train.labels().unwrap_or_default(),
@@ -137,7 +141,10 @@ impl<'a, T: Float> Steps<'a, T> {
             let batch = Batch::weighed(self.train, rows, true, &mut self.labels, self.weighing);
             let place = Place { seed: self.options.seed, epoch: drawn, step: step as u64 };
             let x =
-                run.tape.constant_whole(rows.len(), self.train.features(), |to| self.train.gather(rows, to));
+                run.tape.constant_whole(rows.len(), self.train.features(), |to| match &mut self.augmenter {
+                    Some(augmenter) => augmenter.gather(self.train, rows, place, to),
+                    None => self.train.gather(rows, to),
+                });
             let output = run.module.forward(run.tape, x, &mut Mode::training(place));
             let loss = run.loss.forward(run.tape, output, &batch);
             let value = value_of(run.loss, run.tape, loss);

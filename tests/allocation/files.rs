@@ -6,7 +6,9 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tapegrad::data::idx::{self, IdxArray, IdxData, ReadOptions};
 use tapegrad::data::preprocess::Standardize;
-use tapegrad::data::{Batches, Dataset, synthetic};
+use tapegrad::data::{Augment, Augmenter, Batches, Dataset, synthetic};
+use tapegrad::linalg;
+use tapegrad::rng::Place;
 
 use crate::measure;
 
@@ -28,6 +30,30 @@ pub fn batches() {
             }
         });
         assert_eq!(calls, 0);
+    }
+}
+
+/// The same with images that are changed, on one thread and on two; three tries, as for [steps](super::steps).
+pub fn augmented() {
+    let data = synthetic::digits(300, 1.0, 1).unwrap();
+    let augment =
+        Augment { shift: 2, rotate: 10.0, scale: 0.1, shear: 0.1, elastic: 34.0, ..Augment::default() };
+    for threads in [1, 2] {
+        linalg::with_threads(threads, || {
+            let mut augmenter = Augmenter::new(augment, &data).unwrap();
+            let mut batches = Batches::shuffled(data.len(), 128, 1).unwrap();
+            let mut x = vec![0.0f32; 128 * 784];
+            let mut run = |epoch| {
+                for (step, rows) in batches.epoch(epoch).enumerate() {
+                    let place = Place { seed: 1, epoch, step: step as u64 };
+                    augmenter.gather(&data, rows, place, &mut x[..rows.len() * 784]);
+                }
+            };
+            // The threads' first look at each other's work takes memory.
+            run(0);
+            let least = (1..4).map(|epoch| measure(|| run(epoch)).1).min();
+            assert_eq!(least, Some(0), "threads: {threads}");
+        });
     }
 }
 

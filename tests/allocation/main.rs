@@ -53,6 +53,7 @@ fn measure<R>(f: impl FnOnce() -> R) -> (R, usize, usize) {
 fn allocations() {
     assert!(calls() > 0, "the counter does not count");
     files::batches();
+    files::augmented();
     files::files();
     models::models();
     models::predictions();

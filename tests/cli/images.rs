@@ -39,18 +39,19 @@ fn every_network_of_images_answers_as_in_training() {
     }
 }
 
-/// What was interrupted goes on to the same bits, whatever the number of threads.
+/// What was interrupted goes on to the same bits, whatever the number of threads; its images are changed as before.
 #[test]
 fn a_run_goes_on_to_the_same_end() {
     let folder = tempfile::tempdir().unwrap();
     digits(folder.path());
-    for model in ["lenet", "cnn", "vit"] {
-        let small: &[&str] = match model {
-            "vit" => &["--patch", "7", "--blocks", "1", "--width", "12", "--heads", "3", "--dropout", "0.1"],
-            _ => &[],
-        };
+    let vit: &[&str] = &["--patch", "7", "--blocks", "1", "--width", "12", "--heads", "3", "--dropout", "0.1"];
+    for (model, more) in [
+        ("lenet", &["--augment", "none"][..]),
+        ("cnn", &["--augment", "shift=2,rotate=10,elastic=34"]),
+        ("vit", vit),
+    ] {
         let args = ["train", "-q", "--data", "d", "--limit", "200", "--model", model, "--batch", "64"];
-        let args = [&args[..], small].concat();
+        let args = [&args[..], more].concat();
         let run = |more: &[&str]| succeeds(folder.path(), &[&args[..], more].concat());
         let whole = run(&["--epochs", "2", "--threads", "1", "--trace", "whole.csv"]);
         run(&["--epochs", "1", "--threads", "2", "--save", "m.st", "--save-every", "2"]);
@@ -60,6 +61,7 @@ fn a_run_goes_on_to_the_same_end() {
         assert_eq!(last.lines().last(), whole.lines().last(), "{model}");
         let trace = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
         assert_eq!(trace("part.csv"), trace("whole.csv"), "{model}");
+        assert!(trace("whole.csv").contains(&format!("# augment = {changes}\n")), "{model}");
     }
 }
 
@@ -113,6 +115,19 @@ fn what_is_no_image_is_named() {
     assert!(vit(&["--heads", "5"]).contains("--heads: 5 heads do not divide a width of 64"));
     assert!(vit(&["--blocks", "0"]).contains("--blocks: 0 is not at least 1"));
     assert!(vit(&["--blocks", "1000000000"]).contains("take about"));
+    let changed = |args: &[&str]| error(folder.path(), &[&["train"], args].concat());
+    assert!(
+        changed(&["--data", &data("iris"), "--target", "species", "--augment", "shift=1"])
+            .contains("--augment: it changes images, and the samples are rows of 4 features")
+    );
+    assert!(
+        changed(&["--data", "d", "--augment", "shift=30"])
+            .contains("--augment: shift: 30 is not below the 28 pixels of the image's shorter side")
+    );
+    let unknown = run(folder.path(), &["train", "--data", "d", "--augment", "turn=3"]);
+    assert!(stderr(&unknown).contains("there is no `turn`; there are shift, rotate"), "{}", stderr(&unknown));
+    let kernel = run(folder.path(), &["train", "--data", "d", "--model", "krr", "--augment", "shift=1"]);
+    assert!(stderr(&kernel).contains("--augment has no meaning for --model krr"), "{}", stderr(&kernel));
     let share = ["train", "--data", "d", "--model", "cnn", "--dropout", "1"];
     assert!(error(folder.path(), &share).contains("--dropout: 1 is not in the range 0 ≤ p < 1"));
 }

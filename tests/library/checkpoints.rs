@@ -14,9 +14,9 @@ use tapegrad::train::{Checkpoint, Criterion, FitOptions, History, Observer, Rate
 use tapegrad::{Dataset, Error, Float, Result};
 
 /// Ends a run after so many steps, and has it saved there.
-struct Breaks {
-    after: u64,
-    path: PathBuf,
+pub struct Breaks {
+    pub after: u64,
+    pub path: PathBuf,
 }
 
 impl<T: Float> Observer<T> for Breaks {

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests compare with the platform's functions")]
 
 mod arrays;
+mod augment;
 mod bits;
 mod checkpoints;
 mod clip;

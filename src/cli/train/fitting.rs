@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::super::{Failure, output};
 use super::mlp::{Classes, Length};
-use crate::data::{Batches, Dataset};
+use crate::data::{Augment, Batches, Dataset};
 use crate::nn::Loss;
 use crate::nn::loss::{CrossEntropy, MeanSquaredError, OneVsRest};
 use crate::optim::schedule::{self, Goal, ReduceOnPlateau, Warmup};
@@ -51,9 +51,21 @@ pub struct FitArgs {
     /// λ of λ/2·‖w‖² in the loss, of the weights and not the biases
     #[arg(long, value_name = "LAMBDA")]
     l2: Option<f64>,
+    /// Change the images at random each time they are seen: shift=PIXELS, rotate=DEGREES, scale=SHARE, shear=SHARE,
+    /// elastic=ALPHA[,smooth=SIGMA], several separated by commas, as shift=2,rotate=10,elastic=34
+    #[arg(long, value_name = "CHANGES", value_parser = augment)]
+    augment: Option<Augment>,
     /// Print after the run, and write to the trace, how gradients flow through the layers
     #[arg(long)]
     audit: bool,
+}
+
+/// The message without the name of the flag, which clap puts before it.
+fn augment(text: &str) -> Result<Augment, String> {
+    text.parse().map_err(|error| match error {
+        Error::Setting { why, .. } => why,
+        other => other.to_string(),
+    })
 }
 
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
@@ -191,6 +203,7 @@ impl FitArgs {
             average: self.ema,
             penalty: self.l2.map(|lambda| Penalty { lambda, params: weights }),
             audit: self.audit,
+            augment: self.augment,
             ..FitOptions::new(steps.epochs, steps.batch, seed)
         })
     }
@@ -278,6 +291,9 @@ impl FitArgs {
         }
         if self.non_finite == WhenNotFinite::Skip {
             trace.set("non_finite", "skip");
+        }
+        if let Some(augment) = self.augment {
+            trace.set("augment", augment.to_string());
         }
         if let Some(criterion) = options.early_stopping {
             trace.set("early_stopping", criterion.to_string());

@@ -29,7 +29,7 @@ pub(in crate::train) fn settled<T: Float>(
         &format!(" weight_decay={:?}{}", run.optimizer.weight_decay(), run.optimizer.groups_in_text());
     let penalty =
         options.penalty.as_ref().map_or("none".into(), |p| format!("{:?} of {}", p.lambda, p.params.len()));
-    [
+    let mut settled = [
         ("type of numbers", T::NAME.to_string()),
         ("training data", format!("{:016x}", train.fingerprint())),
         ("validation data", validation.map_or("none".into(), |data| format!("{:016x}", data.fingerprint()))),
@@ -48,7 +48,10 @@ pub(in crate::train) fn settled<T: Float>(
         ("penalty", penalty),
     ]
     .map(|(name, value)| (name.to_string(), value))
-    .to_vec()
+    .to_vec();
+    // Not where there is none: files of runs from before there was any stay what they are.
+    settled.extend(options.augment.map(|augment| ("augmentation".to_string(), augment.to_string())));
+    settled
 }
 
 impl Checkpoint {
@@ -123,6 +126,13 @@ pub(in crate::train) fn restore<T: Float>(
                 )));
             }
         }
+    }
+    // What a run does now and did not do then.
+    let is_new = |(name, _): &&(String, String)| state.settled.iter().all(|(other, _)| other != name);
+    if let Some((name, now)) = now.iter().find(is_new) {
+        return Err(Error::Data(format!(
+            "a run that goes on has another {name}: it was nothing, and is {now}"
+        )));
     }
     if state.place.step > count {
         return Err(Error::Data(format!("{} steps of an epoch of {count}", state.place.step)));
