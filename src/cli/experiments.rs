@@ -15,6 +15,7 @@ use super::{Outcome, interrupt, output};
 use crate::experiments::{
     Context, EXPERIMENTS, Experiment, ExperimentData, Finished, ReportFolder, Settings, find,
 };
+use crate::report::Verdict;
 use crate::{Error, Result, linalg, text};
 
 /// Try out what the theory claims, and write a page about it
@@ -198,10 +199,14 @@ fn open_data(folder: Option<&Path>, quick: bool) -> Result<ExperimentData> {
 }
 
 fn summary(finished: &Finished) -> String {
-    let claims = &finished.outcome.section.claims;
-    let held = claims.iter().filter(|claim| claim.holds).count();
-    let name = &finished.settings.experiment;
-    format!("{name}: {held} of {} claims hold ({:.1} s)", claims.len(), finished.seconds)
+    let section = &finished.outcome.section;
+    let open = match section.count(Verdict::NotDecided) {
+        0 => String::new(),
+        open => format!(", {open} not decided by this run"),
+    };
+    let (name, held, all) =
+        (&finished.settings.experiment, section.count(Verdict::Holds), section.claims.len());
+    format!("{name}: {held} of {all} claims hold{open} ({:.1} s)", finished.seconds)
 }
 
 const BAR_STEPS: u64 = 1000;

@@ -10,6 +10,7 @@
 
 mod context;
 mod data;
+mod estimate;
 mod folder;
 mod outcome;
 mod prelude;

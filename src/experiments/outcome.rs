@@ -1,10 +1,14 @@
 //! What an experiment hands back.
 
 use std::fmt::Write as _;
+use std::ops::RangeBounds;
 
 use serde::{Deserialize, Serialize};
 
-use crate::report::{Chart, Claim, Criterion, Figure, Measurement, Prediction, Section, Statement, Table};
+use crate::report::{
+    Chart, Claim, Criterion, Estimate, Estimated, Figure, Measurement, Prediction, Section, Statement, Table,
+    Verdict,
+};
 
 /// What came out of an experiment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -20,6 +24,22 @@ pub struct Outcome {
 pub struct Number(Option<f64>);
 
 impl Outcome {
+    /// Says what came out: a sentence, which is the title of the section, and a paragraph. Both are made from what
+    /// was measured, so that they are true of this run.
+    pub fn finding(&mut self, title: impl Into<String>, paragraph: impl Into<String>) {
+        self.section.title = title.into();
+        self.section.summary = paragraph.into();
+    }
+
+    /// Names the figure that the section opens with; without that it is the first.
+    ///
+    /// # Panics
+    /// If there is no figure of that name yet.
+    #[track_caller]
+    pub fn headline(&mut self, figure: &str) {
+        self.section.headline(figure);
+    }
+
     /// Adds a claim.
     pub fn claim(&mut self, claim: Claim) {
         self.section.claims.push(claim);
@@ -69,14 +89,14 @@ impl Outcome {
             };
         }
         for claim in self.section.claims.iter().filter(|claim| !claim.timed) {
-            let verdict = if claim.holds { "holds" } else { "does not hold" };
-            let _ = writeln!(text, "{verdict}: {} [{}]", claim.statement, claim.criterion);
+            let _ = writeln!(text, "{}: {} [{}]", claim.verdict.words(), claim.statement, claim.criterion);
         }
         text
     }
 }
 
-/// A claim of an outcome, in one sentence as [`Claim::that`] has it; [`holds`](Draft::holds) adds it.
+/// A claim of an outcome, in one sentence as [`Claim::that`] has it; [`holds`](Draft::holds),
+/// [`within`](Draft::within) and [`judged`](Draft::judged) add it.
 pub(super) fn claim(outcome: &mut Outcome, statement: impl Into<String>) -> Draft<'_, Statement> {
     Draft(outcome, Claim::that(statement))
 }
@@ -86,6 +106,12 @@ pub(super) fn claim(outcome: &mut Outcome, statement: impl Into<String>) -> Draf
 pub(super) struct Draft<'a, Part>(&'a mut Outcome, Part);
 
 impl<'a> Draft<'a, Statement> {
+    /// See [`Statement::named`].
+    #[track_caller]
+    pub fn named(self, id: &str) -> Self {
+        Draft(self.0, self.1.named(id))
+    }
+
     pub fn expected(self, figure: impl Into<String>) -> Draft<'a, Prediction> {
         Draft(self.0, self.1.expected(figure))
     }
@@ -95,6 +121,10 @@ impl<'a> Draft<'a, Prediction> {
     pub fn measured(self, figure: impl Into<String>) -> Draft<'a, Measurement> {
         Draft(self.0, self.1.measured(figure))
     }
+
+    pub fn estimated(self, estimate: Estimate) -> Draft<'a, Estimated> {
+        Draft(self.0, self.1.estimated(estimate))
+    }
 }
 
 impl<'a> Draft<'a, Measurement> {
@@ -103,8 +133,53 @@ impl<'a> Draft<'a, Measurement> {
     }
 }
 
+impl<'a> Draft<'a, Estimated> {
+    pub fn saying(self, words: &str) -> Self {
+        Draft(self.0, self.1.saying(words))
+    }
+
+    pub fn within(self, range: impl RangeBounds<f64>, otherwise: impl Into<String>) {
+        self.0.claim(self.1.within(range, otherwise));
+    }
+}
+
 impl Draft<'_, Criterion> {
     pub fn holds(self, holds: bool, otherwise: impl Into<String>) {
-        self.0.claim(self.1.holds(holds, otherwise));
+        self.judged(holds.into(), otherwise);
+    }
+
+    pub fn judged(self, verdict: Verdict, otherwise: impl Into<String>) {
+        self.0.claim(self.1.judged(verdict, otherwise));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_of_three_verdicts_are_in_the_record_but_those_of_times() {
+        let mut outcome = Outcome::default();
+        for (id, of) in [("inside", 1.0), ("across", 1.95), ("outside", 3.0)] {
+            let measured = [of, of + 0.1, of - 0.1, of + 0.05, of - 0.05, of];
+            claim(&mut outcome, id)
+                .named(id)
+                .expected("1 to 2")
+                .estimated(Estimate::mean(&measured))
+                .within(0.8..=2.0, "why");
+        }
+        let time = Claim::that("time").expected("").measured("").criterion("").holds(true, "").timed();
+        outcome.claim(time);
+        let record = outcome.record(3);
+        let verdicts: Vec<&str> = record.lines().map(|line| line.split(':').next().unwrap()).collect();
+        assert_eq!(verdicts, ["holds", "not decided by this run", "does not hold"], "{record}");
+        let why: Vec<&str> = outcome.section.claims.iter().map(|claim| claim.explanation.as_str()).collect();
+        assert_eq!(why, ["", "why", "why", ""]);
+    }
+
+    #[test]
+    #[should_panic(expected = "there is no figure `paths`")]
+    fn a_headline_that_is_not_there() {
+        Outcome::default().headline("paths");
     }
 }

@@ -10,7 +10,8 @@ pub(super) use super::{Context, Experiment, ExperimentData, Outcome};
 pub(super) use crate::data::Dataset;
 pub(super) use crate::optim::{Adam, Optimizer, Sgd};
 pub(super) use crate::report::{
-    Axis, Cell, Chart, Claim, Color, Figure, Line, Marker, Table, fixed, rounded, scientific,
+    Axis, Cell, Chart, Claim, Color, Estimate, Figure, Line, Marker, Table, Verdict, fixed, rounded,
+    scientific,
 };
 pub(super) use crate::rng::{Purpose, derive, standard_normal, stream};
 pub(super) use crate::{Error, Float, Result, Tape, Var};

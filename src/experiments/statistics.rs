@@ -2,6 +2,7 @@
 
 use super::words::plus_minus;
 use crate::Float;
+use crate::report::student_95;
 
 /// 2⁻⁶⁰⁰: times this, every number has a square.
 const SMALL: f64 = f64::from_bits((1023 - 600) << 52);
@@ -117,6 +118,8 @@ pub struct Fit {
     pub half_width: f64,
     /// Share of the variance that the line explains.
     pub r_squared: f64,
+    /// How many points there were.
+    pub points: usize,
 }
 
 impl Fit {
@@ -149,7 +152,13 @@ impl Fit {
             student_95(freedom) * (rest / freedom as f64 / xx).sqrt()
         };
         let r_squared = if yy > 0.0 { 1.0 - rest / yy } else { 1.0 };
-        Fit { slope, intercept: y_mean - slope * x_mean + off / n, half_width, r_squared }
+        Fit {
+            slope,
+            intercept: y_mean - slope * x_mean + off / n,
+            half_width,
+            r_squared,
+            points: points.len(),
+        }
     }
 
     /// log y ≈ log c + slope·log x: the exponent of a power law. Points that are not positive are left out.
@@ -177,17 +186,6 @@ impl std::fmt::Display for Fit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&plus_minus((self.slope, self.half_width), 3))
     }
-}
-
-/// The 97.5 % point of Student's distribution.
-fn student_95(freedom: usize) -> f64 {
-    const POINTS: [f64; 30] = [
-        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145,
-        2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048,
-        2.045, 2.042,
-    ];
-    // Beyond the table by the first term of the expansion of Cornish and Fisher.
-    POINTS.get(freedom.wrapping_sub(1)).copied().unwrap_or(1.960 + 2.372 / freedom as f64)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod claim;
 mod contour;
 mod draw;
 mod element;
+mod estimate;
 mod figure;
 mod html;
 mod image;
@@ -25,7 +26,9 @@ mod svg;
 mod table;
 
 pub use axis::Axis;
-pub use claim::{Claim, Criterion, Measurement, Prediction, Statement};
+pub use claim::{Claim, Criterion, Estimated, Measurement, Prediction, Statement};
+pub(crate) use estimate::student_95;
+pub use estimate::{Estimate, Verdict};
 pub use figure::{Chart, Drawing, Figure, Images, Line, Marker, grid};
 pub use html::escape;
 pub use image::Image;

@@ -5,14 +5,20 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::draw::DrawnFigure;
+use super::name::Name;
 use super::palette::dark_style;
-use super::{Claim, Figure, Table, escape};
+use super::{Claim, Figure, Table, Verdict, escape};
 
 /// One part of a page: an experiment, or a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Section {
     /// Its name, which is also what links go to: small letters, digits, hyphens.
     pub name: String,
+    /// What came out, as a sentence made from what was measured. Empty where there is none: then the question is
+    /// the title.
+    pub title: String,
+    /// The same in a paragraph.
+    pub summary: String,
     /// The question, in a line.
     pub question: String,
     /// What the theory says, in paragraphs.
@@ -21,11 +27,30 @@ pub struct Section {
     pub settings: String,
     /// What was claimed and what came out.
     pub claims: Vec<Claim>,
+    /// The figure to open with.
+    headline: Option<Name>,
     figures: Vec<DrawnFigure>,
     tables: Vec<Table>,
 }
 
 impl Section {
+    /// Names the figure that the section opens with; without that it is the first.
+    ///
+    /// # Panics
+    /// If no figure of that name has been added.
+    #[track_caller]
+    pub fn headline(&mut self, figure: &str) {
+        let name = Name::new(figure);
+        let there = self.figures.iter().any(|figure| figure.name == name);
+        assert!(there, "section {:?}: there is no figure `{figure}` to open with", self.name);
+        self.headline = Some(name);
+    }
+
+    /// How many claims have that verdict.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.claims.iter().filter(|claim| claim.verdict == verdict).count()
+    }
+
     /// Draws a figure and adds it.
     pub fn figure(&mut self, figure: &Figure) {
         self.figures.push(figure.draw());
@@ -74,12 +99,15 @@ impl Section {
 fn claims_html(claims: &[Claim]) -> String {
     let mut html = String::from(
         "<table class=\"claims\"><thead><tr><th>Claim</th><th>Expected</th>\
-         <th>Measured</th><th>Criterion</th><th>Holds</th></tr></thead><tbody>",
+         <th>Measured</th><th>Criterion</th><th>Verdict</th></tr></thead><tbody>",
     );
     for claim in claims {
         // A mark and a word besides the colour: colour alone does not reach everybody.
-        let verdict =
-            if claim.holds { "<td class=\"yes\">✓ yes</td>" } else { "<td class=\"no\">✗ no</td>" };
+        let verdict = match claim.verdict {
+            Verdict::Holds => "<td class=\"yes\">✓ holds</td>",
+            Verdict::DoesNotHold => "<td class=\"no\">✗ does not hold</td>",
+            Verdict::NotDecided => "<td class=\"open\">? not decided by this run</td>",
+        };
         // The remark has a row of its own: in a column it would be a narrow tower.
         let (class, remark) = match claim.explanation.as_str() {
             "" => ("", String::new()),
@@ -167,8 +195,7 @@ impl Page {
              </thead><tbody>",
         );
         for section in &self.sections {
-            let (all, held) =
-                (section.claims.len(), section.claims.iter().filter(|claim| claim.holds).count());
+            let (all, held) = (section.claims.len(), section.count(Verdict::Holds));
             let _ = write!(
                 html,
                 "<tr><td><a href=\"#{0}\">{0}</a></td><td>{1}</td><td>{held} of {all}</td></tr>",

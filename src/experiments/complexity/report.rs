@@ -81,12 +81,11 @@ fn time_claim(series: &Series, fit: &Fit, [smallest, largest]: [f64; 2]) -> Clai
         "what fits into the caches at small sizes comes from memory at large ones, and a large result has to \
          be fetched from the operating system first"
     };
-    let claim = Claim::that(format!("Time of the {name} against {against}"))
+    Claim::that(format!("Time of the {name} against {against}"))
         .expected(format!("slope {theory}"))
-        .measured(format!("slope {fit}"))
-        .criterion(format!("within {TOLERANCE} of {theory}"))
-        .holds(
-            (fit.slope - theory).abs() <= TOLERANCE,
+        .estimated(Estimate::from(fit).of("sizes"))
+        .within(
+            theory - TOLERANCE..=theory + TOLERANCE,
             format!(
                 "The operations grow as they should, but {} billion of them are done in a second at the \
                  smallest size and {} billion at the largest: {why}.",
@@ -94,20 +93,7 @@ fn time_claim(series: &Series, fit: &Fit, [smallest, largest]: [f64; 2]) -> Clai
                 rounded(largest, 3)
             ),
         )
-        .timed();
-    with_doubt(claim, fit, theory, TOLERANCE)
-}
-
-/// The claim that a slope is within a tolerance, with a remark where its interval lies on both sides of the bound.
-pub(super) fn with_doubt(claim: Claim, fit: &Fit, theory: f64, tolerance: f64) -> Claim {
-    let margin = ((fit.slope - theory).abs() - tolerance).abs();
-    match fit.half_width > margin {
-        true => claim.remark(
-            "The interval reaches over the bound of the criterion: times of another run may come to the \
-             other verdict.",
-        ),
-        false => claim,
-    }
+        .timed()
 }
 
 /// One claim for all counts.

@@ -53,19 +53,20 @@ pub(super) fn conditioning(context: &Context, outcome: &mut Outcome) -> Result<(
         table.row([(*kappa).into(), (rows[0][i].1 as usize).into(), (rows[1][i].1 as usize).into()]);
     }
     let runs = [
-        ("gradient descent", "Steps of gradient descent grow as κ", 1.0, Marker::Circle),
-        ("momentum", "Steps of momentum grow as √κ", 0.5, Marker::Square),
+        ("gradient descent", "descent-kappa", "Steps of gradient descent grow as κ", 1.0, Marker::Circle),
+        ("momentum", "momentum-root-kappa", "Steps of momentum grow as √κ", 0.5, Marker::Square),
     ];
-    for ((name, statement, expected, marker), points) in runs.into_iter().zip(&rows) {
+    for ((name, id, statement, expected, marker), points) in runs.into_iter().zip(&rows) {
         let fit = Fit::power_law(points);
         outcome.number(format!("exponent of κ, {name}"), fit.slope);
         outcome.number(format!("steps at the largest κ, {name}"), points[points.len() - 1].1);
         claim(outcome, statement)
+            .named(id)
             .expected(format!("exponent {expected}"))
-            .measured(format!("exponent {fit}"))
-            .criterion("within 0.1 of it")
-            .holds(
-                (fit.slope - expected).abs() <= 0.1,
+            .estimated(Estimate::from(&fit).of("condition numbers"))
+            .saying(", the exponent")
+            .within(
+                expected - 0.1..=expected + 0.1,
                 "The exponent is that of large κ. At small ones whole steps count, and the terms that the \
                  theory drops; at its best rate the matrix of the heavy ball has no full set of \
                  eigenvectors, so that some steps come on top in proportion to ln κ.",

@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn no_rate_that_leaves_finite_numbers_is_a_result_too() {
         let outcome = report(&rows([f64::NAN; 10]), 784, 0.1);
-        assert!(!outcome.section.claims[0].holds && !outcome.section.claims[1].holds);
+        assert!(!outcome.section.claims[0].holds() && !outcome.section.claims[1].holds());
         assert!(outcome.section.claims[0].measured.contains("no rate"));
     }
 

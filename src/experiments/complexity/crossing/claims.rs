@@ -1,7 +1,6 @@
 //! How the crossing moves with layers, width and epochs.
 
 use super::{Crossing, DEPTHS, Width};
-use crate::experiments::complexity::report::with_doubt;
 use crate::experiments::prelude::*;
 
 /// How far an exponent may be from ½.
@@ -52,41 +51,35 @@ pub(super) fn in_depth(widths: &[Width], crossings: &[Crossing], growth: Option<
         })
         .collect();
     let pairs = exponents.len();
-    let enough = pairs >= ENOUGH;
-    let (mean, error) = mean_and_error(&exponents);
-    let half = 2.0 * error;
-    let claim = Claim::that("At the same width and epochs that n grows as √L, the root of the depth")
+    let estimate = (pairs >= ENOUGH).then(|| Estimate::mean(&exponents).of("pairs"));
+    Claim::that("At the same width and epochs that n grows as √L, the root of the depth")
+        .named("crossing-depth")
         .expected("exponent 0.5")
-        .measured(match enough {
-            true => format!(
-                "{} between {} and {} layers, mean of {pairs} pairs and two standard errors",
-                plus_minus((mean, half), 3),
-                DEPTHS[few],
-                DEPTHS[many]
-            ),
-            false => format!("{pairs} pairs found among the measured n"),
+        .measured(match &estimate {
+            Some(estimate) => format!("{estimate}, between {} and {} layers", DEPTHS[few], DEPTHS[many]),
+            None => format!("{pairs} pairs found among the measured n"),
         })
-        .criterion(format!("mean within {TOLERANCE} of 0.5, of {ENOUGH} pairs at least"))
-        .holds(
-            enough && (mean - 0.5).abs() <= TOLERANCE,
-            match enough {
-                true => format!(
+        .criterion(format!(
+            "the 95 % interval of the mean within {TOLERANCE} of 0.5, of {ENOUGH} pairs at least"
+        ))
+        .judged(
+            verdict(&estimate, 0.5 - TOLERANCE..=0.5 + TOLERANCE),
+            match estimate {
+                Some(_) => format!(
                     "The time of a step of training grows as L to the {}.{}",
                     fixed(of_depth(widths), 2),
                     consequence(growth)
                 ),
-                false => "At too few widths and epochs both depths have their crossing among the measured n."
+                None => "At too few widths and epochs both depths have their crossing among the measured n."
                     .into(),
             },
         )
-        .timed();
-    match enough && half > ((mean - 0.5).abs() - TOLERANCE).abs() {
-        true => claim.remark(
-            "Two standard errors reach over the bound of the criterion: times of another run may come to the \
-             other verdict.",
-        ),
-        false => claim,
-    }
+        .timed()
+}
+
+/// Too few crossings decide nothing.
+fn verdict(estimate: &Option<Estimate>, range: std::ops::RangeInclusive<f64>) -> Verdict {
+    estimate.as_ref().map_or(Verdict::NotDecided, |estimate| estimate.against(&range))
 }
 
 pub(super) fn claims(outcome: &mut Outcome, crossings: &[Crossing], growth: Option<f64>) {
@@ -99,14 +92,17 @@ pub(super) fn claims(outcome: &mut Outcome, crossings: &[Crossing], growth: Opti
          faster, which says nothing about how the crossing moves."
     );
     let claim = Claim::that("Network and kernel machine take the same time at an n that grows as √(L·d²·E)")
+        .named("crossing-work")
         .expected("slope 0.5")
         .measured(match &fit {
             Some(fit) => format!("slope {fit}, R² {}; {found}", fixed(fit.r_squared, 3)),
             None => found.clone(),
         })
-        .criterion(format!("slope within {TOLERANCE} of 0.5, through {ENOUGH} crossings at least"))
-        .holds(
-            fit.is_some_and(|fit| (fit.slope - 0.5).abs() <= TOLERANCE),
+        .criterion(format!(
+            "the 95 % interval of the slope within {TOLERANCE} of 0.5, through {ENOUGH} crossings at least"
+        ))
+        .judged(
+            verdict(&fit.as_ref().map(Estimate::from), 0.5 - TOLERANCE..=0.5 + TOLERANCE),
             match fit {
                 Some(_) => format!(
                     "The theory counts multiply-adds and takes each for equally fast. Narrow layers and \
@@ -118,12 +114,10 @@ pub(super) fn claims(outcome: &mut Outcome, crossings: &[Crossing], growth: Opti
             },
         )
         .timed();
-    outcome.claim(match &fit {
-        Some(fit) => with_doubt(claim, fit, 0.5, TOLERANCE),
-        None => claim,
-    });
+    outcome.claim(claim);
     let ratios: Vec<f64> = crossings.iter().map(|c| c.n / Float::sqrt(c.work)).collect();
-    let ratio = (ratios.len() >= ENOUGH).then(|| median(&ratios));
+    let estimate = (ratios.len() >= ENOUGH).then(|| Estimate::median(&ratios).of("crossings"));
+    let ratio = estimate.as_ref().map(Estimate::value);
     let expected = Float::sqrt(18.0f64);
     let cheaper = match ratio {
         Some(ratio) if ratio < expected => {
@@ -138,10 +132,13 @@ pub(super) fn claims(outcome: &mut Outcome, crossings: &[Crossing], growth: Opti
     };
     outcome.claim(
         Claim::that("They take the same time where they need the same number of multiply-adds")
+            .named("crossing-place")
             .expected(format!("n³/6 = 3·n·L·d²·E, that is n/√(L·d²·E) = √18 = {}", fixed(expected, 2)))
-            .measured(ratio.map_or(found, |ratio| format!("{}, the median", fixed(ratio, 2))))
-            .criterion(format!("within a factor of 3, over {ENOUGH} crossings at least"))
-            .holds(ratio.is_some_and(|r| (expected / 3.0..=expected * 3.0).contains(&r)), cheaper)
+            .measured(estimate.as_ref().map_or(found, |estimate| format!("{estimate}, the median")))
+            .criterion(format!(
+                "the interval of the median within a factor of 3, over {ENOUGH} crossings at least"
+            ))
+            .judged(verdict(&estimate, expected / 3.0..=expected * 3.0), cheaper)
             .timed(),
     );
 }
