@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::opening::{TEST_DIGITS, TRAINING_DIGITS, USUAL_FOLDER, usual_folder};
-use super::{Outcome, interrupt, output};
+use super::{Outcome, interrupt, output, quoted};
 use crate::experiments::{
     Context, EXPERIMENTS, Experiment, ExperimentData, Finished, ReportFolder, Settings, find,
 };
@@ -181,12 +181,6 @@ impl ExperimentsArgs {
     }
 }
 
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "_./:=@%+,-".contains(c);
-    if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
-}
-
 /// The images to train on: those in the folder, else synthetic digits.
 fn open_data(folder: Option<&Path>, quick: bool) -> Result<ExperimentData> {
     let (training, test) = ExperimentData::QUICK;
@@ -222,15 +216,4 @@ fn progress_bar(name: &str) -> ProgressBar {
     bar.set_prefix(name.to_string());
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn a_word_with_signs_of_the_shell_is_quoted() {
-        assert_eq!(quoted("/data/mnist-2"), "/data/mnist-2");
-        assert_eq!(quoted("my $d's"), r"'my $d'\''s'");
-    }
 }

@@ -105,6 +105,7 @@ fn report(rows: &[Row]) -> Outcome {
     let mut outcome = Outcome::default();
 
     outcome.claim(linear(
+        "nodes-linear",
         "The number of nodes is linear in the depth",
         &nodes,
         0.05,
@@ -112,6 +113,7 @@ fn report(rows: &[Row]) -> Outcome {
          the shallow networks.",
     ));
     outcome.claim(linear(
+        "memory-linear",
         "The memory that values and gradients take is linear in the depth",
         &used,
         0.05,
@@ -119,15 +121,16 @@ fn report(rows: &[Row]) -> Outcome {
     ));
     outcome.claim(memory_held(rows));
     let passes = [
-        ("The time of the forward pass is linear in the depth", &forward),
-        ("The time of the backward pass is linear in the depth", &backward),
+        ("forward-linear", "The time of the forward pass is linear in the depth", &forward),
+        ("backward-linear", "The time of the backward pass is linear in the depth", &backward),
     ];
-    for (statement, points) in passes {
-        outcome.claim(linear(statement, points, 0.15, &why_not_linear(points)).timed());
+    for (id, statement, points) in passes {
+        outcome.claim(linear(id, statement, points, 0.15, &why_not_linear(points)).timed());
     }
     let (smallest, largest) = range(rows.iter().map(Row::both_to_forward));
     outcome.claim(
         Claim::that("Value and gradient take at most five times the time of the value")
+            .named("both-five-times")
             .expected("at most 5")
             .measured(format!("{} to {}, over the depths", fixed(smallest, 2), fixed(largest, 2)))
             .criterion("at no depth more than 5")
@@ -186,6 +189,7 @@ fn report(rows: &[Row]) -> Outcome {
 fn memory_held(rows: &[Row]) -> Claim {
     let (smallest, largest) = range(rows.iter().map(|row| row.bytes as f64 / row.used() as f64));
     Claim::that("The memory that is held is at most about twice what values and gradients take")
+        .named("memory-held")
         .expected("1 to 2 times: a buffer that is full is doubled")
         .measured(format!("{} to {} times, over the depths", fixed(smallest, 3), fixed(largest, 3)))
         .criterion("at no depth less than 1 or more than 2.1 times, the rest for the nodes themselves")
@@ -196,9 +200,10 @@ fn memory_held(rows: &[Row]) -> Claim {
         )
 }
 
-fn linear(statement: &str, points: &[(f64, f64)], tolerance: f64, otherwise: &str) -> Claim {
+fn linear(id: &str, statement: &str, points: &[(f64, f64)], tolerance: f64, otherwise: &str) -> Claim {
     let fit = Fit::power_law(points);
     Claim::that(statement)
+        .named(id)
         .expected("slope 1")
         .measured(format!("slope {fit}, R² {}", fixed(fit.r_squared, 4)))
         .criterion(format!("slope within {tolerance} of 1 and R² at least 0.99"))

@@ -5,15 +5,19 @@
 //! functions, and hands back an [`Outcome`]: claims beside measured figures, drawings, tables, and the numbers that
 //! two runs with the same seed share. A claim that does not hold is shown as such, with the reason.
 //!
+//! What the source document says of all that is in [`sentences`], a line each, with the claims that answer it.
+//!
 //! What they share is in `prelude`: networks in training and steps of descent (`training`), means, slopes and
 //! extremes ([`statistics`]), lists and numbers in sentences (`words`), claims (`outcome`).
 
 mod context;
 mod data;
 mod estimate;
+mod findings;
 mod folder;
 mod outcome;
 mod prelude;
+pub mod sentences;
 pub mod statistics;
 mod stopwatch;
 mod training;

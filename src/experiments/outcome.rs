@@ -23,6 +23,13 @@ pub struct Outcome {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Number(Option<f64>);
 
+impl Number {
+    /// The number; NaN where it is not finite.
+    pub fn value(self) -> f64 {
+        self.0.unwrap_or(f64::NAN)
+    }
+}
+
 impl Outcome {
     /// Says what came out: a sentence, which is the title of the section, and a paragraph. Both are made from what
     /// was measured, so that they are true of this run.
@@ -74,6 +81,11 @@ impl Outcome {
     /// Adds a number for the record: **never a time**, nor what follows from one.
     pub fn number(&mut self, name: impl Into<String>, x: f64) {
         self.numbers.push((name.into(), Number(x.is_finite().then_some(x))));
+    }
+
+    /// The first number of that name; `None` if there is none, or it is not finite.
+    pub fn number_named(&self, name: &str) -> Option<f64> {
+        self.numbers.iter().find(|(other, _)| other == name)?.1.0
     }
 
     /// The numbers with `digits` significant digits each, then the verdicts that do not rest on times.

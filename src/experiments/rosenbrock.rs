@@ -8,14 +8,14 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "rosenbrock",
     question: "How do SGD, momentum, RMSProp and Adam find their way through a bent valley?",
     theory: &[
-        "The function (1−x)² + 100(y−x²)² (Rosenbrock 1960) has its minimum at (1, 1), at the end of a \
-         valley that is steep across and flat along. Its second derivatives there have the eigenvalues \
-         λ₁ = 1001.6 and λ₂ = 0.3994: the condition number is 2508.",
-        "Close to the minimum the flat direction decides: SGD shrinks the distance by 1 − ηλ₂ a step, and \
-         momentum, whose steps add up to η/(1−β), as if its rate were that. RMSProp divides by the size of \
-         recent gradients, so that its steps do not shrink with them: with a fixed rate it does not come to \
-         rest. Adam divides in the same way, but what it divides is an average of gradients, in which steps \
-         to and fro across the valley cancel (Kingma and Ba 2015).",
+        "The function $(1−x)²+100(y−x²)²$ (Rosenbrock 1960) has its minimum at (1, 1), at the end of a valley \
+         that is steep across and flat along. Its second derivatives there have the eigenvalues $λ₁ = 1001.6$ \
+         and $λ₂ = 0.3994$: the condition number is 2508.",
+        "Close to the minimum the flat direction decides: SGD shrinks the distance by $1−ηλ₂$ a step, and \
+         momentum, whose steps add up to ${η}/{1−β}$, as if its rate were that. RMSProp divides by the size \
+         of recent gradients, so that its steps do not shrink with them: with a fixed rate it does not come \
+         to rest. Adam divides in the same way, but what it divides is an average of gradients, in which \
+         steps to and fro across the valley cancel (Kingma and Ba 2015).",
     ],
     run,
 };
@@ -95,6 +95,11 @@ fn late(points: &[(f64, f64)]) -> Late {
     Late { slope: Fit::line(&logs).slope, range: Some((far, near)) }
 }
 
+/// The first step at a distance below 0.1.
+fn reached(points: &[(f64, f64)]) -> Option<usize> {
+    points.iter().position(|point| distance(*point) < 0.1)
+}
+
 /// The last steps, over which what does not come to rest is judged.
 const LAST: usize = 1000;
 
@@ -102,10 +107,10 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
     let mut outcome = Outcome::default();
     let curvature = flat_curvature();
     let predictions = [
-        ("SGD", 0, SGD_RATE, "ln(1 − ηλ₂)"),
-        ("Momentum", 1, MOMENTUM_RATE / (1.0 - BETA), "ln(1 − ηλ₂/(1−β))"),
+        ("SGD", "sgd-late-rate", 0, SGD_RATE, "ln(1 − ηλ₂)"),
+        ("Momentum", "momentum-late-rate", 1, MOMENTUM_RATE / (1.0 - BETA), "ln(1 − ηλ₂/(1−β))"),
     ];
-    for (name, run, rate, formula) in predictions {
+    for (name, id, run, rate, formula) in predictions {
         let Late { slope: measured, range } = late(&runs[run].1);
         let expected = Float::ln_1p(-rate * curvature);
         let over = range.map_or("it has not come to 10⁻²".to_string(), |(from, to)| {
@@ -113,6 +118,7 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
         });
         outcome.number(format!("late rate of {name}"), measured);
         claim(&mut outcome, format!("{name} ends with a linear rate that the flat direction sets"))
+            .named(id)
             .expected(format!("{} a step: {formula}", scientific(expected, 4)))
             .measured(format!("{} a step, {over}", scientific(measured, 4)))
             .criterion(
@@ -126,6 +132,19 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
                  10⁻² at all has no late rate.",
             );
     }
+    let steps: Vec<Option<usize>> = runs.iter().map(|(_, points)| reached(points)).collect();
+    claim(&mut outcome, "Adam is the first to come near the minimum")
+        .named("adam-first")
+        .expected("the fewest steps to a distance of 0.1")
+        .measured(list(runs.iter().zip(&steps), |((name, _), steps)| {
+            let steps = steps.map_or("not reached".to_string(), |steps| format!("{steps} steps"));
+            format!("{} {steps}", name.split(',').next().unwrap_or(name))
+        }))
+        .criterion("fewer steps than each other optimizer at the rates that are tried")
+        .holds(
+            steps[3].is_some_and(|adam| steps[..3].iter().flatten().all(|other| adam < *other)),
+            "Who is first is a matter of the rates as much as of the rule.",
+        );
     let rmsprop = &runs[2].1;
     let lengths: Vec<f64> = rmsprop[rmsprop.len() - LAST - 1..]
         .windows(2)
@@ -134,6 +153,7 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
     let length = mean(&lengths);
     outcome.number("length of RMSProp's last steps", length);
     claim(&mut outcome, "RMSProp at a fixed rate does not come to rest: its steps stay about as long as η")
+        .named("rmsprop-no-rest")
         .expected(format!("about {RMSPROP_RATE}"))
         .measured(format!("{}, mean of the last {LAST} steps", rounded(length, 3)))
         .criterion("between η/10 and 10η")
@@ -153,6 +173,7 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
         &mut outcome,
         "Adam, whose first moment averages opposite steps away, stays closer to (1, 1) than RMSProp",
     )
+    .named("adam-closer")
     .expected("a smaller distance")
     .measured(format!("{} against {}", rounded(hovers(3), 3), rounded(hovers(2), 3)))
     .criterion(format!("the median of the distances after each of the last {LAST} steps is smaller"))
@@ -163,6 +184,8 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
     );
 
     outcome.figure(&valley(runs));
+    outcome.figure(&paths(runs));
+    outcome.figure(&stepwise(runs));
     let adam: Vec<f64> = runs[3].1.iter().map(|point| distance(*point)).collect();
     let closest = (0..adam.len()).min_by(|a, b| adam[*a].total_cmp(&adam[*b])).unwrap_or(0);
     let after = adam[closest..].iter().copied().fold(0.0, f64::max);
@@ -186,7 +209,6 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
     );
 
     let end = |points: &[(f64, f64)]| *points.last().unwrap_or(&START);
-    let reached = |points: &[(f64, f64)]| points.iter().position(|point| distance(*point) < 0.1);
     for (name, points) in runs {
         outcome.number(format!("{name}: distance"), distance(end(points)));
         outcome.number(format!("{name}: steps to 0.1"), reached(points).map_or(f64::NAN, |t| t as f64));
@@ -201,24 +223,95 @@ fn report(runs: &[(&str, Vec<(f64, f64)>)]) -> Outcome {
     outcome
 }
 
-/// The paths, each over the contours of the function.
-fn valley(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
+/// Steps that are drawn: what comes later hardly moves, or swings around the minimum.
+const DRAWN: usize = 3000;
+/// Steps that are marked, and how.
+const MARKED: [(usize, Marker); 3] = [(10, Marker::Circle), (100, Marker::Square), (1000, Marker::Triangle)];
+
+/// The function as it lies, with the heights of some of its contours.
+fn ground(title: &str, cells: usize) -> Chart {
     let (xs, ys) = ((-1.6, 1.6), (-0.6, 1.8));
     let levels: Vec<f64> = (-1..7).map(|k| Float::powf(10.0, f64::from(k) / 2.0)).collect();
+    let chart = Chart::new(Axis::linear("x").range(xs.0, xs.1), Axis::linear("y").range(ys.0, ys.1))
+        .title(title)
+        .filled_contours((240, 180), xs, ys, &levels, value)
+        .contours(cells, xs, ys, &levels, Color::Muted, value);
+    // Where the contours cross x = 0 above the valley: 1 + 100y² is the height there.
+    [10.0, 100.0].into_iter().fold(chart, |chart, height: f64| {
+        chart.note((0.0, ((height - 1.0) / 100.0).sqrt()), fixed(height, 0), Color::Ink)
+    })
+}
+
+/// A path with marks at some of its steps.
+fn walked(chart: Chart, points: &[(f64, f64)], color: Color, label: &str) -> Chart {
+    let drawn = points.iter().copied().take(DRAWN + 1);
+    let chart = chart.line(Line::new(drawn).label(label).color(color).width(1.4));
+    MARKED.into_iter().fold(chart, |chart, (step, marker)| chart.points([points[step]], marker, color, ""))
+}
+
+/// The start, the end of the valley, and what the marks are.
+fn ends(chart: Chart) -> Chart {
+    let chart = chart.points([START], Marker::Cross, Color::Ink, "start");
+    let chart = chart.points([(1.0, 1.0)], Marker::Star, Color::Ink, "minimum");
+    let outside = (f64::NAN, f64::NAN);
+    MARKED.into_iter().fold(chart, |chart, (step, marker)| {
+        chart.points([outside], marker, Color::Muted, format!("step {step}"))
+    })
+}
+
+/// All paths in one drawing.
+fn valley(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
+    let chart = runs.iter().enumerate().fold(ground("", 200), |chart, (i, (name, points))| {
+        walked(chart, points, Color::series(i), name.split(',').next().unwrap_or(name))
+    });
+    Figure::new(
+        "valley",
+        "Four ways through the valley",
+        format!(
+            "The first {DRAWN} steps from (−1.2, 1) to the minimum at (1, 1). Numbers are heights of contours; from one \
+             to the next the function grows by √10. Compare where each is after 10, 100 and 1000 steps."
+        ),
+    )
+    .panel(ends(chart))
+}
+
+/// The paths, each by itself.
+fn paths(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
     let figure = Figure::new(
         "paths",
-        "Paths from (−1.2, 1)",
-        "Contours of the function, two to a power of ten; the circle is the start, the star the minimum. See \
-         what each makes of the valley: who drops to its floor and follows it, who shoots across and swings, \
-         and who jumps from side to side on the way.",
+        "Each path by itself",
+        "The same, one optimizer a panel. See what each makes of the valley: who drops to its floor and follows it, who \
+         shoots across and swings, and who jumps from side to side on the way.",
     );
-    figure.panels(runs.iter().enumerate().map(|(i, (name, points))| {
-        Chart::new(Axis::linear("x").range(xs.0, xs.1), Axis::linear("y").range(ys.0, ys.1))
-            .title(*name)
-            .contours(200, xs, ys, &levels, Color::Muted, value)
-            .line(Line::new(points.iter().copied()).color(Color::series(i)))
-            .points([START], Marker::Circle, Color::Ink, "")
-            .points([(1.0, 1.0)], Marker::Star, Color::Ink, "")
+    figure.panels(
+        runs.iter()
+            .enumerate()
+            .map(|(i, (name, points))| ends(walked(ground(name, 120), points, Color::series(i), ""))),
+    )
+}
+
+/// All paths up to some of their steps.
+fn stepwise(runs: &[(&str, Vec<(f64, f64)>)]) -> Figure {
+    const STEPS_SHOWN: [usize; 10] = [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000];
+    let figure = Figure::new(
+        "steps",
+        "Step by step",
+        "Where all four are after so many steps, and how they came there; of more than 3000 steps the last 300.",
+    );
+    let figure = figure.slider("step", STEPS_SHOWN.map(|step| fixed(step as f64, 0)));
+    figure.panels(STEPS_SHOWN.map(|step| {
+        let from = if step > DRAWN { step - 300 } else { 0 };
+        let chart = ground(&format!("After {} steps", fixed(step as f64, 0)), 60);
+        runs.iter().enumerate().fold(chart, |chart, (i, (name, points))| {
+            let (color, label) = (Color::series(i), name.split(',').next().unwrap_or(name));
+            let walked = points[from..=step].iter().copied();
+            chart.line(Line::new(walked).label(label).color(color).width(1.4)).points(
+                [points[step]],
+                Marker::series(i),
+                color,
+                "",
+            )
+        })
     }))
 }
 

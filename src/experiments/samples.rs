@@ -86,6 +86,7 @@ fn report(context: &Context, epochs: usize, last_loss: f64, verdicts: &[Verdict]
     if !wrong.is_empty() && wrong.len() < verdicts.len() {
         outcome.number("mean confidence where wrong", sure_wrong);
         claim(&mut outcome, "The network is less sure where it is wrong")
+            .named("less-sure-where-wrong")
             .expected("a lower mean probability of the chosen class")
             .measured(format!("{} where wrong, {} where right", fixed(sure_wrong, 3), fixed(sure_right, 3)))
             .criterion("lower by at least 0.1")
@@ -101,6 +102,7 @@ fn report(context: &Context, epochs: usize, last_loss: f64, verdicts: &[Verdict]
     }
     let too_sure = confidence - accuracy > 2.0 * (accuracy * (1.0 - accuracy) / verdicts.len() as f64).sqrt();
     claim(&mut outcome, "The network is too sure")
+        .named("too-sure")
         .expected("mean probability of the chosen class above the accuracy")
         .measured(format!("{} against an accuracy of {}", fixed(confidence, 4), fixed(accuracy, 4)))
         .criterion("above by more than two standard errors of the accuracy")
@@ -146,10 +148,12 @@ fn report(context: &Context, epochs: usize, last_loss: f64, verdicts: &[Verdict]
             verdicts.len()
         ))
     } else {
+        let first = mistakes.first().map_or(String::new(), |(_, label)| {
+            format!(" The first, \"{label}\", is of the class {} and is taken for the one behind.", &label[..label.find(' ').unwrap_or(0)])
+        });
         figure(format!(
-            "First five training images of each class ({name}), then the test images that the network gives \
-             the highest probability for a wrong class: \"4 as 9, 0.981\" is a 4 taken for a 9 with \
-             probability 0.981."
+            "First five training images of each class ({name}), then the test images that the network gives the highest \
+             probability for a wrong class, with that probability.{first}"
         ))
         .panel(Images::new(5, mistakes).title("Most confident mistakes"))
     });

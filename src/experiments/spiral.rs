@@ -28,11 +28,15 @@ pub(super) const SPAN: (f64, f64) = (-1.2, 1.2);
 pub(super) const CELLS: usize = 120;
 /// Epochs after which the boundary is drawn.
 const STAGES: [usize; 6] = [1, 5, 15, 40, 100, 250];
+/// Those that are seen first.
+const SHOWN: [usize; 3] = [1, 15, 250];
 
 /// The state after one stage.
 struct Stage {
     epochs: usize,
     classes: Vec<Option<usize>>,
+    /// The classes that the test points are given.
+    found: Vec<Option<usize>>,
     train: Right,
     test: Right,
     /// Length of the boundary in the drawn square, in units of x, along the sides of cells: a slanting line
@@ -74,15 +78,16 @@ fn run(context: &Context) -> Result<Outcome> {
         epochs_done.extend(history.epochs);
         done = epochs;
         let classes = classify(&net.model, &mut net.tape, &grid(CELLS, SPAN, SPAN));
+        let found = classify(&net.model, &mut net.tape, &places(&test));
         let mut right = |data: &Dataset| -> Result<Right> {
             let confusion = net.evaluate(data)?.confusion;
             let count = confusion.map_or(0, |matrix| (0..ARMS).map(|arm| matrix.count(arm, arm)).sum());
             Ok(Right { count, of: data.len() as u64 })
         };
         let (train, test) = (right(&train)?, right(&test)?);
-        stages.push(Stage { epochs, length: boundary_length(&classes), classes, train, test });
+        stages.push(Stage { epochs, length: boundary_length(&classes), classes, found, train, test });
     }
-    Ok(report(&train, &stages, &epochs_done))
+    Ok(report(&test, &stages, &epochs_done))
 }
 
 /// The class of each point; `None` where it is undecided.
@@ -95,16 +100,33 @@ pub(super) fn classify(model: &dyn Module<f64>, tape: &mut Tape, points: &[[f64;
     classes
 }
 
-/// The points of some data over the classes that a model gives to the cells of the plane.
-pub(super) fn plane(title: String, data: &Dataset, classes: &[Option<usize>]) -> Chart {
-    let points = data.to_rows::<f64>();
+/// The points of some data.
+pub(super) fn places(data: &Dataset) -> Vec<[f64; 2]> {
+    data.to_rows::<f64>().chunks_exact(2).map(|point| [point[0], point[1]]).collect()
+}
+
+/// How many points are drawn.
+pub(super) const POINTS: usize = 600;
+
+/// Points over the classes that a model gives to the cells of the plane, with those marked that it takes for another
+/// class than their own: `found` is what it takes each for.
+pub(super) fn plane(
+    title: String,
+    data: &Dataset,
+    classes: &[Option<usize>],
+    found: &[Option<usize>],
+) -> Chart {
+    let points = places(data);
     let axis = |name: &str| Axis::linear(name).range(SPAN.0, SPAN.1);
     let chart = Chart::new(axis("x"), axis("y")).title(title).square().class_map(CELLS, SPAN, SPAN, classes);
-    (0..ARMS).fold(chart, |chart, arm| {
-        let of_arm = (0..data.len().min(600)).filter(|i| data.label(*i) == arm);
-        let places = of_arm.map(|i| (points[2 * i], points[2 * i + 1]));
-        chart.points(places, Marker::Dot, Color::series(arm), "")
-    })
+    let drawn = || 0..data.len().min(POINTS);
+    let place = |i: usize| (points[i][0], points[i][1]);
+    let chart = (0..ARMS).fold(chart, |chart, arm| {
+        let of_arm = drawn().filter(|i| data.label(*i) == arm).map(place);
+        chart.points(of_arm, Marker::Dot, Color::series(arm), format!("arm {}", arm + 1))
+    });
+    let wrong = drawn().filter(|i| found[*i] != Some(data.label(*i))).map(place);
+    chart.points(wrong, Marker::Cross, Color::Ink, "taken for another")
 }
 
 /// Sides of cells with another class beyond them, times the length of a side.
@@ -125,10 +147,11 @@ fn needed(of: u64) -> u64 {
     (95 * of).div_ceil(100)
 }
 
-fn report(train: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
+fn report(test: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
     let mut outcome = Outcome::default();
     let (first, last) = (&stages[0], &stages[stages.len() - 1]);
     claim(&mut outcome, "Two hidden layers tell the arms apart")
+        .named("arms-apart")
         .expected("about 97 of 100 new points right")
         .measured(format!(
             "{} of {} right ({}) after {} epochs",
@@ -148,6 +171,7 @@ fn report(train: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
             ),
         );
     claim(&mut outcome, "The boundary is short at first and grows while the arms are learned")
+        .named("boundary-grows")
         .expected("longer in the end")
         .measured(format!(
             "{} after {} epoch, {} after {} (along the sides of cells, in units of x)",
@@ -166,21 +190,30 @@ fn report(train: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
                 fixed(last.test.share(), 3)
             ),
         );
+    let some =
+        if test.len() > POINTS { format!(" The first {POINTS} of them are drawn.") } else { String::new() };
+    let panel = |stage: &Stage| {
+        let Stage { epochs, test: right, .. } = stage;
+        let plural = if *epochs == 1 { "epoch" } else { "epochs" };
+        let title = format!("{epochs} {plural}, {} of {} test points right", right.count, right.of);
+        plane(title, test, &stage.classes, &stage.found)
+    };
     let figure = Figure::new(
         "boundary",
         "The boundary over training time",
-        "Colours behind the points are the classes that the network gives. See from panel to panel how \
-         straight the boundaries are and when they bend along the arms; and in the last one, where points \
-         still lie on a wrong colour. Beyond the points nothing was learned, and the boundary there means \
-         nothing.",
+        format!(
+            "Test points over the classes that the network gives; a cross is a point that it takes for another arm. See \
+             how straight the boundaries are at first, and how they bend along the arms. Beyond the points nothing was \
+             learned, and the boundary there means nothing.{some}"
+        ),
     );
-    let panels = stages.iter().map(|stage| {
-        let Stage { epochs, test, .. } = stage;
-        let plural = if *epochs == 1 { "epoch" } else { "epochs" };
-        let title = format!("{epochs} {plural}, {} of {} test points right", test.count, test.of);
-        plane(title, train, &stage.classes)
-    });
-    outcome.figure(&figure.panels(panels));
+    let shown = stages.iter().filter(|stage| SHOWN.contains(&stage.epochs));
+    outcome.figure(&figure.panels(shown.map(panel)));
+    outcome.figure(
+        &Figure::new("stages", "Epoch by epoch", "The same with the stages between.")
+            .slider("epoch", stages.iter().map(|stage| stage.epochs.to_string()))
+            .panels(stages.iter().map(panel)),
+    );
 
     let losses = epochs.iter().enumerate().map(|(i, e)| ((i + 1) as f64, e.train_loss));
     let over_epochs = |f: &dyn Fn(&Stage) -> f64| -> Vec<(f64, f64)> {

@@ -129,6 +129,11 @@ impl Scale {
         Scale { low: self.high, high: self.low, ..self }
     }
 
+    /// The ends as they are drawn: logarithms to base 10 where it is an axis of powers of ten, and whether it is.
+    pub fn ends_drawn(&self) -> (f64, f64, bool) {
+        (self.low, self.high, self.log)
+    }
+
     /// The ends as the data has them.
     pub fn ends(&self) -> (f64, f64) {
         if self.log { (power(self.low), power(self.high)) } else { (self.low, self.high) }

@@ -7,13 +7,15 @@ use plotters::prelude::*;
 use plotters::style::Color as _;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::alt;
 use super::axis::{Kind, Scale};
 use super::element::{Area, Element, UNIT};
 use super::figure::{Chart, Drawing, Figure, Images, Layer, Line};
 use super::layer::{Canvas, Done, Root, SAMPLE, Sample, TEXT, draw_layer, draw_sample, rgb, sample, stroke};
+use super::math::prose;
 use super::name::Name;
 use super::palette::{Color, color_strip, dark_style};
-use super::svg::{Backend, Drawn, text_width};
+use super::svg::{Backend, Drawn, Ends, text_width};
 use super::{Axis, escape};
 
 /// Width of every panel, in pixels.
@@ -37,11 +39,24 @@ pub struct DrawnFigure {
     pub title: String,
     pub caption: String,
     pub panels: Vec<Drawn>,
+    /// Names and values of its sliders: see [`Figure::slider`].
+    pub sliders: Vec<(String, Vec<String>)>,
 }
 
 impl Figure {
     /// The figure with its panels drawn.
+    ///
+    /// # Panics
+    /// If it has sliders, and not a panel for each of their places.
+    #[track_caller]
     pub fn draw(&self) -> DrawnFigure {
+        let places: usize = self.sliders.iter().map(|(_, values)| values.len()).product();
+        let panels = self.panels.len();
+        assert!(
+            self.sliders.is_empty() || panels == places,
+            "figure {}: {panels} panels for {places} places of its sliders",
+            self.name.as_str()
+        );
         let panels = self.panels.iter().map(|panel| match panel {
             Drawing::Chart(chart) => draw_chart(chart),
             Drawing::Images(images) => draw_images(images),
@@ -51,6 +66,7 @@ impl Figure {
             title: self.title.clone(),
             caption: self.caption.clone(),
             panels: panels.collect(),
+            sliders: self.sliders.clone(),
         }
     }
 
@@ -61,6 +77,38 @@ impl Figure {
 }
 
 impl DrawnFigure {
+    /// The figure as an element of a page.
+    pub fn html(&self) -> String {
+        let places: usize = self.sliders.iter().map(|(_, values)| values.len()).product();
+        // A file that was edited may say anything: then it has no sliders.
+        let sliders = match serde_json::to_string(&self.sliders) {
+            Ok(json) if !self.sliders.is_empty() && places == self.panels.len() => {
+                format!(" data-sliders=\"{}\"", escape(&json))
+            }
+            _ => String::new(),
+        };
+        let mut html = format!("<figure><div class=\"panels n{}\"{sliders}>", self.panels.len().min(6));
+        for panel in &self.panels {
+            let _ = write!(
+                html,
+                "<svg viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\"{4}{5} role=\"img\" aria-label=\"{2}\">{3}</svg>",
+                panel.width,
+                panel.height,
+                escape(&format!("{}: {}", self.title, panel.alt)),
+                panel.body(),
+                if panel.pictures { " class=\"pictures\"" } else { "" },
+                panel.ends()
+            );
+        }
+        let _ = write!(
+            html,
+            "</div><figcaption><b>{}.</b> {}</figcaption></figure>",
+            escape(&self.title),
+            prose(&self.caption)
+        );
+        html
+    }
+
     /// An SVG file with all panels.
     pub fn svg(&self) -> String {
         let n = self.panels.len();
@@ -105,9 +153,16 @@ fn canvas(width: i32, height: i32) -> (Root, Canvas) {
     (Backend { sink: Rc::clone(&sink), size }.into_drawing_area(), sink)
 }
 
-fn finish(width: i32, height: i32, pictures: bool, sink: &Canvas) -> Drawn {
+fn finish(
+    width: i32,
+    height: i32,
+    pictures: bool,
+    alt: String,
+    axes: [Option<Ends>; 2],
+    sink: &Canvas,
+) -> Drawn {
     let elements = std::mem::take(&mut sink.borrow_mut().elements);
-    Drawn { width: width as u32, height: height as u32, pictures, elements }
+    Drawn { width: width as u32, height: height as u32, pictures, alt, axes, elements }
 }
 
 fn text(size: i32, color: Color, h: HPos, v: VPos) -> TextStyle<'static> {
@@ -155,11 +210,16 @@ fn draw_chart(chart: &Chart) -> Drawn {
     };
     let height = top + inner + bottom + 6;
     let (root, sink) = canvas(WIDTH, height);
+    let ends = |axis: &Axis, scale: &Scale| {
+        let (low, high, log) = scale.ends_drawn();
+        (!matches!(axis.kind, Kind::Categories(_))).then_some(Ends { low, high, log })
+    };
+    let axes = [ends(&chart.x, &x), ends(&chart.y, &y)];
     // Drawing into a string cannot fail, and every area above has room.
     let frame = Frame { chart, left, top, right, inner, bottom };
     frame.draw(&root, &sink, x, y, &entries).expect("drawing into memory does not fail");
     drop(root);
-    finish(WIDTH, height, false, &sink)
+    finish(WIDTH, height, false, alt::chart(chart), axes, &sink)
 }
 
 /// All x and all y that the range of an axis should cover.
@@ -316,7 +376,7 @@ fn draw_images(images: &Images) -> Drawn {
     })();
     drawn.expect("drawing into memory does not fail");
     drop(root);
-    finish(WIDTH, height, true, &sink)
+    finish(WIDTH, height, true, alt::images(images), [None; 2], &sink)
 }
 
 #[cfg(test)]

@@ -43,10 +43,10 @@ pub enum Element {
         stroke: Stroke,
     },
     Text(Text),
-    /// A text beside a point, with an outline in the colour of the paper, as there may be lines below.
+    /// A text beside a point or across it, with an outline in the colour of the paper, as there may be lines below.
     Note {
         at: Place,
-        left: bool,
+        anchor: Anchor,
         size: i32,
         color: [u8; 3],
         text: String,
@@ -110,6 +110,16 @@ pub enum Anchor {
     Start,
     Middle,
     End,
+}
+
+impl Anchor {
+    fn word(self) -> &'static str {
+        match self {
+            Anchor::Start => "start",
+            Anchor::Middle => "middle",
+            Anchor::End => "end",
+        }
+    }
 }
 
 /// Which part of a text stands at its place, upwards.
@@ -189,14 +199,16 @@ impl Element {
                 )
             }
             Element::Text(text) => text.write(out),
-            Element::Note { at, left, size, color, text } => write!(
+            Element::Note { at, anchor, size, color, text } => write!(
                 out,
-                "<text x=\"{}\" y=\"{}\" dy=\"-0.5em\" text-anchor=\"{}\" font-size=\"{size}\" \
+                "<text x=\"{}\" y=\"{}\" dy=\"{}\" text-anchor=\"{}\" font-size=\"{size}\" \
                  fill=\"{}\" stroke=\"#FFFFFF\" stroke-width=\"3\" stroke-linejoin=\"round\" \
                  paint-order=\"stroke\">{}</text>",
                 px(at.0),
                 px(at.1),
-                if *left { "end" } else { "start" },
+                // Across the point in its middle, above it at its side.
+                if *anchor == Anchor::Middle { "0.35em" } else { "-0.5em" },
+                anchor.word(),
                 hex(*color),
                 escape(text)
             ),
@@ -211,9 +223,7 @@ impl Element {
             }
             // A nested picture cuts off by itself; a clip path would need a name that no other drawing has.
             Element::Clip(area) => {
-                let Area { at, size } = area;
-                let (x, y, w, h) = (px(at.0), px(at.1), px(size.0), px(size.1));
-                write!(out, r#"<svg {} viewBox="{x} {y} {w} {h}">"#, area.attributes())
+                write!(out, r#"<svg {} viewBox="{}">"#, area.attributes(), area.view())
             }
             Element::End => out.write_str(END),
         }
@@ -221,6 +231,12 @@ impl Element {
 }
 
 impl Area {
+    /// Its corner and size, as `viewBox` takes them.
+    pub fn view(&self) -> String {
+        let Area { at, size } = self;
+        [at.0, at.1, size.0, size.1].map(px).join(" ")
+    }
+
     fn attributes(&self) -> String {
         let Area { at, size } = self;
         let (x, y, w, h) = (px(at.0), px(at.1), px(size.0), px(size.1));
@@ -258,11 +274,7 @@ impl Look {
 
 impl Text {
     fn write(&self, out: &mut String) -> std::fmt::Result {
-        let anchor = match self.anchor {
-            Anchor::Start => "start",
-            Anchor::Middle => "middle",
-            Anchor::End => "end",
-        };
+        let anchor = self.anchor.word();
         // Shares of the font size that put the line above, across or below the point.
         let dy = match self.rise {
             Rise::Top => "0.76em",
@@ -320,7 +332,7 @@ mod tests {
         let text = format!(
             r#"[{{"Text":{{"at":[-2147483648,2147483647],"anchor":"End","rise":"Top","turn":-7,"size":1,
                 "paint":{paint},"text":"{evil}"}}}},
-               {{"Note":{{"at":[0,0],"left":true,"size":-3,"color":[0,0,0],"text":"{evil}"}}}}]"#
+               {{"Note":{{"at":[0,0],"anchor":"End","size":-3,"color":[0,0,0],"text":"{evil}"}}}}]"#
         );
         let svg = drawn(&text);
         assert!(!svg.contains("<script") && svg.matches("&lt;script&gt;").count() == 2, "{svg}");

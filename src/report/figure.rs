@@ -19,6 +19,7 @@ pub struct Figure {
     pub(super) title: String,
     pub(super) caption: String,
     pub(super) panels: Vec<Drawing>,
+    pub(super) sliders: Vec<(String, Vec<String>)>,
 }
 
 /// What a panel holds.
@@ -38,12 +39,26 @@ impl Figure {
     /// If the name has other characters or none.
     #[track_caller]
     pub fn new(name: &str, title: impl Into<String>, caption: impl Into<String>) -> Figure {
-        Figure { name: Name::new(name), title: title.into(), caption: caption.into(), panels: Vec::new() }
+        Figure {
+            name: Name::new(name),
+            title: title.into(),
+            caption: caption.into(),
+            panels: Vec::new(),
+            sliders: Vec::new(),
+        }
     }
 
     /// The same with one more panel: a [`Chart`] or [`Images`].
     pub fn panel(mut self, panel: impl Into<Drawing>) -> Figure {
         self.panels.push(panel.into());
+        self
+    }
+
+    /// The same as a figure of which one panel is seen at a time, where the reader has a script: a slider of this name
+    /// goes through these values, a panel for each. Of several sliders the last one goes fastest. On paper, and without
+    /// a script, all panels are there.
+    pub fn slider(mut self, name: &str, values: impl IntoIterator<Item = impl Into<String>>) -> Figure {
+        self.sliders.push((name.into(), values.into_iter().map(Into::into).collect()));
         self
     }
 
@@ -113,7 +128,7 @@ pub(super) enum Layer {
     Raster { image: Image, x: (f64, f64), y: (f64, f64), smooth: bool },
     Segments { segments: Vec<[(f64, f64); 2]>, color: Color, width: f64 },
     Rule { at: f64, vertical: bool, color: Color, label: String },
-    Note { at: (f64, f64), text: String, color: Color },
+    Note { at: (f64, f64), text: String, color: Color, across: bool },
 }
 
 /// A line through points, by default solid, without markers, and in the next colour of the chart.
@@ -327,6 +342,27 @@ impl Chart {
         self.raster(image, x, y, false)
     }
 
+    /// Adds the areas between the lines on which `value` is one of `levels`, which rise: each in a colour of the map,
+    /// pale, so that what is drawn over it is seen in light and dark.
+    pub fn filled_contours(
+        self,
+        (columns, rows): (usize, usize),
+        x: (f64, f64),
+        y: (f64, f64),
+        levels: &[f64],
+        value: impl Fn(f64, f64) -> f64,
+    ) -> Chart {
+        let at =
+            |i: usize, of: usize, (low, high): (f64, f64)| low + (i as f64 + 0.5) / of as f64 * (high - low);
+        let image = Image::from_fn(columns, rows, |column, row| {
+            let height = value(at(column, columns, x), at(rows - 1 - row, rows, y));
+            let band = levels.iter().filter(|level| height >= **level).count();
+            let [r, g, b, a] = super::colormap(band as f64 / levels.len().max(1) as f64);
+            [r, g, b, a / 3]
+        });
+        self.raster(image, x, y, true)
+    }
+
     /// Adds the lines on which `value` is one of `levels`, found on a grid of `cells`×`cells`.
     pub fn contours(
         mut self,
@@ -356,7 +392,13 @@ impl Chart {
 
     /// Adds a short text at a point.
     pub fn note(mut self, at: (f64, f64), text: impl Into<String>, color: Color) -> Chart {
-        self.layers.push(Layer::Note { at, text: text.into(), color });
+        self.layers.push(Layer::Note { at, text: text.into(), color, across: false });
+        self
+    }
+
+    /// Adds a short text across a point: a number in a cell.
+    pub fn text(mut self, at: (f64, f64), text: impl Into<String>, color: Color) -> Chart {
+        self.layers.push(Layer::Note { at, text: text.into(), color, across: true });
         self
     }
 }

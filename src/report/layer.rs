@@ -10,7 +10,7 @@ use plotters::style::Color as _;
 
 use super::axis::{Kind, Scale};
 use super::contour;
-use super::element::{Element, Paint, Stroke, UNIT};
+use super::element::{Anchor, Element, Paint, Stroke, UNIT};
 use super::figure::{Chart, Layer, Line, Marker};
 use super::palette::Color;
 use super::svg::{Backend, Sink, text_width};
@@ -176,14 +176,18 @@ pub fn draw_layer(
             sink.borrow_mut().dash = 0;
             Ok(())
         }
-        Layer::Note { at, text, color } => {
+        Layer::Note { at, text, color, across } => {
             if let Some((x, y)) = place(at.0, at.1) {
                 // To the left of the point where the text would not fit to its right.
                 let room = wide.end - x > text_width(text, f64::from(TEXT * UNIT)) as i32 + 8 * UNIT;
-                let dx = if room { 7 } else { -7 };
+                let (dx, anchor) = match (across, room) {
+                    (true, _) => (0, Anchor::Middle),
+                    (false, true) => (7, Anchor::Start),
+                    (false, false) => (-7, Anchor::End),
+                };
                 sink.borrow_mut().elements.push(Element::Note {
                     at: (x + dx * UNIT, y),
-                    left: !room,
+                    anchor,
                     size: TEXT,
                     color: color.rgb().into(),
                     text: text.clone(),

@@ -7,6 +7,8 @@
 //!
 //! Deliberately absent: animation, interaction, three dimensions.
 
+mod alt;
+mod answer;
 mod axis;
 mod claim;
 mod contour;
@@ -17,14 +19,17 @@ mod figure;
 mod html;
 mod image;
 mod layer;
+mod math;
 mod name;
 mod number;
 mod page;
 mod palette;
 mod run;
+mod section;
 mod svg;
 mod table;
 
+pub use answer::{Answer, Right, Standing};
 pub use axis::Axis;
 pub use claim::{Claim, Criterion, Estimated, Measurement, Prediction, Statement};
 pub(crate) use estimate::student_95;
@@ -33,8 +38,9 @@ pub use figure::{Chart, Drawing, Figure, Images, Line, Marker, grid};
 pub use html::escape;
 pub use image::Image;
 pub use number::{fixed, rounded, scientific};
-pub use page::{Page, Section};
+pub use page::Page;
 pub use palette::{Color, colormap};
 pub use run::RunReport;
+pub use section::Section;
 pub use svg::Drawn;
 pub use table::{Cell, Columns, Table};

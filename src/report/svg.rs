@@ -27,13 +27,54 @@ pub struct Drawn {
     pub height: u32,
     /// Whether it is a group of pictures, which need not stand on a common axis with its neighbours.
     pub pictures: bool,
+    /// What is seen, in words, for those who do not see it.
+    pub alt: String,
+    /// The ends of both axes, where these are numbers.
+    pub(super) axes: [Option<Ends>; 2],
     pub(super) elements: Vec<Element>,
 }
 
+/// The ends of an axis as it is drawn; logarithms to base 10 where it is one of powers of ten.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ends {
+    pub low: f64,
+    pub high: f64,
+    pub log: bool,
+}
+
 impl Drawn {
+    /// The ends of its axes as attributes, by which a script tells the values under the pointer.
+    pub(super) fn ends(&self) -> String {
+        let attribute = |name: &str, ends: &Option<Ends>| match ends {
+            Some(Ends { low, high, log }) => format!(" data-{name}=\"{low} {high} {}\"", u8::from(*log)),
+            None => String::new(),
+        };
+        let [x, y] = &self.axes;
+        attribute("x", x) + &attribute("y", y)
+    }
+
     /// The elements inside of `<svg>`.
     pub fn body(&self) -> String {
         body(&self.elements)
+    }
+
+    /// What lies within the axes as an element of its own, which fills whatever room there is; `None` where there are
+    /// no axes. It is a picture beside a text, so that it has no words.
+    pub(super) fn inside(&self) -> Option<String> {
+        let from = self.elements.iter().position(|element| matches!(element, Element::Clip(_)))?;
+        let Element::Clip(area) = &self.elements[from] else { return None };
+        let length =
+            self.elements[from + 1..].iter().take_while(|element| !matches!(element, Element::End)).count();
+        let inside: Vec<Element> = self.elements[from + 1..=from + length]
+            .iter()
+            .filter(|element| !matches!(element, Element::Text(_) | Element::Note { .. } | Element::Clip(_)))
+            .cloned()
+            .collect();
+        Some(format!(
+            "<svg viewBox=\"{}\" preserveAspectRatio=\"xMidYMid slice\" aria-hidden=\"true\">{}</svg>",
+            area.view(),
+            body(&inside)
+        ))
     }
 }
 

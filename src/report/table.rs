@@ -170,27 +170,70 @@ impl Table {
         csv
     }
 
-    /// The table as an element of a page.
-    pub(super) fn html(&self) -> String {
-        let mut html = String::from("<div class=\"table\"><table><thead><tr>");
-        for column in &self.columns {
-            let _ = write!(html, "<th>{}</th>", escape(column));
+    /// The table as an element of a page, folded below its caption.
+    pub(super) fn folded(&self) -> String {
+        let rows = match self.rows.len() {
+            1 => "1 row".to_string(),
+            n => format!("{n} rows"),
+        };
+        let caption = escape(&self.caption);
+        format!(
+            "<details class=\"data\"><summary>{caption} <span>({rows})</span></summary>{}</details>",
+            self.html()
+        )
+    }
+
+    /// Columns of numbers stand to the right, with as many decimals in every row.
+    fn html(&self) -> String {
+        let columns = 0..self.columns.len();
+        let is_number = |column: &usize| self.rows.iter().any(|row| !matches!(row[*column], Cell::Text(_)));
+        let numbers: Vec<bool> = columns.clone().map(|column| is_number(&column)).collect();
+        let decimals: Vec<Option<usize>> = columns.map(|column| self.decimals(column)).collect();
+        let class = |column: usize| if numbers[column] { " class=\"number\"" } else { "" };
+        let mut html = String::from("<div class=\"table\" tabindex=\"0\"><table><thead><tr>");
+        for (i, column) in self.columns.iter().enumerate() {
+            let _ = write!(html, "<th scope=\"col\"{}>{}</th>", class(i), escape(column));
         }
         html.push_str("</tr></thead><tbody>");
         for row in &self.rows {
             html.push_str("<tr>");
-            for cell in row {
-                let _ = match cell {
-                    Cell::Text(text) => write!(html, "<td>{}</td>", escape(text)),
-                    Cell::Count(n) => write!(html, "<td class=\"number\">{}</td>", fixed(*n as f64, 0)),
-                    Cell::Number(x) => {
-                        write!(html, "<td class=\"number\">{}</td>", x.map_or("–".into(), |x| rounded(x, 4)))
-                    }
+            for (i, cell) in row.iter().enumerate() {
+                let text = match (cell, decimals[i]) {
+                    (Cell::Text(text), _) => escape(text),
+                    (Cell::Count(n), _) => fixed(*n as f64, 0),
+                    (Cell::Number(None), _) => "–".into(),
+                    (Cell::Number(Some(x)), Some(decimals)) => fixed(*x, decimals),
+                    (Cell::Number(Some(x)), None) => rounded(*x, 4),
                 };
+                let _ = write!(html, "<td{}>{text}</td>", class(i));
             }
             html.push_str("</tr>");
         }
         html + "</tbody></table></div>"
+    }
+
+    /// With how many decimals all numbers of a column can be shown: `None` where they are of too different sizes, so
+    /// that each has the digits that it needs.
+    fn decimals(&self, column: usize) -> Option<usize> {
+        let numbers: Vec<f64> = self
+            .rows
+            .iter()
+            .filter_map(|row| match row.get(column) {
+                Some(Cell::Number(Some(x))) => Some(*x),
+                _ => None,
+            })
+            .collect();
+        let sizes = || numbers.iter().map(|x| x.abs()).filter(|size| *size > 0.0);
+        let (least, most) = sizes().fold((f64::INFINITY, 0.0f64), |(a, b), x| (a.min(x), b.max(x)));
+        if least.is_infinite() || least < 1e-4 || most >= 1e7 || most > 1e5 * least {
+            return None;
+        }
+        let needed = |x: &f64| rounded(*x, 4).split_once('.').map_or(0, |(_, rest)| rest.len());
+        // Two digits more than four of the largest at most.
+        let room = (5 - libm::log10(most).floor() as i32).max(0) as usize;
+        let decimals = numbers.iter().map(needed).max()?.min(room);
+        // What would be shown as nothing needs digits of its own.
+        (fixed(least, decimals).contains(|c: char| c.is_ascii_digit() && c != '0')).then_some(decimals)
     }
 }
 
@@ -211,5 +254,17 @@ mod tests {
         let mut table = Table::new("t", "", ["<x>"]);
         table.row(["<script>".into()]);
         assert!(!table.html().contains("<script>") && table.html().contains("&lt;x&gt;"));
+    }
+
+    #[test]
+    fn a_column_of_numbers_has_equal_decimals() {
+        let mut table = Table::new("t", "", ["name", "x", "y"]);
+        table.row(["a".into(), 0.5.into(), 1e-9.into()]);
+        table.row(["b".into(), 0.1234.into(), 3.0.into()]);
+        let html = table.html();
+        for cell in [">0.5000<", ">0.1234<", ">10⁻⁹<", ">3<", "<th scope=\"col\" class=\"number\">x<"] {
+            assert!(html.contains(cell), "{cell} in {html}");
+        }
+        assert!(html.contains("<td>a</td>") && table.folded().contains("(2 rows)"));
     }
 }

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 
+use tapegrad::experiments::sentences::SENTENCES;
 use tapegrad::experiments::{Context, EXPERIMENTS, Experiment, ExperimentData, Outcome, ReportFolder, find};
 use tapegrad::{Error, linalg};
 
@@ -74,6 +75,33 @@ fn every_bit_is_the_same_at_any_number_of_threads() {
         assert_eq!(one.record(17), two.record(17));
         assert!(one == two, "{name}: the figures or tables differ");
         assert_ne!(one.record(6), run(experiment, 2, 4).record(6), "{name}: the seed does nothing");
+    }
+}
+
+/// The table of the source's sentences links to claims by names; a claim that is gone would be silence.
+#[test]
+fn every_sentence_is_answered_by_claims_that_exist() {
+    for sentence in SENTENCES {
+        for (experiment, id) in sentence.claims {
+            let outcome = outcome(find(experiment).unwrap(), false);
+            let there = outcome.section.claims.iter().filter(|claim| claim.id == *id).count();
+            assert_eq!(there, 1, "{}, {}: claims `{id}` of {experiment}", sentence.place, sentence.text);
+        }
+    }
+    let page = std::fs::read_to_string(quick_report().join("index.html")).unwrap();
+    assert!(page.contains("id=\"document\""));
+    for link in page.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(page.contains(&format!("id=\"{link}\"")), "{link} leads nowhere");
+    }
+}
+
+/// Only a section with a finding has its question as a line of its own.
+#[test]
+fn every_section_has_a_finding_for_its_title() {
+    let page = std::fs::read_to_string(quick_report().join("index.html")).unwrap();
+    for experiment in EXPERIMENTS {
+        let line = format!("<p class=\"question\">{} ·", experiment.name);
+        assert!(page.contains(&line), "{} has no finding", experiment.name);
     }
 }
 

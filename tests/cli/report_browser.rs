@@ -1,4 +1,5 @@
-//! The page of a report in a real browser: every figure is there, and nothing is fetched.
+//! The page of a report in a real browser: every figure is there, nothing is fetched, all but the headlines is folded,
+//! sliders move, and whatever is written can be read, in light and dark.
 //!
 //! Skipped, and said so, where there is no Chromium on the PATH.
 
@@ -10,12 +11,14 @@ use tapegrad::experiments::EXPERIMENTS;
 use crate::experiments::quick_report;
 
 /// The page as the browser has it once it has loaded; `None` where there is none.
-fn dump_dom(page: &Path, profile: &Path) -> Option<String> {
+fn dump_dom(page: &Path, profile: &Path, (width, dark): (&str, bool)) -> Option<String> {
     for browser in ["chromium", "chromium-browser", "google-chrome"] {
         let output = Command::new(browser)
             .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--dump-dom"])
             // A resolver that knows no names: what the page tried to fetch would be missing.
             .arg("--host-resolver-rules=MAP * ~NOTFOUND")
+            .arg(format!("--blink-settings=preferredColorScheme={}", if dark { 0 } else { 1 }))
+            .arg(format!("--window-size={width},900"))
             .arg(format!("--user-data-dir={}", profile.display()))
             .arg(format!("file://{}", page.display()))
             .stderr(Stdio::null())
@@ -57,12 +60,67 @@ fn fetched(page: &str) -> Vec<&str> {
     found
 }
 
-/// Put into a copy of the page, this tells what the browser has laid out on that many pixels: for each
-/// drawing the least of its size and the extent of what is drawn, and the texts that leave it; for the page,
-/// how far it runs over. (A window can be no narrower than 500 pixels, an element can.)
+/// Put into a copy of the page, this tells what the browser has laid out on that many pixels: of the page as it comes,
+/// its height, what is unfolded, and whether sliders leave one drawing, the last at their end. Then, with everything
+/// unfolded: for each drawing the least of its size and the extent of what is drawn, and the texts that leave it; for
+/// the page, how far it runs over; and texts that are too pale or too small. (A window can be no narrower than 500
+/// pixels, an element can.)
 const MEASURE: &str = r#"<script>
 const root = document.documentElement, main = document.querySelector('main');
 root.style.width = 'WIDTHpx';
+root.setAttribute('data-unfolded', document.querySelectorAll('details[open]').length);
+root.setAttribute('data-height', root.scrollHeight);
+const sliders = [...document.querySelectorAll('.sliders')];
+const stuck = sliders.filter(form => {
+  for (const input of form.querySelectorAll('input')) {
+    input.value = input.max;
+    input.dispatchEvent(new Event('input'));
+  }
+  const frames = [...form.nextElementSibling.children];
+  const seen = frames.filter(frame => frame.style.display !== 'none');
+  return seen.length !== 1 || seen[0] !== frames[frames.length - 1];
+});
+root.setAttribute('data-moved', `${sliders.length} sliders, ${stuck.length} stuck`);
+for (const form of sliders) {
+  const panels = form.nextElementSibling;
+  panels.classList.remove('one');
+  [...panels.children].forEach(frame => { frame.style.display = ''; });
+}
+document.querySelectorAll('details').forEach(details => { details.open = true; });
+
+// WCAG 2.2, 1.4.3.
+const light = color => {
+  const [r, g, b] = color.match(/[\d.]+/g).slice(0, 3).map(x => x / 255)
+    .map(x => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const paper = getComputedStyle(document.body).backgroundColor;
+const contrast = color => {
+  const [a, b] = [light(color), light(paper)].sort((a, b) => b - a);
+  return (a + 0.05) / (b + 0.05);
+};
+const pale = new Set(), small = new Set();
+const judge = (element, color, size, least) => {
+  const text = element.textContent.trim().slice(0, 40);
+  if (contrast(color) < 4.5) pale.add(`${text}: ${contrast(color).toFixed(2)}`);
+  if (size < least) small.add(`${text}: ${size.toFixed(1)}`);
+};
+for (const element of main.querySelectorAll('*')) {
+  const own = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
+  if (!own || element.closest('svg, .unseen')) continue;
+  const style = getComputedStyle(element);
+  // Indices of formulas are small by nature.
+  const size = element.closest('math') ? Infinity : parseFloat(style.fontSize);
+  judge(element, style.color, size, 12.5);
+}
+for (const text of main.querySelectorAll('figure text')) {
+  const style = getComputedStyle(text);
+  judge(text, style.fill, parseFloat(style.fontSize) * text.getScreenCTM().a, 9.5);
+}
+root.setAttribute('data-paper', light(paper) > 0.5 ? 'light' : 'dark');
+root.setAttribute('data-pale', [...pale].join('; '));
+root.setAttribute('data-small', [...small].join('; '));
+
 for (const svg of document.querySelectorAll('figure svg')) {
   const box = svg.getBoundingClientRect();
   // Within the axes lines may lie as flat as the data is: their window counts, not what is drawn in it.
@@ -97,16 +155,31 @@ fn every_figure_renders_and_nothing_is_fetched() {
     let page = report.join("index.html");
     let written = std::fs::read_to_string(&page).unwrap();
     assert_eq!(fetched(&written), Vec::<&str>::new());
-    assert!(!written.contains("<script") && !written.contains("<link") && !written.contains("<iframe"));
+    assert_eq!(written.matches("<script").count(), 1);
+    assert!(!written.contains("<link") && !written.contains("<iframe"));
+    assert!(written.len() < 6 << 20, "{} bytes", written.len());
 
-    for (window, width) in [("1280", "992"), ("420", "420")] {
+    for (window, width, dark) in [("1280", "1216", false), ("1280", "1216", true), ("420", "420", false)] {
         let measure = MEASURE.replace("WIDTH", window);
         let measured = folder.path().join("measured.html");
         std::fs::write(&measured, written.replace("</body>", &format!("{measure}</body>"))).unwrap();
-        let Some(dom) = dump_dom(&measured, &folder.path().join("profile")) else { return };
+        let profile = folder.path().join("profile");
+        let Some(dom) = dump_dom(&measured, &profile, (window, dark)) else { return };
         assert_eq!(fetched(&dom), Vec::<&str>::new());
         assert_eq!(values(&dom, "data-width"), [width]);
         assert_eq!(values(&dom, "data-over"), ["0"], "the page is wider than {window} pixels");
+        assert_eq!(values(&dom, "data-paper"), [if dark { "dark" } else { "light" }]);
+        assert_eq!(values(&dom, "data-pale"), [""], "contrast below 4.5");
+        assert_eq!(values(&dom, "data-small"), [""], "too small at {window} pixels");
+        assert_eq!(values(&dom, "data-unfolded"), ["0"]);
+        assert_eq!(values(&dom, "data-moved"), ["3 sliders, 0 stuck"]);
+        let height: usize = values(&dom, "data-height")[0].parse().unwrap();
+        // 15 000 pixels for sixteen experiments.
+        let most = 2_900 + 757 * EXPERIMENTS.len();
+        assert!(
+            window != "1280" || height <= most,
+            "the folded page is {height} pixels tall, more than {most}"
+        );
         let figures = parts(&dom, "<figure", "</figure>");
         assert_eq!(figures.len(), parts(&written, "<figure", "</figure>").len());
         assert!(figures.len() >= EXPERIMENTS.len(), "{} figures", figures.len());

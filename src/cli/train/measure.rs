@@ -106,9 +106,14 @@ fn write_report(args: &TrainArgs, trace: &Trace, model: &dyn Predictor, test: &D
         Some(probabilities) => (probabilities, "probability"),
         None => (scores, if tells_values { "value" } else { "score" }),
     };
-    let page =
-        RunReport { trace, test, scores: scores.as_slice(), unit, predicted: &predicted }.page().html();
-    file::write(path, |out| out.write_all(page.as_bytes()))
+    let words = std::env::args().skip(1).map(|word| crate::cli::quoted(&word));
+    let command = std::iter::once("tapegrad".to_string()).chain(words).collect::<Vec<_>>().join(" ");
+    let report =
+        RunReport { trace, test, scores: scores.as_slice(), unit, predicted: &predicted, command: &command };
+    let page = report.page().html();
+    file::write(path, |out| out.write_all(page.as_bytes()))?;
+    output::note(format_args!("report: {}", crate::text::path(path)));
+    Ok(())
 }
 
 /// The result that marks the trace and the page of a run that was ended before its time.

@@ -17,17 +17,17 @@ pub const EXPERIMENT: Experiment = Experiment {
                cheaper?",
     theory: &[
         "Counted in multiply-adds: a graph costs in proportion to its nodes. A step of a network with L \
-         layers of width d on n samples costs (3L − 1)·n·d², that is exponents 1 in n, 2 in d, 1 in L. A \
+         layers of width d on n samples costs $(3L−1)·n·d²$, that is exponents 1 in n, 2 in d, 1 in L. A \
          product of matrices costs n³, a step of an optimizer some operations a parameter. A Gram matrix \
-         takes n²·d/2, the factor of K + nλI n³/6 (Golub and Van Loan, \"Matrix Computations\", section \
-         4.2), and a prediction n·d.",
+         takes ${1}/{2}n²·d$, the factor of $K+nλI$ ${1}/{6}n³$ (Golub and Van Loan, \"Matrix Computations\", \
+         section 4.2), and a prediction n·d.",
         "Memory: the graph of a network holds some n·d·L numbers beside its L·d² weights, a kernel machine \
          n². SGD remembers nothing, momentum and RMSProp one number a parameter, Adam two.",
-        "E epochs of training cost about 3·n·L·d²·E multiply-adds, an exact fit n³/6: equal at n² = \
-         18·L·d²·E. Below that the kernel machine is cheaper.",
-        "An exponent is the slope of a line through the logarithms, with its 95 % interval. The interval \
-         says how straight the points lie, and not whether a limit has been reached: at small sizes calls, \
-         loops and caches cost more than the multiply-adds.",
+        "E epochs of training cost about $3·n·L·d²·E$ multiply-adds, an exact fit ${1}/{6}n³$: equal at $n² = \
+         18·L·d²·E$. Below that the kernel machine is cheaper.",
+        "An exponent is the slope of a line through the logarithms, with its 95 % interval. The interval says \
+         how straight the points lie, and not whether a limit has been reached: at small sizes calls, loops \
+         and caches cost more than the multiply-adds.",
     ],
     run,
 };

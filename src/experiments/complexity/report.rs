@@ -73,6 +73,10 @@ pub(super) fn all(measured: &Measured) -> Outcome {
 }
 
 fn time_claim(series: &Series, fit: &Fit, [smallest, largest]: [f64; 2]) -> Claim {
+    // The short name in small letters, with hyphens.
+    let words = series.short.to_lowercase();
+    let words = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let id = std::iter::once("time").chain(words).collect::<Vec<_>>().join("-");
     let (name, against, theory) = (series.name, series.against, series.theory);
     let why = if fit.slope < theory {
         "small sizes do not reach the speed of large ones, as calls, loops and what is done once for each \
@@ -82,6 +86,7 @@ fn time_claim(series: &Series, fit: &Fit, [smallest, largest]: [f64; 2]) -> Clai
          be fetched from the operating system first"
     };
     Claim::that(format!("Time of the {name} against {against}"))
+        .named(&id)
         .expected(format!("slope {theory}"))
         .estimated(Estimate::from(fit).of("sizes"))
         .within(
@@ -112,6 +117,7 @@ fn held_claim(outcome: &mut Outcome, all: &[Held]) {
         outcome,
         "The numbers that graphs, weights and kernel machines hold grow with the exponents of the theory",
     )
+    .named("counts")
     .expected("see the table of counts")
     .measured(format!(
         "the slope that is furthest off: {} for {}, {} against {}",
@@ -137,6 +143,7 @@ fn state_claim(outcome: &mut Outcome, optimizers: &[OptimizerCost]) {
         outcome.number(format!("{}: numbers remembered for a parameter", cost.name), cost.state);
     }
     claim(outcome, "For each parameter momentum and RMSProp remember a number, Adam two, and SGD none")
+        .named("optimizer-state")
         .expected("SGD 0, momentum 1, RMSProp 1, Adam 2")
         .measured(list(optimizers, |cost| format!("{} {}", cost.name, cost.state)))
         .criterion("exactly these")

@@ -122,6 +122,7 @@ pub(super) fn polyak(context: &Context, outcome: &mut Outcome) -> Result<()> {
     outcome.number("PL bound on the ratio", bound);
     outcome.number("largest ratio of losses", worst);
     claim(outcome, "Under the PL condition each step leaves at most 1 − μ/L of the loss")
+        .named("pl-factor")
         .expected(format!("at most {}", fixed(bound, 5)))
         .measured(format!("at most {} over 400 steps", fixed(worst, 5)))
         .criterion("the largest ratio of two losses is not above the bound")
@@ -131,6 +132,8 @@ pub(super) fn polyak(context: &Context, outcome: &mut Outcome) -> Result<()> {
              losses are so small that what is left is rounding.",
         );
     let start = losses[0].1;
+    // The last loss that is more than rounding.
+    let (end, last) = *losses.iter().rev().find(|(_, loss)| *loss > 1e-24).unwrap_or(&losses[0]);
     let chart = Chart::new(Axis::linear("step"), Axis::log("loss"))
         .line(Line::new(losses.iter().copied()).label("gradient descent, η = 1/L"))
         .line(
@@ -138,6 +141,12 @@ pub(super) fn polyak(context: &Context, outcome: &mut Outcome) -> Result<()> {
                 .label("bound (1 − μ/L)ᵗ")
                 .color(Color::Muted)
                 .dash(1),
+        )
+        .line(
+            Line::new(losses.iter().map(|(t, _)| (*t, last * Float::powf(bound * bound, *t - end))))
+                .label("(1 − μ/L)²ᵗ, through the end")
+                .color(Color::Vermilion)
+                .dash(2),
         );
     outcome.draw(
         "pl",
@@ -145,8 +154,8 @@ pub(super) fn polyak(context: &Context, outcome: &mut Outcome) -> Result<()> {
         format!(
             "Least squares with {UNKNOWNS} unknowns and {EQUATIONS} equations: flat in {} directions. See \
              whether the loss stays below the bound, and how far: in the long run the direction of the \
-             smallest curvature is all that is left, and along it the loss falls by (1 − μ/L)² a step, twice \
-             as steep as the bound.",
+             smallest curvature is all that is left, and along it the loss falls by (1 − μ/L)² a step, which is the \
+             dotted line, twice as steep as the bound.",
             UNKNOWNS - EQUATIONS
         ),
         [chart],

@@ -16,16 +16,16 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "convergence-rates",
     question: "Do SGD, momentum and Adam converge at the rates of the theory?",
     theory: &[
-        "Convex, with noisy gradients and η = c/√t: the last iterate's excess loss is O(log T/√T) (Shamir \
-         and Zhang 2013). Strongly convex with constant μ and η = 1/(μt): O(1/T) (Rakhlin, Shamir and \
+        "Convex, with noisy gradients and $η = c/√t$: the last iterate's excess loss is $O(log T/√T)$ (Shamir \
+         and Zhang 2013). Strongly convex with constant μ and $η = {1}/{μt}$: $O(1/T)$ (Rakhlin, Shamir and \
          Sridharan 2012).",
-        "On a quadratic of condition number κ, gradient descent at its best rate needs steps in proportion \
-         to κ, the heavy ball of Polyak (1964) at its best in proportion to √κ.",
-        "The PL condition ½‖∇f‖² ≥ μ(f − f*) gives a linear rate without convexity: at η = 1/L each step \
-         leaves at most 1 − μ/L of the excess (Polyak 1963; Karimi, Nutini and Schmidt 2016). Least squares \
-         with more unknowns than equations meets it, and is not strongly convex.",
-        "Adam divides the mean gradient by the root of the mean square: a loss multiplied by c gives the \
-         same steps but for ε (Kingma and Ba 2015).",
+        "On a quadratic of condition number κ, gradient descent at its best rate needs steps in proportion to \
+         κ, the heavy ball of Polyak (1964) at its best in proportion to $√κ$.",
+        "The PL condition ${1}/{2}‖∇f‖² ≥ μ(f−f*)$ gives a linear rate without convexity: at $η = 1/L$ each \
+         step leaves at most $1−μ/L$ of the excess (Polyak 1963; Karimi, Nutini and Schmidt 2016). Least \
+         squares with more unknowns than equations meets it, and is not strongly convex.",
+        "Adam divides the mean gradient by the root of the mean square: a loss multiplied by c gives the same \
+         steps but for ε (Kingma and Ba 2015).",
     ],
     run,
 };

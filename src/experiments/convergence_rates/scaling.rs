@@ -69,6 +69,7 @@ pub(super) fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Resu
     let largest = distance(&ends[0], &ends[1]).max(distance(&ends[2], &ends[1])) / start;
     outcome.number("Adam's ends apart, of the first distance", largest);
     claim(outcome, "Adam does not see the scale of the loss")
+        .named("adam-scale")
         .expected("the same path, but for ε")
         .measured(format!("after {steps} steps {} of the first distance apart", rounded(largest, 2)))
         .criterion("at most 10⁻³ of the first distance, for losses from 0.01 to 100 times")

@@ -34,6 +34,7 @@ fn mean_excess(
 /// A stochastic problem and what the theory says of it.
 struct Theory {
     problem: Problem,
+    id: &'static str,
     title: &'static str,
     statement: &'static str,
     /// How the bound is called, and its shape.
@@ -46,6 +47,7 @@ struct Theory {
 const THEORIES: [Theory; 2] = [
     Theory {
         problem: Problem::Absolute,
+        id: "convex-rate",
         title: "convex: ‖w‖₁, η = 0.5/√t",
         statement: "‖w‖₁, convex: the excess falls at least as fast as log T/√T",
         bound: ("log T/√T", |t| Float::ln(t) / t.sqrt()),
@@ -54,6 +56,7 @@ const THEORIES: [Theory; 2] = [
     },
     Theory {
         problem: Problem::Quadratic,
+        id: "strongly-convex-rate",
         title: "strongly convex: quadratic, η = 1/t",
         statement: "A quadratic, strongly convex: the excess falls at least as fast as 1/T",
         bound: ("1/T", |t| 1.0 / t),
@@ -78,7 +81,7 @@ pub(super) fn stochastic(context: &Context, outcome: &mut Outcome) -> Result<()>
         ),
     );
     for (i, theory) in THEORIES.into_iter().enumerate() {
-        let Theory { problem, title, statement, bound: (name, bound), tolerance, otherwise } = theory;
+        let Theory { problem, id, title, statement, bound: (name, bound), tolerance, otherwise } = theory;
         context.at(2 * i, 10, title)?;
         let points = mean_excess(context, problem, &at, runs, |t| match problem {
             Problem::Absolute => 0.5 / (t as f64).sqrt(),
@@ -101,6 +104,7 @@ pub(super) fn stochastic(context: &Context, outcome: &mut Outcome) -> Result<()>
             _ => fit.slope <= expected + tolerance,
         };
         let claim = Claim::that(statement)
+            .named(id)
             .expected(format!("slope at most {}, that of {name}", rounded(expected, 3)))
             .measured(format!("slope {fit}, from T = {}", at[5]))
             .criterion(criterion)

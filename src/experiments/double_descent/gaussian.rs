@@ -69,6 +69,7 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
     });
     let worst = off.fold(0.0, f64::max);
     claim(outcome, "The exact formula for Gaussian features holds on both sides of the peak")
+        .named("exact-formula")
         .expected("the measured means")
         .measured(format!("{} standard errors off at most, over {draws} draws", fixed(worst, 2)))
         .criterion("at most 4 standard errors off wherever |p − n| ≥ 6")
@@ -79,6 +80,7 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
         );
     let peak = greatest(rows, |row| mean(&row.ridgeless));
     claim(outcome, "The error peaks where there are as many features as samples")
+        .named("peak")
         .expected(format!("p = {N}, with n = {N}"))
         .measured(format!("p = {}, a mean error of {}", peak.p, large(mean(&peak.ridgeless))))
         .criterion("the largest mean is at a p from n − 1 to n + 1")
@@ -90,6 +92,7 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
     let best = least(rows, |row| mean(&row.ridgeless));
     let theory = *least(&FEATURES, |p| expected(*p));
     claim(outcome, "With weak features that are all alike, the best is to take all of them")
+        .named("take-all")
         .expected(format!("the least error at p = {theory}, {}", fixed(expected(theory), 3)))
         .measured(format!("at p = {}, {}", best.p, fixed(mean(&best.ridgeless), 3)))
         .criterion("the same p")
@@ -107,6 +110,7 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
     });
     let rise = rises.fold(f64::NEG_INFINITY, f64::max);
     claim(outcome, "With the best ridge there is no peak: the error never rises with the number of features")
+        .named("best-ridge")
         .expected("falls from each p to the next")
         .measured(format!("the largest rise is {} standard errors", fixed(rise, 2)))
         .criterion("no mean rises by more than 3 standard errors of the difference")
@@ -139,9 +143,10 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
         "Double descent in closed form",
         format!(
             "Means over {draws} draws of {N} samples with {D} features in all. To the left of p = n one fits \
-             as well as one can, to the right one fits all samples in the shortest way. Where the curve has \
-             its pole the error has no mean, and the marks are what these draws happen to give; what is \
-             above 1000 is cut off. Look what the best ridge makes of the peak."
+             as well as one can, to the right one fits all samples in the shortest way. The jump at \
+             p = n has one cause: there XXᵀ has an eigenvalue near 0, by which the noise in the targets is divided, and \
+             for p from n − 1 to n + 1 the error has no mean at all: the marks are what these draws happen to give. \
+             What is above 1000 is cut off. Look what the best ridge makes of the peak."
         ),
         [chart],
     );
@@ -185,6 +190,7 @@ pub(super) fn descent(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let slowest = regression.eigen.values.min() / regression.eigen.values.max();
     let apart = (tape.value(w).to_dmatrix() - &shortest).norm() / shortest.norm();
     claim(outcome, "Gradient descent from 0 ends at the shortest of all solutions")
+        .named("shortest-solution")
         .expected("the same weights")
         .measured(format!("{} apart, relative, after 2000 steps with p = 2n", scientific(apart, 2)))
         .criterion("at most 10⁻⁶")

@@ -89,14 +89,15 @@ pub(super) fn random_features(context: &Context) -> Result<(usize, Vec<Random>)>
     Ok((n, rows))
 }
 
-/// What is claimed, the error that it is claimed of, and why it may not hold.
-type RidgeClaim = (&'static str, fn(&Random) -> f64, String);
+/// The name of what is claimed, and the claim, the error that it is claimed of, and why it may not hold.
+type RidgeClaim = (&'static str, &'static str, fn(&Random) -> f64, String);
 
 pub(super) fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
     let peak = greatest(rows, |row| row.test);
     let before = *least(&Vec::from_iter(rows.iter().filter(|row| row.p < n)), |row| row.test);
     let last = &rows[rows.len() - 1];
     claim(outcome, "A network with a random first layer has the peak on images too")
+        .named("images-peak")
         .expected(format!("at p = n = {n}"))
         .measured(format!(
             "at p = {}: {}, against {} at its best before and {} at p = {}",
@@ -113,6 +114,7 @@ pub(super) fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
              the others are so small that they fit late, and the peak is broad or elsewhere.",
         );
     claim(outcome, "Behind the peak the error falls below the best in front of it")
+        .named("images-below")
         .expected("the widest network is best")
         .measured(format!(
             "{} at p = {}, {} at p = {}; errors {} % and {} %",
@@ -133,6 +135,7 @@ pub(super) fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         );
     let claims: [RidgeClaim; 2] = [
         (
+            "small-ridge",
             "A small ridge, the same for all p, takes the peak away",
             |row| row.ridge,
             format!(
@@ -142,6 +145,7 @@ pub(super) fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
             ),
         ),
         (
+            "chosen-ridge",
             "A ridge that is chosen for each p by leaving one out takes it away",
             |row| row.chosen,
             format!(
@@ -155,11 +159,12 @@ pub(super) fn report_random(outcome: &mut Outcome, n: usize, rows: &[Random]) {
             ),
         ),
     ];
-    for (statement, of, why) in claims {
+    for (id, statement, of, why) in claims {
         let rises = rows.windows(2).map(|pair| (of(&pair[1]) / of(&pair[0]), &pair[1]));
         let (rise, there) = rises.fold((0.0, &rows[0]), |a, b| if b.0 > a.0 { b } else { a });
         let at = there.p;
         claim(outcome, statement)
+            .named(id)
             .expected("an error that falls with p")
             .measured(format!(
                 "the largest ratio of an error to the one before is {}, at p = {at}",

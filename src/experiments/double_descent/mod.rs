@@ -17,13 +17,13 @@ pub const EXPERIMENT: Experiment = Experiment {
                badly?",
     theory: &[
         "Least squares with p of D Gaussian features, n samples, noise σ² and the shortest solution where \
-         there are several. With β_T the weights of the features in use and s² = σ² + ‖β − β_T‖² the \
-         expected squared error on new samples is s²·(1 + p/(n − p − 1)) for p ≤ n − 2, infinite for p from \
-         n − 1 to n + 1, and ‖β_T‖²·(1 − n/p) + s²·(1 + n/(p − n − 1)) for p ≥ n + 2: exactly, at any size \
-         (Belkin, Hsu and Xu, \"Two models of double descent for weak features\", 2020, theorem 1; Hastie et \
-         al. 2022 for the limit).",
-        "The peak is variance: at p = n the one solution that fits all samples has to be long. The ridge \
-         that is best for each p, s²·D/‖β‖² when the weights are alike, has none: the error then never rises \
+         there are several. With β_T the weights of the features in use and $s² = σ²+‖β−β_T‖²$ the expected \
+         squared error on new samples is $s²·(1+{p}/{n−p−1})$ for p ≤ n − 2, infinite for p from n − 1 to n + \
+         1, and $‖β_T‖²·(1−{n}/{p})+s²·(1+{n}/{p−n−1})$ for p ≥ n + 2: exactly, at any size (Belkin, Hsu and \
+         Xu, \"Two models of double descent for weak features\", 2020, theorem 1; Hastie et al. 2022 for the \
+         limit).",
+        "The peak is variance: at p = n the one solution that fits all samples has to be long. The ridge that \
+         is best for each p, $s²·D/‖β‖²$ when the weights are alike, has none: the error then never rises \
          with p (Nakkiran et al., \"Optimal regularization can mitigate double descent\", 2021).",
         "Gradient descent from 0 never leaves the span of the samples, and so it ends at the shortest of all \
          solutions: the second descent needs nobody to ask for it. It was first seen in networks with random \

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::findings::finding;
+use super::sentences::SENTENCES;
 use super::{EXPERIMENTS, Experiment, ExperimentData, Outcome, find};
-use crate::report::{Page, Section, fixed};
+use crate::report::{Page, Section, Standing, fixed};
 use crate::{Error, Result, file};
 
 /// What a result depends on: an experiment with the same settings need not run again.
@@ -210,24 +212,9 @@ impl ReportFolder {
     /// # Errors
     /// [`Error::Io`] if it cannot be written.
     pub fn write_page(&self) -> Result<()> {
-        let sections = EXPERIMENTS.iter().filter_map(|experiment| {
-            let finished = self.finished(experiment.name).ok()??;
-            Some(section(experiment, &finished))
-        });
-        let page = Page {
-            title: "What the theory claims, and what comes out".into(),
-            intro: vec![
-                "Each experiment states a claim of the theory, the figure that was measured, and whether the \
-                 claim holds by a criterion that was fixed before. A claim that does not hold is shown as \
-                 such."
-                    .into(),
-                "Every figure lies beside this page as an SVG file, every table as CSV, in a folder named \
-                 after the experiment."
-                    .into(),
-            ],
-            sections: sections.collect(),
-        };
-        let html = page.html();
+        let there = EXPERIMENTS.iter().filter_map(|experiment| self.finished(experiment.name).ok()?);
+        let finished: Vec<Finished> = there.collect();
+        let html = page(&finished).html();
         remove_link(&self.page())?;
         file::write(self.page(), |out| out.write_all(html.as_bytes()))
     }
@@ -289,6 +276,40 @@ fn files(finished: &Finished) -> Vec<(String, String)> {
     section.figure_files().chain(section.table_files()).collect()
 }
 
+/// Experiments whose pictures open the page.
+const PICTURES: [(&str, usize); 6] = [
+    ("rosenbrock", 0),
+    ("spiral", 2),
+    ("kernel-ridge-sine", 1),
+    ("gradient-flow", 2),
+    ("double-descent", 0),
+    ("logistic", 1),
+];
+
+/// The page of these results.
+fn page(finished: &[Finished]) -> Page {
+    let sections = finished.iter().filter_map(|finished| {
+        let experiment = find(&finished.settings.experiment).ok()?;
+        Some(section(experiment, finished))
+    });
+    let whole = finished.len() == EXPERIMENTS.len();
+    // On the page of a few experiments the sentences of all others would be in the way.
+    let answers = SENTENCES.iter().map(|sentence| sentence.answer(finished));
+    let answers = answers.filter(|answer| whole || answer.standing != Standing::NotMeasured);
+    Page {
+        title: "What the theory claims, and what comes out".into(),
+        intro: vec![
+            "Questions of machine learning, each tried out on this machine by a framework that is made for \
+             that. What the theory claims stands beside the figure that was measured. A claim that does not hold is \
+             shown as such, and one that chance could turn round is left open."
+                .into(),
+        ],
+        pictures: PICTURES.to_vec(),
+        answers: answers.collect(),
+        sections: sections.collect(),
+    }
+}
+
 /// The part of the page on one experiment.
 fn section(experiment: &Experiment, finished: &Finished) -> Section {
     let Settings { version, data, .. } = &finished.settings;
@@ -296,6 +317,15 @@ fn section(experiment: &Experiment, finished: &Finished) -> Section {
     section.name = experiment.name.into();
     section.question = experiment.question.into();
     section.theory = experiment.theory.iter().map(|text| text.to_string()).collect();
+    // What an experiment has said itself stands.
+    if section.title.is_empty()
+        && let Some(found) = finding(experiment.name, &finished.outcome)
+    {
+        (section.title, section.summary) = (found.title, found.paragraph);
+        if section.has_figure(found.headline) {
+            section.headline(found.headline);
+        }
+    }
     let (command, seconds) = (&finished.command, fixed(finished.seconds, 1));
     section.settings = format!("{command} · version {version} · data: {data} · {seconds}\u{a0}s");
     section

@@ -57,6 +57,7 @@ pub(super) fn report(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classe
     let kept = with("stays");
     let failed: Vec<Trained<'_>> = kept.iter().copied().filter(|(run, _)| !learning.has(run)).collect();
     claim(outcome, format!("A gradient that stays is enough to train {DEEP} layers"))
+        .named("gradient-enough")
         .expected("all networks with one learn")
         .measured(format!("training accuracy {}", list(&kept, accuracy)))
         .criterion(format!(
@@ -78,6 +79,7 @@ pub(super) fn report(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classe
     let lost: Vec<Trained<'_>> = with("vanishes").into_iter().chain(with("explodes")).collect();
     let learned: Vec<Trained<'_>> = lost.iter().copied().filter(|(run, _)| learning.has(run)).collect();
     claim(outcome, format!("A gradient that stays is needed to train {DEEP} layers"))
+        .named("gradient-needed")
         .expected("no network whose gradient vanishes or explodes learns")
         .measured(format!("training accuracy {}", list(&lost, accuracy)))
         .criterion(format!("less than {} for each of them", fixed(learning.learned, 2)))
@@ -113,6 +115,7 @@ pub(super) fn report(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classe
         outcome,
         "The more alike the outputs for two images are before training, the less a network learns",
     )
+    .named("likeness")
     .expected("a negative rank correlation of their mean cosine with the training accuracy")
     .measured(format!(
         "{} over {} networks; cosines from {} to {}",

@@ -16,22 +16,22 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "gradient-flow",
     question: "Where do gradients vanish or explode in deep networks, and does normalisation cure it?",
     theory: &[
-        "In a wide network with weights of variance σ²/n the mean square of the values in front of layer l \
-         obeys q′ = σ²·E φ(√q·z)², and that of the gradients there p = σ²·E φ′(√q·z)²·p′, with z from N(0, \
-         1) (Poole et al. 2016; Schoenholz et al. 2017). For ReLU both factors are σ²/2: He's σ² = 2 keeps \
-         them, Xavier's σ² = 1 halves them at each layer (Glorot and Bengio 2010; He et al. 2015). The slope \
-         of the sigmoid is at most ¼: with Xavier's weights at most 1/16 of p is left at each layer.",
+        "In a wide network with weights of variance $σ²/n$ the mean square of the values in front of layer l \
+         obeys $q′ = σ²·E φ(√q·z)²$, and that of the gradients there $p = σ²·E φ′(√q·z)²·p′$, with z from \
+         N(0, 1) (Poole et al. 2016; Schoenholz et al. 2017). For ReLU both factors are σ²/2: He's σ² = 2 \
+         keeps them, Xavier's σ² = 1 halves them at each layer (Glorot and Bengio 2010; He et al. 2015). The \
+         slope of the sigmoid is at most ¼: with Xavier's weights at most 1/16 of p is left at each layer.",
         "Normalisation in front of φ sets q = 1 and divides the gradient by the deviation that it removed. \
-         Layer normalisation removes the root of E φ², so that p changes by E φ′²/E φ² at each layer; batch \
-         normalisation removes that of Var φ, and p changes by E φ′²/Var φ. By Poincaré's inequality the \
-         latter is never below 1: with batch normalisation gradients do not vanish, but they may explode, \
-         for ReLU by π/(π − 1) = 1.47 at each layer (Yang et al. 2019).",
+         Layer normalisation removes the root of E φ², so that p changes by ${E φ′²}/{E φ²}$ at each layer; \
+         batch normalisation removes that of Var φ, and p changes by ${E φ′²}/{Var φ}$. By Poincaré's \
+         inequality the latter is never below 1: with batch normalisation gradients do not vanish, but they \
+         may explode, for ReLU by ${π}/{π−1} = 1.47$ at each layer (Yang et al. 2019).",
         "The gradient of the weights of a layer is made of the values that go in and the gradients that come \
-         back, so that its norm goes as √(E φ²·p).",
+         back, so that its norm goes as $√{E φ²·p}$.",
         "That gradients arrive is not all that training needs. Layer by layer two inputs become alike: for \
-         ReLU with He's weights 1 − cos of the angle between their values goes as 9π²/(2l²) (Hayou, Doucet \
-         and Rousseau 2019), some 0.05 after 30 layers, so that the outputs are nearly the same for all \
-         images. Batch normalisation takes their common part away (Daneshmand et al. 2020).",
+         ReLU with He's weights 1 − cos of the angle between their values goes as ${9π²}/{2l²}$ (Hayou, \
+         Doucet and Rousseau 2019), some 0.05 after 30 layers, so that the outputs are nearly the same for \
+         all images. Batch normalisation takes their common part away (Daneshmand et al. 2020).",
     ],
     run,
 };

@@ -2,18 +2,9 @@
 
 use super::fates::{self, Learning, fate, flow_of};
 use super::flow::{Flow, Run};
-use super::{ACTIVATIONS, DEEP, DEPTHS, NORMS, RATE, title};
+use super::{ACTIVATIONS, DEEP, NORMS, RATE, title};
 use crate::experiments::prelude::*;
 use crate::nn::Activation;
-
-/// What tells the depths apart.
-fn marker(depth: usize) -> Option<Marker> {
-    match depth {
-        DEEP => None,
-        5 => Some(Marker::Circle),
-        _ => Some(Marker::Square),
-    }
-}
 
 pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
     let deep = |activation: Activation, norm: usize| {
@@ -21,22 +12,30 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
     };
     let claims = [
         (
+            "sigmoid-vanishes",
             "Without normalisation the gradients of sigmoid networks vanish",
             Activation::Sigmoid,
             0,
             "vanishes",
         ),
-        ("Batch normalisation cures it", Activation::Sigmoid, 1, "stays"),
+        ("batch-norm-cures", "Batch normalisation cures it", Activation::Sigmoid, 1, "stays"),
         (
+            "layer-norm-does-not",
             "Layer normalisation does not: the sigmoid's mean of ½ is most of what it divides by",
             Activation::Sigmoid,
             2,
             "vanishes",
         ),
-        ("He's weights keep the gradients of ReLU networks", Activation::Relu, 0, "stays"),
-        ("With batch normalisation they explode", Activation::Relu, 1, "explodes"),
+        (
+            "he-keeps-gradients",
+            "He's weights keep the gradients of ReLU networks",
+            Activation::Relu,
+            0,
+            "stays",
+        ),
+        ("batch-norm-explodes", "With batch normalisation they explode", Activation::Relu, 1, "explodes"),
     ];
-    for (statement, activation, norm, expected) in claims {
+    for (id, statement, activation, norm, expected) in claims {
         let Some(flow) = deep(activation, norm) else { continue };
         let ([measured, theory], [factor, factor_in_theory]) = (flow.ratios(), flow.factors());
         let criterion = match expected {
@@ -45,6 +44,7 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
             _ => "more than ten times as much arrives",
         };
         claim(outcome, statement)
+            .named(id)
             .expected(format!(
                 "the gradient of layer 2 has {} times the norm of layer {}'s",
                 rounded(theory, 2),
@@ -81,6 +81,7 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
             all.len()
         ),
     )
+    .named("fates")
     .expected(format!("the ratio of layer 2 to layer {}, whatever it is", DEEP - 1))
     .measured(format!(
         "another fate for {}; farthest off is {}: {} against {}",
@@ -98,39 +99,32 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
     let mut figure = Figure::new(
         "gradient-norms",
         "Gradient norm of each layer before the first step",
-        "Layers from the first to the last, whatever the depth. The theory is that for 30 layers, through \
-         the last hidden one, in the colour of what it is for. What falls to the left vanishes on its way to \
-         the inputs, what rises there explodes: look at which normalisation does what for which activation, \
-         and how low all layers of GELU without normalisation lie. The theory takes each sample by itself; \
-         what is drawn is the gradient of a batch, whose samples add up or cancel.",
+        "Networks of 30 layers; those of 5 and 10 are in the table. What falls to the left vanishes on its way to the \
+         inputs, what rises there explodes: look at which normalisation does what for which activation. The theory runs \
+         through the last hidden layer. It takes each sample by itself; what is drawn is the gradient of a batch, whose \
+         samples add up or cancel.",
     );
     for activation in ACTIVATIONS {
-        let x = Axis::linear("layer, as a share of the depth");
+        let x = Axis::whole("layer");
         let mut chart = Chart::new(x, Axis::log("norm of the gradient")).title(title(activation));
         for (norm, (_, label, color, _)) in NORMS.into_iter().enumerate() {
-            for flow in flows.iter().filter(|f| f.activation == activation && f.norm == norm) {
-                let share = |l: usize| l as f64 / (flow.depth - 1) as f64;
-                let line = |label: &str| {
-                    let points = flow.norms.iter().enumerate().map(|(l, norm)| (share(l), *norm));
-                    Line::new(points).label(label).color(color)
-                };
-                chart = match marker(flow.depth) {
-                    Some(marker) => chart.line(line("").width(1.2).marker(marker)),
-                    None => {
-                        let anchor = flow.norms[flow.depth - 2];
-                        let theory = flow.theory.iter().enumerate().map(|(l, x)| (share(l + 1), anchor * x));
-                        chart.line(line(label)).line(Line::new(theory).color(color).width(1.2).dash(2))
-                    }
-                };
-            }
+            let deep = |f: &&Flow| f.activation == activation && f.norm == norm && f.depth == DEEP;
+            let Some(flow) = flows.iter().find(deep) else { continue };
+            let layer = |l: usize| (l + 1) as f64;
+            let norms = flow.norms.iter().enumerate().map(|(l, norm)| (layer(l), *norm));
+            let anchor = flow.norms[flow.depth - 2];
+            let theory = flow.theory.iter().enumerate().map(|(l, x)| (layer(l + 1), anchor * x));
+            // Side by side, so that names of lines that run together do not lie on each other.
+            let at = 2 + 9 * norm;
+            chart = chart
+                .line(Line::new(norms).color(color))
+                .line(Line::new(theory).color(color).width(1.2).dash(2))
+                .note((layer(at), flow.norms[at]), label, Color::Ink);
         }
-        // What marks and dashes mean, whatever their colour.
-        let sample = |label: String| Line::new([]).label(label).color(Color::Muted);
-        chart = chart.lines(DEPTHS.map(|depth| {
-            let line = sample(format!("{depth} layers"));
-            marker(depth).map_or(line.clone(), |marker| line.width(1.2).marker(marker))
-        }));
-        chart = chart.line(sample("theory".into()).width(1.2).dash(2));
+        // What dashes mean, whatever their colour.
+        let sample = |label: &str| Line::new([]).label(label).color(Color::Muted);
+        chart = chart.line(sample("measured"));
+        chart = chart.line(sample("theory").width(1.2).dash(2));
         figure = figure.panel(chart);
     }
     outcome.figure(&figure);
@@ -165,6 +159,7 @@ pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classes:
         outcome,
         format!("Of the sigmoid networks of {DEEP} layers only the one with batch normalisation learns"),
     )
+    .named("sigmoid-learns")
     .expected("chance, above it, chance")
     .measured(format!(
         "training accuracy {} without, {} with batch, {} with layer norm",

@@ -88,13 +88,19 @@ pub(super) fn measure(
 
 pub(super) fn report(outcome: &mut Outcome, all: &[Row], width: usize, seeds: usize) {
     let claims = [
-        ("He's initialisation keeps the variances of ReLU networks, forward and backward", 0, 1.0),
-        ("Xavier's halves them at each layer of ReLU", 1, 0.5),
+        (
+            "he-keeps-variances",
+            "He's initialisation keeps the variances of ReLU networks, forward and backward",
+            0,
+            1.0,
+        ),
+        ("xavier-halves", "Xavier's halves them at each layer of ReLU", 1, 0.5),
     ];
-    for (statement, which, expected) in claims {
+    for (id, statement, which, expected) in claims {
         let [forward, backward] = all[which].mean.factors();
         let over_all = |factor: f64| Float::powi(factor / expected, DEEP as i32 - 1);
         claim(outcome, statement)
+            .named(id)
             .expected(format!("a factor of {expected} at each layer"))
             .measured(format!(
                 "{} forward, {} backward; over all {DEEP} layers {} and {} times what it should be",
@@ -122,6 +128,7 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Row], width: usize, seeds: us
     let error = off(row);
     let (mean, [f, b], theory) = (row.mean.factors(), row.typical, row.theory.factors());
     claim(outcome, "Mean-field theory predicts both factors of every activation")
+        .named("mean-field-factors")
         .expected("the same ten factors")
         .measured(format!("{} % off at most, for {}", rounded(100.0 * error, 3), row.label))
         .criterion("all within 3 %")

@@ -124,6 +124,7 @@ pub(super) fn leave_one_out_claim(
         largest = largest.max((residual - closed[i]).abs());
     }
     claim(outcome, "Leaving out each sample in turn gives the residuals of the closed form")
+        .named("loo-closed-form")
         .expected("no difference but rounding")
         .measured(format!("largest difference {}", scientific(largest, 2)))
         .criterion("at most 10⁻⁸")
@@ -140,6 +141,7 @@ pub(super) fn report(outcome: &mut Outcome, grid: &Grid, cells: &[Cell], chosen:
     let ideal = least(cells, |cell| cell.error);
     let place = |cell: &Cell| setting(cell.gamma, cell.lambda) + grid.edge(cell.gamma, cell.lambda);
     claim(outcome, "Leaving one out chooses γ and λ nearly as well as if the sine were known")
+        .named("loo-chooses")
         .expected(format!("error near the least one, {} at {}", rounded(ideal.error, 3), place(ideal)))
         .measured(format!("{} at {}", rounded(chosen.error, 3), place(chosen)))
         .criterion("at most twice the least error on the grid")
@@ -158,9 +160,10 @@ pub(super) fn report(outcome: &mut Outcome, grid: &Grid, cells: &[Cell], chosen:
     outcome.number("chosen lambda", chosen.lambda);
     outcome.number("chosen error", chosen.error);
 
+    // One scale of colours for both, so that they can be compared.
+    let (low, _) = range(cells.iter().flat_map(|cell| [cell.leave_one_out, cell.error]).map(libm::log10));
     let heat = |title: &str, f: fn(&Cell) -> f64| {
         let log = |i: usize| libm::log10(f(&cells[i]));
-        let (low, _) = range((0..cells.len()).map(log));
         grid.heat(title, "log₁₀ of the error, cut at 1", (low, CUT), log)
             .points(
                 [mark(chosen.gamma, chosen.lambda)],
@@ -187,7 +190,7 @@ pub(super) fn report(outcome: &mut Outcome, grid: &Grid, cells: &[Cell], chosen:
         "grid",
         "Error over γ and λ",
         format!(
-            "First what can be measured on the one set, second what one would like to know. Violet is good. \
+            "First what can be measured on the one set, second what one would like to know. Violet is good, in one scale for both. \
              Look for the valley, and whether both have the same: a rougher kernel needs a larger ridge. To \
              the upper left fits are too stiff, to the lower right they follow the noise. {edge} Errors \
              above 10 have the colour of 10: the colours stop at log₁₀ = 1."

@@ -19,16 +19,16 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "kernel-ridge-sine",
     question: "How do the width of the kernel and the ridge trade bias against variance?",
     theory: &[
-        "Kernel ridge regression minimises 1/n·Σ(f(xᵢ) − yᵢ)² + λ‖f‖², here with k(x, x′) = exp(−γ(x − \
-         x′)²), on y = sin 2πx plus noise of deviation σ = 0.3. Small γ and large λ make f stiff, large γ \
-         and small λ let it follow the noise.",
+        "Kernel ridge regression minimises ${1}/{n}Σ_i(f(xᵢ)−yᵢ)²+λ‖f‖²$, here with $k(x,x′) = \
+         exp(−γ(x−x′)²)$, on $y = \"sin \"2πx$ plus noise of deviation σ = 0.3. Small γ and large λ make f \
+         stiff, large γ and small λ let it follow the noise.",
         "The expected squared error on new targets is bias² + variance + σ² (Geman, Bienenstock and Doursat \
-         1992). With growing λ the fitted values are shrunk along every eigenvector of K, by dᵢ/(dᵢ + nλ), \
+         1992). With growing λ the fitted values are shrunk along every eigenvector of K, by ${dᵢ}/{dᵢ+nλ}$, \
          so that the variance falls and the bias grows; there, at the inputs of the set. With S sets the \
-         square of their mean distance to the sine exceeds bias² by variance/S, which is taken off here: \
-         what is left can be below 0, and is known up to its standard error only.",
-        "The error of leaving out one sample follows from a single fit: αᵢ/((K + nλI)⁻¹)ᵢᵢ. As a Gaussian \
-         process the same fit has a posterior variance; the ridge that belongs to the noise is nλ = σ², and \
+         square of their mean distance to the sine exceeds bias² by variance/S, which is taken off here: what \
+         is left can be below 0, and is known up to its standard error only.",
+        "The error of leaving out one sample follows from a single fit: ${αᵢ}/{((K+nλI)⁻¹)ᵢᵢ}$. As a Gaussian \
+         process the same fit has a posterior variance; the ridge that belongs to the noise is $nλ = σ²$, and \
          γ is the one under which the targets are likeliest (Rasmussen and Williams 2006, chapter 5).",
     ],
     run,
@@ -84,7 +84,9 @@ fn run(context: &Context) -> Result<Outcome> {
     grid::report(&mut outcome, &grid, &cells, chosen);
     decomposition::report(&mut outcome, &grid, &parts, chosen.index);
     posterior::report(&mut outcome, context, &grid.gammas, &x, &y)?;
-    outcome.figure(&fits(&x, &y, chosen)?);
+    for figure in fits(&x, &y, chosen)? {
+        outcome.figure(&figure);
+    }
     Ok(outcome)
 }
 
@@ -92,8 +94,8 @@ fn samples(x: &Samples<f64>, y: &DMatrix<f64>) -> Vec<(f64, f64)> {
     (0..x.len()).map(|i| (x.rows().row(i)[0], y[i])).collect()
 }
 
-/// Six fits: three widths of the kernel, then three ridges under a rough one.
-fn fits(x: &Samples<f64>, y: &DMatrix<f64>, chosen: &Cell) -> Result<Figure> {
+/// Three widths of the kernel, three ridges under a rough one, and a slider for each of the two.
+fn fits(x: &Samples<f64>, y: &DMatrix<f64>, chosen: &Cell) -> Result<[Figure; 3]> {
     let (gamma, lambda) = (chosen.gamma, chosen.lambda);
     let rough = 10.0 * gamma;
     let path = RidgePath::new(&Rbf::new(rough)?, x, y, 1 << 30)?;
@@ -107,24 +109,48 @@ fn fits(x: &Samples<f64>, y: &DMatrix<f64>, chosen: &Cell) -> Result<Figure> {
         ("λ too small", rough, 1e-8),
     ];
     let at = Samples::new(places(), 1)?;
-    let figure = Figure::new(
+    let widths = Figure::new(
         "fits",
         "Too stiff, right, too free",
-        "The same 60 points, and the sine as a dashed line. The first three differ in the width of the \
-         kernel. The last three have a γ ten times the chosen one, and differ in the ridge: look whether \
-         that of leaving one out makes up for the rougher kernel.",
+        format!(
+            "The same {N} points, and the sine as a dashed line, by kernels of three widths: one that is too wide for the \
+             sine, the one that leaving one out chooses, and one that is so narrow that it follows the noise."
+        ),
     );
-    let panels = settings.map(|(what, gamma, lambda)| -> Result<Chart> {
+    let ridges = Figure::new(
+        "ridges",
+        "Three ridges for a rough kernel",
+        "A γ ten times the chosen one: look whether the ridge of leaving one out makes up for the rougher kernel.",
+    );
+    let fitted = |title: String, gamma: f64, lambda: f64| -> Result<Chart> {
         let kernel = Arc::new(Rbf::new(gamma)?);
         let path = RidgePath::new(kernel.as_ref(), x, y, 1 << 30)?;
         let values = path.at(lambda)?.machine(kernel, x).predict(&at);
         let curve: Vec<(f64, f64)> = places().into_iter().zip(values.iter().copied()).collect();
         Ok(Chart::new(Axis::linear("x"), Axis::linear("y").range(-2.0, 2.0))
-            .title(format!("{what}: {}", setting(gamma, lambda)))
+            .title(title)
             .line(Line::new(places().into_iter().map(|x| (x, truth(x)))).color(Color::Muted).dash(1))
             .points(samples(x, y), Marker::Dot, Color::Vermilion, "")
             .line(Line::new(curve).color(Color::Blue)))
-    });
-    let panels: Vec<Chart> = panels.into_iter().collect::<Result<_>>()?;
-    Ok(figure.panels(panels))
+    };
+    let panels = settings
+        .map(|(what, gamma, lambda)| fitted(format!("{what}: {}", setting(gamma, lambda)), gamma, lambda));
+    let mut panels: Vec<Chart> = panels.into_iter().collect::<Result<_>>()?;
+    let behind = panels.split_off(3);
+    let gammas = [0.1, 1.0, 10.0, 100.0, 1000.0];
+    let lambdas = [1e-8, 1e-6, 1e-4, 1e-2, 1.0];
+    let mut all = Figure::new(
+        "try",
+        "Any width, any ridge",
+        "The same points by kernels from wide to narrow, under ridges from small to large. Look for the fits that you would \
+         draw by hand: they lie along a valley, in which a narrower kernel needs a larger ridge.",
+    )
+    .slider("γ", gammas.map(|gamma| rounded(gamma, 2)))
+    .slider("λ", lambdas.map(|lambda| rounded(lambda, 2)));
+    for gamma in gammas {
+        for lambda in lambdas {
+            all = all.panel(fitted(setting(gamma, lambda), gamma, lambda)?);
+        }
+    }
+    Ok([widths.panels(panels), ridges.panels(behind), all])
 }

@@ -45,6 +45,7 @@ pub(super) fn report(
     let share = inside as f64 / (SETS * POINTS) as f64;
     outcome.number("share inside the band", share);
     claim(outcome, "The 95 % band of the Gaussian process holds the sine where it says")
+        .named("posterior-band")
         .expected("about 0.95 of all places")
         .measured(format!("{} over {SETS} sets, at γ = {}", fixed(share, 3), rounded(gamma, 3)))
         .criterion("between 0.90 and 0.99")

@@ -16,7 +16,7 @@ pub const EXPERIMENT: Experiment = Experiment {
         "A step of Adam moves each weight by about η, whatever the gradient (Kingma and Ba 2015, section \
          2.1). So in T steps no weight gets further than about ηT: with η = 10⁻⁵ and a thousand steps the \
          weights have hardly moved.",
-        "Xavier's initialisation gives the weights of the first layer, d×128, a deviation of √(2/(d + 128)) \
+        "Xavier's initialisation gives the weights of the first layer, d×128, a deviation of $√{{2}/{d+128}}$ \
          where a sample has d features: 0.05 for images of 28×28. A rate of that size replaces every weight \
          at each step: training should fail above it, long before numbers overflow.",
     ],

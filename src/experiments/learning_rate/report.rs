@@ -19,6 +19,7 @@ pub(super) fn report(rows: &[Row], features: usize, constant: f64) -> Outcome {
     // The deviation of Xavier's initialisation.
     let size = (2.0 / (features + HIDDEN) as f64).sqrt();
     claim(&mut outcome, "There is a window of usable rates, a factor of ten wide and more")
+        .named("window")
         .expected("at least a factor of 10")
         .measured(match ends {
             Some((low, high)) => format!(
@@ -42,6 +43,7 @@ pub(super) fn report(rows: &[Row], features: usize, constant: f64) -> Outcome {
              the rates that were tried, a factor of about three.",
         );
     claim(&mut outcome, "A rate of 10⁻⁵ is too small for so few steps")
+        .named("too-small")
         .expected("a clearly lower test accuracy")
         .measured(format!(
             "{} after {} steps, {} below the best",
@@ -66,6 +68,7 @@ pub(super) fn report(rows: &[Row], features: usize, constant: f64) -> Outcome {
         &mut outcome,
         format!("Rates above the size of the first weights, {}, spoil the training", rounded(size, 2)),
     )
+    .named("too-large")
     .expected("clearly worse at each of them")
     .measured(match above.is_empty() {
         true => "no rate as large was tried".into(),

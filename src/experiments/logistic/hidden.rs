@@ -134,6 +134,7 @@ pub fn claims(outcome: &mut Outcome, runs: &[Run], barrier: &Barrier) {
     let [from, to] = barrier.pair;
     outcome.number("barrier between two ends with a hidden layer", barrier.height);
     claim(outcome, "A hidden layer takes convexity away: between two ends the loss rises above both")
+        .named("hidden-barrier")
         .expected("a barrier above 0")
         .measured(format!(
             "{} nats above the higher end, between the ends of starts {} and {}",
@@ -157,6 +158,7 @@ pub fn claims(outcome: &mut Outcome, runs: &[Run], barrier: &Barrier) {
     let half = high.losses.iter().find(|(step, _)| 2.0 * step >= high.steps as f64);
     let fallen = half.map_or(f64::NAN, |(_, loss)| loss - high.loss);
     claim(outcome, "With a hidden layer, at which loss descent comes to rest depends on the start")
+        .named("hidden-ends")
         .expected("different losses, and no gradient left")
         .measured(format!(
             "losses from {} to {} and gradients of norm {} at most, after {} steps from {STARTS} starts",

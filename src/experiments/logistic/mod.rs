@@ -15,15 +15,15 @@ pub const EXPERIMENT: Experiment = Experiment {
     question: "Does logistic regression come to the same optimum from every start, at the rate of the \
                theory?",
     theory: &[
-        "The binary cross-entropy of a linear model is convex: its second derivatives XᵀSX/n with S = \
-         diag(p(1−p)) are positive semi-definite everywhere. So gradient descent reaches the same optimum \
+        "The binary cross-entropy of a linear model is convex: its second derivatives ${XᵀSX}/{n}$ with $S = \
+         diag(p(1−p))$ are positive semi-definite everywhere. So gradient descent reaches the same optimum \
          from every start. A hidden layer takes that away: where a loss rises between two points above what \
          it is at both, it is not convex, and descents may come to rest in several places. A ridge on all \
          weights keeps those from running off to infinity, where nothing comes to rest.",
         "Close to the optimum the loss is a quadratic with these second derivatives, and each step of \
-         gradient descent leaves (1 − ηλₘᵢₙ)² of the excess loss.",
-        "For two normal distributions with the same covariance σ²I and means ±m the best boundary is linear, \
-         and is right with probability Φ(‖m‖/σ).",
+         gradient descent leaves $(1−ηλₘᵢₙ)²$ of the excess loss.",
+        "For two normal distributions with the same covariance $σ²I$ and means ±m the best boundary is \
+         linear, and is right with probability $Φ(‖m‖/σ)$.",
     ],
     run,
 };
@@ -79,6 +79,7 @@ fn run(context: &Context) -> Result<Outcome> {
     let ends = descents.iter().map(|descent| descent.points[descent.points.len() - 1]);
     let farthest = ends.map(|end| distance(&end, &best)).fold(0.0, f64::max);
     claim(&mut outcome, "Gradient descent from every start comes to the optimum that Newton's method finds")
+        .named("one-optimum")
         .expected("distance 0")
         .measured(format!("at most {} from {STARTS} starts", scientific(farthest, 2)))
         .criterion("at most 10⁻⁶")
@@ -88,6 +89,7 @@ fn run(context: &Context) -> Result<Outcome> {
              it.",
         );
     claim(&mut outcome, "The second derivatives are positive semi-definite everywhere")
+        .named("hessian-psd")
         .expected("no eigenvalue below 0")
         .measured(format!("the smallest is {}, at 200 random points", scientific(least, 2)))
         .criterion("none below −10⁻¹²")
@@ -166,6 +168,7 @@ fn rate_claim(outcome: &mut Outcome, descents: &[Descent], best: f64, hessian: &
     let mean = mean(&slopes);
     outcome.number("rate of the excess loss", mean);
     claim(outcome, "Close to the optimum a step leaves (1 − ηλₘᵢₙ)² of the excess loss")
+        .named("linear-rate")
         .expected(format!("slope {} of its logarithm", fixed(expected, 5)))
         .measured(format!(
             "{}, mean of {} starts, at most {} % off",
@@ -190,6 +193,7 @@ fn accuracy_claim(outcome: &mut Outcome, context: &Context, optimum: &LogisticRe
     let expected = 0.5 * (1.0 + Float::erf(length / 2.0f64.sqrt()));
     outcome.number("test accuracy", accuracy);
     claim(outcome, "The model is as good as any can be on these two normal distributions")
+        .named("bayes-accuracy")
         .expected(format!("{} = Φ(‖m‖/σ)", fixed(expected, 4)))
         .measured(format!("{} on {TEST} new points", fixed(accuracy, 4)))
         .criterion("within 0.01")

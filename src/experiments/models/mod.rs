@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 use families::{Chosen, NAMES, Recipe, Row, choose, kernel_ridge, network};
 
 use super::prelude::*;
-use super::spiral::{CELLS, SPAN, classify, points};
+use super::spiral::{CELLS, SPAN, classify, places, points};
 use crate::models::kernel::{KernelMachine, Samples};
 use crate::report::grid;
 
@@ -37,18 +37,21 @@ const UNWOUND: f64 = 5.0 / 9.0 / (0.95 * 1.25);
 
 /// What came out on the spiral, with the classes of the drawn plane for every model.
 struct Spiral {
-    train: Dataset,
+    test: Dataset,
     rows: Vec<Row>,
     classes: Vec<Vec<Option<usize>>>,
+    /// The classes that the test points are given, by every model.
+    found: Vec<Vec<Option<usize>>>,
     chosen: Chosen,
     unwound: Unwound,
 }
 
 /// The linear model on arms that turn less.
 struct Unwound {
-    train: Dataset,
+    test: Dataset,
     accuracy: f64,
     classes: Vec<Option<usize>>,
+    found: Vec<Option<usize>>,
 }
 
 struct Images {
@@ -70,23 +73,26 @@ fn spiral(context: &Context) -> Result<Spiral> {
         Recipe { model: NAMES[1], hidden: &[64, 64], one_vs_rest: false, rate: 3e-3, epochs: 250, batch: 32 },
     ];
     let plane = grid(CELLS, SPAN, SPAN);
-    let (mut rows, mut classes) = (Vec::new(), Vec::new());
+    let (mut rows, mut classes, mut found) = (Vec::new(), Vec::new(), Vec::new());
     for (i, recipe) in recipes.iter().enumerate() {
         context.at(i, 8, recipe.model)?;
         let (mut net, row) = network::<f64>(context, recipe, &train, &test)?;
         classes.push(classify(&net.model, &mut net.tape, &plane));
+        found.push(classify(&net.model, &mut net.tape, &places(&test)));
         rows.push(row);
     }
     context.at(2, 8, "KRR: γ and λ")?;
     let mut chosen = choose::<f64>(context, &train, 1000, 8)?;
     let (machine, row) = kernel_ridge::<f64>(context, &mut chosen, &train, &test)?;
     classes.push(machine.classify(&Samples::new(plane.as_flattened().to_vec(), 2)?));
+    found.push(machine.classify(&Samples::from_dataset(&test)?));
     rows.push(row);
-    let (less, test) = (unwind(&train)?, unwind(&test)?);
-    let (mut net, row) = network::<f64>(context, &recipes[0], &less, &test)?;
+    let (less, turned) = (unwind(&train)?, unwind(&test)?);
+    let (mut net, row) = network::<f64>(context, &recipes[0], &less, &turned)?;
     let lines = classify(&net.model, &mut net.tape, &plane);
-    let unwound = Unwound { train: less, accuracy: row.accuracy, classes: lines };
-    Ok(Spiral { train, rows, classes, chosen, unwound })
+    let right = classify(&net.model, &mut net.tape, &places(&turned));
+    let unwound = Unwound { test: turned, accuracy: row.accuracy, classes: lines, found: right };
+    Ok(Spiral { test, rows, classes, found, chosen, unwound })
 }
 
 /// Every point turned back around the centre, the more the further out it is.

@@ -11,6 +11,7 @@ pub(super) fn all(context: &Context, spiral: &Spiral, images: &Images) -> Outcom
     spiral_claims(&mut outcome, &spiral.rows, spiral.unwound.accuracy);
     image_claims(&mut outcome, &images.rows);
     outcome.figure(&boundaries(spiral));
+    outcome.figure(&less_turned(spiral));
     outcome.figure(&bars(&spiral.rows, &images.rows));
     let caption = format!("On the spiral: the MLP 2-64-64-{ARMS} in f64, and KRR with {}", spiral.chosen);
     outcome.table(table("spiral", caption, &spiral.rows));
@@ -39,6 +40,7 @@ pub(super) fn all(context: &Context, spiral: &Spiral, images: &Images) -> Outcom
 fn spiral_claims(outcome: &mut Outcome, rows: &[Row], unwound: f64) {
     let [lines, mlp, krr] = [rows[0].accuracy, rows[1].accuracy, rows[2].accuracy];
     claim(outcome, "Lines tell three spiral arms apart in three of five cases")
+        .named("spiral-lines")
         .expected("about 0.60")
         .measured(format!("test accuracy {}", fixed(lines, 4)))
         .criterion("between 0.50 and 0.70")
@@ -55,6 +57,7 @@ fn spiral_claims(outcome: &mut Outcome, rows: &[Row], unwound: f64) {
         "Consistency check: on arms that turn 5/9 times, the turn for which the wedges give 0.60, lines tell \
          three in five apart",
     )
+    .named("spiral-lines-less-turned")
     .expected("about 0.60, from which the turn was reckoned")
     .measured(format!("test accuracy {}", fixed(unwound, 4)))
     .criterion("between 0.50 and 0.70")
@@ -64,6 +67,7 @@ fn spiral_claims(outcome: &mut Outcome, rows: &[Row], unwound: f64) {
          in the centre, nor be a third of a turn wide.",
     );
     claim(outcome, "A network with two hidden layers follows the arms")
+        .named("spiral-network")
         .expected("about 0.97")
         .measured(format!("test accuracy {}", fixed(mlp, 4)))
         .criterion("at least 0.92")
@@ -73,6 +77,7 @@ fn spiral_claims(outcome: &mut Outcome, rows: &[Row], unwound: f64) {
              not end near the best weights, and the samples are few.",
         );
     claim(outcome, "So does kernel ridge regression, with γ and λ by leaving one out")
+        .named("spiral-kernel")
         .expected("about 0.95")
         .measured(format!("test accuracy {}", fixed(krr, 4)))
         .criterion("at least 0.90")
@@ -86,6 +91,7 @@ fn spiral_claims(outcome: &mut Outcome, rows: &[Row], unwound: f64) {
 fn image_claims(outcome: &mut Outcome, rows: &[Row]) {
     let [lines, mlp, krr] = [rows[0].accuracy, rows[1].accuracy, rows[2].accuracy];
     claim(outcome, "On images both do better than the linear model")
+        .named("images-both-better")
         .expected("fewer mistakes")
         .measured(format!(
             "test accuracy {} and {} against {}",
@@ -111,6 +117,7 @@ fn image_claims(outcome: &mut Outcome, rows: &[Row]) {
             },
         );
     claim(outcome, "On the same images kernel ridge regression does at least as well as the network")
+        .named("images-kernel-network")
         .expected("at least as many right")
         .measured(format!("test accuracy {} against {}", fixed(krr, 4), fixed(mlp, 4)))
         .criterion("not below")
@@ -121,6 +128,7 @@ fn image_claims(outcome: &mut Outcome, rows: &[Row]) {
         );
     let (mlp, krr) = (rows[1].fit_bytes as f64 / 1e6, rows[2].fit_bytes as f64 / 1e6);
     claim(outcome, "The fit of the kernel machine takes far more memory than that of the network")
+        .named("kernel-memory")
         .expected("n² numbers against some per weight")
         .measured(format!("{} MB against {} MB", fixed(krr, 1), fixed(mlp, 1)))
         .criterion("at least 10 times as much on the images")
@@ -138,42 +146,59 @@ fn boundaries(spiral: &Spiral) -> Figure {
     let figure = Figure::new(
         "boundaries",
         "Three models on three arms",
-        "Colours behind the points are the classes that the model gives. Lines cut the plane into three \
-         wedges. The network's boundaries are made of straight pieces, and go on in straight lines beyond \
-         the data. Those of the kernel machine are smooth. The last panel has the same points turned back, \
-         so that an arm makes 5/9 of a turn: look what that does for lines.",
+        "Test points over the classes that the model gives; a cross is a point that it takes for another arm. Lines cut \
+         the plane into three wedges. The network's boundaries are made of straight pieces, and go on in straight lines \
+         beyond the data. Those of the kernel machine are smooth.",
     );
-    let fitted = spiral.rows.iter().zip(&spiral.classes);
-    let panels = fitted.map(|(row, classes)| {
+    let fitted = spiral.rows.iter().zip(spiral.classes.iter().zip(&spiral.found));
+    figure.panels(fitted.map(|(row, (classes, found))| {
         let title = format!("{}: test accuracy {}", row.model, fixed(row.accuracy, 3));
-        plane(title, &spiral.train, classes)
-    });
-    let Unwound { train, accuracy, classes } = &spiral.unwound;
-    let last = plane(format!("logistic, 5/9 of a turn: {}", fixed(*accuracy, 3)), train, classes);
-    figure.panels(panels).panel(last)
+        plane(title, &spiral.test, classes, found)
+    }))
+}
+
+fn less_turned(spiral: &Spiral) -> Figure {
+    let Unwound { test, accuracy, classes, found } = &spiral.unwound;
+    Figure::new(
+        "less-turned",
+        "Lines on arms that turn less",
+        "The same points turned back, so that an arm makes 5/9 of a turn: look what that does for lines.",
+    )
+    .panel(plane(format!("logistic, 5/9 of a turn: {}", fixed(*accuracy, 3)), test, classes, found))
 }
 
 fn bars(spiral: &[Row], images: &[Row]) -> Figure {
-    let names = || Axis::categories("", ["logistic", "MLP", "KRR"]);
     let parts = [
         ("spiral", spiral, Color::Blue, Marker::Circle),
         ("images", images, Color::Vermilion, Marker::Square),
     ];
-    // Of those on the same samples.
+    // Fits to more images than the kernel machine takes come behind those to the same.
+    let more = images
+        .iter()
+        .skip(3)
+        .map(|row| format!("{} on {}", row.model.split(',').next().unwrap_or(row.model), row.samples));
+    let names: Vec<String> = ["logistic", "MLP", "KRR"].map(String::from).into_iter().chain(more).collect();
+    let names = || Axis::categories("", names.clone());
     let values = |rows: &[Row], f: &dyn Fn(&Row) -> f64| {
-        rows.iter().take(3).enumerate().map(|(k, row)| (k as f64, f(row))).collect::<Vec<_>>()
+        rows.iter().enumerate().map(|(k, row)| (k as f64, f(row))).collect::<Vec<_>>()
     };
-    let accuracy = Chart::new(names(), Axis::linear("test accuracy").range(0.0, 1.0)).title("Accuracy");
+    let accuracy = Chart::new(names(), Axis::linear("test accuracy").range(0.0, 1.08)).title("Accuracy");
     let accuracy = parts.iter().enumerate().fold(accuracy, |chart, (i, (label, rows, color, _))| {
-        chart.bars(values(rows, &|row| row.accuracy), (i, 2), *color, *label)
+        let values = values(rows, &|row| row.accuracy);
+        // Over its bar, whose text begins a little to the right of the place.
+        let notes = values.clone().into_iter().map(|(k, y)| ((k - 0.42 + 0.36 * i as f64, y), fixed(y, 3)));
+        let chart = chart.bars(values, (i, 2), *color, *label);
+        notes.fold(chart, |chart, (at, text)| chart.note(at, text, Color::Ink))
     });
     // A bar on a logarithmic axis would begin nowhere.
     let chart = |y: &str, title: &str, f: &dyn Fn(&Row) -> f64| {
         let chart = Chart::new(names(), Axis::log(y)).title(title);
         parts.iter().enumerate().fold(chart, |chart, (i, (label, rows, color, marker))| {
             let aside = 0.2 * i as f64 - 0.1;
-            let places = values(rows, f).into_iter().map(|(k, y)| (k + aside, y));
-            chart.points(places, *marker, *color, *label)
+            let places: Vec<(f64, f64)> = values(rows, f).into_iter().map(|(k, y)| (k + aside, y)).collect();
+            let notes = places.clone().into_iter().map(|at| (at, rounded(at.1, 2)));
+            let chart = chart.points(places, *marker, *color, *label);
+            notes.fold(chart, |chart, (at, text)| chart.note(at, text, Color::Ink))
         })
     };
     Figure::new(

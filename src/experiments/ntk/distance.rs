@@ -36,6 +36,7 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Distances>> {
 
 pub(super) fn report(outcome: &mut Outcome, all: &[Distances]) {
     claim(outcome, "The kernel of a finite network tends to its limit as the root of the width")
+        .named("kernel-limit")
         .expected("slope −½ for each depth")
         .measured(format!("{} for 1, 2, 3 hidden layers", list(all, |d| d.fit.to_string())))
         .criterion("all within 0.1")
@@ -50,6 +51,7 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Distances]) {
         lasts.windows(2).map(|pair| mean_and_error(&differences(&pair[1], &pair[0]))).collect();
     let widest = all.first().and_then(|d| d.at.last()).map_or(0, |(width, _)| *width);
     claim(outcome, "Deeper networks are farther from their limit")
+        .named("deeper-farther")
         .expected("a distance that grows with the depth")
         .measured(format!(
             "{} at width {widest}, rises of {} (± a standard error of the paired difference)",

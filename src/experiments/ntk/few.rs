@@ -105,6 +105,7 @@ pub(super) fn report(context: &Context, outcome: &mut Outcome, all: &[Few]) {
     let claim = Claim::that(
         "On few images the kernel machine of the infinite network does at least as well as a finite one",
     )
+    .named("few-images")
     .expected("a test accuracy that is not below")
     .measured(format!(
         "{} by the kernel, {} by the network, for {} images: a lead of {} (± a standard error over the test \

@@ -79,6 +79,7 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Lazy]) {
         Fit::power_law(&runs.collect::<Vec<_>>())
     });
     claim(outcome, "Training moves the weights less, the wider the network")
+        .named("weights-move-less")
         .expected("‖θ − θ₀‖/‖θ₀‖ with slope −1")
         .measured(format!("slope {}", fits[0]))
         .criterion("within 0.15")
@@ -92,6 +93,7 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Lazy]) {
         "The distance to the linear model, and the movement of the kernel, fall as the root of the width or \
          faster",
     )
+    .named("lazy-distance")
     .expected("slopes of −½ or below")
     .measured(format!("{}, {}, and {} of the kernel", fits[1], fits[2], fits[3]))
     .criterion("each slope is at most −0.4")
@@ -102,6 +104,7 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Lazy]) {
     let Some(widest) = all.last() else { return };
     let error = widest.mean(LazyRun::train_error);
     claim(outcome, format!("A network of width {} trains as its linear model does", widest.width))
+        .named("linear-model")
         .expected("the same outputs at all steps")
         .measured(format!(
             "at most {} of ‖y‖ apart, a mean of {} networks; {} at width {}",

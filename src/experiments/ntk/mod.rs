@@ -13,15 +13,15 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "ntk",
     question: "From which width on does a network train like the kernel machine of its limit?",
     theory: &[
-        "The tangent kernel Θ̂(x, x′) = Σ_p ∂f(x)/∂θ_p·∂f(x′)/∂θ_p of a network of width m at its start \
-         tends to a fixed kernel Θ as m → ∞ (Jacot, Gabriel and Hongler 2018). Its entries are means over \
-         the width, so that the distance falls as m^(−½), with a factor that grows with the depth (Hanin and \
-         Nica 2020).",
+        "The tangent kernel $Θ̂(x,x′) = Σ_p {∂f(x)}/{∂θ_p}·{∂f(x′)}/{∂θ_p}$ of a network of width m at its \
+         start tends to a fixed kernel Θ as m → ∞ (Jacot, Gabriel and Hongler 2018). Its entries are means \
+         over the width, so that the distance falls as $m^{−1/2}$, with a factor that grows with the depth \
+         (Hanin and Nica 2020).",
         "In training the weights of a wide network hardly move, but all move together: with hidden layers in \
-         a row, m² weights move by O(1) in all from a norm of m, so that ‖θ − θ₀‖/‖θ₀‖ falls as 1/m. The \
-         network stays near the linear model f₀ + ∇f₀·(θ − θ₀), whose outputs on n samples are known in \
-         closed form, f_t = y + (I − ηΘ/n)^t·(f₀ − y); the distance is O(m^(−½)) or less (Chizat, Oyallon \
-         and Bach 2019; Lee et al. 2019, theorem 2.1).",
+         a row, m² weights move by O(1) in all from a norm of m, so that $‖θ−θ₀‖/‖θ₀‖$ falls as 1/m. The \
+         network stays near the linear model $f₀+∇f₀·(θ−θ₀)$, whose outputs on n samples are known in closed \
+         form, $f_t = y+(I−ηΘ/n)^t·(f₀−y)$; the distance is O($m^{−1/2}$) or less (Chizat, Oyallon and Bach \
+         2019; Lee et al. 2019, theorem 2.1).",
         "Ridge regression with Θ is what the infinitely wide network learns. On few samples it does at least \
          as well as a trained network (Arora et al., \"Harnessing the power of infinitely wide deep nets on \
          small-data tasks\", 2020).",

@@ -26,6 +26,7 @@ pub(super) fn speed_claims(outcome: &mut Outcome, rows: &[Row], epochs: usize, s
     let plain = (half * steps) as f64;
     let expected = plain / (plain * (1.0 - BETA) + BETA / (1.0 - BETA));
     claim(outcome, "Momentum goes the way of SGD 1/(1−β) times as fast, but for its start")
+        .named("momentum-times")
         .expected(format!("{} times", rounded(expected, 3)))
         .measured(times(momentum, &format!("the test loss is that of SGD after {half}")))
         .criterion("within 15 % of the expected factor")
@@ -38,6 +39,7 @@ pub(super) fn speed_claims(outcome: &mut Outcome, rows: &[Row], epochs: usize, s
     let slow = speed(rows, ADAM, SLOW_ADAM, epochs);
     outcome.number("Adam 0.001 against 0.0001", slow);
     claim(outcome, "Adam with a tenth of the rate takes ten times as long")
+        .named("adam-tenth")
         .expected("about 10 times")
         .measured(times(slow, &format!("the test loss is that of the slow one after {half}")))
         .criterion("between 7 and 14")
@@ -60,6 +62,7 @@ pub(super) fn start_claim(outcome: &mut Outcome, rows: &[Row], epochs: usize) {
     let overtakes = curves[RMSPROP].iter().zip(&curves[leads]).position(|(a, b)| a < b);
     let when = overtakes.map_or("never gets ahead".into(), |i| format!("gets ahead in epoch {}", i + 1));
     claim(outcome, "Adaptive rates make the fastest progress at first")
+        .named("adaptive-first")
         .expected("the least training loss")
         .measured(format!("in epoch {early}. {}", named.join("; ")))
         .criterion("after a tenth of the epochs, the least mean training loss is RMSProp's or Adam's")
@@ -81,6 +84,7 @@ pub(super) fn end_claims(outcome: &mut Outcome, rows: &[Row]) {
     let measured = format!("means and deviations over {SEEDS} seeds. {}", ends.join("; "));
     let train = |which: usize| rounded(rows[which].last(|run| &run.train).0, 2);
     claim(outcome, "In the end SGD with momentum generalises better than RMSProp and Adam at 0.001")
+        .named("momentum-generalises")
         .expected("a higher test accuracy")
         .measured(measured)
         .criterion("the mean over the seeds is above both after the last epoch")
@@ -100,6 +104,7 @@ pub(super) fn end_claims(outcome: &mut Outcome, rows: &[Row]) {
     // A run that is not finite has no accuracy, which minima and maxima would pass over.
     let all_finite = fast.iter().all(|which| accuracy(*which).0.is_finite());
     claim(outcome, "At the end, which of the three fast optimizers it is matters more than the seed")
+        .named("seed-or-optimizer")
         .expected("test accuracies further apart than those of two seeds")
         .measured(format!(
             "a range of {} against a deviation of at most {}",

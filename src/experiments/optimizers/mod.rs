@@ -22,13 +22,13 @@ pub const EXPERIMENT: Experiment = Experiment {
         "A network with one hidden layer of 128 ReLU learns the classes from 64 random projections of the \
          pixels, by the cross-entropy on batches of 128. In each of three seeds all optimizers begin at the \
          same weights and see the same batches; the projection is the same throughout.",
-        "Momentum (Polyak 1964) sums the gradients with weights βᵏ. As long as these change slowly, k steps \
-         go as far as (k − β/(1−β))/(1−β) of plain descent with the same rate (Goh, \"Why Momentum Really \
+        "Momentum (Polyak 1964) sums the gradients with weights $βᵏ$. As long as these change slowly, k steps \
+         go as far as ${k−β/(1−β)}/{1−β}$ of plain descent with the same rate (Goh, \"Why Momentum Really \
          Works\", 2017): ten times as fast for β = 0.9, but for a start of 9 steps.",
-        "A step of Adam moves a weight by about η whatever the gradient (Kingma and Ba 2015, section 2.1), \
-         so that a tenth of the rate should take ten times as many steps for the same way, while rounding \
-         and the noise of the batches play no part. RMSProp (Tieleman and Hinton 2012) is Adam without \
-         momentum and without the correction for its start at zero.",
+        "A step of Adam moves a weight by about η whatever the gradient (Kingma and Ba 2015, section 2.1), so \
+         that a tenth of the rate should take ten times as many steps for the same way, while rounding and \
+         the noise of the batches play no part. RMSProp (Tieleman and Hinton 2012) is Adam without momentum \
+         and without the correction for its start at zero.",
         "Adaptive rates make fast progress at first, and are said to generalise worse in the end than SGD \
          with momentum (Wilson et al., \"The Marginal Value of Adaptive Gradient Methods\", 2017).",
     ],

@@ -32,6 +32,7 @@ pub(super) fn gap_claim(outcome: &mut Outcome, rows: &[Row], constant: f64) {
         outcome,
         "The gap between training and test accuracy shrinks as λ grows, while the samples are still fitted",
     )
+    .named("gap-shrinks")
     .expected("a smaller gap at the largest λ that leaves a network that fits")
     .measured(format!("{} at λ = 0; {at}; {dead}", fixed(gap, 3)))
     .criterion(format!(
@@ -65,6 +66,7 @@ pub(super) fn choice_claim(outcome: &mut Outcome, rows: &[Row], images: usize) {
     outcome.number("deviation of the gain", deviation);
     outcome.claim(
         Claim::that("Some λ between, chosen on other images, gives a better test accuracy than none")
+            .named("choice-gains")
             .expected("an inner λ is chosen, and is better on the test set")
             .measured(format!(
                 "λ = {} is the best on {images} images that are neither trained on nor tested on. Its test \

@@ -109,6 +109,7 @@ fn fit_at(context: &Context, sets: &Sets, lambda: f64, seed: u64) -> Result<[f64
 fn report(outcome: &mut Outcome, rows: &[Row], sets: &Sets) {
     let (first, last) = (&rows[0], &rows[rows.len() - 1]);
     claim(outcome, "Without a penalty the network fits all samples")
+        .named("fits-without")
         .expected("training accuracy 1")
         .measured(fixed(mean(&first.train), 4))
         .criterion("at least 0.99")
@@ -119,6 +120,7 @@ fn report(outcome: &mut Outcome, rows: &[Row], sets: &Sets) {
         );
     let falls = rows.windows(2).all(|pair| mean(&pair[1].norms) <= mean(&pair[0].norms));
     claim(outcome, "The norm of the weights falls with λ")
+        .named("norm-falls")
         .expected("at every step")
         .measured(format!("from {} to {}", rounded(mean(&first.norms), 3), rounded(mean(&last.norms), 2)))
         .criterion("each mean norm is not above the one before")

@@ -68,6 +68,7 @@ pub(super) fn posterior_claim(outcome: &mut Outcome, context: &Context, train: &
     let apart = first.iter().zip(second).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max) / size;
     let value = (small.tape.item(posterior) - constant - first_value).abs() / first_value.abs();
     claim(outcome, "The penalised loss is the posterior with a Gaussian prior: equal but for a constant")
+        .named("map")
         .expected("equal gradients, values a constant apart")
         .measured(format!("gradients {} apart, values {}, relative", rounded(apart, 2), rounded(value, 2)))
         .criterion("both at most 10⁻¹²")
@@ -109,6 +110,7 @@ pub(super) fn decay_claim(outcome: &mut Outcome, context: &Context, train: &Data
         .collect::<Result<_>>()?;
     let apart = ends[0].iter().zip(&ends[1]).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
     claim(outcome, "For plain gradient descent weight decay is the gradient of the penalty")
+        .named("decay")
         .expected("the same weights")
         .measured(format!("at most {} apart after 50 steps", rounded(apart, 2)))
         .criterion("at most 10⁻¹²")

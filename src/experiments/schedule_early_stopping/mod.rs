@@ -16,17 +16,17 @@ pub const EXPERIMENT: Experiment = Experiment {
     question: "What do a cosine schedule, warm restarts and early stopping do, and is stopping early a \
                ridge?",
     theory: &[
-        "The cosine takes the rate from η₀ to η₁ in T steps: η₁ + ½(η₀ − η₁)(1 + cos πt/T); SGDR starts it \
-         anew in cycles that grow, so that a good network is there at the end of each (Loshchilov and Hutter \
-         2017). GL stops when the validation loss is α percent above its least, and puts the parameters of \
-         the least back (Prechelt 1998). Networks learn what is common first and wrong labels later (Arpit \
-         et al. 2017), so that with wrong labels stopping should pay.",
-        "On a quadratic with curvatures λ, gradient descent from 0 has after τ steps 1 − (1 − ηλ)^τ of the \
-         solution in each eigendirection, and a ridge α has λ/(λ + α): they agree where (1 − ηλ)^τ = α/(λ + \
-         α), and for small ηλ and λ/α that is τ ≈ 1/(ηα) (Bishop 1995; Goodfellow et al. 2016, section 7.8). \
-         With one α for all directions they differ by at most max |e^(−x) − 1/(1 + x)| = 0.204; the mean \
-         squared error of the gradient flow, whose steps are small, is at most 1.69 times that of the ridge \
-         (Ali, Kolter and Tibshirani 2019).",
+        "The cosine takes the rate from η₀ to η₁ in T steps: $η₁+{1}/{2}(η₀−η₁)(1+cos {πt}/{T})$; SGDR starts \
+         it anew in cycles that grow, so that a good network is there at the end of each (Loshchilov and \
+         Hutter 2017). GL stops when the validation loss is α percent above its least, and puts the \
+         parameters of the least back (Prechelt 1998). Networks learn what is common first and wrong labels \
+         later (Arpit et al. 2017), so that with wrong labels stopping should pay.",
+        "On a quadratic with curvatures λ, gradient descent from 0 has after τ steps $1−(1−ηλ)^τ$ of the \
+         solution in each eigendirection, and a ridge α has ${λ}/{λ+α}$: they agree where $(1−ηλ)^τ = \
+         {α}/{λ+α}$, and for small ηλ and λ/α that is $τ ≈ {1}/{ηα}$ (Bishop 1995; Goodfellow et al. 2016, \
+         section 7.8). With one α for all directions they differ by at most $max |e^{−x}−{1}/{1+x}| = 0.204$; \
+         the mean squared error of the gradient flow, whose steps are small, is at most 1.69 times that of \
+         the ridge (Ali, Kolter and Tibshirani 2019).",
     ],
     run,
 };

@@ -99,6 +99,7 @@ fn report(outcome: &mut Outcome, values: &[f64], points: &[Point]) {
     let largest = |of: &dyn Fn(&Point) -> f64| points.iter().map(of).fold(0.0, f64::max);
     let apart = largest(&|point| point.apart);
     claim(outcome, "Stopping after τ steps is a ridge with (1 − ηλ)^τ = α/(λ + α) in each eigendirection")
+        .named("stopping-ridge")
         .expected("the same weights")
         .measured(format!("{} apart at most, relative", rounded(apart, 2)))
         .criterion(format!("at most 10⁻¹⁰ at each of {} times", points.len()))
@@ -119,6 +120,7 @@ fn report(outcome: &mut Outcome, values: &[f64], points: &[Point]) {
     });
     let exact = exact.fold(0.0, f64::max);
     claim(outcome, "With a single α = 1/(ητ) they differ a little in every direction")
+        .named("stopping-single-ridge")
         .expected("shares of the solution at most 0.204 apart, in the limit of small steps")
         .measured(fixed(shares_apart, 4))
         .criterion("at most 0.21")
@@ -132,6 +134,7 @@ fn report(outcome: &mut Outcome, values: &[f64], points: &[Point]) {
         );
     let ratio = largest(&|point| point.errors[0] / point.errors[1]);
     claim(outcome, "The mean squared error of descent is at most 1.69 times that of the ridge 1/(ητ)")
+        .named("stopping-risk")
         .expected("at most 1.6862, at all times")
         .measured(format!("{} at most", fixed(ratio, 3)))
         .criterion("at most 1.6862")

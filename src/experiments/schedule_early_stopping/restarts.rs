@@ -4,7 +4,7 @@ use super::{PARTS, RATE, Run, Sets, train};
 use crate::experiments::data::rows;
 use crate::experiments::prelude::*;
 use crate::experiments::words;
-use crate::optim::schedule::{Cosine, WarmRestarts};
+use crate::optim::schedule::{Cosine, Schedule, WarmRestarts};
 
 /// Epochs of the cycles.
 const CYCLES: [usize; 3] = [4, 8, 16];
@@ -19,16 +19,23 @@ pub fn measure(context: &Context, outcome: &mut Outcome) -> Result<()> {
     let per_epoch = n.div_ceil(batch) as u64;
     let epochs = CYCLES.iter().sum::<usize>();
     let warm = WarmRestarts::new(RATE, 0.0, (CYCLES[0] as u64 * per_epoch).max(1), 2)?;
+    let rates = |schedule: &dyn Schedule| -> Vec<(f64, f64)> {
+        let steps = 0..epochs as u64 * per_epoch;
+        steps.map(|step| (step as f64 / per_epoch as f64, schedule.lr(step))).collect()
+    };
+    let warm_rates = rates(&warm);
     let warm = train(context, &sets, warm, None, epochs, batch)?;
     context.at(3, PARTS, "one long cosine")?;
     let cosine = Cosine::new(RATE, 0.0, (epochs as u64 * per_epoch).max(1))?;
+    let cosine_rates = rates(&cosine);
     let cosine = train(context, &sets, cosine, None, epochs, batch)?;
 
-    report(outcome, &warm, &cosine);
+    report(outcome, &warm, &cosine, [warm_rates, cosine_rates]);
     Ok(())
 }
 
-fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run) {
+/// The rates are those of each step, over the epochs that are done.
+fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run, rates: [Vec<(f64, f64)>; 2]) {
     // Ends of the cycles, from 1.
     let ends: Vec<usize> = CYCLES
         .iter()
@@ -45,6 +52,7 @@ fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run) {
     let lows = at_ends(&|epoch| training(warm, epoch));
     let after: Vec<f64> = ends[..2].iter().map(|epoch| training(warm, epoch + 1)).collect();
     claim(outcome, "A restart throws the loss up, and the next cycle gets lower than the one before")
+        .named("restart-up-down")
         .expected("up at both restarts, down from cycle to cycle")
         .measured(format!(
             "training loss {} at the ends of the cycles, {} after the restarts",
@@ -62,6 +70,7 @@ fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run) {
         (at_ends(&|epoch| validation(warm, epoch)), at_ends(&|epoch| validation(cosine, epoch)));
     let other = at_ends(&|epoch| training(cosine, epoch));
     claim(outcome, "With restarts there is a better network early: at the ends of the first two cycles")
+        .named("restarts-early")
         .expected("a smaller validation loss than on the way down one long cosine")
         .measured(format!(
             "{} with restarts, {} without, at epochs {} and {}",
@@ -81,22 +90,25 @@ fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run) {
                 list(&other[..2])
             ),
         );
-    let x = || Axis::linear("epoch");
+    let x = || Axis::whole("epochs done");
     let mut rate = Chart::new(x(), Axis::linear("learning rate η").holding(0.0)).title("Rate");
     let mut loss = Chart::new(x(), Axis::log("cross-entropy (nats)")).title("Training loss");
     let mut check = Chart::new(x(), Axis::linear("cross-entropy (nats)")).title("Validation loss");
     let runs = [("restarts", warm, Color::Blue, 0), ("one cosine", cosine, Color::Vermilion, 1)];
-    for (label, run, color, dash) in runs {
+    for ((label, run, color, dash), rates) in runs.into_iter().zip(rates) {
         let line = |points| Line::new(points).label(label).color(color).dash(dash);
-        rate = rate.line(line(run.curve(|e| Some(e.lr))));
+        rate = rate.line(line(rates));
         loss = loss.line(line(run.curve(|e| Some(e.train_loss))));
         check = check.line(line(run.curve(|e| e.validation_loss)));
     }
+    let [rate, loss, check] = [rate, loss, check].map(|chart| {
+        ends[..2].iter().fold(chart, |chart, end| chart.vertical(*end as f64, Color::Muted, ""))
+    });
     outcome.draw(
         "restarts",
         "Warm restarts",
-        "Cycles of 4, 8 and 16 epochs beside one cosine over all of them; rates are those of each epoch's \
-         last step. Compare how far each restart throws the losses up with what its cycle has gained by its \
+        "Cycles of 4, 8 and 16 epochs beside one cosine over all of them. The rate is drawn step by step, and dashed \
+         lines mark the restarts. Compare how far each restart throws the losses up with what its cycle has gained by its \
          end, and both runs at the ends of the cycles.",
         [rate, loss, check],
     );

@@ -74,6 +74,7 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
         outcome,
         format!("GL stops at the first epoch with a validation loss more than {ALPHA} % above its least"),
     )
+    .named("gl-stops")
     .expected(format!("{}, from the run that goes on", epoch_name(expected.map(|e| e.0))))
     .measured(epoch_name(end))
     .criterion("the same epoch")
@@ -90,6 +91,7 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
     let (best, best_loss) = expected.map_or(least, |e| e.1);
     let restored = stopped.history.best_epoch.map(|epoch| epoch as f64);
     claim(outcome, "It puts back the parameters of the least validation loss")
+        .named("gl-restores")
         .expected(format!("epoch {best}, {}", fixed(best_loss, 6)))
         .measured(format!("{}, {} when evaluated again", epoch_name(restored), fixed(stopped.validation, 6)))
         .criterion("the same epoch, the same loss to the last bit")
@@ -107,6 +109,7 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
     });
     let off = off.fold(0.0, f64::max);
     claim(outcome, "The rate follows the cosine")
+        .named("cosine")
         .expected("½·η₀·(1 + cos πt/T)")
         .measured(format!("{} off at most", rounded(off, 2)))
         .criterion("at most 10⁻¹⁵ off at the last step of each epoch")
@@ -116,6 +119,7 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
              than some hundred of these would be another curve.",
         );
     claim(outcome, format!("With {:.0} % wrong labels stopping pays", 100.0 * WRONG))
+        .named("stopping-pays")
         .expected("a smaller test loss than at the end")
         .measured(format!(
             "{} restored, {} after {EPOCHS} epochs",
@@ -149,7 +153,7 @@ fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, fre
         |at: f64| generalization.iter().find(|(epoch, _)| *epoch == at).map_or(f64::NAN, |(_, gl)| *gl);
     outcome.number("GL where it stops", end.map_or(f64::NAN, gl_at));
     outcome.number("largest GL", range(generalization.iter().map(|(_, gl)| *gl)).1);
-    let x = || Axis::log("epoch");
+    let x = || Axis::whole("epoch");
     let loss = Chart::new(x(), Axis::linear("cross-entropy (nats)").holding(0.0))
         .title("Losses")
         .line(Line::new(free.curve(|e| Some(e.train_loss))).label("training").color(Color::Blue))

@@ -18,12 +18,17 @@ pub struct RunReport<'a> {
     pub scores: &'a [f64],
     /// The class that it gives to each test sample; `None` where it is undecided. Empty where values are told.
     pub predicted: &'a [Option<usize>],
+    /// The command that made it, to be shown; may be empty.
+    pub command: &'a str,
     /// What a score is: `probability`, `value`, or `score` where it is none.
     pub unit: &'a str,
 }
 
 /// With more classes than this, a matrix cannot be read.
 const MOST_CLASSES: usize = 40;
+
+/// With more classes than this, there are no counts in the cells of the drawing.
+const MOST_COUNTED: usize = 12;
 
 /// How many of the worst mistakes are shown.
 const MISTAKES: usize = 20;
@@ -50,7 +55,9 @@ impl RunReport<'_> {
         );
         let mut section = Section::default();
         section.name = "result".into();
+        section.open = true;
         section.question = self.title();
+        section.settings = self.command.into();
         if !self.trace.epochs.is_empty() {
             section.figure(&self.curves());
         }
@@ -79,7 +86,7 @@ impl RunReport<'_> {
         if (1..=MOST_CLASSES).contains(&classes) {
             section.table(self.counts());
         }
-        Page { title: "Training run".into(), intro: Vec::new(), sections: vec![section] }
+        Page { title: "Training run".into(), sections: vec![section], ..Page::default() }
     }
 
     fn title(&self) -> String {
@@ -165,14 +172,23 @@ impl RunReport<'_> {
         };
         let off_diagonal =
             (0..classes).flat_map(|t| (0..classes).map(move |p| (t, p))).filter(|(t, p)| t != p);
+        // With more classes than this, a number has no room in its cell.
+        let shown = if classes <= MOST_COUNTED { classes } else { 0 };
+        let counted = |chart: Chart| {
+            let cells = (0..shown).flat_map(|truth| (0..shown).map(move |predicted| (truth, predicted)));
+            cells.fold(chart, |chart, (truth, predicted)| match matrix.count(truth, predicted) {
+                0 => chart,
+                n => chart.text((predicted as f64, truth as f64), n.to_string(), Color::Ink),
+            })
+        };
         let most = off_diagonal.map(|(t, p)| share(t, p)).fold(0.0f64, f64::max).max(1e-9);
         Figure::new(
             "confusion",
             "Confusion matrix",
-            "Of the test samples of each class (a row), the share that was taken for another (a column), in \
-             percent. The diagonal, what is right, is left empty: it would outshine the rest.",
+            "How many test samples of each class (a row) were taken for which class (a column). The colour is the share of \
+             the row, in percent. The diagonal, what is right, has none: it would outshine the rest.",
         )
-        .panel(
+        .panel(counted(
             Chart::new(
                 Axis::categories("predicted class", names.clone()),
                 Axis::categories("true class", names),
@@ -187,7 +203,7 @@ impl RunReport<'_> {
                 |column, row| if row == column { f64::NAN } else { share(row, column) },
             )
             .square(),
-        )
+        ))
     }
 
     /// The test images with the highest score for a wrong class.
@@ -305,10 +321,7 @@ fn mistakes_figure(mistakes: Vec<(Image, String)>, unit: &str) -> Figure {
     Figure::new(
         "mistakes",
         "Worst mistakes",
-        format!(
-            "The test images with the highest {unit} for a wrong class: \"4 as 9, 0.98\" is a 4 taken for a 9 \
-             with a {unit} of 0.98."
-        ),
+        format!("The test images with the highest {unit} for a wrong class: the true class, the one taken for it, and its {unit}."),
     )
     .panel(Images::new(5, mistakes))
 }
@@ -333,7 +346,9 @@ mod tests {
         let test = Dataset::new(vec![0.0; 8], 2).unwrap().with_labels(&labels, 3).unwrap();
         let trace = Trace::default();
         let predicted = SeenClasses::all(3).decide(scores);
-        RunReport { trace: &trace, test: &test, scores, predicted: &predicted, unit: "score" }.page().html()
+        RunReport { trace: &trace, test: &test, scores, predicted: &predicted, unit: "score", command: "" }
+            .page()
+            .html()
     }
 
     /// Counts stand in the row of their true class: another class mistaken, another page.
@@ -347,7 +362,7 @@ mod tests {
         let pages = [page(&right), page(&wrong), page(&mirrored)];
         assert_ne!(pages[0], pages[1]);
         assert_ne!(pages[1], pages[2]);
-        assert!(pages.iter().all(|page| page.contains("Confusion matrix") && !page.contains("<script")));
+        assert!(pages.iter().all(|page| page.contains("Confusion matrix") && page.contains(">1</text>")));
     }
 
     /// An undecided sample is neither right nor taken for another class.
@@ -372,11 +387,18 @@ mod tests {
             results: vec![(EVIL.to_string(), 1.0)],
             ..Trace::default()
         };
-        let html =
-            RunReport { trace: &trace, test: &test, scores: &[0.0; 4], unit: EVIL, predicted: &[Some(0); 2] }
-                .page()
-                .html();
-        assert!(!html.contains("<script") && html.matches("&lt;script&gt;").count() >= 6, "{html}");
+        let html = RunReport {
+            trace: &trace,
+            test: &test,
+            scores: &[0.0; 4],
+            unit: EVIL,
+            predicted: &[Some(0); 2],
+            command: EVIL,
+        }
+        .page()
+        .html();
+        assert_eq!(html.matches("<script").count(), 1, "the page has a script of its own");
+        assert!(!html.contains("<script>alert") && html.matches("&lt;script&gt;").count() >= 6, "{html}");
     }
 
     #[test]

@@ -83,7 +83,9 @@ mod tests {
         let test = Dataset::new(vec![0.0; 3], 1).unwrap().with_targets(vec![1.0, 2.0, 3.0], 1).unwrap();
         let page = |scores: &[f64]| {
             let trace = Trace::default();
-            RunReport { trace: &trace, test: &test, scores, predicted: &[], unit: "value" }.page().html()
+            RunReport { trace: &trace, test: &test, scores, predicted: &[], unit: "value", command: "" }
+                .page()
+                .html()
         };
         let html = page(&[1.5, 2.0, -4.0]);
         for part in ["Predicted and true values", "Residuals", "Largest errors"] {
@@ -97,8 +99,15 @@ mod tests {
         // Nothing to draw between, and nothing at all.
         page(&[2.0, 2.0, 2.0]);
         let none = Dataset::new(vec![0.0; 0], 1).unwrap().with_targets(Vec::new(), 1).unwrap();
-        RunReport { trace: &Trace::default(), test: &none, scores: &[], predicted: &[], unit: "value" }
-            .page()
-            .html();
+        RunReport {
+            trace: &Trace::default(),
+            test: &none,
+            scores: &[],
+            predicted: &[],
+            unit: "value",
+            command: "",
+        }
+        .page()
+        .html();
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn noise_claims(outcome: &mut Outcome, parts: &[Part], rows: usize, a
         outcome,
         "At fixed inputs the variance, which then comes from the noise alone, falls with λ at every γ",
     )
+    .named("noise-variance-lambda")
     .expected("smaller at every step of λ")
     .measured(format!(
         "the largest ratio of one to that before is {}, at {}",
@@ -37,6 +38,7 @@ pub(super) fn noise_claims(outcome: &mut Outcome, parts: &[Part], rows: usize, a
         outcome,
         "The variance from the noise grows with γ, as long as the kernel reaches from a sample to the next",
     )
+    .named("noise-variance-gamma")
     .expected(format!("larger at every step of γ up to n²/8 = {SPANNED}"))
     .measured(format!(
         "the least ratio of one to that before is {}, at λ = {}",
@@ -55,6 +57,7 @@ pub(super) fn variance_claim(outcome: &mut Outcome, along_lambda: &[&Part]) {
     let (first, last) = (along_lambda[0], along_lambda[along_lambda.len() - 1]);
     let falls = along_lambda.windows(2).all(|pair| pair[1].variance <= pair[0].variance * 1.001);
     claim(outcome, "The variance over sets with new inputs falls with λ")
+        .named("variance-lambda")
         .expected("smaller at every step of λ")
         .measured(format!(
             "from {} to {}, {}",
@@ -80,6 +83,7 @@ pub(super) fn bias_claims(outcome: &mut Outcome, along_lambda: &[&Part], along_g
     let why = "The theory is about the inputs of one fixed set. Between them, and with new ones in every \
                set, the mean fit may come nearer to the sine at one end while it leaves it at the other.";
     claim(outcome, "The bias grows with λ")
+        .named("bias-lambda")
         .expected("larger at every step")
         .measured(format!(
             "from {} at the first λ where it is resolved, {}, to {}; {}",
@@ -97,6 +101,7 @@ pub(super) fn bias_claims(outcome: &mut Outcome, along_lambda: &[&Part], along_g
     let fall = largest_fall(&spanned);
     let (narrow, wide) = (spanned[0], spanned[spanned.len() - 1]);
     claim(outcome, "The bias falls with γ, as long as the kernel reaches from a sample to the next")
+        .named("bias-gamma")
         .expected(format!("smaller at every step of γ up to n²/8 = {SPANNED}"))
         .measured(format!(
             "from {} at γ = {} to {} at {}, resolved at {resolved} of {} γ; {}",
@@ -124,6 +129,7 @@ pub(super) fn sum_claim(outcome: &mut Outcome, parts: &[Part]) {
     let worst = greatest(parts, |part| part.apart().abs());
     let typical = median(&parts.iter().map(|part| part.tolerance() / part.error).collect::<Vec<_>>());
     claim(outcome, "The error of other sets, on targets with other noise, is bias² + variance + σ²")
+        .named("error-sum")
         .expected("equal but for chance")
         .measured(format!(
             "at most {} standard errors apart, at {}; the middle standard error is {} % of the error",

@@ -1,0 +1,477 @@
+//! The sentences of the source document that can be tested: a line each, with the claims that answer it.
+
+use super::Finished;
+use crate::report::{Answer, Claim, Right, Standing, Verdict};
+
+/// How the verdict of the claims answers a sentence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Answers {
+    /// They say what the sentence says: if they hold, it is confirmed.
+    AsItStands,
+    /// They say the opposite: if they hold, it is contradicted.
+    Against,
+    /// They say what is right in its place.
+    Instead(Right),
+}
+
+/// A sentence of the document. Texts may hold formulas between two `$`.
+#[derive(Clone, Copy, Debug)]
+pub struct Sentence {
+    /// Its section.
+    pub place: &'static str,
+    /// What it says, in short.
+    pub text: &'static str,
+    /// Experiment and name of each claim that answers it; none where no experiment does.
+    pub claims: &'static [(&'static str, &'static str)],
+    /// What these say of it.
+    pub answers: Answers,
+    /// What else is to be known; may be empty.
+    pub remark: &'static str,
+}
+
+impl Sentence {
+    const fn new(
+        place: &'static str,
+        text: &'static str,
+        claims: &'static [(&'static str, &'static str)],
+        answers: Answers,
+    ) -> Sentence {
+        Sentence { place, text, claims, answers, remark: "" }
+    }
+
+    const fn remark(self, remark: &'static str) -> Sentence {
+        Sentence { remark, ..self }
+    }
+
+    /// The answer that these results give.
+    pub(super) fn answer(&self, finished: &[Finished]) -> Answer {
+        let found: Vec<(String, &Claim)> = self
+            .claims
+            .iter()
+            .filter_map(|(experiment, id)| {
+                let of = finished.iter().find(|finished| finished.settings.experiment == *experiment)?;
+                let claim = of.outcome.section.claims.iter().find(|claim| claim.id == *id)?;
+                Some((format!("{experiment}.{id}"), claim))
+            })
+            .collect();
+        let whole = !found.is_empty() && found.len() == self.claims.len();
+        let verdict = Verdict::all(found.iter().map(|(_, claim)| claim.verdict));
+        let standing = match (verdict, self.answers) {
+            _ if !whole => Standing::NotMeasured,
+            (Verdict::NotDecided, _) => Standing::NotDecided,
+            (Verdict::Holds, Answers::AsItStands) => Standing::Confirmed,
+            (Verdict::Holds, Answers::Instead(_)) => Standing::Corrected,
+            (Verdict::Holds, Answers::Against) | (Verdict::DoesNotHold, Answers::AsItStands) => {
+                Standing::Contradicted
+            }
+            // That the opposite, or what is right instead, has not come out says nothing for the sentence.
+            (Verdict::DoesNotHold, _) => Standing::NotDecided,
+        };
+        Answer {
+            place: self.place,
+            sentence: self.text,
+            standing,
+            measured: found.into_iter().map(|(link, claim)| (link, claim.measured.clone())).collect(),
+            remark: self.remark,
+            right: match self.answers {
+                Answers::Instead(right) => Some(right),
+                _ => None,
+            },
+        }
+    }
+}
+
+const fn right(statement: &'static str, derivation: &'static [&'static str]) -> Answers {
+    Answers::Instead(Right { statement, derivation })
+}
+
+use Answers::{Against, AsItStands};
+
+/// All of them, in the order of the document.
+pub const SENTENCES: &[Sentence] = &[
+    Sentence::new("2.1.2", "Backward in reverse topological order gives the gradient.", &[], AsItStands)
+        .remark("By construction of the arena; the tests compare random graphs with difference quotients."),
+    Sentence::new(
+        "2.1.6",
+        "Forward pass, backward pass and memory are $O(V+E)$: linear in the depth (figure 1).",
+        &[
+            ("graph-size", "nodes-linear"),
+            ("graph-size", "memory-linear"),
+            ("graph-size", "forward-linear"),
+            ("graph-size", "backward-linear"),
+        ],
+        AsItStands,
+    ),
+    Sentence::new(
+        "2.1.6",
+        "A network of $L$ layers has $O(L)$ nodes and costs $O(L·n·d²)$.",
+        &[
+            ("graph-size", "nodes-linear"),
+            ("complexity", "time-network-n"),
+            ("complexity", "time-network-d"),
+            ("complexity", "time-network-l"),
+        ],
+        AsItStands,
+    ),
+    Sentence::new(
+        "3.1.2",
+        "SGD with $η/√t$ on a convex loss: the mean of the iterates is within $DG/√T$ of the optimum.",
+        &[],
+        AsItStands,
+    )
+    .remark("Measured is the last iterate, for which the bound has a factor $log T$: see the next line."),
+    Sentence::new(
+        "3.1.2",
+        "The loss falls as $1/√T$ where it is convex, but for a logarithm, and as $1/T$ where strongly convex.",
+        &[("convergence-rates", "convex-rate"), ("convergence-rates", "strongly-convex-rate")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "3.1.3",
+        "Momentum improves the dependence from $(L/μ)²$ to $L/μ$.",
+        &[("convergence-rates", "descent-kappa"), ("convergence-rates", "momentum-root-kappa")],
+        right(
+            "Steps grow as $κ = L/μ$ for descent and as $√κ$ for momentum.",
+            &[
+                "Descent at $η = {2}/{L+μ}$ leaves $|1−ηλ| ≤ {κ−1}/{κ+1} ≈ 1 − {2}/{κ}$ of each direction a step.",
+                "The heavy ball has the roots of $z² − (1+β−ηλ)z + β$; with $√β = {√κ−1}/{√κ+1}$ and \
+                 $η = {4}/{{(√L+√μ)}^2}$ all are complex, of modulus $√β ≈ 1 − {2}/{√κ}$.",
+                "To come to a share $ε$ takes $ln(1/ε)$ over that: ${κ}/{2}·ln(1/ε)$ and ${√κ}/{2}·ln(1/ε)$ steps.",
+            ],
+        ),
+    ),
+    Sentence::new("3.2", "RMSProp has $ε$ inside the root.", &[], AsItStands)
+        .remark("A convention, which this library keeps: $η·g/√{v+ε}$."),
+    Sentence::new("3.3.1", "Adam has $ε$ inside the root (equation 4).", &[], AsItStands).remark(
+        "The document's own table has it outside, as Kingma and Ba (2015) do, and so does this library: \
+         $η·m̂/(√{v̂}+ε)$.",
+    ),
+    Sentence::new(
+        "3.3.2",
+        "Without its correction the first moment is too small by $1−β₁$.",
+        &[],
+        right(
+            "After $t$ steps it is too small by the factor $1−β₁^t$, which is $1−β₁$ at the first step only.",
+            &[
+                "$m_t = (1−β₁)·Σ_{k=1}^t β₁^{t−k}·g_k$ from $m_0 = 0$.",
+                "For gradients of mean $g$ this has the mean $g·(1−β₁)·Σ_{j=0}^{t−1} β₁^j$.",
+                "The sum is ${1−β₁^t}/{1−β₁}$, so that the mean is $g·(1−β₁^t)$: Adam divides by that.",
+            ],
+        ),
+    ),
+    Sentence::new(
+        "3.3.2",
+        "A loss times $c$ leaves Adam's step unchanged: its parts scale by $c$ and $√c$.",
+        &[("convergence-rates", "adam-scale")],
+        right(
+            "The step is unchanged; $m̂$ and $√{v̂}$ both scale by $c$.",
+            &[
+                "$m̂$ is a weighted mean of gradients: $g → c·g$ makes it $c·m̂$.",
+                "$v̂$ is one of squares: it becomes $c²·v̂$, and its root $c·√{v̂}$, not $√c$ times as large.",
+                "${c·m̂}/{c·√{v̂}} = {m̂}/{√{v̂}}$, but for $ε$.",
+            ],
+        ),
+    ),
+    Sentence::new(
+        "3.4",
+        "On Rosenbrock's function Adam converges fastest (figure 2).",
+        &[("rosenbrock", "adam-first")],
+        AsItStands,
+    )
+    .remark("At a fixed rate it does not end best: momentum does."),
+    Sentence::new("3.4", "Plain SGD stays stuck in the valley.", &[("rosenbrock", "sgd-late-rate")], Against)
+        .remark("It is slow, and converges linearly."),
+    Sentence::new(
+        "4.1.3",
+        "The binary cross-entropy is convex, with second derivatives $XᵀSX/n$.",
+        &[("logistic", "hessian-psd")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "4.1.3",
+        "It has one optimum if $X$ has full column rank, and descent comes to it in $O(1/T)$.",
+        &[("logistic", "one-optimum")],
+        right(
+            "Full rank makes an optimum unique, and does not make one exist: the classes must overlap as well.",
+            &[
+                "If some $w$ separates the classes, every margin $y_i·w·x_i$ is positive, with $y_i = ±1$.",
+                "Along $s·w$ the loss ${1}/{n}·Σ_i ln(1+exp(−s·y_i·w·x_i))$ falls for all $s$, to its infimum 0.",
+                "No finite point has a loss of 0: there is no optimum, whatever the rank of $X$.",
+            ],
+        ),
+    ),
+    Sentence::new(
+        "4.2.3",
+        "He's $σ² = 2/d$ keeps the variance through layers of ReLU.",
+        &[("gradient-flow", "he-keeps-variances"), ("gradient-flow", "xavier-halves")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "4.2.6",
+        "$‖δ¹‖ ≈ ‖δ^L‖·∏‖W‖·φ′_max$: gradients vanish below 1 and explode above (figure 4).",
+        &[("gradient-flow", "sigmoid-vanishes"), ("gradient-flow", "fates")],
+        right(
+            "The product is a bound. What is left at a layer of a wide network is $√{σ²·E φ′(z)²}$.",
+            &[
+                "$δ^l = φ′(z^l) ⊙ W^T δ^{l+1}$, and so $‖δ^l‖ ≤ φ′_max·‖W‖·‖δ^{l+1}‖$: at most, not about.",
+                "With independent weights of variance $σ²/n$ the mean of $‖W^T δ‖²$ is $σ²·‖δ‖²$.",
+                "So $‖δ^l‖² ≈ σ²·E φ′(z)²·‖δ^{l+1}‖²$, with $z$ as it is distributed at that layer.",
+            ],
+        ),
+    ),
+    Sentence::new("4.3.3", "$α* = (K+nλI)^{−1}y$.", &[("kernel-ridge-sine", "loo-closed-form")], AsItStands)
+        .remark("Refits without each sample agree with the closed form made from it."),
+    Sentence::new(
+        "4.3.4",
+        "The Gram matrix takes one product, $O(n₁·n₂·d)$.",
+        &[("complexity", "time-gram-matrix-n"), ("complexity", "time-gram-matrix-d")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "4.3.5",
+        "Directions shrink by $d/(d+nλ)$: with $λ$ the bias grows and the variance falls.",
+        &[("kernel-ridge-sine", "bias-lambda"), ("kernel-ridge-sine", "noise-variance-lambda")],
+        AsItStands,
+    )
+    .remark("The variance at fixed inputs; over new inputs it need not fall at every step."),
+    Sentence::new(
+        "4.3.6",
+        "The solution takes $O(n³)$, with a slope of 2.9 measured (figure 12).",
+        &[("complexity", "time-solution-n")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "4.3.6",
+        "Nyström, $O(nm²)$, and random features, $O(nD)$, make it scale.",
+        &[],
+        AsItStands,
+    ),
+    Sentence::new(
+        "fig. 6",
+        "Large $γ$ and small $λ$ overfit, small $γ$ and large $λ$ underfit.",
+        &[("kernel-ridge-sine", "bias-gamma"), ("kernel-ridge-sine", "noise-variance-gamma")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "5.2",
+        "Projecting 784 pixels to 64 and standardising speeds up training.",
+        &[],
+        AsItStands,
+    ),
+    Sentence::new(
+        "6.1",
+        "Adaptive rates make the fastest progress (figure 8).",
+        &[("optimizers", "adaptive-first")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "6.1",
+        "Adam reaches the best accuracy.",
+        &[("optimizers", "momentum-generalises")],
+        Against,
+    ),
+    Sentence::new(
+        "6.2",
+        "Adam's window of rates is $10⁻³$ to $10⁻²$; above 0.1 it oscillates (figure 9).",
+        &[("learning-rate", "window"), ("learning-rate", "too-large")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "6.2",
+        "Under the PL condition $L(θ_t)−L* ≤ (1−2μη)^t (L(θ_0)−L*)$ for $η ≤ 1/L$.",
+        &[("convergence-rates", "pl-factor")],
+        right(
+            "With ${1}/{2}‖∇L‖² ≥ μ(L−L*)$ the factor is $1−μη(2−Lη)$: at $η = 1/L$ it is $1−μ/L$.",
+            &[
+                "Smoothness: $L(θ−η∇L) ≤ L(θ) − η‖∇L‖² + {1}/{2}Lη²‖∇L‖² = L(θ) − {η}/{2}(2−Lη)‖∇L‖²$.",
+                "PL: $‖∇L‖² ≥ 2μ(L(θ)−L*)$, so that a step takes off at least $μη(2−Lη)(L(θ)−L*)$.",
+                "$2−Lη ≥ 1$ for $η ≤ 1/L$: the factor is at most $1−μη$, and $1−2μη$ is the limit of small $η$ only.",
+            ],
+        ),
+    ),
+    Sentence::new(
+        "6.2",
+        "Rates above $2/μ$ are unstable.",
+        &[],
+        right(
+            "Descent is unstable above $2/L$, which is smaller.",
+            &[
+                "On a quadratic each direction of curvature $λ$ is multiplied by $1−ηλ$ a step.",
+                "It stays bounded only if $|1−ηλ| ≤ 1$, that is $η ≤ 2/λ$.",
+                "The steepest direction, $λ = L ≥ μ$, decides: $η ≤ 2/L$.",
+            ],
+        ),
+    ),
+    Sentence::new(
+        "6.3",
+        "A $λ$ of about $10⁻⁴$ narrows the gap on 100 samples without loss (figure 10).",
+        &[("regularisation", "gap-shrinks")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "6.3",
+        "L2 is the most likely estimate under a Gaussian prior.",
+        &[("regularisation", "map")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "6.4",
+        "On the spiral a network reaches 0.97 and kernel ridge regression 0.95 (figure 11).",
+        &[("models", "spiral-network"), ("models", "spiral-kernel")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "6.4",
+        "Logistic regression reaches 0.60 there.",
+        &[("models", "spiral-lines")],
+        AsItStands,
+    )
+    .remark("How much lines reach depends on how far the arms turn."),
+    Sentence::new(
+        "7.1",
+        "Differentiation is linear in the depth, the network in $n$, and the solution goes as $n³$.",
+        &[
+            ("complexity", "time-chain-depth"),
+            ("complexity", "time-network-n"),
+            ("complexity", "time-solution-n"),
+        ],
+        AsItStands,
+    ),
+    Sentence::new(
+        "7.3",
+        "Kernel ridge regression is cheaper than a network while $n² ≪ L·d²·E$.",
+        &[("complexity", "crossing-work"), ("complexity", "crossing-place")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "8.1",
+        "Clipping keeps the direction and bounds the norm, vital in deep products.",
+        &[],
+        AsItStands,
+    ),
+    Sentence::new(
+        "8.2",
+        "A cosine with restarts explores, then refines.",
+        &[("schedule-early-stopping", "restart-up-down"), ("schedule-early-stopping", "restarts-early")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "8.3",
+        "GL stops training before it overfits (figure 13).",
+        &[("schedule-early-stopping", "gl-stops"), ("schedule-early-stopping", "stopping-pays")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "8.3",
+        "On a quadratic early stopping equals L2 exactly, with $t ~ 1/λ$.",
+        &[("schedule-early-stopping", "stopping-ridge"), ("schedule-early-stopping", "stopping-risk")],
+        right(
+            "It is exact with a ridge of its own for each direction; with one for all, to first order.",
+            &[
+                "Descent from 0 has after $τ$ steps $1−(1−ηλ)^τ$ of the solution, a ridge $α$ has ${λ}/{λ+α}$.",
+                "They agree if $(1−ηλ)^τ = {α}/{λ+α}$: that is another $α$ for each curvature $λ$.",
+                "For small $ηλ$ and $λ/α$ the left is $1−τηλ$, the right $1−λ/α$: $τ ≈ {1}/{ηα}$ for all.",
+            ],
+        ),
+    ),
+    Sentence::new(
+        "8.4",
+        "At infinite width training is lazy: the weights hardly move.",
+        &[("ntk", "weights-move-less"), ("ntk", "lazy-distance")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "8.4",
+        "The loss follows the tangent kernel: $dL/dt = −η·fᵀK(f−y)$.",
+        &[("ntk", "linear-model")],
+        right(
+            "$dL/dt = −η·(f−y)ᵀK(f−y)$, which is never positive; the document's form may be.",
+            &[
+                "$L = {1}/{2}‖f−y‖²$ has the gradient $J^T(f−y)$ in the weights, with $J = ∂f/∂θ$.",
+                "The flow $dθ/dt = −η·J^T(f−y)$ moves the outputs by $df/dt = −η·JJ^T(f−y) = −η·K(f−y)$.",
+                "$dL/dt = (f−y)^T·df/dt = −η·(f−y)^TK(f−y) ≤ 0$, since $K = JJ^T$ has no negative eigenvalue.",
+            ],
+        ),
+    ),
+    Sentence::new(
+        "8.4",
+        "Kernel machines rival networks.",
+        &[("models", "images-kernel-network")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "9",
+        "Batch normalisation belongs into the same framework, against vanishing gradients.",
+        &[("gradient-flow", "batch-norm-cures"), ("gradient-flow", "sigmoid-learns")],
+        AsItStands,
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiments::{Outcome, Settings, find};
+
+    fn finished(verdicts: &[(&str, Verdict)]) -> Finished {
+        let mut outcome = Outcome::default();
+        for (id, verdict) in verdicts {
+            let claim = Claim::that("a claim").named(id).expected("1").measured("2").criterion("less");
+            outcome.claim(claim.judged(*verdict, "why"));
+        }
+        let settings = Settings {
+            experiment: "rosenbrock".into(),
+            version: String::new(),
+            quick: true,
+            seed: 0,
+            data: String::new(),
+            checksum: 0,
+        };
+        Finished { settings, command: String::new(), seconds: 1.0, outcome }
+    }
+
+    #[test]
+    fn a_sentence_stands_as_its_claims_do() {
+        use Verdict::{DoesNotHold, Holds, NotDecided};
+        const RIGHT: Answers = right("r", &["1", "2", "3"]);
+        let cases = [
+            (AsItStands, &[Holds, Holds][..], Standing::Confirmed),
+            (AsItStands, &[Holds, DoesNotHold], Standing::Contradicted),
+            (AsItStands, &[Holds, NotDecided], Standing::NotDecided),
+            (AsItStands, &[Holds], Standing::NotMeasured),
+            (Against, &[Holds, Holds], Standing::Contradicted),
+            (Against, &[Holds, DoesNotHold], Standing::NotDecided),
+            (RIGHT, &[Holds, Holds], Standing::Corrected),
+            (RIGHT, &[DoesNotHold, Holds], Standing::NotDecided),
+        ];
+        for (answers, verdicts, standing) in cases {
+            let sentence = Sentence::new("1", "text", &[("rosenbrock", "a"), ("rosenbrock", "b")], answers);
+            let named: Vec<(&str, Verdict)> = ["a", "b"].into_iter().zip(verdicts.iter().copied()).collect();
+            let answer = sentence.answer(&[finished(&named)]);
+            assert_eq!(answer.standing, standing, "{verdicts:?} {answers:?}");
+            assert_eq!(answer.right.is_some(), answers == RIGHT);
+            assert!(answer.measured.iter().all(|(link, _)| link.starts_with("rosenbrock.")));
+        }
+    }
+
+    /// Whether the claims exist is tested on a whole report.
+    #[test]
+    fn every_line_is_whole() {
+        for sentence in SENTENCES {
+            for (experiment, _) in sentence.claims {
+                find(experiment).unwrap();
+            }
+            let texts = [sentence.text, sentence.remark];
+            assert!(texts.iter().all(|text| text.matches('$').count() % 2 == 0), "{}", sentence.text);
+            assert!(sentence.text.ends_with('.'), "{}", sentence.text);
+            if let Answers::Instead(right) = sentence.answers {
+                assert_eq!(right.derivation.len(), 3, "{}", sentence.text);
+                for line in right.derivation.iter().chain([&right.statement]) {
+                    assert!(
+                        line.matches('$').count() % 2 == 0
+                            && line.matches('{').count() == line.matches('}').count()
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Formulas as MathML, from text as one would type it.
+//!
+//! `x_0`, `x^2`, `x^{t+1}`, `λₘᵢₙ` and `x²` are sub- and superscripts, `√x` and `√{…}` roots, `{a}/{b}` a fraction, `"…"`
+//! words; braces group and are not seen. Names of functions stand upright, all other letters are variables. Whatever the
+//! text is, what comes out is well-formed: a brace that is never closed ends with the text.
+
+use super::escape;
+
+/// Names that are read as one word.
+const NAMES: [&str; 15] = [
+    "argmin", "log", "ln", "exp", "max", "min", "cos", "tanh", "relu", "diag", "Var", "sign", "lim", "rank",
+    "E",
+];
+
+/// Text with formulas between two `$`, as HTML. A `$` without a partner is itself.
+pub fn prose(text: &str) -> String {
+    let mut html = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('$') {
+        html += &escape(before);
+        let Some((formula, after)) = behind.split_once('$') else {
+            return html + "$" + &escape(behind);
+        };
+        // A full stop that begins a line looks lost.
+        let stops = after.len() - after.trim_start_matches(['.', ',', ';', ':', ')', '?']).len();
+        let (stop, after) = after.split_at(stops);
+        let formula = math(formula, false);
+        html += &match stop {
+            "" => formula,
+            stop => format!("<span class=\"whole\">{formula}{stop}</span>"),
+        };
+        rest = after;
+    }
+    html + &escape(rest)
+}
+
+/// A formula as an element `math`, in the line or, as a `block`, in one of its own.
+pub fn math(formula: &str, block: bool) -> String {
+    let mut parser = Parser { rest: formula };
+    let mut row = parser.row();
+    // A brace that closes nothing ends no formula.
+    while !parser.rest.is_empty() {
+        parser.rest = &parser.rest[1..];
+        row += &parser.row();
+    }
+    let display = if block { " display=\"block\"" } else { "" };
+    format!("<math{display}><mrow>{row}</mrow></math>")
+}
+
+struct Parser<'a> {
+    rest: &'a str,
+}
+
+/// A part of a formula; a group in braces may become a part of a fraction.
+struct Atom {
+    html: String,
+    braces: bool,
+}
+
+impl Parser<'_> {
+    fn peek(&self) -> Option<char> {
+        self.rest.chars().next()
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.rest = &self.rest[c.len_utf8()..];
+        Some(c)
+    }
+
+    /// Everything up to a closing brace or the end.
+    fn row(&mut self) -> String {
+        let mut html = String::new();
+        while let Some(c) = self.peek() {
+            match c {
+                '}' => break,
+                c if c.is_whitespace() => {
+                    self.next();
+                }
+                _ => html += &self.term(),
+            }
+        }
+        html
+    }
+
+    /// An atom with its scripts, or a fraction.
+    fn term(&mut self) -> String {
+        let atom = self.atom();
+        let braces = atom.braces;
+        let top = self.scripts(atom.html);
+        if braces && self.rest.starts_with("/{") {
+            self.next();
+            let bottom = self.atom();
+            let fraction = format!("<mfrac><mrow>{top}</mrow>{}</mfrac>", bottom.html);
+            return self.scripts(fraction);
+        }
+        top
+    }
+
+    fn scripts(&mut self, base: String) -> String {
+        let (mut below, mut above) = (None, None);
+        loop {
+            match self.peek() {
+                Some('_') if below.is_none() => {
+                    self.next();
+                    below = Some(self.atom().html);
+                }
+                Some('^') if above.is_none() => {
+                    self.next();
+                    above = Some(self.atom().html);
+                }
+                Some(c) if below.is_none() && lowered(c).is_some() => below = Some(self.run(lowered)),
+                Some(c) if above.is_none() && raised(c).is_some() => above = Some(self.run(raised)),
+                _ => break,
+            }
+        }
+        match (below, above) {
+            (None, None) => base,
+            (Some(below), None) => format!("<msub><mrow>{base}</mrow>{below}</msub>"),
+            (None, Some(above)) => format!("<msup><mrow>{base}</mrow>{above}</msup>"),
+            (Some(below), Some(above)) => format!("<msubsup><mrow>{base}</mrow>{below}{above}</msubsup>"),
+        }
+    }
+
+    /// Small letters and digits in a row, as a row of their usual forms.
+    fn run(&mut self, usual: fn(char) -> Option<char>) -> String {
+        let mut text = String::new();
+        while let Some(c) = self.peek().and_then(usual) {
+            text.push(c);
+            self.next();
+        }
+        let inner = if NAMES.contains(&text.as_str()) { word(&text) } else { Parser { rest: &text }.row() };
+        format!("<mrow>{inner}</mrow>")
+    }
+
+    fn atom(&mut self) -> Atom {
+        let plain = |html: String| Atom { html, braces: false };
+        if let Some(name) = NAMES.iter().find(|name| self.begins_with(name)) {
+            self.rest = &self.rest[name.len()..];
+            return plain(word(name));
+        }
+        let Some(c) = self.next() else { return plain("<mrow></mrow>".into()) };
+        match c {
+            '{' => {
+                let html = format!("<mrow>{}</mrow>", self.row());
+                // Past the closing brace, if there is one.
+                self.next();
+                Atom { html, braces: true }
+            }
+            '"' => {
+                let (text, rest) = self.rest.split_once('"').unwrap_or((self.rest, ""));
+                self.rest = rest;
+                plain(format!("<mtext>{}</mtext>", escape(text)))
+            }
+            '√' => {
+                let under = self.atom().html;
+                plain(format!("<msqrt>{under}</msqrt>"))
+            }
+            c if c.is_ascii_digit() => {
+                let mut number = String::from(c);
+                while let Some(c) =
+                    self.peek().filter(|c| c.is_ascii_digit() || *c == '.' || *c == '\u{2009}')
+                {
+                    // A full stop behind a number ends the sentence.
+                    if c == '.' && !self.rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
+                        break;
+                    }
+                    number.push(c);
+                    self.next();
+                }
+                plain(format!("<mn>{number}</mn>"))
+            }
+            c if c.is_alphabetic() => {
+                let mut letter = String::from(c);
+                // A hat or a bar over it.
+                while let Some(c) = self.peek().filter(|c| ('\u{300}'..='\u{36f}').contains(c)) {
+                    letter.push(c);
+                    self.next();
+                }
+                plain(format!("<mi>{}</mi>", escape(&letter)))
+            }
+            '-' => plain("<mo>−</mo>".into()),
+            // Bars are no brackets that stretch: which of two opens is not known.
+            '‖' | '|' => plain(format!("<mo stretchy=\"false\" lspace=\"0\" rspace=\"0\">{c}</mo>")),
+            '(' | ')' | '[' | ']' => plain(format!("<mo stretchy=\"false\">{c}</mo>")),
+            c => plain(format!("<mo>{}</mo>", escape(&c.to_string()))),
+        }
+    }
+
+    /// Whether the name stands next, and not as the beginning of a longer word.
+    fn begins_with(&self, name: &str) -> bool {
+        self.rest
+            .strip_prefix(name)
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '\u{302}'))
+    }
+}
+
+fn word(name: &str) -> String {
+    // Of a single letter, upright has to be said.
+    let variant = if name.len() == 1 { " mathvariant=\"normal\"" } else { "" };
+    format!("<mi{variant}>{name}</mi>")
+}
+
+const RAISED: &str = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀᵗⁿᵏ";
+const RAISED_USUAL: &str = "0123456789+−Ttnk";
+const LOWERED: &str = "₀₁₂₃₄₅₆₇₈₉₊₋ᵢⱼₙₘₐₖₜₚₗ";
+const LOWERED_USUAL: &str = "0123456789+−ijnmaktpl";
+
+fn usual(c: char, from: &str, to: &str) -> Option<char> {
+    from.chars().zip(to.chars()).find(|(small, _)| *small == c).map(|(_, usual)| usual)
+}
+
+fn raised(c: char) -> Option<char> {
+    usual(c, RAISED, RAISED_USUAL)
+}
+
+fn lowered(c: char) -> Option<char> {
+    usual(c, LOWERED, LOWERED_USUAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(formula: &str) -> String {
+        let html = math(formula, false);
+        html.strip_prefix("<math><mrow>").unwrap().strip_suffix("</mrow></math>").unwrap().into()
+    }
+
+    #[test]
+    fn scripts_roots_and_fractions() {
+        assert_eq!(row("x²"), "<msup><mrow><mi>x</mi></mrow><mrow><mn>2</mn></mrow></msup>");
+        assert_eq!(row("x^2"), "<msup><mrow><mi>x</mi></mrow><mn>2</mn></msup>");
+        assert_eq!(row("λₘᵢₙ"), "<msub><mrow><mi>λ</mi></mrow><mrow><mi>min</mi></mrow></msub>");
+        assert_eq!(
+            row("w_{t+1}^T"),
+            "<msubsup><mrow><mi>w</mi></mrow><mrow><mi>t</mi><mo>+</mo><mn>1</mn></mrow><mi>T</mi></msubsup>"
+        );
+        assert_eq!(row("√κ"), "<msqrt><mi>κ</mi></msqrt>");
+        assert_eq!(
+            row("{μ}/{L}"),
+            "<mfrac><mrow><mrow><mi>μ</mi></mrow></mrow><mrow><mi>L</mi></mrow></mfrac>"
+        );
+        assert_eq!(row("0.5x"), "<mn>0.5</mn><mi>x</mi>");
+        assert_eq!(row("max \"of <a>\""), "<mi>max</mi><mtext>of &lt;a&gt;</mtext>");
+    }
+
+    #[test]
+    fn formulas_in_a_text() {
+        assert_eq!(prose("a < $b$ c"), "a &lt; <math><mrow><mi>b</mi></mrow></math> c");
+        let whole =
+            "<span class=\"whole\"><math><mrow><mi>b</mi></mrow></math>.</span> <math><mrow></mrow></math>";
+        assert_eq!(prose("$b$. $$"), whole);
+        assert_eq!(prose("5 $ and <b>"), "5 $ and &lt;b&gt;");
+    }
+
+    /// Every element that is opened is closed, in the right order, and has as many children as it needs.
+    fn check(html: &str) {
+        let mut open: Vec<(String, usize)> = Vec::new();
+        for part in html.split('<').skip(1) {
+            let (tag, _) = part.split_once('>').unwrap();
+            match tag.strip_prefix('/') {
+                Some(name) => {
+                    let (opened, children) = open.pop().unwrap();
+                    assert_eq!(opened, name, "{html}");
+                    let wanted = match name {
+                        "msub" | "msup" | "mfrac" => 2,
+                        "msubsup" => 3,
+                        _ => continue,
+                    };
+                    assert_eq!(children, wanted, "{name} in {html}");
+                }
+                None => {
+                    if let Some(parent) = open.last_mut() {
+                        parent.1 += 1;
+                    }
+                    open.push((tag.split(' ').next().unwrap().into(), 0));
+                }
+            }
+        }
+        assert!(open.is_empty(), "{html}");
+    }
+
+    #[test]
+    fn whatever_the_text_is_it_is_well_formed() {
+        let pieces =
+            ["{", "}", "^", "_", "/", "√", "\"", "x", "²", "ᵢ", "<script>", "&", "‖", "3.", "θ̂", "$", " "];
+        for a in pieces {
+            for b in pieces {
+                for c in pieces {
+                    for d in ["", "{a}/{", "x_"] {
+                        let html = math(&format!("{d}{a}{b}{c}"), true);
+                        assert!(!html.contains("<script"));
+                        check(&html);
+                    }
+                }
+            }
+        }
+    }
+}
