@@ -15,6 +15,7 @@ mod data;
 mod estimate;
 mod findings;
 mod folder;
+mod judged;
 mod outcome;
 mod prelude;
 pub mod sentences;
@@ -72,6 +73,9 @@ experiments! {
     schedule_early_stopping,
     ntk,
     double_descent,
+    images,
+    recurrence,
+    algorithms,
 }
 
 /// The experiment of that name.

@@ -48,6 +48,13 @@ pub fn mean_and_error(xs: &[f64]) -> (f64, f64) {
     (mean, deviation / (xs.len() as f64).sqrt())
 }
 
+/// The mean and half the width of its 95 % interval, from Student's distribution; that of a single number is infinite.
+pub fn mean_and_interval(xs: &[f64]) -> (f64, f64) {
+    let (mean, error) = mean_and_error(xs);
+    let freedom = xs.len().saturating_sub(1);
+    (mean, if freedom == 0 { f64::INFINITY } else { student_95(freedom) * error })
+}
+
 /// a − b of each pair: two runs from the same seed share what is random, and their difference tells more than
 /// the means of both.
 ///
@@ -223,6 +230,15 @@ mod tests {
         assert_eq!(range([]), (f64::INFINITY, f64::NEG_INFINITY));
         let rows = [(0, 2.0), (1, 1.0), (2, 1.0), (3, 2.0)];
         assert_eq!((least(&rows, |row| row.1).0, greatest(&rows, |row| row.1).0), (1, 0));
+    }
+
+    #[test]
+    fn the_interval_of_a_mean() {
+        // Four of 1, 2, 3, 4: deviation √(5/3), and Student's 3.182 for three degrees of freedom.
+        let (mean, half) = mean_and_interval(&[1.0, 2.0, 3.0, 4.0]);
+        assert!(mean == 2.5 && (half - 3.182 * (5.0f64 / 12.0).sqrt()).abs() < 1e-12, "{half}");
+        assert_eq!(mean_and_interval(&[3.0]), (3.0, f64::INFINITY));
+        assert_eq!(mean_and_interval(&[3.0; 5]), (3.0, 0.0));
     }
 
     #[test]

@@ -172,7 +172,7 @@ fn each_change_has_its_own_draws() {
     assert!(places(others, 200, (15, 15)).iter().zip(&alone).all(near));
     let differ = |(a, b): (&(f64, f64), &(f64, f64))| a != b;
     let elastic = Augment { elastic: 20.0, ..shift };
-    assert!(places(elastic, 200, (15, 15)).iter().zip(&alone).all(|pair| differ(pair)));
+    assert!(places(elastic, 200, (15, 15)).iter().zip(&alone).all(differ));
 }
 
 #[test]

@@ -15,7 +15,7 @@ const EXPONENTS: std::ops::RangeInclusive<i32> = -12..=0;
 pub(super) const NAMES: [&str; 3] = ["logistic, one-vs-rest", "MLP", "KRR, one-vs-rest"];
 
 /// How a model did.
-pub(super) struct Row {
+pub(in crate::experiments) struct Row {
     pub model: &'static str,
     /// Samples it was fitted to.
     pub samples: usize,
@@ -43,7 +43,7 @@ pub(super) struct Recipe {
 
 /// The kernel's γ and the ridge λ.
 #[derive(Clone, Copy)]
-pub(super) struct Chosen {
+pub(in crate::experiments) struct Chosen {
     pub gamma: f64,
     pub lambda: f64,
     /// Where they lie at an end of what was tried, or λ had to be raised: a remark behind the numbers.
@@ -98,7 +98,7 @@ fn targets<T: Float>(data: &Dataset) -> Result<nalgebra::DMatrix<T>> {
 ///
 /// Where a smaller ridge does no more, errors differ by rounding: the largest λ is taken of those whose error is within
 /// 10⁻⁴ of the least, as a share of it.
-pub(super) fn choose<T: Float>(
+pub(in crate::experiments) fn choose<T: Float>(
     context: &Context,
     train: &Dataset,
     most: usize,
@@ -147,7 +147,7 @@ pub(super) fn choose<T: Float>(
 }
 
 /// Raises λ tenfold where rounding makes the matrix of all samples indefinite: it was chosen on a part of them.
-pub(super) fn kernel_ridge<T: Float>(
+pub(in crate::experiments) fn kernel_ridge<T: Float>(
     context: &Context,
     chosen: &mut Chosen,
     train: &Dataset,

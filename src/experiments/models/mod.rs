@@ -1,7 +1,7 @@
 //! Logistic regression, a network and kernel ridge regression on the same samples. The data is here, in a file each
 //! are how a family is fitted and timed, and what is claimed and shown.
 
-mod families;
+pub(super) mod families;
 mod report;
 
 use std::f64::consts::TAU;

@@ -1,0 +1,165 @@
+//! What is claimed of the three tasks, and shown.
+
+use super::maps::{Map, maps};
+use super::network::{BLOCKS, HEADS, WIDTH};
+use super::{Learnt, Problems, TASKS, Task};
+use crate::experiments::prelude::*;
+use crate::report::{Image, Images};
+
+/// Sequences over which a map is a mean.
+const MAPPED: usize = 20;
+/// Pixels of a weight.
+const ENLARGED: usize = 8;
+
+pub(super) fn all(context: &Context, learnt: &[Learnt], seeds: usize) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let of = |task: Task| learnt.iter().filter(move |learnt| learnt.task == task);
+    let last = |task: Task| -> Vec<f64> {
+        of(task).map(|l| l.marks.last().map_or(0.0, |mark| mark.answers)).collect()
+    };
+    let steps = |task: Task| of(task).next().and_then(|l| l.marks.last()).map_or(0, |mark| mark.step);
+    for (task, least) in [(Task::Reverse, 0.95), (Task::Sort, 0.9), (Task::Add, 0.9)] {
+        Judged {
+            statement: match task {
+                Task::Reverse => format!("It learns to turn six digits round in {} steps", steps(task)),
+                Task::Sort => format!("It learns to sort six digits in {} steps", steps(task)),
+                Task::Add => format!("It learns to add two numbers of three digits in {} steps", steps(task)),
+            },
+            expected: "nearly all answers right, to the last digit",
+            what: "share of whole answers",
+            values: &last(task),
+            bound: Bound::Above(least),
+            decimals: 3,
+            otherwise: "An answer counts if all of its digits are right. From one seed to the next it takes another number \
+                        of steps until a network has found how it is done.",
+        }
+        .add(&mut outcome);
+    }
+    let gap: Vec<f64> = of(Task::Add)
+        .filter_map(|l| l.marks.get(l.marks.len() / 2))
+        .map(|mark| mark.digits - mark.answers)
+        .collect();
+    Judged {
+        statement: "Sums are learnt digit by digit: half way, far more digits are right than whole answers"
+            .into(),
+        expected: "a share of the digits above that of the answers",
+        what: "share of digits minus share of answers",
+        values: &gap,
+        bound: Bound::Above(0.05),
+        decimals: 3,
+        otherwise: "Where nearly all are right already, or digits are right by chance only, there is no gap.",
+    }
+    .add(&mut outcome);
+
+    // Clones of the networks, so that those that were measured stay as they are.
+    let mut drawn: Vec<Vec<Map>> = Vec::new();
+    let (mut reversed, mut off) = (Vec::new(), 0.0f64);
+    for learnt in learnt {
+        let mut network = super::network::Transformer {
+            tape: learnt.network.tape.clone_parameters(),
+            blocks: learnt.network.blocks.clone(),
+            ..learnt.network
+        };
+        let problems = Problems::new(learnt.task, context.seed, u64::MAX - 1, MAPPED);
+        let (found, differs) = maps(&mut network, &problems);
+        off = off.max(differs);
+        if learnt.task == Task::Reverse {
+            let across = |map: &Map| map.at(|query| map.length - 1 - query);
+            reversed.push(range(found.iter().map(across)).1);
+        }
+        drawn.push(found);
+    }
+    Judged {
+        statement: "To turn a sequence round, a head looks at the place across".into(),
+        expected: "a weight near 1 there; 1/6 where it looks everywhere alike",
+        what: "mean weight of the place across, in the head that has most",
+        values: &reversed,
+        bound: Bound::Above(0.5),
+        decimals: 3,
+        otherwise: "Two heads and two blocks can share the work, each with a part of the places.",
+    }
+    .add(&mut outcome);
+    claim(&mut outcome, "The weights that are drawn are those that the network uses")
+        .expected("the same values as from the one node of attention")
+        .measured(format!("a difference of at most {}", scientific(off, 1)))
+        .criterion("at most 10⁻⁵")
+        .holds(off <= 1e-5, "Both are rounded in f32, in another order.");
+
+    outcome.draw(
+        "accuracy",
+        "How accuracy grows",
+        format!(
+            "Means over {seeds} seeds, on problems that were not seen; each step sees {} new ones. Compare where whole \
+             answers begin to come, and how long digits are right before.",
+            super::BATCH
+        ),
+        TASKS.map(|task| {
+            let first = of(task).next().map_or(0, |l| l.marks.len());
+            let mean_of = |value: fn(&super::Mark) -> f64| -> Vec<(f64, f64)> {
+                let at = |k: usize| {
+                    let values: Vec<f64> = of(task).filter_map(|l| l.marks.get(k)).map(value).collect();
+                    let step = of(task).next().map_or(0, |l| l.marks[k].step);
+                    (step as f64, mean(&values))
+                };
+                (0..first).map(at).collect()
+            };
+            Chart::new(Axis::linear("step"), Axis::linear("share that is right").range(0.0, 1.0))
+                .title(task.name())
+                .line(Line::new(mean_of(|mark| mark.digits)).label("digits").marker(Marker::Circle))
+                .line(Line::new(mean_of(|mark| mark.answers)).label("answers").marker(Marker::Square))
+        }),
+    );
+    let pictures = TASKS.map(|task| {
+        let first = learnt.iter().position(|l| l.task == task).unwrap_or(0);
+        let images = drawn[first]
+            .iter()
+            .map(|map| (picture(map), format!("block {}, head {}", map.block + 1, map.head + 1)));
+        Images::new(BLOCKS * HEADS, images).title(task.name())
+    });
+    outcome.figure(&pictures.into_iter().fold(
+        Figure::new(
+            "attention",
+            "Where each token looks",
+            format!(
+                "Weights of attention of the first seed, means over {MAPPED} sequences: a row for each token that looks, \
+                 a column for each that is looked at; dark is 0, bright is 1. See the diagonal from corner to corner \
+                 where a sequence is turned round. Of a sum, the answer stands at the first four places, the numbers at \
+                 places 1 to 3 and 5 to 7."
+            ),
+        ),
+        |figure, images| figure.panel(images),
+    ));
+    let rows: Vec<(Task, Vec<f64>)> = TASKS.iter().map(|task| (*task, last(*task))).collect();
+    let parameters = learnt.first().map_or(0, |l| l.network.parameters());
+    let caption = format!(
+        "Answers, of a transformer of {BLOCKS} blocks of width {WIDTH} with {HEADS} heads, about {parameters} parameters"
+    );
+    outcome.table(
+        Table::of("tasks", caption, &rows)
+            .column("task", |(task, _)| task.name())
+            .column("steps", |(task, _)| steps(*task))
+            .column("share of whole answers", |(_, shares)| mean(shares))
+            .column("least of the seeds", |(_, shares)| range(shares.iter().copied()).0)
+            .column("digits", |(task, _)| {
+                let digits: Vec<f64> =
+                    of(*task).filter_map(|l| l.marks.last()).map(|mark| mark.digits).collect();
+                mean(&digits)
+            }),
+    );
+    for (task, shares) in &rows {
+        outcome.number(format!("{}: share of answers", task.name()), mean(shares));
+    }
+    outcome.number("add: digits less answers half way", mean(&gap));
+    outcome.number("reverse: weight of the place across", mean(&reversed));
+    Ok(outcome)
+}
+
+/// A map as a picture, each weight a square.
+fn picture(map: &Map) -> Image {
+    let side = map.length * ENLARGED;
+    Image::from_fn(side, side, |x, y| {
+        let weight = map.weights[y / ENLARGED * map.length + x / ENLARGED];
+        let grey = (255.0 * weight.clamp(0.0, 1.0)).round() as u8;
+        [grey, grey, grey, 255]
+    })
+}

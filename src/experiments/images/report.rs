@@ -1,0 +1,165 @@
+//! What is claimed of networks of images, and shown.
+
+use super::{CNN, FAMILIES, LENET, MLP, MOVED, MOVED_LENET, MOVED_MLP, Row, SHIFTS};
+use crate::experiments::prelude::*;
+use crate::nn::ModuleExt;
+use crate::report::{Image, Images};
+
+/// The shift at which networks are compared.
+const COMPARED: usize = 3;
+
+pub(super) fn all(context: &Context, rows: &[Row], ahead_of_kernel: &[f64]) -> Outcome {
+    let mut outcome = Outcome::default();
+    accuracy_claims(&mut outcome, rows, ahead_of_kernel);
+    shift_claims(&mut outcome, rows);
+    let chart = Chart::new(
+        Axis::linear("shift of the test images (pixels)"),
+        Axis::linear("test accuracy").range(0.0, 1.0),
+    );
+    // LeNet on fewer samples is a line of the table only.
+    let chart = rows.iter().take(FAMILIES.len() + 1).enumerate().fold(chart, |chart, (i, row)| {
+        let at = |shift: usize| mean(&row.moved.iter().map(|by_shift| by_shift[shift]).collect::<Vec<_>>());
+        let points: Vec<(f64, f64)> = (0..=SHIFTS).map(|shift| (shift as f64, at(shift))).collect();
+        chart.line(Line::new(points).label(row.name.clone()).marker(Marker::series(i)))
+    });
+    outcome.draw(
+        "shifts",
+        "Images that have moved",
+        format!(
+            "Means over the seeds and over four directions, on {} test images. \"Moved\" saw training images moved by up \
+             to {MOVED} pixels along each axis. Look where networks of images fall behind the others, and what \
+             augmentation does for a network that knows nothing of images.",
+            context.pick(100, 1000).min(context.data.test.len())
+        ),
+        [chart],
+    );
+    let filters =
+        [LENET, CNN, MLP].into_iter().filter_map(|k| Some((rows[k].name.clone(), pictures(&rows[k])?)));
+    outcome.figure(&filters.fold(
+        Figure::new(
+            "filters",
+            "What the first layer looks for",
+            "Weights of the first layer, each filter on its own scale: grey is 0, bright positive, dark negative. Of the \
+             perceptron, the first 32 units, which see the whole image.",
+        ),
+        |figure, (name, pictures)| {
+            figure.panel(Images::new(8, pictures.into_iter().map(|picture| (picture, String::new()))).title(name))
+        },
+    ));
+    let caption = format!("{}: accuracy, size and time", context.data.name);
+    outcome.table(
+        Table::of("models", caption, rows)
+            .column("model", |row| row.name.clone())
+            .column("training samples", |row| row.samples)
+            .column("parameters", |row| row.parameters)
+            .column("seeds", |row| row.accuracy.len())
+            .column("test accuracy", |row| mean(&row.accuracy))
+            .column("least of the seeds", |row| range(row.accuracy.iter().copied()).0)
+            .column(format!("lost by a shift of {COMPARED}"), |row| mean(&row.lost(COMPARED)))
+            .column("training (s)", |row| row.seconds),
+    );
+    for row in rows {
+        let name = format!("{} on {}", row.name, row.samples);
+        outcome.number(format!("{name}: test accuracy"), mean(&row.accuracy));
+        outcome.number(format!("{name}: lost by a shift of {COMPARED}"), mean(&row.lost(COMPARED)));
+        outcome.number(format!("{name}: parameters"), row.parameters as f64);
+    }
+    outcome
+}
+
+fn accuracy_claims(outcome: &mut Outcome, rows: &[Row], ahead_of_kernel: &[f64]) {
+    let what = "difference of the test accuracies";
+    let cnn = &rows[CNN].accuracy;
+    for (statement, values, otherwise) in [
+        (
+            "LeNet-5 tells more digits apart than a perceptron, with fewer weights",
+            differences(&rows[LENET].accuracy, &rows[MLP].accuracy),
+            "On few images, or images that are simple, what filters know beforehand may not count.",
+        ),
+        (
+            "So does it beside kernel ridge regression on the same samples",
+            ahead_of_kernel.to_vec(),
+            "A Gaussian kernel with a width that was chosen is strong on few samples, where a network of many layers has \
+             not seen much.",
+        ),
+        (
+            "A wider convolutional network with dropout tells more apart than LeNet-5",
+            differences(cnn, &rows[LENET].accuracy[..cnn.len()]),
+            "Dropout makes training slow, and in few steps the small network may be further on.",
+        ),
+    ] {
+        Judged {
+            statement: statement.into(),
+            expected: "above 0",
+            what,
+            values: &values,
+            bound: Bound::Above(0.0),
+            decimals: 4,
+            otherwise,
+        }
+        .add(outcome);
+    }
+}
+
+fn shift_claims(outcome: &mut Outcome, rows: &[Row]) {
+    let lost = |k: usize| rows[k].lost(COMPARED);
+    let cnn = lost(CNN);
+    for (statement, values) in [
+        ("LeNet-5", differences(&lost(MLP), &lost(LENET))),
+        ("The CNN", differences(&lost(MLP)[..cnn.len()], &cnn)),
+    ] {
+        Judged {
+            statement: format!(
+                "{statement} loses less than a perceptron where images move by {COMPARED} pixels"
+            ),
+            expected: "less lost",
+            what: "loss of accuracy of the MLP, minus that of the network",
+            values: &values,
+            bound: Bound::Above(0.02),
+            decimals: 3,
+            otherwise: "The affine layers behind the filters know places as well as a perceptron does.",
+        }
+        .add(outcome);
+    }
+    Judged {
+        statement: format!("But it is not invariant: a shift of {SHIFTS} pixels is not seen through"),
+        expected: "much is lost: pools of 2×2 forget a pixel or two",
+        what: "accuracy that LeNet-5 loses",
+        values: &rows[LENET].lost(SHIFTS),
+        bound: Bound::Above(0.2),
+        decimals: 3,
+        otherwise: "Digits that are small leave room, and training images are not centred to the pixel.",
+    }
+    .add(outcome);
+    for (k, plain, name) in [(MOVED_MLP, MLP, "a perceptron"), (MOVED_LENET, LENET, "LeNet-5")] {
+        Judged {
+            statement: format!("Shown moved images in training, {name} sees them"),
+            expected: "less lost than without",
+            what: "loss of accuracy without augmentation, minus that with it",
+            values: &differences(&lost(plain), &lost(k)),
+            bound: Bound::Above(0.02),
+            decimals: 3,
+            otherwise: "Where little is lost without it, it can gain little.",
+        }
+        .add(outcome);
+    }
+}
+
+/// The weights of the first layer, a unit each; `None` without a network. They are image by image as a column has them.
+fn pictures(row: &Row) -> Option<Vec<Image>> {
+    let net = row.first.as_ref()?;
+    let (_, weight) = net.model.named_parameters().into_iter().next()?;
+    let (shape, values) = (net.tape.param_shape(weight), net.tape.value_slice(weight));
+    let side = (1..=shape.rows).find(|side| side * side == shape.rows)?;
+    let enlarged = if side < 10 { 6 } else { 2 };
+    let picture = |unit: usize| {
+        let at = |k: usize| f64::from(values[k * shape.cols + unit]);
+        let greatest = range((0..shape.rows).map(|k| at(k).abs())).1;
+        Image::from_fn(side * enlarged, side * enlarged, |x, y| {
+            let weight = at(y / enlarged * side + x / enlarged) / Float::max(greatest, f64::MIN_POSITIVE);
+            let grey = (127.5 + 127.5 * weight).round() as u8;
+            [grey, grey, grey, 255]
+        })
+    };
+    Some((0..shape.cols.min(32)).map(picture).collect())
+}

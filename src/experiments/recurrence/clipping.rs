@@ -1,0 +1,68 @@
+//! A recurrence whose gradients explode, trained with clipping and without.
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use super::{BATCH, Bits, Kind, Rememberer};
+use crate::experiments::prelude::*;
+use crate::optim::Clip;
+
+/// Steps of a sequence.
+pub(super) const LENGTH: usize = 30;
+/// Bound on the norm.
+pub(super) const BOUND: f64 = 1.0;
+pub(super) const STEPS: usize = 150;
+pub(super) const KIND: Kind = Kind::Plain(2.0);
+const RATE: f64 = 0.1;
+
+/// What one seed gave.
+pub(super) struct Pair {
+    /// Loss of each step without clipping; it may end early, where it is not finite any more.
+    pub free: Vec<f64>,
+    pub clipped: Vec<f64>,
+    /// Norms of the gradients before they were clipped.
+    pub norms: Vec<f64>,
+    /// 1 − the least cosine between a gradient before and after.
+    pub turned: f64,
+    /// The largest norm after clipping.
+    pub largest: f64,
+}
+
+pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Vec<Pair>> {
+    context.at(1, 10, "clipping")?;
+    seeds.par_iter().map(|seed| pair(context, *seed)).collect()
+}
+
+fn pair(context: &Context, seed: u64) -> Result<Pair> {
+    let mut pair = Pair { free: vec![], clipped: vec![], norms: vec![], turned: 0.0, largest: 0.0 };
+    for clips in [false, true] {
+        let mut net = Rememberer::new(KIND, LENGTH, seed)?;
+        let mut clip = if clips { Clip::none().with_norm(BOUND)? } else { Clip::none() };
+        let mut optimizer = Optimizer::new(Sgd, RATE)?;
+        for step in 0..STEPS {
+            context.check()?;
+            let (loss, _) = net.forward(&Bits::new(seed, step as u64, BATCH, LENGTH));
+            let value = net.tape.item(loss);
+            net.tape.zero_grad();
+            net.tape.backward(loss);
+            if !clips {
+                pair.free.push(value);
+                // Gone too far for numbers: that is the result.
+                if unless_diverged(optimizer.step(&mut net.tape))?.is_none() {
+                    break;
+                }
+                continue;
+            }
+            let before = net.tape.param_grads().to_vec();
+            clip.apply(&mut net.tape)?;
+            let after = net.tape.param_grads();
+            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+            let (from, to) = (dot(&before, &before).sqrt(), dot(after, after).sqrt());
+            pair.turned = Float::max(pair.turned, 1.0 - dot(&before, after) / (from * to));
+            pair.largest = Float::max(pair.largest, to);
+            pair.norms.push(from);
+            pair.clipped.push(value);
+            optimizer.step(&mut net.tape)?;
+        }
+    }
+    Ok(pair)
+}

@@ -1,0 +1,260 @@
+//! What is claimed of recurrences, and shown.
+
+use super::clipping::{self, BOUND, Pair};
+use super::flow::{Flow, log10};
+use super::memory::{KINDS, Memory};
+use super::{Kind, LENGTH};
+use crate::experiments::prelude::*;
+
+pub(super) fn all(flows: &[Flow], pairs: &[Pair], memory: &Memory) -> Outcome {
+    let mut outcome = Outcome::default();
+    flow_claims(&mut outcome, flows);
+    clip_claims(&mut outcome, pairs);
+    memory_claims(&mut outcome, memory);
+    flow_figure(&mut outcome, flows);
+    memory_figure(&mut outcome, memory);
+    clip_figure(&mut outcome, pairs);
+    outcome.table(
+        Table::of(
+            "gradients",
+            format!("What is left of a gradient through {LENGTH} steps, before training"),
+            flows,
+        )
+        .column("recurrence", |flow| flow.kind.name())
+        .column("factor a step", |flow| mean(&flow.factors()))
+        .column("log₁₀ of what is left", |flow| mean(&flow.left())),
+    );
+    outcome.table(
+        Table::of(
+            "memory",
+            format!("Bits that are kept, after {} steps of training", memory.steps),
+            &memory.all,
+        )
+        .column("recurrence", |learnt| learnt.kind.name())
+        .column("steps", |learnt| learnt.length)
+        .column("test accuracy", |learnt| mean(&learnt.accuracy))
+        .column("least of the seeds", |learnt| range(learnt.accuracy.iter().copied()).0)
+        .column("log₁₀ of what is left before", |learnt| mean(&learnt.before.left()))
+        .column("and after training", |learnt| mean(&learnt.after.left())),
+    );
+    for flow in flows {
+        outcome.number(format!("{}: factor a step", flow.kind.name()), mean(&flow.factors()));
+        outcome.number(format!("{}: log10 of what is left", flow.kind.name()), mean(&flow.left()));
+    }
+    for learnt in &memory.all {
+        let name = format!("{} over {}", learnt.kind.name(), learnt.length);
+        outcome.number(format!("{name}: accuracy"), mean(&learnt.accuracy));
+    }
+    outcome
+}
+
+fn of(flows: &[Flow], kind: Kind) -> &Flow {
+    flows.iter().find(|flow| flow.kind == kind).expect("each kind is followed")
+}
+
+fn flow_claims(outcome: &mut Outcome, flows: &[Flow]) {
+    let what = "log₁₀ of what is left at the first step";
+    Judged {
+        statement: format!(
+            "In a plain recurrence with small weights the gradient is gone after {LENGTH} steps"
+        ),
+        expected: "about log₁₀ 0.5 = −0.30 a step, and −30 in all",
+        what,
+        values: &of(flows, Kind::Plain(0.5)).left(),
+        bound: Bound::Below(-15.0),
+        decimals: 1,
+        otherwise: "A matrix drawn at random has eigenvalues larger than their typical size.",
+    }
+    .add(outcome);
+    Judged {
+        statement: "With large weights it grows".into(),
+        expected: "above 0: at most log₁₀ 2 = 0.30 a step, less where the units are saturated",
+        what,
+        values: &of(flows, Kind::Plain(2.0)).left(),
+        bound: Bound::Above(0.0),
+        decimals: 1,
+        otherwise: "Large weights also drive the units to where tanh is flat, and φ' makes up for U.",
+    }
+    .add(outcome);
+    Judged {
+        statement: "The gradient of an LSTM with a forget bias of 1 vanishes as well, by σ(1) a step".into(),
+        expected: "a factor of 0.731 a step",
+        what: "factor a step",
+        values: &of(flows, Kind::Lstm).factors(),
+        bound: Bound::Between(0.681, 0.781),
+        decimals: 3,
+        otherwise: "σ(1) is what goes from cell to cell where nothing moves the gate. Input and state do move it, and the norm \
+                    is soon that of the few cells and sequences whose gates were most open: a product of random factors \
+                    is large where it is largest, not on average. There is a second way as well, through the output and \
+                    the gates of the next step.",
+    }
+    .add(outcome);
+    Judged {
+        statement: "With a forget bias of ln(T − 1) about 1/e of it is left".into(),
+        expected: "log₁₀ 1/e = −0.43",
+        what,
+        values: &of(flows, Kind::OpenLstm).left(),
+        bound: Bound::Between(-1.0, 0.3),
+        decimals: 2,
+        otherwise: "(1 − 1/T)^T is what goes from cell to cell. The second way, through the output and the gates of the next \
+                    step, adds to it at each step, and what was added is kept as well.",
+    }
+    .add(outcome);
+}
+
+fn clip_claims(outcome: &mut Outcome, pairs: &[Pair]) {
+    let turned = range(pairs.iter().map(|pair| pair.turned)).1;
+    let largest = range(pairs.iter().map(|pair| pair.largest)).1;
+    claim(outcome, "Clipping by the norm keeps the direction of a gradient, and bounds its norm")
+        .expected(format!("a cosine of 1, and a norm of at most {BOUND}"))
+        .measured(format!(
+            "1 − cosine at most {}, norm at most {}",
+            scientific(turned, 1),
+            rounded(largest, 6)
+        ))
+        .criterion("1 − cosine at most 10⁻¹², the norm at most 1 + 10⁻¹²")
+        .holds(
+            turned <= 1e-12 && largest <= BOUND * (1.0 + 1e-12),
+            "Both are rounded: sums of so many squares lose some digits.",
+        );
+    let norms = pairs.iter().map(|pair| range(pair.norms.iter().copied()).1);
+    let greatest: Vec<f64> = norms.map(log10).collect();
+    outcome.number("log10 of the largest gradient", mean(&greatest));
+    // Losses of one seed and another differ by powers of ten.
+    let tail = |losses: &[f64]| log10(mean(&losses[losses.len().saturating_sub(30)..]));
+    let gain: Vec<f64> = pairs.iter().map(|pair| tail(&pair.free) - tail(&pair.clipped)).collect();
+    outcome.number("log10 of the loss without clipping over that with it", mean(&gain));
+    Judged {
+        statement: format!(
+            "Where gradients explode, clipping is vital: trained on {} steps, the loss ends lower with it",
+            clipping::LENGTH
+        ),
+        expected: "a ratio of the losses above 1, whose log₁₀ is 0",
+        what: "log₁₀ of the loss of the last 30 steps without clipping, over that with it",
+        values: &gain,
+        bound: Bound::Above(0.0),
+        decimals: 2,
+        otherwise: "A bounded nonlinearity forgives: an exploded step drives the units to where tanh is flat, and \
+                    small steps of chaotic gradients teach little.",
+    }
+    .add(outcome);
+}
+
+fn memory_claims(outcome: &mut Outcome, memory: &Memory) {
+    let (first, last) = (memory.lengths[0], memory.lengths[memory.lengths.len() - 1]);
+    let accuracy = |kind, length| {
+        memory
+            .of(kind)
+            .find(|learnt| learnt.length == length)
+            .map_or(vec![], |learnt| learnt.accuracy.clone())
+    };
+    Judged {
+        statement: format!("Over {first} steps a plain recurrence learns to keep a bit"),
+        expected: "nearly all right",
+        what: "test accuracy",
+        values: &accuracy(Kind::Plain(1.0), first),
+        bound: Bound::Above(0.9),
+        decimals: 3,
+        otherwise: "What is kept has to be told from noise that comes in at every step.",
+    }
+    .add(outcome);
+    Judged {
+        statement: format!("Over {last} steps it does not"),
+        expected: "0.5, as by guessing",
+        what: "test accuracy",
+        values: &accuracy(Kind::Plain(1.0), last),
+        bound: Bound::Below(0.75),
+        decimals: 3,
+        otherwise: "With a largest eigenvalue near 1 a plain recurrence does not forget geometrically from the start.",
+    }
+    .add(outcome);
+    for (other, name) in
+        [(Kind::Plain(1.0), "a plain recurrence"), (Kind::Lstm, "an LSTM with a forget bias of 1")]
+    {
+        Judged {
+            statement: format!("Over {last} steps an LSTM whose gate is open keeps more than {name}"),
+            expected: "a difference of about 0.5: one right, one guessing",
+            what: "difference of the test accuracies",
+            values: &differences(&accuracy(Kind::OpenLstm, last), &accuracy(other, last)),
+            bound: Bound::Above(0.1),
+            decimals: 3,
+            otherwise: "In so many steps of training both may learn it, or neither.",
+        }
+        .add(outcome);
+    }
+}
+
+fn flow_figure(outcome: &mut Outcome, flows: &[Flow]) {
+    let lines = flows.iter().map(|flow| Line::new(flow.curve()).label(flow.kind.name()));
+    let chart =
+        Chart::new(Axis::linear("steps before the loss"), Axis::log("norm of the gradient by the state"))
+            .lines(lines);
+    outcome.draw(
+        "gradients",
+        "A gradient on its way back",
+        "Geometric means over the seeds, before training. A straight line is a factor a step. See which fall, which \
+         rise, and that the LSTM with a forget bias of 1 falls as a plain recurrence does.",
+        [chart],
+    );
+}
+
+fn memory_figure(outcome: &mut Outcome, memory: &Memory) {
+    let accuracy = KINDS.iter().enumerate().fold(
+        Chart::new(
+            Axis::log("steps over which the bit is kept"),
+            Axis::linear("test accuracy").range(0.4, 1.0),
+        )
+        .title("What is learnt")
+        .horizontal(0.5, Color::Muted, "guessing"),
+        |chart, (i, kind)| {
+            let points: Vec<(f64, f64)> =
+                memory.of(*kind).map(|learnt| (learnt.length as f64, mean(&learnt.accuracy))).collect();
+            chart.line(Line::new(points).label(kind.name()).marker(Marker::series(i)))
+        },
+    );
+    let longest = memory.lengths.len() - 1;
+    let flow = KINDS.iter().enumerate().fold(
+        Chart::new(Axis::linear("steps before the loss"), Axis::log("norm of the gradient by the state"))
+            .title(format!("Before (dashed) and after, {} steps", memory.lengths[longest])),
+        |chart, (i, kind)| {
+            let Some(learnt) = memory.of(*kind).nth(longest) else { return chart };
+            chart
+                .line(Line::new(learnt.before.curve()).color(Color::series(i)).dash(1))
+                .line(Line::new(learnt.after.curve()).color(Color::series(i)).label(kind.name()))
+        },
+    );
+    outcome.draw(
+        "memory",
+        "A bit that is to be kept",
+        format!(
+            "The first token has a bit, all have noise, and the state behind the last is asked for the bit, after {} \
+             steps of training. Compare where each recurrence falls to guessing, and with what gradients it began.",
+            memory.steps
+        ),
+        [accuracy, flow],
+    );
+}
+
+fn clip_figure(outcome: &mut Outcome, pairs: &[Pair]) {
+    let at = |losses: &dyn Fn(&Pair) -> &Vec<f64>, step: usize| {
+        let there: Vec<f64> = pairs.iter().filter_map(|pair| losses(pair).get(step).copied()).collect();
+        ((step + 1) as f64, median(&there))
+    };
+    let until =
+        |losses: &dyn Fn(&Pair) -> &Vec<f64>| pairs.iter().map(|pair| losses(pair).len()).max().unwrap_or(0);
+    let curve =
+        |losses: &dyn Fn(&Pair) -> &Vec<f64>| (0..until(losses)).map(|k| at(losses, k)).collect::<Vec<_>>();
+    let chart = |y: Axis, title: &str| Chart::new(Axis::linear("step"), y).title(title);
+    let loss = chart(Axis::log("loss"), "Loss")
+        .line(Line::new(curve(&|pair| &pair.free)).label("without clipping"))
+        .line(Line::new(curve(&|pair| &pair.clipped)).label(format!("norm at most {BOUND}")));
+    let norms = chart(Axis::log("norm of the gradient"), "Before it is clipped")
+        .line(Line::new(curve(&|pair| &pair.norms)))
+        .horizontal(BOUND, Color::Muted, "bound");
+    outcome.draw(
+        "clipping",
+        "Exploding gradients, with clipping and without",
+        "Medians over the seeds of a plain recurrence whose weights are twice the usual ones, trained by plain descent.",
+        [loss, norms],
+    );
+}
