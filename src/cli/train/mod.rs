@@ -57,6 +57,7 @@ Examples:
   tapegrad train --model cnn --epochs 5 --save cnn.safetensors
   tapegrad train --model vit --patch 7 --epochs 10
   tapegrad train --model gpt --data README.md --epochs 20 --save text.safetensors
+  tapegrad train --model lenet --schedule cosine --lr 3e-3 --augment shift=2,rotate=10,elastic=34
   tapegrad train --model logistic --weight-decay 1e-4
   tapegrad train --model krr --limit 10000
   tapegrad train --model falkon --centres 10000 --iterations 15
