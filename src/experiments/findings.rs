@@ -31,6 +31,9 @@ pub(super) fn finding(experiment: &str, outcome: &Outcome) -> Option<Finding> {
         "schedule-early-stopping" => schedule_early_stopping(&found),
         "ntk" => ntk(&found),
         "double-descent" => double_descent(&found),
+        "images" => images(&found),
+        "recurrence" => recurrence(&found),
+        "algorithms" => algorithms(&found),
         _ => None,
     }?;
     Some(Finding { title, paragraph, headline })
@@ -409,6 +412,68 @@ fn double_descent(found: &Found) -> Told {
              shares the work. The best ridge has no peak at all.",
             fixed(*first, 2),
             fixed(*last, 2)
+        ),
+    ))
+}
+
+fn images(found: &Found) -> Told {
+    let of = |name: &str, what: &str| found.all(name, what).next().map(|(_, x)| percent(x));
+    let accuracy = |name: &str| of(name, ": test accuracy");
+    let lost = |name: &str| of(name, ": lost by a shift of 3");
+    Some((
+        "shifts",
+        format!(
+            "LeNet-5 gets {} of new digits right, a perceptron {}; neither sees through a shift by itself",
+            accuracy("LeNet-5 on")?,
+            accuracy("MLP on")?
+        ),
+        format!(
+            "Filters know that a stroke is a stroke wherever it lies, and need fewer weights for more right \
+             answers. Where images move by three pixels, LeNet-5 still loses {} and a perceptron {}: the affine \
+             layers behind the filters know places. Shown moved images in training, they lose {} and {}.",
+            lost("LeNet-5 on")?,
+            lost("MLP on")?,
+            lost("LeNet-5, moved on")?,
+            lost("MLP, moved on")?
+        ),
+    ))
+}
+
+fn recurrence(found: &Found) -> Told {
+    let left = |name: &str| found.number(&format!("{name}: log10 of what is left"));
+    let power = |x: f64| format!("10^{}", fixed(x, 0));
+    let [small, closed, open] = [left("plain, U·0.5")?, left("LSTM, bias 1")?, left("LSTM, bias ln(T − 1)")?];
+    Some((
+        "memory",
+        format!(
+            "Of a gradient through a long sequence a plain recurrence leaves {}, an LSTM with an open gate {}",
+            power(small),
+            fixed(libm::exp10(open), 2)
+        ),
+        format!(
+            "It is the gate that keeps, and not the LSTM as such: with the usual forget bias of 1, {} is left. What is \
+             gone on the way back cannot be learnt, and so only the open gate keeps a bit over the longest sequences. \
+             The other end is as bad: exploding gradients reach 10^{}, and clipping is what saves the training.",
+            power(closed),
+            fixed(found.number("log10 of the largest gradient")?, 0)
+        ),
+    ))
+}
+
+fn algorithms(found: &Found) -> Told {
+    let share = |task: &str| found.number(&format!("{task}: share of answers")).map(percent);
+    Some((
+        "accuracy",
+        format!(
+            "A small transformer learns to reverse ({}) and to sort ({}) digits",
+            share("reverse")?,
+            share("sort")?
+        ),
+        format!(
+            "It has seen no rule, only questions with answers. Sums take longer, {} are whole in as many steps, and are \
+             learnt digit by digit. How it reverses can be looked at: one head gives the place across a weight of {}.",
+            share("add")?,
+            fixed(found.number("reverse: weight of the place across")?, 2)
         ),
     ))
 }

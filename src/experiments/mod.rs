@@ -15,7 +15,6 @@ mod data;
 mod estimate;
 mod findings;
 mod folder;
-mod judged;
 mod outcome;
 mod prelude;
 pub mod sentences;

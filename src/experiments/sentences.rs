@@ -346,7 +346,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "8.1",
         "Clipping keeps the direction and bounds the norm, vital in deep products.",
-        &[],
+        &[("recurrence", "clipping-keeps-direction"), ("recurrence", "clipping-vital")],
         AsItStands,
     ),
     Sentence::new(
@@ -403,6 +403,12 @@ pub const SENTENCES: &[Sentence] = &[
         "9",
         "Batch normalisation belongs into the same framework, against vanishing gradients.",
         &[("gradient-flow", "batch-norm-cures"), ("gradient-flow", "sigmoid-learns")],
+        AsItStands,
+    ),
+    Sentence::new(
+        "9",
+        "Convolutional networks and transformers belong into the same framework.",
+        &[("images", "lenet-beats-perceptron"), ("algorithms", "reverses"), ("algorithms", "sorts")],
         AsItStands,
     ),
 ];

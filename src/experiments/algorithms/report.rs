@@ -18,38 +18,41 @@ pub(super) fn all(context: &Context, learnt: &[Learnt], seeds: usize) -> Result<
         of(task).map(|l| l.marks.last().map_or(0.0, |mark| mark.answers)).collect()
     };
     let steps = |task: Task| of(task).next().and_then(|l| l.marks.last()).map_or(0, |mark| mark.step);
-    for (task, least) in [(Task::Reverse, 0.95), (Task::Sort, 0.9), (Task::Add, 0.9)] {
-        Judged {
-            statement: match task {
-                Task::Reverse => format!("It learns to turn six digits round in {} steps", steps(task)),
-                Task::Sort => format!("It learns to sort six digits in {} steps", steps(task)),
-                Task::Add => format!("It learns to add two numbers of three digits in {} steps", steps(task)),
-            },
-            expected: "nearly all answers right, to the last digit",
-            what: "share of whole answers",
-            values: &last(task),
-            bound: Bound::Above(least),
-            decimals: 3,
-            otherwise: "An answer counts if all of its digits are right. From one seed to the next it takes another number \
-                        of steps until a network has found how it is done.",
-        }
-        .add(&mut outcome);
+    for (id, task, least) in
+        [("reverses", Task::Reverse, 0.95), ("sorts", Task::Sort, 0.9), ("adds", Task::Add, 0.9)]
+    {
+        let statement = match task {
+            Task::Reverse => format!("It learns to turn six digits round in {} steps", steps(task)),
+            Task::Sort => format!("It learns to sort six digits in {} steps", steps(task)),
+            Task::Add => format!("It learns to add two numbers of three digits in {} steps", steps(task)),
+        };
+        claim(&mut outcome, statement)
+            .named(id)
+            .expected("nearly all answers right, to the last digit")
+            .estimated(Estimate::mean(&last(task)))
+            .saying(", the share of whole answers")
+            .within(
+                least..,
+                "An answer counts if all of its digits are right. From one seed to the next it takes another \
+                 number of steps until a network has found how it is done.",
+            );
     }
     let gap: Vec<f64> = of(Task::Add)
         .filter_map(|l| l.marks.get(l.marks.len() / 2))
         .map(|mark| mark.digits - mark.answers)
         .collect();
-    Judged {
-        statement: "Sums are learnt digit by digit: half way, far more digits are right than whole answers"
-            .into(),
-        expected: "a share of the digits above that of the answers",
-        what: "share of digits minus share of answers",
-        values: &gap,
-        bound: Bound::Above(0.05),
-        decimals: 3,
-        otherwise: "Where nearly all are right already, or digits are right by chance only, there is no gap.",
-    }
-    .add(&mut outcome);
+    claim(
+        &mut outcome,
+        "Sums are learnt digit by digit: half way, far more digits are right than whole answers",
+    )
+    .named("digit-by-digit")
+    .expected("a share of the digits above that of the answers")
+    .estimated(Estimate::mean(&gap))
+    .saying(", the share of digits minus share of answers")
+    .within(
+        0.05..,
+        "Where nearly all are right already, or digits are right by chance only, there is no gap.",
+    );
 
     // Clones of the networks, so that those that were measured stay as they are.
     let mut drawn: Vec<Vec<Map>> = Vec::new();
@@ -69,17 +72,14 @@ pub(super) fn all(context: &Context, learnt: &[Learnt], seeds: usize) -> Result<
         }
         drawn.push(found);
     }
-    Judged {
-        statement: "To turn a sequence round, a head looks at the place across".into(),
-        expected: "a weight near 1 there; 1/6 where it looks everywhere alike",
-        what: "mean weight of the place across, in the head that has most",
-        values: &reversed,
-        bound: Bound::Above(0.5),
-        decimals: 3,
-        otherwise: "Two heads and two blocks can share the work, each with a part of the places.",
-    }
-    .add(&mut outcome);
+    claim(&mut outcome, "To turn a sequence round, a head looks at the place across")
+        .named("head-looks-across")
+        .expected("a weight near 1 there; 1/6 where it looks everywhere alike")
+        .estimated(Estimate::mean(&reversed))
+        .saying(", the mean weight of the place across, in the head that has most")
+        .within(0.5.., "Two heads and two blocks can share the work, each with a part of the places.");
     claim(&mut outcome, "The weights that are drawn are those that the network uses")
+        .named("maps-are-its-own")
         .expected("the same values as from the one node of attention")
         .measured(format!("a difference of at most {}", scientific(off, 1)))
         .criterion("at most 10⁻⁵")

@@ -70,78 +70,68 @@ pub(super) fn all(context: &Context, rows: &[Row], ahead_of_kernel: &[f64]) -> O
 fn accuracy_claims(outcome: &mut Outcome, rows: &[Row], ahead_of_kernel: &[f64]) {
     let what = "difference of the test accuracies";
     let cnn = &rows[CNN].accuracy;
-    for (statement, values, otherwise) in [
+    for (id, statement, values, otherwise) in [
         (
+            "lenet-beats-perceptron",
             "LeNet-5 tells more digits apart than a perceptron, with fewer weights",
             differences(&rows[LENET].accuracy, &rows[MLP].accuracy),
             "On few images, or images that are simple, what filters know beforehand may not count.",
         ),
         (
+            "lenet-beats-kernel",
             "So does it beside kernel ridge regression on the same samples",
             ahead_of_kernel.to_vec(),
             "A Gaussian kernel with a width that was chosen is strong on few samples, where a network of many layers has \
              not seen much.",
         ),
         (
+            "cnn-beats-lenet",
             "A wider convolutional network with dropout tells more apart than LeNet-5",
             differences(cnn, &rows[LENET].accuracy[..cnn.len()]),
             "Dropout makes training slow, and in few steps the small network may be further on.",
         ),
     ] {
-        Judged {
-            statement: statement.into(),
-            expected: "above 0",
-            what,
-            values: &values,
-            bound: Bound::Above(0.0),
-            decimals: 4,
-            otherwise,
-        }
-        .add(outcome);
+        claim(outcome, statement)
+            .named(id)
+            .expected("above 0")
+            .estimated(Estimate::mean(&values))
+            .saying(&format!(", the {what}"))
+            .within(0.0.., otherwise);
     }
 }
 
 fn shift_claims(outcome: &mut Outcome, rows: &[Row]) {
     let lost = |k: usize| rows[k].lost(COMPARED);
     let cnn = lost(CNN);
-    for (statement, values) in [
-        ("LeNet-5", differences(&lost(MLP), &lost(LENET))),
-        ("The CNN", differences(&lost(MLP)[..cnn.len()], &cnn)),
+    for (id, statement, values) in [
+        ("lenet-loses-less", "LeNet-5", differences(&lost(MLP), &lost(LENET))),
+        ("cnn-loses-less", "The CNN", differences(&lost(MLP)[..cnn.len()], &cnn)),
     ] {
-        Judged {
-            statement: format!(
-                "{statement} loses less than a perceptron where images move by {COMPARED} pixels"
-            ),
-            expected: "less lost",
-            what: "loss of accuracy of the MLP, minus that of the network",
-            values: &values,
-            bound: Bound::Above(0.02),
-            decimals: 3,
-            otherwise: "The affine layers behind the filters know places as well as a perceptron does.",
-        }
-        .add(outcome);
+        claim(
+            outcome,
+            format!("{statement} loses less than a perceptron where images move by {COMPARED} pixels"),
+        )
+        .named(id)
+        .expected("less lost")
+        .estimated(Estimate::mean(&values))
+        .saying(", the loss of accuracy of the MLP, minus that of the network")
+        .within(0.02.., "The affine layers behind the filters know places as well as a perceptron does.");
     }
-    Judged {
-        statement: format!("But it is not invariant: a shift of {SHIFTS} pixels is not seen through"),
-        expected: "much is lost: pools of 2×2 forget a pixel or two",
-        what: "accuracy that LeNet-5 loses",
-        values: &rows[LENET].lost(SHIFTS),
-        bound: Bound::Above(0.2),
-        decimals: 3,
-        otherwise: "Digits that are small leave room, and training images are not centred to the pixel.",
-    }
-    .add(outcome);
-    for (k, plain, name) in [(MOVED_MLP, MLP, "a perceptron"), (MOVED_LENET, LENET, "LeNet-5")] {
-        Judged {
-            statement: format!("Shown moved images in training, {name} sees them"),
-            expected: "less lost than without",
-            what: "loss of accuracy without augmentation, minus that with it",
-            values: &differences(&lost(plain), &lost(k)),
-            bound: Bound::Above(0.02),
-            decimals: 3,
-            otherwise: "Where little is lost without it, it can gain little.",
-        }
-        .add(outcome);
+    claim(outcome, format!("But it is not invariant: a shift of {SHIFTS} pixels is not seen through"))
+        .named("lenet-not-invariant")
+        .expected("much is lost: pools of 2×2 forget a pixel or two")
+        .estimated(Estimate::mean(&rows[LENET].lost(SHIFTS)))
+        .saying(", the accuracy that LeNet-5 loses")
+        .within(0.2.., "Digits that are small leave room, and training images are not centred to the pixel.");
+    for (id, k, plain, name) in
+        [("moved-perceptron", MOVED_MLP, MLP, "a perceptron"), ("moved-lenet", MOVED_LENET, LENET, "LeNet-5")]
+    {
+        claim(outcome, format!("Shown moved images in training, {name} sees them"))
+            .named(id)
+            .expected("less lost than without")
+            .estimated(Estimate::mean(&differences(&lost(plain), &lost(k))))
+            .saying(", the loss of accuracy without augmentation, minus that with it")
+            .within(0.02.., "Where little is lost without it, it can gain little.");
     }
 }
 

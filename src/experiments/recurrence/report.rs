@@ -54,58 +54,50 @@ fn of(flows: &[Flow], kind: Kind) -> &Flow {
 
 fn flow_claims(outcome: &mut Outcome, flows: &[Flow]) {
     let what = "log₁₀ of what is left at the first step";
-    Judged {
-        statement: format!(
-            "In a plain recurrence with small weights the gradient is gone after {LENGTH} steps"
-        ),
-        expected: "about log₁₀ 0.5 = −0.30 a step, and −30 in all",
-        what,
-        values: &of(flows, Kind::Plain(0.5)).left(),
-        bound: Bound::Below(-15.0),
-        decimals: 1,
-        otherwise: "A matrix drawn at random has eigenvalues larger than their typical size.",
-    }
-    .add(outcome);
-    Judged {
-        statement: "With large weights it grows".into(),
-        expected: "above 0: at most log₁₀ 2 = 0.30 a step, less where the units are saturated",
-        what,
-        values: &of(flows, Kind::Plain(2.0)).left(),
-        bound: Bound::Above(0.0),
-        decimals: 1,
-        otherwise: "Large weights also drive the units to where tanh is flat, and φ' makes up for U.",
-    }
-    .add(outcome);
-    Judged {
-        statement: "The gradient of an LSTM with a forget bias of 1 vanishes as well, by σ(1) a step".into(),
-        expected: "a factor of 0.731 a step",
-        what: "factor a step",
-        values: &of(flows, Kind::Lstm).factors(),
-        bound: Bound::Between(0.681, 0.781),
-        decimals: 3,
-        otherwise: "σ(1) is what goes from cell to cell where nothing moves the gate. Input and state do move it, and the norm \
-                    is soon that of the few cells and sequences whose gates were most open: a product of random factors \
-                    is large where it is largest, not on average. There is a second way as well, through the output and \
-                    the gates of the next step.",
-    }
-    .add(outcome);
-    Judged {
-        statement: "With a forget bias of ln(T − 1) about 1/e of it is left".into(),
-        expected: "log₁₀ 1/e = −0.43",
-        what,
-        values: &of(flows, Kind::OpenLstm).left(),
-        bound: Bound::Between(-1.0, 0.3),
-        decimals: 2,
-        otherwise: "(1 − 1/T)^T is what goes from cell to cell. The second way, through the output and the gates of the next \
-                    step, adds to it at each step, and what was added is kept as well.",
-    }
-    .add(outcome);
+    claim(
+        outcome,
+        format!("In a plain recurrence with small weights the gradient is gone after {LENGTH} steps"),
+    )
+    .named("plain-vanishes")
+    .expected("about log₁₀ 0.5 = −0.30 a step, and −30 in all")
+    .estimated(Estimate::mean(&of(flows, Kind::Plain(0.5)).left()))
+    .saying(&format!(", the {what}"))
+    .within(..-15.0, "A matrix drawn at random has eigenvalues larger than their typical size.");
+    claim(outcome, "With large weights it grows")
+        .named("plain-explodes")
+        .expected("above 0: at most log₁₀ 2 = 0.30 a step, less where the units are saturated")
+        .estimated(Estimate::mean(&of(flows, Kind::Plain(2.0)).left()))
+        .saying(&format!(", the {what}"))
+        .within(0.0.., "Large weights also drive the units to where tanh is flat, and φ' makes up for U.");
+    claim(outcome, "The gradient of an LSTM with a forget bias of 1 vanishes as well, by σ(1) a step")
+        .named("lstm-vanishes")
+        .expected("a factor of 0.731 a step")
+        .estimated(Estimate::mean(&of(flows, Kind::Lstm).factors()))
+        .saying(", the factor a step")
+        .within(
+            0.681..=0.781,
+            "σ(1) is what goes from cell to cell where nothing moves the gate. Input and state do move it, and \
+             the norm is soon that of the few cells and sequences whose gates were most open: a product of \
+             random factors is large where it is largest, not on average. There is a second way as well, \
+             through the output and the gates of the next step.",
+        );
+    claim(outcome, "With a forget bias of ln(T − 1) about 1/e of it is left")
+        .named("open-lstm-keeps")
+        .expected("log₁₀ 1/e = −0.43")
+        .estimated(Estimate::mean(&of(flows, Kind::OpenLstm).left()))
+        .saying(&format!(", the {what}"))
+        .within(
+            -1.0..=0.3,
+            "(1 − 1/T)^T is what goes from cell to cell. The second way, through the output and the gates of \
+             the next step, adds to it at each step, and what was added is kept as well.",
+        );
 }
 
 fn clip_claims(outcome: &mut Outcome, pairs: &[Pair]) {
     let turned = range(pairs.iter().map(|pair| pair.turned)).1;
     let largest = range(pairs.iter().map(|pair| pair.largest)).1;
     claim(outcome, "Clipping by the norm keeps the direction of a gradient, and bounds its norm")
+        .named("clipping-keeps-direction")
         .expected(format!("a cosine of 1, and a norm of at most {BOUND}"))
         .measured(format!(
             "1 − cosine at most {}, norm at most {}",
@@ -124,20 +116,22 @@ fn clip_claims(outcome: &mut Outcome, pairs: &[Pair]) {
     let tail = |losses: &[f64]| log10(mean(&losses[losses.len().saturating_sub(30)..]));
     let gain: Vec<f64> = pairs.iter().map(|pair| tail(&pair.free) - tail(&pair.clipped)).collect();
     outcome.number("log10 of the loss without clipping over that with it", mean(&gain));
-    Judged {
-        statement: format!(
+    claim(
+        outcome,
+        format!(
             "Where gradients explode, clipping is vital: trained on {} steps, the loss ends lower with it",
             clipping::LENGTH
         ),
-        expected: "a ratio of the losses above 1, whose log₁₀ is 0",
-        what: "log₁₀ of the loss of the last 30 steps without clipping, over that with it",
-        values: &gain,
-        bound: Bound::Above(0.0),
-        decimals: 2,
-        otherwise: "A bounded nonlinearity forgives: an exploded step drives the units to where tanh is flat, and \
+    )
+    .named("clipping-vital")
+    .expected("a ratio of the losses above 1, whose log₁₀ is 0")
+    .estimated(Estimate::mean(&gain))
+    .saying(", the log₁₀ of the loss of the last 30 steps without clipping, over that with it")
+    .within(
+        0.0..,
+        "A bounded nonlinearity forgives: an exploded step drives the units to where tanh is flat, and \
                     small steps of chaotic gradients teach little.",
-    }
-    .add(outcome);
+    );
 }
 
 fn memory_claims(outcome: &mut Outcome, memory: &Memory) {
@@ -148,39 +142,31 @@ fn memory_claims(outcome: &mut Outcome, memory: &Memory) {
             .find(|learnt| learnt.length == length)
             .map_or(vec![], |learnt| learnt.accuracy.clone())
     };
-    Judged {
-        statement: format!("Over {first} steps a plain recurrence learns to keep a bit"),
-        expected: "nearly all right",
-        what: "test accuracy",
-        values: &accuracy(Kind::Plain(1.0), first),
-        bound: Bound::Above(0.9),
-        decimals: 3,
-        otherwise: "What is kept has to be told from noise that comes in at every step.",
-    }
-    .add(outcome);
-    Judged {
-        statement: format!("Over {last} steps it does not"),
-        expected: "0.5, as by guessing",
-        what: "test accuracy",
-        values: &accuracy(Kind::Plain(1.0), last),
-        bound: Bound::Below(0.75),
-        decimals: 3,
-        otherwise: "With a largest eigenvalue near 1 a plain recurrence does not forget geometrically from the start.",
-    }
-    .add(outcome);
-    for (other, name) in
-        [(Kind::Plain(1.0), "a plain recurrence"), (Kind::Lstm, "an LSTM with a forget bias of 1")]
-    {
-        Judged {
-            statement: format!("Over {last} steps an LSTM whose gate is open keeps more than {name}"),
-            expected: "a difference of about 0.5: one right, one guessing",
-            what: "difference of the test accuracies",
-            values: &differences(&accuracy(Kind::OpenLstm, last), &accuracy(other, last)),
-            bound: Bound::Above(0.1),
-            decimals: 3,
-            otherwise: "In so many steps of training both may learn it, or neither.",
-        }
-        .add(outcome);
+    claim(outcome, format!("Over {first} steps a plain recurrence learns to keep a bit"))
+        .named("plain-learns-short")
+        .expected("nearly all right")
+        .estimated(Estimate::mean(&accuracy(Kind::Plain(1.0), first)))
+        .saying(", the test accuracy")
+        .within(0.9.., "What is kept has to be told from noise that comes in at every step.");
+    claim(outcome, format!("Over {last} steps it does not"))
+        .named("plain-forgets-long")
+        .expected("0.5, as by guessing")
+        .estimated(Estimate::mean(&accuracy(Kind::Plain(1.0), last)))
+        .saying(", the test accuracy")
+        .within(
+            ..0.75,
+            "With a largest eigenvalue near 1 a plain recurrence does not forget geometrically from the start.",
+        );
+    for (id, other, name) in [
+        ("open-beats-plain", Kind::Plain(1.0), "a plain recurrence"),
+        ("open-beats-closed", Kind::Lstm, "an LSTM with a forget bias of 1"),
+    ] {
+        claim(outcome, format!("Over {last} steps an LSTM whose gate is open keeps more than {name}"))
+            .named(id)
+            .expected("a difference of about 0.5: one right, one guessing")
+            .estimated(Estimate::mean(&differences(&accuracy(Kind::OpenLstm, last), &accuracy(other, last))))
+            .saying(", the difference of the test accuracies")
+            .within(0.1.., "In so many steps of training both may learn it, or neither.");
     }
 }
 
