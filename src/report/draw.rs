@@ -1,22 +1,20 @@
 //! From a chart to SVG.
 
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 use plotters::prelude::*;
 use plotters::style::Color as _;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::Axis;
 use super::alt;
 use super::axis::{Kind, Scale};
+use super::drawn::DrawnFigure;
 use super::element::{Area, Element, UNIT};
 use super::figure::{Chart, Drawing, Figure, Images, Layer, Line};
 use super::layer::{Canvas, Done, Root, SAMPLE, Sample, TEXT, draw_layer, draw_sample, rgb, sample, stroke};
-use super::math::prose;
-use super::name::Name;
-use super::palette::{Color, color_strip, dark_style};
+use super::palette::{Color, color_strip};
 use super::svg::{Backend, Drawn, Ends, text_width};
-use super::{Axis, escape};
 
 /// Width of every panel, in pixels.
 const WIDTH: i32 = 460;
@@ -30,18 +28,6 @@ const ROW: i32 = 19;
 const EDGE: i32 = 4;
 /// Width of a colour bar with its labels.
 const BAR: i32 = 78;
-
-/// A figure as it is kept: its panels drawn, as data. What of it has been read from a file may say
-/// anything; it is text and numbers all the same.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct DrawnFigure {
-    pub name: Name,
-    pub title: String,
-    pub caption: String,
-    pub panels: Vec<Drawn>,
-    /// Names and values of its sliders: see [`Figure::slider`].
-    pub sliders: Vec<(String, Vec<String>)>,
-}
 
 impl Figure {
     /// The figure with its panels drawn.
@@ -73,76 +59,6 @@ impl Figure {
     /// The figure as an SVG file of its own.
     pub fn svg(&self) -> String {
         self.draw().svg()
-    }
-}
-
-impl DrawnFigure {
-    /// The figure as an element of a page.
-    pub fn html(&self) -> String {
-        let places: usize = self.sliders.iter().map(|(_, values)| values.len()).product();
-        // A file that was edited may say anything: then it has no sliders.
-        let sliders = match serde_json::to_string(&self.sliders) {
-            Ok(json) if !self.sliders.is_empty() && places == self.panels.len() => {
-                format!(" data-sliders=\"{}\"", escape(&json))
-            }
-            _ => String::new(),
-        };
-        let mut html = format!("<figure><div class=\"panels n{}\"{sliders}>", self.panels.len().min(6));
-        for panel in &self.panels {
-            let _ = write!(
-                html,
-                "<svg viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\"{4}{5} role=\"img\" aria-label=\"{2}\">{3}</svg>",
-                panel.width,
-                panel.height,
-                escape(&format!("{}: {}", self.title, panel.alt)),
-                panel.body(),
-                if panel.pictures { " class=\"pictures\"" } else { "" },
-                panel.ends()
-            );
-        }
-        let _ = write!(
-            html,
-            "</div><figcaption><b>{}.</b> {}</figcaption></figure>",
-            escape(&self.title),
-            prose(&self.caption)
-        );
-        html
-    }
-
-    /// An SVG file with all panels.
-    pub fn svg(&self) -> String {
-        let n = self.panels.len();
-        let columns = if n == 4 { 2 } else { n.clamp(1, 3) };
-        let rows: Vec<&[Drawn]> = self.panels.chunks(columns).collect();
-        let height = |row: &[Drawn]| row.iter().map(|panel| u64::from(panel.height)).max().unwrap_or(0);
-        let widths = rows.iter().map(|row| row.iter().map(|panel| u64::from(panel.width)).sum::<u64>());
-        let width = widths.max().unwrap_or(0);
-        let total: u64 = rows.iter().map(|row| height(row)).sum();
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{total}\" \
-             viewBox=\"0 0 {width} {total}\" font-family=\"sans-serif\">\
-             <title>{}</title><desc>{}</desc><style>{}</style>\
-             <rect width=\"{width}\" height=\"{total}\" fill=\"#FFFFFF\"/>",
-            escape(&self.title),
-            escape(&self.caption),
-            dark_style("")
-        );
-        let mut y = 0;
-        for row in rows {
-            let mut x = 0;
-            for panel in row {
-                let _ = write!(
-                    svg,
-                    "<svg x=\"{x}\" y=\"{y}\" width=\"{}\" height=\"{}\">{}</svg>",
-                    panel.width,
-                    panel.height,
-                    panel.body()
-                );
-                x += u64::from(panel.width);
-            }
-            y += height(row);
-        }
-        svg + "</svg>\n"
     }
 }
 

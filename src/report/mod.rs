@@ -2,10 +2,11 @@
 //!
 //! A [`Figure`] is data: panels with axes and layers. [`Figure::draw`] turns it into SVG, through
 //! plotters, whose only backend here is a writer of SVG text: no font, no pixel, nothing of the machine
-//! gets into the result. A [`Page`] puts figures, tables and claims into one HTML file that needs no
-//! script, fetches nothing and follows the reader's light or dark theme; on paper it is light.
+//! gets into the result. A [`Page`] puts figures, tables, claims and formulas into one HTML file that
+//! fetches nothing and follows the reader's light or dark theme; on paper it is light. It reads without a script; with
+//! its own, a few dozen lines without a library, there are sliders and values under the pointer.
 //!
-//! Deliberately absent: animation, interaction, three dimensions.
+//! Deliberately absent: animation, three dimensions.
 
 mod alt;
 mod answer;
@@ -13,6 +14,7 @@ mod axis;
 mod claim;
 mod contour;
 mod draw;
+mod drawn;
 mod element;
 mod estimate;
 mod figure;

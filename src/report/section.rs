@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::draw::DrawnFigure;
+use super::drawn::DrawnFigure;
 use super::math::prose;
 use super::name::Name;
 use super::{Claim, Figure, Table, Verdict, escape};

@@ -62,7 +62,9 @@ fn the_page_about_a_run() {
     for figure in ["The run, epoch by epoch", "Confusion matrix", "Worst mistakes", "Gradient flow"] {
         assert!(of_steps.contains(figure), "{figure}");
     }
-    assert!(!of_steps.contains("<script") && !of_steps.contains("src=\"http"));
+    // The page's own script is the only one.
+    assert!(of_steps.matches("<script").count() == 1 && !of_steps.contains("src=\"http"));
+    assert!(of_steps.contains("tapegrad train"), "the command is shown");
     // The audits that the page shows are not in the trace, which does not depend on the page.
     assert!(
         !std::fs::read_to_string(folder.path().join("run.csv"))

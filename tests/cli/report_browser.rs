@@ -115,7 +115,7 @@ for (const element of main.querySelectorAll('*')) {
 }
 for (const text of main.querySelectorAll('figure text')) {
   const style = getComputedStyle(text);
-  judge(text, style.fill, parseFloat(style.fontSize) * text.getScreenCTM().a, 9.5);
+  judge(text, style.fill, parseFloat(style.fontSize) * Math.hypot(text.getScreenCTM().a, text.getScreenCTM().b), 9.5);
 }
 root.setAttribute('data-paper', light(paper) > 0.5 ? 'light' : 'dark');
 root.setAttribute('data-pale', [...pale].join('; '));

@@ -192,7 +192,9 @@ fn bars(spiral: &[Row], images: &[Row]) -> Figure {
     });
     // A bar on a logarithmic axis would begin nowhere.
     let chart = |y: &str, title: &str, f: &dyn Fn(&Row) -> f64| {
-        let chart = Chart::new(names(), Axis::log(y)).title(title);
+        // Room for the numbers above the highest points.
+        let most = range(spiral.iter().chain(images).map(f)).1;
+        let chart = Chart::new(names(), Axis::log(y).holding(2.0 * most)).title(title);
         parts.iter().enumerate().fold(chart, |chart, (i, (label, rows, color, marker))| {
             let aside = 0.2 * i as f64 - 0.1;
             let places: Vec<(f64, f64)> = values(rows, f).into_iter().map(|(k, y)| (k + aside, y)).collect();

@@ -1,91 +1,12 @@
-//! The sentences of the source document that can be tested: a line each, with the claims that answer it.
+//! The table: a line for each sentence.
 
-use super::Finished;
-use crate::report::{Answer, Claim, Right, Standing, Verdict};
+use super::Answers::{self, Against, AsItStands};
+use super::Sentence;
+use crate::report::Right;
 
-/// How the verdict of the claims answers a sentence.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Answers {
-    /// They say what the sentence says: if they hold, it is confirmed.
-    AsItStands,
-    /// They say the opposite: if they hold, it is contradicted.
-    Against,
-    /// They say what is right in its place.
-    Instead(Right),
-}
-
-/// A sentence of the document. Texts may hold formulas between two `$`.
-#[derive(Clone, Copy, Debug)]
-pub struct Sentence {
-    /// Its section.
-    pub place: &'static str,
-    /// What it says, in short.
-    pub text: &'static str,
-    /// Experiment and name of each claim that answers it; none where no experiment does.
-    pub claims: &'static [(&'static str, &'static str)],
-    /// What these say of it.
-    pub answers: Answers,
-    /// What else is to be known; may be empty.
-    pub remark: &'static str,
-}
-
-impl Sentence {
-    const fn new(
-        place: &'static str,
-        text: &'static str,
-        claims: &'static [(&'static str, &'static str)],
-        answers: Answers,
-    ) -> Sentence {
-        Sentence { place, text, claims, answers, remark: "" }
-    }
-
-    const fn remark(self, remark: &'static str) -> Sentence {
-        Sentence { remark, ..self }
-    }
-
-    /// The answer that these results give.
-    pub(super) fn answer(&self, finished: &[Finished]) -> Answer {
-        let found: Vec<(String, &Claim)> = self
-            .claims
-            .iter()
-            .filter_map(|(experiment, id)| {
-                let of = finished.iter().find(|finished| finished.settings.experiment == *experiment)?;
-                let claim = of.outcome.section.claims.iter().find(|claim| claim.id == *id)?;
-                Some((format!("{experiment}.{id}"), claim))
-            })
-            .collect();
-        let whole = !found.is_empty() && found.len() == self.claims.len();
-        let verdict = Verdict::all(found.iter().map(|(_, claim)| claim.verdict));
-        let standing = match (verdict, self.answers) {
-            _ if !whole => Standing::NotMeasured,
-            (Verdict::NotDecided, _) => Standing::NotDecided,
-            (Verdict::Holds, Answers::AsItStands) => Standing::Confirmed,
-            (Verdict::Holds, Answers::Instead(_)) => Standing::Corrected,
-            (Verdict::Holds, Answers::Against) | (Verdict::DoesNotHold, Answers::AsItStands) => {
-                Standing::Contradicted
-            }
-            // That the opposite, or what is right instead, has not come out says nothing for the sentence.
-            (Verdict::DoesNotHold, _) => Standing::NotDecided,
-        };
-        Answer {
-            place: self.place,
-            sentence: self.text,
-            standing,
-            measured: found.into_iter().map(|(link, claim)| (link, claim.measured.clone())).collect(),
-            remark: self.remark,
-            right: match self.answers {
-                Answers::Instead(right) => Some(right),
-                _ => None,
-            },
-        }
-    }
-}
-
-const fn right(statement: &'static str, derivation: &'static [&'static str]) -> Answers {
+pub(super) const fn right(statement: &'static str, derivation: &'static [&'static str]) -> Answers {
     Answers::Instead(Right { statement, derivation })
 }
-
-use Answers::{Against, AsItStands};
 
 /// All of them, in the order of the document.
 pub const SENTENCES: &[Sentence] = &[
@@ -412,72 +333,3 @@ pub const SENTENCES: &[Sentence] = &[
         AsItStands,
     ),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::experiments::{Outcome, Settings, find};
-
-    fn finished(verdicts: &[(&str, Verdict)]) -> Finished {
-        let mut outcome = Outcome::default();
-        for (id, verdict) in verdicts {
-            let claim = Claim::that("a claim").named(id).expected("1").measured("2").criterion("less");
-            outcome.claim(claim.judged(*verdict, "why"));
-        }
-        let settings = Settings {
-            experiment: "rosenbrock".into(),
-            version: String::new(),
-            quick: true,
-            seed: 0,
-            data: String::new(),
-            checksum: 0,
-        };
-        Finished { settings, command: String::new(), seconds: 1.0, outcome }
-    }
-
-    #[test]
-    fn a_sentence_stands_as_its_claims_do() {
-        use Verdict::{DoesNotHold, Holds, NotDecided};
-        const RIGHT: Answers = right("r", &["1", "2", "3"]);
-        let cases = [
-            (AsItStands, &[Holds, Holds][..], Standing::Confirmed),
-            (AsItStands, &[Holds, DoesNotHold], Standing::Contradicted),
-            (AsItStands, &[Holds, NotDecided], Standing::NotDecided),
-            (AsItStands, &[Holds], Standing::NotMeasured),
-            (Against, &[Holds, Holds], Standing::Contradicted),
-            (Against, &[Holds, DoesNotHold], Standing::NotDecided),
-            (RIGHT, &[Holds, Holds], Standing::Corrected),
-            (RIGHT, &[DoesNotHold, Holds], Standing::NotDecided),
-        ];
-        for (answers, verdicts, standing) in cases {
-            let sentence = Sentence::new("1", "text", &[("rosenbrock", "a"), ("rosenbrock", "b")], answers);
-            let named: Vec<(&str, Verdict)> = ["a", "b"].into_iter().zip(verdicts.iter().copied()).collect();
-            let answer = sentence.answer(&[finished(&named)]);
-            assert_eq!(answer.standing, standing, "{verdicts:?} {answers:?}");
-            assert_eq!(answer.right.is_some(), answers == RIGHT);
-            assert!(answer.measured.iter().all(|(link, _)| link.starts_with("rosenbrock.")));
-        }
-    }
-
-    /// Whether the claims exist is tested on a whole report.
-    #[test]
-    fn every_line_is_whole() {
-        for sentence in SENTENCES {
-            for (experiment, _) in sentence.claims {
-                find(experiment).unwrap();
-            }
-            let texts = [sentence.text, sentence.remark];
-            assert!(texts.iter().all(|text| text.matches('$').count() % 2 == 0), "{}", sentence.text);
-            assert!(sentence.text.ends_with('.'), "{}", sentence.text);
-            if let Answers::Instead(right) = sentence.answers {
-                assert_eq!(right.derivation.len(), 3, "{}", sentence.text);
-                for line in right.derivation.iter().chain([&right.statement]) {
-                    assert!(
-                        line.matches('$').count() % 2 == 0
-                            && line.matches('{').count() == line.matches('}').count()
-                    );
-                }
-            }
-        }
-    }
-}
