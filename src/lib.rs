@@ -40,7 +40,7 @@
 //!    random streams, files written whole, text from outside as it may be shown.
 //! 2. [`linalg`]: the seam to the linear algebra below, and the [threads](linalg::with_threads); [`store`]: files
 //!    of what has been trained.
-//! 3. [`data`]: IDX files, [tables](data::table) and generators → [`Dataset`] → batches.
+//! 3. [`data`]: IDX files, [tables](data::table), [texts](data::Text) and generators → [`Dataset`] → batches.
 //! 4. [`tape`]: the arena, and the engine that walks it. **Start here** to read the source.
 //!    [Formulas](Tape::scope) with operators are written in a scope of it.
 //! 5. [`ops`]: the operations, one file each or one for a family. An image is a row as well; what it is an image of stands
@@ -50,7 +50,8 @@
 //! 8. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages.
 //! 9. [`train`]: the training loop, evaluation, early stopping, and the
 //!    [`Trace`](train::Trace) of a run.
-//! 10. [`models`]: a [`Network`](models::Network) with its tape, [linear](models::linear) and logistic regression
+//! 10. [`models`]: a [`Network`](models::Network) with its tape, forms of networks such as [`Vit`](models::Vit) and
+//!     [`Gpt`](models::Gpt), which [continues texts](models::generate()), [linear](models::linear) and logistic regression
 //!     to their exact optimum, kernel ridge regression exact and at scale, [tangent kernels](models::ntk); and
 //!     what all of them answer to, the [`Predictor`](models::Predictor).
 //! 11. `report` and `experiments`, with the feature `report`: figures as SVG, the page that shows them,

@@ -69,7 +69,8 @@ pub fn run(args: &EvaluateArgs) -> Outcome {
     } else {
         within_memory(|options| Dataset::mnist_with(&args.data, options))?.1
     };
-    if data.labels().is_none() && data.targets().is_none() {
+    let is_told = saved.model.task().reconstructs() || data.labels().is_some() || data.targets().is_some();
+    if !is_told {
         let path = text::path(&args.data);
         let why = match saved.notes.schema.as_ref().and_then(|schema| schema.target()) {
             Some(column) => format!("{path} has no column {column} to measure by"),

@@ -7,7 +7,8 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 
 use super::train::{
-    DropoutArgs, Form, MlpArgs, PatchArgs, TextArgs, TransformerArgs, check_memory, not_taken, renamed,
+    CodeArgs, DropoutArgs, Form, MlpArgs, PatchArgs, TextArgs, TransformerArgs, check_memory, not_taken,
+    renamed,
 };
 use super::{Outcome, output};
 use crate::models::{Cnn, Gpt, LeNet, Mlp, Vit};
@@ -15,7 +16,7 @@ use crate::nn::{Mode, Module};
 use crate::ops::ImageShape;
 use crate::rng::{Place, Purpose, stream};
 use crate::settings::at_least_one;
-use crate::{Error, Result, Tape, file};
+use crate::{Error, Result, Tape, Var, file};
 
 /// Print the tape of one training step of a model
 #[derive(Args)]
@@ -38,6 +39,8 @@ pub struct GraphArgs {
     patches: PatchArgs,
     #[command(flatten)]
     text: TextArgs,
+    #[command(flatten)]
+    code: CodeArgs,
     /// Features of a sample; for lenet, cnn and vit the pixels of an image that is as high as it is wide
     #[arg(long, value_name = "N", default_value_t = 784)]
     inputs: usize,
@@ -67,6 +70,8 @@ enum Network {
     Vit,
     /// Transformer of texts
     Gpt,
+    /// Network that tells images themselves
+    Autoencoder,
 }
 
 impl Network {
@@ -77,6 +82,7 @@ impl Network {
             Network::Lenet => ("lenet", &[]),
             Network::Cnn => ("cnn", &["DropoutArgs"]),
             Network::Vit => ("vit", &["TransformerArgs", "PatchArgs", "DropoutArgs"]),
+            Network::Autoencoder => ("autoencoder", &["MlpArgs", "CodeArgs", "DropoutArgs"]),
             Network::Gpt => ("gpt", &["TransformerArgs", "TextArgs", "DropoutArgs"]),
         }
     }
@@ -124,7 +130,16 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
         Network::Mlp => {
             let form = args.shape.options(args.inputs, args.outputs, &args.dropout);
             check_memory::<f32>(&form, args.batch).map_err(|error| blame(args, &form, error))?;
-            draw(args, &form, args.inputs)
+            draw(args, &form, args.inputs, of_classes)
+        }
+        Network::Autoencoder => {
+            if matches.value_source("outputs") == Some(ValueSource::CommandLine) {
+                let why = "--outputs has no meaning for --model autoencoder: what goes in comes out";
+                return Err(Error::setting("model", why).into());
+            }
+            let form = args.shape.autoencoder(args.inputs, args.code.code, &args.dropout);
+            check_memory::<f32>(&form, args.batch)?;
+            draw(args, &form, args.inputs, |tape, x, y| tape.mse(y, x))
         }
         Network::Gpt => {
             for id in ["inputs", "outputs"] {
@@ -136,7 +151,7 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
             let trunk = args.transformer.trunk(&args.dropout);
             let form = Gpt { trunk, ..Gpt::new(args.text.context) };
             check_memory::<f32>(&form, args.batch)?;
-            draw(args, &form, form.context)
+            draw(args, &form, form.context, of_classes)
         }
         Network::Lenet => of_image(args, &LeNet::new(image(args)?, args.outputs)),
         Network::Cnn => {
@@ -158,7 +173,7 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
 fn of_image(args: &GraphArgs, form: &impl Form) -> Outcome {
     form.numbers().map_err(|error| renamed("inputs", error))?;
     check_memory::<f32>(form, args.batch)?;
-    draw(args, form, args.inputs)
+    draw(args, form, args.inputs, of_classes)
 }
 
 /// A square image of so many pixels.
@@ -171,7 +186,16 @@ fn image(args: &GraphArgs) -> Result<ImageShape> {
     Ok(ImageShape::new(1, side, side))
 }
 
-fn draw(args: &GraphArgs, form: &impl Form, inputs: usize) -> Outcome {
+/// Appends the loss of what comes out beside what goes in.
+type Loss = fn(&mut Tape<f32>, Var, Var) -> Var;
+
+/// The cross-entropy, with class 0 for each row.
+fn of_classes(tape: &mut Tape<f32>, _: Var, logits: Var) -> Var {
+    let rows = tape.shape(logits).rows;
+    tape.cross_entropy(logits, &vec![0; rows])
+}
+
+fn draw(args: &GraphArgs, form: &impl Form, inputs: usize, loss: Loss) -> Outcome {
     let mut tape = Tape::<f32>::default();
     let model = form.build(&mut tape, &mut stream(0, Purpose::Init))?;
     let least = model.least_batch();
@@ -180,7 +204,7 @@ fn draw(args: &GraphArgs, form: &impl Form, inputs: usize) -> Outcome {
     }
     let x = tape.constant_with(args.batch, inputs, |_| ());
     let logits = model.forward(&mut tape, x, &mut Mode::training(Place::default()));
-    tape.cross_entropy(logits, &vec![0; tape.shape(logits).rows]);
+    loss(&mut tape, x, logits);
     let text = match args.format {
         Format::Text => tape.to_string(),
         Format::Dot => tape.dot().to_string(),

@@ -35,6 +35,7 @@ pub fn run(args: &InspectArgs) -> Outcome {
         Task::Classes { names, .. } => {
             output::line(format_args!("tells: {} classes: {}", names.len(), names.join(", ")))?;
         }
+        Task::Values { reconstructs: true, .. } => output::line("tells: what it takes")?,
         Task::Values { width, .. } => output::line(format_args!("tells: {width} values"))?,
     }
     if let Some(schema) = &saved.notes.schema

@@ -13,7 +13,7 @@ use super::{Failure, Outcome, output};
 use crate::data::Dataset;
 use crate::data::table::{ReadOptions, Schema};
 use crate::linalg::Matrix;
-use crate::models::{self, Predictor, Saved, Task};
+use crate::models::{self, Saved, Task};
 use crate::{Error, Result, file, text};
 
 /// Ask a saved model about new samples
@@ -32,6 +32,9 @@ pub struct PredictArgs {
     /// table on standard input; for a model of text any file: which byte follows it
     #[arg(value_name = "INPUT")]
     input: PathBuf,
+    /// Answer with the numbers behind this part of a network, such as the code of an autoencoder; `inspect` shows the names
+    #[arg(long, value_name = "NAME")]
+    part: Option<String>,
     /// How answers are written [default: by the ending of --out, else a table]
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -156,9 +159,12 @@ fn answer(
     format: Format,
     write: &mut dyn FnMut(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut answers = Answers { saved, format, done: 0 };
+    let mut answers = Answers { saved, format, part: args.part.as_deref(), done: 0 };
     if args.input != Path::new("-") {
         if saved.model.context().is_some() {
+            if args.part.is_some() {
+                return Err(Error::setting("part", "it has no meaning for a model of text").into());
+            }
             return write(&answers.following(read_text(&args.input)?.bytes())?);
         }
         let data = samples(saved, &args.input)?;
@@ -187,12 +193,15 @@ const TOGETHER: usize = 64;
 
 /// The scores of all samples. A product of one row may round otherwise than that of many: asked about as many at a time
 /// each time, a model says the same of a row whichever rows come in with it.
-fn scores(model: &dyn Predictor, data: &Dataset) -> Result<Matrix<f64>> {
-    let (mut all, mut width) = (Vec::new(), model.task().outputs());
+fn scores(data: &Dataset, asked: &dyn Fn(&Dataset) -> Result<Matrix<f64>>) -> Result<Matrix<f64>> {
+    if data.is_empty() {
+        return asked(data);
+    }
+    let (mut all, mut width) = (Vec::new(), 0);
     for start in (0..data.len()).step_by(TOGETHER) {
         let end = data.len().min(start + TOGETHER);
         let rows: Vec<usize> = (start..start + TOGETHER).map(|row| row.min(end - 1)).collect();
-        let found = model.scores(&data.try_subset(&rows)?).map_err(|error| match error {
+        let found = asked(&data.try_subset(&rows)?).map_err(|error| match error {
             Error::NonFinite(why) if start > 0 => {
                 Error::NonFinite(format!("of the rows from {start} on, counted from there: {why}"))
             }
@@ -211,6 +220,8 @@ const UNDECIDED: &str = "undecided";
 struct Answers<'a> {
     saved: &'a Saved,
     format: Format,
+    /// The part whose numbers are the answer, if it is not the last.
+    part: Option<&'a str>,
     /// Samples that have been answered.
     done: usize,
 }
@@ -224,7 +235,40 @@ impl Answers<'_> {
     }
 
     fn to(&mut self, data: &Dataset) -> Result<String> {
-        self.written(&scores(&*self.saved.model, data)?)
+        let model = &*self.saved.model;
+        match self.part {
+            None => self.written(&scores(data, &|block| model.scores(block))?),
+            Some(part) => {
+                let found = scores(data, &|block| model.behind(part, block))?;
+                Ok(self.numbers(&found, part))
+            }
+        }
+    }
+
+    /// Rows of numbers, `name` with a number for each, or alone where it is one.
+    fn numbers(&mut self, rows: &Matrix<f64>, name: &str) -> String {
+        let (first, width, mut out) = (self.done, rows.ncols(), String::new());
+        let name = |k: usize| if width == 1 { name.to_string() } else { format!("{name}_{k}") };
+        if self.done == 0 && self.format == Format::Csv {
+            let names: Vec<String> = (0..width).map(|k| text::csv_field(&name(k)).into_owned()).collect();
+            let _ = writeln!(out, "{}", names.join(","));
+        }
+        self.done += rows.nrows();
+        for (i, row) in rows.rows().enumerate() {
+            let numbers = row.iter().map(f64::to_string);
+            let _ = match self.format {
+                Format::Csv => writeln!(out, "{}", numbers.collect::<Vec<_>>().join(",")),
+                Format::Jsonl => {
+                    let fields = numbers.enumerate().map(|(k, x)| format!("{}:{x}", json(&name(k))));
+                    writeln!(out, "{{{}}}", fields.collect::<Vec<_>>().join(","))
+                }
+                Format::Table => {
+                    let numbers: Vec<String> = row.iter().map(|x| output::number(*x)).collect();
+                    writeln!(out, "{}: {}", first + i, numbers.join(" "))
+                }
+            };
+        }
+        out
     }
 
     /// The answers of these scores.
@@ -247,26 +291,9 @@ impl Answers<'_> {
                     write_class(&mut out, format, first + i, class, names, row);
                 }
             }
-            Task::Values { width, .. } => {
-                let name =
-                    |k: usize| if *width == 1 { "prediction".into() } else { format!("prediction_{k}") };
-                if header {
-                    let _ = writeln!(out, "{}", (0..*width).map(name).collect::<Vec<_>>().join(","));
-                }
-                for (i, row) in scores.rows().enumerate() {
-                    let numbers = row.iter().map(f64::to_string);
-                    let _ = match format {
-                        Format::Csv => writeln!(out, "{}", numbers.collect::<Vec<_>>().join(",")),
-                        Format::Jsonl => {
-                            let fields = numbers.enumerate().map(|(k, x)| format!("\"{}\":{x}", name(k)));
-                            writeln!(out, "{{{}}}", fields.collect::<Vec<_>>().join(","))
-                        }
-                        Format::Table => {
-                            let numbers: Vec<String> = row.iter().map(|x| output::number(*x)).collect();
-                            writeln!(out, "{}: {}", first + i, numbers.join(" "))
-                        }
-                    };
-                }
+            Task::Values { .. } => {
+                self.done = first;
+                out = self.numbers(scores, "prediction");
             }
         }
         Ok(out)

@@ -131,40 +131,15 @@ impl Dataset {
         Ok(self)
     }
 
-    /// With `each` class indices for each row, row-major: one for each of its tokens, such as the token that follows it in
-    /// a text. A network that is trained on them gives as many rows for a sample.
-    ///
-    /// Only the [cross-entropy](crate::nn::loss::CrossEntropy) without weights takes several labels a row.
-    ///
-    /// # Errors
-    /// [`Error::Data`] if there are not as many labels, `each` is 0, a label is not below `classes`, or the rows have
-    /// weights.
-    pub fn with_token_labels(mut self, labels: Vec<usize>, each: usize, classes: usize) -> Result<Dataset> {
-        if each == 0 || self.len.checked_mul(each) != Some(labels.len()) {
-            let why = format!("{} labels are not {each} for each of {} rows", labels.len(), self.len);
-            return Err(Error::Data(why));
-        }
-        if let Some(at) = labels.iter().position(|label| *label >= classes) {
-            let (row, label) = (at / each, labels[at]);
-            return Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes")));
-        }
-        if self.weights.is_some() && each > 1 {
-            return Err(Error::Data(format!("{each} labels for each row, and rows that have weights")));
-        }
-        self.labels = Labels::Classes { of_row: Arc::new(labels), count: classes, each };
-        self.class_names = None;
-        Ok(self)
-    }
-
     /// With another map of the stored features in place of the one there is.
     pub(super) fn with_map(self, map: Affine) -> Dataset {
         Dataset { map: Arc::new(map), ..self }
     }
 
-    /// With labels that are below `classes`, and as many as rows.
-    pub(super) fn with_checked_labels(mut self, of_row: Vec<usize>, classes: usize) -> Dataset {
-        debug_assert!(of_row.len() == self.len && of_row.iter().all(|label| *label < classes));
-        self.labels = Labels::Classes { of_row: Arc::new(of_row), count: classes, each: 1 };
+    /// With labels that are below `classes`, `each` for each row.
+    pub(super) fn with_checked_labels(mut self, of_row: Vec<usize>, each: usize, classes: usize) -> Dataset {
+        debug_assert!(of_row.len() == self.len * each && of_row.iter().all(|label| *label < classes));
+        self.labels = Labels::Classes { of_row: Arc::new(of_row), count: classes, each };
         self.class_names = None;
         self
     }
@@ -401,22 +376,6 @@ impl Dataset {
     /// Number of real-valued targets of a row; 0 without.
     pub fn target_width(&self) -> usize {
         if let Labels::Targets { width, .. } = self.labels { width } else { 0 }
-    }
-
-    /// Number of class indices of a row, as [`with_token_labels`](Self::with_token_labels) was told; 1 as a rule, and
-    /// without class labels too.
-    pub fn labels_per_row(&self) -> usize {
-        if let Labels::Classes { each, .. } = self.labels { each } else { 1 }
-    }
-
-    /// An error if the rows have several labels each, for what takes one.
-    pub(crate) fn check_one_label(&self, what: &str) -> Result<()> {
-        match self.labels_per_row() {
-            1 => Ok(()),
-            each => {
-                Err(Error::Data(format!("{what} take one label for each sample, and the data has {each}")))
-            }
-        }
     }
 
     /// The class index of every row, or all those of each, row by row; `None` without class labels.

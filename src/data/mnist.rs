@@ -160,7 +160,7 @@ fn read_set(images_path: PathBuf, labels_path: PathBuf, options: &ReadOptions) -
     check_rank(&images, &images_path)?;
     let labels = classes(labels.data(), &labels_path)?;
     let count = labels.iter().max().map_or(0, |largest| *largest + 1);
-    let data = samples(images, &images_path, options)?.with_checked_labels(labels, count);
+    let data = samples(images, &images_path, options)?.with_checked_labels(labels, 1, count);
     Ok(Read { data, path: images_path, code })
 }
 

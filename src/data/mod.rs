@@ -31,6 +31,7 @@ mod split;
 pub mod synthetic;
 pub mod table;
 mod text;
+mod told;
 mod weights;
 
 pub use affine::Affine;

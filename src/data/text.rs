@@ -76,7 +76,7 @@ impl Text {
     /// [`Error::Setting`] if the share is not between 0 and 1.
     pub fn split(&self, share: f64) -> Result<(Text, Text)> {
         if !(share > 0.0 && share < 1.0) {
-            return Err(Error::setting("test", format!("{share} is not a share between 0 and 1")));
+            return Err(Error::setting("share", format!("{share} is not a share between 0 and 1")));
         }
         let last = (share * self.len() as f64).round() as usize;
         let (first, last) = self.bytes.split_at(self.len() - last);

@@ -16,7 +16,7 @@ use crate::{Error, Float, Result, settings};
 /// Radford et al., *Language Models are Unsupervised Multitask Learners*, 2019 (GPT-2), without the tie between the
 /// first and the last weights. It takes m×l, a text a row, and gives (m·l)×v, a token a row: data for it has
 /// [as many labels a row](crate::Dataset::with_token_labels) as tokens, such as the [windows](crate::data::Text::windows)
-/// of a text. [`generate`](super::generate) continues texts by it.
+/// of a text. [`generate`](super::generate()) continues texts by it.
 ///
 /// ```
 /// use tapegrad::Tape;

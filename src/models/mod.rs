@@ -1,5 +1,6 @@
 //! Models: what turns samples into predictions, and what it takes to train them.
 
+mod autoencoder;
 mod compiled;
 mod conjugate_gradients;
 mod convolutional;
@@ -17,6 +18,7 @@ mod saved;
 mod trunk;
 mod vit;
 
+pub use autoencoder::Autoencoder;
 pub(crate) use compiled::Compiled;
 pub use convolutional::{Cnn, LeNet};
 pub use generate::{Generation, Sampling, generate};

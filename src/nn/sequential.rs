@@ -104,6 +104,12 @@ impl<T: Float> Sequential<T> {
         self.modules.iter().map(|(name, module)| (name.as_str(), &**module))
     }
 
+    /// The modules up to that of this name, and no more; `None` if there is none of it.
+    pub(crate) fn until(&self, name: &str) -> Option<Self> {
+        let at = self.modules.iter().position(|(other, _)| other == name)?;
+        Some(Sequential { name: None, modules: self.modules[..=at].to_vec() })
+    }
+
     /// Number of modules.
     pub fn len(&self) -> usize {
         self.modules.len()

@@ -24,6 +24,7 @@ pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::PART as RUN_PART;
 pub(crate) use compiled::Compiled;
 pub use early_stopping::{Criterion, EarlyStopping, Verdict};
+#[cfg(feature = "cli")]
 pub(crate) use evaluate::evaluation_rows;
 pub use evaluate::{EVALUATION_ROWS, evaluate, evaluate_seen, predict};
 pub use fit::fit;

@@ -1,6 +1,7 @@
 //! The tests of the command line and of the report.
 
 mod arrays;
+mod autoencoder;
 mod commands;
 mod data;
 mod experiments;

@@ -19,7 +19,7 @@ use crate::{Error, Float, Result, Tape};
 
 /// Schedule, clipping, early stopping, averages, penalties.
 #[derive(Args)]
-#[command(next_help_heading = "Schedule, clipping, early stopping (mlp, lenet, cnn, vit, gpt, logistic)")]
+#[command(next_help_heading = "Schedule, clipping, early stopping (networks, logistic)")]
 pub struct FitArgs {
     /// How the rate changes from step to step, over the whole run; plateau: when validation does not improve
     #[arg(long, value_name = "NAME", value_parser = schedule_names())]
@@ -260,6 +260,7 @@ impl FitArgs {
                 Err(Error::setting("label_smoothing", "only the softmax over all classes has it"))
             }
             Some(Classes::OneVsRest) => Ok(Arc::new(OneVsRest)),
+            Some(Classes::Reconstruction) => Ok(Arc::new(MeanSquaredError)),
         }
     }
 

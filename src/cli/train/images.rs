@@ -57,6 +57,26 @@ pub fn vit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     by_steps(job, &form, None, Classes::Softmax)
 }
 
+/// The flags of the autoencoder.
+pub fn uses_of_autoencoder() -> Uses {
+    Uses {
+        measures_when_interrupted: true,
+        ..direct(&["MlpArgs", "CodeArgs", "DropoutArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"])
+    }
+}
+
+/// Trains the autoencoder.
+pub fn autoencoder(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    let args = job.args;
+    let inputs = image(job)?.numel();
+    if args.report.is_some() {
+        return Err(Error::setting("report", "it has no meaning for reconstructions").into());
+    }
+    let form = args.shape.autoencoder(inputs, args.code.code, &args.dropout);
+    form.numbers()?;
+    by_steps(job, &form, None, Classes::Reconstruction)
+}
+
 /// One of the two is 0.
 fn outputs(job: &Job<'_>) -> usize {
     job.train.classes() + job.train.target_width()

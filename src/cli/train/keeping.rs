@@ -14,7 +14,7 @@ use crate::{Error, Float, Result, text};
 
 /// Files on the way.
 #[derive(Args)]
-#[command(next_help_heading = "Files on the way (mlp, lenet, cnn, vit, gpt, logistic)")]
+#[command(next_help_heading = "Files on the way (networks, logistic)")]
 pub struct KeepArgs {
     /// Every N steps, save the model and how its run stands: --resume goes on from there. The best one by validation is
     /// kept beside it, as NAME-best

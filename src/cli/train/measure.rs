@@ -148,7 +148,8 @@ pub fn last_line(set: &str, found: &Evaluation) -> Result<(), Failure> {
         return match errors.r2 {
             Some(r2) => output::line(format_args!("{set} R2 {r2:.4} ({samples} samples)")),
             None => output::line(format_args!(
-                "{set} R2 is not defined: the target does not vary ({samples} samples)"
+                "{set} RMSE {:.4}, R2 is not defined: a target does not vary ({samples} samples)",
+                errors.rmse
             )),
         };
     }

@@ -14,7 +14,7 @@ use super::super::{Failure, output};
 use super::form::{Form, check_memory};
 use super::keeping::Keeper;
 use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, Uses, check_range, direct, write_trace};
-use crate::models::{Mlp, Network, Predictor};
+use crate::models::{Autoencoder, Mlp, Network, Predictor};
 use crate::nn::{Activation, Module, ModuleExt, Norm, Summary};
 use crate::optim::{self, Group};
 use crate::store::{Settings, Stored};
@@ -23,7 +23,7 @@ use crate::{Float, Result};
 
 /// How a model is trained by steps.
 #[derive(Args)]
-#[command(next_help_heading = "Training by steps (mlp, lenet, cnn, vit, gpt, logistic)")]
+#[command(next_help_heading = "Training by steps (networks, logistic)")]
 pub struct StepArgs {
     /// Optimizer
     #[arg(long, value_name = "NAME", default_value = "adam", value_parser = optimizer_names())]
@@ -78,7 +78,7 @@ impl StepArgs {
 
 /// What keeps weights small, by steps or in one go.
 #[derive(Args)]
-#[command(next_help_heading = "Training by steps (mlp, lenet, cnn, vit, gpt, logistic)")]
+#[command(next_help_heading = "Training by steps (networks, logistic)")]
 pub struct PenaltyArgs {
     /// Weight decay λ, of the weights and not the biases [default: 0; 1/n for a network on a table of n
     /// training samples; 1e-4 for Newton's method]
@@ -88,9 +88,9 @@ pub struct PenaltyArgs {
 
 /// The form of a network.
 #[derive(Args)]
-#[command(next_help_heading = "Form of the network (mlp)")]
+#[command(next_help_heading = "Form of the network (mlp, autoencoder)")]
 pub struct MlpArgs {
-    /// Widths of the hidden layers, separated by commas
+    /// Widths of the hidden layers, separated by commas; those of an autoencoder before its code
     #[arg(long, value_name = "WIDTHS", value_delimiter = ',', default_value = "128")]
     hidden: Vec<usize>,
     /// Activation of the hidden layers
@@ -103,7 +103,7 @@ pub struct MlpArgs {
 
 /// What is dropped in training.
 #[derive(Args)]
-#[command(next_help_heading = "Form of the network (mlp, cnn, vit, gpt)")]
+#[command(next_help_heading = "Form of the network (mlp, cnn, vit, gpt, autoencoder)")]
 pub struct DropoutArgs {
     /// Share of the values behind each activation that a training step drops; of those behind the pool of a cnn, half as
     /// many; in a transformer, of those behind each half of a block [default: 0; 0.5 for cnn]
@@ -130,6 +130,14 @@ fn norm_names() -> impl TypedValueParser<Value = Norm> {
 }
 
 impl MlpArgs {
+    /// The network from the features through a code back to them.
+    pub fn autoencoder(&self, inputs: usize, code: usize, dropout: &DropoutArgs) -> Autoencoder {
+        let MlpArgs { hidden, activation, norm } = self;
+        let dropout = dropout.share.unwrap_or(0.0);
+        let form = Autoencoder::new(inputs, hidden, code);
+        Autoencoder { activation: *activation, norm: *norm, dropout, ..form }
+    }
+
     /// The network from the features to the classes.
     pub fn options(&self, inputs: usize, outputs: usize, dropout: &DropoutArgs) -> Mlp {
         let widths = [&[inputs], &self.hidden[..], &[outputs]].concat();
@@ -159,6 +167,8 @@ pub enum Classes {
     Softmax,
     /// Each on its own, by the logistic function.
     OneVsRest,
+    /// Not at all: the features themselves are told.
+    Reconstruction,
 }
 
 /// Trains a network in the precision that was asked for, or in `f32`; `name` is what it is known as, if not as an
@@ -187,9 +197,13 @@ fn train<T: Float>(
     check_range::<T>(source)?;
     let batch = asked_batch.min(train.len());
     check_memory::<T>(form, batch.max(evaluation_rows(&source.test).min(source.test.len())))?;
-    let loss = args.fitting.loss::<T>(train.labels().map(|_| classes), train)?;
+    let reconstructs = classes == Classes::Reconstruction;
+    let told = train.labels().map(|_| classes).filter(|_| !reconstructs);
+    let loss = args.fitting.loss::<T>(told, train)?;
     let mut net = Network::new(args.seed);
-    if train.targets().is_some() {
+    if reconstructs {
+        net = net.reconstructing();
+    } else if train.targets().is_some() {
         net = net.standardize_targets(train)?;
     }
     let mut net =

@@ -1,8 +1,9 @@
 //! `tapegrad train`: a model on MNIST or what stands in for it.
 //!
-//! A family of models is a file here, which reads its flags and fits; a model is a line in [`MODELS`]. What is done
+//! A family of models is a file here, which reads its flags and fits; a model is a line of `entries`. What is done
 //! with what has been fitted is in `measure`, for every family alike.
 
+mod entries;
 mod fitting;
 mod form;
 mod images;
@@ -13,6 +14,7 @@ mod logistic;
 mod measure;
 mod mlp;
 mod resume;
+
 mod texts;
 mod transformer;
 
@@ -21,20 +23,18 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
-use kernel::Method;
 
-use super::opening;
 use super::source::{Source, kept_apart};
 use super::table::TableArgs;
-use super::{Failure, Outcome, interrupt, memory, output};
+use super::{Outcome, interrupt, memory, output};
 use crate::data::Dataset;
 use crate::models::{Inputs, Notes, Predictor};
 use crate::train::{Checkpoint, Trace};
 use crate::{Error, Float, Result, file, linalg, text};
+use entries::{Entry, MODELS, Uses, direct, model_names};
 pub use fitting::renamed;
 pub use form::{Form, check_memory};
 pub use measure::last_line;
@@ -42,7 +42,7 @@ use measure::{INTERRUPTED, measure, write_trace};
 pub use mlp::{DropoutArgs, MlpArgs};
 use resume::Resumed;
 pub use texts::{TextArgs, read as read_text};
-pub use transformer::{PatchArgs, TransformerArgs};
+pub use transformer::{CodeArgs, PatchArgs, TransformerArgs};
 
 /// Train a model and measure it on the test set
 #[derive(Args)]
@@ -132,6 +132,8 @@ pub struct TrainArgs {
     #[command(flatten)]
     text: TextArgs,
     #[command(flatten)]
+    code: CodeArgs,
+    #[command(flatten)]
     steps: mlp::StepArgs,
     #[command(flatten)]
     fitting: fitting::FitArgs,
@@ -163,15 +165,6 @@ enum YesNo {
 enum Precision {
     F32,
     F64,
-}
-
-/// A line of the table of models.
-struct Entry {
-    name: &'static str,
-    about: &'static str,
-    /// What the model takes, as it is set.
-    uses: fn(&TrainArgs) -> Uses,
-    fit: fn(&Job<'_>) -> Result<Option<Done>, Failure>,
 }
 
 /// What a family is given to fit.
@@ -267,106 +260,6 @@ struct Done {
     saves: bool,
     /// The run, where its file is to hold it too.
     run: Option<Checkpoint>,
-}
-
-/// What a model takes from the command line.
-struct Uses {
-    /// The names of the structs with its flags, which are groups to clap.
-    groups: &'static [&'static str],
-    /// The setting that chose these flags, besides the model.
-    chosen_by: &'static str,
-    /// Whether there is something to measure when Ctrl-C is pressed; else it ends the program at once.
-    measures_when_interrupted: bool,
-    /// Where its samples come from.
-    open: fn(&TrainArgs) -> Result<Source>,
-}
-
-const MODELS: &[Entry] = &[
-    Entry { name: "mlp", about: "multilayer perceptron", uses: mlp::uses, fit: mlp::fit },
-    Entry {
-        name: "lenet",
-        about: "LeNet-5, a small convolutional network: of images only",
-        uses: |_| images::uses_of_lenet(),
-        fit: images::lenet,
-    },
-    Entry {
-        name: "cnn",
-        about: "convolutional network of 32 and 64 filters of 3×3: of images only",
-        uses: |_| images::uses_of_cnn(),
-        fit: images::cnn,
-    },
-    Entry {
-        name: "vit",
-        about: "vision transformer, whose tokens are squares of an image: of images only",
-        uses: |_| images::uses_of_vit(),
-        fit: images::vit,
-    },
-    Entry {
-        name: "gpt",
-        about: "transformer that continues a text, the bytes of any file: ask it with generate",
-        uses: |_| texts::uses(),
-        fit: texts::fit,
-    },
-    Entry {
-        name: "logistic",
-        about: "logistic regression, by steps or to the exact optimum",
-        uses: logistic::uses,
-        fit: logistic::fit,
-    },
-    Entry {
-        name: "linear",
-        about: "linear regression, exact, its ridge chosen by leave-one-out: of values only",
-        uses: |_| direct(&[]),
-        fit: linear::fit,
-    },
-    Entry {
-        name: "krr",
-        about: "kernel ridge regression, exact: n² numbers of memory",
-        uses: |_| direct(&["KernelArgs"]),
-        fit: |job| kernel::fit(job, Method::Exact),
-    },
-    Entry {
-        name: "nystrom",
-        about: "kernel ridge regression on centres, solved directly",
-        uses: |_| direct(&["KernelArgs", "CentreArgs"]),
-        fit: |job| kernel::fit(job, Method::Nystrom),
-    },
-    Entry {
-        name: "rff",
-        about: "ridge regression on random Fourier features of the rbf kernel",
-        uses: |_| direct(&["KernelArgs", "FeatureArgs"]),
-        fit: |job| kernel::fit(job, Method::Fourier),
-    },
-    Entry {
-        name: "falkon",
-        about: "kernel ridge regression on many centres, by iteration",
-        uses: |_| Uses {
-            measures_when_interrupted: true,
-            ..direct(&["KernelArgs", "CentreArgs", "IterationArgs"])
-        },
-        fit: |job| kernel::fit(job, Method::Falkon),
-    },
-    Entry {
-        name: "cg",
-        about: "kernel ridge regression on all samples, by iteration",
-        uses: |_| Uses {
-            measures_when_interrupted: true,
-            ..direct(&["KernelArgs", "PilotArgs", "IterationArgs"])
-        },
-        fit: |job| kernel::fit(job, Method::Iterative),
-    },
-];
-
-/// For a model that is solved in one go.
-fn direct(groups: &'static [&'static str]) -> Uses {
-    let open = |args: &TrainArgs| opening::open(args.data.as_deref(), &args.table, args.seed);
-    Uses { groups, chosen_by: "", measures_when_interrupted: false, open }
-}
-
-/// Names for the help text and for messages on a wrong one.
-fn model_names() -> PossibleValuesParser {
-    let value = |entry: &Entry| PossibleValue::new(entry.name).help(entry.about);
-    MODELS.iter().map(value).collect::<Vec<_>>().into()
 }
 
 /// Runs the command, whose arguments were parsed from `matches`.

@@ -28,6 +28,9 @@ pub struct TextArgs {
 /// The share of a text that is kept apart for the test where nothing else is said: its end.
 const SHARE: f64 = 0.1;
 
+/// What a byte of a window takes with its label.
+const WINDOW_BYTES: u64 = 9;
+
 /// The flags.
 pub fn uses() -> Uses {
     Uses {
@@ -48,7 +51,8 @@ pub fn uses() -> Uses {
 /// The text of a file, if there is memory for it.
 pub fn read(path: &Path) -> Result<Text> {
     let (room, len) = (memory::available(), std::fs::metadata(path).map_or(0, |meta| meta.len()));
-    if len > room.bytes {
+    // The text itself, and its windows side by side.
+    if len.saturating_mul(1 + WINDOW_BYTES) > room.bytes {
         let why = format!("{}: a text of {}, and {room}", text::path(path), output::bytes(len));
         return Err(Error::Data(why));
     }
@@ -77,6 +81,15 @@ fn open(args: &TrainArgs) -> Result<Source> {
         Error::Data(why) => Error::Data(format!("{what}: {why}")),
         other => other,
     };
+    let (room, windows) = (memory::available(), (train.len() / stride.max(1)) as u64);
+    let needed = windows.saturating_mul(context as u64).saturating_mul(WINDOW_BYTES);
+    if needed > room.bytes {
+        let needed = output::bytes(needed);
+        let why = format!(
+            "{windows} windows of {context} bytes take about {needed}, and {room}: take a larger one"
+        );
+        return Err(Error::setting("stride", why));
+    }
     let description = format!("text {} of {} bytes to learn from, {from}", text::path(path), train.len());
     let train = train.windows(context, stride).map_err(|error| part("training part", error))?;
     let test = test.windows(context, context).map_err(|error| part("test part", error))?;

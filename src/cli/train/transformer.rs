@@ -31,6 +31,15 @@ impl TransformerArgs {
     }
 }
 
+/// What an image is told by.
+#[derive(Args)]
+#[command(next_help_heading = "Code (autoencoder)")]
+pub struct CodeArgs {
+    /// Numbers of the code
+    #[arg(long, value_name = "N", default_value_t = 32)]
+    pub code: usize,
+}
+
 /// How an image is cut.
 #[derive(Args)]
 #[command(next_help_heading = "Squares of an image (vit)")]

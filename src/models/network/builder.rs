@@ -43,6 +43,7 @@ pub struct NetworkBuilder<T: Float> {
     parts: Vec<Part<T>>,
     inputs: Option<Inputs>,
     scale: Option<TargetScale>,
+    reconstructs: bool,
     init: Init,
     loss: Option<Arc<dyn Loss<T>>>,
     optimizer: Option<Optimizer<T>>,
@@ -55,6 +56,7 @@ impl<T: Float> NetworkBuilder<T> {
             parts: Vec::new(),
             inputs: None,
             scale: None,
+            reconstructs: false,
             init: Init::default(),
             loss: None,
             optimizer: None,
@@ -202,6 +204,13 @@ impl<T: Float> NetworkBuilder<T> {
         Ok(self)
     }
 
+    /// The network tells the features of its samples themselves, as they come: an autoencoder. Labels and targets of data
+    /// do not count.
+    pub fn reconstructing(mut self) -> Self {
+        self.reconstructs = true;
+        self
+    }
+
     /// Makes the network for data such as `train`, with one more affine layer at the end that gives the outputs
     /// that the loss needs: one for each class or value.
     ///
@@ -238,6 +247,14 @@ impl<T: Float> NetworkBuilder<T> {
             self.parts.is_empty(),
             "made_by: layers were listed, and a module is made as well: give one of them"
         );
+        let told;
+        let train = if self.reconstructs {
+            // One is enough: what is looked at is what the data tells, and how much of it.
+            told = train.try_take(1)?.with_own_targets()?;
+            &told
+        } else {
+            train
+        };
         let loss = match self.loss {
             Some(loss) => loss,
             None => loss::suited_to(train)?,
@@ -257,7 +274,8 @@ impl<T: Float> NetworkBuilder<T> {
                 return Err(Error::Data(why));
             }
         }
-        if let Task::Values { scale, .. } = &mut task {
+        if let Task::Values { scale, reconstructs, .. } = &mut task {
+            *reconstructs = self.reconstructs;
             let targets = train.target_width();
             if self.scale.is_some() && outputs != targets {
                 let why = format!(

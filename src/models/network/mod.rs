@@ -1,5 +1,6 @@
 //! [`Network`]: a network with its tape, trained, measured and asked.
 
+mod asked;
 mod builder;
 mod image_part;
 mod images;
@@ -12,9 +13,8 @@ use std::sync::Arc;
 
 use super::pool::Pool;
 
-use super::predictor::{copy, errors, no_text};
+use super::predictor::{copy, errors};
 use super::{Inputs, Predictor, Rows, Task};
-use crate::data::BYTES;
 use crate::data::preprocess::TargetScale;
 use crate::float::Numbers;
 use crate::linalg::first_not_finite;
@@ -173,8 +173,9 @@ impl<T: Float> Network<T> {
 
     /// The data as the module and its loss take it.
     fn prepared(&self, data: &Dataset) -> Result<Dataset> {
-        self.task.check(data)?;
-        let data = self.inputs.prepare(data)?;
+        let data = self.task.told(data)?;
+        self.task.check(&data)?;
+        let data = self.inputs.prepare(&data)?;
         match self.scale() {
             Some(scale) => scale.apply(&data),
             None => Ok(data),
@@ -358,31 +359,16 @@ impl<T: Float> Predictor for Network<T> {
         Ok(Matrix::new(last.map(|x| x.to_f64()).collect(), prepared.len(), cols))
     }
 
+    fn behind(&self, part: &str, rows: &dyn Rows) -> Result<Matrix<f64>> {
+        self.numbers_behind(part, rows)
+    }
+
     fn context(&self) -> Option<usize> {
-        let of_bytes = self.module.vocabulary() == Some(BYTES) && self.task.classes() == BYTES;
-        (of_bytes && self.task.labels_per_row() > 1 && self.inputs.steps().is_empty())
-            .then_some(self.inputs.features())
+        self.bytes_seen()
     }
 
     fn next_scores(&self, text: &[u8]) -> Result<Vec<f64>> {
-        let Some(context) = self.context() else { return Err(no_text(self)) };
-        if text.is_empty() {
-            return Err(Error::Data("an empty text has nothing to go on from".into()));
-        }
-        let text = &text[text.len().saturating_sub(context)..];
-        let scores: Vec<f64> = self.pool.with(&self.tape, |tape| {
-            tape.rewind();
-            let x = tape.constant_with(1, text.len(), |x| {
-                x.iter_mut().zip(text).for_each(|(x, byte)| *x = T::of(f64::from(*byte)));
-            });
-            let y = self.module.forward(tape, x, &mut Mode::evaluation());
-            let y = tape.value_slice(y);
-            y[y.len() - BYTES..].iter().map(|y| y.to_f64()).collect()
-        });
-        match first_not_finite(&scores) {
-            Some(at) => Err(Error::NonFinite(format!("the score of byte {at} is {}", scores[at]))),
-            None => Ok(scores),
-        }
+        self.scores_of_next(text)
     }
 
     /// One sample goes past the data set.
@@ -413,6 +399,7 @@ impl<T: Float> Predictor for Network<T> {
 
     /// The loss is the network's own, on the scale on which it learns; errors of values are on the targets' own.
     fn evaluate(&self, data: &Dataset) -> Result<Evaluation> {
+        let data = &self.task.told(data)?;
         let prepared = self.prepared(data)?;
         let all;
         let seen = match &self.task {

@@ -89,6 +89,11 @@ impl<M: Scores> Fitted<M> {
 
     /// An error if the model takes other features, or gives other outputs, than it should: it is asked for a sample.
     fn tried(self, train: &Dataset) -> Result<Self> {
+        if self.task.labels_per_row() > 1 || self.task.reconstructs() {
+            let why =
+                format!("{} tells one class of each sample, or values that are not its own", self.describe());
+            return Err(crate::Error::Data(why));
+        }
         if train.is_empty() {
             return Ok(self);
         }
@@ -108,7 +113,7 @@ impl<M: Scores> Fitted<M> {
     /// # Errors
     /// [`Error::Data`](crate::Error::Data) if it tells classes, or the scale is that of another number of targets.
     pub fn with_target_scale(mut self, scale: TargetScale) -> Result<Fitted<M>> {
-        let Task::Values { width, scale: own } = &mut self.task else {
+        let Task::Values { width, scale: own, .. } = &mut self.task else {
             return Err(crate::Error::Data("a scale of targets for a model that tells classes".into()));
         };
         if *width != scale.mean().len() {

@@ -26,7 +26,7 @@ fn usual_block(inputs: &Inputs) -> usize {
 }
 
 /// The outputs for block after block of the samples, one below the other.
-fn by_blocks(
+pub(super) fn by_blocks(
     data: &Dataset,
     block: usize,
     outputs: impl Fn(&Dataset) -> Result<Matrix<f64>>,
@@ -116,6 +116,17 @@ pub trait Predictor: Send + Sync {
     fn store(&self, to: &mut Store) -> Result<Settings> {
         let _ = to;
         Err(Error::Data(format!("{} cannot be saved", self.describe())))
+    }
+
+    /// The numbers behind a part of a network, such as `code` of an autoencoder, a sample a row: `part` is the name of the
+    /// part as it stands before those of its parameters.
+    ///
+    /// # Errors
+    /// As [`scores`](Self::scores); [`Error::Data`] if there is no such part.
+    fn behind(&self, part: &str, rows: &dyn Rows) -> Result<Matrix<f64>> {
+        let _ = rows;
+        let part = crate::text::printable(part);
+        Err(Error::Data(format!("{} is no network, and has no part `{part}`", self.describe())))
     }
 
     /// How many bytes of a text it sees at most, if it is a model of texts; `None` by default.

@@ -29,6 +29,9 @@ pub enum Task {
         width: usize,
         /// The scale on which the model knows them, if it is not their own.
         scale: Option<TargetScale>,
+        /// Whether they are the features themselves: data then needs no targets, and what else it tells does not count.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reconstructs: bool,
     },
 }
 
@@ -52,7 +55,7 @@ impl Task {
             if width == 0 {
                 return Err(Error::Data("a model of values needs real-valued targets".into()));
             }
-            return Ok(Task::Values { width, scale: None });
+            return Ok(Task::Values { width, scale: None, reconstructs: false });
         }
         let Some(labels) = train.labels() else {
             return Err(Error::Data("a model of classes needs class labels".into()));
@@ -90,6 +93,16 @@ impl Task {
     /// Number of classes; 0 where values are told.
     pub fn classes(&self) -> usize {
         if let Task::Classes { names, .. } = self { names.len() } else { 0 }
+    }
+
+    /// Whether the features themselves are told.
+    pub fn reconstructs(&self) -> bool {
+        matches!(self, Task::Values { reconstructs: true, .. })
+    }
+
+    /// The data with what is told of it: its own features where these are reconstructed.
+    pub(crate) fn told(&self, data: &Dataset) -> Result<Dataset> {
+        if self.reconstructs() { data.with_own_targets() } else { Ok(data.clone()) }
     }
 
     /// How many classes are told of a sample: 1 as a rule, one for each token of a text, and 0 where values are told.
