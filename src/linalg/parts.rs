@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::threads::{in_pieces_of, join, of_this_pool};
+use super::threads::{in_pieces_of, join};
 
 /// What belongs to some rows, and can be cut between two of them.
 pub(crate) trait Parts: Sized + Send {
@@ -50,19 +50,6 @@ const ROUND: usize = 16;
 /// how many numbers the loop touches.
 pub(crate) fn by_rows<P: Parts>(numbers: usize, rows: usize, part: P, work: &(dyn Fn(usize, P) + Sync)) {
     let pieces = if numbers < 2 * GRAIN { 1 } else { in_pieces_of(GRAIN, numbers) };
-    halve(pieces, 0..rows, part, work);
-}
-
-/// [`by_rows`] in as few parts as there are threads, of at least `least` rows each: for work that begins with something that
-/// each part does anew. `cost` is about how many simple steps all rows take.
-pub(crate) fn by_threads<P: Parts>(
-    cost: usize,
-    least: usize,
-    rows: usize,
-    part: P,
-    work: &(dyn Fn(usize, P) + Sync),
-) {
-    let pieces = if cost < 2 * GRAIN { 1 } else { of_this_pool().min(rows / least) };
     halve(pieces, 0..rows, part, work);
 }
 

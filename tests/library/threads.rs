@@ -10,7 +10,7 @@ fn numbers(n: usize, seed: usize) -> Vec<f32> {
     (0..n).map(|i| (((i * 7919 + seed * 104_729) % 2003) as f32 - 1001.0) / 333.0).collect()
 }
 
-/// Values and gradients of operations on 155617 numbers, and of recurrences of 150 sequences.
+/// Values and gradients of operations on 155617 numbers, and of a recurrence of 150 sequences.
 fn run() -> Vec<f32> {
     let mut tape = Tape::<f32>::default();
     let x = tape.param_slice(ROWS, COLS, &numbers(ROWS * COLS, 1));

@@ -17,7 +17,6 @@ pub(super) use rnn::Rnn;
 use super::Op;
 use super::positions::check_sequences;
 use crate::Float;
-use crate::linalg::parts::{Rows, by_threads};
 use crate::linalg::product::Into;
 use crate::linalg::simd::vectorize;
 use crate::linalg::view::{View, ViewMut};
@@ -116,9 +115,6 @@ fn at<T>(x: View<'_, T>, t: usize, cols: usize, part: usize) -> View<'_, T> {
     x.get(.., t * cols..t * cols + part)
 }
 
-/// Sequences that are worth a part of their own: fewer would leave products of few rows, which read U more often.
-const FEW: usize = 32;
-
 /// Row `t` of sequence `s`.
 fn token(s: usize, t: usize, length: usize, cols: usize) -> std::ops::Range<usize> {
     (s * length + t) * cols..(s * length + t + 1) * cols
@@ -139,45 +135,36 @@ impl<C: Cell, T: Float> Operation<T> for Recurrence<C> {
         if h == 0 || sequences == 0 {
             return;
         }
-        let (u, all) = (View::by_rows(u, h, gates), x);
-        // Sequences know nothing of each other: a thread takes some of them through all tokens.
-        let cost = x.len().saturating_mul(h);
-        let parts = (Rows { numbers: y, cols: length * own }, Rows { numbers: saved, cols: length * kept });
-        by_threads(cost, FEW, sequences, parts, &|first, (y, saved)| {
-            let (y, saved) = (y.numbers, saved.numbers);
-            let sequences = saved.len() / (length * kept).max(1);
-            let x = &all[first * length * gates..][..sequences * length * gates];
-            let state = &state[first * own..][..sequences * own];
-            for (x, saved) in x.chunks(gates).zip(saved.chunks_mut(kept)) {
-                C::begin(h, x, bias, saved);
+        for (x, saved) in x.chunks(gates).zip(saved.chunks_mut(kept)) {
+            C::begin(h, x, bias, saved);
+        }
+        let u = View::by_rows(u, h, gates);
+        for t in 0..length {
+            {
+                let sums = ViewMut::by_rows(saved, sequences, length * kept);
+                let sums = sums.get(.., t * kept..t * kept + gates);
+                let before = match t.checked_sub(1) {
+                    None => View::by_rows(state, sequences, own).get(.., ..h),
+                    Some(t) => at(View::by_rows(&*y, sequences, length * own), t, own, h),
+                };
+                T::product(sums, Into::Add, before, u);
             }
-            for t in 0..length {
-                {
-                    let sums = ViewMut::by_rows(saved, sequences, length * kept);
-                    let sums = sums.get(.., t * kept..t * kept + gates);
-                    let before = match t.checked_sub(1) {
-                        None => View::by_rows(state, sequences, own).get(.., ..h),
-                        Some(t) => at(View::by_rows(&*y, sequences, length * own), t, own, h),
-                    };
-                    T::product(sums, Into::Add, before, u);
-                }
-                vectorize(
-                    sequences * kept,
-                    #[inline(always)]
-                    || {
-                        for s in 0..sequences {
-                            let (done, now) = y.split_at_mut(token(s, t, length, own).start);
-                            let before = match t {
-                                0 => &state[s * own..][..own],
-                                _ => &done[done.len() - own..],
-                            };
-                            let x = &x[token(s, t, length, gates)];
-                            C::step(h, x, before, &mut saved[token(s, t, length, kept)], &mut now[..own]);
-                        }
-                    },
-                );
-            }
-        });
+            vectorize(
+                sequences * kept,
+                #[inline(always)]
+                || {
+                    for s in 0..sequences {
+                        let (done, now) = y.split_at_mut(token(s, t, length, own).start);
+                        let before = match t {
+                            0 => &state[s * own..][..own],
+                            _ => &done[done.len() - own..],
+                        };
+                        let x = &x[token(s, t, length, gates)];
+                        C::step(h, x, before, &mut saved[token(s, t, length, kept)], &mut now[..own]);
+                    }
+                },
+            );
+        }
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
@@ -192,41 +179,35 @@ impl<C: Cell, T: Float> Operation<T> for Recurrence<C> {
         let u = View::by_rows(u, h, gates);
         cx.with_zeros(tokens * wide + sequences * own, |cx, room| {
             let (room, dstate) = room.split_at_mut(tokens * wide);
-            let parts = (
-                Rows { numbers: &mut *room, cols: length * wide },
-                Rows { numbers: &mut *dstate, cols: own },
-            );
-            let cost = tokens.saturating_mul(gates).saturating_mul(h);
-            by_threads(cost, FEW, sequences, parts, &|first, (room, dstate)| {
-                let (room, dstate) = (room.numbers, dstate.numbers);
-                let sequences = dstate.len() / own;
-                let of = |numbers: usize| first * numbers..(first + sequences) * numbers;
-                let (y, dy) = (&y[of(length * own)], &dy[of(length * own)]);
-                let (saved, state) = (&saved[of(length * kept)], &state[of(own)]);
-                for t in (0..length).rev() {
-                    let of_sums = &mut *room;
-                    vectorize(
-                        sequences * kept,
-                        #[inline(always)]
-                        || {
-                            for (s, dstate) in dstate.chunks_exact_mut(own).enumerate() {
-                                let now = token(s, t, length, own);
-                                dstate.iter_mut().zip(&dy[now.clone()]).for_each(|(sum, dy)| *sum += *dy);
-                                let before = match t {
-                                    0 => &state[s * own..][..own],
-                                    _ => &y[token(s, t - 1, length, own)],
-                                };
-                                let saved = &saved[token(s, t, length, kept)];
-                                let sums = &mut of_sums[token(s, t, length, wide)];
-                                C::back(h, saved, before, &y[now], dstate, sums);
-                            }
-                        },
-                    );
-                    let before = ViewMut::by_rows(dstate, sequences, own).get(.., ..h);
-                    let dsums = at(View::by_rows(&*room, sequences, length * wide), t, wide, gates);
-                    T::product(before, Into::Add, dsums, u.transpose());
-                }
-            });
+            for t in (0..length).rev() {
+                let of_sums = &mut *room;
+                vectorize(
+                    sequences * kept,
+                    #[inline(always)]
+                    || {
+                        for (s, dstate) in dstate.chunks_exact_mut(own).enumerate() {
+                            let now = token(s, t, length, own);
+                            dstate.iter_mut().zip(&dy[now.clone()]).for_each(|(sum, dy)| *sum += *dy);
+                            let before = match t {
+                                0 => &state[s * own..][..own],
+                                _ => &y[token(s, t - 1, length, own)],
+                            };
+                            let saved = &saved[token(s, t, length, kept)];
+                            C::back(
+                                h,
+                                saved,
+                                before,
+                                &y[now],
+                                dstate,
+                                &mut of_sums[token(s, t, length, wide)],
+                            );
+                        }
+                    },
+                );
+                let before = ViewMut::by_rows(dstate, sequences, own).get(.., ..h);
+                let dsums = at(View::by_rows(&*room, sequences, length * wide), t, wide, gates);
+                T::product(before, Into::Add, dsums, u.transpose());
+            }
             let room = &*room;
             if let Some(mut dx) = cx.sum(0) {
                 for (token, room) in room.chunks_exact(wide).enumerate() {
