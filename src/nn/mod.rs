@@ -3,6 +3,7 @@
 mod activation;
 mod attention;
 mod batch_norm;
+mod batch_norm_2d;
 pub(crate) mod buffers;
 mod conv2d;
 mod dropout;
@@ -26,6 +27,7 @@ mod transformer;
 pub use activation::Activation;
 pub use attention::{AttentionOptions, MultiHeadAttention};
 pub use batch_norm::BatchNorm;
+pub use batch_norm_2d::BatchNorm2d;
 pub use conv2d::Conv2d;
 pub use dropout::Dropout;
 pub use embedding::{Embedding, Positions};

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{BatchNorm, LayerNorm, Mode, Module};
+use super::{BatchNorm, BatchNorm2d, LayerNorm, Mode, Module};
+use crate::ops::ImageShape;
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
 use crate::{Error, Float, Result};
@@ -28,6 +29,15 @@ impl Norm {
     /// All of them with their names.
     pub const TABLE: [(Norm, &str); 3] =
         [(Norm::None, "none"), (Norm::Batch, "batch"), (Norm::Layer, "layer")];
+
+    /// Batch normalisation of images with the settings of [`Norm::Batch`].
+    ///
+    /// # Errors
+    /// As [`BatchNorm2d::new`].
+    #[track_caller]
+    pub(crate) fn batch_2d<T: Float>(tape: &mut Tape<T>, image: ImageShape) -> Result<BatchNorm2d> {
+        BatchNorm2d::new(tape, image, MOMENTUM, EPSILON)
+    }
 
     /// The layer for n columns; `None` where there is none.
     ///

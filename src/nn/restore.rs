@@ -7,7 +7,7 @@ use super::image_pool::{Pool, PoolKind};
 use super::module::image_behind;
 use super::{
     Activation, BatchNorm, Dropout, Init, LayerNorm, Linear, Module, ModuleExt, Residual, Sequential,
-    attention, embedding, position_embedding, recurrent, tokens, transformer,
+    attention, batch_norm_2d, embedding, position_embedding, recurrent, tokens, transformer,
 };
 use crate::ops::{Convolution, ImageShape};
 use crate::rng::{Purpose, stream};
@@ -40,7 +40,7 @@ impl Place<'_> {
 const DEEPEST: usize = 8;
 
 /// All modules that can be read from a file, by their kind.
-fn table<T: Float>() -> [(&'static str, Restore<T>); 17] {
+fn table<T: Float>() -> [(&'static str, Restore<T>); 18] {
     [
         ("linear", linear),
         ("activation", activation),
@@ -49,6 +49,7 @@ fn table<T: Float>() -> [(&'static str, Restore<T>); 17] {
             let (momentum, epsilon) = (settings.get("momentum")?, settings.get("epsilon")?);
             norm(tape, from, width, |tape| BatchNorm::new(tape, width, momentum, epsilon))
         }),
+        ("batch_norm_2d", batch_norm_2d::restore),
         ("layer_norm", |tape, settings, from, width| {
             let epsilon = settings.get("epsilon")?;
             norm(tape, from, width, |tape| LayerNorm::new(tape, width, epsilon))

@@ -103,7 +103,7 @@ impl<T: Float> NetworkBuilder<T> {
         self.part(Part::Dropout(p))
     }
 
-    /// [Batch normalisation](crate::nn::BatchNorm).
+    /// [Batch normalisation](crate::nn::BatchNorm); of images, [by channel](crate::nn::BatchNorm2d).
     pub fn batch_norm(self) -> Self {
         self.part(Part::Norm(Norm::Batch))
     }
@@ -339,9 +339,12 @@ fn build<T: Float>(
             }
             Part::Activation(activation) => (activation.name(), Arc::new(activation)),
             Part::Dropout(p) => ("dropout", Arc::new(Dropout::new::<T>(p)?)),
-            Part::Norm(norm) => match norm.layer(tape, width)? {
-                Some(layer) => ("norm", Arc::new(layer)),
-                None => continue,
+            Part::Norm(norm) => match (norm, image) {
+                (Norm::Batch, Some(image)) => ("norm", Arc::new(Norm::batch_2d(tape, image)?)),
+                _ => match norm.layer(tape, width)? {
+                    Some(layer) => ("norm", Arc::new(layer)),
+                    None => continue,
+                },
             },
             Part::Image(part) => match part.make(width, &mut image, tape, init, rng)? {
                 Some(made) => made,
