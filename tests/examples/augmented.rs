@@ -18,7 +18,8 @@ use tapegrad::{Dataset, Error, Float, Result};
 
 const BATCH: usize = 128;
 
-/// Two pairs of layers of 32 and 64 filters of 3×3, each pair with a pool of 2×2, and an affine layer of 256 numbers.
+/// Two pairs of layers of 32 and 64 filters of 3×3, each layer with its normalisation and each pair with a pool of 2×2,
+/// and an affine layer of 256 numbers.
 pub fn network(train: &Dataset, seed: u64) -> Result<Network<f32>> {
     let (height, width) =
         train.image_shape().ok_or_else(|| Error::Data("the samples are no images".into()))?;
@@ -26,15 +27,19 @@ pub fn network(train: &Dataset, seed: u64) -> Result<Network<f32>> {
         .init(Init::HeNormal)
         .image(1, height, width)
         .conv(32, 3)
+        .batch_norm()
         .relu()
         .conv(32, 3)
+        .batch_norm()
+        .relu()
         .max_pool(2)
+        .conv(64, 3)
+        .batch_norm()
         .relu()
         .conv(64, 3)
+        .batch_norm()
         .relu()
-        .conv(64, 3)
         .max_pool(2)
-        .relu()
         .dropout(0.25)
         .linear(256)
         .relu()

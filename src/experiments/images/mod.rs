@@ -13,7 +13,7 @@ use super::models::families::{choose, kernel_ridge};
 use super::prelude::*;
 use crate::data::Augment;
 use crate::models::kernel::{KernelMachine, Samples};
-use crate::models::{Cnn, LeNet, Mlp};
+use crate::models::{Cnn, LeNet, Mlp, Vit};
 use crate::nn::{Activation, Sequential, loss};
 use crate::ops::ImageShape;
 use crate::optim::schedule::Cosine;
@@ -32,6 +32,8 @@ pub const EXPERIMENT: Experiment = Experiment {
          pixel or two, and the affine layers behind know again where things are (Azulay and Weiss, \"Why Do Deep \
          Convolutional Networks Generalize So Poorly to Small Image Transformations?\", 2019). What training images do \
          not show, moved images, has to be shown: by augmentation.",
+        "A transformer of images is told where its squares lie, and nothing else: which of them are neighbours it has to \
+         learn, from more images than a network of filters needs (Dosovitskiy et al., arXiv:2010.11929).",
         "First layers of networks of images become detectors of edges and strokes. Those of a perceptron see the whole \
          image, and look like faint, noisy digits.",
     ],
@@ -58,15 +60,17 @@ const MOVED_MLP: usize = 1;
 const LENET: usize = 2;
 const MOVED_LENET: usize = 3;
 const CNN: usize = 4;
+const VIT: usize = 5;
 
 /// A network more is a line more.
-const FAMILIES: [Family; 5] = [
+const FAMILIES: [Family; 6] = [
     Family { name: "MLP", build: mlp, rate: 1e-3, epochs: (12, 10), seeds: (5, 10), moved: 0 },
     Family { name: "MLP, moved", build: mlp, rate: 1e-3, epochs: (12, 10), seeds: (5, 10), moved: MOVED },
     Family { name: "LeNet-5", build: lenet, rate: 3e-3, epochs: (8, 5), seeds: (5, 10), moved: 0 },
     Family { name: "LeNet-5, moved", build: lenet, rate: 3e-3, epochs: (8, 5), seeds: (5, 10), moved: MOVED },
     // Some minutes each in a full run: three seeds.
     Family { name: "CNN", build: cnn, rate: 2e-3, epochs: (3, 5), seeds: (3, 3), moved: 0 },
+    Family { name: "ViT", build: vit, rate: 2e-3, epochs: (8, 10), seeds: (3, 3), moved: 0 },
 ];
 
 /// Pixels by which images are moved in the training of some.
@@ -101,6 +105,18 @@ fn cnn(
     rng: &mut ChaCha8Rng,
 ) -> Result<Sequential<f32>> {
     Cnn::new(image, outputs).build(tape, rng)
+}
+
+/// Squares of 7×7, where they divide the image: sixteen tokens of a digit.
+fn vit(
+    image: ImageShape,
+    outputs: usize,
+    tape: &mut Tape<f32>,
+    rng: &mut ChaCha8Rng,
+) -> Result<Sequential<f32>> {
+    let divides = |p: &usize| image.height.is_multiple_of(*p) && image.width.is_multiple_of(*p);
+    let patch = [7, 8, 5, 4, 3, 2].into_iter().find(divides).unwrap_or(1);
+    Vit { patch, ..Vit::new(image, outputs) }.build(tape, rng)
 }
 
 /// What came out of a family.

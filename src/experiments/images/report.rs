@@ -1,6 +1,6 @@
 //! What is claimed of networks of images, and shown.
 
-use super::{CNN, FAMILIES, LENET, MLP, MOVED, MOVED_LENET, MOVED_MLP, Row, SHIFTS};
+use super::{CNN, FAMILIES, LENET, MLP, MOVED, MOVED_LENET, MOVED_MLP, Row, SHIFTS, VIT};
 use crate::experiments::prelude::*;
 use crate::nn::ModuleExt;
 use crate::report::{Image, Images};
@@ -69,7 +69,7 @@ pub(super) fn all(context: &Context, rows: &[Row], ahead_of_kernel: &[f64]) -> O
 
 fn accuracy_claims(outcome: &mut Outcome, rows: &[Row], ahead_of_kernel: &[f64]) {
     let what = "difference of the test accuracies";
-    let cnn = &rows[CNN].accuracy;
+    let (cnn, vit) = (&rows[CNN].accuracy, &rows[VIT].accuracy);
     for (id, statement, values, otherwise) in [
         (
             "lenet-beats-perceptron",
@@ -89,6 +89,12 @@ fn accuracy_claims(outcome: &mut Outcome, rows: &[Row], ahead_of_kernel: &[f64])
             "A wider convolutional network with dropout tells more apart than LeNet-5",
             differences(cnn, &rows[LENET].accuracy[..cnn.len()]),
             "Dropout makes training slow, and in few steps the small network may be further on.",
+        ),
+        (
+            "lenet-beats-transformer",
+            "LeNet-5 tells more apart than a transformer that has to learn what neighbours are",
+            differences(&rows[LENET].accuracy[..vit.len()], vit),
+            "Among so many images a transformer may have learnt it.",
         ),
     ] {
         claim(outcome, statement)
