@@ -31,7 +31,7 @@ use super::{Estimate, Verdict};
 ///     .estimated(Estimate::new(1.04, 1.01, 1.07, 7, "runs"))
 ///     .within(0.95..=1.05, "Caches are smaller than the graph.");
 /// assert_eq!(claim.verdict, Verdict::NotDecided);
-/// assert_eq!(claim.criterion, "the 95\u{a0}% interval lies between 0.95 and 1.05");
+/// assert_eq!(claim.criterion, "the whole 95\u{a0}% interval is between 0.95 and 1.05");
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
@@ -164,7 +164,7 @@ impl Estimated {
     /// end it is not decided. What explains the latter two is shown only then.
     pub fn within(self, range: impl RangeBounds<f64>, otherwise: impl Into<String>) -> Claim {
         let verdict = self.1.against(&range);
-        let criterion = format!("the 95\u{a0}% interval lies {}", range_words(&range));
+        let criterion = format!("the whole 95\u{a0}% interval is {}", range_words(&range));
         Criterion(self.0, Some(self.1), criterion).judged(verdict, otherwise)
     }
 

@@ -204,8 +204,8 @@ fn check_figure(figure: &str) {
     let drawn: usize = marks.iter().map(|mark| figure.matches(mark).count()).sum();
     assert!(drawn > 5 * sizes.len(), "{name}: {drawn} marks in {} drawings", sizes.len());
     assert!(figure.contains("<text"), "{name} has no text");
-    assert!(
-        !figure.contains("NaN") && !figure.contains("inf,"),
-        "{name} has coordinates that are no numbers"
-    );
+    // The letters of a picture's bytes may spell anything.
+    let pictures = parts(figure, "base64,", "\"");
+    let drawn = pictures.iter().fold(figure.to_string(), |figure, picture| figure.replace(picture, ""));
+    assert!(!drawn.contains("NaN") && !drawn.contains("inf,"), "{name} has coordinates that are no numbers");
 }
