@@ -157,7 +157,11 @@ pub fn run() -> ExitCode {
 /// A word as a shell takes it.
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "_./:=@%+,-".contains(c);
-    if word.chars().all(plain) { word.into() } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    if !word.is_empty() && word.chars().all(plain) {
+        word.into()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +171,7 @@ mod tests {
     #[test]
     fn a_word_with_signs_of_the_shell_is_quoted() {
         assert_eq!(quoted("/data/mnist-2"), "/data/mnist-2");
+        assert_eq!(quoted(""), "''");
         assert_eq!(quoted("my $d's"), r"'my $d'\''s'");
     }
 }

@@ -168,7 +168,15 @@ fn answer(
             return write(&answers.following(read_text(&args.input)?.bytes())?);
         }
         let data = samples(saved, &args.input)?;
-        return write(&answers.to(&data)?);
+        if data.is_empty() {
+            return write(&answers.to(&data)?);
+        }
+        // Block by block: what lies behind a part may be far more numbers than the samples have.
+        for start in (0..data.len()).step_by(TOGETHER) {
+            let rows: Vec<usize> = (start..data.len().min(start + TOGETHER)).collect();
+            write(&answers.to(&data.try_subset(&rows)?)?)?;
+        }
+        return Ok(());
     }
     if saved.model.context().is_some() {
         let why = "standard input: a model of text is asked about a file, or by generate";
@@ -193,7 +201,13 @@ const TOGETHER: usize = 64;
 
 /// The scores of all samples. A product of one row may round otherwise than that of many: asked about as many at a time
 /// each time, a model says the same of a row whichever rows come in with it.
-fn scores(data: &Dataset, asked: &dyn Fn(&Dataset) -> Result<Matrix<f64>>) -> Result<Matrix<f64>> {
+///
+/// `before` samples came before these, for messages.
+fn scores(
+    data: &Dataset,
+    before: usize,
+    asked: &dyn Fn(&Dataset) -> Result<Matrix<f64>>,
+) -> Result<Matrix<f64>> {
     if data.is_empty() {
         return asked(data);
     }
@@ -202,8 +216,8 @@ fn scores(data: &Dataset, asked: &dyn Fn(&Dataset) -> Result<Matrix<f64>>) -> Re
         let end = data.len().min(start + TOGETHER);
         let rows: Vec<usize> = (start..start + TOGETHER).map(|row| row.min(end - 1)).collect();
         let found = asked(&data.try_subset(&rows)?).map_err(|error| match error {
-            Error::NonFinite(why) if start > 0 => {
-                Error::NonFinite(format!("of the rows from {start} on, counted from there: {why}"))
+            Error::NonFinite(why) if before + start > 0 => {
+                Error::NonFinite(format!("of the rows from {} on, counted from there: {why}", before + start))
             }
             other => other,
         })?;
@@ -237,9 +251,9 @@ impl Answers<'_> {
     fn to(&mut self, data: &Dataset) -> Result<String> {
         let model = &*self.saved.model;
         match self.part {
-            None => self.written(&scores(data, &|block| model.scores(block))?),
+            None => self.written(&scores(data, self.done, &|block| model.scores(block))?),
             Some(part) => {
-                let found = scores(data, &|block| model.behind(part, block))?;
+                let found = scores(data, self.done, &|block| model.behind(part, block))?;
                 Ok(self.numbers(&found, part))
             }
         }

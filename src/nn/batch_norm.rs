@@ -120,6 +120,10 @@ impl<T: Float> Module<T> for BatchNorm {
         visit("running", self.running);
     }
 
+    fn keeps_width(&self) -> bool {
+        true
+    }
+
     fn inputs(&self) -> Option<usize> {
         Some(self.columns)
     }

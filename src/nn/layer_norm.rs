@@ -62,6 +62,10 @@ impl<T: Float> Module<T> for LayerNorm {
         visit("beta", self.beta);
     }
 
+    fn keeps_width(&self) -> bool {
+        true
+    }
+
     fn inputs(&self) -> Option<usize> {
         Some(self.columns)
     }

@@ -87,6 +87,10 @@ impl<T: Float> Module<T> for NormLayer {
         }
     }
 
+    fn keeps_width(&self) -> bool {
+        true
+    }
+
     fn inputs(&self) -> Option<usize> {
         match self {
             NormLayer::Batch(norm) => Module::<T>::inputs(norm),

@@ -23,10 +23,10 @@ pub struct DrawnFigure {
 impl DrawnFigure {
     /// The figure as an element of a page.
     pub fn html(&self) -> String {
-        let places: usize = self.sliders.iter().map(|(_, values)| values.len()).product();
+        let places = self.sliders.iter().try_fold(1usize, |all, (_, values)| all.checked_mul(values.len()));
         // A file that was edited may say anything: then it has no sliders.
         let sliders = match serde_json::to_string(&self.sliders) {
-            Ok(json) if !self.sliders.is_empty() && places == self.panels.len() => {
+            Ok(json) if !self.sliders.is_empty() && places == Some(self.panels.len()) => {
                 format!(" data-sliders=\"{}\"", escape(&json))
             }
             _ => String::new(),

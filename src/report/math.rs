@@ -36,7 +36,7 @@ pub fn prose(text: &str) -> String {
 
 /// A formula as an element `math`, in the line or, as a `block`, in one of its own.
 pub fn math(formula: &str, block: bool) -> String {
-    let mut parser = Parser { rest: formula };
+    let mut parser = Parser { rest: formula, depth: 0 };
     let mut row = parser.row();
     // A brace that closes nothing ends no formula.
     while !parser.rest.is_empty() {
@@ -49,7 +49,13 @@ pub fn math(formula: &str, block: bool) -> String {
 
 struct Parser<'a> {
     rest: &'a str,
+    /// Groups, roots and scripts around what is read.
+    depth: usize,
 }
+
+/// More of them than any formula has. A text may come from a file that anybody wrote: without an end, it could ask for
+/// more of the stack than there is.
+const DEEPEST: usize = 32;
 
 /// A part of a formula; a group in braces may become a part of a fraction.
 struct Atom {
@@ -129,11 +135,27 @@ impl Parser<'_> {
             text.push(c);
             self.next();
         }
-        let inner = if NAMES.contains(&text.as_str()) { word(&text) } else { Parser { rest: &text }.row() };
+        let inner = if NAMES.contains(&text.as_str()) {
+            word(&text)
+        } else {
+            Parser { rest: &text, depth: self.depth + 1 }.row()
+        };
         format!("<mrow>{inner}</mrow>")
     }
 
     fn atom(&mut self) -> Atom {
+        let plain = |html: String| Atom { html, braces: false };
+        if self.depth == DEEPEST {
+            let shown = self.next().map_or(String::new(), |c| escape(&c.to_string()));
+            return plain(format!("<mo>{shown}</mo>"));
+        }
+        self.depth += 1;
+        let atom = self.deeper();
+        self.depth -= 1;
+        atom
+    }
+
+    fn deeper(&mut self) -> Atom {
         let plain = |html: String| Atom { html, braces: false };
         if let Some(name) = NAMES.iter().find(|name| self.begins_with(name)) {
             self.rest = &self.rest[name.len()..];
@@ -279,6 +301,13 @@ mod tests {
             }
         }
         assert!(open.is_empty(), "{html}");
+    }
+
+    #[test]
+    fn groups_without_end_take_no_stack() {
+        for piece in ["{", "√", "x^", "x_{", "{a}/{", "ᵢ"] {
+            check(&math(&piece.repeat(100_000), false));
+        }
     }
 
     #[test]

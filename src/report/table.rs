@@ -17,11 +17,32 @@ use crate::text::csv_field;
 /// assert_eq!(table.csv(), "model,accuracy\nmlp,0.97123\n");
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Kept")]
 pub struct Table {
     pub(super) name: Name,
     pub(super) caption: String,
     columns: Vec<String>,
     rows: Vec<Vec<Cell>>,
+}
+
+/// A table as it stands in a file, which anybody may have written.
+#[derive(Deserialize)]
+struct Kept {
+    name: Name,
+    caption: String,
+    columns: Vec<String>,
+    rows: Vec<Vec<Cell>>,
+}
+
+impl TryFrom<Kept> for Table {
+    type Error = String;
+
+    fn try_from(Kept { name, caption, columns, rows }: Kept) -> Result<Table, String> {
+        match rows.iter().find(|row| row.len() != columns.len()) {
+            Some(row) => Err(format!("a row of {} cells in a table of {} columns", row.len(), columns.len())),
+            None => Ok(Table { name, caption, columns, rows }),
+        }
+    }
 }
 
 /// A [`Table`] that grows column by column: see [`Table::of`].

@@ -150,7 +150,8 @@ impl<T: Float> Tape<T> {
     pub fn detach(&mut self, v: impl Into<Var>) -> Var {
         let source = *self.node("detach", v.into());
         let Shape { rows, cols } = source.shape();
-        let var = self.leaf(&Leaf::Constant, rows, cols, Fill::Whole(&mut |_| ()));
+        // Zeros, since the numbers come only behind the look for an anomaly.
+        let var = self.leaf(&Leaf::Constant, rows, cols, Fill::Zeros(&mut |_| ()));
         let offset = self.nodes[var.index()].offset;
         self.values.copy_within(source.range(), offset);
         if self.anomalies.is_some() {

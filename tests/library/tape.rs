@@ -382,7 +382,19 @@ fn the_watch_tells_what_is_to_blame() {
     let mask = tape.constant_slice(1, 2, &[0.0, f64::NEG_INFINITY]);
     tape.softmax(mask);
     assert!(tape.anomaly().is_none());
-    tape.constant_slice(1, 1, &[f64::NAN]);
+    // What stood in the arena before is none.
+    let marked = tape.mark();
+    tape.detect_anomalies(false);
+    tape.constant_slice(1, 4, &[1.0, 1.0, f64::NAN, f64::NAN]);
+    tape.rewind_to(marked);
+    tape.detect_anomalies(true);
+    let one = tape.constant_slice(1, 2, &[1.0, 2.0]);
+    tape.detach(one);
+    assert!(tape.anomaly().is_none());
+    let nan = tape.constant_slice(1, 1, &[f64::NAN]);
+    assert_eq!(tape.anomaly().unwrap().op, "constant");
+    tape.detect_anomalies(true);
+    tape.detach(nan);
     assert_eq!(tape.anomaly().unwrap().op, "constant");
 }
 

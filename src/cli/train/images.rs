@@ -6,7 +6,7 @@ use super::mlp::{Classes, by_steps};
 use super::{Done, Job, Uses, direct};
 use crate::models::{Cnn, LeNet, Vit};
 use crate::ops::ImageShape;
-use crate::{Error, Result};
+use crate::{Dataset, Error, Result};
 
 /// The flags of LeNet, whose form is fixed.
 pub fn uses_of_lenet() -> Uses {
@@ -72,9 +72,26 @@ pub fn autoencoder(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     if args.report.is_some() {
         return Err(Error::setting("report", "it has no meaning for reconstructions").into());
     }
+    check_shares(&job.train)?;
     let form = args.shape.autoencoder(inputs, args.code.code, &args.dropout);
     form.numbers()?;
     by_steps(job, &form, None, Classes::Reconstruction)
+}
+
+/// What an autoencoder tells lies between 0 and 1: it could not come near anything else.
+fn check_shares(train: &Dataset) -> Result<()> {
+    let mut row = vec![0f64; train.features()];
+    for i in 0..train.len() {
+        train.gather(&[i], &mut row);
+        if let Some(column) = row.iter().position(|x| !(0.0..=1.0).contains(x)) {
+            let why = format!(
+                "row {i}, column {column}: the feature is {}, and an autoencoder tells numbers from 0 to 1: scale the data",
+                row[column]
+            );
+            return Err(Error::Data(why));
+        }
+    }
+    Ok(())
 }
 
 /// One of the two is 0.

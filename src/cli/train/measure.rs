@@ -106,7 +106,7 @@ fn write_report(args: &TrainArgs, trace: &Trace, model: &dyn Predictor, test: &D
         Some(probabilities) => (probabilities, "probability"),
         None => (scores, if tells_values { "value" } else { "score" }),
     };
-    let words = std::env::args().skip(1).map(|word| crate::cli::quoted(&word));
+    let words = std::env::args_os().skip(1).map(|word| crate::cli::quoted(&word.to_string_lossy()));
     let command = std::iter::once("tapegrad".to_string()).chain(words).collect::<Vec<_>>().join(" ");
     let report =
         RunReport { trace, test, scores: scores.as_slice(), unit, predicted: &predicted, command: &command };

@@ -40,7 +40,7 @@ pub struct Augment {
     pub rotate: f64,
     /// It is stretched by a factor that is uniform from 1 − `scale` to 1 + `scale`; in [0, 1).
     pub scale: f64,
-    /// A pixel is moved sideways by k times its height above the middle, where k is uniform from −`shear` to `shear`; in
+    /// A pixel is moved sideways by k times its distance below the middle, where k is uniform from −`shear` to `shear`; in
     /// [0, 1].
     pub shear: f64,
     /// α of the elastic distortion of Simard, Steinkraus and Platt ("Best Practices for Convolutional Neural Networks
@@ -108,7 +108,10 @@ impl Augment {
 impl fmt::Display for Augment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let usual = Augment::default().values();
-        let set = NAMES.iter().zip(self.values()).zip(usual).filter(|((_, now), usual)| now != usual);
+        // `smooth` says nothing where nothing is bent.
+        let said = if self.elastic == 0.0 { NAMES.len() - 1 } else { NAMES.len() };
+        let set = NAMES.iter().zip(self.values()).zip(usual).take(said);
+        let set = set.filter(|((_, now), usual)| now != usual);
         let mut texts = set.map(|((name, now), _)| format!("{name}={}", shown(now))).peekable();
         if texts.peek().is_none() {
             return f.write_str("none");
@@ -156,7 +159,7 @@ impl FromStr for Augment {
             }
         }
         if said[5] && !said[4] {
-            return Err(refuse("smooth is that of elastic, which is not set".into()));
+            return Err(refuse("smooth is a setting of elastic, which is not set".into()));
         }
         Ok(augment)
     }
@@ -175,6 +178,7 @@ mod tests {
         }
         let augment: Augment = "elastic=34,smooth=4.0,shift=2".parse().unwrap();
         assert_eq!(augment.to_string(), "shift=2,elastic=34");
+        assert_eq!(Augment { smooth: 5.0, ..Augment::default() }.to_string(), "none");
     }
 
     #[test]
@@ -187,7 +191,7 @@ mod tests {
             ("shift=-1", "shift is `-1`, which is no whole number of pixels"),
             ("rotate=ten", "rotate is `ten`, which is no number"),
             ("shift=1,shift=1", "shift is said twice"),
-            ("smooth=3", "smooth is that of elastic, which is not set"),
+            ("smooth=3", "smooth is a setting of elastic, which is not set"),
         ] {
             let error = text.parse::<Augment>().unwrap_err();
             assert_eq!(error.to_string(), format!("augment: {why}"));

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::findings::finding;
 use super::sentences::SENTENCES;
 use super::{EXPERIMENTS, Experiment, ExperimentData, Outcome, find};
-use crate::report::{Page, Section, Standing, fixed};
+use crate::report::{Page, Section, fixed};
 use crate::{Error, Result, file};
 
 /// What a result depends on: an experiment with the same settings need not run again.
@@ -295,13 +295,14 @@ fn page(finished: &[Finished]) -> Page {
     let whole = finished.len() == EXPERIMENTS.len();
     // On the page of a few experiments the sentences of all others would be in the way.
     let answers = SENTENCES.iter().map(|sentence| sentence.answer(finished));
-    let answers = answers.filter(|answer| whole || answer.standing != Standing::NotMeasured);
+    let answers = answers.filter(|answer| whole || !answer.measured.is_empty());
     Page {
         title: "What the theory claims, and what comes out".into(),
         intro: vec![
             "Questions of machine learning, each tried out on this machine by a framework that is made for \
              that. What the theory claims stands beside the figure that was measured. A claim that does not hold is \
-             shown as such, and one that chance could turn round is left open."
+             shown as such. Where a figure was measured several times, its 95 % interval decides, and a claim whose \
+             interval reaches over the bound is left open."
                 .into(),
         ],
         pictures: PICTURES.to_vec(),
@@ -317,10 +318,8 @@ fn section(experiment: &Experiment, finished: &Finished) -> Section {
     section.name = experiment.name.into();
     section.question = experiment.question.into();
     section.theory = experiment.theory.iter().map(|text| text.to_string()).collect();
-    // What an experiment has said itself stands.
-    if section.title.is_empty()
-        && let Some(found) = finding(experiment.name, &finished.outcome)
-    {
+    (section.title, section.summary) = Default::default();
+    if let Some(found) = finding(experiment.name, &finished.outcome) {
         (section.title, section.summary) = (found.title, found.paragraph);
         if section.has_figure(found.headline) {
             section.headline(found.headline);

@@ -1,5 +1,7 @@
 //! What is claimed of recurrences, and shown.
 
+use std::ops::Bound;
+
 use super::clipping::{self, BOUND, Pair};
 use super::flow::{Flow, log10};
 use super::memory::{KINDS, Memory};
@@ -63,12 +65,15 @@ fn flow_claims(outcome: &mut Outcome, flows: &[Flow]) {
     .estimated(Estimate::mean(&of(flows, Kind::Plain(0.5)).left()))
     .saying(&format!(", the {what}"))
     .within(..-15.0, "A matrix drawn at random has eigenvalues larger than their typical size.");
-    claim(outcome, "With large weights it grows")
+    claim(outcome, "In a plain recurrence with large weights the gradient grows")
         .named("plain-explodes")
         .expected("above 0: at most log₁₀ 2 = 0.30 a step, less where the units are saturated")
         .estimated(Estimate::mean(&of(flows, Kind::Plain(2.0)).left()))
         .saying(&format!(", the {what}"))
-        .within(0.0.., "Large weights also drive the units to where tanh is flat, and φ' makes up for U.");
+        .within(
+            (Bound::Excluded(0.0), Bound::Unbounded),
+            "Large weights also drive the units to where tanh is flat, and φ' makes up for U.",
+        );
     claim(outcome, "The gradient of an LSTM with a forget bias of 1 vanishes as well, by σ(1) a step")
         .named("lstm-vanishes")
         .expected("a factor of 0.731 a step")
@@ -81,7 +86,7 @@ fn flow_claims(outcome: &mut Outcome, flows: &[Flow]) {
              random factors is large where it is largest, not on average. There is a second way as well, \
              through the output and the gates of the next step.",
         );
-    claim(outcome, "With a forget bias of ln(T − 1) about 1/e of it is left")
+    claim(outcome, "With a forget bias of ln(T − 1) an LSTM leaves about 1/e of the gradient")
         .named("open-lstm-keeps")
         .expected("log₁₀ 1/e = −0.43")
         .estimated(Estimate::mean(&of(flows, Kind::OpenLstm).left()))
@@ -128,7 +133,7 @@ fn clip_claims(outcome: &mut Outcome, pairs: &[Pair]) {
     .estimated(Estimate::mean(&gain))
     .saying(", the log₁₀ of the loss of the last 30 steps without clipping, over that with it")
     .within(
-        0.0..,
+        (Bound::Excluded(0.0), Bound::Unbounded),
         "A bounded nonlinearity forgives: an exploded step drives the units to where tanh is flat, and \
                     small steps of chaotic gradients teach little.",
     );
@@ -148,7 +153,7 @@ fn memory_claims(outcome: &mut Outcome, memory: &Memory) {
         .estimated(Estimate::mean(&accuracy(Kind::Plain(1.0), first)))
         .saying(", the test accuracy")
         .within(0.9.., "What is kept has to be told from noise that comes in at every step.");
-    claim(outcome, format!("Over {last} steps it does not"))
+    claim(outcome, format!("Over {last} steps a plain recurrence does not learn it"))
         .named("plain-forgets-long")
         .expected("0.5, as by guessing")
         .estimated(Estimate::mean(&accuracy(Kind::Plain(1.0), last)))
@@ -179,7 +184,7 @@ fn flow_figure(outcome: &mut Outcome, flows: &[Flow]) {
         "gradients",
         "A gradient on its way back",
         "Geometric means over the seeds, before training. A straight line is a factor a step. See which fall, which \
-         rise, and that the LSTM with a forget bias of 1 falls as a plain recurrence does.",
+         rise, and how far the LSTM with a forget bias of 1 falls.",
         [chart],
     );
 }

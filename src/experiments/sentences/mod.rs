@@ -62,6 +62,8 @@ impl Sentence {
         let whole = !found.is_empty() && found.len() == self.claims.len();
         let verdict = Verdict::all(found.iter().map(|(_, claim)| claim.verdict));
         let standing = match (verdict, self.answers) {
+            // Nothing to measure: the right statement is proven beside it.
+            (_, Answers::Instead(_)) if self.claims.is_empty() => Standing::Corrected,
             _ if !whole => Standing::NotMeasured,
             (Verdict::NotDecided, _) => Standing::NotDecided,
             (Verdict::Holds, Answers::AsItStands) => Standing::Confirmed,

@@ -47,12 +47,14 @@ impl<T: Float> Network<T> {
         let tokens = &tokens[tokens.len().saturating_sub(context)..];
         let scores: Vec<f64> = self.pool.with(&self.tape, |tape| {
             tape.rewind();
-            let x = tape.constant_with(1, tokens.len(), |x| {
+            // As long as the context, with zeros behind a shorter text: no token sees those behind it, and a part of the
+            // network may take no other length.
+            let x = tape.constant_with(1, context, |x| {
                 x.iter_mut().zip(tokens).for_each(|(x, byte)| *x = T::of(f64::from(*byte)));
             });
             let y = self.module.forward(tape, x, &mut Mode::evaluation());
-            let y = tape.value_slice(y);
-            y[y.len() - BYTES..].iter().map(|y| y.to_f64()).collect()
+            let y = &tape.value_slice(y)[(tokens.len() - 1) * BYTES..][..BYTES];
+            y.iter().map(|y| y.to_f64()).collect()
         });
         match first_not_finite(&scores) {
             Some(at) => Err(Error::NonFinite(format!("the score of byte {at} is {}", scores[at]))),
