@@ -8,6 +8,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tapegrad::linalg::with_threads;
 use tapegrad::{Float, Tape, Var};
 
 const ENTRIES: usize = 1_000_000;
@@ -66,6 +67,21 @@ fn elementwise<T: Float>(c: &mut Criterion) {
             let (mut tape, x) = tape::<T>();
             let y = build(&mut tape, &x);
             b.iter(|| tape.backward_with(y, |upstream| upstream.fill(T::ONE)));
+        });
+    }
+    // The same on two threads, for a function that waits for the memory and one that computes.
+    for (name, operands, build) in functions::<T>().into_iter().filter(|f| ["add", "gelu_erf"].contains(&f.0))
+    {
+        group.throughput(bytes(operands + 1));
+        group.bench_function(format!("{name}/forward/threads/2"), |b| {
+            let (mut tape, x) = tape::<T>();
+            let mark = tape.mark();
+            with_threads(2, || {
+                b.iter(|| {
+                    black_box(build(&mut tape, &x));
+                    tape.rewind_to(mark);
+                });
+            });
         });
     }
     group.finish();

@@ -6,12 +6,9 @@ use std::process::ExitCode;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 
-use super::train::{
-    CodeArgs, DropoutArgs, Form, MlpArgs, PatchArgs, TextArgs, TransformerArgs, check_memory, not_taken,
-    renamed,
-};
+use super::train::{Form, ShapeArgs, check_memory, not_taken, renamed};
 use super::{Outcome, output};
-use crate::models::{Cnn, Gpt, LeNet, Mlp, Vit};
+use crate::models::{LeNet, Mlp};
 use crate::nn::{Mode, Module};
 use crate::ops::ImageShape;
 use crate::rng::{Place, Purpose, stream};
@@ -30,17 +27,7 @@ pub struct GraphArgs {
     #[arg(long, value_enum, default_value_t = Network::Mlp)]
     model: Network,
     #[command(flatten)]
-    shape: MlpArgs,
-    #[command(flatten)]
-    dropout: DropoutArgs,
-    #[command(flatten)]
-    transformer: TransformerArgs,
-    #[command(flatten)]
-    patches: PatchArgs,
-    #[command(flatten)]
-    text: TextArgs,
-    #[command(flatten)]
-    code: CodeArgs,
+    shape: ShapeArgs,
     /// Features of a sample; for lenet, cnn and vit the pixels of an image that is as high as it is wide
     #[arg(long, value_name = "N", default_value_t = 784)]
     inputs: usize,
@@ -128,7 +115,7 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
     }
     match args.model {
         Network::Mlp => {
-            let form = args.shape.options(args.inputs, args.outputs, &args.dropout);
+            let form = args.shape.mlp(args.inputs, args.outputs);
             check_memory::<f32>(&form, args.batch).map_err(|error| blame(args, &form, error))?;
             draw(args, &form, args.inputs, of_classes)
         }
@@ -137,7 +124,7 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
                 let why = "--outputs has no meaning for --model autoencoder: what goes in comes out";
                 return Err(Error::setting("model", why).into());
             }
-            let form = args.shape.autoencoder(args.inputs, args.code.code, &args.dropout);
+            let form = args.shape.autoencoder(args.inputs);
             check_memory::<f32>(&form, args.batch)?;
             draw(args, &form, args.inputs, |tape, x, y| tape.mse(y, x))
         }
@@ -148,21 +135,14 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
                     return Err(Error::setting("model", why).into());
                 }
             }
-            let trunk = args.transformer.trunk(&args.dropout);
-            let form = Gpt { trunk, ..Gpt::new(args.text.context) };
+            let form = args.shape.gpt();
             check_memory::<f32>(&form, args.batch)?;
             draw(args, &form, form.context, of_classes)
         }
         Network::Lenet => of_image(args, &LeNet::new(image(args)?, args.outputs)),
-        Network::Cnn => {
-            let form = Cnn::new(image(args)?, args.outputs);
-            let dropout = args.dropout.share.unwrap_or(form.dropout);
-            of_image(args, &Cnn { dropout, ..form })
-        }
+        Network::Cnn => of_image(args, &args.shape.cnn(image(args)?, args.outputs)),
         Network::Vit => {
-            let form = Vit::new(image(args)?, args.outputs);
-            let trunk = args.transformer.trunk(&args.dropout);
-            let form = Vit { patch: args.patches.patch, trunk, ..form };
+            let form = args.shape.vit(image(args)?, args.outputs);
             form.numbers()?;
             of_image(args, &form)
         }

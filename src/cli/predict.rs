@@ -168,15 +168,7 @@ fn answer(
             return write(&answers.following(read_text(&args.input)?.bytes())?);
         }
         let data = samples(saved, &args.input)?;
-        if data.is_empty() {
-            return write(&answers.to(&data)?);
-        }
-        // Block by block: what lies behind a part may be far more numbers than the samples have.
-        for start in (0..data.len()).step_by(TOGETHER) {
-            let rows: Vec<usize> = (start..data.len().min(start + TOGETHER)).collect();
-            write(&answers.to(&data.try_subset(&rows)?)?)?;
-        }
-        return Ok(());
+        return answers.to(&data, write);
     }
     if saved.model.context().is_some() {
         let why = "standard input: a model of text is asked about a file, or by generate";
@@ -188,7 +180,7 @@ fn answer(
     while let Some(block) = blocks.next_block(BLOCK)? {
         rows += block.rows.len() + block.left_out;
         warn_if_left_out("standard input", block.left_out);
-        write(&answers.to(&block.data)?)?;
+        answers.to(&block.data, write)?;
     }
     if rows == 0 {
         return Err(Error::Data("standard input: there is a header and no row below it".into()).into());
@@ -198,34 +190,6 @@ fn answer(
 
 /// Samples that a model is asked about at a time.
 const TOGETHER: usize = 64;
-
-/// The scores of all samples. A product of one row may round otherwise than that of many: asked about as many at a time
-/// each time, a model says the same of a row whichever rows come in with it.
-///
-/// `before` samples came before these, for messages.
-fn scores(
-    data: &Dataset,
-    before: usize,
-    asked: &dyn Fn(&Dataset) -> Result<Matrix<f64>>,
-) -> Result<Matrix<f64>> {
-    if data.is_empty() {
-        return asked(data);
-    }
-    let (mut all, mut width) = (Vec::new(), 0);
-    for start in (0..data.len()).step_by(TOGETHER) {
-        let end = data.len().min(start + TOGETHER);
-        let rows: Vec<usize> = (start..start + TOGETHER).map(|row| row.min(end - 1)).collect();
-        let found = asked(&data.try_subset(&rows)?).map_err(|error| match error {
-            Error::NonFinite(why) if before + start > 0 => {
-                Error::NonFinite(format!("of the rows from {} on, counted from there: {why}", before + start))
-            }
-            other => other,
-        })?;
-        width = found.ncols();
-        all.extend_from_slice(&found.as_slice()[..(end - start) * width]);
-    }
-    Ok(Matrix::new(all, data.len(), width))
-}
 
 /// What is written for a class that is undecided.
 const UNDECIDED: &str = "undecided";
@@ -248,15 +212,39 @@ impl Answers<'_> {
         self.written(&Matrix::new(scores, 1, width))
     }
 
-    fn to(&mut self, data: &Dataset) -> Result<String> {
-        let model = &*self.saved.model;
-        match self.part {
-            None => self.written(&scores(data, self.done, &|block| model.scores(block))?),
-            Some(part) => {
-                let found = scores(data, self.done, &|block| model.behind(part, block))?;
-                Ok(self.numbers(&found, part))
-            }
+    /// Hands the answers to `write`, those to [`TOGETHER`] samples at a time: what lies behind a part may be far more numbers
+    /// than the samples have. A product of one row may round otherwise than that of many: asked about as many at a time each
+    /// time, a model says the same of a row whichever rows come in with it.
+    fn to(
+        &mut self,
+        data: &Dataset,
+        write: &mut dyn FnMut(&str) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let (model, part) = (&*self.saved.model, self.part);
+        let asked = |block: &Dataset| match part {
+            None => model.scores(block),
+            Some(part) => model.behind(part, block),
+        };
+        let text = |answers: &mut Self, found: &Matrix<f64>| match part {
+            None => answers.written(found),
+            Some(part) => Ok(answers.numbers(found, part)),
+        };
+        if data.is_empty() {
+            return write(&text(self, &asked(data)?)?);
         }
+        for start in (0..data.len()).step_by(TOGETHER) {
+            let (end, first) = (data.len().min(start + TOGETHER), self.done);
+            let rows: Vec<usize> = (start..start + TOGETHER).map(|row| row.min(end - 1)).collect();
+            let found = asked(&data.try_subset(&rows)?).map_err(|error| match error {
+                Error::NonFinite(why) if first > 0 => {
+                    Error::NonFinite(format!("of the rows from {first} on, counted from there: {why}"))
+                }
+                other => other,
+            })?;
+            let own = &found.as_slice()[..(end - start) * found.ncols()];
+            write(&text(self, &Matrix::new(own.to_vec(), end - start, found.ncols()))?)?;
+        }
+        Ok(())
     }
 
     /// Rows of numbers, `name` with a number for each, or alone where it is one.

@@ -1,7 +1,7 @@
 //! Estimates from repeated measurements.
 
-use super::statistics::{Fit, mean_and_error, median};
-use crate::report::{Estimate, student_95};
+use super::statistics::{Fit, mean_and_interval, median};
+use crate::report::Estimate;
 
 impl Estimate {
     /// The mean of what several seeds gave, with the 95 % interval of Student's distribution: the mean and
@@ -21,8 +21,7 @@ impl Estimate {
     #[track_caller]
     pub fn mean(xs: &[f64]) -> Estimate {
         assert!(!xs.is_empty(), "there is no mean of no numbers");
-        let (mean, error) = mean_and_error(xs);
-        let half = if xs.len() > 1 { student_95(xs.len() - 1) * error } else { f64::INFINITY };
+        let (mean, half) = mean_and_interval(xs);
         Estimate::new(mean, mean - half, mean + half, xs.len(), "seeds")
     }
 

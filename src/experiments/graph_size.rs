@@ -20,6 +20,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          nothing.",
     ],
     run,
+    finding,
 };
 
 /// Width of all layers, and samples in the batch.
@@ -237,4 +238,22 @@ fn proportional(points: &[(f64, f64)]) -> Line {
         .color(Color::Muted)
         .dash(1)
         .width(1.2)
+}
+
+fn finding(found: &Found) -> Told {
+    let (depth, nodes) = found.all("nodes at ", "").last()?;
+    let times = found.by(
+        "backward-linear",
+        ["and so does the time", "the time grows otherwise", "of the time this run does not decide"],
+    )?;
+    Some((
+        "growth",
+        "Graph and memory grow in proportion to the depth of a network".to_string(),
+        format!(
+            "A network of {depth} layers makes a graph of {} nodes, and twice as many layers make twice as many. Memory \
+             follows, {times}. Value and gradient together take {} times as long as the value alone.",
+            fixed(nodes, 0),
+            found.claim("both-five-times")?.measured.split(',').next()?
+        ),
+    ))
 }

@@ -42,6 +42,8 @@ pub struct Experiment {
     pub theory: &'static [&'static str],
     /// Runs it.
     pub run: fn(&Context) -> Result<Outcome>,
+    /// What it found, in words.
+    finding: fn(&findings::Found<'_>) -> findings::Told,
 }
 
 /// One line for each experiment: the name of its file. Makes the module, and the entry of the table from

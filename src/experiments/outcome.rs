@@ -31,22 +31,6 @@ impl Number {
 }
 
 impl Outcome {
-    /// Says what came out: a sentence, which is the title of the section, and a paragraph. Both are made from what
-    /// was measured, so that they are true of this run.
-    pub fn finding(&mut self, title: impl Into<String>, paragraph: impl Into<String>) {
-        self.section.title = title.into();
-        self.section.summary = paragraph.into();
-    }
-
-    /// Names the figure that the section opens with; without that it is the first.
-    ///
-    /// # Panics
-    /// If there is no figure of that name yet.
-    #[track_caller]
-    pub fn headline(&mut self, figure: &str) {
-        self.section.headline(figure);
-    }
-
     /// Adds a claim.
     pub fn claim(&mut self, claim: Claim) {
         self.section.claims.push(claim);
@@ -192,6 +176,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "there is no figure `paths`")]
     fn a_headline_that_is_not_there() {
-        Outcome::default().headline("paths");
+        Outcome::default().section.headline("paths");
     }
 }

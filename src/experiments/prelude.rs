@@ -1,5 +1,6 @@
 //! What most experiments are made of: claims, drawings and tables, networks in training, statistics.
 
+pub(super) use super::findings::{Found, Told, percent};
 pub(super) use super::outcome::claim;
 pub(super) use super::statistics::{
     Fit, differences, distance, greatest, least, mean, mean_and_deviation, mean_and_error, median, range,

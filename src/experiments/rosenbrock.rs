@@ -18,6 +18,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          steps to and fro across the valley cancel (Kingma and Ba 2015).",
     ],
     run,
+    finding,
 };
 
 const START: (f64, f64) = (-1.2, 1.0);
@@ -334,4 +335,31 @@ fn distances(runs: &[(&str, Vec<(f64, f64)>)], steps: Axis, title: &str, next: f
         chart = chart.line(Line::new(lines).label(*name).color(Color::series(i)));
     }
     chart
+}
+
+fn finding(found: &Found) -> Told {
+    let steps = |name: &str| found.number(&format!("{name}: steps to 0.1"));
+    let end = |name: &str| found.number(&format!("{name}: distance"));
+    let [sgd, momentum, adam] = ["SGD, η = 0.0005", "momentum, η = 0.0002", "Adam, η = 0.02"];
+    let title = match found.claim("adam-first")?.holds() {
+        true => format!(
+            "Adam is first in the valley, after {} steps; momentum ends closest, at {}",
+            fixed(steps(adam)?, 0),
+            scientific(end(momentum)?, 1)
+        ),
+        false => {
+            format!("Adam is not first in the valley; momentum ends at {}", scientific(end(momentum)?, 1))
+        }
+    };
+    Some((
+        "valley",
+        title,
+        format!(
+            "SGD is not stuck. It creeps along the floor at the rate that the flat direction sets, comes within 0.1 \
+             after {} steps and goes on. Momentum adds up its steps and needs {}. RMSProp and Adam divide by the size \
+             of recent gradients: fast at first, and without rest at a fixed rate.",
+            fixed(steps(sgd)?, 0),
+            fixed(steps(momentum)?, 0)
+        ),
+    ))
 }

@@ -18,6 +18,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          chosen class is a measure of trust (Hendrycks and Gimpel 2017).",
     ],
     run,
+    finding,
 };
 
 /// What the network says about a test sample.
@@ -218,4 +219,25 @@ fn counts(train: &Dataset, verdicts: &[Verdict]) -> Table {
         .column("test samples", |(class, _)| of_class(*class).count())
         .column("share found", |(class, _)| found(*class) / of_class(*class).count().max(1) as f64)
         .into()
+}
+
+fn finding(found: &Found) -> Told {
+    let (accuracy, confidence) = (found.number("test accuracy")?, found.number("mean confidence")?);
+    let kind = if confidence > accuracy { "more" } else { "less" };
+    let wrong = match found.number("mean confidence where wrong") {
+        Some(wrong) => format!(" Where it is wrong it says {} on average.", fixed(wrong, 2)),
+        None => String::new(),
+    };
+    Some((
+        "reliability",
+        format!(
+            "The network says {} and is right in {}: {kind} sure than right",
+            percent(confidence),
+            percent(accuracy)
+        ),
+        format!(
+            "The softmax is a probability only as far as training has made it one.{wrong} The mistakes that it is surest of are in \
+             the next figure."
+        ),
+    ))
 }

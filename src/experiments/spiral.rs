@@ -20,6 +20,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          follows the arms.",
     ],
     run,
+    finding,
 };
 
 pub(super) const ARMS: usize = 3;
@@ -253,4 +254,22 @@ fn report(test: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
             .column("boundary, along sides of cells (units of x)", |stage| stage.length),
     );
     outcome
+}
+
+fn finding(found: &Found) -> Told {
+    let accuracies: Vec<(&str, f64)> = found.all("test accuracy after ", "").collect();
+    let lengths: Vec<(&str, f64)> = found.all("boundary after ", "").collect();
+    let ((_, first), (epochs, last)) = (accuracies.first()?, accuracies.last()?);
+    Some((
+        "boundary",
+        format!("A network of two hidden layers gets {} of new spiral points right", percent(*last)),
+        format!(
+            "After one epoch the boundary is nearly straight, {} long, and {} of new points are right. It bends along \
+             the arms as they are learned: {} long after {epochs} epochs. Far from the points nothing was learned, and \
+             the boundary means nothing there.",
+            fixed(lengths.first()?.1, 1),
+            percent(*first),
+            fixed(lengths.last()?.1, 1)
+        ),
+    ))
 }

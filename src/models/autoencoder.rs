@@ -4,10 +4,11 @@ use std::fmt;
 
 use rand::Rng;
 
+use crate::memory::filled;
 use crate::nn::{Activation, Dropout, Init, Linear, ModuleExt, Norm, Sequential};
 use crate::settings::{self, Range};
 use crate::tape::Tape;
-use crate::{Error, Float, Result};
+use crate::{Dataset, Error, Float, Result};
 
 /// The form of an autoencoder: affine layers to a code of few numbers, and layers of the same widths back to as many
 /// numbers as went in, each between 0 and 1 by the logistic function.
@@ -58,6 +59,26 @@ impl Autoencoder {
             dropout: 0.0,
             init: Init::default(),
         }
+    }
+
+    /// An error if a feature of the data is not between 0 and 1: the network could not come near it.
+    ///
+    /// # Errors
+    /// [`Error::Data`] that names row, column and number.
+    pub fn check(data: &Dataset) -> Result<()> {
+        let mut row = filled(data.features(), 0.0, "a row of features")?;
+        for i in 0..data.len() {
+            data.gather(&[i], &mut row);
+            if let Some(column) = row.iter().position(|x| !(0.0..=1.0).contains(x)) {
+                let why = format!(
+                    "row {i}, column {column}: the feature is {}, and an autoencoder tells numbers from 0 to 1: scale \
+                     the data",
+                    row[column]
+                );
+                return Err(Error::Data(why));
+            }
+        }
+        Ok(())
     }
 
     /// All widths, from the first numbers to the last.

@@ -3,11 +3,9 @@
 use super::predictor::no_text;
 use super::{Predictor, Task};
 use crate::metrics::SeenClasses;
-use crate::rng::{Place, Purpose, at};
+use crate::rng::{Place, Purpose, at, fraction};
 use crate::settings::{self, Range};
 use crate::{Error, Float, Result};
-
-use rand::Rng;
 
 /// How a token is chosen by its scores.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,8 +55,7 @@ impl Sampling {
         let weight = |token: &usize| Float::exp((scores[*token] - scores[best]) / self.temperature);
         let total: f64 = order.iter().map(weight).sum();
         let place = Place { seed: self.seed, epoch: 0, step };
-        let unit = (at(place, Purpose::Text, 0).next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-        let mut left = unit * total;
+        let mut left = fraction(&mut at(place, Purpose::Text, 0)) * total;
         for token in &order {
             left -= weight(token);
             if left < 0.0 {

@@ -4,8 +4,8 @@
   for (const panels of document.querySelectorAll('.panels[data-sliders]')) {
     const axes = JSON.parse(panels.dataset.sliders);
     const frames = [...panels.children];
-    const form = document.createElement('form');
-    form.className = 'sliders';
+    const group = document.createElement('div');
+    group.className = 'sliders';
     const inputs = axes.map(([name, values]) => {
       const label = document.createElement('label');
       const input = document.createElement('input');
@@ -14,7 +14,7 @@
       input.value = Math.floor(values.length / 2);
       input.addEventListener('input', show);
       label.append(name + ' ', input, output);
-      form.append(label);
+      group.append(label);
       return input;
     });
     function show() {
@@ -28,7 +28,7 @@
       frames.forEach((frame, i) => { frame.style.display = i === at ? '' : 'none'; });
     }
     panels.classList.add('one');
-    panels.before(form);
+    panels.before(group);
     show();
   }
 

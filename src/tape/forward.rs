@@ -80,7 +80,8 @@ impl<'a, T: Float> Forward<'a, T> {
         &self.links[self.node.inputs as usize..]
     }
 
-    /// y ← f(x), entry by entry, of input 0. Of many numbers, each thread of the pool takes some.
+    /// y ← f(x), entry by entry, of input 0. Of many numbers, each thread of the pool takes some: `f` may hold only what can be
+    /// copied, such as numbers and references, and is called in any order.
     #[inline(always)]
     pub fn map(&mut self, f: impl Fn(T) -> T + Copy + Sync) {
         let x = self.x(0);

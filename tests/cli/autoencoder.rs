@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::{data, error, succeeds};
+use crate::program::{data, error, goes_on_to_the_same_end, succeeds};
 
 /// Synthetic digits in a folder of their own; the images of the test.
 fn digits(folder: &Path) -> String {
@@ -59,15 +59,7 @@ fn a_run_goes_on_to_the_same_end() {
         ["train", "-q", "--data", "d", "--limit", "200", "--model", "autoencoder", "--validation", "0.2"];
     let args =
         [&args[..], &["--hidden", "16,8", "--code", "3", "--norm", "batch", "--dropout", "0.1"]].concat();
-    let run = |more: &[&str]| succeeds(folder.path(), &[&args[..], more].concat());
-    let whole = run(&["--epochs", "2", "--threads", "1", "--trace", "whole.csv"]);
-    run(&["--epochs", "1", "--threads", "2", "--save", "m.st", "--save-every", "2"]);
-    let resumed =
-        ["train", "-q", "--resume", "m.st", "--epochs", "2", "--threads", "3", "--trace", "part.csv"];
-    let last = succeeds(folder.path(), &resumed);
-    assert_eq!(last.lines().last(), whole.lines().last());
-    let trace = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
-    assert_eq!(trace("part.csv"), trace("whole.csv"));
+    goes_on_to_the_same_end(folder.path(), &args, "2");
 }
 
 #[test]

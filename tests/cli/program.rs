@@ -51,6 +51,24 @@ pub fn succeeds(folder: &Path, args: &[&str]) -> String {
     stdout(&output)
 }
 
+/// A training of two epochs by `args`, and one that is ended after the first and goes on, with other numbers of threads: what
+/// both print last, and their traces, which are to be the same. The interrupted run is saved to `m.st` every so many steps.
+#[track_caller]
+pub fn goes_on_to_the_same_end(folder: &Path, args: &[&str], save_every: &str) -> String {
+    let run = |more: &[&str]| succeeds(folder, &[args, more].concat());
+    let whole = run(&["--epochs", "2", "--threads", "1", "--trace", "whole.csv"]);
+    run(&["--epochs", "1", "--threads", "2", "--save", "m.st", "--save-every", save_every]);
+    let last = succeeds(folder, &RESUMED);
+    assert_eq!(last.lines().last(), whole.lines().last(), "{args:?}");
+    let trace = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    assert_eq!(trace("part.csv"), trace("whole.csv"), "{args:?}");
+    trace("whole.csv")
+}
+
+/// How the run of [`goes_on_to_the_same_end`] goes on.
+pub const RESUMED: [&str; 10] =
+    ["train", "-q", "--resume", "m.st", "--epochs", "2", "--threads", "3", "--trace", "part.csv"];
+
 /// The command fails with exit code 1 and one line that begins with `error: `; the line.
 #[track_caller]
 pub fn error(folder: &Path, args: &[&str]) -> String {

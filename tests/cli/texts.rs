@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::{error, run, stderr, stdout, succeeds};
+use crate::program::{RESUMED, error, goes_on_to_the_same_end, run, stderr, stdout, succeeds};
 
 /// Sums in words, of which no two lines are the same: `7 and 12 is 19`.
 fn sums(from: usize, to: usize) -> String {
@@ -104,17 +104,9 @@ fn a_run_goes_on_to_the_same_end() {
     texts(folder.path());
     let flags = ["--validation", "0.2", "--dropout", "0.1", "--stride", "10", "--batch", "16"];
     let args = train(&flags);
-    let run = |more: &[&str]| succeeds(folder.path(), &[&args[..], more].concat());
-    let whole = run(&["--epochs", "2", "--threads", "1", "--trace", "whole.csv"]);
-    run(&["--epochs", "1", "--threads", "2", "--save", "m.st", "--save-every", "7"]);
-    let resumed =
-        ["train", "-q", "--resume", "m.st", "--epochs", "2", "--threads", "3", "--trace", "part.csv"];
-    let last = succeeds(folder.path(), &resumed);
-    assert_eq!(last.lines().last(), whole.lines().last());
-    let trace = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
-    assert_eq!(trace("part.csv"), trace("whole.csv"));
+    goes_on_to_the_same_end(folder.path(), &args, "7");
     fs::write(folder.path().join("sums.txt"), sums(1, 501)).unwrap();
-    assert!(error(folder.path(), &resumed).contains("the run had other training samples"));
+    assert!(error(folder.path(), &RESUMED).contains("the run had other training samples"));
 }
 
 #[test]

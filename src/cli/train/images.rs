@@ -4,9 +4,9 @@ use super::super::Failure;
 use super::fitting::renamed;
 use super::mlp::{Classes, by_steps};
 use super::{Done, Job, Uses, direct};
-use crate::models::{Cnn, LeNet, Vit};
+use crate::models::{Autoencoder, LeNet};
 use crate::ops::ImageShape;
-use crate::{Dataset, Error, Result};
+use crate::{Error, Result};
 
 /// The flags of LeNet, whose form is fixed.
 pub fn uses_of_lenet() -> Uses {
@@ -43,16 +43,14 @@ pub fn lenet(job: &Job<'_>) -> Result<Option<Done>, Failure> {
 
 /// Trains the convolutional network.
 pub fn cnn(job: &Job<'_>) -> Result<Option<Done>, Failure> {
-    let form = Cnn::new(image(job)?, outputs(job));
-    let dropout = job.args.dropout.share.unwrap_or(form.dropout);
+    let form = job.args.shape.cnn(image(job)?, outputs(job));
     form.numbers().map_err(|error| renamed("model", error))?;
-    by_steps(job, &Cnn { dropout, ..form }, None, Classes::Softmax)
+    by_steps(job, &form, None, Classes::Softmax)
 }
 
 /// Trains the vision transformer.
 pub fn vit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
-    let (args, form) = (job.args, Vit::new(image(job)?, outputs(job)));
-    let form = Vit { patch: args.patches.patch, trunk: args.transformer.trunk(&args.dropout), ..form };
+    let form = job.args.shape.vit(image(job)?, outputs(job));
     form.numbers()?;
     by_steps(job, &form, None, Classes::Softmax)
 }
@@ -72,26 +70,10 @@ pub fn autoencoder(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     if args.report.is_some() {
         return Err(Error::setting("report", "it has no meaning for reconstructions").into());
     }
-    check_shares(&job.train)?;
-    let form = args.shape.autoencoder(inputs, args.code.code, &args.dropout);
+    Autoencoder::check(&job.train)?;
+    let form = args.shape.autoencoder(inputs);
     form.numbers()?;
     by_steps(job, &form, None, Classes::Reconstruction)
-}
-
-/// What an autoencoder tells lies between 0 and 1: it could not come near anything else.
-fn check_shares(train: &Dataset) -> Result<()> {
-    let mut row = vec![0f64; train.features()];
-    for i in 0..train.len() {
-        train.gather(&[i], &mut row);
-        if let Some(column) = row.iter().position(|x| !(0.0..=1.0).contains(x)) {
-            let why = format!(
-                "row {i}, column {column}: the feature is {}, and an autoencoder tells numbers from 0 to 1: scale the data",
-                row[column]
-            );
-            return Err(Error::Data(why));
-        }
-    }
-    Ok(())
 }
 
 /// One of the two is 0.

@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::super::{Failure, output};
 use super::form::{Form, check_memory};
 use super::keeping::Keeper;
 use super::{Done, INTERRUPTED, Job, Precision, TrainArgs, Uses, check_range, direct, write_trace};
-use crate::models::{Autoencoder, Mlp, Network, Predictor};
-use crate::nn::{Activation, Module, ModuleExt, Norm, Summary};
+use crate::models::{Network, Predictor};
+use crate::nn::{Module, ModuleExt, Summary};
 use crate::optim::{self, Group};
 use crate::store::{Settings, Stored};
 use crate::train::{Hashes, Observer, Progress, Run, Stop, Trace, evaluation_rows};
@@ -86,31 +86,6 @@ pub struct PenaltyArgs {
     pub weight_decay: Option<f64>,
 }
 
-/// The form of a network.
-#[derive(Args)]
-#[command(next_help_heading = "Form of the network (mlp, autoencoder)")]
-pub struct MlpArgs {
-    /// Widths of the hidden layers, separated by commas; those of an autoencoder before its code
-    #[arg(long, value_name = "WIDTHS", value_delimiter = ',', default_value = "128")]
-    hidden: Vec<usize>,
-    /// Activation of the hidden layers
-    #[arg(long, value_name = "NAME", default_value = "relu", value_parser = activation_names())]
-    activation: Activation,
-    /// What normalises the values in front of each activation
-    #[arg(long, value_name = "NAME", default_value = "none", value_parser = norm_names())]
-    norm: Norm,
-}
-
-/// What is dropped in training.
-#[derive(Args)]
-#[command(next_help_heading = "Form of the network (mlp, cnn, vit, gpt, autoencoder)")]
-pub struct DropoutArgs {
-    /// Share of the values behind each activation that a training step drops; of those behind the pool of a cnn, half as
-    /// many; in a transformer, of those behind each half of a block [default: 0; 0.5 for cnn]
-    #[arg(long = "dropout", id = "dropout", value_name = "P")]
-    pub share: Option<f64>,
-}
-
 /// Names for the help text and for messages on a wrong one.
 fn optimizer_names() -> PossibleValuesParser {
     optim::optimizers::<f32>()
@@ -118,31 +93,6 @@ fn optimizer_names() -> PossibleValuesParser {
         .map(|entry| PossibleValue::new(entry.name).help(entry.about))
         .collect::<Vec<_>>()
         .into()
-}
-
-fn activation_names() -> impl TypedValueParser<Value = Activation> {
-    PossibleValuesParser::new(Activation::TABLE.map(|(_, name)| name))
-        .try_map(|name| name.parse::<Activation>())
-}
-
-fn norm_names() -> impl TypedValueParser<Value = Norm> {
-    PossibleValuesParser::new(Norm::TABLE.map(|(_, name)| name)).try_map(|name| name.parse::<Norm>())
-}
-
-impl MlpArgs {
-    /// The network from the features through a code back to them.
-    pub fn autoencoder(&self, inputs: usize, code: usize, dropout: &DropoutArgs) -> Autoencoder {
-        let MlpArgs { hidden, activation, norm } = self;
-        let dropout = dropout.share.unwrap_or(0.0);
-        let form = Autoencoder::new(inputs, hidden, code);
-        Autoencoder { activation: *activation, norm: *norm, dropout, ..form }
-    }
-
-    /// The network from the features to the classes.
-    pub fn options(&self, inputs: usize, outputs: usize, dropout: &DropoutArgs) -> Mlp {
-        let widths = [&[inputs], &self.hidden[..], &[outputs]].concat();
-        Mlp { norm: self.norm, dropout: dropout.share.unwrap_or(0.0), ..Mlp::new(&widths, self.activation) }
-    }
 }
 
 /// The flags of a network.
@@ -157,7 +107,7 @@ pub fn uses(_: &TrainArgs) -> Uses {
 pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     // One of the two is 0.
     let (inputs, outputs) = (job.width(), job.train.classes() + job.train.target_width());
-    by_steps(job, &job.args.shape.options(inputs, outputs, &job.args.dropout), None, Classes::Softmax)
+    by_steps(job, &job.args.shape.mlp(inputs, outputs), None, Classes::Softmax)
 }
 
 /// How the outputs tell classes apart.

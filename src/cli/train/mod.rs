@@ -15,8 +15,8 @@ mod measure;
 mod mlp;
 mod resume;
 
+mod shape;
 mod texts;
-mod transformer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,10 +39,9 @@ pub use fitting::renamed;
 pub use form::{Form, check_memory};
 pub use measure::last_line;
 use measure::{INTERRUPTED, measure, write_trace};
-pub use mlp::{DropoutArgs, MlpArgs};
 use resume::Resumed;
-pub use texts::{TextArgs, read as read_text};
-pub use transformer::{CodeArgs, PatchArgs, TransformerArgs};
+pub use shape::ShapeArgs;
+pub use texts::read as read_text;
 
 /// Train a model and measure it on the test set
 #[derive(Args)]
@@ -122,17 +121,7 @@ pub struct TrainArgs {
     #[command(flatten)]
     table: TableArgs,
     #[command(flatten)]
-    shape: MlpArgs,
-    #[command(flatten)]
-    dropout: DropoutArgs,
-    #[command(flatten)]
-    transformer: TransformerArgs,
-    #[command(flatten)]
-    patches: PatchArgs,
-    #[command(flatten)]
-    text: TextArgs,
-    #[command(flatten)]
-    code: CodeArgs,
+    shape: ShapeArgs,
     #[command(flatten)]
     steps: mlp::StepArgs,
     #[command(flatten)]

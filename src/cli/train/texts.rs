@@ -2,28 +2,12 @@
 
 use std::path::Path;
 
-use clap::Args;
-
 use super::super::source::Source;
 use super::super::{Failure, memory, output};
 use super::mlp::{Classes, by_steps};
 use super::{Done, Job, TrainArgs, Uses, YesNo, direct};
 use crate::data::Text;
-use crate::models::Gpt;
 use crate::{Error, Result, text};
-
-/// How a text is cut.
-#[derive(Args)]
-#[command(next_help_heading = "Windows of a text (gpt)")]
-pub struct TextArgs {
-    /// Bytes that are seen at most
-    #[arg(long, value_name = "BYTES", default_value_t = 128)]
-    pub context: usize,
-    /// Bytes between the beginnings of two windows of the training; those of the test lie side by side [default: half of
-    /// the context]
-    #[arg(long, value_name = "BYTES")]
-    stride: Option<usize>,
-}
 
 /// The share of a text that is kept apart for the test where nothing else is said: its end.
 const SHARE: f64 = 0.1;
@@ -67,8 +51,7 @@ fn open(args: &TrainArgs) -> Result<Source> {
     let why =
         "it has no meaning for a text; it is read byte by byte, and kept apart is its end or --test FILE";
     args.table.refuse(&["test"], why)?;
-    let (all, context) = (read(path)?, args.text.context);
-    let stride = args.text.stride.unwrap_or((context / 2).max(1));
+    let (all, (context, stride)) = (read(path)?, args.shape.windows());
     let (train, test, from) = match args.table.test_file() {
         Some(file) => (all, read(file)?, format!("tested on {}", text::path(file))),
         None => {
@@ -108,8 +91,7 @@ pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
         return Err(Error::setting(name, "it has no meaning for a text").into());
     }
-    let trunk = args.transformer.trunk(&args.dropout);
-    let form = Gpt { trunk, ..Gpt::new(args.text.context) };
+    let form = args.shape.gpt();
     form.numbers()?;
     by_steps(job, &form, None, Classes::Softmax)
 }

@@ -30,6 +30,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          round they should lie on the diagonal from corner to corner.",
     ],
     run,
+    finding,
 };
 
 /// Digits of a sequence, and of a number.
@@ -183,6 +184,24 @@ fn learn(context: &Context, (task, steps, seed): (Task, usize, u64)) -> Result<L
 }
 
 const RATE: f64 = 5e-3;
+
+fn finding(found: &Found) -> Told {
+    let share = |task: &str| found.number(&format!("{task}: share of answers")).map(percent);
+    Some((
+        "accuracy",
+        format!(
+            "A small transformer learns to reverse ({}) and to sort ({}) digits",
+            share("reverse")?,
+            share("sort")?
+        ),
+        format!(
+            "It has seen no rule, only questions with answers. Sums take longer, {} are whole in as many steps, and are \
+             learnt digit by digit. How it reverses can be looked at: one head gives the place across a weight of {}.",
+            share("add")?,
+            fixed(found.number("reverse: weight of the place across")?, 2)
+        ),
+    ))
+}
 
 #[cfg(test)]
 mod tests {

@@ -30,6 +30,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          and caches cost more than the multiply-adds.",
     ],
     run,
+    finding,
 };
 
 const SHORT: [&str; 3] = ["network, n", "network, d", "network, L"];
@@ -127,4 +128,22 @@ fn measure_all(context: &Context) -> Result<Measured> {
 
     let widths = crossing::measure(context, tell)?;
     Ok(Measured { times, optimizers, held, widths })
+}
+
+fn finding(found: &Found) -> Told {
+    let times: Vec<&Claim> =
+        found.0.section.claims.iter().filter(|claim| claim.id.starts_with("time-")).collect();
+    let held = times.iter().filter(|claim| claim.holds()).count();
+    let slope = |id: &str| Some(found.claim(id)?.estimate.as_ref()?.value());
+    Some((
+        "slopes",
+        format!("{held} of {} times grow with the exponent of the theory", times.len()),
+        format!(
+            "The counts of numbers are exact, times are not: at small sizes calls and caches cost more than \
+             multiply-adds. The network grows with the slope {} in its samples, the solution of the kernel machine with \
+             {} where the theory has 3 in the limit.",
+            fixed(slope("time-network-n")?, 2),
+            fixed(slope("time-solution-n")?, 2)
+        ),
+    ))
 }

@@ -28,6 +28,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          steps but for ε (Kingma and Ba 2015).",
     ],
     run,
+    finding,
 };
 
 /// Dimension of the stochastic problems.
@@ -95,4 +96,28 @@ fn run(context: &Context) -> Result<Outcome> {
     polyak(context, &mut outcome)?;
     scale_invariance(context, &mut outcome)?;
     Ok(outcome)
+}
+
+fn finding(found: &Found) -> Told {
+    let (descent, momentum) =
+        (found.number("exponent of κ, gradient descent")?, found.number("exponent of κ, momentum")?);
+    let steps = |name: &str| found.number(&format!("steps at the largest κ, {name}"));
+    Some((
+        "conditioning",
+        format!(
+            "Steps grow as the condition number to the {} for descent, to the {} for momentum",
+            fixed(descent, 2),
+            fixed(momentum, 2)
+        ),
+        format!(
+            "At the largest condition number momentum needs {} steps where gradient descent needs {}: the root, as the \
+             theory says, and not the step from a square to a first power. Under the PL condition no step left more \
+             than {} of the loss, where at most {} is proven. Adam takes the same path whatever the loss is multiplied \
+             by.",
+            fixed(steps("momentum")?, 0),
+            fixed(steps("gradient descent")?, 0),
+            fixed(found.number("largest ratio of losses")?, 3),
+            fixed(found.number("PL bound on the ratio")?, 3)
+        ),
+    ))
 }

@@ -30,6 +30,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          first layers and others (Belkin et al. 2019).",
     ],
     run,
+    finding,
 };
 
 const N: usize = 40;
@@ -100,4 +101,20 @@ fn run(context: &Context) -> Result<Outcome> {
 /// An error at the peak, which may be as large as rounding lets it.
 fn large(x: f64) -> String {
     if x < 1e4 { rounded(x, 3) } else { scientific(x, 3) }
+}
+
+fn finding(found: &Found) -> Told {
+    let errors: Vec<(&str, f64)> = found.all("error with ", " Gaussian features").collect();
+    let ((few, first), (many, last)) = (errors.first()?, errors.last()?);
+    Some((
+        "gaussian",
+        format!("The error peaks where features equal samples, and falls to {} behind", fixed(*last, 2)),
+        format!(
+            "With {few} features the error is {}, with {many} it is {}, and in between it has no bound. At the peak one \
+             solution fits all samples, and it has to be long. With more features there are many, and the shortest \
+             shares the work. The best ridge has no peak at all.",
+            fixed(*first, 2),
+            fixed(*last, 2)
+        ),
+    ))
 }

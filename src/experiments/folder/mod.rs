@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::findings::finding;
+use super::findings::Found;
 use super::sentences::SENTENCES;
 use super::{EXPERIMENTS, Experiment, ExperimentData, Outcome, find};
 use crate::report::{Page, Section, fixed};
@@ -319,10 +319,10 @@ fn section(experiment: &Experiment, finished: &Finished) -> Section {
     section.question = experiment.question.into();
     section.theory = experiment.theory.iter().map(|text| text.to_string()).collect();
     (section.title, section.summary) = Default::default();
-    if let Some(found) = finding(experiment.name, &finished.outcome) {
-        (section.title, section.summary) = (found.title, found.paragraph);
-        if section.has_figure(found.headline) {
-            section.headline(found.headline);
+    if let Some((headline, title, summary)) = (experiment.finding)(&Found(&finished.outcome)) {
+        (section.title, section.summary) = (title, summary);
+        if section.has_figure(headline) {
+            section.headline(headline);
         }
     }
     let (command, seconds) = (&finished.command, fixed(finished.seconds, 1));

@@ -34,6 +34,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          all images. Batch normalisation takes their common part away (Daneshmand et al. 2020).",
     ],
     run,
+    finding,
 };
 
 const DEPTHS: [usize; 3] = [5, 10, 30];
@@ -91,4 +92,32 @@ fn run(context: &Context) -> Result<Outcome> {
     let classes = context.data.train.class_counts().into_iter().filter(|count| *count > 0).count();
     report::runs(&mut outcome, &flows, &runs, classes);
     Ok(outcome)
+}
+
+fn finding(found: &Found) -> Told {
+    let factor = |name: &str| found.number(&format!("{name}, 30 layers: factor"));
+    let [sigmoid, normalised] = [factor("sigmoid, no norm")?, factor("sigmoid, batch norm")?];
+    let relu = factor("ReLU, batch norm")?;
+    let mean_field = found.by(
+        "mean-field-factors",
+        [
+            "Mean-field theory tells the factors.",
+            "Mean-field theory tells most of the factors; where it does not, the claim below says why.",
+            "Whether mean-field theory tells the factors is not decided by this run.",
+        ],
+    )?;
+    Some((
+        "gradient-norms",
+        format!(
+            "A layer of sigmoids leaves {} of the gradient; batch normalisation makes that {}",
+            fixed(sigmoid, 2),
+            fixed(normalised, 2)
+        ),
+        format!(
+            "Over 30 layers the first is next to nothing, and the second stays. For ReLU it is the other way round: \
+             He's weights keep the gradient without help, and with batch normalisation it grows by a factor of {} at each layer. \
+             The product of norms is a bound only. {mean_field}",
+            fixed(relu, 2)
+        ),
+    ))
 }

@@ -21,6 +21,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          at each step: training should fail above it, long before numbers overflow.",
     ],
     run,
+    finding,
 };
 
 const RATES: [f64; 10] = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.5];
@@ -82,6 +83,21 @@ fn window(rows: &[Row]) -> Option<(f64, &[Row])> {
     let low = (0..=best).rev().take_while(|i| usable(&rows[*i])).last().unwrap_or(best);
     let high = (best..rows.len()).take_while(|i| usable(&rows[*i])).last().unwrap_or(best);
     Some((rows[best].accuracy, &rows[low..=high]))
+}
+
+fn finding(found: &Found) -> Told {
+    let best = found.all("test accuracy at ", "").max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let window = found.claim("window")?.measured.split(':').next()?;
+    Some((
+        "window",
+        format!("Adam trains this network at rates {window}"),
+        format!(
+            "The best test accuracy, {}, is at a rate of {}. Rates far below get nowhere in so few steps; a rate of the \
+             size of the first weights replaces them at every step, and training fails long before numbers overflow.",
+            percent(best.1),
+            best.0
+        ),
+    ))
 }
 
 #[cfg(test)]

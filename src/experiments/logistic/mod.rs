@@ -26,6 +26,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          linear, and is right with probability $Φ(‖m‖/σ)$.",
     ],
     run,
+    finding,
 };
 
 /// Mean of class 1; that of class 0 is its opposite. Both have deviation 1 in each coordinate.
@@ -205,4 +206,27 @@ fn accuracy_claim(outcome: &mut Outcome, context: &Context, optimum: &LogisticRe
             ),
         );
     Ok(())
+}
+
+fn finding(found: &Found) -> Told {
+    let title = found.by(
+        "one-optimum",
+        [
+            "Descent from six starts comes to one optimum, the one that Newton's method finds",
+            "From some starts these steps are too few to come to the one optimum",
+            "Whether descent comes to the one optimum is not decided by this run",
+        ],
+    )?;
+    Some((
+        "landscape",
+        title.into(),
+        format!(
+            "The loss is one bowl; close to its bottom, at {}, the excess shrinks at the rate that the smallest \
+             curvature sets. The model is right on {} of new points. With a hidden layer the loss is no bowl any more: \
+             on the straight way between two ends it rises by {}.",
+            fixed(found.number("loss at the optimum")?, 4),
+            percent(found.number("test accuracy")?),
+            rounded(found.number("barrier between two ends with a hidden layer")?, 2)
+        ),
+    ))
 }

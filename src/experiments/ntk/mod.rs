@@ -27,6 +27,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          small-data tasks\", 2020).",
     ],
     run,
+    finding,
 };
 
 /// Dimension of the points of the first two parts.
@@ -65,4 +66,23 @@ fn at(context: &Context, part: usize, done: usize, all: usize, what: &str) -> Re
 /// granted; those of different depths are pairs.
 fn repetition(context: &Context, width: usize, k: u64) -> u64 {
     derive(derive(context.seed, width as u64), k)
+}
+
+fn finding(found: &Found) -> Told {
+    let slopes: Vec<f64> = found.all("slope at depth ", "").map(|(_, slope)| slope).collect();
+    let moved: Vec<(&str, f64)> = found.all("movement of the weights at width ", "").collect();
+    let ((narrow, most), (wide, least)) = (moved.first()?, moved.last()?);
+    let slope = slopes.iter().sum::<f64>() / slopes.len() as f64;
+    Some((
+        "distance",
+        format!("The kernel of a network comes to its limit as the width to the power {}", fixed(slope, 2)),
+        format!(
+            "The wider a network, the less its weights move in training: {} of their norm at width {narrow}, {} at \
+             {wide}. So the network trains as the linear model at its start does, at most {} of the targets apart at \
+             the largest width: training is lazy there.",
+            percent(*most),
+            percent(*least),
+            percent(found.number(&format!("distance, training points at width {wide}"))?)
+        ),
+    ))
 }

@@ -26,6 +26,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          most probable network (MacKay 1992).",
     ],
     run,
+    finding,
 };
 
 /// Training samples.
@@ -156,4 +157,27 @@ fn report(outcome: &mut Outcome, rows: &[Row], sets: &Sets) {
             .column("training minus test", |row| mean(&row.train) - mean(&row.test))
             .column("norm of the weights", |row| mean(&row.norms)),
     );
+}
+
+fn finding(found: &Found) -> Told {
+    let gain = found.number("gain of the chosen λ")?;
+    let title = found.by(
+        "choice-gains",
+        [
+            "Weight decay, chosen on other images, improves the test accuracy",
+            "That weight decay improves this network is not shown",
+            "Whether weight decay improves this network is not decided by this run",
+        ],
+    )?;
+    Some((
+        "lambda",
+        title.into(),
+        format!(
+            "The λ that is best on other images is {}; its gain on the test set is {} ± {}. The norm of the weights \
+             falls with λ long before the accuracy does.",
+            rounded(found.number("chosen λ")?, 2),
+            fixed(gain, 4),
+            fixed(found.number("deviation of the gain")?, 4)
+        ),
+    ))
 }
