@@ -126,10 +126,10 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
             };
             let start = Instant::now();
             let context = Context::new(args.quick, args.seed, &data, &progress, &asked);
-            let result = (experiment.run)(&context);
+            let result = experiment.run(&context);
             bar.finish_and_clear();
-            let outcome = match result {
-                Ok(outcome) => outcome,
+            let measured = match result {
+                Ok(measured) => measured,
                 Err(Error::Interrupted) => {
                     output::note(format_args!("interrupted in {}; what is finished stays", experiment.name));
                     return Ok(ExitCode::from(interrupt::EXIT_CODE));
@@ -142,7 +142,7 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
                 }
             };
             let (command, seconds) = (args.command(experiment, images), start.elapsed().as_secs_f64());
-            let finished = Finished { settings, command, seconds, outcome };
+            let finished = Finished::new(settings, command, seconds, measured);
             folder.keep(&finished)?;
             output::line(summary(&finished))?;
         }
@@ -193,7 +193,7 @@ fn open_data(folder: Option<&Path>, quick: bool) -> Result<ExperimentData> {
 }
 
 fn summary(finished: &Finished) -> String {
-    let section = &finished.outcome.section;
+    let section = &finished.outcome().section;
     let open = match section.count(Verdict::NotDecided) {
         0 => String::new(),
         open => format!(", {open} not decided by this run"),

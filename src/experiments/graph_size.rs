@@ -19,9 +19,11 @@ pub const EXPERIMENT: Experiment = Experiment {
          times the multiply-adds of the value; the tanh makes it less, whose derivative costs next to \
          nothing.",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 /// Width of all layers, and samples in the batch.
 const WIDTH: usize = 32;

@@ -2,8 +2,8 @@
 //!
 //! An experiment is one file here, or one folder where it has parts, and one line in [`EXPERIMENTS`]. It asks a
 //! question, says what the theory claims and by which criterion a claim counts as held, runs the library's public
-//! functions, and hands back an [`Outcome`]: claims beside measured figures, drawings, tables, and the numbers that
-//! two runs with the same seed share. A claim that does not hold is shown as such, with the reason.
+//! functions, and keeps what it measured as [`Rows`]. Of these alone an [`Outcome`] is made: claims beside measured
+//! figures, drawings, tables, and the numbers that two runs with the same seed share. A claim that does not hold is shown as such, with the reason.
 //!
 //! What the source document says of all that is in [`sentences`], a line each, with the claims that answer it.
 //!
@@ -15,11 +15,13 @@ mod data;
 mod estimate;
 mod findings;
 mod folder;
+mod lossless;
 mod outcome;
 mod prelude;
 pub mod sentences;
 pub mod statistics;
 mod stopwatch;
+mod study;
 mod training;
 mod words;
 
@@ -28,6 +30,7 @@ pub use data::ExperimentData;
 pub use folder::{Finished, ReportFolder, Settings};
 pub use ntk::study as ntk_study;
 pub use outcome::Outcome;
+pub use study::{Measured, Rows};
 
 use crate::{Error, Result};
 
@@ -40,11 +43,54 @@ pub struct Experiment {
     pub question: &'static str,
     /// What the theory says, a paragraph each, with the source.
     pub theory: &'static [&'static str],
-    /// Runs it.
-    pub run: fn(&Context) -> Result<Outcome>,
+    /// What it measures, and what that says.
+    parts: study::Parts,
     /// What it found, in words.
     finding: fn(&findings::Found<'_>) -> findings::Told,
 }
+
+impl Experiment {
+    /// Which edition of its code measures: rows of another one are not used.
+    pub fn edition(&self) -> u32 {
+        self.parts.edition
+    }
+
+    /// Runs it.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] if it was asked to end; else what went wrong in the run.
+    pub fn run(&self, context: &Context) -> Result<Measured> {
+        (self.parts.run)(context)
+    }
+
+    /// What rows of an earlier run say, as this version of the library puts it.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if they are not rows of this experiment.
+    pub fn report(&self, rows: &Rows) -> Result<Outcome> {
+        (self.parts.report)(rows)
+    }
+}
+
+/// An experiment whose claims are still made while it is measured: the whole outcome is what it keeps.
+macro_rules! whole {
+    ($run:ident) => {
+        #[derive(serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct Whole(Outcome);
+
+        impl crate::experiments::study::Study for Whole {
+            fn measure(context: &Context) -> Result<Self> {
+                $run(context).map(Whole)
+            }
+
+            fn report(&self) -> Outcome {
+                self.0.clone()
+            }
+        }
+    };
+}
+use whole;
 
 /// One line for each experiment: the name of its file. Makes the module, and the entry of the table from
 /// the constant `EXPERIMENT` in it.

@@ -1,10 +1,12 @@
 //! What most experiments are made of: claims, drawings and tables, networks in training, statistics.
 
 pub(super) use super::findings::{Found, Told, percent};
+pub(super) use super::lossless;
 pub(super) use super::outcome::claim;
 pub(super) use super::statistics::{
     Fit, differences, distance, greatest, least, mean, mean_and_deviation, mean_and_error, median, range,
 };
+pub(super) use super::study::{Parts, Study};
 pub(super) use super::training::{Net, step, unless_diverged, widths};
 pub(super) use super::words::{list, plus_minus};
 pub(super) use super::{Context, Experiment, ExperimentData, Outcome};
@@ -16,3 +18,4 @@ pub(super) use crate::report::{
 };
 pub(super) use crate::rng::{Purpose, derive, standard_normal, stream};
 pub(super) use crate::{Error, Float, Result, Tape, Var};
+pub(super) use serde::{Deserialize, Serialize};

@@ -17,9 +17,11 @@ pub const EXPERIMENT: Experiment = Experiment {
          to rest. Adam divides in the same way, but what it divides is an average of gradients, in which \
          steps to and fro across the valley cancel (Kingma and Ba 2015).",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 const START: (f64, f64) = (-1.2, 1.0);
 const STEPS: usize = 30_000;

@@ -17,9 +17,11 @@ pub const EXPERIMENT: Experiment = Experiment {
         "Where it is wrong it should still be less sure than where it is right: the probability of the \
          chosen class is a measure of trust (Hendrycks and Gimpel 2017).",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 /// What the network says about a test sample.
 struct Verdict {

@@ -6,7 +6,7 @@ use crate::data::synthetic;
 use crate::metrics::argmax;
 use crate::nn::{Mode, Module};
 use crate::report::grid;
-use crate::train::{Epoch, FitOptions};
+use crate::train::FitOptions;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "spiral",
@@ -19,7 +19,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          Networks\", 2019). So the boundary should be short and smooth at first, and grow longer as it \
          follows the arms.",
     ],
-    run,
+    parts: Parts::of::<Spiral>(),
     finding,
 };
 
@@ -32,7 +32,31 @@ const STAGES: [usize; 6] = [1, 5, 15, 40, 100, 250];
 /// Those that are seen first.
 const SHOWN: [usize; 3] = [1, 15, 250];
 
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+struct Spiral {
+    test: Points,
+    stages: Vec<Stage>,
+    /// Mean loss of each epoch.
+    #[serde(with = "lossless")]
+    losses: Vec<f64>,
+}
+
+/// Points of the plane, and the arm of each.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Points {
+    places: Vec<[f64; 2]>,
+    arms: Vec<usize>,
+}
+
+impl Points {
+    pub fn of(data: &Dataset) -> Points {
+        Points { places: places(data), arms: (0..data.len()).map(|i| data.label(i)).collect() }
+    }
+}
+
 /// The state after one stage.
+#[derive(Serialize, Deserialize)]
 struct Stage {
     epochs: usize,
     classes: Vec<Option<usize>>,
@@ -46,7 +70,7 @@ struct Stage {
 }
 
 /// Points that are classified right.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Right {
     count: u64,
     of: u64,
@@ -65,30 +89,37 @@ pub(super) fn points(context: &Context) -> Result<(Dataset, Dataset)> {
     Ok((all.take(training), rows(&all, training, all.len())))
 }
 
-fn run(context: &Context) -> Result<Outcome> {
-    context.at(0, 1, "data")?;
-    let (train, test) = points(context)?;
-    let mut net = Net::relu(&train, &[64, 64], context.seed)?;
-    let mut optimizer = Optimizer::new(Adam::default(), 3e-3)?;
-    let (mut epochs_done, mut stages, mut done) = (Vec::new(), Vec::new(), 0);
-    for (i, epochs) in STAGES.into_iter().enumerate() {
-        context.at(i, STAGES.len(), "training")?;
-        // Each stage goes on from the one before, with an order of the samples of its own.
-        let options = FitOptions::new(epochs - done, 32, derive(context.seed, i as u64));
-        let history = net.fit(context, "training", &mut optimizer, (&train, None), &options, None)?;
-        epochs_done.extend(history.epochs);
-        done = epochs;
-        let classes = classify(&net.model, &mut net.tape, &grid(CELLS, SPAN, SPAN));
-        let found = classify(&net.model, &mut net.tape, &places(&test));
-        let mut right = |data: &Dataset| -> Result<Right> {
-            let confusion = net.evaluate(data)?.confusion;
-            let count = confusion.map_or(0, |matrix| (0..ARMS).map(|arm| matrix.count(arm, arm)).sum());
-            Ok(Right { count, of: data.len() as u64 })
-        };
-        let (train, test) = (right(&train)?, right(&test)?);
-        stages.push(Stage { epochs, length: boundary_length(&classes), classes, found, train, test });
+impl Study for Spiral {
+    fn measure(context: &Context) -> Result<Spiral> {
+        context.at(0, 1, "data")?;
+        let (train, test) = points(context)?;
+        let mut net = Net::relu(&train, &[64, 64], context.seed)?;
+        let mut optimizer = Optimizer::new(Adam::default(), 3e-3)?;
+        let (mut epochs_done, mut stages, mut done) = (Vec::new(), Vec::new(), 0);
+        for (i, epochs) in STAGES.into_iter().enumerate() {
+            context.at(i, STAGES.len(), "training")?;
+            // Each stage goes on from the one before, with an order of the samples of its own.
+            let options = FitOptions::new(epochs - done, 32, derive(context.seed, i as u64));
+            let history = net.fit(context, "training", &mut optimizer, (&train, None), &options, None)?;
+            epochs_done.extend(history.epochs);
+            done = epochs;
+            let classes = classify(&net.model, &mut net.tape, &grid(CELLS, SPAN, SPAN));
+            let found = classify(&net.model, &mut net.tape, &places(&test));
+            let mut right = |data: &Dataset| -> Result<Right> {
+                let confusion = net.evaluate(data)?.confusion;
+                let count = confusion.map_or(0, |matrix| (0..ARMS).map(|arm| matrix.count(arm, arm)).sum());
+                Ok(Right { count, of: data.len() as u64 })
+            };
+            let (train, test) = (right(&train)?, right(&test)?);
+            stages.push(Stage { epochs, length: boundary_length(&classes), classes, found, train, test });
+        }
+        let losses = epochs_done.iter().map(|epoch| epoch.train_loss).collect();
+        Ok(Spiral { test: Points::of(&test), stages, losses })
     }
-    Ok(report(&test, &stages, &epochs_done))
+
+    fn report(&self) -> Outcome {
+        report(&self.test, &self.stages, &self.losses)
+    }
 }
 
 /// The class of each point; `None` where it is undecided.
@@ -113,20 +144,19 @@ pub(super) const POINTS: usize = 600;
 /// class than their own: `found` is what it takes each for.
 pub(super) fn plane(
     title: String,
-    data: &Dataset,
+    points: &Points,
     classes: &[Option<usize>],
     found: &[Option<usize>],
 ) -> Chart {
-    let points = places(data);
     let axis = |name: &str| Axis::linear(name).range(SPAN.0, SPAN.1);
     let chart = Chart::new(axis("x"), axis("y")).title(title).square().class_map(CELLS, SPAN, SPAN, classes);
-    let drawn = || 0..data.len().min(POINTS);
-    let place = |i: usize| (points[i][0], points[i][1]);
+    let drawn = || 0..points.arms.len().min(POINTS);
+    let place = |i: usize| (points.places[i][0], points.places[i][1]);
     let chart = (0..ARMS).fold(chart, |chart, arm| {
-        let of_arm = drawn().filter(|i| data.label(*i) == arm).map(place);
+        let of_arm = drawn().filter(|i| points.arms[*i] == arm).map(place);
         chart.points(of_arm, Marker::Dot, Color::series(arm), format!("arm {}", arm + 1))
     });
-    let wrong = drawn().filter(|i| found[*i] != Some(data.label(*i))).map(place);
+    let wrong = drawn().filter(|i| found[*i] != Some(points.arms[*i])).map(place);
     chart.points(wrong, Marker::Cross, Color::Ink, "taken for another")
 }
 
@@ -148,7 +178,7 @@ fn needed(of: u64) -> u64 {
     (95 * of).div_ceil(100)
 }
 
-fn report(test: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
+fn report(test: &Points, stages: &[Stage], losses: &[f64]) -> Outcome {
     let mut outcome = Outcome::default();
     let (first, last) = (&stages[0], &stages[stages.len() - 1]);
     claim(&mut outcome, "Two hidden layers tell the arms apart")
@@ -191,8 +221,11 @@ fn report(test: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
                 fixed(last.test.share(), 3)
             ),
         );
-    let some =
-        if test.len() > POINTS { format!(" The first {POINTS} of them are drawn.") } else { String::new() };
+    let some = if test.arms.len() > POINTS {
+        format!(" The first {POINTS} of them are drawn.")
+    } else {
+        String::new()
+    };
     let panel = |stage: &Stage| {
         let Stage { epochs, test: right, .. } = stage;
         let plural = if *epochs == 1 { "epoch" } else { "epochs" };
@@ -216,7 +249,8 @@ fn report(test: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
             .panels(stages.iter().map(panel)),
     );
 
-    let losses = epochs.iter().enumerate().map(|(i, e)| ((i + 1) as f64, e.train_loss));
+    let last_loss = losses.last().copied().unwrap_or(f64::NAN);
+    let losses = losses.iter().enumerate().map(|(i, loss)| ((i + 1) as f64, *loss));
     let over_epochs = |f: &dyn Fn(&Stage) -> f64| -> Vec<(f64, f64)> {
         stages.iter().map(|stage| (stage.epochs as f64, f(stage))).collect()
     };
@@ -244,7 +278,7 @@ fn report(test: &Dataset, stages: &[Stage], epochs: &[Epoch]) -> Outcome {
         outcome.number(format!("test accuracy after {}", stage.epochs), stage.test.share());
         outcome.number(format!("boundary after {}", stage.epochs), stage.length);
     }
-    outcome.number("last loss", epochs.last().map_or(f64::NAN, |e| e.train_loss));
+    outcome.number("last loss", last_loss);
     let caption = format!("The stages, of {} training and {} test points", last.train.of, last.test.of);
     outcome.table(
         Table::of("stages", caption, stages)

@@ -14,7 +14,7 @@ fn run(experiment: &Experiment, threads: usize, seed: u64) -> Outcome {
     linalg::with_threads(threads, || {
         let data = ExperimentData::synthetic(training, test).unwrap();
         let never = AtomicBool::new(false);
-        (experiment.run)(&Context::new(true, seed, &data, &|_, _| (), &never)).unwrap()
+        experiment.run(&Context::new(true, seed, &data, &|_, _| (), &never)).unwrap().outcome
     })
 }
 
@@ -40,7 +40,7 @@ fn outcome(experiment: &Experiment, alone: bool) -> Outcome {
         return run(experiment, linalg::available_threads(), 0);
     }
     let report = ReportFolder::open(quick_report()).unwrap();
-    report.finished(experiment.name).unwrap().unwrap().outcome
+    report.finished(experiment.name).unwrap().unwrap().outcome().clone()
 }
 
 /// Times, and slopes of times, are in no record. `TAPEGRAD_EXPERIMENT=name` runs a single one.
@@ -75,6 +75,53 @@ fn every_bit_is_the_same_at_any_number_of_threads() {
         assert_eq!(one.record(17), two.record(17));
         assert!(one == two, "{name}: the figures or tables differ");
         assert_ne!(one.record(6), run(experiment, 2, 4).record(6), "{name}: the seed does nothing");
+    }
+}
+
+/// Those that take at most a second or two in a quick run.
+const CHEAP: [&str; 2] = ["rosenbrock", "samples"];
+
+/// A verdict that another seed turns is no verdict. `TAPEGRAD_EXPERIMENT=name` tries that one, or `all`.
+#[test]
+fn no_verdict_turns_between_ten_seeds() {
+    let only = std::env::var("TAPEGRAD_EXPERIMENT").ok();
+    let chosen = EXPERIMENTS.iter().filter(|e| match only.as_deref() {
+        Some(name) => name == "all" || name == e.name,
+        None => CHEAP.contains(&e.name),
+    });
+    let mut turned = Vec::new();
+    for experiment in chosen {
+        let of = |seed| run(experiment, linalg::available_threads(), seed).section.claims;
+        let claims: Vec<_> = (0..10).map(of).collect();
+        for (k, first) in claims[0].iter().enumerate() {
+            let verdicts: Vec<_> = claims.iter().map(|claims| claims[k].verdict).collect();
+            assert!(
+                claims.iter().all(|claims| claims[k].criterion == first.criterion),
+                "{}",
+                first.statement
+            );
+            if verdicts.iter().any(|verdict| *verdict != first.verdict) {
+                let of_seed = |(claims, verdict): (&Vec<tapegrad::report::Claim>, &_)| {
+                    format!("\n    {verdict:?}: {}", claims[k].measured)
+                };
+                let all: String = claims.iter().zip(&verdicts).map(of_seed).collect();
+                turned
+                    .push(format!("{}: {}\n  [{}]{all}", experiment.name, first.statement, first.criterion));
+            }
+        }
+    }
+    assert!(turned.is_empty(), "the seed decides:\n{}", turned.join("\n"));
+}
+
+/// What is kept says the same as what was measured.
+#[test]
+fn rows_that_were_kept_make_the_same_report() {
+    let report = ReportFolder::open(quick_report()).unwrap();
+    for name in ["rosenbrock", "spiral", "samples"] {
+        let experiment = find(name).unwrap();
+        let made = run(experiment, linalg::available_threads(), 0);
+        let kept = report.finished(name).unwrap().unwrap();
+        assert!(*kept.outcome() == made, "{name}");
     }
 }
 
@@ -123,7 +170,7 @@ fn an_experiment_ends_when_it_is_asked_to() {
     for experiment in EXPERIMENTS {
         let start = std::time::Instant::now();
         let context = Context::new(true, 0, &data, &|_, _| (), &asked);
-        let result = linalg::with_threads(1, || (experiment.run)(&context));
+        let result = linalg::with_threads(1, || experiment.run(&context));
         assert!(matches!(result, Err(Error::Interrupted)), "{}", experiment.name);
         assert!(start.elapsed().as_secs() < 5, "{} does work before it looks", experiment.name);
     }

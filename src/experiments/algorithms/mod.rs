@@ -29,9 +29,11 @@ pub const EXPERIMENT: Experiment = Experiment {
         "Soft attention is an average, and its weights, softmax(QKᵀ/√d), can be looked at: for a sequence that is turned \
          round they should lie on the diagonal from corner to corner.",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 /// Digits of a sequence, and of a number.
 const DIGITS: usize = 6;

@@ -29,9 +29,11 @@ pub const EXPERIMENT: Experiment = Experiment {
          how straight the points lie, and not whether a limit has been reached: at small sizes calls, loops \
          and caches cost more than the multiply-adds.",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 const SHORT: [&str; 3] = ["network, n", "network, d", "network, L"];
 

@@ -27,9 +27,11 @@ pub const EXPERIMENT: Experiment = Experiment {
         "Adam divides the mean gradient by the root of the mean square: a loss multiplied by c gives the same \
          steps but for ε (Kingma and Ba 2015).",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 /// Dimension of the stochastic problems.
 const D: usize = 10;

@@ -29,9 +29,11 @@ pub const EXPERIMENT: Experiment = Experiment {
          solutions: the second descent needs nobody to ask for it. It was first seen in networks with random \
          first layers and others (Belkin et al. 2019).",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 const N: usize = 40;
 const D: usize = 200;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::findings::Found;
 use super::sentences::SENTENCES;
-use super::{EXPERIMENTS, Experiment, ExperimentData, Outcome, find};
+use super::{EXPERIMENTS, Experiment, ExperimentData, Measured, Outcome, Rows, find};
 use crate::report::{Page, Section, fixed};
 use crate::{Error, Result, file};
 
@@ -23,6 +23,8 @@ pub struct Settings {
     pub experiment: String,
     /// Version of this library.
     pub version: String,
+    /// Edition of the code that measured.
+    pub edition: u32,
     /// Whether it was a quick run.
     pub quick: bool,
     /// The seed.
@@ -39,6 +41,7 @@ impl Settings {
         Settings {
             experiment: experiment.name.into(),
             version: env!("CARGO_PKG_VERSION").into(),
+            edition: experiment.edition(),
             quick,
             seed,
             data: data.summary(),
@@ -56,8 +59,26 @@ pub struct Finished {
     pub command: String,
     /// How long it took.
     pub seconds: f64,
+    /// What was measured.
+    rows: Rows,
+    /// Checksum of the rows.
+    checksum: u32,
+    /// What came out. Not kept: it is made of the rows when they are read.
+    #[serde(skip)]
+    outcome: Outcome,
+}
+
+impl Finished {
+    /// With what a run handed back.
+    pub fn new(settings: Settings, command: String, seconds: f64, measured: Measured) -> Finished {
+        let Measured { rows, outcome } = measured;
+        Finished { settings, command, seconds, checksum: rows.checksum(), rows, outcome }
+    }
+
     /// What came out.
-    pub outcome: Outcome,
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
 }
 
 /// The folder of a report: `index.html`, and for each experiment a folder with its result, its figures as
@@ -137,13 +158,22 @@ impl ReportFolder {
         let path = self.folder(experiment)?.join(RESULT);
         let Some(text) = read_file(&path, LARGEST)? else { return Ok(None) };
         let refuse = |why: &str| Error::Data(format!("{}: {why}", path.display()));
-        let finished: Finished = serde_json::from_str(&text).map_err(|error| refuse(&printable(&error)))?;
+        let mut finished: Finished =
+            serde_json::from_str(&text).map_err(|error| refuse(&printable(&error)))?;
         if finished.settings.experiment != experiment {
             return Err(refuse("it is the result of another experiment"));
+        }
+        let experiment = find(experiment)?;
+        if finished.settings.edition != experiment.edition() {
+            return Err(refuse("it was measured in another way than this version does"));
+        }
+        if finished.checksum != finished.rows.checksum() {
+            return Err(refuse("what was measured has been edited"));
         }
         if !(0.0..1e9).contains(&finished.seconds) {
             return Err(refuse("no experiment takes so many seconds"));
         }
+        finished.outcome = experiment.report(&finished.rows).map_err(|error| refuse(&printable(&error)))?;
         Ok(Some(finished))
     }
 
@@ -264,7 +294,7 @@ fn read_file(path: &Path, most: u64) -> Result<Option<String>> {
 }
 
 /// What is wrong with a text, which may quote it: in a line, and without signs that a terminal obeys.
-fn printable(error: &serde_json::Error) -> String {
+fn printable(error: &dyn std::fmt::Display) -> String {
     let text = error.to_string();
     let line = text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c });
     format!("not a result of this program: {}", line.take(200).collect::<String>())

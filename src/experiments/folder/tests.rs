@@ -25,12 +25,13 @@ fn result(text: &str) -> Finished {
     let settings = Settings {
         experiment: "rosenbrock".into(),
         version: text.into(),
+        edition: 1,
         quick: true,
         seed: 1,
         data: text.into(),
         checksum: 7,
     };
-    Finished { settings, command: text.into(), seconds: 1.5, outcome }
+    Finished::new(settings, text.into(), 1.5, Measured { rows: Rows::of(&outcome), outcome })
 }
 
 /// A folder with that result, inside of another one.
@@ -73,6 +74,21 @@ fn nothing_that_is_kept_is_markup() {
     }
 }
 
+/// Numbers that no run gives, with the right checksum: no report can be made of them, and none is.
+#[test]
+fn rows_that_are_none_are_refused() {
+    let (_parent, folder) = kept(&result("plain"));
+    let settings = Settings { experiment: "spiral".into(), ..result("plain").settings };
+    let empty = serde_json::json!({"test": {"places": [], "arms": []}, "stages": [], "losses": []});
+    for (rows, why) in [(serde_json::json!([1, 2]), "invalid"), (empty, "no report")] {
+        let measured = Measured { rows: Rows::of(&rows), outcome: Outcome::default() };
+        folder.keep(&Finished::new(settings.clone(), "c".into(), 1.0, measured)).unwrap();
+        let error = folder.finished("spiral").unwrap_err().to_string();
+        assert!(error.contains(why) && !error.contains(|c: char| c.is_control()), "{error}");
+        assert!(!page(&folder).contains("id=\"spiral\""));
+    }
+}
+
 /// A name in the file that is a path: nothing outside is written, nothing is removed.
 #[test]
 fn names_that_are_paths_are_refused() {
@@ -96,7 +112,7 @@ fn names_that_are_paths_are_refused() {
         assert_eq!(json.matches(&old).count(), 1);
         fs::write(&path, json.replace(&old, &format!("\"name\":\"{evil}\""))).unwrap();
         let error = folder.finished("rosenbrock").unwrap_err().to_string();
-        assert!(error.contains("result.json: not a result of this program: "), "{evil}: {error}");
+        assert!(error.contains("result.json: what was measured has been edited"), "{evil}: {error}");
         assert!(!error.contains(|c: char| c.is_control()), "{error:?}");
         // Another result takes its place, and the page goes without it until then.
         folder.write_page().unwrap();
@@ -157,6 +173,8 @@ fn a_result_that_is_none_is_refused_with_the_reason() {
             &json.replace("\"experiment\":\"rosenbrock\"", "\"experiment\":\"../spiral\""),
             "another experiment",
         ),
+        (&json.replace("\"edition\":1", "\"edition\":2"), "another way"),
+        (&json.replace("\"claims\":[{", "\"claims\":[{\"more\":1,"), "has been edited"),
     ] {
         fs::write(&path, text).unwrap();
         let error = folder.finished("rosenbrock").unwrap_err().to_string();

@@ -33,9 +33,11 @@ pub const EXPERIMENT: Experiment = Experiment {
          Doucet and Rousseau 2019), some 0.05 after 30 layers, so that the outputs are nearly the same for \
          all images. Batch normalisation takes their common part away (Daneshmand et al. 2020).",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 const DEPTHS: [usize; 3] = [5, 10, 30];
 const ACTIVATIONS: [Activation; 3] = [Activation::Relu, Activation::Gelu, Activation::Sigmoid];

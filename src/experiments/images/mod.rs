@@ -37,9 +37,11 @@ pub const EXPERIMENT: Experiment = Experiment {
         "First layers of networks of images become detectors of edges and strokes. Those of a perceptron see the whole \
          image, and look like faint, noisy digits.",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 /// Makes a network for such images and so many classes.
 type Build = fn(ImageShape, usize, &mut Tape<f32>, &mut ChaCha8Rng) -> Result<Sequential<f32>>;

@@ -31,9 +31,11 @@ pub const EXPERIMENT: Experiment = Experiment {
          process the same fit has a posterior variance; the ridge that belongs to the noise is $nλ = σ²$, and \
          γ is the one under which the targets are likeliest (Rasmussen and Williams 2006, chapter 5).",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 /// Samples in a set.
 const N: usize = 60;

@@ -20,9 +20,11 @@ pub const EXPERIMENT: Experiment = Experiment {
          where a sample has d features: 0.05 for images of 28×28. A rate of that size replaces every weight \
          at each step: training should fail above it, long before numbers overflow.",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 const RATES: [f64; 10] = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.5];
 /// The rates whose losses are drawn: more lines than colours could not be told apart.

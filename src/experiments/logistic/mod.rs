@@ -25,9 +25,11 @@ pub const EXPERIMENT: Experiment = Experiment {
         "For two normal distributions with the same covariance $σ²I$ and means ±m the best boundary is \
          linear, and is right with probability $Φ(‖m‖/σ)$.",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 /// Mean of class 1; that of class 0 is its opposite. Both have deviation 1 in each coordinate.
 const MEAN: [f64; 2] = [1.0, 0.5];

@@ -29,9 +29,11 @@ pub const EXPERIMENT: Experiment = Experiment {
          their weights, whatever n is. γ and λ come from a grid by the closed form of leaving one out: γ \
          upwards from the median heuristic, λ from 10⁻¹² to 1.",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 /// A share of the turns, so that the arms turn 5/9 times between their ends.
 const UNWOUND: f64 = 5.0 / 9.0 / (0.95 * 1.25);

@@ -3,7 +3,7 @@
 use super::families::Row;
 use super::{Images, Spiral, Unwound};
 use crate::experiments::prelude::*;
-use crate::experiments::spiral::{ARMS, plane};
+use crate::experiments::spiral::{ARMS, Points, plane};
 use crate::report::Columns;
 
 pub(super) fn all(context: &Context, spiral: &Spiral, images: &Images) -> Outcome {
@@ -142,7 +142,7 @@ fn boundaries(spiral: &Spiral) -> Figure {
     let fitted = spiral.rows.iter().zip(spiral.classes.iter().zip(&spiral.found));
     figure.panels(fitted.map(|(row, (classes, found))| {
         let title = format!("{}: test accuracy {}", row.model, fixed(row.accuracy, 3));
-        plane(title, &spiral.test, classes, found)
+        plane(title, &Points::of(&spiral.test), classes, found)
     }))
 }
 
@@ -153,7 +153,12 @@ fn less_turned(spiral: &Spiral) -> Figure {
         "Lines on arms that turn less",
         "The same points turned back, so that an arm makes 5/9 of a turn: look what that does for lines.",
     )
-    .panel(plane(format!("logistic, 5/9 of a turn: {}", fixed(*accuracy, 3)), test, classes, found))
+    .panel(plane(
+        format!("logistic, 5/9 of a turn: {}", fixed(*accuracy, 3)),
+        &Points::of(test),
+        classes,
+        found,
+    ))
 }
 
 fn bars(spiral: &[Row], images: &[Row]) -> Figure {

@@ -26,9 +26,11 @@ pub const EXPERIMENT: Experiment = Experiment {
          as well as a trained network (Arora et al., \"Harnessing the power of infinitely wide deep nets on \
          small-data tasks\", 2020).",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 /// Dimension of the points of the first two parts.
 const D: usize = 5;

@@ -32,9 +32,11 @@ pub const EXPERIMENT: Experiment = Experiment {
         "Adaptive rates make fast progress at first, and are said to generalise worse in the end than SGD \
          with momentum (Wilson et al., \"The Marginal Value of Adaptive Gradient Methods\", 2017).",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 const PROJECTED: usize = 64;
 const HIDDEN: usize = 128;

@@ -28,9 +28,11 @@ pub const EXPERIMENT: Experiment = Experiment {
         "Clipping scales a gradient whose norm is above C to that norm, and keeps its direction: vital where T \
          Jacobians are multiplied, since one step along an exploded gradient undoes what was learnt.",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 /// Steps through which gradients are followed.
 const LENGTH: usize = 100;

@@ -25,9 +25,11 @@ pub const EXPERIMENT: Experiment = Experiment {
          −ln p(w | data) = n·(L(w) + λ/2·‖w‖²) + const, so that the minimum of the penalised loss is the \
          most probable network (MacKay 1992).",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 /// Training samples.
 const N: usize = 100;

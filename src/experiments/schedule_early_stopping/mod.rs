@@ -28,9 +28,11 @@ pub const EXPERIMENT: Experiment = Experiment {
          the mean squared error of the gradient flow, whose steps are small, is at most 1.69 times that of \
          the ridge (Ali, Kolter and Tibshirani 2019).",
     ],
-    run,
+    parts: Parts::of::<Whole>(),
     finding,
 };
+
+super::whole!(run);
 
 /// The first rate of every schedule.
 const RATE: f64 = 0.05;

@@ -55,7 +55,7 @@ impl Sentence {
             .iter()
             .filter_map(|(experiment, id)| {
                 let of = finished.iter().find(|finished| finished.settings.experiment == *experiment)?;
-                let claim = of.outcome.section.claims.iter().find(|claim| claim.id == *id)?;
+                let claim = of.outcome().section.claims.iter().find(|claim| claim.id == *id)?;
                 Some((format!("{experiment}.{id}"), claim))
             })
             .collect();
@@ -92,7 +92,7 @@ impl Sentence {
 mod tests {
     use super::table::right;
     use super::*;
-    use crate::experiments::{Outcome, Settings, find};
+    use crate::experiments::{Measured, Outcome, Rows, Settings, find};
 
     fn finished(verdicts: &[(&str, Verdict)]) -> Finished {
         let mut outcome = Outcome::default();
@@ -103,12 +103,13 @@ mod tests {
         let settings = Settings {
             experiment: "rosenbrock".into(),
             version: String::new(),
+            edition: 1,
             quick: true,
             seed: 0,
             data: String::new(),
             checksum: 0,
         };
-        Finished { settings, command: String::new(), seconds: 1.0, outcome }
+        Finished::new(settings, String::new(), 1.0, Measured { rows: Rows::of(&outcome), outcome })
     }
 
     #[test]
