@@ -12,6 +12,7 @@ compiled_once! {
     /// Linear algebra.
     Compiled:
     fn product(c: ViewMut<'_, Self>, into: Into, a: View<'_, Self>, b: View<'_, Self>) = gemm::product_of;
+    fn affine(c: ViewMut<'_, Self>, bias: &[Self], a: View<'_, Self>, b: View<'_, Self>) = gemm::affine_of;
     fn cholesky(a: DMatrix<Self>) -> Result<Cholesky<Self>> = Cholesky::<Self>::factored;
     fn solve_lower(factor: &Cholesky<Self>, b: &mut [Self]) = Cholesky::<Self>::forward_of;
     fn solve_upper(factor: &Cholesky<Self>, b: &mut [Self]) = Cholesky::<Self>::backward_of;

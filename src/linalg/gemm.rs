@@ -83,8 +83,29 @@ pub(crate) fn product<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b
 }
 
 pub(super) fn product_of<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
-    let work = c.nrows().saturating_mul(c.ncols()).saturating_mul(a.ncols());
-    in_pieces(in_pieces_of(GRAIN, work), c, into, a, b);
+    in_pieces(pieces_of(&c, a), c, (into, None), a, b);
+}
+
+/// C ← A·B + `bias`, a row that is added to every row; `c` is row-major. The bits are those of a C that holds these rows, and
+/// to which A·B is added.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub(crate) fn affine<T: Float>(c: &mut [T], bias: &[T], a: Mat<'_, T>, b: Mat<'_, T>) {
+    assert!(a.cols == b.rows && b.cols == bias.len(), "affine: shapes do not fit");
+    if let ([c], [bias], [a], [b]) = (&mut *c, bias, a.data, b.data) {
+        *c = *bias;
+        return one_by_one(c, true, *a, *b);
+    }
+    T::affine(ViewMut::by_rows(c, a.rows, b.cols), bias, a.view(), b.view());
+}
+
+pub(super) fn affine_of<T: Float>(c: ViewMut<'_, T>, bias: &[T], a: View<'_, T>, b: View<'_, T>) {
+    in_pieces(pieces_of(&c, a), c, (Into::Replace, Some(bias)), a, b);
+}
+
+fn pieces_of<T>(c: &ViewMut<'_, T>, a: View<'_, T>) -> usize {
+    in_pieces_of(GRAIN, c.nrows().saturating_mul(c.ncols()).saturating_mul(a.ncols()))
 }
 
 /// The same for numbers, to the bit: in the arena, a product of scalars is a common operation, and a kernel takes longer to
@@ -97,21 +118,32 @@ fn one_by_one<T: Float>(c: &mut T, accumulate: bool, a: T, b: T) {
 }
 
 /// Halves C until there are about as many pieces. Where it is cut does not change a bit: see [`super::product`].
-fn in_pieces<T: Float>(pieces: usize, c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
+fn in_pieces<T: Float>(
+    pieces: usize,
+    c: ViewMut<'_, T>,
+    (into, bias): (Into, Option<&[T]>),
+    a: View<'_, T>,
+    b: View<'_, T>,
+) {
     let (rows, cols) = (c.nrows(), c.ncols());
     let half = pieces / 2;
     // Multiples of 32 keep the pieces on whole vectors.
     let middle = (rows.max(cols) / 2).next_multiple_of(32);
     if half == 0 || middle >= rows.max(cols) {
-        super::product::product(c, into, a, b);
+        match bias {
+            Some(bias) => super::product::affine(c, bias, a, b),
+            None => super::product::product(c, into, a, b),
+        }
     } else if rows > cols {
         let (c1, c2) = c.split_at_row(middle);
         let (a1, a2) = a.split_at_row(middle);
-        join(|| in_pieces(half, c1, into, a1, b), || in_pieces(half, c2, into, a2, b));
+        let how = (into, bias);
+        join(|| in_pieces(half, c1, how, a1, b), || in_pieces(half, c2, how, a2, b));
     } else {
         let (c1, c2) = c.split_at_col(middle);
         let (b1, b2) = b.split_at_col(middle);
-        join(|| in_pieces(half, c1, into, a, b1), || in_pieces(half, c2, into, a, b2));
+        let (bias1, bias2) = bias.map(|bias| bias.split_at(middle)).unzip();
+        join(|| in_pieces(half, c1, (into, bias1), a, b1), || in_pieces(half, c2, (into, bias2), a, b2));
     }
 }
 

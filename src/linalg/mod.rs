@@ -54,16 +54,16 @@ pub(crate) use cholesky::add_gram;
 pub use compensated::{CompensatedSum, compensated_sum};
 pub(crate) use compiled::Compiled;
 pub use eigen::{SymmetricEigen, symmetric_eigen};
-pub(crate) use gemm::product;
 pub use gemm::{Mat, gemm};
+pub(crate) use gemm::{affine, product};
 pub use matrix::Matrix;
 pub use matrix_ref::MatrixRef;
 pub(crate) use moments::{Huge, Moments, centre, centre_columns, centre_within};
 pub(crate) use product::{Fused, Into, Kernels};
 pub use product::{ORDER, kernel_in_use};
 pub(crate) use sum::{
-    LANES, PIECE, add_blocks, add_to_lanes, block_of, column_sums, dot3, dot3_within, first_not_finite,
-    mean_of, reduce, reduce_lanes, reduce_within, row_or_rows, sum_of_lanes,
+    LANES, PIECE, add_blocks_in_turn, add_to_lanes, block_of, column_sums, dot3, dot3_within,
+    first_not_finite, mean_of, reduce, reduce_lanes, reduce_within, row_or_rows, sum_of_lanes,
 };
 pub use sum::{dot, norm_squared, sum};
 pub use svd::{ThinSvd, thin_svd};

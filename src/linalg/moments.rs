@@ -10,7 +10,7 @@
 use std::cell::Cell;
 
 use super::simd::vectorize;
-use super::sum::{WIDE, column_sums, map_and_square_within, reduce_within, row_or_rows};
+use super::sum::{WIDE, column_sums_in_turn, map_and_square_within, reduce_within, row_or_rows};
 use crate::Float;
 
 /// What [`centre`] finds.
@@ -183,7 +183,7 @@ fn sums_of_columns<T: Float>(
 ) {
     let cols = sums.len();
     let (mut known, stride) = ([T::ZERO; WIDE], row_or_rows(cols));
-    column_sums(
+    column_sums_in_turn(
         len,
         cols,
         #[inline(always)]

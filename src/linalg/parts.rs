@@ -50,20 +50,34 @@ const ROUND: usize = 16;
 /// Calls `work` with the number of the first row and the part, for parts that are all of `rows` together; `numbers` is about
 /// how many numbers the loop touches.
 pub(crate) fn by_rows<P: Parts>(numbers: usize, rows: usize, part: P, work: &(dyn Fn(usize, P) + Sync)) {
-    let pieces = if numbers < 2 * GRAIN { 1 } else { in_pieces_of(GRAIN, numbers) };
-    halve(pieces, 0..rows, part, work);
+    halve(ROUND, pieces_of(numbers), 0..rows, part, work);
 }
 
-fn halve<P: Parts>(pieces: usize, rows: Range<usize>, part: P, work: &(dyn Fn(usize, P) + Sync)) {
-    let middle = (rows.len() / 2).next_multiple_of(ROUND);
-    if pieces < 2 || middle >= rows.len() {
+/// The same of few long rows, between any two of which there may be a cut.
+pub(crate) fn by_samples<P: Parts>(numbers: usize, rows: usize, part: P, work: &(dyn Fn(usize, P) + Sync)) {
+    halve(1, pieces_of(numbers), 0..rows, part, work);
+}
+
+fn pieces_of(numbers: usize) -> usize {
+    if numbers < 2 * GRAIN { 1 } else { in_pieces_of(GRAIN, numbers) }
+}
+
+fn halve<P: Parts>(
+    round: usize,
+    pieces: usize,
+    rows: Range<usize>,
+    part: P,
+    work: &(dyn Fn(usize, P) + Sync),
+) {
+    let middle = (rows.len() / 2).next_multiple_of(round);
+    if pieces < 2 || middle == 0 || middle >= rows.len() {
         return work(rows.start, part);
     }
     let (above, below) = part.cut(middle);
     let middle = rows.start + middle;
     join(
-        || halve(pieces / 2, rows.start..middle, above, work),
-        || halve(pieces / 2, middle..rows.end, below, work),
+        || halve(round, pieces / 2, rows.start..middle, above, work),
+        || halve(round, pieces / 2, middle..rows.end, below, work),
     );
 }
 

@@ -1,6 +1,7 @@
 //! Sums in a fixed order that vectors can follow.
 
 use super::simd::{self, vectorize};
+use super::threads::{in_pieces_of, join, of_this_pool};
 use crate::Float;
 
 /// Partial sums kept side by side: as many as the widest vectors hold of `f32`, times two.
@@ -294,92 +295,187 @@ pub(crate) fn row_or_rows(cols: usize) -> usize {
 ///
 /// `add(start, part)` is to add the terms from number `start` on, row-major, to `part`, which has at most
 /// [`WIDE`] numbers: a part of one row, or whole rows, at most [`PIECE`] numbers of them, if the matrix has few columns.
-/// `store(column, sums)` gets the sums of the columns from `column` on.
+/// `store(column, sums)` gets the sums of the columns from `column` on. Of many terms, each thread of the pool adds up some
+/// columns.
 #[inline(always)]
 pub(crate) fn column_sums<T: Float>(
+    len: usize,
+    cols: usize,
+    add: impl Fn(usize, &mut [T]) + Sync,
+    mut store: impl FnMut(usize, &[T]),
+) {
+    if cols > 0 {
+        let rows = |from: usize, end: usize, part: &mut [T]| add_rows(len, cols, (from, end), part, &add);
+        add_blocks(len, cols, Rows::SideBySide(&rows), &mut store);
+    }
+}
+
+/// [`column_sums`] on the calling thread, of an `add` that changes something as it goes.
+#[inline(always)]
+pub(crate) fn column_sums_in_turn<T: Float>(
     len: usize,
     cols: usize,
     mut add: impl FnMut(usize, &mut [T]),
     mut store: impl FnMut(usize, &[T]),
 ) {
-    if cols == 0 {
-        return;
+    if cols > 0 {
+        let mut rows = |from: usize, end: usize, part: &mut [T]| {
+            add_rows(len, cols, (from, end), part, &mut add);
+        };
+        add_blocks(len, cols, Rows::InTurn(&mut rows), &mut store);
     }
-    let stride = row_or_rows(cols);
-    let mut rows = |from: usize, end: usize, part: &mut [T]| {
-        vectorize(
-            len,
-            #[inline(always)]
-            || {
-                for start in (from..end).step_by(stride) {
-                    let width = part.len().min(len - start);
-                    add(start, &mut part[..width]);
-                }
-            },
-        );
-    };
-    add_blocks(len, cols, &mut rows, &mut store);
+}
+
+#[inline(always)]
+fn add_rows<T: Float>(
+    len: usize,
+    cols: usize,
+    (from, end): (usize, usize),
+    part: &mut [T],
+    mut add: impl FnMut(usize, &mut [T]),
+) {
+    vectorize(
+        len,
+        #[inline(always)]
+        || {
+            for start in (from..end).step_by(row_or_rows(cols)) {
+                let width = part.len().min(len - start);
+                add(start, &mut part[..width]);
+            }
+        },
+    );
 }
 
 /// `rows(from, end, part)` adds the rows of one block to `part`.
-type Rows<'a, T> = &'a mut dyn FnMut(usize, usize, &mut [T]);
+enum Rows<'a, T> {
+    SideBySide(&'a (dyn Fn(usize, usize, &mut [T]) + Sync)),
+    InTurn(&'a mut dyn FnMut(usize, usize, &mut [T])),
+}
 
-/// What [`column_sums`] does for all terms alike, compiled once.
-#[inline(never)]
-pub(crate) fn add_blocks<T: Float>(
+/// Terms that are worth a thread of their own: they take about 10 µs.
+const GRAIN: usize = 1 << 16;
+
+/// Columns that a thread is given are a multiple of this: whole vectors, and a cache line.
+const ROUND: usize = 16;
+
+/// [`column_sums_in_turn`] of a function that adds a block at once.
+pub(crate) fn add_blocks_in_turn<T: Float>(
     len: usize,
     cols: usize,
-    rows: Rows<'_, T>,
+    rows: &mut dyn FnMut(usize, usize, &mut [T]),
     store: &mut dyn FnMut(usize, &[T]),
 ) {
+    add_blocks(len, cols, Rows::InTurn(rows), store);
+}
+
+/// What all of these do alike, compiled once.
+#[inline(never)]
+fn add_blocks<T: Float>(len: usize, cols: usize, rows: Rows<'_, T>, store: &mut dyn FnMut(usize, &[T])) {
     let stride = row_or_rows(cols);
     if len > running::<T>() / 4 * BLOCK * stride {
-        add_many_blocks(len, cols, rows, store);
+        add_to_totals::<T, PIECE>(len, cols, rows, many_blocks, store);
     } else if stride <= PIECE {
-        add_few_blocks::<T, PIECE>(len, cols, rows, store);
+        add_to_totals::<T, PIECE>(len, cols, rows, few_blocks::<T, PIECE>, store);
     } else {
-        add_few_blocks::<T, WIDE>(len, cols, rows, store);
+        add_to_totals::<T, WIDE>(len, cols, rows, few_blocks::<T, WIDE>, store);
     }
 }
 
-fn add_few_blocks<T: Float, const N: usize>(
+/// The totals of the columns from `column` on.
+type Blocks<T> = fn(&Matrix, column: usize, totals: &mut [T], rows: &mut dyn FnMut(usize, usize, &mut [T]));
+
+/// How many terms there are, and how many of them are worked on as one row.
+struct Matrix {
+    len: usize,
+    stride: usize,
+}
+
+fn add_to_totals<T: Float, const N: usize>(
     len: usize,
     cols: usize,
-    rows: Rows<'_, T>,
+    mut rows: Rows<'_, T>,
+    blocks: Blocks<T>,
     store: &mut dyn FnMut(usize, &[T]),
 ) {
-    let stride = row_or_rows(cols);
-    let (mut total, mut part) = (Piece([T::ZERO; N]), Piece([T::ZERO; N]));
-    for column in (0..stride).step_by(N) {
-        let width = N.min(stride - column);
-        let (total, part) = (&mut total.0[..width], &mut part.0[..width]);
-        total.fill(T::ZERO);
-        for block in (column..len).step_by(BLOCK * stride) {
-            part.fill(T::ZERO);
-            rows(block, len.min(block + BLOCK * stride), part);
-            total.iter_mut().zip(&*part).for_each(|(total, part)| *total += *part);
+    let matrix = Matrix { len, stride: row_or_rows(cols) };
+    let mut totals = Piece([T::ZERO; N]);
+    for column in (0..matrix.stride).step_by(N) {
+        let totals = &mut totals.0[..N.min(matrix.stride - column)];
+        match &mut rows {
+            Rows::InTurn(rows) => blocks(&matrix, column, totals, rows),
+            Rows::SideBySide(rows) => {
+                let work = |column: usize, totals: &mut [T]| {
+                    blocks(&matrix, column, totals, &mut |from, end, part| rows(from, end, part));
+                };
+                in_columns(in_pieces_of(GRAIN, len).min(of_this_pool()), column, totals, &work);
+            }
         }
-        store(column, add_side_by_side(total, len, cols));
+        store(column, add_side_by_side(totals, len, cols));
     }
 }
 
-fn add_many_blocks<T: Float>(len: usize, cols: usize, rows: Rows<'_, T>, store: &mut dyn FnMut(usize, &[T])) {
-    let stride = row_or_rows(cols);
-    let many = running::<T>() / 4 * BLOCK * stride;
+/// Calls `work` with the first column and the totals of some columns each, on the threads of the pool: a sum is of one
+/// thread, so that where they are cut does not change a bit. There are no more pieces than threads: each reads a part of
+/// every row.
+fn in_columns<T: Float>(
+    pieces: usize,
+    column: usize,
+    totals: &mut [T],
+    work: &(dyn Fn(usize, &mut [T]) + Sync),
+) {
+    let middle = (totals.len() / 2).next_multiple_of(ROUND);
+    if pieces < 2 || middle >= totals.len() {
+        return work(column, totals);
+    }
+    let (left, right) = totals.split_at_mut(middle);
+    join(
+        || in_columns(pieces / 2, column, left, work),
+        || in_columns(pieces / 2, column + middle, right, work),
+    );
+}
+
+fn few_blocks<T: Float, const N: usize>(
+    matrix: &Matrix,
+    column: usize,
+    totals: &mut [T],
+    rows: &mut dyn FnMut(usize, usize, &mut [T]),
+) {
+    let mut part = Piece([T::ZERO; N]);
+    let part = &mut part.0[..totals.len()];
+    totals.fill(T::ZERO);
+    add_run(matrix, (column, matrix.len), totals, part, rows);
+}
+
+fn many_blocks<T: Float>(
+    matrix: &Matrix,
+    column: usize,
+    totals: &mut [T],
+    rows: &mut dyn FnMut(usize, usize, &mut [T]),
+) {
+    let many = running::<T>() / 4 * BLOCK * matrix.stride;
     let (mut total, mut part) = (Piece([T::ZERO; PIECE]), Piece([T::ZERO; PIECE]));
-    for column in (0..stride).step_by(PIECE) {
-        let width = PIECE.min(stride - column);
-        let mut totals = Pairwise::<T, PIECE>::new();
-        for blocks in (column..len).step_by(many) {
-            total.0.fill(T::ZERO);
-            for block in (blocks..len.min(blocks + many)).step_by(BLOCK * stride) {
-                part.0.fill(T::ZERO);
-                rows(block, len.min(block + BLOCK * stride), &mut part.0[..width]);
-                total.0.iter_mut().zip(&part.0).for_each(|(total, part)| *total += *part);
-            }
-            totals.add(&mut total.0);
-        }
-        store(column, add_side_by_side(&mut totals.total()[..width], len, cols));
+    let (width, mut all) = (totals.len(), Pairwise::<T, PIECE>::new());
+    for start in (column..matrix.len).step_by(many) {
+        total.0.fill(T::ZERO);
+        let end = matrix.len.min(start + many);
+        add_run(matrix, (start, end), &mut total.0[..width], &mut part.0[..width], rows);
+        all.add(&mut total.0);
+    }
+    totals.copy_from_slice(&all.total()[..width]);
+}
+
+/// total ← total + the sums of blocks one after the other; `part` is room for one.
+fn add_run<T: Float>(
+    matrix: &Matrix,
+    (start, end): (usize, usize),
+    total: &mut [T],
+    part: &mut [T],
+    rows: &mut dyn FnMut(usize, usize, &mut [T]),
+) {
+    for block in (start..end).step_by(BLOCK * matrix.stride) {
+        part.fill(T::ZERO);
+        rows(block, matrix.len.min(block + BLOCK * matrix.stride), part);
+        total.iter_mut().zip(&*part).for_each(|(total, part)| *total += *part);
     }
 }
 

@@ -278,7 +278,9 @@ fn numbers(layers: &[Layer], mut image: ImageShape) -> Result<(usize, usize)> {
         if let Some(inputs) = inputs {
             weights = weights.saturating_add((inputs + 1).saturating_mul(output.channels));
         }
-        sample = sample.saturating_add(output.numel());
+        // A pool saves the place of each number.
+        let kept = if matches!(layer, Layer::Pool) { 2 } else { 1 };
+        sample = sample.saturating_add(output.numel().saturating_mul(kept));
         image = output;
     }
     Ok((weights, sample))

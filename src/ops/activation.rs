@@ -124,6 +124,9 @@ impl<T: Float> Unary<T> for LeakyRelu {
 pub(super) trait Gate<T: Float>: Sync {
     const NAME: &'static str;
 
+    /// Below it g(x) may be subnormal, in either type of numbers.
+    const TAIL: f64;
+
     /// g(x).
     fn gate(x: T) -> T;
 
@@ -134,7 +137,7 @@ pub(super) trait Gate<T: Float>: Sync {
     fn tail(x: T) -> T;
 }
 
-/// y = x·g, dx = (g + x·g') ∘ dy. Saves g: to compute it again costs ten times as much as to read it.
+/// y = x·g, dx = (g + x·g') ∘ dy. Saves g + x·g': to compute the gate again costs ten times as much as to read a number.
 pub(super) struct Gated<G>(pub G);
 
 impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
@@ -144,52 +147,50 @@ impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let x = cx.x(0);
-        let (y, gates) = cx.y_and_saved();
-        let parts = (Rows { numbers: y, cols: 1 }, Rows { numbers: gates, cols: 1 });
-        by_rows(x.len(), x.len(), parts, &|first, (y, gates)| {
-            let (y, gates) = (y.numbers, gates.numbers);
+        let (y, slopes) = cx.y_and_saved();
+        let parts = (Rows { numbers: y, cols: 1 }, Rows { numbers: slopes, cols: 1 });
+        by_rows(x.len(), x.len(), parts, &|first, (y, slopes)| {
+            let (y, slopes) = (y.numbers, slopes.numbers);
             let x = &x[first..][..y.len()];
-            let (to, of) = (&mut *y, &mut *gates);
+            let to = &mut *y;
             let in_the_tail = vectorize(
                 x.len(),
                 #[inline(always)]
                 move || {
-                    for ((y, gate), x) in to.iter_mut().zip(&mut *of).zip(x) {
-                        *gate = G::gate(*x);
-                        *y = *x * *gate;
+                    for ((y, slope), x) in to.iter_mut().zip(slopes).zip(x) {
+                        let gate = G::gate(*x);
+                        *y = *x * gate;
+                        // At ±∞ the other term is 0 in the limit, but ∞·0 here.
+                        let other = if x.abs() == T::INFINITY { T::ZERO } else { G::slope(*x, gate) };
+                        *slope = gate + other;
                     }
                     // Looked for apart: beside the loop above, nothing of it would be done side by side.
-                    any(of, |gate| gate < T::MIN_POSITIVE)
+                    any(x, |x| x < T::of(G::TAIL))
                 },
             );
             if in_the_tail {
-                mend_tail::<T, G>(x, gates, y);
+                mend_tail::<T, G>(x, y);
             }
         });
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
-        let (x, gates, dy) = (cx.x(0), cx.saved(), cx.dy());
-        cx.add_zip3(
+        let (slopes, dy) = (cx.saved(), cx.dy());
+        cx.add_zip(
             0,
-            x,
-            gates,
+            slopes,
             dy,
             #[inline(always)]
-            |x, gate, dy| {
-                // At ±∞ the other term is 0 in the limit, but ∞·0 here.
-                let slope = if x.abs() == T::INFINITY { T::ZERO } else { G::slope(x, gate) };
-                (gate + slope) * dy
-            },
+            |slope, dy| slope * dy,
         );
     }
 }
 
 /// The values where the gate has lost digits.
 #[cold]
-fn mend_tail<T: Float, G: Gate<T>>(x: &[T], gates: &[T], y: &mut [T]) {
-    for ((y, gate), x) in y.iter_mut().zip(gates).zip(x) {
-        if *gate < T::MIN_POSITIVE {
+fn mend_tail<T: Float, G: Gate<T>>(x: &[T], y: &mut [T]) {
+    for (y, x) in y.iter_mut().zip(x).filter(|(_, x)| **x < T::of(G::TAIL)) {
+        if G::gate(*x) < T::MIN_POSITIVE {
             *y = if *x == -T::INFINITY { T::ZERO } else { G::tail(*x) };
         }
     }
@@ -204,6 +205,8 @@ fn times_exp<T: Float>(x: T, z: T) -> T {
 pub(super) struct Gelu;
 impl<T: Float> Gate<T> for Gelu {
     const NAME: &'static str = "gelu";
+    // 1.702·51 = 86.8, and e^−87.3 is the least normal number of `f32`.
+    const TAIL: f64 = -51.0;
     #[inline(always)]
     fn gate(x: T) -> T {
         (T::of(1.702) * x).sigmoid()
@@ -231,6 +234,8 @@ impl GeluTanh {
 }
 impl<T: Float> Gate<T> for GeluTanh {
     const NAME: &'static str = "gelu_tanh";
+    // 2√(2/π)·(9.9 + 0.044715·9.9³) = 85.0.
+    const TAIL: f64 = -9.9;
     #[inline(always)]
     fn gate(x: T) -> T {
         GeluTanh::argument(x).sigmoid()
@@ -249,6 +254,7 @@ impl<T: Float> Gate<T> for GeluTanh {
 pub(super) struct Silu;
 impl<T: Float> Gate<T> for Silu {
     const NAME: &'static str = "silu";
+    const TAIL: f64 = -87.0;
     #[inline(always)]
     fn gate(x: T) -> T {
         x.sigmoid()

@@ -4,6 +4,8 @@ use rand::Rng;
 
 use super::Op;
 use crate::Float;
+use crate::linalg::parts::{Rows, by_rows};
+use crate::linalg::simd::vectorize;
 use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
 
 /// # Dropout
@@ -46,6 +48,34 @@ fn masked<T: Float>(word: u32, i: usize, x: T, scale: T) -> T {
     if word >> i & 1 == 1 { x * scale } else { T::ZERO }
 }
 
+/// Calls `work` with the number of the first entry, some entries and their words, on the threads of the pool.
+fn by_words<T: Float>(to: &mut [T], mask: &[u32], work: &(dyn Fn(usize, &mut [T], &[u32]) + Sync)) {
+    let (len, whole) = (to.len(), to.len() / 32 * 32);
+    let (to, rest) = to.split_at_mut(whole);
+    by_rows(len, whole / 32, Rows { numbers: to, cols: 32 }, &|first, Rows { numbers, .. }| {
+        work(32 * first, numbers, &mask[first..]);
+    });
+    if !rest.is_empty() {
+        work(whole, rest, &mask[whole / 32..]);
+    }
+}
+
+/// `store` of each entry and what its bit leaves of the other one.
+#[inline(always)]
+fn words<T: Float>(to: &mut [T], from: &[T], mask: &[u32], store: impl Fn(&mut T, T) + Copy, scale: T) {
+    vectorize(
+        to.len(),
+        #[inline(always)]
+        move || {
+            for ((to, from), &word) in to.chunks_mut(32).zip(from.chunks(32)).zip(mask) {
+                for (i, (to, from)) in to.iter_mut().zip(from).enumerate() {
+                    store(to, masked(word, i, *from, scale));
+                }
+            }
+        },
+    );
+}
+
 impl<T: Float> Operation<T> for Dropout {
     fn name(&self) -> &'static str {
         "dropout"
@@ -53,18 +83,19 @@ impl<T: Float> Operation<T> for Dropout {
 
     fn forward(&self, mut cx: Forward<'_, T>) {
         let (x, mask, scale) = (cx.x(0), cx.indices(), cx.args().scalars[0]);
-        for ((y, x), &word) in cx.y().chunks_mut(32).zip(x.chunks(32)).zip(mask) {
-            for (i, (y, x)) in y.iter_mut().zip(x).enumerate() {
-                *y = masked(word, i, *x, scale);
-            }
-        }
+        by_words(cx.y(), mask, &|first, y, mask| {
+            words(y, &x[first..], mask, |y, x| *y = x, scale);
+        });
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
         let (dy, mask, scale) = (cx.dy(), cx.indices(), cx.args().scalars[0]);
-        cx.add_at(0, |mut dx| {
-            for ((w, dy), &word) in dy.chunks(32).enumerate().zip(mask) {
-                dx.part(32 * w, dy.len()).add_each(|i| masked(word, i, dy[i], scale));
+        let Some((dx, written)) = cx.dx(0) else { return };
+        by_words(dx, mask, &|first, dx, mask| {
+            if written {
+                words(dx, &dy[first..], mask, |dx, dy| *dx += dy, scale);
+            } else {
+                words(dx, &dy[first..], mask, |dx, dy| *dx = dy, scale);
             }
         });
     }

@@ -2,7 +2,6 @@
 
 use super::Op;
 use crate::Float;
-use crate::linalg::parts::{Rows, by_rows};
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
 
 /// # Affine maps
@@ -39,11 +38,7 @@ impl<T: Float> Operation<T> for Linear {
         if b.is_empty() {
             return;
         }
-        let (n, rows, cols) = (cx.y().len(), cx.y_shape().rows, b.len());
-        by_rows(n, rows, Rows { numbers: cx.y(), cols }, &|_, y| {
-            y.numbers.chunks_mut(cols).for_each(|row| row.copy_from_slice(b));
-        });
-        cx.matmul(true, x, w);
+        cx.affine(b, x, w);
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {

@@ -114,7 +114,7 @@ pub(super) fn rows_of<T>(x: &[T], shape: Shape) -> impl Iterator<Item = &[T]> {
 
 /// sumsⱼ ← Σᵢ term(xᵢⱼ), in the order of [`linalg::column_sums`].
 #[inline(always)]
-pub(super) fn column_sums<T: Float>(x: &[T], sums: &mut [T], term: impl Fn(T) -> T) {
+pub(super) fn column_sums<T: Float>(x: &[T], sums: &mut [T], term: impl Fn(T) -> T + Sync) {
     linalg::column_sums(
         x.len(),
         sums.len(),

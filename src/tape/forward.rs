@@ -5,7 +5,7 @@ use super::{Args, Shape};
 use crate::Float;
 use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::vectorize;
-use crate::linalg::{Mat, gemm};
+use crate::linalg::{Mat, affine, gemm};
 
 /// The inputs and the place of the value, for [`Operation::forward`](super::Operation::forward).
 ///
@@ -106,6 +106,11 @@ impl<'a, T: Float> Forward<'a, T> {
     /// y ← A·B, or y ← y + A·B with `accumulate`.
     pub fn matmul(&mut self, accumulate: bool, a: Mat<'_, T>, b: Mat<'_, T>) {
         gemm(self.y, accumulate, a, b);
+    }
+
+    /// y ← A·B + `bias`, a row that is added to every row.
+    pub fn affine(&mut self, bias: &[T], a: Mat<'_, T>, b: Mat<'_, T>) {
+        affine(self.y, bias, a, b);
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use super::{Args, Shape, Sum};
 use crate::Float;
 use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::vectorize;
-use crate::linalg::{Mat, add_blocks, column_sums, gemm};
+use crate::linalg::{Mat, add_blocks_in_turn, column_sums, gemm};
 
 /// The value, its gradient and the inputs, for [`Operation::backward`](super::Operation::backward).
 ///
@@ -253,7 +253,7 @@ impl<'a, T: Float> Backward<'a, T> {
     /// `add(start, part)` adds the terms from number `start` on, row-major, to `part`, a part of one row, or
     /// several whole rows.
     #[inline(always)]
-    pub(crate) fn add_column_sums(&mut self, k: usize, terms: usize, add: impl FnMut(usize, &mut [T])) {
+    pub(crate) fn add_column_sums(&mut self, k: usize, terms: usize, add: impl Fn(usize, &mut [T]) + Sync) {
         let Some(mut dx) = self.sum(k) else { return };
         column_sums(
             terms,
@@ -273,7 +273,9 @@ impl<'a, T: Float> Backward<'a, T> {
         rows: &mut dyn FnMut(usize, usize, &mut [T]),
     ) {
         let Some(mut dx) = self.sum(k) else { return };
-        add_blocks(terms, dx.len(), rows, &mut |column, sums| dx.part(column, sums.len()).add_slice(sums));
+        add_blocks_in_turn(terms, dx.len(), rows, &mut |column, sums| {
+            dx.part(column, sums.len()).add_slice(sums)
+        });
     }
 
     /// The gradient of input `k`, to be added to, and beside it as many zeros to work with, which must be zeros again
@@ -330,6 +332,19 @@ impl<'a, T: Float> Backward<'a, T> {
     #[inline]
     pub(crate) fn dx(&mut self, k: usize) -> Option<(&mut [T], bool)> {
         claim(self.nodes, self.links, self.node, self.grads, self.written, k)
+    }
+
+    /// The gradients of those inputs, to be written whole, if they are of different values, all are needed, and nothing has
+    /// been added to them yet. From here on they count as written.
+    pub(crate) fn fresh<const N: usize>(&mut self, inputs: [usize; N]) -> Option<[&mut [T]; N]> {
+        let indices = inputs.map(|k| self.node.input(self.links, k));
+        let is_fresh = |i: &usize| self.nodes[*i].differentiable && self.written[*i] == Holds::Nothing;
+        if !indices.iter().all(is_fresh) {
+            return None;
+        }
+        let parts = self.grads.get_disjoint_mut(indices.map(|i| self.nodes[i].range())).ok()?;
+        indices.iter().for_each(|i| self.written[*i] = Holds::Sum);
+        Some(parts)
     }
 
     #[inline]

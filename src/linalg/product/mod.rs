@@ -91,6 +91,8 @@ pub struct Piece<T> {
     columns: usize,
     depth: usize,
     into: Into,
+    /// A row that is added to each row of what replaces C; null if there is none.
+    bias: *const T,
 }
 
 /// Room for a block of A, for one of B, and for an image with its padding.
@@ -109,16 +111,53 @@ pub fn product<T: Float>(c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<
 }
 
 fn product_by<T: Float>(kernel: &Kernel<T>, c: ViewMut<'_, T>, into: Into, a: View<'_, T>, b: View<'_, T>) {
-    assert!(
-        a.nrows() == c.nrows() && b.ncols() == c.ncols() && a.ncols() == b.nrows(),
-        "product: shapes do not fit"
-    );
     // Tiles lie along rows of C. Of a C by columns the transpose is computed, of which each entry is the same, and of one
     // with few columns, whose rows would not fill a vector.
-    let few = c.ncols() <= FEW && c.nrows() > MOST_LANES;
-    let by_columns = few || c.row_stride() == 1 && c.ncols() > 1 && c.col_stride() != 1;
-    let (mut c, a, b) = if by_columns { (c.transpose(), b.transpose(), a.transpose()) } else { (c, a, b) };
+    let by_columns = is_narrow(&c) || c.row_stride() == 1 && c.ncols() > 1 && c.col_stride() != 1;
+    let (c, a, b) = if by_columns { (c.transpose(), b.transpose(), a.transpose()) } else { (c, a, b) };
+    by_rows(kernel, c, into, None, a, b);
+}
+
+/// C ← A·B + `bias`, a row that is added to every row, on the calling thread: the bits of a C that holds these rows, and to
+/// which A·B is added. Rows of C are without gaps.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn affine<T: Float>(c: ViewMut<'_, T>, bias: &[T], a: View<'_, T>, b: View<'_, T>) {
+    affine_by(kernel::<T>(), c, bias, a, b);
+}
+
+fn affine_by<T: Float>(
+    kernel: &Kernel<T>,
+    mut c: ViewMut<'_, T>,
+    bias: &[T],
+    a: View<'_, T>,
+    b: View<'_, T>,
+) {
+    assert_eq!(bias.len(), c.ncols(), "product: another number of biases");
+    if is_narrow(&c) || a.ncols() == 0 {
+        (0..c.nrows()).for_each(|i| c.row_mut(i).copy_from_slice(bias));
+        return product_by(kernel, c, Into::Add, a, b);
+    }
+    by_rows(kernel, c, Into::Replace, Some(bias), a, b);
+}
+
+/// Whether rows of C would not fill a vector, and its columns would.
+fn is_narrow<T>(c: &ViewMut<'_, T>) -> bool {
+    c.ncols() <= FEW && c.nrows() > MOST_LANES
+}
+
+/// As it lies.
+fn by_rows<T: Float>(
+    kernel: &Kernel<T>,
+    mut c: ViewMut<'_, T>,
+    into: Into,
+    bias: Option<&[T]>,
+    a: View<'_, T>,
+    b: View<'_, T>,
+) {
     let (rows, columns, depth) = (c.nrows(), c.ncols(), a.ncols());
+    assert!(a.nrows() == rows && b.ncols() == columns && b.nrows() == depth, "product: shapes do not fit");
     if rows == 0 || columns == 0 {
         return;
     }
@@ -131,9 +170,12 @@ fn product_by<T: Float>(kernel: &Kernel<T>, c: ViewMut<'_, T>, into: Into, a: Vi
     };
     let (row, column) = (distance(c.row_stride(), rows), distance(c.col_stride(), columns));
     let c = Place { at: c.as_mut_ptr(), row, column };
-    let whole = Piece { c, a: place(a), b: place(b), rows, columns, depth, into };
-    // SAFETY: the kernel is one that this CPU can run. `c` is borrowed for writing, so that it lies apart from `a` and `b`;
-    // they are as large as the piece says, by the assertions above; and the rooms hold a block each.
+    // Tiles add a row to what they store along rows of C.
+    assert!(bias.is_none_or(|bias| bias.len() == columns && c.column == 1), "product: no place for a bias");
+    let bias = bias.map_or(std::ptr::null(), <[T]>::as_ptr);
+    let whole = Piece { c, a: place(a), b: place(b), rows, columns, depth, into, bias };
+    // SAFETY: the kernel is one that this CPU can run. `c` is borrowed for writing, so that it lies apart from `a`, `b` and
+    // the bias; they are as large as the piece says, by the assertions above; and the rooms hold a block each.
     scratch::with(0, |rooms| unsafe { (kernel.run)(&whole, rooms) });
 }
 
@@ -142,7 +184,7 @@ fn product_by<T: Float>(kernel: &Kernel<T>, c: ViewMut<'_, T>, into: Into, a: Vi
 /// # Safety
 /// As [`Kernel::run`].
 unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
-    let Piece { c, a, b, rows, columns, depth, into } = *whole;
+    let Piece { c, a, b, rows, columns, depth, into, bias } = *whole;
     let width = 2 * V::LANES;
     // SAFETY, of all below: indices stay below `rows`, `columns` and `depth`, and in the rooms below a block's size.
     if depth == 0 {
@@ -168,6 +210,7 @@ unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
                 Into::Replace if start > 0 => Into::Add,
                 into => into,
             };
+            let bias = if start > 0 { std::ptr::null() } else { bias };
             let b_block = Place { at: unsafe { b.at.add(start * b.row + first_column * b.column) }, ..b };
             // A panel of one vector is read as far as that.
             let whole = block_columns / width + usize::from(block_columns % width == V::LANES);
@@ -199,6 +242,7 @@ unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
                         columns: width.min(block_columns - first),
                         depth: length,
                         into,
+                        bias: if bias.is_null() { bias } else { unsafe { bias.add(first_column + first) } },
                     };
                     if strip.columns > V::LANES {
                         unsafe { strip_of_tiles::<T, V, 2>(strip) }
@@ -337,7 +381,7 @@ unsafe fn strip_of_tiles<T: Float, V: Vector<T>, const N: usize>(strip: Piece<T>
 #[inline(always)]
 #[expect(clippy::needless_range_loop, reason = "indices are unrolled into registers, and iterators are not")]
 unsafe fn tile<T: Float, V: Vector<T>, const R: usize, const N: usize>(piece: &Piece<T>) {
-    let Piece { c, a, b, columns, depth, into, .. } = *piece;
+    let Piece { c, a, b, columns, depth, into, bias, .. } = *piece;
     // SAFETY: rows of `b` are followed by as many numbers as `N` vectors have, and `c` has `columns` in each of `R` rows.
     unsafe {
         let mut sums = [[V::splat(T::ZERO); N]; R];
@@ -389,6 +433,9 @@ unsafe fn tile<T: Float, V: Vector<T>, const R: usize, const N: usize>(piece: &P
         }
         if columns == N * V::LANES {
             match into {
+                Into::Replace if !bias.is_null() => each!(row, j, sum => {
+                    V::load(bias.add(j * V::LANES)).add(sum).store(row.add(j * V::LANES))
+                }),
                 Into::Replace => each!(row, j, sum => sum.store(row.add(j * V::LANES))),
                 Into::Add => each!(row, j, sum => {
                     let to = row.add(j * V::LANES);
@@ -404,6 +451,10 @@ unsafe fn tile<T: Float, V: Vector<T>, const R: usize, const N: usize>(piece: &P
         let last = columns - (N - 1) * V::LANES;
         let there = |j: usize| if j + 1 == N { last } else { V::LANES };
         match into {
+            Into::Replace if !bias.is_null() => each!(row, j, sum => {
+                let from = bias.add(j * V::LANES);
+                V::load_first(from, there(j)).add(sum).store_first(row.add(j * V::LANES), there(j))
+            }),
             Into::Replace => each!(row, j, sum => sum.store_first(row.add(j * V::LANES), there(j))),
             Into::Add => each!(row, j, sum => {
                 let to = row.add(j * V::LANES);

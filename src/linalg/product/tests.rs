@@ -59,6 +59,16 @@ fn check<T: Float + Fused>((m, k, n): (usize, usize, usize)) {
             let name = kernel.name;
             // Nothing else is written either.
             assert!(found == right, "{name}: {m}×{k}×{n} in {}, form {form}, {into:?}", T::NAME);
+            if !c_rows {
+                continue;
+            }
+            // A row added to every row: a C that holds it.
+            let (bias, mut found, mut right) = (&start[..n], start.clone(), start.clone());
+            affine_by(kernel, ViewMut::by_rows(&mut found[..m * n], m, n), bias, a, b);
+            for (i, j) in (0..m).flat_map(|i| (0..n).map(move |j| (i, j))) {
+                right[i * n + j] = defined(bias[j], Into::Add, k, |l| a[(i, l)], |l| b[(l, j)]);
+            }
+            assert!(found == right, "{name}: {m}×{k}×{n} with a bias in {}, form {form}", T::NAME);
         }
     }
 }

@@ -61,10 +61,7 @@ pub fn run<T: Float>(mut cx: Backward<'_, T>) {
     if cx.saved().is_empty() {
         return;
     }
-    // Queries, keys and values may be one value: their gradients lie apart until all are there.
-    cx.with_zeros(q_len + k_len + v_len, |cx, room| {
-        let (dq, rest) = room.split_at_mut(q_len);
-        let (dk, dv) = rest.split_at_mut(k_len);
+    let all_heads = |dq: &mut [T], dk: &mut [T], dv: &mut [T]| {
         let place = Place {
             dq: ViewMut::by_rows(dq, shapes[0].rows, shapes[0].cols),
             dk: ViewMut::by_rows(dk, shapes[1].rows, shapes[1].cols),
@@ -90,6 +87,15 @@ pub fn run<T: Float>(mut cx: Backward<'_, T>) {
                 rooms,
             );
         });
+    };
+    if let Some([dq, dk, dv]) = cx.fresh([0, 1, 2]) {
+        return all_heads(dq, dk, dv);
+    }
+    // Where something is added to, or queries, keys and values are one value, gradients lie apart until all are there.
+    cx.with_zeros(q_len + k_len + v_len, |cx, room| {
+        let (dq, rest) = room.split_at_mut(q_len);
+        let (dk, dv) = rest.split_at_mut(k_len);
+        all_heads(dq, dk, dv);
         for (input, terms) in [dq, dk, dv].into_iter().enumerate() {
             cx.add_map(input, terms, |term| term);
         }
@@ -98,6 +104,10 @@ pub fn run<T: Float>(mut cx: Backward<'_, T>) {
 
 fn one_head<T: Float>(head: &Head<'_, T>, place: Place<'_, T>, [room, other]: &mut [Room<T>; 2]) {
     let Place { mut dq, mut dk, mut dv, sizes } = place;
+    // Here, where they are in the nearest cache when they are added to.
+    for part in [&mut dq, &mut dk, &mut dv] {
+        (0..part.nrows()).for_each(|r| part.row_mut(r).fill(T::ZERO));
+    }
     for keys in blocks(0, head.k.nrows()) {
         let (k, v) = (head.k.get(keys.clone(), ..), head.v.get(keys.clone(), ..));
         let mut dk = dk.rb_mut().get(keys.clone(), ..);

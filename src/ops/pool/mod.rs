@@ -1,17 +1,18 @@
 //! Pools: one number for each window of an image, channel by channel.
 
+mod largest;
 #[cfg(test)]
 mod tests;
 mod windows;
 
 use std::ops::Range;
 
-use super::extremum::{attains, larger};
 use super::images::describe_window;
 use super::{ImageShape, Op, Window};
 use crate::Float;
 use crate::linalg::simd::lanes;
 use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+pub(super) use largest::MaxPool;
 use windows::{OfWidth, Pools, by_width, few, few_mut};
 
 /// # Pools
@@ -72,6 +73,19 @@ impl<T: Float> Tape<T> {
         let output = output.unwrap_or_else(|error| panic!("{name}: {error}"));
         let shape = self.shape_of_images(name, x, image);
         let args = Args { sizes: window.kernel, ..Args::NONE };
+        let rows = shape.rows;
+        let args = match op {
+            // Each place is kept as a number of the tape, which has so many whole numbers.
+            Op::MaxPool => {
+                let [lines, columns] = window.kernel;
+                assert!(
+                    lines.saturating_mul(columns) <= 1 << 24,
+                    "max_pool: a window of {lines}×{columns} pixels, and at most 16,777,216 can be told apart"
+                );
+                args.saving(rows.saturating_mul(output.numel()))
+            }
+            _ => args,
+        };
         let form = Pools { image, window: *window, output };
         self.apply_indexed(op.get(), &[x], Shape::new(shape.rows, output.numel()), args, form.to_list())
     }
@@ -104,119 +118,7 @@ impl Window {
     }
 }
 
-/// The index list is the form; so below.
-pub(super) struct MaxPool;
-
-impl<T: Float> Operation<T> for MaxPool {
-    fn name(&self) -> &'static str {
-        "max_pool"
-    }
-
-    fn forward(&self, mut cx: Forward<'_, T>) {
-        let form = Pools::of_list(cx.indices());
-        form.forward(
-            cx.x(0),
-            cx.y(),
-            #[inline(always)]
-            |x, y| {
-                form.windows(
-                    #[inline(always)]
-                    |to, lines, columns| by_width(to, &mut Largest { form, x, y, lines, columns }),
-                )
-            },
-        );
-    }
-
-    fn backward(&self, mut cx: Backward<'_, T>) {
-        let form = Pools::of_list(cx.indices());
-        let (x, y, dy) = (cx.x(0), cx.y(), cx.dy());
-        let (from, to) = (form.image.numel(), form.output.numel());
-        let Some((dx, add)) = cx.dx(0) else { return };
-        form.backward(
-            add,
-            dx,
-            #[inline(always)]
-            |sample, dx| {
-                let x = &x[sample * from..][..from];
-                let (y, dy) = (&y[sample * to..][..to], &dy[sample * to..][..to]);
-                form.windows(
-                    #[inline(always)]
-                    |at, lines, columns| {
-                        by_width(at, &mut ToTheLargest { form, x, y, dy, dx, lines, columns });
-                    },
-                );
-            },
-        );
-    }
-
-    fn describe(&self, args: &Args<T>) -> String {
-        describe_window(args)
-    }
-}
-
-/// y ← the largest.
-struct Largest<'a, T> {
-    form: Pools,
-    x: &'a [T],
-    y: &'a mut [T],
-    lines: Range<usize>,
-    columns: Range<usize>,
-}
-
-impl<T: Float> OfWidth for Largest<'_, T> {
-    #[inline(always)]
-    fn run<const W: usize>(&mut self, to: usize, channel: usize) {
-        let Largest { form, x, y, lines, columns } = self;
-        // Every window has a pixel, which is as large as itself.
-        let first = lines.start * form.image.width + columns.start;
-        let mut largest: [T; W] = *few(x, first * form.image.channels + channel);
-        form.pixels(
-            lines,
-            columns,
-            #[inline(always)]
-            |from| largest = lanes(largest, few(x, from + channel), larger),
-        );
-        *few_mut(y, to) = largest;
-    }
-}
-
-/// dx ← dx + dy, for the first of the largest.
-struct ToTheLargest<'a, T> {
-    form: Pools,
-    x: &'a [T],
-    y: &'a [T],
-    dy: &'a [T],
-    dx: &'a mut [T],
-    lines: Range<usize>,
-    columns: Range<usize>,
-}
-
-impl<T: Float> OfWidth for ToTheLargest<'_, T> {
-    #[inline(always)]
-    fn run<const W: usize>(&mut self, at: usize, channel: usize) {
-        let ToTheLargest { form, x, y, dy, dx, lines, columns } = self;
-        // What has not gone to a pixel yet.
-        let (y, mut rest): (&[T; W], [T; W]) = (few(y, at), *few(dy, at));
-        form.pixels(
-            lines,
-            columns,
-            #[inline(always)]
-            |from| {
-                let (x, dx): (&[T; W], &mut [T; W]) = (few(x, from + channel), few_mut(dx, from + channel));
-                let mut is_it = [false; W];
-                for i in 0..W {
-                    is_it[i] = attains(x[i], y[i]);
-                }
-                for i in 0..W {
-                    dx[i] += if is_it[i] { rest[i] } else { T::ZERO };
-                    rest[i] = if is_it[i] { T::ZERO } else { rest[i] };
-                }
-            },
-        );
-    }
-}
-
-/// Means of windows, or of all pixels.
+/// Means of windows, or of all pixels. The index list is the form.
 pub(super) struct AvgPool {
     pub name: &'static str,
 }
@@ -300,6 +202,11 @@ impl<T: Float> OfWidth for Mean<'_, T> {
         }
         *few_mut(y, to) = lanes(sums, &[*count; W], |sum, count| sum / count);
     }
+
+    #[inline(always)]
+    fn room(&self, to: usize, channel: usize) -> usize {
+        (self.y.len() - to).min(self.form.behind(&self.lines, &self.columns, channel))
+    }
 }
 
 /// dx ← dx + dy/count, for all pixels of the window.
@@ -326,5 +233,11 @@ impl<T: Float> OfWidth for ToAll<'_, T> {
                 *dx = lanes(*dx, &share, |dx, share| dx + share);
             },
         );
+    }
+
+    #[inline(always)]
+    fn room(&self, _: usize, channel: usize) -> usize {
+        // Not beyond the window: a CPU would wait for a number that it has just stored as a part of another vector.
+        self.form.image.channels - channel
     }
 }

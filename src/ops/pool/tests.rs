@@ -9,13 +9,16 @@ const fn of(kernel: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Wind
     Window { kernel, stride, padding, dilation: [1; 2] }
 }
 
-const FORMS: [(ImageShape, Window); 6] = [
+const FORMS: [(ImageShape, Window); 9] = [
     (ImageShape::new(1, 1, 1), of([1, 1], [1, 1], [0, 0])),
     (ImageShape::new(3, 2, 2), of([2, 2], [2, 2], [0, 0])),
     (ImageShape::new(2, 4, 5), of([3, 2], [2, 1], [1, 1])),
     (ImageShape::new(2, 5, 5), of([2, 2], [3, 3], [0, 0])),
     (ImageShape::new(70, 2, 3), of([2, 2], [1, 1], [1, 0])),
     (ImageShape::new(1, 3, 7), of([3, 3], [1, 2], [1, 1])),
+    (ImageShape::new(6, 4, 4), of([2, 2], [2, 2], [0, 0])),
+    (ImageShape::new(13, 3, 4), of([2, 2], [1, 2], [0, 0])),
+    (ImageShape::new(3, 4, 4), of([2, 3], [2, 1], [1, 0])),
 ];
 
 #[test]
@@ -123,6 +126,58 @@ fn windows_that_overlap() {
     assert_eq!((tape.value_slice(y), tape.grad_slice(x)), (&[5.0, 5.0][..], &[0.0, 110.0, 0.0][..]));
 }
 
+/// Windows side by side against the definition: some channels and many, a line that is worked on in parts or has too many
+/// channels for that, pixels that no window has, ties; and a gradient that is added to another one.
+#[test]
+fn windows_side_by_side() {
+    let forms = [
+        (1, [5, 7], [2, 3]),
+        (6, [4, 9], [2, 2]),
+        (8, [3, 3], [1, 3]),
+        (20, [4, 5], [2, 2]),
+        (64, [3, 41], [3, 2]),
+        (700, [2, 7], [2, 3]),
+    ];
+    for (channels, [height, width], kernel) in forms {
+        if cfg!(miri) && channels > 20 {
+            continue;
+        }
+        let image = ImageShape::new(channels, height, width);
+        let (lines, columns) = (height / kernel[0], width / kernel[1]);
+        let (from, to) = (image.numel(), lines * columns * channels);
+        let x: Vec<f64> = (0..2 * from).map(|i| (i * 7919 % 11) as f64).collect();
+        let dy: Vec<f64> = (0..2 * to).map(|i| (i % 13) as f64 - 4.0).collect();
+        let (mut y, mut dx) = (vec![0.0; 2 * to], vec![0.0; 2 * from]);
+        for k in 0..2 * to {
+            let (sample, place, channel) = (k / to, k % to / channels, k % channels);
+            let (i, j) = (place / columns * kernel[0], place % columns * kernel[1]);
+            let pixels = (0..kernel[0]).flat_map(|m| (0..kernel[1]).map(move |n| (i + m, j + n)));
+            let mut at = pixels.map(|(i, j)| sample * from + (i * width + j) * channels + channel);
+            let first = at.next().unwrap();
+            let largest = at.fold(first, |best, at| if x[at] > x[best] { at } else { best });
+            (y[k], dx[largest]) = (x[largest], dy[k]);
+        }
+        for other in [0.0, 0.5] {
+            let mut tape = Tape::new();
+            let v = tape.variable_slice(2, from, &x);
+            let pooled = tape.max_pool(v, image, &of(kernel, kernel, [0, 0]));
+            assert_eq!(tape.value_slice(pooled), y, "{image}");
+            let weights = tape.constant_slice(2, to, &dy);
+            let terms = tape.mul(pooled, weights);
+            let mut loss = tape.sum(terms);
+            if other != 0.0 {
+                // Behind the pool, and so before it on the way back.
+                let scaled = tape.scale(v, other);
+                let sum = tape.sum(scaled);
+                loss = tape.add(loss, sum);
+            }
+            tape.backward(loss);
+            let right: Vec<f64> = dx.iter().map(|dx| dx + other).collect();
+            assert_eq!(tape.grad_slice(v), right, "{image} with {other}");
+        }
+    }
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "too many numbers for an interpreter")]
 fn the_mean_of_many_pixels_keeps_its_digits() {
@@ -140,7 +195,11 @@ fn threads_do_not_change_a_bit() {
     let run = || {
         let mut tape = Tape::<f32>::default();
         let x = tape.variable(&filled(67, image.numel()).map(|x| x as f32));
-        let pools: [Var; 2] = [tape.max_pool(x, image, &window), tape.avg_pool(x, image, &window)];
+        let pools: [Var; 3] = [
+            tape.max_pool(x, image, &window),
+            tape.max_pool(x, image, &Window::new(2, 2)),
+            tape.avg_pool(x, image, &window),
+        ];
         pools.map(|y| {
             tape.backward_with(y, |dy| dy.iter_mut().enumerate().for_each(|(i, dy)| *dy = (i % 7) as f32));
             (tape.value_slice(y).to_vec(), tape.grad_slice(x).to_vec())

@@ -47,6 +47,12 @@ impl Pools {
         first.saturating_sub(padding)..(first + self.window.kernel[side] - padding).min(length)
     }
 
+    /// Whether windows lie side by side, each within the image, and the columns of one fit into a room of `most` numbers.
+    pub fn are_apart(&self, most: usize) -> bool {
+        let Window { kernel, stride, padding, .. } = self.window;
+        kernel == stride && padding == [0, 0] && kernel[1] * self.image.channels <= most
+    }
+
     /// Calls `visit` for each window of a sample, line by line, with where its channels are in what comes out, and the
     /// lines and columns of the image that it has.
     #[inline(always)]
@@ -58,6 +64,13 @@ impl Pools {
                 visit(to..to + channels, self.seen(i, 0), self.seen(j, 1));
             }
         }
+    }
+
+    /// Numbers of the image from a channel of the last pixel of a window on.
+    #[inline(always)]
+    pub fn behind(&self, lines: &Range<usize>, columns: &Range<usize>, channel: usize) -> usize {
+        let last = (lines.end - 1) * self.image.width + columns.end - 1;
+        self.image.numel() - last * self.image.channels - channel
     }
 
     /// Calls `visit` with where the channels of each pixel of a window begin.
@@ -113,9 +126,14 @@ impl Pools {
 pub trait OfWidth {
     /// `to` is where they are in what comes out, `channel` the first of them.
     fn run<const W: usize>(&mut self, to: usize, channel: usize);
+
+    /// How many numbers there are from these on, in all that is read and written. They may be more than the channels of the
+    /// window: what is written behind these is written anew by the next window.
+    fn room(&self, to: usize, channel: usize) -> usize;
 }
 
-/// Does it for all channels of a window, which are at `to` in what comes out.
+/// Does it for all channels of a window, which are at `to` in what comes out. Where there is room, the last of them are
+/// one vector, and not some shorter ones.
 #[inline(always)]
 pub fn by_width(to: Range<usize>, work: &mut impl OfWidth) {
     let (mut channel, channels) = (0, to.len());
@@ -123,15 +141,19 @@ pub fn by_width(to: Range<usize>, work: &mut impl OfWidth) {
         work.run::<16>(to.start + channel, channel);
         channel += 16;
     }
+    if channel == channels {
+        return;
+    }
+    let behind = channel + work.room(to.start + channel, channel);
     macro_rules! rest {
         ($($width:literal)*) => {
-            $(if channels - channel >= $width {
+            $(if channels - channel > $width / 2 && behind - channel >= $width {
                 work.run::<$width>(to.start + channel, channel);
-                channel += $width;
+                channel += $width.min(channels - channel);
             })*
         };
     }
-    rest!(8 4 2 1);
+    rest!(16 8 4 2 1);
     debug_assert_eq!(channel, channels);
 }
 

@@ -1,0 +1,226 @@
+//! The largest of windows.
+
+use std::ops::Range;
+
+use super::super::images::describe_window;
+use super::windows::{OfWidth, Pools, by_width, few, few_mut};
+use crate::Float;
+use crate::linalg::parts::{Rows, by_samples};
+use crate::linalg::simd::vectorize;
+use crate::tape::{Args, Backward, Forward, Operation};
+
+/// The index list is the form. Saves for each entry the number of its pixel among those of the window.
+pub struct MaxPool;
+
+impl<T: Float> Operation<T> for MaxPool {
+    fn name(&self) -> &'static str {
+        "max_pool"
+    }
+
+    fn forward(&self, mut cx: Forward<'_, T>) {
+        let (form, x) = (Pools::of_list(cx.indices()), cx.x(0));
+        let (from, to) = (form.image.numel(), form.output.numel());
+        let (y, places) = cx.y_and_saved();
+        let samples = y.len() / to;
+        let parts = (Rows { numbers: y, cols: to }, Rows { numbers: places, cols: to });
+        by_samples(x.len(), samples, parts, &|first, (y, places)| {
+            vectorize(
+                y.numbers.len(),
+                #[inline(always)]
+                || {
+                    let to = y.numbers.chunks_exact_mut(to).zip(places.numbers.chunks_exact_mut(to));
+                    for (x, (y, places)) in x[first * from..].chunks_exact(from).zip(to) {
+                        form.windows(
+                            #[inline(always)]
+                            |to, lines, columns| {
+                                by_width(to, &mut Largest { form, x, y, places, lines, columns });
+                            },
+                        );
+                    }
+                },
+            );
+        });
+    }
+
+    fn backward(&self, mut cx: Backward<'_, T>) {
+        let form = Pools::of_list(cx.indices());
+        let (places, dy) = (cx.saved(), cx.dy());
+        let (from, to) = (form.image.numel(), form.output.numel());
+        let Some((dx, add)) = cx.dx(0) else { return };
+        let samples = dx.len() / from;
+        by_samples(dx.len(), samples, Rows { numbers: dx, cols: from }, &|first, dx| {
+            let terms = dy[first * to..].chunks_exact(to).zip(places[first * to..].chunks_exact(to));
+            if form.are_apart(LINE) {
+                return lines_of_samples(&form, dx.numbers, terms, add);
+            }
+            for (dx, (dy, places)) in dx.numbers.chunks_exact_mut(from).zip(terms) {
+                if !add {
+                    dx.fill(T::ZERO);
+                }
+                add_to_places(&form, dx, dy, places);
+            }
+        });
+    }
+
+    fn describe(&self, args: &Args<T>) -> String {
+        describe_window(args)
+    }
+}
+
+/// y ← the largest, and `places` ← the first pixel that has it.
+struct Largest<'a, T> {
+    form: Pools,
+    x: &'a [T],
+    y: &'a mut [T],
+    places: &'a mut [T],
+    lines: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl<T: Float> OfWidth for Largest<'_, T> {
+    #[inline(always)]
+    fn run<const W: usize>(&mut self, to: usize, channel: usize) {
+        let Largest { form, x, y, places, lines, columns } = self;
+        // Every window has a pixel.
+        let first = lines.start * form.image.width + columns.start;
+        let (mut largest, mut place): ([T; W], _) =
+            (*few(x, first * form.image.channels + channel), [T::ZERO; W]);
+        let mut number = T::ZERO;
+        form.pixels(
+            lines,
+            columns,
+            #[inline(always)]
+            |from| {
+                let x: &[T; W] = few(x, from + channel);
+                for i in 0..W {
+                    // Without a branch, so that it is done for all of them side by side. The first NaN stays.
+                    let is_it = (x[i] > largest[i]) | (x[i].is_nan() & !largest[i].is_nan());
+                    largest[i] = if is_it { x[i] } else { largest[i] };
+                    place[i] = if is_it { number } else { place[i] };
+                }
+                number += T::ONE;
+            },
+        );
+        *few_mut(y, to) = largest;
+        *few_mut(places, to) = place;
+    }
+
+    #[inline(always)]
+    fn room(&self, to: usize, channel: usize) -> usize {
+        (self.y.len() - to).min(self.form.behind(&self.lines, &self.columns, channel))
+    }
+}
+
+/// dx ← dx + dy at the places, of windows that may overlap.
+fn add_to_places<T: Float>(form: &Pools, dx: &mut [T], dy: &[T], places: &[T]) {
+    let (width, channels) = (form.image.width, form.image.channels);
+    form.windows(|at, lines, columns| {
+        for (channel, (dy, place)) in dy[at.clone()].iter().zip(&places[at]).enumerate() {
+            let place = place.to_f64() as usize;
+            let (line, column) = (lines.start + place / columns.len(), columns.start + place % columns.len());
+            dx[(line * width + column) * channels + channel] += *dy;
+        }
+    });
+}
+
+/// dx ← dx + dy at the places, of windows that lie side by side, for some samples: each number of dx is written once, line by
+/// line. For that, what belongs to a window stands beside each of its columns first: a line is one long loop then.
+fn lines_of_samples<'a, T: Float>(
+    form: &Pools,
+    dx: &mut [T],
+    terms: impl Iterator<Item = (&'a [T], &'a [T])>,
+    add: bool,
+) {
+    let (channels, width, windows) = (form.image.channels, form.image.width, form.output.width);
+    let [kernel_lines, kernel_columns] = form.window.kernel;
+    let at_once = (LINE / (kernel_columns * channels)).min(windows);
+    let (mut dys, mut places_of) = ([T::ZERO; LINE + MOST], [T::ZERO; LINE + MOST]);
+    // The number of each column within its window.
+    let mut own = [T::ZERO; LINE];
+    for (column, own) in own[..at_once * kernel_columns * channels].chunks_exact_mut(channels).enumerate() {
+        own.fill(T::of((column % kernel_columns) as f64));
+    }
+    vectorize(
+        dx.len(),
+        #[inline(always)]
+        || {
+            for (dx, (dy, places)) in dx.chunks_exact_mut(form.image.numel()).zip(terms) {
+                if !add {
+                    clear_rest(form, dx);
+                }
+                for (i, first) in (0..form.output.height)
+                    .flat_map(|i| (0..windows).step_by(at_once).map(move |first| (i, first)))
+                {
+                    let count = at_once.min(windows - first);
+                    let these = (i * windows + first) * channels..(i * windows + first + count) * channels;
+                    spread(&dy[these.clone()], &mut dys, channels, kernel_columns);
+                    spread(&places[these], &mut places_of, channels, kernel_columns);
+                    let numbers = count * kernel_columns * channels;
+                    for m in 0..kernel_lines {
+                        let before = T::of((m * kernel_columns) as f64);
+                        let start = ((i * kernel_lines + m) * width + first * kernel_columns) * channels;
+                        let terms = own.iter().zip(places_of.iter().zip(&dys));
+                        for (dx, (own, (place, dy))) in dx[start..][..numbers].iter_mut().zip(terms) {
+                            let term = if *own + before == *place { *dy } else { T::ZERO };
+                            // Added to 0 where there is nothing: so −0 becomes 0, as in all sums.
+                            *dx = if add { *dx } else { T::ZERO } + term;
+                        }
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// Numbers of a line that are worked on at a time.
+const LINE: usize = 2048;
+
+/// Numbers that are copied at a time, at most.
+const MOST: usize = 16;
+
+/// Zeros where an image has pixels that no window has.
+fn clear_rest<T: Float>(form: &Pools, dx: &mut [T]) {
+    let [lines, columns] = form.window.kernel;
+    let pitch = form.image.width * form.image.channels;
+    let (in_windows, below) = dx.split_at_mut(form.output.height * lines * pitch);
+    below.fill(T::ZERO);
+    let right = form.output.width * columns * form.image.channels;
+    if right < pitch {
+        in_windows.chunks_exact_mut(pitch).for_each(|line| line[right..].fill(T::ZERO));
+    }
+}
+
+/// `to` ← each group of `channels` numbers, `times` times in a row. Behind the last one there is room for [`MOST`].
+#[inline(always)]
+fn spread<T: Float>(from: &[T], to: &mut [T], channels: usize, times: usize) {
+    if channels <= MOST / 2 {
+        spread_by::<T, { MOST / 2 }>(from, to, channels, times);
+    } else {
+        spread_by::<T, MOST>(from, to, channels, times);
+    }
+}
+
+#[inline(always)]
+fn spread_by<T: Float, const W: usize>(from: &[T], to: &mut [T], channels: usize, times: usize) {
+    for first in (0..channels).step_by(W) {
+        let mut at = first;
+        for group in (first..from.len()).step_by(channels) {
+            // What is of the next group is written over by it. Of a group of more than W, the last part may not reach beyond
+            // it: its first part stands there already.
+            let count = W.min(channels - first);
+            let mut numbers = [T::ZERO; W];
+            match from[group..].first_chunk() {
+                Some(whole) => numbers = *whole,
+                None => numbers[..count].copy_from_slice(&from[group..][..count]),
+            }
+            for _ in 0..times {
+                if channels <= W {
+                    *few_mut(to, at) = numbers;
+                } else {
+                    to[at..][..count].copy_from_slice(&numbers[..count]);
+                }
+                at += channels;
+            }
+        }
+    }
+}
