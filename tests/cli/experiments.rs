@@ -79,7 +79,7 @@ fn every_bit_is_the_same_at_any_number_of_threads() {
 }
 
 /// Those that take at most a second or two in a quick run.
-const CHEAP: [&str; 2] = ["rosenbrock", "samples"];
+const CHEAP: [&str; 3] = ["rosenbrock", "convergence-rates", "samples"];
 
 /// A verdict that another seed turns is no verdict. `TAPEGRAD_EXPERIMENT=name` tries that one, or `all`.
 #[test]
