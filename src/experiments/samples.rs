@@ -110,6 +110,8 @@ impl Verdict {
 const MISTAKES: usize = 20;
 
 impl Study for Samples {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Samples> {
         context.at(0, 1, "training")?;
         let ExperimentData { train, test, .. } = context.data;

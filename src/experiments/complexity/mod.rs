@@ -45,6 +45,8 @@ struct Measured {
 }
 
 impl Study for Measured {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Measured> {
         context.at(0, 1, "one thread")?;
         // How work is shared out is another question.

@@ -92,6 +92,8 @@ struct DoubleDescent {
 }
 
 impl Study for DoubleDescent {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<DoubleDescent> {
         context.at(0, 2, "Gaussian features")?;
         let gaussian = gaussian::measure(context)?;

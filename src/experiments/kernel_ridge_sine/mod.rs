@@ -103,6 +103,8 @@ const GAMMAS: [f64; 5] = [0.1, 1.0, 10.0, 100.0, 1000.0];
 const LAMBDAS: [f64; 5] = [1e-8, 1e-6, 1e-4, 1e-2, 1.0];
 
 impl Study for Sine {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Sine> {
         context.at(0, 10, "grid")?;
         let (x, y) = draw(context.seed)?;

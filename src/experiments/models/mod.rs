@@ -87,6 +87,8 @@ struct Images {
 }
 
 impl Study for Models {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Models> {
         let seeds = seeds(context);
         let mut spirals = Vec::new();

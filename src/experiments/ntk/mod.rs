@@ -57,6 +57,8 @@ struct Wide {
 }
 
 impl Study for Wide {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Wide> {
         context.at(0, 3, "kernels at the start")?;
         let distances = distance::measure(context)?;

@@ -68,6 +68,8 @@ struct Regularisation {
 }
 
 impl Study for Regularisation {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Regularisation> {
         context.at(0, 1, "data")?;
         let all = &context.data.train;

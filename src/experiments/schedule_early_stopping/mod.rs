@@ -44,6 +44,8 @@ struct Schedules {
 }
 
 impl Study for Schedules {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Schedules> {
         let seeds = seeds(context);
         context.at(0, 3, "early stopping")?;
