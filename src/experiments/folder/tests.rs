@@ -71,8 +71,10 @@ fn nothing_that_is_kept_is_markup() {
 #[test]
 fn rows_that_are_none_are_refused() {
     let (_parent, folder) = kept(&result("plain"));
-    let settings = Settings { experiment: "spiral".into(), ..result("plain").settings };
-    let empty = serde_json::json!({"test": {"places": [], "arms": []}, "stages": [], "losses": []});
+    let edition = crate::experiments::find("spiral").unwrap().edition();
+    let settings = Settings { experiment: "spiral".into(), edition, ..result("plain").settings };
+    let points = serde_json::json!({"places": [], "arms": []});
+    let empty = serde_json::json!({"test": points, "stages": [], "losses": [], "runs": []});
     for (rows, why) in [(serde_json::json!([1, 2]), "invalid"), (empty, "no report")] {
         let measured = Measured { rows: Rows::of(&rows), outcome: Outcome::default() };
         folder.keep(&Finished::new(settings.clone(), "c".into(), 1.0, measured)).unwrap();
