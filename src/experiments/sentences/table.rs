@@ -37,10 +37,12 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "3.1.2",
         "SGD with $η/√t$ on a convex loss: the mean of the iterates is within $DG/√T$ of the optimum.",
-        &[],
+        &[("convex-bounds", "average-bound-decaying"), ("convex-bounds", "average-bound")],
         AsItStands,
     )
-    .remark("Measured is the last iterate, for which the bound has a factor $log T$: see the next line."),
+    .remark(
+        "With $D$ and $G$ of the problems, for $η_t = D/(G√t)$ and for the constant rate $D/(G√T)$, for which it is proven.",
+    ),
     Sentence::new(
         "3.1.2",
         "The loss falls as $1/√T$ where it is convex, but for a logarithm, and as $1/T$ where strongly convex.",
@@ -111,7 +113,11 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "4.1.3",
         "It has one optimum if $X$ has full column rank, and descent comes to it in $O(1/T)$.",
-        &[("logistic", "one-optimum")],
+        &[
+            ("logistic", "one-optimum"),
+            ("convex-bounds", "descent-bound"),
+            ("convex-bounds", "separable-bound"),
+        ],
         right(
             "Full rank makes an optimum unique, and does not make one exist: the classes must overlap as well.",
             &[
@@ -140,8 +146,8 @@ pub const SENTENCES: &[Sentence] = &[
             ],
         ),
     ),
-    Sentence::new("4.3.3", "$α* = (K+nλI)^{−1}y$.", &[("kernel-ridge-sine", "loo-closed-form")], AsItStands)
-        .remark("Refits without each sample agree with the closed form made from it."),
+    Sentence::new("4.3.3", "$α* = (K+nλI)^{−1}y$.", &[("representer", "same-function")], AsItStands)
+        .remark("A descent among more functions comes to the fit of that formula."),
     Sentence::new(
         "4.3.4",
         "The Gram matrix takes one product, $O(n₁·n₂·d)$.",
@@ -164,9 +170,13 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "4.3.6",
         "Nyström, $O(nm²)$, and random features, $O(nD)$, make it scale.",
-        &[],
+        &[
+            ("kernel-approximations", "nystrom-time-n"),
+            ("kernel-approximations", "fourier-time-n"),
+        ],
         AsItStands,
-    ),
+    )
+    .remark("Linear in $n$; making $D$ features takes $O(nD)$, and the fit on them $O(nD²)$."),
     Sentence::new(
         "fig. 6",
         "Large $γ$ and small $λ$ overfit, small $γ$ and large $λ$ underfit.",
@@ -273,9 +283,10 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "8.1",
         "Clipping keeps the direction and bounds the norm, vital in deep products.",
-        &[("recurrence", "clipping-keeps-direction"), ("recurrence", "clipping-vital")],
+        &[("recurrence", "clipping-vital")],
         AsItStands,
-    ),
+    )
+    .remark("That the direction is kept and the norm bounded is by construction, and tested."),
     Sentence::new(
         "8.2",
         "A cosine with restarts explores, then refines.",
