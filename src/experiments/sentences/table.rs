@@ -33,8 +33,15 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "3.1.2",
         "SGD with $η/√t$ on a convex loss: the mean of the iterates is within $DG/√T$ of the optimum.",
-        &[("convergence-rates", "averaged-bound")],
+        &[
+            ("convex-bounds", "average-bound-decaying"),
+            ("convex-bounds", "average-bound"),
+            ("convergence-rates", "averaged-bound"),
+        ],
         AsItStands,
+    )
+    .remark(
+        "With $D$ and $G$ of the problems, for $η_t = D/(G√t)$ and for the constant rate $D/(G√T)$, for which it is proven.",
     ),
     Sentence::new(
         "3.1.2",
@@ -109,7 +116,12 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "4.1.3",
         "It has one optimum if $X$ has full column rank, and descent comes to it in $O(1/T)$.",
-        &[("logistic", "one-optimum"), ("logistic", "one-over-t")],
+        &[
+            ("logistic", "one-optimum"),
+            ("logistic", "one-over-t"),
+            ("convex-bounds", "descent-bound"),
+            ("convex-bounds", "separable-bound"),
+        ],
         right(
             "Full rank makes an optimum unique, and does not make one exist: the classes must overlap as well.",
             &[
@@ -138,8 +150,8 @@ pub const SENTENCES: &[Sentence] = &[
             ],
         ),
     ),
-    Sentence::new("4.3.3", "$α* = (K+nλI)^{−1}y$.", &[], AsItStands)
-        .remark("By construction; the tests refit without each sample, and find the closed form made from it."),
+    Sentence::new("4.3.3", "$α* = (K+nλI)^{−1}y$.", &[("representer", "same-function")], AsItStands)
+        .remark("A descent among more functions comes to the fit of that formula."),
     Sentence::new(
         "4.3.4",
         "The Gram matrix takes one product, $O(n₁·n₂·d)$.",
@@ -165,9 +177,13 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "4.3.6",
         "Nyström, $O(nm²)$, and random features, $O(nD)$, make it scale.",
-        &[],
+        &[
+            ("kernel-approximations", "nystrom-time-n"),
+            ("kernel-approximations", "fourier-time-n"),
+        ],
         AsItStands,
-    ),
+    )
+    .remark("Linear in $n$; making $D$ features takes $O(nD)$, and the fit on them $O(nD²)$."),
     Sentence::new(
         "fig. 6",
         "Large $γ$ and small $λ$ overfit, small $γ$ and large $λ$ underfit.",
@@ -267,9 +283,10 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "8.1",
         "Clipping keeps the direction and bounds the norm, vital in deep products.",
-        &[("recurrence", "clipping-keeps-direction"), ("recurrence", "clipping-vital")],
+        &[("recurrence", "clipping-vital")],
         AsItStands,
-    ),
+    )
+    .remark("That the direction is kept and the norm bounded is by construction, and tested."),
     Sentence::new(
         "8.2",
         "A cosine with restarts explores, then refines.",
