@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use flate2::Crc;
+use rand::RngExt;
 
 use crate::Result;
 use crate::data::{Dataset, synthetic};
+use crate::rng::{Purpose, stream};
 
 /// Training and test images, what they are, and a checksum to tell them from others.
 #[derive(Clone, Debug)]
@@ -79,9 +81,42 @@ pub(super) fn rows(data: &Dataset, from: usize, to: usize) -> Dataset {
     data.subset(&Vec::from_iter(from..to.min(data.len())))
 }
 
+/// Parts of some data with no sample in common, drawn by a seed: of so many samples each, or of what is left.
+pub(super) fn drawn<const PARTS: usize>(
+    data: &Dataset,
+    counts: [usize; PARTS],
+    seed: u64,
+) -> [Dataset; PARTS] {
+    let (mut rng, mut left) = (stream(seed, Purpose::Subsample), Vec::from_iter(0..data.len()));
+    counts.map(|count| {
+        let count = count.min(left.len());
+        data.subset(&Vec::from_iter((0..count).map(|_| left.swap_remove(rng.random_range(0..left.len())))))
+    })
+}
+
 /// Test accuracy of a network that gives every sample the most frequent class of the training samples.
 pub(super) fn accuracy_of_a_constant(train: &Dataset, test: &Dataset) -> f64 {
     let counts = train.class_counts();
     let most = (0..counts.len()).max_by_key(|class| counts[*class]).unwrap_or(0);
     test.class_counts().get(most).map_or(0.0, |count| *count as f64 / test.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_drawn_without_a_sample_in_common() {
+        let data = Dataset::new(Vec::from_iter((0..10).map(f64::from)), 1).unwrap();
+        let values = |seed: u64| drawn(&data, [4, 3, 9], seed).map(|part| part.to_rows::<f64>());
+        let [a, b, c] = values(1);
+        // Of nine there are three left.
+        assert_eq!((a.len(), b.len(), c.len()), (4, 3, 3));
+        let mut all = [a, b, c].concat();
+        assert_ne!(all, Vec::from_iter((0..10).map(f64::from)));
+        all.sort_by(f64::total_cmp);
+        assert_eq!(all, Vec::from_iter((0..10).map(f64::from)));
+        assert_eq!(values(1), values(1));
+        assert_ne!(values(1), values(2));
+    }
 }

@@ -7,7 +7,7 @@ pub(super) use super::statistics::{
     Fit, differences, distance, greatest, least, mean, mean_and_deviation, mean_and_error, median, range,
 };
 pub(super) use super::study::{Parts, Study};
-pub(super) use super::training::{Net, step, unless_diverged, widths};
+pub(super) use super::training::{Net, seeds, step, unless_diverged, widths};
 pub(super) use super::words::{list, plus_minus};
 pub(super) use super::{Context, Experiment, ExperimentData, Outcome};
 pub(super) use crate::data::Dataset;

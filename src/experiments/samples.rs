@@ -1,7 +1,10 @@
 //! The images, and those that a trained network is most wrong about.
 
-use super::prelude::*;
-use super::statistics;
+use std::ops::Bound;
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use super::prelude::{mean as mean_of, *};
 use crate::metrics::argmax;
 use crate::nn::{Mode, Module};
 use crate::report::{Image, Images};
@@ -17,15 +20,79 @@ pub const EXPERIMENT: Experiment = Experiment {
         "Where it is wrong it should still be less sure than where it is right: the probability of the \
          chosen class is a measure of trust (Hendrycks and Gimpel 2017).",
     ],
-    parts: Parts::of::<Whole>(),
+    parts: Parts::of::<Samples>(),
     finding,
 };
 
-super::whole!(run);
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+struct Samples {
+    data: String,
+    epochs: usize,
+    classes: Vec<Class>,
+    /// Ten training images of each class, where there are images at all.
+    images: Vec<Picture>,
+    /// Of the first seed, for each test sample.
+    verdicts: Vec<Verdict>,
+    /// Its most confident mistakes.
+    mistakes: Vec<Mistake>,
+    /// A seed each.
+    runs: Vec<Run>,
+}
+
+/// A class: its name, and the training samples of it.
+#[derive(Serialize, Deserialize)]
+struct Class {
+    name: String,
+    training: usize,
+}
+
+/// What one seed gave.
+#[derive(Serialize, Deserialize)]
+struct Run {
+    /// Mean training loss of the last epoch.
+    #[serde(with = "lossless")]
+    loss: f64,
+    accuracy: f64,
+    /// Mean probability of the chosen class; where that is right, and where it is wrong.
+    confidence: f64,
+    #[serde(with = "lossless")]
+    where_right: f64,
+    #[serde(with = "lossless")]
+    where_wrong: f64,
+}
+
+/// The bytes of an image, row by row.
+#[derive(Serialize, Deserialize)]
+struct Picture {
+    height: usize,
+    width: usize,
+    bytes: Vec<u8>,
+}
+
+impl Picture {
+    fn of(data: &Dataset, row: usize) -> Option<Picture> {
+        let (height, width) = data.image_shape()?;
+        Some(Picture { height, width, bytes: data.bytes(row)?.to_vec() })
+    }
+
+    fn image(&self) -> Image {
+        Image::from_bytes(&self.bytes, self.height, self.width)
+    }
+}
+
+/// A test image that is taken for another class.
+#[derive(Serialize, Deserialize)]
+struct Mistake {
+    picture: Picture,
+    truth: usize,
+    predicted: usize,
+    confidence: f64,
+}
 
 /// What the network says about a test sample.
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Verdict {
-    row: usize,
     truth: usize,
     /// `None` where the largest output stands there twice.
     predicted: Option<usize>,
@@ -39,17 +106,63 @@ impl Verdict {
     }
 }
 
-fn run(context: &Context) -> Result<Outcome> {
-    context.at(0, 1, "training")?;
-    let ExperimentData { train, test, .. } = context.data;
-    let mut net = Net::<f32>::relu(train, &[128], context.seed)?;
-    let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
-    let epochs = context.pick(12, 10);
-    let options = FitOptions::new(epochs, 128, context.seed);
-    let history = net.fit(context, "training", &mut optimizer, (train, None), &options, None)?;
-    let verdicts = judge(&net.model, &mut net.tape, test);
-    let last_loss = history.epochs.last().map_or(f64::NAN, |epoch| epoch.train_loss);
-    Ok(report(context, epochs, last_loss, &verdicts))
+/// Mistakes that are drawn.
+const MISTAKES: usize = 20;
+
+impl Study for Samples {
+    const EDITION: u32 = 2;
+
+    fn measure(context: &Context) -> Result<Samples> {
+        context.at(0, 1, "training")?;
+        let ExperimentData { train, test, .. } = context.data;
+        let epochs = context.pick(12, 10);
+        let of_seed = |seed: &u64| -> Result<(Run, Vec<Verdict>)> {
+            let mut net = Net::<f32>::relu(train, &[128], *seed)?;
+            let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
+            let options = FitOptions::new(epochs, 128, *seed);
+            let history = net.fit_silently(context, &mut optimizer, (train, None), &options)?;
+            let verdicts = judge(&net.model, &mut net.tape, test);
+            let loss = history.epochs.last().map_or(f64::NAN, |epoch| epoch.train_loss);
+            Ok((run(loss, &verdicts), verdicts))
+        };
+        let all: Vec<(Run, Vec<Verdict>)> = seeds(context).par_iter().map(of_seed).collect::<Result<_>>()?;
+        let (runs, mut verdicts): (Vec<_>, Vec<_>) = all.into_iter().unzip();
+        let verdicts = verdicts.swap_remove(0);
+        let mut wrong: Vec<(usize, &Verdict)> =
+            verdicts.iter().enumerate().filter(|(_, v)| !v.right()).collect();
+        wrong.sort_by(|a, b| b.1.confidence.total_cmp(&a.1.confidence));
+        let mistake = |(row, v): (usize, &Verdict)| {
+            let (picture, predicted) = (Picture::of(test, row)?, v.predicted?);
+            Some(Mistake { picture, truth: v.truth, predicted, confidence: v.confidence })
+        };
+        let mistakes = wrong.into_iter().filter_map(mistake).take(MISTAKES).collect();
+        let counts = train.class_counts().into_iter().enumerate();
+        let class = |(class, training)| Class { name: train.class_name(class).into_owned(), training };
+        let mut images = Vec::new();
+        for k in 0..10 {
+            for class in 0..train.classes() {
+                let mut of_class = (0..train.len()).filter(|i| train.label(*i) == class);
+                images.extend(of_class.nth(k).and_then(|row| Picture::of(train, row)));
+            }
+        }
+        let data = context.data.name.clone();
+        Ok(Samples { data, epochs, classes: counts.map(class).collect(), images, verdicts, mistakes, runs })
+    }
+
+    fn report(&self) -> Outcome {
+        report(self)
+    }
+}
+
+fn run(loss: f64, verdicts: &[Verdict]) -> Run {
+    let right = |v: &&Verdict| v.right();
+    Run {
+        loss,
+        accuracy: verdicts.iter().filter(right).count() as f64 / verdicts.len() as f64,
+        confidence: mean(verdicts.iter()),
+        where_right: mean(verdicts.iter().filter(right)),
+        where_wrong: mean(verdicts.iter().filter(|v| !v.right())),
+    }
 }
 
 fn judge(model: &dyn Module<f32>, tape: &mut Tape<f32>, test: &Dataset) -> Vec<Verdict> {
@@ -63,7 +176,7 @@ fn judge(model: &dyn Module<f32>, tape: &mut Tape<f32>, test: &Dataset) -> Vec<V
         let rows = |v| tape.value_slice(v).chunks(test.classes());
         for (row, (z, p)) in batch.iter().zip(rows(logits).zip(rows(probabilities))) {
             let confidence = f64::from(p.iter().copied().fold(0.0, f32::max));
-            verdicts.push(Verdict { row: *row, truth: test.label(*row), predicted: argmax(z), confidence });
+            verdicts.push(Verdict { truth: test.label(*row), predicted: argmax(z), confidence });
         }
     }
     verdicts
@@ -71,97 +184,96 @@ fn judge(model: &dyn Module<f32>, tape: &mut Tape<f32>, test: &Dataset) -> Vec<V
 
 /// Mean of the confidences.
 fn mean<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> f64 {
-    statistics::mean(&verdicts.map(|verdict| verdict.confidence).collect::<Vec<_>>())
+    mean_of(&verdicts.map(|verdict| verdict.confidence).collect::<Vec<_>>())
 }
 
-fn report(context: &Context, epochs: usize, last_loss: f64, verdicts: &[Verdict]) -> Outcome {
+fn report(samples: &Samples) -> Outcome {
     let mut outcome = Outcome::default();
-    let (train, test) = (&context.data.train, &context.data.test);
-    let right = |v: &&Verdict| v.right();
-    let mut wrong: Vec<&Verdict> = verdicts.iter().filter(|v| !v.right()).collect();
-    wrong.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
-    let accuracy = verdicts.iter().filter(right).count() as f64 / verdicts.len() as f64;
-    let confidence = mean(verdicts.iter());
-    let (sure_right, sure_wrong) = (mean(verdicts.iter().filter(right)), mean(wrong.iter().copied()));
-    outcome.number("test accuracy", accuracy);
-    outcome.number("mean confidence", confidence);
+    let Samples { data, epochs, classes, images, verdicts, mistakes, runs } = samples;
+    let of = |f: fn(&Run) -> f64| -> Vec<f64> { runs.iter().map(f).collect() };
+    let wrong: Vec<&Verdict> = verdicts.iter().filter(|v| !v.right()).collect();
+    outcome.number("test accuracy", mean_of(&of(|run| run.accuracy)));
+    outcome.number("mean confidence", mean_of(&of(|run| run.confidence)));
     // Without mistakes, or with nothing else, there is nothing to compare.
-    if !wrong.is_empty() && wrong.len() < verdicts.len() {
-        outcome.number("mean confidence where wrong", sure_wrong);
+    if runs.iter().all(|run| run.where_wrong.is_finite() && run.where_right.is_finite()) {
+        outcome.number("mean confidence where wrong", mean_of(&of(|run| run.where_wrong)));
         claim(&mut outcome, "The network is less sure where it is wrong")
             .named("less-sure-where-wrong")
             .expected("a lower mean probability of the chosen class")
-            .measured(format!("{} where wrong, {} where right", fixed(sure_wrong, 3), fixed(sure_right, 3)))
-            .criterion("lower by at least 0.1")
-            .holds(
-                sure_wrong <= sure_right - 0.1,
+            .estimated(Estimate::mean(&differences(
+                &of(|run| run.where_right),
+                &of(|run| run.where_wrong),
+            )))
+            .saying(&format!(
+                ", by which the mean probability where wrong, {}, is below that where right, {}",
+                fixed(mean_of(&of(|run| run.where_wrong)), 3),
+                fixed(mean_of(&of(|run| run.where_right)), 3)
+            ))
+            .within(
+                0.1..,
                 format!(
-                    "Of {} test samples {} are wrong; a network that has fitted its training samples is sure \
-                     of nearly all, whatever they are.",
-                    verdicts.len(),
-                    wrong.len()
+                    "A network that has seen each sample {epochs} times is sure of nearly all samples, whatever they are."
                 ),
             );
     }
-    let too_sure = confidence - accuracy > 2.0 * (accuracy * (1.0 - accuracy) / verdicts.len() as f64).sqrt();
     claim(&mut outcome, "The network is too sure")
         .named("too-sure")
         .expected("mean probability of the chosen class above the accuracy")
-        .measured(format!("{} against an accuracy of {}", fixed(confidence, 4), fixed(accuracy, 4)))
-        .criterion("above by more than two standard errors of the accuracy")
-        .holds(
-            too_sure,
+        .estimated(Estimate::mean(&differences(&of(|run| run.confidence), &of(|run| run.accuracy))))
+        .saying(&format!(
+            ", the difference of a mean probability of {} and an accuracy of {}",
+            fixed(mean_of(&of(|run| run.confidence)), 4),
+            fixed(mean_of(&of(|run| run.accuracy)), 4)
+        ))
+        .within(
+            (Bound::Excluded(0.0), Bound::Unbounded),
             format!(
-                "Guo et al. train until the training loss is next to nothing; this network has seen each \
-                 sample {epochs} times, and its training loss is {} in the last epoch.",
-                rounded(last_loss, 2)
+                "Guo et al. train until the training loss is next to nothing; these networks have seen each \
+                 sample {epochs} times, and the training loss is {} in the last epoch.",
+                rounded(mean_of(&of(|run| run.loss)), 2)
             ),
         );
 
-    let bytes = |data: &Dataset, row: usize| {
-        let (height, width) = data.image_shape()?;
-        Some(Image::from_bytes(data.bytes(row)?, height, width))
-    };
-    // Five of each class, where there are images at all.
-    let mut grid = Vec::new();
-    for k in 0..5 {
-        for class in 0..train.classes() {
-            let mut of_class = (0..train.len()).filter(|i| train.label(*i) == class);
-            let image = of_class.nth(k).and_then(|row| bytes(train, row));
-            grid.extend(image.map(|image| (image, String::new())));
-        }
-    }
-    let mistakes: Vec<(Image, String)> = wrong
-        .iter()
-        .filter_map(|v| {
-            let (truth, predicted) = (test.class_name(v.truth), test.class_name(v.predicted?));
-            Some((bytes(test, v.row)?, format!("{truth} as {predicted}, {}", fixed(v.confidence, 3))))
-        })
-        .take(20)
-        .collect();
-    let name = context.data.name.as_str();
+    let name = |class: usize| classes.get(class).map_or(String::new(), |class| class.name.clone());
     let figure = |caption: String| {
+        let grid = images.iter().map(|picture| (picture.image(), String::new()));
         Figure::new("images", "The images, and the most confident mistakes", caption)
             .panel(Images::new(10, grid).title("Training images"))
     };
-    outcome.figure(&if wrong.is_empty() {
-        figure(format!(
-            "Five training images of each class ({name}). Of the {} test images none is wrong, and so there \
-             are no mistakes to show, nor to compare with what is right.",
-            verdicts.len()
+    outcome.figure(&match mistakes.first() {
+        None => figure(format!(
+            "Ten training images of each class ({data}). Of the {} test images {} are wrong, and there is no picture of \
+             them to show.",
+            verdicts.len(),
+            wrong.len()
+        )),
+        Some(first) => figure(format!(
+            "First ten training images of each class ({data}), then the {} of {} mistakes that the network of the first \
+             seed is surest of, among {} test images: each with its class, what it is taken for, and the probability of \
+             that, from {} down to {}. The first is of the class {} and is taken for {}.",
+            mistakes.len(),
+            wrong.len(),
+            verdicts.len(),
+            fixed(first.confidence, 3),
+            fixed(mistakes[mistakes.len() - 1].confidence, 3),
+            name(first.truth),
+            name(first.predicted)
         ))
-    } else {
-        let first = mistakes.first().map_or(String::new(), |(_, label)| {
-            format!(" The first, \"{label}\", is of the class {} and is taken for the one behind.", &label[..label.find(' ').unwrap_or(0)])
-        });
-        figure(format!(
-            "First five training images of each class ({name}), then the test images that the network gives the highest \
-             probability for a wrong class, with that probability.{first}"
-        ))
-        .panel(Images::new(5, mistakes).title("Most confident mistakes"))
+        .panel(
+            Images::new(
+                5,
+                mistakes.iter().map(|mistake| {
+                    let Mistake { picture, truth, predicted, confidence } = mistake;
+                    let label =
+                        format!("{} as {}, {}", name(*truth), name(*predicted), fixed(*confidence, 3));
+                    (picture.image(), label)
+                }),
+            )
+            .title("Most confident mistakes"),
+        ),
     });
     outcome.figure(&reliability(verdicts, &wrong));
-    outcome.table(counts(train, verdicts));
+    outcome.table(counts(classes, verdicts));
     outcome
 }
 
@@ -198,7 +310,7 @@ fn reliability(verdicts: &[Verdict], wrong: &[&Verdict]) -> Figure {
     Figure::new(
         "reliability",
         "Confidence",
-        "First: how often the network is right, over how sure it is; below the diagonal it is too sure. \
+        "Of the first seed. First: how often the network is right, over how sure it is; below the diagonal it is too sure. \
          Groups with fewer than five samples are left out. Second: the share of samples about which it is at \
          most that sure.",
     )
@@ -211,13 +323,13 @@ fn reliability(verdicts: &[Verdict], wrong: &[&Verdict]) -> Figure {
     .panel(shares)
 }
 
-fn counts(train: &Dataset, verdicts: &[Verdict]) -> Table {
-    let rows: Vec<(usize, usize)> = train.class_counts().into_iter().enumerate().collect();
+fn counts(classes: &[Class], verdicts: &[Verdict]) -> Table {
+    let rows: Vec<(usize, &Class)> = classes.iter().enumerate().collect();
     let of_class = |class: usize| verdicts.iter().filter(move |v| v.truth == class);
     let found = |class: usize| of_class(class).filter(|v| v.right()).count() as f64;
-    Table::of("classes", "Classes", &rows)
-        .column("class", |(class, _)| train.class_name(*class).into_owned())
-        .column("training samples", |(_, count)| *count)
+    Table::of("classes", "Classes, by the first seed", &rows)
+        .column("class", |(_, class)| class.name.clone())
+        .column("training samples", |(_, class)| class.training)
         .column("test samples", |(class, _)| of_class(*class).count())
         .column("share found", |(class, _)| found(*class) / of_class(*class).count().max(1) as f64)
         .into()

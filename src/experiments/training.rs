@@ -6,8 +6,8 @@ use super::Context;
 use crate::models::Mlp;
 use crate::nn::{Activation, Loss, Sequential, loss};
 use crate::optim::Optimizer;
-use crate::rng::{Purpose, stream};
-use crate::train::{Evaluation, FitOptions, History, Observer, evaluate, fit};
+use crate::rng::{Purpose, derive, stream};
+use crate::train::{Evaluation, FitOptions, History, Observer, Run, Stop, evaluate, fit};
 use crate::{Dataset, Error, Float, Result, Tape, Var};
 
 /// A network on its tape, and the loss that suits the data.
@@ -59,10 +59,46 @@ impl<T: Float> Net<T> {
         fitted
     }
 
+    /// Trains it as one of several at the same time: the bar is not moved, which several would move to and fro.
+    ///
+    /// # Errors
+    /// As [`fit`](Net::fit).
+    pub fn fit_silently(
+        &mut self,
+        context: &Context,
+        optimizer: &mut Optimizer<T>,
+        (train, validation): (&Dataset, Option<&Dataset>),
+        options: &FitOptions,
+    ) -> Result<History> {
+        let Net { tape, model, loss } = self;
+        let observers: &mut [&mut dyn Observer<T>] = &mut [&mut Ends(context)];
+        let fitted = fit(model, &**loss, tape, optimizer, train, validation, options, observers);
+        context.check()?;
+        fitted
+    }
+
     /// Loss and accuracy on some data.
     pub fn evaluate(&mut self, data: &Dataset) -> Result<Evaluation> {
         evaluate(&self.model, &*self.loss, &mut self.tape, data)
     }
+}
+
+/// Ends a run once somebody has asked for an end.
+struct Ends<'a, 'b>(&'a Context<'b>);
+
+impl<T: Float> Observer<T> for Ends<'_, '_> {
+    fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
+        if self.0.check().is_err() {
+            run.stop = Some(Stop::Interrupted { epoch: run.progress.epoch });
+        }
+        Ok(())
+    }
+}
+
+/// The seeds over which claims are judged: that of the run, of which single pictures are drawn, and others.
+pub fn seeds(context: &Context) -> Vec<u64> {
+    let others = 1..context.pick(5, 10);
+    std::iter::once(context.seed).chain(others.map(|k| derive(context.seed, k))).collect()
 }
 
 /// `None` for what left the finite numbers, where that is a result and no failure.

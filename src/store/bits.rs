@@ -27,3 +27,16 @@ pub mod optional {
         Ok(Option::<u64>::deserialize(from)?.map(f64::from_bits))
     }
 }
+
+/// For a field of type `Vec<f64>`.
+pub mod numbers {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(x: &[f64], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(x.iter().map(|x| x.to_bits()))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+        Ok(Vec::<u64>::deserialize(from)?.into_iter().map(f64::from_bits).collect())
+    }
+}

@@ -12,7 +12,8 @@ use crate::{Error, Float, Result};
 /// A saturated entry has less than this share of the activation's steepest slope.
 const FLAT: f64 = 0.01;
 
-/// What one training step did to each parameter, and what its activations looked like.
+/// What one training step did to each parameter, and what its activations looked like. That of an epoch has means over
+/// its steps, and the ratio of the means: see [`EpochAudited`](super::observers::EpochAudited).
 ///
 /// Gradients that fall from layer to layer towards the inputs vanish; ratios of update to weight around
 /// 10⁻³ are usual, and those of layers should not lie orders of magnitude apart. Glorot and Bengio,
@@ -50,6 +51,9 @@ pub struct Audit {
     /// Values before the step.
     #[serde(skip)]
     before: Vec<f64>,
+    /// ‖Δθ‖₂ of every parameter, after the step.
+    #[serde(skip)]
+    moved: Vec<f64>,
     /// The first parameter of the tape that was looked at, which no other tape has.
     #[serde(skip)]
     first: Option<Param>,
@@ -88,7 +92,12 @@ pub struct ActivationFlow {
 impl Audit {
     /// Without what only [`after_step`](Self::after_step) needs.
     pub(super) fn closed(self) -> Audit {
-        Audit { before: Vec::new(), first: None, ..self }
+        Audit { before: Vec::new(), moved: Vec::new(), first: None, ..self }
+    }
+
+    /// ‖Δθ‖₂ of every trained parameter; empty before [`after_step`](Self::after_step).
+    pub(super) fn moved(&self) -> &[f64] {
+        &self.moved
     }
 
     /// Looks at the gradients and the activations that stand on `tape` after a backward pass from `loss`.
@@ -126,6 +135,7 @@ impl Audit {
             activations,
             without_path: tape.params_without_path(loss).into_iter().map(name).collect(),
             before: tape.param_values().iter().map(|x| x.to_f64()).collect(),
+            moved: Vec::new(),
             first: tape.params().next(),
         }
     }
@@ -141,6 +151,7 @@ impl Audit {
             return Err(Error::Data("audit: the parameters are not those of before the step".into()));
         }
         let mut offset = 0;
+        self.moved.clear();
         let mut flows = self.params.iter_mut();
         for p in tape.params() {
             let now = tape.value_slice(p);
@@ -152,6 +163,7 @@ impl Audit {
             let moved = || now.iter().zip(before).map(|(x, b)| x.to_f64() - b);
             let squares: f64 = moved().map(|d| d * d).sum();
             let moved = if squares.is_normal() { squares.sqrt() } else { scaled_norm(moved) };
+            self.moved.push(moved);
             if let Some(flow) = flows.next() {
                 flow.update_ratio = if moved == 0.0 { 0.0 } else { moved / flow.weight_norm };
             }

@@ -51,8 +51,8 @@ pub struct FitOptions {
     pub early_stopping: Option<Criterion>,
     /// β of the exponential average of the parameters that is validated and, in the end, put in their place.
     pub average: Option<f64>,
-    /// Whether each epoch's last step is [audited](Audit), unless it was skipped; the gradients are those
-    /// before clipping, of the loss with its penalty. That allocates memory.
+    /// Whether each epoch is [audited](Audit), as the mean over [some of its steps](super::observers::EpochAudited); the
+    /// gradients are those before clipping, of the loss with its penalty. That allocates memory.
     pub audit: bool,
     /// How the images are changed, anew in every epoch; what is measured in training is measured on changed images, and
     /// validation on those that were given. The data has to have an [image shape](crate::Dataset::with_image_shape).

@@ -79,7 +79,7 @@ fn every_bit_is_the_same_at_any_number_of_threads() {
 }
 
 /// Those that take at most a second or two in a quick run.
-const CHEAP: [&str; 2] = ["rosenbrock", "samples"];
+const CHEAP: [&str; 5] = ["rosenbrock", "convergence-rates", "samples", "convex-bounds", "representer"];
 
 /// A verdict that another seed turns is no verdict. `TAPEGRAD_EXPERIMENT=name` tries that one, or `all`.
 #[test]
@@ -117,7 +117,7 @@ fn no_verdict_turns_between_ten_seeds() {
 #[test]
 fn rows_that_were_kept_make_the_same_report() {
     let report = ReportFolder::open(quick_report()).unwrap();
-    for name in ["rosenbrock", "spiral", "samples"] {
+    for name in ["rosenbrock", "spiral", "samples", "label-noise", "representer"] {
         let experiment = find(name).unwrap();
         let made = run(experiment, linalg::available_threads(), 0);
         let kept = report.finished(name).unwrap().unwrap();

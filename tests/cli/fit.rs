@@ -33,7 +33,10 @@ fn a_scheduled_clipped_early_stopped_run_says_what_it_did_and_repeats() {
                  --early-stopping up:1:1 --epochs 60 --norm batch --dropout 0.1 --label-smoothing 0.05 --audit";
     let text = succeeds(folder.path(), &format!("{flags} --trace a.csv --threads 1"));
     assert!(text.contains("stopped early after epoch") && text.contains("are put back"), "{text}");
-    assert!(text.contains("gradient flow in the last step:") && text.contains("relu1: "), "{text}");
+    assert!(
+        text.contains("gradient flow in the last epoch, means over its steps:") && text.contains("relu1: "),
+        "{text}"
+    );
     let trace = std::fs::read_to_string(folder.path().join("a.csv")).unwrap();
     for line in [
         "# model = mlp 784-32-10 relu, batch norm, dropout 0.1",

@@ -99,10 +99,9 @@ fn a_crafted_report_writes_nothing_outside_and_puts_no_markup_into_the_page() {
     let json = std::fs::read_to_string(&path).unwrap();
     let evil = "</table></section><script>alert(1)</script>";
     let edits = [
-        ("\"name\":\"paths\"", "\"name\":\"../../evil\""),
-        ("\"name\":\"paths\"", "\"name\":\"/tmp/evil\""),
-        ("\"name\":\"ends\"", "\"name\":\"../../victim\""),
-        ("\"elements\":[", &format!("\"elements\":[\"{evil}\",")),
+        ("\"kind\":\"Adam\"", "\"kind\":\"../../victim\""),
+        ("\"kind\":\"Adam\"", &format!("\"kind\":\"{evil}\"")),
+        ("\"end\":[", "\"end\":[7,"),
     ];
     for (old, new) in edits {
         assert!(json.contains(old), "{old}");

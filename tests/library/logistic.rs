@@ -193,6 +193,22 @@ fn the_hessian() {
     close(&model.derivatives(&x, &two, 0.0).unwrap().hessian, &expected, 1e-15);
 }
 
+/// The cross-entropy is convex: nowhere have the second derivatives a negative eigenvalue, far from the optimum either.
+#[test]
+fn the_second_derivatives_are_positive_semi_definite_everywhere() {
+    let (x, labels, _) = reference();
+    let mut rng = stream(1, Purpose::Init);
+    for k in 0..200 {
+        let size = f64::from(1 + k % 10);
+        let w = DMatrix::from_fn(x.ncols(), 1, |_, _| size * standard_normal(&mut rng));
+        let b = DMatrix::from_element(1, 1, size * standard_normal(&mut rng));
+        let model = LogisticRegression::from_parameters(Scheme::Binary, &w, &b).unwrap();
+        let hessian = model.derivatives(&x, &labels, 0.0).unwrap().hessian;
+        let least = linalg::symmetric_eigen(&hessian).unwrap().values[0];
+        assert!(least >= -1e-14, "{least:e} at {w}{b}");
+    }
+}
+
 #[test]
 fn gradient_descent_finds_the_same_optimum_from_anywhere() {
     let (x, labels, runs) = reference();

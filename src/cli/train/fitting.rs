@@ -345,7 +345,7 @@ impl FitArgs {
             && !quiet
             && let Some(audit) = trace.epochs.last().and_then(|epoch| epoch.audit.as_ref())
         {
-            output::write(format_args!("\ngradient flow in the last step:\n{audit}"))?;
+            output::write(format_args!("\ngradient flow in the last epoch, means over its steps:\n{audit}"))?;
         }
         Ok(())
     }

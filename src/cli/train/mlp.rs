@@ -343,9 +343,10 @@ impl<T: Float> Observer<T> for Report<'_> {
             text += &format!("  {loss:>10}  {accuracy:>8}");
         }
         text += &format!(
-            "  {:>10}  {:>8}  {:>10.0}  {:>7.2}",
+            // Rates of a schedule differ by powers of ten: one notation for all.
+            "  {:>10}  {:>8.2e}  {:>10.0}  {:>7.2}",
             output::number(epoch.gradient_norm),
-            output::number(epoch.lr),
+            epoch.lr,
             epoch.samples_per_second,
             epoch.seconds
         );

@@ -10,6 +10,7 @@ use crate::nn::{Mode, Module};
 use crate::ops::Attention;
 
 /// The weights of a head of a block, the mean over sequences: query by query, a key a column.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Map {
     pub block: usize,
     pub head: usize,
@@ -63,5 +64,35 @@ impl Map {
     pub fn at(&self, place: impl Fn(usize) -> usize) -> f64 {
         let weights: Vec<f64> = (0..self.length).map(|q| self.weights[q * self.length + place(q)]).collect();
         mean(&weights)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiments::algorithms::{TASKS, Task};
+
+    /// The weights that are drawn are those that the network uses, also when it has learnt something.
+    #[test]
+    fn the_maps_give_the_values_of_the_one_node() {
+        for task in TASKS {
+            let mut network = Transformer::new(task.length(), 5).unwrap();
+            let mut optimizer = Optimizer::new(Adam::default(), 5e-3).unwrap();
+            for step in 0..20 {
+                let loss = network.loss(&Problems::new(task, 5, step, 16));
+                network.tape.zero_grad();
+                network.tape.backward(loss);
+                optimizer.step(&mut network.tape).unwrap();
+            }
+            let (maps, off) = maps(&mut network, &Problems::new(task, 6, 0, 10));
+            assert!(off <= 1e-5, "{task:?}: {off}");
+            assert_eq!(maps.len(), super::super::network::BLOCKS * HEADS);
+            for map in &maps {
+                let sums = map.weights.chunks_exact(map.length).map(|row| row.iter().sum::<f64>());
+                assert!(sums.into_iter().all(|sum| (sum - 1.0).abs() < 1e-5));
+            }
+            let everywhere = maps.iter().all(|map| (map.at(|q| q) - 1.0 / map.length as f64).abs() < 1e-9);
+            assert!(!everywhere || task != Task::Reverse, "no head looks anywhere");
+        }
     }
 }

@@ -29,11 +29,17 @@ pub const EXPERIMENT: Experiment = Experiment {
         "Soft attention is an average, and its weights, softmax(QKᵀ/√d), can be looked at: for a sequence that is turned \
          round they should lie on the diagonal from corner to corner.",
     ],
-    parts: Parts::of::<Whole>(),
+    parts: Parts::of::<Algorithms>(),
     finding,
 };
 
-super::whole!(run);
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+struct Algorithms {
+    seeds: usize,
+    /// Task by task, each from every seed.
+    learnt: Vec<Learnt>,
+}
 
 /// Digits of a sequence, and of a number.
 const DIGITS: usize = 6;
@@ -46,9 +52,11 @@ const VOCABULARY: usize = 12;
 const NOTHING: usize = VOCABULARY;
 const BATCH: usize = 64;
 const TESTED: usize = 300;
+/// Sequences over which a map is a mean.
+const MAPPED: usize = 20;
 
 /// What is to be learnt.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 enum Task {
     Reverse,
     Sort,
@@ -133,7 +141,7 @@ impl Problems {
 }
 
 /// After some steps: shares of the digits and of whole answers that are right.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Mark {
     step: usize,
     digits: f64,
@@ -141,24 +149,34 @@ struct Mark {
 }
 
 /// Of one task and seed.
+#[derive(Serialize, Deserialize)]
 struct Learnt {
     task: Task,
     marks: Vec<Mark>,
-    network: Transformer,
+    /// Of all heads.
+    maps: Vec<maps::Map>,
+    /// Numbers of all weights.
+    parameters: usize,
 }
 
-fn run(context: &Context) -> Result<Outcome> {
-    let seeds: Vec<u64> = (0..context.pick(5, 10)).map(|k| derive(context.seed, k)).collect();
-    let steps = context.pick([150, 250, 600], [1000, 2000, 6000]);
-    context.at(0, 1, "reverse, sort, add")?;
-    let jobs: Vec<(Task, usize, u64)> = TASKS
-        .iter()
-        .zip(steps)
-        .flat_map(|(task, steps)| seeds.iter().map(move |seed| (*task, steps, *seed)))
-        .collect();
-    // The products are too small to be shared out; the runs are not.
-    let all: Vec<Learnt> = jobs.into_par_iter().map(|job| learn(context, job)).collect::<Result<_>>()?;
-    report::all(context, &all, seeds.len())
+impl Study for Algorithms {
+    fn measure(context: &Context) -> Result<Algorithms> {
+        let seeds: Vec<u64> = (0..context.pick(7, 10)).map(|k| derive(context.seed, k)).collect();
+        let steps = context.pick([150, 250, 1000], [1000, 2000, 6000]);
+        context.at(0, 1, "reverse, sort, add")?;
+        let jobs: Vec<(Task, usize, u64)> = TASKS
+            .iter()
+            .zip(steps)
+            .flat_map(|(task, steps)| seeds.iter().map(move |seed| (*task, steps, *seed)))
+            .collect();
+        // The products are too small to be shared out; the runs are not.
+        let learnt = jobs.into_par_iter().map(|job| learn(context, job)).collect::<Result<_>>()?;
+        Ok(Algorithms { seeds: seeds.len(), learnt })
+    }
+
+    fn report(&self) -> Outcome {
+        report::all(self)
+    }
 }
 
 fn learn(context: &Context, (task, steps, seed): (Task, usize, u64)) -> Result<Learnt> {
@@ -182,7 +200,9 @@ fn learn(context: &Context, (task, steps, seed): (Task, usize, u64)) -> Result<L
         optimizer.step(&mut network.tape)?;
     }
     marks.push(network.mark(&test, steps));
-    Ok(Learnt { task, marks, network })
+    let problems = Problems::new(task, context.seed, u64::MAX - 1, MAPPED);
+    let (maps, _) = maps::maps(&mut network, &problems);
+    Ok(Learnt { task, marks, maps, parameters: network.parameters() })
 }
 
 const RATE: f64 = 5e-3;

@@ -28,7 +28,7 @@ pub(super) fn growth(measured: &Measured) -> Figure {
         keys.iter().filter_map(|(name, against, label)| named(name, against, label)).collect()
     };
     let optimizers: Vec<(&Series, String)> =
-        measured.optimizers.iter().map(|cost| (&cost.series, cost.name.to_string())).collect();
+        measured.optimizers.iter().map(|cost| (&cost.series, cost.name.clone())).collect();
     Figure::new(
         "growth",
         "Time over size",
@@ -62,7 +62,7 @@ pub(super) fn growth(measured: &Measured) -> Figure {
 }
 
 pub(super) fn memory(held: &[Held]) -> Figure {
-    let named = |name: &str, against: &str| held.iter().find(|h| h.name == name && h.against == against);
+    let named = |name: &str, against: &str| held.iter().find(|h| h.name == *name && h.against == *against);
     let chart = |title: &str, x: &str, keys: &[(&str, &str, &str)]| {
         let mut chart = Chart::new(Axis::log(x), Axis::log("numbers held")).title(title);
         for (i, (name, against, label)) in keys.iter().enumerate() {
@@ -103,27 +103,25 @@ pub(super) fn memory(held: &[Held]) -> Figure {
 
 /// All slopes of times in one picture.
 pub(super) fn slopes(times: &[&Series]) -> Figure {
-    let names = times.iter().map(|series| series.short);
-    let mut chart = Chart::new(Axis::linear("slope").range(0.0, 4.0), Axis::categories("", names));
+    let names = times.iter().map(|series| series.short.clone());
+    let mut chart = Chart::new(Axis::linear("exponent").range(0.0, 4.0), Axis::categories("", names));
     let mut found = Vec::new();
     for (i, series) in times.iter().enumerate() {
-        let fit = Fit::power_law(&series.seconds());
-        let y = i as f64;
-        let ends = [(fit.slope - fit.half_width, y), (fit.slope + fit.half_width, y)];
+        let (exponent, y) = (series.exponent(), i as f64);
+        let (low, high) = exponent.interval();
+        let ends = [(low, y), (high, y)];
         chart = chart.line(Line::new(ends).color(Color::Blue).width(2.4));
-        found.push((fit.slope, y));
+        found.push((exponent.value(), y));
     }
     let theory = times.iter().enumerate().map(|(i, series)| (series.theory, i as f64));
     Figure::new(
         "slopes",
-        "Measured slopes and exponents of the theory",
-        "Bars are 95 % intervals of the slope, and tell how straight the points lie, not how near a limit \
-         is. Where points are very straight, as those of the chain and of the optimizers may be, a bar is \
-         short and misses its cross though hardly anything is amiss. Where it misses it by much, the table \
-         of times has the rates of both ends: a lower one at the smallest size means calls and loops that \
-         weigh more there, a lower one at the largest means the memory.",
+        "Measured exponents and those of the theory",
+        "Between the two largest sizes: medians of repeated times, and bars from one to another of them that hold the median \
+         with 95 %. Where a bar misses its cross, the table of times has the rates of both ends: a lower one at the \
+         smallest size means calls and loops that weigh more there, a lower one at the largest means the memory.",
     )
-    .panel(chart.points(found, Marker::Circle, Color::Blue, "slope of the time").points(
+    .panel(chart.points(found, Marker::Circle, Color::Blue, "exponent of the time").points(
         theory,
         Marker::Cross,
         Color::Vermilion,

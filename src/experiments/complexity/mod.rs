@@ -6,7 +6,7 @@ mod figures;
 mod measure;
 mod report;
 
-use measure::{Held, OptimizerCost, Point, Series, doubling, kernels};
+use measure::{Effort, Held, OptimizerCost, Point, Series, doubling, kernels};
 
 use super::prelude::*;
 use crate::linalg;
@@ -25,18 +25,18 @@ pub const EXPERIMENT: Experiment = Experiment {
          n². SGD remembers nothing, momentum and RMSProp one number a parameter, Adam two.",
         "E epochs of training cost about $3·n·L·d²·E$ multiply-adds, an exact fit ${1}/{6}n³$: equal at $n² = \
          18·L·d²·E$. Below that the kernel machine is cheaper.",
-        "An exponent is the slope of a line through the logarithms, with its 95 % interval. The interval says \
-         how straight the points lie, and not whether a limit has been reached: at small sizes calls, loops \
-         and caches cost more than the multiply-adds.",
+        "Exponents are limits: at small sizes calls, loops and caches cost more than the multiply-adds. So they are \
+         measured between the two largest sizes, several times, with the interval that holds the median. Those of the \
+         theory are whole numbers: a measured one agrees with one of them if it is nearer to it than to any other.",
     ],
-    parts: Parts::of::<Whole>(),
+    parts: Parts::of::<Measured>(),
     finding,
 };
 
-super::whole!(run);
-
 const SHORT: [&str; 3] = ["network, n", "network, d", "network, L"];
 
+/// What is measured.
+#[derive(Serialize, Deserialize)]
 struct Measured {
     times: Vec<Series>,
     optimizers: Vec<OptimizerCost>,
@@ -44,11 +44,18 @@ struct Measured {
     widths: Vec<crossing::Width>,
 }
 
-fn run(context: &Context) -> Result<Outcome> {
-    context.at(0, 1, "one thread")?;
-    // How work is shared out is another question.
-    let measured = linalg::with_threads(1, || measure_all(context))?;
-    Ok(report::all(&measured))
+impl Study for Measured {
+    const EDITION: u32 = 2;
+
+    fn measure(context: &Context) -> Result<Measured> {
+        context.at(0, 1, "one thread")?;
+        // How work is shared out is another question.
+        linalg::with_threads(1, || measure_all(context))
+    }
+
+    fn report(&self) -> Outcome {
+        report::all(self)
+    }
 }
 
 fn measure_all(context: &Context) -> Result<Measured> {
@@ -58,75 +65,97 @@ fn measure_all(context: &Context) -> Result<Measured> {
         context.at(done - 1, all, what)
     };
     let (mut times, mut held) = (Vec::new(), Vec::new());
-    let series = |name, short, against, theory, points| Series { name, short, against, theory, points };
-    let numbers = |name, against, theory, points| Held { name, against, theory, points };
+    let numbers = |name: &str, against: &str, theory, points| Held {
+        name: name.into(),
+        against: against.into(),
+        theory,
+        points,
+    };
+    let timed = |names, theory: f64, sizes: &[usize], of: &dyn Fn(usize, Effort) -> Result<Point>| {
+        measure::series(context, names, theory, sizes, of)
+    };
+    let sizes = |low: usize, quick: u32, full: u32| Vec::from_iter(doubling(low, context.pick(quick, full)));
 
     tell("graph")?;
-    let (mut points, mut nodes) = (Vec::new(), Vec::new());
-    for depth in doubling(64, context.pick(8, 11)) {
-        let (seconds, count) = measure::chain(context, depth)?;
-        points.push(Point { size: depth as f64, seconds, operations: count as f64 });
-        nodes.push((depth as f64, count as f64));
-    }
-    times.push(series("value and gradient of a chain", "chain, depth", "depth", 1.0, points));
+    let depths = sizes(64, 8, 11);
+    let nodes = |depth: &usize| Ok((*depth as f64, measure::chain(context, *depth, Effort::Few)?.1 as f64));
+    let nodes = depths.iter().map(nodes).collect::<Result<_>>()?;
+    times.push(timed(
+        ["value and gradient of a chain", "chain, depth", "depth"],
+        1.0,
+        &depths,
+        &|depth, effort| Ok(measure::chain(context, depth, effort)?.0),
+    )?);
     held.push(numbers("nodes of a chain", "depth", 1.0, nodes));
 
     // Each of the three sizes in turn, at fixed values of the others.
-    let sizes: [(&'static str, usize, u32, f64, f64); 3] = [
-        ("samples n", 32, context.pick(6, 8), 1.0, 0.0),
-        ("width d", 32, context.pick(5, 6), 2.0, 2.0),
-        ("depth L", 2, context.pick(6, 7), 1.0, 1.0),
+    let all_sizes: [(&'static str, Vec<usize>, f64, f64); 3] = [
+        ("samples n", sizes(32, 6, 6), 1.0, 0.0),
+        ("width d", sizes(32, 4, 4), 2.0, 2.0),
+        ("depth L", sizes(2, 5, 5), 1.0, 1.0),
     ];
-    for (i, (against, low, count, theory, of_weights)) in sizes.into_iter().enumerate() {
+    for (i, (against, sizes, theory, of_weights)) in all_sizes.into_iter().enumerate() {
         tell("network")?;
-        let (mut points, mut graph, mut weights) = (Vec::new(), Vec::new(), Vec::new());
-        for size in doubling(low, count) {
-            let [n, d, depth] = std::array::from_fn(|k| if k == i { size } else { [64, 64, 3][k] });
-            let cost = measure::network(context, n, d, depth, size)?;
-            points.push(cost.point);
-            graph.push((size as f64, cost.graph as f64));
-            weights.push((size as f64, cost.weights as f64));
+        let shape = |size: usize| std::array::from_fn(|k| if k == i { size } else { [64, 64, 3][k] });
+        let cost = |size: usize, effort| measure::network(context, shape(size), size, effort);
+        let (mut graph, mut weights) = (Vec::new(), Vec::new());
+        for size in &sizes {
+            let cost = cost(*size, Effort::Few)?;
+            graph.push((*size as f64, cost.graph as f64));
+            weights.push((*size as f64, cost.weights as f64));
         }
-        times.push(series("network, forward and backward", SHORT[i], against, theory, points));
+        let names = ["network, forward and backward", SHORT[i], against];
+        times.push(timed(names, theory, &sizes, &|size, effort| Ok(cost(size, effort)?.point))?);
         held.push(numbers("graph of a network", against, 1.0, graph));
         held.push(numbers("weights of a network", against, of_weights, weights));
     }
 
-    // Times over each of some sizes.
-    let timed = |sizes: &[usize], of: &dyn Fn(usize) -> Result<Point>| -> Result<Vec<Point>> {
-        sizes.iter().map(|size| of(*size)).collect()
-    };
-    let sizes = |low: usize, quick: u32, full: u32| Vec::from_iter(doubling(low, context.pick(quick, full)));
     tell("products")?;
-    let points = timed(&sizes(64, 4, 5), &|n| measure::product(context, n))?;
-    times.push(series("product of matrices", "product, n", "size n", 3.0, points));
+    times.push(timed(
+        ["product of matrices", "product, n", "size n"],
+        3.0,
+        &sizes(64, 4, 4),
+        &|n, effort| measure::product(context, n, effort),
+    )?);
 
+    // Beyond, numbers leave the caches between one size and the next, which says nothing of the count of operations.
     tell("optimizers")?;
-    let optimizers = measure::optimizers(context, &sizes(1 << 12, 8, 10))?;
+    let optimizers = measure::optimizers(context, &sizes(1 << 9, 7, 7))?;
 
     tell("Gram matrix")?;
-    let (samples, features) = (sizes(context.pick(64, 128), 5, 6), sizes(64, 5, 6));
-    let points = timed(&samples, &|n| kernels::gram_matrix(context, n, 16, n))?;
-    times.push(series("Gram matrix", "Gram matrix, n", "samples n", 2.0, points));
+    // A result above 32 MB is fetched from the operating system anew each time.
+    let (samples, features) = (sizes(64, 5, 5), sizes(64, 5, 6));
+    times.push(timed(["Gram matrix", "Gram matrix, n", "samples n"], 2.0, &samples, &|n, effort| {
+        kernels::gram_matrix(context, n, 16, n, effort)
+    })?);
     let count = |n: &usize| Ok((*n as f64, kernels::machine_numbers(context, *n, 16)? as f64));
     let counts = samples.iter().map(count).collect::<Result<_>>()?;
     held.push(numbers("kernel machine", "samples n", 2.0, counts));
 
     tell("Gram matrix")?;
-    let points = timed(&features, &|d| kernels::gram_matrix(context, 512, d, d))?;
-    times.push(series("Gram matrix", "Gram matrix, d", "features d", 1.0, points));
+    times.push(timed(["Gram matrix", "Gram matrix, d", "features d"], 1.0, &features, &|d, effort| {
+        kernels::gram_matrix(context, 512, d, d, effort)
+    })?);
 
     tell("solution")?;
-    let points = timed(&samples, &|n| kernels::solve(context, n))?;
-    times.push(series("solution of (K + nλI)α = y", "solution, n", "samples n", 3.0, points));
+    // A factor comes near its speed at thousands of samples only.
+    let orders = sizes(128, 6, 6);
+    times.push(timed(
+        ["solution of (K + nλI)α = y", "solution, n", "samples n"],
+        3.0,
+        &orders,
+        &|n, effort| kernels::solve(context, n, effort),
+    )?);
 
     tell("predictions")?;
-    let points = timed(&samples, &|n| kernels::predict(context, n, 16, n))?;
-    times.push(series("predictions", "predictions, n", "samples n", 1.0, points));
+    times.push(timed(["predictions", "predictions, n", "samples n"], 1.0, &samples, &|n, effort| {
+        kernels::predict(context, n, 16, n, effort)
+    })?);
 
     tell("predictions")?;
-    let points = timed(&features, &|d| kernels::predict(context, 512, d, d))?;
-    times.push(series("predictions", "predictions, d", "features d", 1.0, points));
+    times.push(timed(["predictions", "predictions, d", "features d"], 1.0, &features, &|d, effort| {
+        kernels::predict(context, 512, d, d, effort)
+    })?);
 
     let widths = crossing::measure(context, tell)?;
     Ok(Measured { times, optimizers, held, widths })

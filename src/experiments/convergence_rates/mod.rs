@@ -4,9 +4,9 @@ mod conditioning;
 mod scaling;
 mod stochastic;
 
-use conditioning::{conditioning, polyak};
-use scaling::scale_invariance;
-use stochastic::stochastic;
+use conditioning::{Conditioning, Polyak};
+use scaling::Scaling;
+use stochastic::Decay;
 
 use rand_chacha::ChaCha8Rng;
 
@@ -16,9 +16,9 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "convergence-rates",
     question: "Do SGD, momentum and Adam converge at the rates of the theory?",
     theory: &[
-        "Convex, with noisy gradients and $η = c/√t$: the last iterate's excess loss is $O(log T/√T)$ (Shamir \
-         and Zhang 2013). Strongly convex with constant μ and $η = {1}/{μt}$: $O(1/T)$ (Rakhlin, Shamir and \
-         Sridharan 2012).",
+        "Convex, with noisy gradients and $η = c/√t$: the mean of the iterates is within $O(1/√T)$ of the optimum \
+         (Zinkevich 2003), the last iterate within $O(log T/√T)$ (Shamir and Zhang 2013). Strongly convex with \
+         constant μ and $η = {1}/{μt}$: $O(1/T)$ (Rakhlin, Shamir and Sridharan 2012).",
         "On a quadratic of condition number κ, gradient descent at its best rate needs steps in proportion to \
          κ, the heavy ball of Polyak (1964) at its best in proportion to $√κ$.",
         "The PL condition ${1}/{2}‖∇f‖² ≥ μ(f−f*)$ gives a linear rate without convexity: at $η = 1/L$ each \
@@ -27,11 +27,39 @@ pub const EXPERIMENT: Experiment = Experiment {
         "Adam divides the mean gradient by the root of the mean square: a loss multiplied by c gives the same \
          steps but for ε (Kingma and Ba 2015).",
     ],
-    parts: Parts::of::<Whole>(),
+    parts: Parts::of::<Rates>(),
     finding,
 };
 
-super::whole!(run);
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+struct Rates {
+    stochastic: Vec<Decay>,
+    conditioning: Conditioning,
+    polyak: Polyak,
+    scaling: Scaling,
+}
+
+impl Study for Rates {
+    fn measure(context: &Context) -> Result<Rates> {
+        context.at(0, 10, "SGD on a convex problem")?;
+        Ok(Rates {
+            stochastic: stochastic::measure(context)?,
+            conditioning: Conditioning::measure(context)?,
+            polyak: Polyak::measure(context)?,
+            scaling: Scaling::measure(context)?,
+        })
+    }
+
+    fn report(&self) -> Outcome {
+        let mut outcome = Outcome::default();
+        stochastic::report(&mut outcome, &self.stochastic);
+        self.conditioning.report(&mut outcome);
+        self.polyak.report(&mut outcome);
+        self.scaling.report(&mut outcome);
+        outcome
+    }
+}
 
 /// Dimension of the stochastic problems.
 const D: usize = 10;
@@ -40,7 +68,7 @@ const D: usize = 10;
 const NOISE: f64 = 1.0;
 
 /// Which stochastic problem: both have their minimum 0 at w = 0.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 enum Problem {
     /// ‖w‖₁.
     Absolute,
@@ -90,16 +118,6 @@ fn noise(context: &Context, run: usize) -> ChaCha8Rng {
     stream(derive(context.seed, run as u64), Purpose::Data)
 }
 
-fn run(context: &Context) -> Result<Outcome> {
-    context.at(0, 10, "SGD on a convex problem")?;
-    let mut outcome = Outcome::default();
-    stochastic(context, &mut outcome)?;
-    conditioning(context, &mut outcome)?;
-    polyak(context, &mut outcome)?;
-    scale_invariance(context, &mut outcome)?;
-    Ok(outcome)
-}
-
 fn finding(found: &Found) -> Told {
     let (descent, momentum) =
         (found.number("exponent of κ, gradient descent")?, found.number("exponent of κ, momentum")?);
@@ -112,10 +130,10 @@ fn finding(found: &Found) -> Told {
             fixed(momentum, 2)
         ),
         format!(
-            "At the largest condition number momentum needs {} steps where gradient descent needs {}: the root, as the \
-             theory says, and not the step from a square to a first power. Under the PL condition no step left more \
-             than {} of the loss, where at most {} is proven. Adam takes the same path whatever the loss is multiplied \
-             by.",
+            "At the largest condition number momentum needs {} steps where gradient descent needs {}: the root, as \
+             the theory says, and not the step from a square to a first power. Under the PL condition no step of \
+             the drawn run left more than {} of the loss, where at most {} is proven. Adam takes the same path \
+             whatever the loss is multiplied by.",
             fixed(steps("momentum")?, 0),
             fixed(steps("gradient descent")?, 0),
             fixed(found.number("largest ratio of losses")?, 3),

@@ -3,81 +3,107 @@
 use super::{D, Problem, append_loss, noise};
 use crate::experiments::prelude::*;
 
-/// Distances to the minimum along the way, and the last w.
-type ScaledRun = (Vec<(f64, f64)>, Vec<f64>);
+/// Adam and SGD on losses that are multiplied.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Scaling {
+    /// For each of [`SCALES`] the distances to the minimum, step by step, up to where they leave the axes.
+    adam: Vec<Vec<f64>>,
+    sgd: Vec<Vec<f64>>,
+    /// For each seed, how far apart Adam's ends are on the scaled losses, of the first distance.
+    apart: Vec<f64>,
+}
 
-/// A run on a loss multiplied by `scale`.
+const SCALES: [f64; 3] = [1e-2, 1.0, 1e2];
+const LABELS: [&str; 3] = ["loss × 0.01", "loss × 1", "loss × 100"];
+const STEPS: usize = 1000;
+const ADAM_RATE: f64 = 0.01;
+const SGD_RATE: f64 = 0.05;
+/// Where the axes of the figure end.
+const FARTHEST: f64 = 1e4;
+
+/// A run on a loss multiplied by `scale`: the distances, and the last w.
 fn scaled_run(
     context: &Context,
+    seed: usize,
     mut optimizer: Optimizer<f64>,
     scale: f64,
-    steps: usize,
-) -> Result<ScaledRun> {
-    let mut rng = noise(context, 0);
+) -> Result<(Vec<f64>, Vec<f64>)> {
+    let mut rng = noise(context, seed);
     let mut tape = Tape::new();
     let w = tape.param_slice(1, D, &[1.0; D]);
-    let mut points = Vec::new();
-    for t in 1..=steps {
+    let mut distances = Vec::new();
+    for _ in 0..STEPS {
         let append = |tape: &mut Tape| append_loss(tape, Problem::Quadratic, w, scale, &mut rng);
         // A rate that is too large is part of what is shown.
         unless_diverged(step(&mut tape, &mut optimizer, append))?;
-        let distance = tape.value_slice(w).iter().map(|x| x * x).sum::<f64>().sqrt();
-        points.push((t as f64, distance));
+        let far = distance(tape.value_slice(w), &[0.0; D]);
+        if far.is_nan() || far > FARTHEST {
+            break;
+        }
+        distances.push(far);
     }
-    Ok((points, tape.value_slice(w).to_vec()))
+    Ok((distances, tape.value_slice(w).to_vec()))
 }
 
-pub(super) fn scale_invariance(context: &Context, outcome: &mut Outcome) -> Result<()> {
-    context.at(8, 10, "scale of the loss")?;
-    let scales = [1e-2, 1.0, 1e2];
-    let labels = ["loss × 0.01", "loss × 1", "loss × 100"];
-    let steps = 1000;
-    let figure = Figure::new(
-        "scale",
-        "A loss times a constant",
-        "The same problem, noise and rate, with the loss multiplied. See whether the three lines lie on each \
-         other, as they should with Adam, which knows no scale; for SGD a factor of the loss is one of the \
-         rate, and one that is too large throws it out within a few steps. A line ends where it leaves the \
-         axes or the finite numbers; a cross marks a step on the way there.",
-    );
-    // Where the axes of the figure end.
-    const FARTHEST: f64 = 1e4;
-    let (mut ends, mut charts) = (Vec::new(), Vec::new());
-    for adam in [true, false] {
-        let mut chart =
-            Chart::new(Axis::log("step"), Axis::log("distance to the minimum").range(1e-2, FARTHEST))
-                .title(if adam { "Adam, η = 0.01" } else { "SGD, η = 0.05" });
-        for (i, (scale, label)) in scales.iter().zip(labels).enumerate() {
-            let optimizer =
-                if adam { Optimizer::new(Adam::default(), 0.01)? } else { Optimizer::new(Sgd, 0.05)? };
-            let (points, last) = scaled_run(context, optimizer, *scale, steps)?;
-            // The first is drawn widest, so that all three are seen where they agree.
-            let width = [7.0, 3.5, 1.6][i];
-            let leaves = points.iter().position(|(_, distance)| distance.is_nan() || *distance > FARTHEST);
-            let line = match leaves {
-                Some(end) => Line::new(points[..end].to_vec()).marker(Marker::Cross).width(3.5),
-                None => Line::new(points).width(width).dash(i / 2),
-            };
-            chart = chart.line(line.label(label));
-            if adam {
-                ends.push(last);
+impl Scaling {
+    pub fn measure(context: &Context) -> Result<Scaling> {
+        context.at(8, 10, "scale of the loss")?;
+        let (mut all, mut apart) =
+            (Scaling { adam: Vec::new(), sgd: Vec::new(), apart: Vec::new() }, Vec::new());
+        for seed in 0..context.pick(5, 10) {
+            context.check()?;
+            let mut ends = Vec::new();
+            for scale in SCALES {
+                let adam = Optimizer::new(Adam::default(), ADAM_RATE)?;
+                let (distances, end) = scaled_run(context, seed, adam, scale)?;
+                ends.push(end);
+                if seed == 0 {
+                    all.adam.push(distances);
+                    all.sgd.push(scaled_run(context, seed, Optimizer::new(Sgd, SGD_RATE)?, scale)?.0);
+                }
             }
+            let farthest = range(ends.iter().map(|end| distance(end, &ends[1]))).1;
+            apart.push(farthest / (D as f64).sqrt());
         }
-        charts.push(chart);
+        all.apart = apart;
+        Ok(all)
     }
-    let start = (D as f64).sqrt();
-    let largest = distance(&ends[0], &ends[1]).max(distance(&ends[2], &ends[1])) / start;
-    outcome.number("Adam's ends apart, of the first distance", largest);
-    claim(outcome, "Adam does not see the scale of the loss")
-        .named("adam-scale")
-        .expected("the same path, but for ε")
-        .measured(format!("after {steps} steps {} of the first distance apart", rounded(largest, 2)))
-        .criterion("at most 10⁻³ of the first distance, for losses from 0.01 to 100 times")
-        .holds(
-            largest <= 1e-3,
-            "ε = 10⁻⁸ stands beside the root of the mean square, and does not scale with the loss: it counts \
-             where the gradients of the smallest loss come near it.",
+
+    pub fn report(&self, outcome: &mut Outcome) {
+        outcome.number("Adam's ends apart, of the first distance", mean(&self.apart));
+        claim(outcome, "Adam does not see the scale of the loss")
+            .named("adam-scale")
+            .expected("the same path, but for ε")
+            .estimated(Estimate::mean(&self.apart))
+            .saying(&format!(" of the first distance apart after {STEPS} steps, for losses from 0.01 to 100 times"))
+            .within(
+                ..=1e-3,
+                "ε = 10⁻⁸ stands beside the root of the mean square, and does not scale with the loss: it counts \
+                 where the gradients of the smallest loss come near it.",
+            );
+        let panel = |title: String, lines: &[Vec<f64>]| {
+            let chart =
+                Chart::new(Axis::log("step"), Axis::log("distance to the minimum").range(1e-2, FARTHEST));
+            lines.iter().zip(LABELS).enumerate().fold(chart.title(title), |chart, (i, (distances, label))| {
+                let line = Line::new((1..).map(f64::from).zip(distances.iter().copied())).label(label);
+                chart.line(match distances.len() == STEPS {
+                    // The first is drawn widest, so that all three are seen where they agree.
+                    true => line.width([7.0, 3.5, 1.6][i]).dash(i / 2),
+                    false => line.marker(Marker::Cross).width(3.5),
+                })
+            })
+        };
+        outcome.draw(
+            "scale",
+            "A loss times a constant",
+            "The same problem, noise and rate, with the loss multiplied. See whether the three lines lie on each \
+             other, as they should with Adam, which knows no scale; for SGD a factor of the loss is one of the \
+             rate, and one that is too large throws it out within a few steps. A line ends where it leaves the \
+             axes or the finite numbers; a cross marks a step on the way there.",
+            [
+                panel(format!("Adam, η = {ADAM_RATE}"), &self.adam),
+                panel(format!("SGD, η = {SGD_RATE}"), &self.sgd),
+            ],
         );
-    outcome.figure(&figure.panels(charts));
-    Ok(())
+    }
 }

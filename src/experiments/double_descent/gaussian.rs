@@ -1,15 +1,18 @@
-//! Gaussian features, for which the error has a formula; and where gradient descent ends.
+//! Gaussian features, for which the error has a formula; and, in a test, where gradient descent ends.
+
+use std::ops::Bound;
 
 use nalgebra::{DMatrix, DVector};
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-use super::{D, N, NOISE, Regression, SIGNAL, large};
+use super::{D, N, NOISE, Regression, SIGNAL};
 use crate::experiments::prelude::*;
 
 const FEATURES: [usize; 23] =
     [2, 5, 10, 15, 20, 25, 30, 34, 36, 38, 39, 40, 41, 42, 44, 46, 50, 55, 60, 80, 100, 140, 200];
 
 /// The expected error of the shortest solution with `p` features.
-pub(super) fn expected(p: usize) -> f64 {
+fn expected(p: usize) -> f64 {
     let (n, p, used) = (N as f64, p as f64, SIGNAL * p as f64 / D as f64);
     let noise = NOISE + SIGNAL - used;
     if p <= n - 2.0 {
@@ -22,10 +25,13 @@ pub(super) fn expected(p: usize) -> f64 {
 }
 
 /// Errors with so many features, one for each draw.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Gaussian {
-    pub(super) p: usize,
-    pub(super) ridgeless: Vec<f64>,
-    pub(super) ridge: Vec<f64>,
+    p: usize,
+    #[serde(with = "lossless")]
+    ridgeless: Vec<f64>,
+    #[serde(with = "lossless")]
+    ridge: Vec<f64>,
 }
 
 /// Samples with all features, and their targets.
@@ -38,88 +44,118 @@ fn draw(seed: u64) -> (DMatrix<f64>, DMatrix<f64>) {
     (x, y)
 }
 
-pub(super) fn gaussian(context: &Context) -> Result<Vec<Gaussian>> {
-    let draws = context.pick(200, 1000);
-    let new = |p| Gaussian { p, ridgeless: Vec::new(), ridge: Vec::new() };
-    let mut rows: Vec<Gaussian> = FEATURES.map(new).into();
+pub(super) fn measure(context: &Context) -> Result<Vec<Gaussian>> {
+    let draws = context.pick(200, 500);
     let beta = (SIGNAL / D as f64).sqrt();
-    for k in 0..draws {
-        context.at(k, 2 * draws, "Gaussian features")?;
-        let (x, y) = draw(derive(context.seed, k as u64));
-        for row in &mut rows {
-            let used = x.columns(0, row.p).into_owned();
+    // The errors of a draw, with the shortest solution and with the best ridge.
+    let of_draw = |k: u64| -> Result<Vec<(f64, f64)>> {
+        context.check()?;
+        let (x, y) = draw(derive(context.seed, k));
+        let of_features = |p: &usize| {
+            let used = x.columns(0, *p).into_owned();
             let regression = Regression::new(&used, &y)?;
-            let noise = NOISE + SIGNAL * (D - row.p) as f64 / D as f64;
+            let noise = NOISE + SIGNAL * (D - p) as f64 / D as f64;
             // The error on a new sample, with the mean over it in closed form.
             let error = |w: &DMatrix<f64>| noise + w.iter().map(|w| (w - beta) * (w - beta)).sum::<f64>();
-            row.ridgeless.push(error(&regression.solve(0.0)));
-            row.ridge.push(error(&regression.solve(noise * D as f64 / SIGNAL)));
-        }
-    }
-    Ok(rows)
+            Ok((error(&regression.solve(0.0)), error(&regression.solve(noise * D as f64 / SIGNAL))))
+        };
+        FEATURES.iter().map(of_features).collect()
+    };
+    let all: Vec<Vec<(f64, f64)>> = (0..draws).into_par_iter().map(of_draw).collect::<Result<_>>()?;
+    let of = |(i, p): (usize, usize)| {
+        let (ridgeless, ridge) = all.iter().map(|of_draw| of_draw[i]).unzip();
+        Gaussian { p, ridgeless, ridge }
+    };
+    Ok(FEATURES.into_iter().enumerate().map(of).collect())
 }
 
-pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
-    let draws = rows[0].ridgeless.len();
-    // Close to p = n the error has a mean, but no variance that a standard error could be had from.
-    let far = rows.iter().filter(|row| row.p.abs_diff(N) >= 6);
-    let off = far.map(|row| {
-        let (mean, error) = mean_and_error(&row.ridgeless);
-        (mean - expected(row.p)).abs() / error
-    });
-    let worst = off.fold(0.0, f64::max);
+/// log₂ of the ratio of the errors at two numbers of features, draw by draw.
+fn ratios(rows: &[Gaussian], p: usize, to: usize) -> Vec<f64> {
+    let pairs = at(rows, p).ridgeless.iter().zip(&at(rows, to).ridgeless);
+    pairs.map(|(a, b)| Float::ln(a / b) / std::f64::consts::LN_2).collect()
+}
+
+fn at(rows: &[Gaussian], p: usize) -> &Gaussian {
+    least(rows, |row| row.p.abs_diff(p) as f64)
+}
+
+fn claims(outcome: &mut Outcome, rows: &[Gaussian]) {
+    let of_draws = |xs: &[f64]| Estimate::mean(xs).of("draws");
+    // Close to p = n the error has a mean, but no variance that an interval could be had from.
+    let far: Vec<&Gaussian> = rows.iter().filter(|row| row.p.abs_diff(N) >= 10).collect();
+    let of_draw =
+        |k: usize| mean(&far.iter().map(|row| row.ridgeless[k] / expected(row.p)).collect::<Vec<_>>());
+    let relative: Vec<f64> = (0..rows[0].ridgeless.len()).map(of_draw).collect();
     claim(outcome, "The exact formula for Gaussian features holds on both sides of the peak")
         .named("exact-formula")
-        .expected("the measured means")
-        .measured(format!("{} standard errors off at most, over {draws} draws", fixed(worst, 2)))
-        .criterion("at most 4 standard errors off wherever |p − n| ≥ 6")
-        .holds(
-            worst <= 4.0,
-            "Towards the peak a few draws make most of the mean, so that a standard error from so many draws \
-             is itself too small.",
+        .expected("a ratio of 1 of the measured error to that of the formula")
+        .estimated(of_draws(&relative))
+        .saying(", the mean ratio over all p with |p − n| ≥ 10")
+        .within(
+            0.9..=1.1,
+            "Towards the peak a few draws make most of the mean, so that an interval from so many draws is itself too \
+             small.",
         );
-    let peak = greatest(rows, |row| mean(&row.ridgeless));
+    let above = (Bound::Excluded(0.0), Bound::Unbounded);
+    let below = (Bound::Unbounded, Bound::Excluded(0.0));
+    let [left, right] = [N - 10, N + 10].map(|p| of_draws(&ratios(rows, N, p)));
     claim(outcome, "The error peaks where there are as many features as samples")
         .named("peak")
-        .expected(format!("p = {N}, with n = {N}"))
-        .measured(format!("p = {}, a mean error of {}", peak.p, large(mean(&peak.ridgeless))))
-        .criterion("the largest mean is at a p from n − 1 to n + 1")
-        .holds(
-            peak.p.abs_diff(N) <= 1,
-            "Next to the pole, at n ± 2, the error has a mean but no variance: among so many draws one may \
-             be larger than all at n.",
+        .expected(format!("a larger error at p = n = {N} than on either side"))
+        .measured(format!(
+            "log₂ of the error at p = {N} over that at {} is {left}, over that at {} it is {right}",
+            N - 10,
+            N + 10
+        ))
+        .criterion("both 95 % intervals are above 0")
+        .judged(
+            left.against(&above).and(right.against(&above)),
+            "At the pole the error has no mean; that of its logarithm is judged, draw by draw.",
         );
-    let best = least(rows, |row| mean(&row.ridgeless));
-    let theory = *least(&FEATURES, |p| expected(*p));
+    let drops = [2, 140].map(|p| of_draws(&differences(&at(rows, D).ridgeless, &at(rows, p).ridgeless)));
     claim(outcome, "With weak features that are all alike, the best is to take all of them")
         .named("take-all")
-        .expected(format!("the least error at p = {theory}, {}", fixed(expected(theory), 3)))
-        .measured(format!("at p = {}, {}", best.p, fixed(mean(&best.ridgeless), 3)))
-        .criterion("the same p")
-        .holds(
-            best.p == theory,
-            format!(
-                "The theory has {} there: where that is within a few standard errors of its least, the draws \
-                 decide.",
-                fixed(expected(best.p), 3)
-            ),
+        .expected(format!(
+            "by the formula {} at p = {D}, against {} at p = 2, the best in front of the peak",
+            fixed(expected(D), 3),
+            fixed(expected(2), 3)
+        ))
+        .measured(format!(
+            "{} at p = {D}: against p = 2 a difference of {}, against p = 140 one of {}",
+            fixed(mean(&at(rows, D).ridgeless), 3),
+            drops[0],
+            drops[1]
+        ))
+        .criterion("both 95 % intervals are below 0")
+        .judged(
+            Verdict::all(drops.iter().map(|drop| drop.against(&below))),
+            "Features that differ in what they tell are another matter: then the first few may be enough.",
         );
-    let rises = rows.windows(2).map(|pair| {
-        let (mean, error) = mean_and_error(&differences(&pair[1].ridge, &pair[0].ridge));
-        mean / error
-    });
-    let rise = rises.fold(f64::NEG_INFINITY, f64::max);
-    claim(outcome, "With the best ridge there is no peak: the error never rises with the number of features")
+    const STEPS: [usize; 6] = [2, 20, 40, 80, 140, 200];
+    let falls: Vec<Estimate> = STEPS
+        .windows(2)
+        .map(|pair| of_draws(&differences(&at(rows, pair[1]).ridge, &at(rows, pair[0]).ridge)))
+        .collect();
+    claim(outcome, "With the best ridge there is no peak: the error falls with the number of features")
         .named("best-ridge")
-        .expected("falls from each p to the next")
-        .measured(format!("the largest rise is {} standard errors", fixed(rise, 2)))
-        .criterion("no mean rises by more than 3 standard errors of the difference")
-        .holds(
-            rise <= 3.0,
+        .expected("smaller from each p to the next")
+        .measured(format!(
+            "{} for p = {}: differences of {}",
+            list(STEPS, |p| fixed(mean(&at(rows, p).ridge), 3)),
+            list(STEPS, |p| p.to_string()),
+            list(&falls, |fall| fixed(fall.value(), 4))
+        ))
+        .criterion("the 95 % intervals of all differences, draw by draw, are below 0")
+        .judged(
+            Verdict::all(falls.iter().map(|fall| fall.against(&below))),
             "The theorem is about weights drawn from a normal distribution, of which this ridge is the best; \
              here they are fixed and all alike, and only the samples are drawn.",
         );
+}
 
+pub(super) fn report(outcome: &mut Outcome, rows: &[Gaussian]) {
+    claims(outcome, rows);
+    let draws = rows[0].ridgeless.len();
     let curve: Vec<(f64, f64)> = (2..=D).map(|p| (p as f64, expected(p))).collect();
     // Rules of the theory end at the peak: a line through infinity is two.
     let (left, right): (Vec<_>, Vec<_>) =
@@ -168,39 +204,32 @@ pub(super) fn report_gaussian(outcome: &mut Outcome, rows: &[Gaussian]) {
     );
 }
 
-/// Gradient descent from 0 against the shortest solution.
-pub(super) fn descent(context: &Context, outcome: &mut Outcome) -> Result<()> {
-    context.check()?;
-    let p = 2 * N;
-    let (x, y) = draw(context.seed);
-    let used = x.columns(0, p).into_owned();
-    let regression = Regression::new(&used, &y)?;
-    let shortest = regression.solve(0.0);
-    let mut tape = Tape::new();
-    let w = tape.param_with(p, 1, |_| ());
-    let mut optimizer = Optimizer::new(Sgd, N as f64 / regression.eigen.values.max())?;
-    for _ in 0..2000 {
-        step(&mut tape, &mut optimizer, |tape| {
-            let (vx, vy) = (tape.constant(&used), tape.constant(&y));
-            let prediction = tape.matmul(vx, w);
-            let mse = tape.mse(prediction, vy);
-            tape.scale(mse, 0.5)
-        })?;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gradient descent from 0 ends at the shortest of all solutions: the second descent needs nobody to ask for it.
+    #[test]
+    fn descent_ends_at_the_shortest_solution() {
+        let p = 2 * N;
+        let (x, y) = draw(0);
+        let used = x.columns(0, p).into_owned();
+        let regression = Regression::new(&used, &y).unwrap();
+        let shortest = regression.solve(0.0);
+        assert!((&used * &shortest - &y).norm() < 1e-10 * y.norm());
+        let mut tape = Tape::new();
+        let w = tape.param_with(p, 1, |_| ());
+        let mut optimizer = Optimizer::new(Sgd, N as f64 / regression.eigen.values.max()).unwrap();
+        for _ in 0..2000 {
+            step(&mut tape, &mut optimizer, |tape| {
+                let (vx, vy) = (tape.constant(&used), tape.constant(&y));
+                let prediction = tape.matmul(vx, w);
+                let mse = tape.mse(prediction, vy);
+                tape.scale(mse, 0.5)
+            })
+            .unwrap();
+        }
+        let apart = (tape.value(w).to_dmatrix() - &shortest).norm() / shortest.norm();
+        assert!(apart < 1e-6, "{apart}");
     }
-    let slowest = regression.eigen.values.min() / regression.eigen.values.max();
-    let apart = (tape.value(w).to_dmatrix() - &shortest).norm() / shortest.norm();
-    claim(outcome, "Gradient descent from 0 ends at the shortest of all solutions")
-        .named("shortest-solution")
-        .expected("the same weights")
-        .measured(format!("{} apart, relative, after 2000 steps with p = 2n", scientific(apart, 2)))
-        .criterion("at most 10⁻⁶")
-        .holds(
-            apart <= 1e-6,
-            format!(
-                "Along the eigenvector of the least eigenvalue each step leaves a share of 1 − {}: 2000 are \
-                 not enough.",
-                rounded(slowest, 2)
-            ),
-        );
-    Ok(())
 }

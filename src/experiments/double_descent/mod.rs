@@ -3,9 +3,6 @@
 mod gaussian;
 mod images;
 
-use gaussian::{descent, gaussian, report_gaussian};
-use images::{random_features, report_random};
-
 use nalgebra::{DMatrix, DVector};
 
 use super::prelude::*;
@@ -29,11 +26,9 @@ pub const EXPERIMENT: Experiment = Experiment {
          solutions: the second descent needs nobody to ask for it. It was first seen in networks with random \
          first layers and others (Belkin et al. 2019).",
     ],
-    parts: Parts::of::<Whole>(),
+    parts: Parts::of::<DoubleDescent>(),
     finding,
 };
-
-super::whole!(run);
 
 const N: usize = 40;
 const D: usize = 200;
@@ -89,20 +84,29 @@ impl<'a> Regression<'a> {
     }
 }
 
-fn run(context: &Context) -> Result<Outcome> {
-    context.at(0, 2, "Gaussian features")?;
-    let mut outcome = Outcome::default();
-    let gaussian = gaussian(context)?;
-    let (n, random) = random_features(context)?;
-    report_gaussian(&mut outcome, &gaussian);
-    descent(context, &mut outcome)?;
-    report_random(&mut outcome, n, &random);
-    Ok(outcome)
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+struct DoubleDescent {
+    gaussian: Vec<gaussian::Gaussian>,
+    images: images::RandomFeatures,
 }
 
-/// An error at the peak, which may be as large as rounding lets it.
-fn large(x: f64) -> String {
-    if x < 1e4 { rounded(x, 3) } else { scientific(x, 3) }
+impl Study for DoubleDescent {
+    const EDITION: u32 = 2;
+
+    fn measure(context: &Context) -> Result<DoubleDescent> {
+        context.at(0, 2, "Gaussian features")?;
+        let gaussian = gaussian::measure(context)?;
+        context.at(1, 2, "random features")?;
+        Ok(DoubleDescent { gaussian, images: images::measure(context)? })
+    }
+
+    fn report(&self) -> Outcome {
+        let mut outcome = Outcome::default();
+        gaussian::report(&mut outcome, &self.gaussian);
+        images::report(&mut outcome, &self.images);
+        outcome
+    }
 }
 
 fn finding(found: &Found) -> Told {

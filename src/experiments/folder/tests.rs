@@ -1,29 +1,22 @@
 //! What is kept comes back, and nothing that lies in a folder does harm.
 
 use super::*;
-use crate::report::{Axis, Chart, Claim, Color, Figure, Image, Images, Line, Table};
-
 const EVIL: &str = "</svg></section><script>alert(1)</script><img src=x onerror=alert(1)>\"'&";
 
-/// A result of `rosenbrock` with every kind of thing in it, every text being `text`.
+/// A result of `graph-size`, every text in it being `text`.
 fn result(text: &str) -> Finished {
-    let mut outcome = Outcome::default();
-    let image = Image::from_fn(2, 2, |_, _| [1, 2, 3, 255]);
-    let chart = Chart::new(Axis::linear(text), Axis::categories(text, [text]))
-        .title(text)
-        .line(Line::new([(0.0, 0.0), (1.0, 0.0)]).label(text).dash(1))
-        .raster(image.clone(), (0.0, 1.0), (0.0, 1.0), true)
-        .contours(4, (0.0, 1.0), (0.0, 1.0), &[0.5], Color::Ink, |x, _| x)
-        .note((0.5, 0.0), text, Color::Blue);
-    let pictures = Images::new(1, [(image, text.into())]).title(text);
-    outcome.figure(&Figure::new("paths", text, text).panel(chart).panel(pictures));
-    let mut table = Table::new("ends", text, [text, "x"]);
-    table.row([text.into(), f64::NAN.into()]);
-    outcome.table(table);
-    outcome.claim(Claim::that(text).expected(text).measured(text).criterion(text).holds(false, text));
-    outcome.number(text, f64::INFINITY);
+    let row = |depth: usize| {
+        let times = [1.0, 1.1, 1.2, 1.3, 1.4, 1.5].map(|x| x * depth as f64);
+        serde_json::json!({
+            "depth": depth, "nodes": 5 * depth, "numbers": 100 * depth, "bytes": 2000 * depth,
+            "forward": times, "backward": times,
+        })
+    };
+    let rows = Rows::of(&[8, 192, 256].map(row));
+    let experiment = find("graph-size").unwrap();
+    let outcome = experiment.report(&rows).unwrap();
     let settings = Settings {
-        experiment: "rosenbrock".into(),
+        experiment: experiment.name.into(),
         version: text.into(),
         edition: 1,
         quick: true,
@@ -31,7 +24,7 @@ fn result(text: &str) -> Finished {
         data: text.into(),
         checksum: 7,
     };
-    Finished::new(settings, text.into(), 1.5, Measured { rows: Rows::of(&outcome), outcome })
+    Finished::new(settings, text.into(), 1.5, Measured { rows, outcome })
 }
 
 /// A folder with that result, inside of another one.
@@ -50,7 +43,7 @@ fn page(folder: &ReportFolder) -> String {
 fn what_is_kept_is_read_again_to_the_last_bit() {
     let finished = result("plain");
     let (_parent, folder) = kept(&finished);
-    let again = folder.finished("rosenbrock").unwrap().unwrap();
+    let again = folder.finished("graph-size").unwrap().unwrap();
     assert_eq!(again, finished);
     assert_eq!(files(&again), files(&finished));
     assert_eq!(folder.finished("spiral").unwrap(), None);
@@ -59,11 +52,11 @@ fn what_is_kept_is_read_again_to_the_last_bit() {
 #[test]
 fn nothing_that_is_kept_is_markup() {
     let (_parent, folder) = kept(&result(EVIL));
-    let path = folder.path.join("rosenbrock");
-    let svg = fs::read_to_string(path.join("paths.svg")).unwrap();
+    let path = folder.path.join("graph-size");
+    let svg = fs::read_to_string(path.join("growth.svg")).unwrap();
+    assert!(page(&folder).contains("&lt;script&gt;"));
     // The page has a script of its own.
     for (text, scripts) in [(page(&folder), 1), (svg, 0)] {
-        assert!(text.contains("&lt;script&gt;"), "{text}");
         // `<image` is an element of a drawing.
         assert!(text.matches("<script").count() == scripts && !text.contains("<img"), "{text}");
         assert!(!text.contains("<script>alert"), "{text}");
@@ -78,8 +71,10 @@ fn nothing_that_is_kept_is_markup() {
 #[test]
 fn rows_that_are_none_are_refused() {
     let (_parent, folder) = kept(&result("plain"));
-    let settings = Settings { experiment: "spiral".into(), ..result("plain").settings };
-    let empty = serde_json::json!({"test": {"places": [], "arms": []}, "stages": [], "losses": []});
+    let edition = crate::experiments::find("spiral").unwrap().edition();
+    let settings = Settings { experiment: "spiral".into(), edition, ..result("plain").settings };
+    let points = serde_json::json!({"places": [], "arms": []});
+    let empty = serde_json::json!({"test": points, "stages": [], "losses": [], "runs": []});
     for (rows, why) in [(serde_json::json!([1, 2]), "invalid"), (empty, "no report")] {
         let measured = Measured { rows: Rows::of(&rows), outcome: Outcome::default() };
         folder.keep(&Finished::new(settings.clone(), "c".into(), 1.0, measured)).unwrap();
@@ -89,73 +84,10 @@ fn rows_that_are_none_are_refused() {
     }
 }
 
-/// A name in the file that is a path: nothing outside is written, nothing is removed.
-#[test]
-fn names_that_are_paths_are_refused() {
-    let (parent, folder) = kept(&result("plain"));
-    let path = folder.path.join("rosenbrock").join(RESULT);
-    let json = fs::read_to_string(&path).unwrap();
-    let victim = parent.path().join("victim.csv");
-    fs::write(&victim, "precious").unwrap();
-    let absolute = parent.path().join("absolute").to_str().unwrap().to_string();
-    for (name, evil) in [
-        ("paths", "../../evil"),
-        ("paths", &absolute),
-        ("paths", "..\\\\evil"),
-        ("paths", "c:evil"),
-        ("paths", "evil\\u0000"),
-        ("paths", ""),
-        ("ends", "../../victim"),
-        ("ends", "../result"),
-    ] {
-        let old = format!("\"name\":\"{name}\"");
-        assert_eq!(json.matches(&old).count(), 1);
-        fs::write(&path, json.replace(&old, &format!("\"name\":\"{evil}\""))).unwrap();
-        let error = folder.finished("rosenbrock").unwrap_err().to_string();
-        assert!(error.contains("result.json: what was measured has been edited"), "{evil}: {error}");
-        assert!(!error.contains(|c: char| c.is_control()), "{error:?}");
-        // Another result takes its place, and the page goes without it until then.
-        folder.write_page().unwrap();
-        assert!(!page(&folder).contains("id=\"rosenbrock\""));
-        folder.keep(&result("other")).unwrap();
-        assert_eq!(folder.finished("rosenbrock").unwrap().unwrap(), result("other"));
-        let mut there: Vec<_> =
-            fs::read_dir(parent.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
-        there.sort();
-        assert_eq!(there, ["report", "victim.csv"], "{evil}");
-        assert_eq!(fs::read_to_string(&victim).unwrap(), "precious");
-    }
-}
-
-#[test]
-fn markup_in_the_place_of_a_drawing_is_refused() {
-    let (_parent, folder) = kept(&result("plain"));
-    let path = folder.path.join("rosenbrock").join(RESULT);
-    let json = fs::read_to_string(&path).unwrap();
-    let evil = EVIL.replace('"', "\\\"");
-    let start = json.find("\"elements\":[").unwrap() + "\"elements\":".len();
-    let before = &json[..start];
-    for (what, edited) in [
-        ("elements", format!("{before}\"{evil}\"{}", &json[start..])),
-        ("an element", format!("{before}[\"{evil}\",{}", &json[start + 1..])),
-        ("a body", json.replace("\"pictures\":", &format!("\"body\":\"{evil}\",\"pictures\":"))),
-        ("a picture", json.replace("\"picture\":\"", "\"picture\":\"javascript:alert(1)//")),
-    ] {
-        assert_ne!(edited, json, "{what}");
-        fs::write(&path, edited).unwrap();
-        let read = folder.finished("rosenbrock");
-        // What it does not know it does not read.
-        assert!(read.is_err() || what == "a body", "{what}");
-        folder.write_page().unwrap();
-        assert_eq!(page(&folder).matches("<script").count(), 1, "{what}");
-        assert!(!page(&folder).contains("javascript:"), "{what}");
-    }
-}
-
 #[test]
 fn a_result_that_is_none_is_refused_with_the_reason() {
     let (_parent, folder) = kept(&result("plain"));
-    let path = folder.path.join("rosenbrock").join(RESULT);
+    let path = folder.path.join("graph-size").join(RESULT);
     let json = fs::read_to_string(&path).unwrap();
     let nested = "[".repeat(1 << 20);
     for (text, why) in [
@@ -168,23 +100,23 @@ fn a_result_that_is_none_is_refused_with_the_reason() {
         (&json.replace("\"seconds\":1.5", "\"seconds\":-1"), "seconds"),
         (&json.replace("\"seconds\":1.5", "\"seconds\":1e999"), "out of range"),
         (&json.replace("\"seed\":1", "\"seed\":\"\\u001b[31m\""), "invalid type"),
-        (&json.replace("\"experiment\":\"rosenbrock\"", "\"experiment\":\"spiral\""), "another experiment"),
+        (&json.replace("\"experiment\":\"graph-size\"", "\"experiment\":\"spiral\""), "another experiment"),
         (
-            &json.replace("\"experiment\":\"rosenbrock\"", "\"experiment\":\"../spiral\""),
+            &json.replace("\"experiment\":\"graph-size\"", "\"experiment\":\"../spiral\""),
             "another experiment",
         ),
         (&json.replace("\"edition\":1", "\"edition\":2"), "another way"),
-        (&json.replace("\"claims\":[{", "\"claims\":[{\"more\":1,"), "has been edited"),
+        (&json.replace("\"depth\":8", "\"depth\":9"), "has been edited"),
     ] {
         fs::write(&path, text).unwrap();
-        let error = folder.finished("rosenbrock").unwrap_err().to_string();
+        let error = folder.finished("graph-size").unwrap_err().to_string();
         assert!(error.contains(why) && error.len() < 500, "{why}: {error}");
         assert!(!error.contains(|c: char| c.is_control()), "{error:?}");
     }
     // It claims to be larger than anything that is read, and takes no room.
     File::create(&path).unwrap().set_len(1 << 40).unwrap();
-    assert!(folder.finished("rosenbrock").unwrap_err().to_string().contains("more than"));
-    for name in ["../report", "", "rosenbrock/..", "/", "nonsense"] {
+    assert!(folder.finished("graph-size").unwrap_err().to_string().contains("more than"));
+    for name in ["../report", "", "graph-size/..", "/", "nonsense"] {
         assert!(matches!(folder.finished(name), Err(Error::Setting { .. })), "{name}");
         assert!(folder.check(name).is_err(), "{name}");
         let mut foreign = result("plain");
@@ -197,13 +129,13 @@ fn a_result_that_is_none_is_refused_with_the_reason() {
 fn files_beside_a_result_become_its_own_again() {
     let finished = result("plain");
     let (_parent, folder) = kept(&finished);
-    let svg = folder.path.join("rosenbrock/paths.svg");
+    let svg = folder.path.join("graph-size/growth.svg");
     let right = fs::read(&svg).unwrap();
     fs::write(&svg, "<svg xmlns=\"http://www.w3.org/2000/svg\"><script>alert(1)</script></svg>").unwrap();
-    fs::remove_file(folder.path.join("rosenbrock/ends.csv")).unwrap();
+    fs::remove_file(folder.path.join("graph-size/growth.csv")).unwrap();
     folder.restore(&finished).unwrap();
     assert_eq!(fs::read(&svg).unwrap(), right);
-    assert!(folder.path.join("rosenbrock/ends.csv").is_file());
+    assert!(folder.path.join("graph-size/growth.csv").is_file());
 }
 
 #[cfg(unix)]
@@ -213,8 +145,8 @@ fn links_in_the_folder_are_not_followed() {
     let finished = result("plain");
     let (parent, folder) = kept(&finished);
     let victim = parent.path().join("victim");
-    let inside = folder.path.join("rosenbrock");
-    let places = [folder.page(), inside.join(RESULT), inside.join("paths.svg"), inside.join("ends.csv")];
+    let inside = folder.path.join("graph-size");
+    let places = [folder.page(), inside.join(RESULT), inside.join("growth.svg"), inside.join("growth.csv")];
     for target in [victim.clone(), parent.path().join("nowhere"), "/dev/zero".into()] {
         fs::write(&victim, "precious").unwrap();
         let link_all = || {
@@ -224,9 +156,9 @@ fn links_in_the_folder_are_not_followed() {
             }
         };
         link_all();
-        let error = folder.finished("rosenbrock").unwrap_err().to_string();
+        let error = folder.finished("graph-size").unwrap_err().to_string();
         assert!(error.contains("not a regular file"), "{error}");
-        folder.check("rosenbrock").unwrap();
+        folder.check("graph-size").unwrap();
         let folder = ReportFolder::open(&folder.path).unwrap();
         folder.restore(&finished).unwrap();
         link_all();
@@ -249,12 +181,12 @@ fn links_in_the_folder_are_not_followed() {
     let before = there();
     symlink(&elsewhere, &inside).unwrap();
     for result in [
-        folder.check("rosenbrock"),
-        folder.finished("rosenbrock").map(drop),
+        folder.check("graph-size"),
+        folder.finished("graph-size").map(drop),
         folder.keep(&result("other")),
         folder.restore(&finished),
     ] {
-        assert!(result.unwrap_err().to_string().contains("rosenbrock: a link"));
+        assert!(result.unwrap_err().to_string().contains("graph-size: a link"));
     }
     assert_eq!(there(), before);
 }

@@ -1,30 +1,37 @@
 //! The gradients of deep networks before the first step, and what becomes of these networks in training.
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
 use super::theory::predicted;
-use super::{DEEP, NORMS, RATE, title};
+use super::{DEEP, Kind, Phi, RATE};
 use crate::experiments::prelude::*;
 use crate::linalg::norm_squared;
 use crate::models::Mlp;
-use crate::nn::{Activation, Init, Mode, Module};
+use crate::nn::{Init, Mode, Module};
 use crate::rng::Place;
 use crate::train::{Audit, FitOptions, Recorder};
 
-/// Gradient norms of all weights of a network before its first step.
+/// Gradient norms of all weights of networks before their first step.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Flow {
-    pub activation: Activation,
-    pub norm: usize,
+    pub kind: Kind,
     pub depth: usize,
     /// Geometric means over the seeds.
+    #[serde(with = "lossless")]
     pub norms: Vec<f64>,
+    /// For each seed, log₁₀ of the norm of the second layer over that of the last but one, the ends of those of equal
+    /// widths.
+    #[serde(with = "lossless")]
+    pub left: Vec<f64>,
     /// From the second layer to the last but one, relative to the latter.
     pub theory: Vec<f64>,
     /// Mean cosine of the angle between the outputs for two images.
+    #[serde(with = "lossless")]
     pub likeness: f64,
 }
 
 impl Flow {
-    /// The norm of the second layer over that of the last but one, the ends of those of equal widths: measured, and
-    /// by the theory.
+    /// The norm of the second layer over that of the last but one: measured, and by the theory.
     pub fn ratios(&self) -> [f64; 2] {
         [self.norms[1] / self.norms[self.theory.len()], self.theory[0]]
     }
@@ -36,59 +43,59 @@ impl Flow {
     }
 
     pub fn name(&self) -> String {
-        format!("{}, {}, {} layers", title(self.activation), NORMS[self.norm].1, self.depth)
+        format!("{}, {} layers", self.kind.name(), self.depth)
     }
 }
 
 /// The initial weights that theory has for an activation.
-fn suited(activation: Activation) -> Init {
-    if matches!(activation, Activation::Relu | Activation::Gelu) {
-        Init::HeNormal
-    } else {
-        Init::XavierUniform
-    }
+fn suited(phi: Phi) -> Init {
+    if matches!(phi, Phi::Relu | Phi::Gelu) { Init::HeNormal } else { Init::XavierUniform }
 }
 
-fn options(context: &Context, activation: Activation, norm: usize, depth: usize, data: &Dataset) -> Mlp {
+fn options(context: &Context, kind: Kind, depth: usize, data: &Dataset) -> Mlp {
     let widths = widths(data, &vec![context.pick(64, 128); depth - 1]);
-    Mlp { norm: NORMS[norm].0, init: suited(activation), ..Mlp::new(&widths, activation) }
+    let mlp = Mlp::new(&widths, kind.phi.activation());
+    Mlp { norm: kind.norm.norm(), init: suited(kind.phi), ..mlp }
 }
 
-pub(super) fn flow(
-    context: &Context,
-    activation: Activation,
-    norm: usize,
-    depth: usize,
-    data: &Dataset,
-) -> Result<Flow> {
-    let options = options(context, activation, norm, depth, data);
-    let (images, labels) = (data.to_rows::<f64>(), data.labels().unwrap_or_default());
-    let seeds = context.pick(5, 10);
-    let (mut logs, mut likeness) = (vec![0.0; depth], 0.0);
-    for seed in (0..seeds).map(|k| derive(context.seed, k)) {
-        context.check()?;
-        let Net { mut tape, model, .. } = Net::new(&options, data, seed)?;
-        let x = tape.constant_slice(data.len(), data.features(), &images);
-        let place = Place { seed, epoch: 0, step: 0 };
-        let logits = model.forward(&mut tape, x, &mut Mode::training(place));
-        likeness += cosine(tape.value_slice(logits), data.classes()) / seeds as f64;
-        let loss = tape.cross_entropy(logits, labels);
-        tape.zero_grad();
-        tape.backward(loss);
-        let audit = Audit::before_step(&tape, loss);
-        let weights = audit.params.iter().filter(|flow| flow.name.ends_with("weight"));
-        logs.iter_mut().zip(weights).for_each(|(log, flow)| *log += Float::ln(flow.gradient_norm));
-    }
-    let norms = logs.into_iter().map(|log| Float::exp(log / seeds as f64)).collect();
+impl Flow {
+    pub fn measure(context: &Context, kind: Kind, depth: usize, data: &Dataset) -> Result<Flow> {
+        let options = options(context, kind, depth, data);
+        let (images, labels) = (data.to_rows::<f64>(), data.labels().unwrap_or_default());
+        let seeds = context.pick(10, 20u64);
+        let one = |seed: u64| -> Result<(Vec<f64>, f64)> {
+            context.check()?;
+            let Net { mut tape, model, .. } = Net::new(&options, data, seed)?;
+            let x = tape.constant_slice(data.len(), data.features(), &images);
+            let place = Place { seed, epoch: 0, step: 0 };
+            let logits = model.forward(&mut tape, x, &mut Mode::training(place));
+            let likeness = cosine(tape.value_slice(logits), data.classes());
+            let loss = tape.cross_entropy(logits, labels);
+            tape.zero_grad();
+            tape.backward(loss);
+            let audit = Audit::before_step(&tape, loss);
+            let weights = audit.params.iter().filter(|flow| flow.name.ends_with("weight"));
+            Ok((weights.map(|flow| Float::ln(flow.gradient_norm)).collect(), likeness))
+        };
+        let all: Vec<(Vec<f64>, f64)> =
+            (0..seeds).into_par_iter().map(|k| one(derive(context.seed, k))).collect::<Result<_>>()?;
+        let (mut sums, mut left, mut likeness) = (vec![0.0; depth], Vec::new(), 0.0);
+        for (logs, like) in all {
+            likeness += like / seeds as f64;
+            left.push((logs[1] - logs[depth - 2]) / std::f64::consts::LN_10);
+            sums.iter_mut().zip(logs).for_each(|(sum, log)| *sum += log);
+        }
+        let norms = sums.into_iter().map(|sum| Float::exp(sum / seeds as f64)).collect();
 
-    let width = options.widths[1];
-    let (variance, inputs) = match suited(activation) {
-        Init::HeNormal => (2.0, 2.0 / data.features() as f64),
-        _ => (1.0, 2.0 / (data.features() + width) as f64),
-    };
-    let first = inputs * norm_squared(&images) / data.len() as f64;
-    let theory = predicted(activation, norm, variance, first, depth);
-    Ok(Flow { activation, norm, depth, norms, theory, likeness })
+        let width = options.widths[1];
+        let (variance, inputs) = match suited(kind.phi) {
+            Init::HeNormal => (2.0, 2.0 / data.features() as f64),
+            _ => (1.0, 2.0 / (data.features() + width) as f64),
+        };
+        let first = inputs * norm_squared(&images) / data.len() as f64;
+        let theory = predicted(kind, variance, first, depth);
+        Ok(Flow { kind, depth, norms, left, theory, likeness })
+    }
 }
 
 /// Mean over all pairs of rows of the cosine of the angle between them.
@@ -103,25 +110,42 @@ fn cosine(values: &[f64], columns: usize) -> f64 {
 }
 
 /// A network of 30 layers in training.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Run {
-    pub activation: Activation,
-    pub norm: usize,
+    pub kind: Kind,
+    /// Mean loss of each epoch, from the first seed.
+    #[serde(with = "lossless")]
     pub losses: Vec<f64>,
-    pub accuracy: f64,
+    /// Training accuracy in the last epoch, for each seed; 0 if the run has left the finite numbers.
+    pub accuracies: Vec<f64>,
 }
 
-pub(super) fn train(context: &Context, activation: Activation, norm: usize) -> Result<Run> {
-    let data = context.data.train.take(context.pick(2000, 5000));
-    let mut net = Net::<f32>::new(&options(context, activation, norm, DEEP, &data), &data, context.seed)?;
-    let mut optimizer = Optimizer::new(Sgd, RATE)?;
-    let options = FitOptions::new(context.pick(5, 10), 50, context.seed);
-    let mut record = Recorder::default();
-    let fitted = net.fit(context, "training", &mut optimizer, (&data, None), &options, Some(&mut record));
-    // What was recorded before it diverged stays.
-    let finite = unless_diverged(fitted)?.is_some();
-    let accuracy = record.epochs.last().filter(|_| finite).and_then(|epoch| epoch.train_accuracy);
-    let losses = record.epochs.iter().map(|epoch| epoch.train_loss).collect();
-    Ok(Run { activation, norm, losses, accuracy: accuracy.unwrap_or(f64::NAN) })
+impl Run {
+    pub fn measure(
+        context: &Context,
+        kind: Kind,
+        seeds: u64,
+        mut tell: impl FnMut() -> Result<()>,
+    ) -> Result<Run> {
+        let data = context.data.train.take(context.pick(2000, 5000));
+        let (mut losses, mut accuracies) = (None, Vec::new());
+        for k in 0..seeds {
+            tell()?;
+            let seed = if k == 0 { context.seed } else { derive(context.seed, k) };
+            let mut net = Net::<f32>::new(&options(context, kind, DEEP, &data), &data, seed)?;
+            let mut optimizer = Optimizer::new(Sgd, RATE)?;
+            let options = FitOptions::new(context.pick(5, 10), 50, seed);
+            let mut record = Recorder::default();
+            let fitted =
+                net.fit(context, "training", &mut optimizer, (&data, None), &options, Some(&mut record));
+            // What was recorded before it diverged stays.
+            let finite = unless_diverged(fitted)?.is_some();
+            let last = record.epochs.last().filter(|_| finite);
+            accuracies.push(last.and_then(|epoch| epoch.train_accuracy).unwrap_or(0.0));
+            losses.get_or_insert_with(|| record.epochs.iter().map(|epoch| epoch.train_loss).collect());
+        }
+        Ok(Run { kind, losses: losses.unwrap_or_default(), accuracies })
+    }
 }
 
 #[cfg(test)]

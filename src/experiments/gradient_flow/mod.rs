@@ -7,7 +7,7 @@ mod report;
 mod theory;
 mod variance;
 
-use flow::{flow, train};
+use flow::{Flow, Run};
 
 use super::prelude::*;
 use crate::nn::{Activation, Norm};
@@ -33,67 +33,153 @@ pub const EXPERIMENT: Experiment = Experiment {
          Doucet and Rousseau 2019), some 0.05 after 30 layers, so that the outputs are nearly the same for \
          all images. Batch normalisation takes their common part away (Daneshmand et al. 2020).",
     ],
-    parts: Parts::of::<Whole>(),
+    parts: Parts::of::<GradientFlow>(),
     finding,
 };
 
-super::whole!(run);
-
 const DEPTHS: [usize; 3] = [5, 10, 30];
-const ACTIVATIONS: [Activation; 3] = [Activation::Relu, Activation::Gelu, Activation::Sigmoid];
-/// With a name and a colour, and the dash and the width of lines that may lie on each other.
-const NORMS: [(Norm, &str, Color, (usize, f64)); 3] = [
-    (Norm::None, "no norm", Color::Vermilion, (0, 5.0)),
-    (Norm::Batch, "batch norm", Color::Blue, (0, 2.0)),
-    (Norm::Layer, "layer norm", Color::Green, (1, 2.0)),
-];
 /// Samples in the batch whose gradient is looked at.
 const BATCH: usize = 128;
 /// Weight layers of the networks in which variances are followed, and of those that are trained.
 const DEEP: usize = 30;
 const RATE: f64 = 0.05;
 
-/// The name of an activation in texts.
-fn title(activation: Activation) -> String {
-    match activation {
-        Activation::Relu => "ReLU".into(),
-        Activation::Gelu => "GELU".into(),
-        other => other.to_string(),
+/// What stands between the layers.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum Phi {
+    Relu,
+    Gelu,
+    Tanh,
+    Sigmoid,
+}
+
+impl Phi {
+    fn activation(self) -> Activation {
+        match self {
+            Phi::Relu => Activation::Relu,
+            Phi::Gelu => Activation::Gelu,
+            Phi::Tanh => Activation::Tanh,
+            Phi::Sigmoid => Activation::Sigmoid,
+        }
+    }
+
+    /// Its name in texts.
+    fn name(self) -> &'static str {
+        match self {
+            Phi::Relu => "ReLU",
+            Phi::Gelu => "GELU",
+            Phi::Tanh => "tanh",
+            Phi::Sigmoid => "sigmoid",
+        }
     }
 }
 
-fn run(context: &Context) -> Result<Outcome> {
-    let (seeds, width) = context.pick((8, 200), (16, 400));
-    let all = variance::INITS.len() * seeds + 9 * DEPTHS.len() + 9;
-    let mut done = 0;
-    let mut tell = |what: &str| {
-        done += 1;
-        context.at(done - 1, all, what)
-    };
-    let variances = variance::measure(context, width, seeds, &mut tell)?;
-    let batch = context.data.train.take(BATCH);
-    if batch.len() < 2 {
-        return Err(Error::Data("batch normalisation needs two samples at least".into()));
-    }
-    let networks = || ACTIVATIONS.into_iter().flat_map(|a| (0..NORMS.len()).map(move |norm| (a, norm)));
-    let (mut flows, mut runs) = (Vec::new(), Vec::new());
-    for (activation, norm) in networks() {
-        for depth in DEPTHS {
-            tell("gradients before the first step")?;
-            flows.push(flow(context, activation, norm, depth, &batch)?);
+/// What stands in front of it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+enum Normalised {
+    Not,
+    Batch,
+    Layer,
+}
+
+impl Normalised {
+    const ALL: [Normalised; 3] = [Normalised::Not, Normalised::Batch, Normalised::Layer];
+
+    fn norm(self) -> Norm {
+        match self {
+            Normalised::Not => Norm::None,
+            Normalised::Batch => Norm::Batch,
+            Normalised::Layer => Norm::Layer,
         }
     }
-    for (activation, norm) in networks() {
-        tell("training")?;
-        runs.push(train(context, activation, norm)?);
+
+    fn name(self) -> &'static str {
+        match self {
+            Normalised::Not => "no norm",
+            Normalised::Batch => "batch norm",
+            Normalised::Layer => "layer norm",
+        }
     }
-    let mut outcome = Outcome::default();
-    variance::report(&mut outcome, &variances, width, seeds);
-    report::flows(&mut outcome, &flows);
-    // Labels may be fewer than the data set has room for.
-    let classes = context.data.train.class_counts().into_iter().filter(|count| *count > 0).count();
-    report::runs(&mut outcome, &flows, &runs, classes);
-    Ok(outcome)
+
+    /// A colour, and the dash and the width of lines that may lie on each other.
+    fn style(self) -> (Color, usize, f64) {
+        match self {
+            Normalised::Not => (Color::Vermilion, 0, 5.0),
+            Normalised::Batch => (Color::Blue, 0, 2.0),
+            Normalised::Layer => (Color::Green, 1, 2.0),
+        }
+    }
+}
+
+/// The networks whose gradients are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Kind {
+    phi: Phi,
+    norm: Normalised,
+}
+
+impl Kind {
+    const PHIS: [Phi; 3] = [Phi::Relu, Phi::Gelu, Phi::Sigmoid];
+
+    fn all() -> impl Iterator<Item = Kind> {
+        Kind::PHIS.into_iter().flat_map(|phi| Normalised::ALL.map(|norm| Kind { phi, norm }))
+    }
+
+    fn name(self) -> String {
+        format!("{}, {}", self.phi.name(), self.norm.name())
+    }
+}
+
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+struct GradientFlow {
+    variances: Vec<variance::Row>,
+    /// Of the networks in which these were followed.
+    width: usize,
+    flows: Vec<Flow>,
+    runs: Vec<Run>,
+    classes: usize,
+}
+
+impl Study for GradientFlow {
+    fn measure(context: &Context) -> Result<GradientFlow> {
+        let (seeds, width) = context.pick((20, 200), (40, 400));
+        let trained = context.pick(5, 10u64);
+        let all = variance::INITS.len() + 9 * DEPTHS.len() + 6 + 3 * trained as usize;
+        let mut done = 0;
+        let mut tell = |what: &str| {
+            done += 1;
+            context.at(done - 1, all, what)
+        };
+        let variances = variance::measure(context, width, seeds, &mut tell)?;
+        let batch = context.data.train.take(BATCH);
+        if batch.len() < 2 {
+            return Err(Error::Data("batch normalisation needs two samples at least".into()));
+        }
+        let (mut flows, mut runs) = (Vec::new(), Vec::new());
+        for kind in Kind::all() {
+            for depth in DEPTHS {
+                tell("gradients before the first step")?;
+                flows.push(Flow::measure(context, kind, depth, &batch)?);
+            }
+        }
+        for kind in Kind::all() {
+            // Of the sigmoid something is claimed; the others are drawn.
+            let seeds = if kind.phi == Phi::Sigmoid { trained } else { 1 };
+            runs.push(Run::measure(context, kind, seeds, || tell("training"))?);
+        }
+        // Labels may be fewer than the data set has room for.
+        let classes = context.data.train.class_counts().into_iter().filter(|count| *count > 0).count();
+        Ok(GradientFlow { variances, width, flows, runs, classes })
+    }
+
+    fn report(&self) -> Outcome {
+        let mut outcome = Outcome::default();
+        variance::report(&mut outcome, &self.variances, self.width);
+        report::flows(&mut outcome, &self.flows);
+        report::runs(&mut outcome, &self.flows, &self.runs, self.classes);
+        outcome
+    }
 }
 
 fn finding(found: &Found) -> Told {
@@ -103,7 +189,7 @@ fn finding(found: &Found) -> Told {
     let mean_field = found.by(
         "mean-field-factors",
         [
-            "Mean-field theory tells the factors.",
+            "Mean-field theory tells the factors of ReLU, tanh and sigmoid.",
             "Mean-field theory tells most of the factors; where it does not, the claim below says why.",
             "Whether mean-field theory tells the factors is not decided by this run.",
         ],
@@ -116,9 +202,9 @@ fn finding(found: &Found) -> Told {
             fixed(normalised, 2)
         ),
         format!(
-            "Over 30 layers the first is next to nothing, and the second stays. For ReLU it is the other way round: \
-             He's weights keep the gradient without help, and with batch normalisation it grows by a factor of {} at each layer. \
-             The product of norms is a bound only. {mean_field}",
+            "Over 30 layers the first is next to nothing, and the second stays. For ReLU it is the other way \
+             round: He's weights keep the gradient without help, and with batch normalisation it grows by a factor \
+             of {} at each layer. The product of norms is a bound only. {mean_field}",
             fixed(relu, 2)
         ),
     ))

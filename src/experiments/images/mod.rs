@@ -2,6 +2,7 @@
 //! looks for, and what is left of the accuracy where images are moved. The families and their training are here, in a
 //! file each are images that are moved, and what is claimed and shown.
 
+mod filters;
 mod report;
 mod shifts;
 
@@ -37,11 +38,21 @@ pub const EXPERIMENT: Experiment = Experiment {
         "First layers of networks of images become detectors of edges and strokes. Those of a perceptron see the whole \
          image, and look like faint, noisy digits.",
     ],
-    parts: Parts::of::<Whole>(),
+    parts: Parts::of::<Networks>(),
     finding,
 };
 
-super::whole!(run);
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+struct Networks {
+    data: String,
+    /// Test images that are moved.
+    moved: usize,
+    /// A row for each family, one for the kernel machine, and LeNet-5 on its samples where these are fewer.
+    rows: Vec<Row>,
+    /// Of LeNet-5 on the samples of the kernel machine: the accuracy of each seed, less that of the machine.
+    ahead_of_kernel: Vec<f64>,
+}
 
 /// Makes a network for such images and so many classes.
 type Build = fn(ImageShape, usize, &mut Tape<f32>, &mut ChaCha8Rng) -> Result<Sequential<f32>>;
@@ -56,6 +67,8 @@ struct Family {
     seeds: (usize, usize),
     /// Pixels by which training images are moved.
     moved: usize,
+    /// Whether the weights of its first layer are drawn.
+    drawn: bool,
 }
 
 const MLP: usize = 0;
@@ -74,6 +87,7 @@ const PERCEPTRON: Family = Family {
     epochs: (12, 10),
     seeds: (5, 10),
     moved: 0,
+    drawn: true,
 };
 
 const LENET_5: Family = Family {
@@ -83,24 +97,26 @@ const LENET_5: Family = Family {
     epochs: (8, 5),
     seeds: (5, 10),
     moved: 0,
+    drawn: true,
 };
 
 /// A network more is an entry more.
 const FAMILIES: [Family; 6] = [
     PERCEPTRON,
-    Family { name: "MLP, moved", moved: MOVED, ..PERCEPTRON },
+    Family { name: "MLP, moved", moved: MOVED, drawn: false, ..PERCEPTRON },
     LENET_5,
-    Family { name: "LeNet-5, moved", moved: MOVED, ..LENET_5 },
-    // Some minutes each in a full run: three seeds.
+    Family { name: "LeNet-5, moved", moved: MOVED, drawn: false, ..LENET_5 },
+    // Some minutes each in a full run: three seeds there.
     Family {
         name: "CNN",
         build: |image, outputs, tape, rng| Cnn::new(image, outputs).build(tape, rng),
         rate: 2e-3,
         epochs: (3, 5),
-        seeds: (3, 3),
+        seeds: (5, 3),
         moved: 0,
+        drawn: true,
     },
-    Family { name: "ViT", build: vit, rate: 2e-3, epochs: (8, 10), seeds: (3, 3), moved: 0 },
+    Family { name: "ViT", build: vit, rate: 2e-3, epochs: (8, 10), seeds: (5, 3), moved: 0, drawn: false },
 ];
 
 /// Pixels by which images are moved in the training of some.
@@ -123,6 +139,7 @@ fn vit(
 }
 
 /// What came out of a family.
+#[derive(Serialize, Deserialize)]
 struct Row {
     name: String,
     parameters: usize,
@@ -133,8 +150,8 @@ struct Row {
     moved: Vec<Vec<f64>>,
     /// Of one training.
     seconds: f64,
-    /// Of the network of the first seed.
-    first: Option<Net<f32>>,
+    /// Of the network of the first seed, where they are drawn.
+    filters: Option<filters::Filters>,
 }
 
 impl Row {
@@ -144,7 +161,7 @@ impl Row {
     }
 }
 
-fn run(context: &Context) -> Result<Outcome> {
+fn measure(context: &Context) -> Result<Networks> {
     let ExperimentData { train, test, .. } = context.data;
     let (train, moved) = (train.take(context.pick(1000, usize::MAX)), test.take(context.pick(100, 1000)));
     let moved = shifts::all(&moved, SHIFTS)?;
@@ -173,7 +190,7 @@ fn run(context: &Context) -> Result<Outcome> {
         accuracy: vec![fitted.accuracy],
         moved: vec![moved.iter().map(accuracy).collect::<Result<_>>()?],
         seconds: fitted.fit_seconds,
-        first: None,
+        filters: None,
     });
     context.at(FAMILIES.len() + 1, parts, "LeNet-5 on the samples of the kernel machine")?;
     let fair = if few.len() < train.len() {
@@ -183,7 +200,18 @@ fn run(context: &Context) -> Result<Outcome> {
         &rows[LENET]
     };
     let ahead: Vec<f64> = fair.accuracy.iter().map(|accuracy| accuracy - fitted.accuracy).collect();
-    Ok(report::all(context, &rows, &ahead))
+    let (data, moved) = (context.data.name.clone(), moved[0][0].len());
+    Ok(Networks { data, moved, rows, ahead_of_kernel: ahead })
+}
+
+impl Study for Networks {
+    fn measure(context: &Context) -> Result<Networks> {
+        measure(context)
+    }
+
+    fn report(&self) -> Outcome {
+        report::all(self)
+    }
 }
 
 /// Trains a family from each of its seeds.
@@ -202,7 +230,7 @@ fn network(context: &Context, family: &Family, train: &Dataset, moved: &[Vec<Dat
         accuracy: vec![],
         moved: vec![],
         seconds: 0.0,
-        first: None,
+        filters: None,
     };
     let seeds = context.pick(family.seeds.0, family.seeds.1);
     for k in 0..seeds {
@@ -231,7 +259,9 @@ fn network(context: &Context, family: &Family, train: &Dataset, moved: &[Vec<Dat
             by_shift.push(mean(&accuracy));
         }
         row.moved.push(by_shift);
-        row.first.get_or_insert(net);
+        if family.drawn && k == 0 {
+            row.filters = filters::of(&net);
+        }
     }
     Ok(row)
 }

@@ -8,7 +8,7 @@ mod posterior;
 use std::f64::consts::TAU;
 use std::sync::Arc;
 
-use grid::{Cell, Grid};
+use grid::{Cell, Choice, Grid};
 use nalgebra::DMatrix;
 
 use super::prelude::*;
@@ -31,11 +31,9 @@ pub const EXPERIMENT: Experiment = Experiment {
          process the same fit has a posterior variance; the ridge that belongs to the noise is $nλ = σ²$, and \
          γ is the one under which the targets are likeliest (Rasmussen and Williams 2006, chapter 5).",
     ],
-    parts: Parts::of::<Whole>(),
+    parts: Parts::of::<Sine>(),
     finding,
 };
-
-super::whole!(run);
 
 /// Samples in a set.
 const N: usize = 60;
@@ -46,8 +44,9 @@ const SETS: usize = 100;
 /// Points between −1 and 1 at which functions are compared.
 const POINTS: usize = 201;
 /// Where the sets of a kind have their seeds, from that of the run.
-const SEEDS: Seeds = Seeds { parts: 1_000, posterior: 2_000, error: 3_000, noise: 4_000 };
+const SEEDS: Seeds = Seeds { parts: 1_000, posterior: 2_000, error: 3_000, noise: 4_000, choice: 5_000 };
 struct Seeds {
+    choice: u64,
     parts: u64,
     posterior: u64,
     error: u64,
@@ -72,46 +71,95 @@ fn setting(gamma: f64, lambda: f64) -> String {
     format!("γ = {}, λ = {}", rounded(gamma, 3), rounded(lambda, 2))
 }
 
-fn run(context: &Context) -> Result<Outcome> {
-    context.at(0, 10, "grid")?;
-    let (x, y) = draw(context.seed)?;
-    // In thirds and halves of powers of ten, or half of those.
-    let (columns, rows) = context.pick((16, 27), (31, 53));
-    let grid = Grid { gammas: lambda_grid(0.1, 1e4, columns)?, lambdas: lambda_grid(1e-12, 10.0, rows)? };
-    let cells = grid::one_set(context, &grid, &x, &y)?;
-    let chosen = least(&cells, |cell| cell.leave_one_out);
-    let parts = decomposition::measure(context, &grid)?;
-    context.at(9, 10, "posterior")?;
-    let mut outcome = Outcome::default();
-    grid::leave_one_out_claim(&mut outcome, &x, &y, chosen)?;
-    grid::report(&mut outcome, &grid, &cells, chosen);
-    decomposition::report(&mut outcome, &grid, &parts, chosen.index);
-    posterior::report(&mut outcome, context, &grid.gammas, &x, &y)?;
-    for figure in fits(&x, &y, chosen)? {
-        outcome.figure(&figure);
-    }
-    Ok(outcome)
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+struct Sine {
+    /// The set that is drawn.
+    samples: Vec<(f64, f64)>,
+    grid: Grid,
+    cells: Vec<Cell>,
+    /// What is chosen of other sets.
+    choices: Vec<Choice>,
+    parts: decomposition::Decomposition,
+    band: posterior::Band,
+    /// Three widths of the kernel, then three ridges under a rough one.
+    fits: Vec<Fitted>,
+    /// By γ, and for each of them by λ.
+    tries: Vec<Fitted>,
 }
 
-fn samples(x: &Samples<f64>, y: &DMatrix<f64>) -> Vec<(f64, f64)> {
-    (0..x.len()).map(|i| (x.rows().row(i)[0], y[i])).collect()
+/// A fit to the set that is drawn.
+#[derive(Serialize, Deserialize)]
+struct Fitted {
+    gamma: f64,
+    lambda: f64,
+    /// At the places.
+    #[serde(with = "lossless")]
+    values: Vec<f64>,
+}
+
+/// γ and λ of the sliders.
+const GAMMAS: [f64; 5] = [0.1, 1.0, 10.0, 100.0, 1000.0];
+const LAMBDAS: [f64; 5] = [1e-8, 1e-6, 1e-4, 1e-2, 1.0];
+
+impl Study for Sine {
+    const EDITION: u32 = 2;
+
+    fn measure(context: &Context) -> Result<Sine> {
+        context.at(0, 10, "grid")?;
+        let (x, y) = draw(context.seed)?;
+        // In thirds and halves of powers of ten, or half of those.
+        let (columns, rows) = context.pick((16, 27), (31, 53));
+        let grid = Grid { gammas: lambda_grid(0.1, 1e4, columns)?, lambdas: lambda_grid(1e-12, 10.0, rows)? };
+        let cells = grid::one_set(context, &grid, &x, &y)?;
+        context.at(1, 10, "choices of other sets")?;
+        let choices = grid::choices(context, &grid, context.pick(120, 200))?;
+        let parts = decomposition::measure(context, &grid)?;
+        context.at(9, 10, "posterior")?;
+        let band = posterior::measure(context, &grid.gammas, &x, &y)?;
+        let Cell { gamma, lambda, .. } = *least(&cells, |cell| cell.leave_one_out);
+        let rough = 10.0 * gamma;
+        let best =
+            RidgePath::new(&Rbf::new(rough)?, &x, &y, 1 << 30)?.best(&lambda_grid(1e-12, 10.0, 53)?)?;
+        let settings = [
+            (gamma / 100.0, lambda),
+            (gamma, lambda),
+            (gamma * 300.0, lambda),
+            (rough, 1.0),
+            (rough, best.lambda),
+            (rough, 1e-8),
+        ];
+        let at = Samples::new(places(), 1)?;
+        let fitted = |(gamma, lambda): (f64, f64)| -> Result<Fitted> {
+            let kernel = Arc::new(Rbf::new(gamma)?);
+            let path = RidgePath::new(kernel.as_ref(), &x, &y, 1 << 30)?;
+            let values = path.at(lambda)?.machine(kernel, &x).predict(&at).as_slice().to_vec();
+            Ok(Fitted { gamma, lambda, values })
+        };
+        let fits = settings.into_iter().map(fitted).collect::<Result<_>>()?;
+        let tried = GAMMAS.iter().flat_map(|gamma| LAMBDAS.map(|lambda| (*gamma, lambda)));
+        let tries = tried.map(fitted).collect::<Result<_>>()?;
+        let samples = (0..x.len()).map(|i| (x.rows().row(i)[0], y[i])).collect();
+        Ok(Sine { samples, grid, cells, choices, parts, band, fits, tries })
+    }
+
+    fn report(&self) -> Outcome {
+        let mut outcome = Outcome::default();
+        let chosen = least(&self.cells, |cell| cell.leave_one_out);
+        grid::report(&mut outcome, &self.grid, &self.cells, &self.choices);
+        decomposition::report(&mut outcome, &self.grid, &self.parts, chosen);
+        posterior::report(&mut outcome, &self.band, &self.samples);
+        for figure in fits(self) {
+            outcome.figure(&figure);
+        }
+        outcome
+    }
 }
 
 /// Three widths of the kernel, three ridges under a rough one, and a slider for each of the two.
-fn fits(x: &Samples<f64>, y: &DMatrix<f64>, chosen: &Cell) -> Result<[Figure; 3]> {
-    let (gamma, lambda) = (chosen.gamma, chosen.lambda);
-    let rough = 10.0 * gamma;
-    let path = RidgePath::new(&Rbf::new(rough)?, x, y, 1 << 30)?;
-    let best = path.best(&lambda_grid(1e-12, 10.0, 53)?)?.lambda;
-    let settings = [
-        ("γ too small", gamma / 100.0, lambda),
-        ("chosen", gamma, lambda),
-        ("γ too large", gamma * 300.0, lambda),
-        ("λ too large", rough, 1.0),
-        ("λ by leaving one out", rough, best),
-        ("λ too small", rough, 1e-8),
-    ];
-    let at = Samples::new(places(), 1)?;
+fn fits(sine: &Sine) -> [Figure; 3] {
+    let names =
+        ["γ too small", "chosen", "γ too large", "λ too large", "λ by leaving one out", "λ too small"];
     let widths = Figure::new(
         "fits",
         "Too stiff, right, too free",
@@ -125,49 +173,42 @@ fn fits(x: &Samples<f64>, y: &DMatrix<f64>, chosen: &Cell) -> Result<[Figure; 3]
         "Three ridges for a rough kernel",
         "A γ ten times the chosen one: look whether the ridge of leaving one out makes up for the rougher kernel.",
     );
-    let fitted = |title: String, gamma: f64, lambda: f64| -> Result<Chart> {
-        let kernel = Arc::new(Rbf::new(gamma)?);
-        let path = RidgePath::new(kernel.as_ref(), x, y, 1 << 30)?;
-        let values = path.at(lambda)?.machine(kernel, x).predict(&at);
-        let curve: Vec<(f64, f64)> = places().into_iter().zip(values.iter().copied()).collect();
-        Ok(Chart::new(Axis::linear("x"), Axis::linear("y").range(-2.0, 2.0))
+    let panel = |title: String, fitted: &Fitted| {
+        let curve: Vec<(f64, f64)> = places().into_iter().zip(fitted.values.iter().copied()).collect();
+        Chart::new(Axis::linear("x"), Axis::linear("y").range(-2.0, 2.0))
             .title(title)
             .line(Line::new(places().into_iter().map(|x| (x, truth(x)))).color(Color::Muted).dash(1))
-            .points(samples(x, y), Marker::Dot, Color::Vermilion, "")
-            .line(Line::new(curve).color(Color::Blue)))
+            .points(sine.samples.iter().copied(), Marker::Dot, Color::Vermilion, "")
+            .line(Line::new(curve).color(Color::Blue))
     };
-    let panels = settings
-        .map(|(what, gamma, lambda)| fitted(format!("{what}: {}", setting(gamma, lambda)), gamma, lambda));
-    let mut panels: Vec<Chart> = panels.into_iter().collect::<Result<_>>()?;
+    let named = |(what, fitted): (&str, &Fitted)| {
+        panel(format!("{what}: {}", setting(fitted.gamma, fitted.lambda)), fitted)
+    };
+    let mut panels: Vec<Chart> = names.into_iter().zip(&sine.fits).map(named).collect();
     let behind = panels.split_off(3);
-    let gammas = [0.1, 1.0, 10.0, 100.0, 1000.0];
-    let lambdas = [1e-8, 1e-6, 1e-4, 1e-2, 1.0];
-    let mut all = Figure::new(
+    let all = Figure::new(
         "try",
         "Any width, any ridge",
         "The same points by kernels from wide to narrow, under ridges from small to large. Look for the fits that you would \
          draw by hand: they lie along a valley, in which a narrower kernel needs a larger ridge.",
     )
-    .slider("γ", gammas.map(|gamma| rounded(gamma, 2)))
-    .slider("λ", lambdas.map(|lambda| rounded(lambda, 2)));
-    for gamma in gammas {
-        for lambda in lambdas {
-            all = all.panel(fitted(setting(gamma, lambda), gamma, lambda)?);
-        }
-    }
-    Ok([widths.panels(panels), ridges.panels(behind), all])
+    .slider("γ", GAMMAS.map(|gamma| rounded(gamma, 2)))
+    .slider("λ", LAMBDAS.map(|lambda| rounded(lambda, 2)))
+    .panels(sine.tries.iter().map(|fitted| panel(setting(fitted.gamma, fitted.lambda), fitted)));
+    [widths.panels(panels), ridges.panels(behind), all]
 }
 
 fn finding(found: &Found) -> Told {
     Some((
         "fits",
         format!(
-            "Leaving one out chooses a width and a ridge whose error is {}",
-            rounded(found.number("chosen error")?, 2)
+            "Leaving one out chooses a width and a ridge whose error is {} times the least possible",
+            rounded(found.number("median ratio of the chosen error to the least")?, 2)
         ),
         format!(
             "A wide kernel or a large ridge makes the fit stiff: bias. A narrow kernel and a small ridge follow the \
-             noise: variance. In between lies γ = {}, λ = {}, found without knowing the sine. The band of the same fit \
+             noise: variance. In between lies γ = {}, λ = {}, found without knowing the sine; the ratio is a median over \
+             other sets. The band of the same fit \
              as a Gaussian process holds the sine at {} of all places, where 95 % are promised.",
             rounded(found.number("chosen gamma")?, 3),
             rounded(found.number("chosen lambda")?, 2),

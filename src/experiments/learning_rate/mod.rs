@@ -3,11 +3,13 @@
 
 mod report;
 
-use report::report;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::data::accuracy_of_a_constant;
 use super::prelude::*;
-use crate::train::{FitOptions, Observer, Run};
+use crate::train::{FitOptions, Observer, Run, Stop, fit};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "learning-rate",
@@ -20,11 +22,9 @@ pub const EXPERIMENT: Experiment = Experiment {
          where a sample has d features: 0.05 for images of 28×28. A rate of that size replaces every weight \
          at each step: training should fail above it, long before numbers overflow.",
     ],
-    parts: Parts::of::<Whole>(),
+    parts: Parts::of::<LearningRate>(),
     finding,
 };
-
-super::whole!(run);
 
 const RATES: [f64; 10] = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.5];
 /// The rates whose losses are drawn: more lines than colours could not be told apart.
@@ -32,70 +32,150 @@ const DRAWN: [usize; 6] = [0, 2, 4, 6, 8, 9];
 /// Width of the hidden layer.
 const HIDDEN: usize = 128;
 
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+struct LearningRate {
+    rows: Vec<Row>,
+    steps: usize,
+    features: usize,
+    /// Test accuracy of a network that names the most frequent class, whatever it sees.
+    constant: f64,
+}
+
+/// What a rate comes to.
+#[derive(Serialize, Deserialize)]
 struct Row {
     rate: f64,
-    /// Loss of every batch, up to where it left the finite numbers.
+    /// Test accuracy for each seed; 0 if it left the finite numbers, as no image is then told right.
+    accuracies: Vec<f64>,
+    /// On how many seeds the loss left the finite numbers.
+    diverged: usize,
+    /// Mean losses of pieces of the run from the first seed, with the middle step, up to where they are not finite.
+    losses: Vec<(f64, f64)>,
+    /// Mean loss of the last tenth of that run.
+    #[serde(with = "lossless")]
+    last: f64,
+}
+
+impl Study for LearningRate {
+    fn measure(context: &Context) -> Result<LearningRate> {
+        let ExperimentData { train, test, .. } = context.data;
+        let seeds = context.pick(8, 10);
+        let options = FitOptions::new(context.pick(10, 5), 64, 0);
+        context.at(0, 1, "training")?;
+        let done = AtomicUsize::new(0);
+        // The products are too small to be shared out; the runs are not.
+        let trained: Vec<Trained> = (0..RATES.len() * seeds)
+            .into_par_iter()
+            .map(|k| {
+                let (rate, seed) = (RATES[k / seeds], k % seeds);
+                let seed = if seed == 0 { context.seed } else { derive(context.seed, seed as u64) };
+                let trained = run(context, rate, FitOptions { seed, ..options.clone() })?;
+                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+                context.at(done, RATES.len() * seeds, &format!("η = {rate}"))?;
+                Ok(trained)
+            })
+            .collect::<Result<_>>()?;
+        let rows = RATES.into_iter().zip(trained.chunks(seeds)).map(|(rate, trained)| {
+            let losses = &trained[0].losses;
+            Row {
+                rate,
+                accuracies: trained.iter().map(|one| one.accuracy.unwrap_or(0.0)).collect(),
+                diverged: trained.iter().filter(|one| one.diverged).count(),
+                losses: smooth(losses),
+                last: mean(&losses[losses.len() - losses.len().div_ceil(10)..]),
+            }
+        });
+        Ok(LearningRate {
+            rows: rows.collect(),
+            steps: options.epochs * train.len().div_ceil(options.batch),
+            features: train.features(),
+            constant: accuracy_of_a_constant(train, test),
+        })
+    }
+
+    fn report(&self) -> Outcome {
+        report::report(self)
+    }
+}
+
+/// The loss of every step of a run, up to where it left the finite numbers.
+struct Trained {
     losses: Vec<f64>,
     diverged: bool,
-    accuracy: f64,
+    accuracy: Option<f64>,
 }
 
-fn run(context: &Context) -> Result<Outcome> {
-    let mut rows = Vec::new();
-    for (i, rate) in RATES.into_iter().enumerate() {
-        context.at(i, RATES.len(), &format!("η = {rate}"))?;
-        rows.push(train(context, rate)?);
-    }
-    let (train, test) = (&context.data.train, &context.data.test);
-    Ok(report(&rows, train.features(), accuracy_of_a_constant(train, test)))
+/// Keeps the loss of every step, and ends the run when it should.
+struct Losses<'a, 'b> {
+    context: &'b Context<'a>,
+    losses: Vec<f64>,
 }
 
-/// The loss of every step.
-struct Losses(Vec<f64>);
-
-impl<T: Float> Observer<T> for Losses {
+impl<T: Float> Observer<T> for Losses<'_, '_> {
     fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
-        self.0.push(run.progress.loss);
+        self.losses.push(run.progress.loss);
+        if self.context.check().is_err() {
+            run.stop = Some(Stop::Interrupted { epoch: run.progress.epoch });
+        }
         Ok(())
     }
 }
 
-/// The same initial weights and the same batches for every rate.
-fn train(context: &Context, rate: f64) -> Result<Row> {
+/// From one seed the same initial weights and the same batches for every rate.
+fn run(context: &Context, rate: f64, options: FitOptions) -> Result<Trained> {
     let ExperimentData { train, test, .. } = context.data;
-    let mut net = Net::<f32>::relu(train, &[HIDDEN], context.seed)?;
+    let mut net = Net::<f32>::relu(train, &[HIDDEN], options.seed)?;
     let mut optimizer = Optimizer::new(Adam::default(), rate)?;
-    let options = FitOptions::new(context.pick(10, 5), 64, context.seed);
-    let mut losses = Losses(Vec::new());
-    let fitted = net.fit(context, "training", &mut optimizer, (train, None), &options, Some(&mut losses));
+    let mut record = Losses { context, losses: Vec::new() };
+    let Net { tape, model, loss } = &mut net;
+    let fitted = fit(model, &**loss, tape, &mut optimizer, train, None, &options, &mut [&mut record]);
+    context.check()?;
     let diverged = unless_diverged(fitted)?.is_none();
     let accuracy = unless_diverged(net.evaluate(test))?.and_then(|evaluation| evaluation.accuracy());
-    Ok(Row { rate, losses: losses.0, diverged, accuracy: accuracy.unwrap_or(f64::NAN) })
+    Ok(Trained { losses: record.losses, diverged, accuracy })
+}
+
+/// Means of pieces of the run, as many as a drawing shows.
+fn smooth(losses: &[f64]) -> Vec<(f64, f64)> {
+    let piece = (losses.len() / 60).max(1);
+    let middle = |i: usize, n: usize| (i * piece) as f64 + 0.5 * (n + 1) as f64;
+    let pieces = losses.chunks(piece).enumerate().map(|(i, part)| (middle(i, part.len()), mean(part)));
+    pieces.take_while(|(_, loss)| loss.is_finite()).collect()
 }
 
 /// How far below the best test accuracy a rate is still usable.
-const USABLE: f64 = 0.02;
+const USABLE: f64 = 0.05;
 
-/// The best test accuracy, and the rates around it that are usable, without a gap; none if no rate has left
-/// finite numbers.
-fn window(rows: &[Row]) -> Option<(f64, &[Row])> {
-    let finite = (0..rows.len()).filter(|i| rows[*i].accuracy.is_finite());
-    let best = finite.max_by(|a, b| rows[*a].accuracy.total_cmp(&rows[*b].accuracy))?;
-    let usable = |row: &Row| row.accuracy >= rows[best].accuracy - USABLE;
-    let low = (0..=best).rev().take_while(|i| usable(&rows[*i])).last().unwrap_or(best);
-    let high = (best..rows.len()).take_while(|i| usable(&rows[*i])).last().unwrap_or(best);
-    Some((rows[best].accuracy, &rows[low..=high]))
+/// The window of usable rates around the best one, without a gap: where the accuracy crosses what is usable, on a
+/// straight line over the logarithm of the rate between two that were tried.
+fn window(accuracies: &[f64]) -> (f64, f64) {
+    let best = (0..accuracies.len()).max_by(|a, b| accuracies[*a].total_cmp(&accuracies[*b])).unwrap_or(0);
+    let level = accuracies[best] - USABLE;
+    let usable = |i: &usize| accuracies[*i] >= level;
+    let low = (0..=best).rev().take_while(usable).last().unwrap_or(best);
+    let high = (best..accuracies.len()).take_while(usable).last().unwrap_or(best);
+    // From a rate that is usable to one that is not.
+    let crossing = |inside: usize, outside: usize| {
+        let share = (accuracies[inside] - level) / (accuracies[inside] - accuracies[outside]);
+        RATES[inside] * Float::powf(RATES[outside] / RATES[inside], share)
+    };
+    (
+        if low == 0 { RATES[0] } else { crossing(low, low - 1) },
+        if high + 1 == accuracies.len() { RATES[high] } else { crossing(high, high + 1) },
+    )
 }
 
 fn finding(found: &Found) -> Told {
     let best = found.all("test accuracy at ", "").max_by(|a, b| a.1.total_cmp(&b.1))?;
-    let window = found.claim("window")?.measured.split(':').next()?;
+    let [from, to] = ["from", "to"].map(|end| found.number(&format!("window {end}")));
     Some((
         "window",
-        format!("Adam trains this network at rates {window}"),
+        format!("Adam trains this network at rates from {} to {}", rounded(from?, 1), rounded(to?, 1)),
         format!(
-            "The best test accuracy, {}, is at a rate of {}. Rates far below get nowhere in so few steps; a rate of the \
-             size of the first weights replaces them at every step, and training fails long before numbers overflow.",
+            "The best test accuracy, {}, is at a rate of {}. Rates far below get nowhere in so few steps; a rate \
+             of the size of the first weights replaces them at every step, and training fails long before numbers \
+             overflow.",
             percent(best.1),
             best.0
         ),
@@ -106,28 +186,38 @@ fn finding(found: &Found) -> Told {
 mod tests {
     use super::*;
 
-    fn rows(accuracies: [f64; 10]) -> Vec<Row> {
+    fn study(accuracies: [f64; 10]) -> LearningRate {
         let row = |(rate, accuracy): (f64, f64)| Row {
             rate,
-            losses: Vec::new(),
-            diverged: accuracy.is_nan(),
-            accuracy,
+            accuracies: vec![accuracy; 5],
+            diverged: if accuracy == 0.0 { 5 } else { 0 },
+            losses: vec![(1.0, 2.3)],
+            last: f64::NAN,
         };
-        RATES.into_iter().zip(accuracies).map(row).collect()
+        let rows = RATES.into_iter().zip(accuracies).map(row).collect();
+        LearningRate { rows, steps: 100, features: 784, constant: 0.1 }
     }
 
     #[test]
     fn no_rate_that_leaves_finite_numbers_is_a_result_too() {
-        let outcome = report(&rows([f64::NAN; 10]), 784, 0.1);
-        assert!(!outcome.section.claims[0].holds() && !outcome.section.claims[1].holds());
-        assert!(outcome.section.claims[0].measured.contains("no rate"));
+        let outcome = study([0.0; 10]).report();
+        assert_eq!(outcome.section.claims[0].verdict, Verdict::DoesNotHold);
+        assert_eq!(outcome.section.claims[2].verdict, Verdict::DoesNotHold);
     }
 
     #[test]
-    fn the_window_has_no_gap() {
-        let some = rows([0.95, 0.1, 0.95, 0.96, 0.97, 0.96, f64::NAN, 0.96, 0.96, 0.1]);
-        let (best, usable) = window(&some).unwrap();
-        assert_eq!(best, 0.97);
-        assert_eq!((usable[0].rate, usable[usable.len() - 1].rate), (1e-4, 3e-3));
+    fn a_usual_result_holds() {
+        let outcome = study([0.4, 0.7, 0.86, 0.93, 0.95, 0.965, 0.97, 0.9, 0.8, 0.1]).report();
+        assert!(outcome.section.claims.iter().all(Claim::holds), "{:?}", outcome.section.claims);
+    }
+
+    #[test]
+    fn the_window_has_no_gap_and_ends_between_rates() {
+        let some = [0.95, 0.1, 0.95, 0.96, 0.97, 0.96, 0.0, 0.96, 0.96, 0.1];
+        let (low, high) = window(&some);
+        // A share of 0.03/0.85 of the way from 10⁻⁴ to 3·10⁻⁵, and 0.04/0.96 of that from 0.003 to 0.01.
+        assert!((low / (1e-4 * Float::powf(0.3, 0.03 / 0.85)) - 1.0).abs() < 1e-12, "{low}");
+        assert!((high / (3e-3 * Float::powf(10.0 / 3.0, 0.04 / 0.96)) - 1.0).abs() < 1e-12, "{high}");
+        assert_eq!(window(&[0.5; 10]), (1e-5, 0.5));
     }
 }

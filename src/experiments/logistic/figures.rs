@@ -1,35 +1,46 @@
 //! The descents, and where they end.
 
-use nalgebra::DMatrix;
-
-use super::{Descent, STARTS};
+use super::{Drawn, Points, STARTS, TEST, best_accuracy};
 use crate::experiments::prelude::*;
 
-pub(super) fn convergence(descents: &[Descent], best: f64) -> Figure {
-    let lines = descents.iter().enumerate().map(|(i, descent)| {
-        let excess = descent.losses.iter().enumerate().map(|(t, loss)| (t as f64, loss - best));
-        Line::new(excess).label(format!("start {}", i + 1))
-    });
-    let chart =
-        Chart::new(Axis::linear("step"), Axis::log("excess loss (nats)").range(1e-15, 30.0)).lines(lines);
+pub(super) fn convergence(drawn: &Drawn) -> Figure {
+    let lines = |of: &dyn Fn(&super::Sample) -> (f64, f64)| -> Vec<Line> {
+        let line = |(i, samples): (usize, &Vec<super::Sample>)| {
+            Line::new(samples.iter().map(of).collect::<Vec<_>>()).label(format!("start {}", i + 1))
+        };
+        drawn.descents.iter().enumerate().map(line).collect()
+    };
+    let excess = Chart::new(Axis::linear("step"), Axis::log("excess loss (nats)").range(1e-15, 30.0))
+        .title("Loss")
+        .lines(lines(&|sample| (sample.step as f64, sample.excess)));
+    let accuracy = Chart::new(Axis::log("step"), Axis::linear("share of new points that are right"))
+        .title("Accuracy")
+        .lines(lines(&|sample| ((sample.step + 1) as f64, sample.accuracy)))
+        .horizontal(best_accuracy(), Color::Ink, "best possible");
     Figure::new(
         "convergence",
-        format!("Excess loss from {STARTS} starts"),
-        "Gradient descent on the binary cross-entropy. See whether the lines become parallel, with the slope \
-         that the smallest curvature gives, until they reach the rounding. Bad starts lie where the loss is \
-         nearly linear, and take longer.",
+        format!("Excess loss and accuracy from {STARTS} starts"),
+        format!(
+            "Gradient descent on the binary cross-entropy. First: see whether the lines become parallel, with the \
+             slope that the smallest curvature gives, until they reach the rounding. Bad starts lie where the loss \
+             is nearly linear, and take longer. Second: the accuracy on {TEST} new points, over a logarithmic axis \
+             that begins with the start as 1. It is there long before the loss is: what comes later makes the \
+             boundary hardly any better."
+        ),
     )
-    .panel(chart)
+    .panel(excess)
+    .panel(accuracy)
 }
 
-pub(super) fn landscape(x: &DMatrix<f64>, labels: &[usize], descents: &[Descent], best: [f64; 3]) -> Figure {
+pub(super) fn landscape(Points { places, labels }: &Points, drawn: &Drawn) -> Figure {
+    let Drawn { best, descents, .. } = drawn;
     let span = (-6.0, 6.0);
     let loss = |w1: f64, w2: f64| {
-        let terms = (0..x.nrows()).map(|i| {
-            let z = w1 * x[(i, 0)] + w2 * x[(i, 1)] + best[2];
-            Float::softplus(if labels[i] == 1 { -z } else { z })
+        let terms = places.iter().zip(labels).map(|(x, label)| {
+            let z = w1 * x[0] + w2 * x[1] + best[2];
+            Float::softplus(if *label == 1 { -z } else { z })
         });
-        terms.sum::<f64>() / x.nrows() as f64
+        terms.sum::<f64>() / places.len() as f64
     };
     let levels: Vec<f64> = (0..12).map(|k| loss(best[0], best[1]) + 0.02 * Float::powi(1.7, k)).collect();
     let mut paths =
@@ -37,15 +48,10 @@ pub(super) fn landscape(x: &DMatrix<f64>, labels: &[usize], descents: &[Descent]
             .title("The loss over the weights, and the paths")
             .square()
             .contours(60, span, span, &levels, Color::Muted, loss);
-    for (i, descent) in descents.iter().enumerate() {
-        let path = descent.points.iter().map(|p| (p[0], p[1]));
+    for (i, samples) in descents.iter().enumerate() {
+        let path: Vec<(f64, f64)> = samples.iter().map(|sample| (sample.at[0], sample.at[1])).collect();
+        paths = paths.points([path[0]], Marker::Circle, Color::series(i), "");
         paths = paths.line(Line::new(path).color(Color::series(i)));
-        paths = paths.points(
-            [(descent.points[0][0], descent.points[0][1])],
-            Marker::Circle,
-            Color::series(i),
-            "",
-        );
     }
     paths = paths.points([(best[0], best[1])], Marker::Star, Color::Ink, "optimum");
 
@@ -60,7 +66,7 @@ pub(super) fn landscape(x: &DMatrix<f64>, labels: &[usize], descents: &[Descent]
                 best[0] * x + best[1] * y + best[2]
             });
     for k in 0..2 {
-        let of_class = (0..x.nrows()).filter(|i| labels[*i] == k).map(|i| (x[(i, 0)], x[(i, 1)]));
+        let of_class = places.iter().zip(labels).filter(|(_, label)| **label == k).map(|(x, _)| (x[0], x[1]));
         let marker = [Marker::Dot, Marker::Cross][k];
         boundary =
             boundary.points(of_class.collect::<Vec<_>>(), marker, Color::series(k), format!("class {k}"));

@@ -12,20 +12,24 @@ use crate::train::FitOptions;
 
 /// Of 10, for λ.
 const EXPONENTS: std::ops::RangeInclusive<i32> = -12..=0;
-pub(super) const NAMES: [&str; 3] = ["logistic, one-vs-rest", "MLP", "KRR, one-vs-rest"];
+pub(super) const NAMES: [&str; 4] =
+    ["logistic, one-vs-rest", "MLP", "KRR, γ and λ chosen", "KRR, γ = 1 and λ = 10⁻³"];
 
 /// How a model did.
+#[derive(Serialize, Deserialize)]
 pub(in crate::experiments) struct Row {
-    pub model: &'static str,
+    pub model: String,
     /// Samples it was fitted to.
     pub samples: usize,
+    #[serde(with = "lossless")]
     pub accuracy: f64,
     pub fit_seconds: f64,
     /// Of choosing γ and λ before that, where there is such a choice.
     pub choice_seconds: Option<f64>,
     /// For one sample.
     pub predict_seconds: f64,
-    /// Bytes that the fit held at once: not the data set, but the copy of it that a kernel machine makes.
+    /// Bytes that the fit holds when it is done: of a network values, gradients and what the optimizer remembers, of a
+    /// kernel machine the factor, α and its copy of the samples. Not the data set.
     pub fit_bytes: usize,
     /// Bytes that predictions need.
     pub kept_bytes: usize,
@@ -42,19 +46,46 @@ pub(super) struct Recipe {
 }
 
 /// The kernel's γ and the ridge λ.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub(in crate::experiments) struct Chosen {
     pub gamma: f64,
     pub lambda: f64,
-    /// Where they lie at an end of what was tried, or λ had to be raised: a remark behind the numbers.
-    pub remark: &'static str,
-    /// What the choice took.
-    pub seconds: f64,
+    remark: Option<Remark>,
+    /// What the choice took, where there was one.
+    seconds: Option<f64>,
+}
+
+/// What is to be said of a choice.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+enum Remark {
+    GammaAtEnd,
+    LambdaAtEnd,
+    LeastDefinite,
+    Raised,
+}
+
+impl Remark {
+    fn words(self) -> &'static str {
+        match self {
+            Remark::GammaAtEnd => "γ is at an end of its grid",
+            Remark::LambdaAtEnd => "λ is at an end of its grid",
+            Remark::LeastDefinite => "the least λ that leaves the matrix definite",
+            Remark::Raised => "raised until rounding left the matrix of all samples definite",
+        }
+    }
+}
+
+impl Chosen {
+    /// What was not chosen, but given.
+    pub fn given(gamma: f64, lambda: f64) -> Chosen {
+        Chosen { gamma, lambda, remark: None, seconds: None }
+    }
 }
 
 impl std::fmt::Display for Chosen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "γ = {} and λ = {}{}", rounded(self.gamma, 4), rounded(self.lambda, 1), self.remark)
+        write!(f, "γ = {} and λ = {}", rounded(self.gamma, 4), rounded(self.lambda, 1))?;
+        self.remark.map_or(Ok(()), |remark| write!(f, " ({})", remark.words()))
     }
 }
 
@@ -63,21 +94,22 @@ pub(super) fn network<T: Float>(
     recipe: &Recipe,
     train: &Dataset,
     test: &Dataset,
+    seed: u64,
 ) -> Result<(Net<T>, Row)> {
-    let mut net = Net::<T>::relu(train, recipe.hidden, context.seed)?;
+    let mut net = Net::<T>::relu(train, recipe.hidden, seed)?;
     if recipe.one_vs_rest {
         net.loss = Arc::new(OneVsRest);
     }
     let mut optimizer = Optimizer::new(Adam::default(), recipe.rate)?;
-    let options = FitOptions::new(recipe.epochs, recipe.batch, context.seed);
+    let options = FitOptions::new(recipe.epochs, recipe.batch, seed);
     let start = Instant::now();
-    net.fit(context, recipe.model, &mut optimizer, (train, None), &options, None)?;
+    net.fit_silently(context, &mut optimizer, (train, None), &options)?;
     let fit_seconds = start.elapsed().as_secs_f64();
     let fit_bytes = net.tape.bytes() + optimizer.bytes();
     let start = Instant::now();
     let evaluation = net.evaluate(test)?;
     let row = Row {
-        model: recipe.model,
+        model: recipe.model.into(),
         samples: train.len(),
         accuracy: evaluation.accuracy().unwrap_or(f64::NAN),
         fit_seconds,
@@ -132,12 +164,12 @@ pub(in crate::experiments) fn choose<T: Float>(
     let close = of_gamma().filter(|t| t.0 <= error * (1.0 + 1e-4)).map(|t| t.1);
     let exponent = close.max().unwrap_or(*EXPONENTS.end());
     let remark = match (octave == 0 || octave == octaves, exponent) {
-        (true, _) => " (γ is at an end of its grid)",
-        (_, e) if e == *EXPONENTS.start() || e == *EXPONENTS.end() => " (λ is at an end of its grid)",
-        (_, e) if of_gamma().all(|t| t.1 >= e) => " (the least λ that leaves the matrix definite)",
-        _ => "",
+        (true, _) => Some(Remark::GammaAtEnd),
+        (_, e) if e == *EXPONENTS.start() || e == *EXPONENTS.end() => Some(Remark::LambdaAtEnd),
+        (_, e) if of_gamma().all(|t| t.1 >= e) => Some(Remark::LeastDefinite),
+        _ => None,
     };
-    let seconds = start.elapsed().as_secs_f64();
+    let seconds = Some(start.elapsed().as_secs_f64());
     Ok(Chosen {
         gamma: median * Float::powi(2.0f64, octave),
         lambda: Float::powi(10.0f64, exponent),
@@ -162,7 +194,7 @@ pub(in crate::experiments) fn kernel_ridge<T: Float>(
             Ok(machine) => break (machine, start.elapsed().as_secs_f64()),
             Err(Error::NotPositiveDefinite { .. }) if chosen.lambda < 1.0 => {
                 chosen.lambda *= 10.0;
-                chosen.remark = " (raised until rounding left the matrix of all samples definite)";
+                chosen.remark = Some(Remark::Raised);
             }
             Err(error) => return Err(error),
         }
@@ -170,18 +202,17 @@ pub(in crate::experiments) fn kernel_ridge<T: Float>(
     context.check()?;
     let start = Instant::now();
     let accuracy = machine.accuracy(&Samples::from_dataset(test)?, test.labels().unwrap_or_default());
-    let (n, d, c) = (train.len(), train.features(), train.classes());
-    let numbers = KernelRidge::<T>::numbers(n, d, c).min(usize::MAX as u128) as usize;
+    // The samples with their norms, and α; for predictions nothing else is needed.
+    let kept = train.len() * (train.features() + 1) + machine.alpha().len();
     let row = Row {
-        model: NAMES[2],
-        samples: n,
+        model: NAMES[if chosen.seconds.is_some() { 2 } else { 3 }].into(),
+        samples: train.len(),
         accuracy,
         fit_seconds,
-        choice_seconds: Some(chosen.seconds),
+        choice_seconds: chosen.seconds,
         predict_seconds: start.elapsed().as_secs_f64() / test.len() as f64,
-        fit_bytes: numbers * size_of::<T>(),
-        // Samples with their norms, and α.
-        kept_bytes: n * (d + 1 + c) * size_of::<T>(),
+        fit_bytes: (machine.factor().l().len() + kept) * size_of::<T>(),
+        kept_bytes: kept * size_of::<T>(),
     };
     Ok((machine, row))
 }

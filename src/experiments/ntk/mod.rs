@@ -26,11 +26,9 @@ pub const EXPERIMENT: Experiment = Experiment {
          as well as a trained network (Arora et al., \"Harnessing the power of infinitely wide deep nets on \
          small-data tasks\", 2020).",
     ],
-    parts: Parts::of::<Whole>(),
+    parts: Parts::of::<Wide>(),
     finding,
 };
-
-super::whole!(run);
 
 /// Dimension of the points of the first two parts.
 const D: usize = 5;
@@ -50,18 +48,33 @@ fn network(depth: usize, inputs: usize, bias: f64) -> Result<InfiniteNetwork> {
     InfiniteNetwork::new(depth, Nonlinearity::Relu, 1.0 / inputs as f64)?.with_variances(2.0, bias)
 }
 
-fn run(context: &Context) -> Result<Outcome> {
-    context.at(0, 1, "kernels")?;
-    let mut outcome = Outcome::default();
-    distance::report(&mut outcome, &distance::measure(context)?);
-    lazy::report(&mut outcome, &lazy::measure(context)?);
-    few::report(context, &mut outcome, &few::measure(context)?);
-    Ok(outcome)
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+struct Wide {
+    distances: Vec<distance::Distances>,
+    lazy: Vec<lazy::Lazy>,
+    few: few::FewImages,
 }
 
-/// Moves the progress through the third of the whole that is part `part`.
-fn at(context: &Context, part: usize, done: usize, all: usize, what: &str) -> Result<()> {
-    context.at(part * all + done, 3 * all, what)
+impl Study for Wide {
+    const EDITION: u32 = 2;
+
+    fn measure(context: &Context) -> Result<Wide> {
+        context.at(0, 3, "kernels at the start")?;
+        let distances = distance::measure(context)?;
+        context.at(1, 3, "training beside the linear model")?;
+        let lazy = lazy::measure(context)?;
+        context.at(2, 3, "few images")?;
+        Ok(Wide { distances, lazy, few: few::measure(context)? })
+    }
+
+    fn report(&self) -> Outcome {
+        let mut outcome = Outcome::default();
+        distance::report(&mut outcome, &self.distances);
+        lazy::report(&mut outcome, &self.lazy);
+        few::report(&mut outcome, &self.few);
+        outcome
+    }
 }
 
 /// The seed of a repetition at a width. Draws of different widths share nothing, as a fit through all of them takes for

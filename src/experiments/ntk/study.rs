@@ -1,6 +1,7 @@
 //! How far networks of finite width are from their limit.
 
 use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
 
 use crate::linalg::norm_squared;
 use crate::models::kernel::{InfiniteNetwork, Ntk, Samples, gram};
@@ -44,7 +45,7 @@ pub struct LazyOptions {
 }
 
 /// The network and the linear model after some steps.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LazyPoint {
     /// Steps of gradient descent.
     pub step: u64,
@@ -64,7 +65,7 @@ pub struct LazyPoint {
 }
 
 /// A run of [`lazy_training`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LazyRun {
     /// Numbers in each hidden layer.
     pub width: usize,

@@ -1,6 +1,6 @@
 //! The curves of all runs.
 
-use super::{ADAM, MOMENTUM, Row, SEEDS, SGD, SLOW_ADAM};
+use super::{Kind, Optimizers, Row};
 use crate::experiments::prelude::*;
 
 /// Lines of means (x, mean), with bands from the least to the greatest (x, low, high).
@@ -14,13 +14,13 @@ fn lines(
         rows.iter().enumerate().fold(chart, |chart, (i, row)| chart.band(bands(row), Color::series(i), ""));
     // Dashed where two go side by side.
     let lines = rows.iter().zip([0, 1, 0, 1, 3]).enumerate();
-    chart.lines(
-        lines
-            .map(|(i, (row, dash))| Line::new(means(row)).label(row.name).color(Color::series(i)).dash(dash)),
-    )
+    chart.lines(lines.map(|(i, (row, dash))| {
+        Line::new(means(row)).label(row.kind.name()).color(Color::series(i)).dash(dash)
+    }))
 }
 
-pub(super) fn curves(rows: &[Row]) -> Figure {
+pub(super) fn curves(study: &Optimizers) -> Figure {
+    let rows = &study.rows;
     let epoch = || Axis::linear("epoch");
     let train = lines(
         Chart::new(epoch(), Axis::log("mean cross-entropy (nats)")).title("Training loss"),
@@ -42,27 +42,35 @@ pub(super) fn curves(rows: &[Row]) -> Figure {
         "curves",
         "Training loss, and errors on the test set",
         format!(
-            "Lines are means over {SEEDS} seeds, bands reach from the least to the greatest of them. See who \
+            "Lines are means over {} seeds, bands reach from the least to the greatest of them. See who \
              falls first, and whether a loss that goes on falling in the first panel still brings anything \
-             in the second."
+             in the second.",
+            study.seeds()
         ),
     )
     .panel(train)
     .panel(error)
 }
 
+/// Mean test losses with their epochs, from the first on.
+fn test(row: &Row) -> impl Iterator<Item = (f64, f64)> {
+    (0..).map(f64::from).zip(row.curve(|run| &run.test)).skip(1)
+}
+
+fn chart(study: &Optimizers, title: &str) -> Chart {
+    let epoch = Axis::log("epoch").range(1.0, study.epochs as f64);
+    Chart::new(epoch, Axis::log("mean cross-entropy (nats)")).title(title)
+}
+
 /// The test loss over a logarithmic axis, on which a faster way is the same curve further to the left.
-pub(super) fn shifted(rows: &[Row], epochs: usize) -> Figure {
-    let chart =
-        || Chart::new(Axis::log("epoch").range(1.0, epochs as f64), Axis::log("mean cross-entropy (nats)"));
-    let pair = |title: &str, slow: usize, fast: usize| {
-        let mut chart = chart().title(title);
-        let test = |which: usize| (0..).map(f64::from).zip(rows[which].curve(|run| &run.test)).skip(1);
-        for which in [slow, fast] {
-            chart = chart.line(Line::new(test(which)).label(rows[which].name).color(Color::series(which)));
-        }
-        let line = Line::new(test(fast).map(|(epoch, mean)| (10.0 * epoch, mean)));
-        chart.line(line.label(format!("{}, ten times later", rows[fast].name)).color(Color::Ink).dash(2))
+pub(super) fn shifted(study: &Optimizers) -> Figure {
+    let pair = |title: &str, slow: Kind, fast: Kind| {
+        let chart = [slow, fast].into_iter().fold(chart(study, title), |chart, kind| {
+            let color = Color::series(Kind::ALL.iter().position(|other| *other == kind).unwrap_or(0));
+            chart.line(Line::new(test(study.row(kind))).label(kind.name()).color(color))
+        });
+        let line = Line::new(test(study.row(fast)).map(|(epoch, mean)| (10.0 * epoch, mean)));
+        chart.line(line.label(format!("{}, ten times later", fast.name())).color(Color::Ink).dash(2))
     };
     Figure::new(
         "shifted",
@@ -71,6 +79,24 @@ pub(super) fn shifted(rows: &[Row], epochs: usize) -> Figure {
          curve a power of ten to the left. The dotted line is the fast curve moved back by that: where it \
          lies on the slow one, the theory holds.",
     )
-    .panel(pair("Momentum against SGD", SGD, MOMENTUM))
-    .panel(pair("Adam at ten times the rate", SLOW_ADAM, ADAM))
+    .panel(pair("Momentum against SGD", Kind::Sgd, Kind::Momentum))
+    .panel(pair("Adam at ten times the rate", Kind::SlowAdam, Kind::Adam))
+}
+
+/// The test loss with standardised inputs and without.
+pub(super) fn standardised(study: &Optimizers) -> Figure {
+    let figure = Figure::new(
+        "standardised",
+        "Inputs as they are, and standardised",
+        format!(
+            "Test loss, means over {} seeds, on the 64 projections as they are and on the same with mean 0 and \
+             deviation 1. Compare how far apart the lines are from left to right: that is how much faster one is.",
+            study.seeds()
+        ),
+    );
+    figure.panels(study.raw.iter().map(|raw| {
+        chart(study, raw.kind.name())
+            .line(Line::new(test(raw)).label("as they are").color(Color::Muted))
+            .line(Line::new(test(study.row(raw.kind))).label("standardised").color(Color::Blue))
+    }))
 }

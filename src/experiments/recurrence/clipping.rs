@@ -15,16 +15,16 @@ pub(super) const KIND: Kind = Kind::Plain(2.0);
 const RATE: f64 = 0.1;
 
 /// What one seed gave.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Pair {
     /// Loss of each step without clipping; it may end early, where it is not finite any more.
+    #[serde(with = "lossless")]
     pub free: Vec<f64>,
+    #[serde(with = "lossless")]
     pub clipped: Vec<f64>,
     /// Norms of the gradients before they were clipped.
+    #[serde(with = "lossless")]
     pub norms: Vec<f64>,
-    /// 1 − the least cosine between a gradient before and after.
-    pub turned: f64,
-    /// The largest norm after clipping.
-    pub largest: f64,
 }
 
 pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Vec<Pair>> {
@@ -33,7 +33,7 @@ pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Vec<Pair>> {
 }
 
 fn pair(context: &Context, seed: u64) -> Result<Pair> {
-    let mut pair = Pair { free: vec![], clipped: vec![], norms: vec![], turned: 0.0, largest: 0.0 };
+    let mut pair = Pair { free: vec![], clipped: vec![], norms: vec![] };
     for clips in [false, true] {
         let mut net = Rememberer::new(KIND, LENGTH, seed)?;
         let mut clip = if clips { Clip::none().with_norm(BOUND)? } else { Clip::none() };
@@ -52,14 +52,8 @@ fn pair(context: &Context, seed: u64) -> Result<Pair> {
                 }
                 continue;
             }
-            let before = net.tape.param_grads().to_vec();
+            pair.norms.push(net.tape.param_grads().iter().map(|g| g * g).sum::<f64>().sqrt());
             clip.apply(&mut net.tape)?;
-            let after = net.tape.param_grads();
-            let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-            let (from, to) = (dot(&before, &before).sqrt(), dot(after, after).sqrt());
-            pair.turned = Float::max(pair.turned, 1.0 - dot(&before, after) / (from * to));
-            pair.largest = Float::max(pair.largest, to);
-            pair.norms.push(from);
             pair.clipped.push(value);
             optimizer.step(&mut net.tape)?;
         }

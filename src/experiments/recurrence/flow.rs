@@ -10,8 +10,10 @@ pub(super) const KINDS: [Kind; 6] =
     [Kind::Plain(0.5), Kind::Plain(1.0), Kind::Plain(2.0), Kind::Lstm, Kind::OpenLstm, Kind::Gru];
 
 /// Of one kind: norms by the distance to the loss, 0 to T − 1, for each seed.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Flow {
     pub kind: Kind,
+    #[serde(with = "lossless")]
     pub norms: Vec<Vec<f64>>,
 }
 

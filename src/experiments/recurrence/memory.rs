@@ -13,6 +13,7 @@ const RATE: f64 = 3e-3;
 const TESTED: usize = 500;
 
 /// Of one kind and length: test accuracy for each seed, and the gradients before and after training.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Learnt {
     pub kind: Kind,
     pub length: usize,
@@ -22,6 +23,7 @@ pub(super) struct Learnt {
 }
 
 /// What was learnt, and how long it was trained.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Memory {
     pub lengths: Vec<usize>,
     pub steps: usize,
@@ -44,7 +46,7 @@ struct One {
 
 pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Memory> {
     context.at(2, 10, "a bit to be kept")?;
-    let lengths = context.pick(vec![5, 20, 60], vec![5, 10, 20, 50, 100, 200]);
+    let lengths = context.pick(vec![5, 20, 100], vec![5, 10, 20, 50, 100, 200]);
     let steps = context.pick(150, 1000);
     let forms: Vec<(Kind, usize)> =
         KINDS.iter().flat_map(|kind| lengths.iter().map(|length| (*kind, *length))).collect();

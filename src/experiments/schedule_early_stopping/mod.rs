@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::prelude::*;
 use crate::optim::Momentum;
 use crate::optim::schedule::Schedule;
-use crate::train::{Criterion, Epoch, Evaluation, FitOptions, History, Rate};
+use crate::train::{Criterion, FitOptions, Rate, Stop};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "schedule-early-stopping",
@@ -28,29 +28,76 @@ pub const EXPERIMENT: Experiment = Experiment {
          the mean squared error of the gradient flow, whose steps are small, is at most 1.69 times that of \
          the ridge (Ali, Kolter and Tibshirani 2019).",
     ],
-    parts: Parts::of::<Whole>(),
+    parts: Parts::of::<Schedules>(),
     finding,
 };
-
-super::whole!(run);
 
 /// The first rate of every schedule.
 const RATE: f64 = 0.05;
 const HIDDEN: usize = 128;
-/// Pieces of work that the bar counts.
-const PARTS: usize = 5;
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+struct Schedules {
+    stopping: stopping::Stopping,
+    restarts: restarts::Restarts,
+    designs: Vec<quadratic::Design>,
+}
 
-/// A run with its record, and what the test set says of the network it leaves.
+impl Study for Schedules {
+    const EDITION: u32 = 2;
+
+    fn measure(context: &Context) -> Result<Schedules> {
+        let seeds = seeds(context);
+        context.at(0, 3, "early stopping")?;
+        let stopping = stopping::measure(context, &seeds)?;
+        context.at(1, 3, "warm restarts")?;
+        let restarts = restarts::measure(context, &seeds)?;
+        context.at(2, 3, "early stopping on a quadratic")?;
+        let designs = quadratic::measure(context, &seeds)?;
+        Ok(Schedules { stopping, restarts, designs })
+    }
+
+    fn report(&self) -> Outcome {
+        let mut outcome = Outcome::default();
+        stopping::report(&mut outcome, &self.stopping);
+        restarts::report(&mut outcome, &self.restarts);
+        quadratic::report(&mut outcome, &self.designs);
+        outcome
+    }
+}
+
+/// A run epoch by epoch, and what the other sets say of the network it leaves.
+#[derive(Serialize, Deserialize)]
 struct Run {
-    history: History,
-    validation: f64,
-    test: Evaluation,
+    /// Mean training loss of each epoch.
+    #[serde(with = "lossless")]
+    train: Vec<f64>,
+    /// Validation loss after each epoch.
+    #[serde(with = "lossless")]
+    validation: Vec<f64>,
+    /// The rate of the last step of each epoch.
+    rates: Vec<f64>,
+    /// The epoch with which the criterion has ended it.
+    stopped: Option<usize>,
+    /// The epoch whose parameters it leaves.
+    left: usize,
+    #[serde(with = "lossless")]
+    left_validation: f64,
+    #[serde(with = "lossless")]
+    test_loss: f64,
+    #[serde(with = "lossless")]
+    test_accuracy: f64,
 }
 
 impl Run {
-    fn curve(&self, of: impl Fn(&Epoch) -> Option<f64>) -> Vec<(f64, f64)> {
-        self.history.epochs.iter().filter_map(|e| of(e).map(|y| (e.epoch as f64, y))).collect()
+    fn epochs(&self) -> usize {
+        self.train.len()
     }
+}
+
+/// Something of each epoch, from 1.
+fn curve(of: &[f64]) -> Vec<(f64, f64)> {
+    of.iter().enumerate().map(|(i, y)| ((i + 1) as f64, *y)).collect()
 }
 
 /// Sets for training, validation and test.
@@ -65,29 +112,33 @@ fn train(
     sets: &Sets,
     schedule: impl Schedule + 'static,
     early: Option<Criterion>,
-    epochs: usize,
-    batch: usize,
+    (epochs, batch): (usize, usize),
+    seed: u64,
 ) -> Result<Run> {
     let Sets { train, validation, test } = sets;
-    let mut net = Net::<f32>::relu(train, &[HIDDEN], context.seed)?;
+    let mut net = Net::<f32>::relu(train, &[HIDDEN], seed)?;
     let mut optimizer = Optimizer::new(Momentum::default(), schedule.lr(0))?;
     let options = FitOptions {
         rate: Rate::Schedule(Arc::new(schedule)),
         early_stopping: early,
-        ..FitOptions::new(epochs, batch, context.seed)
+        ..FitOptions::new(epochs, batch, seed)
     };
-    let sets = (train, Some(validation));
-    let history = net.fit(context, "training", &mut optimizer, sets, &options, None)?;
+    let history = net.fit_silently(context, &mut optimizer, (train, Some(validation)), &options)?;
     let (validation, test) = (net.evaluate(validation)?.loss, net.evaluate(test)?);
-    Ok(Run { history, validation, test })
-}
-
-fn run(context: &Context) -> Result<Outcome> {
-    let mut outcome = Outcome::default();
-    stopping::measure(context, &mut outcome)?;
-    restarts::measure(context, &mut outcome)?;
-    quadratic::measure(context, &mut outcome)?;
-    Ok(outcome)
+    let epochs = &history.epochs;
+    Ok(Run {
+        train: epochs.iter().map(|epoch| epoch.train_loss).collect(),
+        validation: epochs.iter().map(|epoch| epoch.validation_loss.unwrap_or(f64::NAN)).collect(),
+        rates: epochs.iter().map(|epoch| epoch.lr).collect(),
+        stopped: match history.stop {
+            Stop::Early { epoch } => Some(epoch),
+            _ => None,
+        },
+        left: history.best_epoch.unwrap_or(epochs.len()),
+        left_validation: validation,
+        test_loss: test.loss,
+        test_accuracy: test.accuracy().unwrap_or(f64::NAN),
+    })
 }
 
 fn finding(found: &Found) -> Told {
@@ -101,9 +152,9 @@ fn finding(found: &Found) -> Told {
             fixed(free, 2)
         ),
         format!(
-            "The run stops after epoch {} and puts back epoch {}; without stopping the network learns the wrong labels \
-             by heart. On a quadratic stopping is a ridge with a λ of its own for each direction, exactly; with one λ \
-             for all, the shares differ by up to {} and the error is at most {} times as large.",
+            "The first run stops after epoch {} and puts back epoch {}; without stopping the network learns the wrong \
+             labels by heart. On a quadratic stopping is a ridge with a λ of its own for each direction, exactly; with one \
+             λ for all, the shares differ by up to {} and the error is at most {} times as large.",
             fixed(of("stopped: epochs")?, 0),
             fixed(of("stopped: epoch of the parameters")?, 0),
             fixed(of("quadratic: largest difference of shares")?, 2),

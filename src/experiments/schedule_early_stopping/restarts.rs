@@ -1,41 +1,69 @@
 //! Warm restarts beside one long cosine.
 
-use super::{PARTS, RATE, Run, Sets, train};
-use crate::experiments::data::rows;
+use std::ops::Bound;
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
+
+use super::{RATE, Run, Sets, curve, train};
+use crate::experiments::data::drawn;
 use crate::experiments::prelude::*;
 use crate::experiments::words;
 use crate::optim::schedule::{Cosine, Schedule, WarmRestarts};
 
 /// Epochs of the cycles.
 const CYCLES: [usize; 3] = [4, 8, 16];
+const BATCH: usize = 20;
+
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Restarts {
+    samples: usize,
+    runs: Vec<Pair>,
+}
+
+/// The runs of one seed.
+#[derive(Serialize, Deserialize)]
+struct Pair {
+    warm: Run,
+    cosine: Run,
+}
+
+/// With restarts, and with one cosine over all epochs, for so many steps in an epoch.
+fn schedules(per_epoch: u64) -> Result<(WarmRestarts, Cosine)> {
+    let epochs = CYCLES.iter().sum::<usize>() as u64;
+    let warm = WarmRestarts::new(RATE, 0.0, (CYCLES[0] as u64 * per_epoch).max(1), 2)?;
+    Ok((warm, Cosine::new(RATE, 0.0, (epochs * per_epoch).max(1))?))
+}
 
 /// A run with restarts beside one with a cosine over all its epochs.
-pub fn measure(context: &Context, outcome: &mut Outcome) -> Result<()> {
-    context.at(2, PARTS, "warm restarts")?;
+pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Restarts> {
     let all = &context.data.train;
-    let batch = 50;
-    let n = context.pick(1500, 10_000).min(all.len() / 2);
-    let sets = Sets { train: all.take(n), validation: rows(all, n, 2 * n), test: &context.data.test };
-    let per_epoch = n.div_ceil(batch) as u64;
+    let n = context.pick(1000, 5000).min(all.len() / 2);
     let epochs = CYCLES.iter().sum::<usize>();
-    let warm = WarmRestarts::new(RATE, 0.0, (CYCLES[0] as u64 * per_epoch).max(1), 2)?;
-    let rates = |schedule: &dyn Schedule| -> Vec<(f64, f64)> {
-        let steps = 0..epochs as u64 * per_epoch;
-        steps.map(|step| (step as f64 / per_epoch as f64, schedule.lr(step))).collect()
+    let of_seed = |seed: &u64| {
+        let [train_set, validation] = drawn(all, [n, n], *seed);
+        let sets = Sets { train: train_set, validation, test: &context.data.test };
+        let (warm, cosine) = schedules(n.div_ceil(BATCH) as u64)?;
+        Ok(Pair {
+            warm: train(context, &sets, warm, None, (epochs, BATCH), *seed)?,
+            cosine: train(context, &sets, cosine, None, (epochs, BATCH), *seed)?,
+        })
     };
-    let warm_rates = rates(&warm);
-    let warm = train(context, &sets, warm, None, epochs, batch)?;
-    context.at(3, PARTS, "one long cosine")?;
-    let cosine = Cosine::new(RATE, 0.0, (epochs as u64 * per_epoch).max(1))?;
-    let cosine_rates = rates(&cosine);
-    let cosine = train(context, &sets, cosine, None, epochs, batch)?;
-
-    report(outcome, &warm, &cosine, [warm_rates, cosine_rates]);
-    Ok(())
+    Ok(Restarts { samples: n, runs: seeds.par_iter().map(of_seed).collect::<Result<_>>()? })
 }
 
 /// The rates are those of each step, over the epochs that are done.
-fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run, rates: [Vec<(f64, f64)>; 2]) {
+fn rates(samples: usize) -> [Vec<(f64, f64)>; 2] {
+    let per_epoch = samples.div_ceil(BATCH) as u64;
+    let steps = CYCLES.iter().sum::<usize>() as u64 * per_epoch;
+    let of = |schedule: &dyn Schedule| -> Vec<(f64, f64)> {
+        (0..steps).map(|step| (step as f64 / per_epoch as f64, schedule.lr(step))).collect()
+    };
+    // They were made of the same settings before anything was measured.
+    schedules(per_epoch).map(|(warm, cosine)| [of(&warm), of(&cosine)]).unwrap_or_default()
+}
+
+pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
     // Ends of the cycles, from 1.
     let ends: Vec<usize> = CYCLES
         .iter()
@@ -44,62 +72,84 @@ fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run, rates: [Vec<(f64, f64
             Some(*sum)
         })
         .collect();
-    let training = |run: &Run, epoch: usize| run.history.epochs[epoch - 1].train_loss;
-    let validation =
-        |run: &Run, epoch: usize| run.history.epochs[epoch - 1].validation_loss.unwrap_or(f64::NAN);
-    let at_ends = |f: &dyn Fn(usize) -> f64| -> Vec<f64> { ends.iter().map(|e| f(*e)).collect() };
-    let list = |xs: &[f64]| words::list(xs, |x| fixed(*x, 4));
-    let lows = at_ends(&|epoch| training(warm, epoch));
-    let after: Vec<f64> = ends[..2].iter().map(|epoch| training(warm, epoch + 1)).collect();
+    let runs = &measured.runs;
+    let of = |f: &dyn Fn(&Pair) -> f64| -> Vec<f64> { runs.iter().map(f).collect() };
+    let log_ratio = |a: f64, b: f64| Float::ln(a / b) / std::f64::consts::LN_2;
+    let training = |run: &Run, epoch: usize| run.train[epoch - 1];
+    let validation = |run: &Run, epoch: usize| run.validation[epoch - 1];
+    let at_ends = |f: &dyn Fn(&Pair, usize) -> f64| -> Vec<f64> {
+        ends.iter().map(|end| mean(&of(&|pair| f(pair, *end)))).collect()
+    };
+    let list = |xs: &[f64]| words::list(xs, |x| fixed(*x, 3));
+    let lows = at_ends(&|pair, epoch| training(&pair.warm, epoch));
+    let up = |end: usize| {
+        Estimate::mean(&of(&|pair| log_ratio(training(&pair.warm, end + 1), training(&pair.warm, end))))
+    };
+    let down = |from: usize, to: usize| {
+        Estimate::mean(&of(&|pair| log_ratio(training(&pair.warm, to), training(&pair.warm, from))))
+    };
+    let (ups, downs) = ([up(ends[0]), up(ends[1])], [down(ends[0], ends[1]), down(ends[1], ends[2])]);
+    let (above, below) = ((Bound::Excluded(0.0), Bound::Unbounded), (Bound::Unbounded, Bound::Excluded(0.0)));
+    let values = |estimates: &[Estimate]| words::list(estimates, |estimate| fixed(estimate.value(), 2));
     claim(outcome, "A restart throws the loss up, and the next cycle gets lower than the one before")
         .named("restart-up-down")
         .expected("up at both restarts, down from cycle to cycle")
         .measured(format!(
-            "training loss {} at the ends of the cycles, {} after the restarts",
+            "training loss {} at the ends of the cycles; by {} powers of 2 up after the restarts, by {} from end to end",
             list(&lows),
-            list(&after)
+            values(&ups),
+            values(&downs)
         ))
-        .criterion("each first epoch of a cycle is above the last of the one before, each last below it")
-        .holds(
-            after.iter().zip(&lows).all(|(up, low)| up > low)
-                && lows.windows(2).all(|pair| pair[1] < pair[0]),
+        .criterion("the 95 % intervals of the first two are above 0, of the other two below")
+        .judged(
+            Verdict::all(
+                ups.iter().map(|up| up.against(&above)).chain(downs.iter().map(|down| down.against(&below))),
+            ),
             "A restart throws the loss up only if the first rate is large for where the run is by then. \
              Where the loss is nearly zero already, it may pass a restart without being thrown up.",
         );
-    let (early, late) =
-        (at_ends(&|epoch| validation(warm, epoch)), at_ends(&|epoch| validation(cosine, epoch)));
-    let other = at_ends(&|epoch| training(cosine, epoch));
+    let (early, late) = (
+        at_ends(&|pair, epoch| validation(&pair.warm, epoch)),
+        at_ends(&|pair, epoch| validation(&pair.cosine, epoch)),
+    );
+    let other = at_ends(&|pair, epoch| training(&pair.cosine, epoch));
+    let gain = |end: usize| {
+        Estimate::mean(&of(&|pair| log_ratio(validation(&pair.warm, end), validation(&pair.cosine, end))))
+    };
+    let gains = [gain(ends[0]), gain(ends[1])];
     claim(outcome, "With restarts there is a better network early: at the ends of the first two cycles")
         .named("restarts-early")
         .expected("a smaller validation loss than on the way down one long cosine")
         .measured(format!(
-            "{} with restarts, {} without, at epochs {} and {}",
+            "{} with restarts, {} without, at epochs {} and {}: by {} powers of 2",
             list(&early[..2]),
             list(&late[..2]),
             ends[0],
-            ends[1]
+            ends[1],
+            values(&gains)
         ))
-        .criterion("smaller at both")
-        .holds(
-            (0..2).all(|i| early[i] < late[i]),
+        .criterion("the 95 % intervals of both differences are below 0")
+        .judged(
+            Verdict::all(gains.iter().map(|gain| gain.against(&below))),
             format!(
                 "The training loss there is {} with restarts and {} without. A small rate gains something \
                  where the noise of the steps is in the way; where a run has just not got far enough yet, it \
-                 only slows it down. And it is one seed: small differences mean little.",
+                 only slows it down.",
                 list(&lows[..2]),
                 list(&other[..2])
             ),
         );
+    let (warm, cosine) = (&runs[0].warm, &runs[0].cosine);
     let x = || Axis::whole("epochs done");
     let mut rate = Chart::new(x(), Axis::linear("learning rate η").holding(0.0)).title("Rate");
     let mut loss = Chart::new(x(), Axis::log("cross-entropy (nats)")).title("Training loss");
     let mut check = Chart::new(x(), Axis::linear("cross-entropy (nats)")).title("Validation loss");
     let runs = [("restarts", warm, Color::Blue, 0), ("one cosine", cosine, Color::Vermilion, 1)];
-    for ((label, run, color, dash), rates) in runs.into_iter().zip(rates) {
+    for ((label, run, color, dash), rates) in runs.into_iter().zip(rates(measured.samples)) {
         let line = |points| Line::new(points).label(label).color(color).dash(dash);
         rate = rate.line(line(rates));
-        loss = loss.line(line(run.curve(|e| Some(e.train_loss))));
-        check = check.line(line(run.curve(|e| e.validation_loss)));
+        loss = loss.line(line(curve(&run.train)));
+        check = check.line(line(curve(&run.validation)));
     }
     let [rate, loss, check] = [rate, loss, check].map(|chart| {
         ends[..2].iter().fold(chart, |chart, end| chart.vertical(*end as f64, Color::Muted, ""))
@@ -107,7 +157,7 @@ fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run, rates: [Vec<(f64, f64
     outcome.draw(
         "restarts",
         "Warm restarts",
-        "Cycles of 4, 8 and 16 epochs beside one cosine over all of them. The rate is drawn step by step, and dashed \
+        "Cycles of 4, 8 and 16 epochs beside one cosine over all of them, by the first seed. The rate is drawn step by step, and dashed \
          lines mark the restarts. Compare how far each restart throws the losses up with what its cycle has gained by its \
          end, and both runs at the ends of the cycles.",
         [rate, loss, check],
@@ -118,12 +168,14 @@ fn report(outcome: &mut Outcome, warm: &Run, cosine: &Run, rates: [Vec<(f64, f64
         outcome.number(format!("restarts: validation loss after {epoch}"), early[i]);
         outcome.number(format!("one cosine: validation loss after {epoch}"), late[i]);
     }
+    let rows: Vec<usize> = (0..ends.len()).collect();
+    let caption = format!("Losses at the ends of the cycles: means over {} seeds", runs.len());
     outcome.table(
-        Table::of("restarts", "Losses at the ends of the cycles", &ends)
-            .column("epoch", |epoch| *epoch)
-            .column("training, restarts", |epoch| training(warm, *epoch))
-            .column("training, one cosine", |epoch| training(cosine, *epoch))
-            .column("validation, restarts", |epoch| validation(warm, *epoch))
-            .column("validation, one cosine", |epoch| validation(cosine, *epoch)),
+        Table::of("restarts", caption, &rows)
+            .column("epoch", |i| ends[*i])
+            .column("training, restarts", |i| lows[*i])
+            .column("training, one cosine", |i| other[*i])
+            .column("validation, restarts", |i| early[*i])
+            .column("validation, one cosine", |i| late[*i]),
     );
 }

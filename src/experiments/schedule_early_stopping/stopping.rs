@@ -1,203 +1,223 @@
 //! Early stopping where some labels are wrong.
 
 use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::{HIDDEN, PARTS, RATE, Run, Sets, train};
-use crate::experiments::data::rows;
+use super::{HIDDEN, RATE, Run, Sets, curve, train};
+use crate::experiments::data::drawn;
 use crate::experiments::prelude::*;
 use crate::optim::schedule::Cosine;
-use crate::train::{Criterion, Stop};
+use crate::train::Criterion;
 
 /// α of GL, in percent.
 const ALPHA: f64 = 5.0;
 /// Share of the training labels that are wrong.
 const WRONG: f64 = 0.2;
 const EPOCHS: usize = 100;
+const BATCH: usize = 30;
+/// Training samples.
+const N: usize = 300;
+/// Epochs in which the short cosine comes to its end, and the share of the first rate that is left there.
+const ANNEALED: usize = 5;
+const LEFT: f64 = 0.1;
 
-/// The same run twice, with the criterion and without.
-pub fn measure(context: &Context, outcome: &mut Outcome) -> Result<()> {
-    context.at(0, PARTS, "early stopping")?;
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Stopping {
+    features: usize,
+    classes: usize,
+    runs: Vec<Three>,
+}
+
+/// The runs of one seed.
+#[derive(Serialize, Deserialize)]
+struct Three {
+    /// A cosine over all epochs, with the criterion.
+    stopped: Run,
+    /// The same without.
+    free: Run,
+    /// A cosine that is at its end after a few epochs, with the criterion.
+    annealed: Run,
+}
+
+/// One of the runs.
+type Which = fn(&Three) -> &Run;
+
+pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Stopping> {
     let all = &context.data.train;
-    let (n, batch) = (300.min(all.len()), 30);
-    let train_rows = all.take(n);
-    let mut rng = stream(context.seed, Purpose::Subsample);
-    let classes = all.classes();
-    let wrong = |i: usize, rng: &mut ChaCha8Rng| match rng.random::<f64>() < WRONG && classes > 1 {
-        true => (train_rows.label(i) + rng.random_range(1..classes)) % classes,
-        false => train_rows.label(i),
-    };
-    if all.len() <= n {
+    if all.len() <= N {
         let why = format!(
-            "{} training images are too few: it takes {n} to train on, and some to validate",
+            "{} training images are too few: it takes {N} to train on, and some to validate",
             all.len()
         );
         return Err(Error::Data(why));
     }
-    let labels: Vec<usize> = (0..n).map(|i| wrong(i, &mut rng)).collect();
-    let sets = Sets {
-        train: train_rows.clone().with_labels(&labels, classes)?,
-        validation: rows(all, n, n + 500),
-        test: &context.data.test,
-    };
-    let steps = (EPOCHS * n.div_ceil(batch)) as u64;
-    let cosine = Cosine::new(RATE, 0.0, steps)?;
-    let criterion = Criterion::GeneralizationLoss { alpha: ALPHA };
-    let stopped = train(context, &sets, cosine, Some(criterion), EPOCHS, batch)?;
-    context.at(1, PARTS, "the same without stopping")?;
-    let free = train(context, &sets, cosine, None, EPOCHS, batch)?;
-
-    report(outcome, &sets.train, steps, &stopped, &free);
-    Ok(())
+    let runs = seeds.par_iter().map(|seed| three(context, *seed)).collect::<Result<_>>()?;
+    Ok(Stopping { features: all.features(), classes: all.classes(), runs })
 }
 
-/// `steps` is the length of the schedule.
-fn report(outcome: &mut Outcome, train: &Dataset, steps: u64, stopped: &Run, free: &Run) {
-    let losses = free.curve(|e| e.validation_loss);
-    let mut least = (0.0, f64::INFINITY);
-    let mut expected = None;
-    let mut generalization = Vec::new();
-    for (epoch, loss) in losses.iter().copied() {
-        least = if loss < least.1 { (epoch, loss) } else { least };
-        let gl = 100.0 * (loss / least.1 - 1.0);
-        generalization.push((epoch, gl));
-        if gl > ALPHA && expected.is_none() {
-            expected = Some((epoch, least));
-        }
-    }
-    let end = match stopped.history.stop {
-        Stop::Early { epoch } => Some(epoch as f64),
-        _ => None,
-    };
-    let epoch_name = |epoch: Option<f64>| epoch.map_or("none".into(), |epoch| format!("epoch {epoch}"));
-    claim(
-        outcome,
-        format!("GL stops at the first epoch with a validation loss more than {ALPHA} % above its least"),
-    )
-    .named("gl-stops")
-    .expected(format!("{}, from the run that goes on", epoch_name(expected.map(|e| e.0))))
-    .measured(epoch_name(end))
-    .criterion("the same epoch")
-    .holds(
-        end.is_some() && end == expected.map(|e| e.0),
-        match (end, expected) {
-            (None, None) => "The validation loss never rises that far: there is nothing to stop for.",
-            _ => {
-                "Both runs have the same weights, batches and rates to the last bit: one of the two computes \
-                 the criterion wrongly."
-            }
-        },
-    );
-    let (best, best_loss) = expected.map_or(least, |e| e.1);
-    let restored = stopped.history.best_epoch.map(|epoch| epoch as f64);
-    claim(outcome, "It puts back the parameters of the least validation loss")
-        .named("gl-restores")
-        .expected(format!("epoch {best}, {}", fixed(best_loss, 6)))
-        .measured(format!("{}, {} when evaluated again", epoch_name(restored), fixed(stopped.validation, 6)))
-        .criterion("the same epoch, the same loss to the last bit")
-        .holds(
-            restored == Some(best) && stopped.validation == best_loss,
-            format!(
-                "The losses differ by {}: something besides the parameters is not put back.",
-                rounded(stopped.validation - best_loss, 2)
-            ),
-        );
-    let off = free.history.epochs.iter().map(|epoch| {
-        let t = (epoch.steps - 1) as f64;
-        let theory = 0.5 * RATE * (1.0 + Float::cos(std::f64::consts::PI * t / steps as f64));
-        (epoch.lr - theory).abs()
-    });
-    let off = off.fold(0.0, f64::max);
-    claim(outcome, "The rate follows the cosine")
-        .named("cosine")
-        .expected("½·η₀·(1 + cos πt/T)")
-        .measured(format!("{} off at most", rounded(off, 2)))
-        .criterion("at most 10⁻¹⁵ off at the last step of each epoch")
-        .holds(
-            off <= 1e-15,
-            "The formula may be rounded in another order: η₀ has a spacing of 7·10⁻¹⁸ in f64, so that more \
-             than some hundred of these would be another curve.",
+fn three(context: &Context, seed: u64) -> Result<Three> {
+    let all = &context.data.train;
+    let [right, validation] = drawn(all, [N, 500], seed);
+    let (classes, mut rng) = (all.classes(), stream(derive(seed, 1), Purpose::Subsample));
+    let labels: Vec<usize> = (0..N)
+        .map(|i| match rng.random::<f64>() < WRONG && classes > 1 {
+            true => (right.label(i) + rng.random_range(1..classes)) % classes,
+            false => right.label(i),
+        })
+        .collect();
+    let sets = Sets { train: right.with_labels(&labels, classes)?, validation, test: &context.data.test };
+    let per_epoch = N.div_ceil(BATCH);
+    let long = Cosine::new(RATE, 0.0, (EPOCHS * per_epoch) as u64)?;
+    let short = Cosine::new(RATE, LEFT * RATE, (ANNEALED * per_epoch) as u64)?;
+    let criterion = Some(Criterion::GeneralizationLoss { alpha: ALPHA });
+    Ok(Three {
+        stopped: train(context, &sets, long, criterion, (EPOCHS, BATCH), seed)?,
+        free: train(context, &sets, long, None, (EPOCHS, BATCH), seed)?,
+        annealed: train(context, &sets, short, criterion, (EPOCHS, BATCH), seed)?,
+    })
+}
+
+pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
+    let runs = &measured.runs;
+    let of = |f: &dyn Fn(&Three) -> f64| -> Vec<f64> { runs.iter().map(f).collect() };
+    claim(outcome, format!("With {:.0} % wrong labels GL stops the run before its end", 100.0 * WRONG))
+        .named("gl-stops")
+        .expected("in the first half of the epochs: what is common is learned first, wrong labels later")
+        .estimated(Estimate::mean(&of(&|run| run.stopped.epochs() as f64 / EPOCHS as f64)))
+        .saying(&format!(", the share of the {EPOCHS} epochs that are done"))
+        .within(
+            ..=0.5,
+            format!("A validation loss that never rises to {ALPHA} % above its least stops nothing."),
         );
     claim(outcome, format!("With {:.0} % wrong labels stopping pays", 100.0 * WRONG))
         .named("stopping-pays")
         .expected("a smaller test loss than at the end")
-        .measured(format!(
-            "{} restored, {} after {EPOCHS} epochs",
-            fixed(stopped.test.loss, 4),
-            fixed(free.test.loss, 4)
+        .estimated(Estimate::mean(&of(&|run| 1.0 - run.stopped.test_loss / run.free.test_loss)))
+        .saying(&format!(
+            ", the share of the test loss that it takes off: {} restored, {} after {EPOCHS} epochs",
+            fixed(mean(&of(&|run| run.stopped.test_loss)), 3),
+            fixed(mean(&of(&|run| run.free.test_loss)), 3)
         ))
-        .criterion("smaller by at least 5 %")
-        .holds(
-            stopped.test.loss <= 0.95 * free.test.loss,
+        .within(
+            0.05..,
             "With a falling rate the network may not get as far as to learn the wrong labels by heart.",
         );
-    // What stopping missed.
-    let later = losses.iter().filter(|(epoch, _)| end.is_some_and(|end| *epoch > end));
-    let later = later.min_by(|a, b| a.1.total_cmp(&b.1));
-    let later = later.map_or(String::new(), |(epoch, loss)| {
-        format!(
-            " The least validation loss behind the stop is {}, in epoch {epoch}; what was put back has {}.",
-            fixed(*loss, 3),
-            fixed(stopped.validation, 3)
-        )
-    });
+    claim(outcome, format!("A cosine of {ANNEALED} epochs has come to its end before GL stops the run"))
+        .named("annealed-stops")
+        .expected(format!("{LEFT} of the first rate is left"))
+        .estimated(Estimate::mean(&of(&|run| {
+            run.annealed.rates.last().map_or(f64::NAN, |rate| rate / RATE)
+        })))
+        .saying(&format!(
+            ", the share of the first rate at which the run ends, after {} epochs on average; the test loss is {}",
+            fixed(mean(&of(&|run| run.annealed.epochs() as f64)), 1),
+            fixed(mean(&of(&|run| run.annealed.test_loss)), 3)
+        ))
+        .within(
+            ..=2.0 * LEFT,
+            "With a large rate the validation loss goes up and down, and may be above its least by as much as it takes \
+             before the rate is small.",
+        );
 
-    let mark = |chart: Chart| {
-        let chart = chart.vertical(best, Color::Green, "restored");
-        match end {
-            Some(end) => chart.vertical(end, Color::Ink, "stopped"),
-            None => chart,
-        }
-    };
-    let gl_at =
-        |at: f64| generalization.iter().find(|(epoch, _)| *epoch == at).map_or(f64::NAN, |(_, gl)| *gl);
-    outcome.number("GL where it stops", end.map_or(f64::NAN, gl_at));
-    outcome.number("largest GL", range(generalization.iter().map(|(_, gl)| *gl)).1);
-    let x = || Axis::whole("epoch");
-    let loss = Chart::new(x(), Axis::linear("cross-entropy (nats)").holding(0.0))
-        .title("Losses")
-        .line(Line::new(free.curve(|e| Some(e.train_loss))).label("training").color(Color::Blue))
-        .line(Line::new(losses).label("validation").color(Color::Vermilion));
-    let gl = Chart::new(x(), Axis::linear("GL (%)"))
-        .title("Loss above its least so far")
-        .line(Line::new(generalization).color(Color::Vermilion))
-        .horizontal(ALPHA, Color::Muted, "α");
-    let rate = Chart::new(x(), Axis::linear("learning rate η").holding(0.0))
-        .title("Rate")
-        .line(Line::new(free.curve(|e| Some(e.lr))).label("if it goes on").color(Color::Muted))
-        .line(Line::new(stopped.curve(|e| Some(e.lr))).label("until it stops").color(Color::Blue).width(3.0));
-    outcome.draw(
+    let first = &runs[0];
+    outcome.figure(&figure(
         "early-stopping",
         "A cosine with early stopping",
         format!(
-            "A network {}-{HIDDEN}-{} on {} samples, {:.0} % of them with a wrong label, with stopping and \
-             without. See where GL is above α for the first time, and what the losses do behind that: \
+            "A network {}-{HIDDEN}-{} on {N} samples, {:.0} % of them with a wrong label, with stopping and \
+             without, by the first seed. See where GL is above α for the first time, and what the losses do behind that: \
              whether the training loss goes on to zero, for which the wrong labels must be learned by heart, \
-             and the validation loss rises.{later}",
-            train.features(),
-            train.classes(),
-            train.len(),
-            100.0 * WRONG
+             and the validation loss rises.{}",
+            measured.features,
+            measured.classes,
+            100.0 * WRONG,
+            missed(&first.stopped, &first.free)
         ),
-        [mark(loss), mark(gl), mark(rate)],
-    );
-    let of = |run: &Run| run.history.best_epoch.unwrap_or(run.history.epochs.len());
-    let accuracy = |run: &Run| run.test.accuracy().unwrap_or(f64::NAN);
-    let runs = [("stopped", stopped), ("not stopped", free)];
-    for (name, run) in runs {
-        outcome.number(format!("{name}: epochs"), run.history.epochs.len() as f64);
-        outcome.number(format!("{name}: epoch of the parameters"), of(run) as f64);
-        outcome.number(format!("{name}: validation loss"), run.validation);
-        outcome.number(format!("{name}: test loss"), run.test.loss);
-        outcome.number(format!("{name}: test accuracy"), accuracy(run));
+        &first.stopped,
+        Some(&first.free),
+    ));
+    outcome.figure(&figure(
+        "annealed",
+        "A rate that has come down when the run is stopped",
+        format!(
+            "The same with a cosine that is down at a tenth of the first rate after {ANNEALED} epochs, and stays there. \
+             Compare how much smoother the validation loss is, and at which rate the run ends: by the document's \
+             figure that is how both are meant to work together."
+        ),
+        &first.annealed,
+        None,
+    ));
+    let named =
+        [("stopped", &first.stopped), ("not stopped", &first.free), ("annealed, stopped", &first.annealed)];
+    let all: [(&str, Which); 3] = [
+        ("stopped", |run| &run.stopped),
+        ("not stopped", |run| &run.free),
+        ("annealed, stopped", |run| &run.annealed),
+    ];
+    for ((name, first), (_, run)) in named.iter().zip(all) {
+        outcome.number(format!("{name}: epochs"), first.epochs() as f64);
+        outcome.number(format!("{name}: epoch of the parameters"), first.left as f64);
+        outcome.number(format!("{name}: mean epochs"), mean(&of(&|three| run(three).epochs() as f64)));
+        outcome.number(format!("{name}: test loss"), mean(&of(&|three| run(three).test_loss)));
+        outcome.number(format!("{name}: test accuracy"), mean(&of(&|three| run(three).test_accuracy)));
     }
+    let caption = format!("What is left of the runs: means over {} seeds", runs.len());
     outcome.table(
-        Table::of("early-stopping", "What is left of both runs", &runs)
+        Table::of("early-stopping", caption, &all)
             .column("run", |(name, _)| *name)
-            .column("epochs", |(_, run)| run.history.epochs.len())
-            .column("epoch of the parameters", |(_, run)| of(run))
-            .column("validation loss", |(_, run)| run.validation)
-            .column("test loss", |(_, run)| run.test.loss)
-            .column("test accuracy", |(_, run)| accuracy(run)),
+            .column("epochs", |(_, run)| mean(&of(&|three| run(three).epochs() as f64)))
+            .column("epoch of the parameters", |(_, run)| mean(&of(&|three| run(three).left as f64)))
+            .column("last rate", |(_, run)| {
+                mean(&of(&|three| run(three).rates.last().copied().unwrap_or(f64::NAN)))
+            })
+            .column("validation loss", |(_, run)| mean(&of(&|three| run(three).left_validation)))
+            .column("test loss", |(_, run)| mean(&of(&|three| run(three).test_loss)))
+            .column("test accuracy", |(_, run)| mean(&of(&|three| run(three).test_accuracy))),
     );
+}
+
+/// What stopping missed.
+fn missed(stopped: &Run, free: &Run) -> String {
+    let Some(end) = stopped.stopped else { return " Nothing has stopped it.".into() };
+    let later = curve(&free.validation).into_iter().skip(end);
+    later.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(String::new(), |(epoch, loss)| {
+        format!(
+            " The least validation loss behind the stop is {}, in epoch {epoch}; what was put back has {}.",
+            fixed(loss, 3),
+            fixed(stopped.left_validation, 3)
+        )
+    })
+}
+
+/// Losses, GL and rate of a run, and what follows if it goes on.
+fn figure(name: &str, title: &str, caption: String, run: &Run, free: Option<&Run>) -> Figure {
+    let whole = free.unwrap_or(run);
+    let least = whole.validation.iter().scan(f64::INFINITY, |least, loss| {
+        *least = least.min(*loss);
+        Some(100.0 * (loss / *least - 1.0))
+    });
+    let generalization: Vec<f64> = least.collect();
+    let mark = |chart: Chart| {
+        let chart = chart.vertical(run.left as f64, Color::Green, "restored");
+        match run.stopped {
+            Some(end) => chart.vertical(end as f64, Color::Ink, "stopped"),
+            None => chart,
+        }
+    };
+    let x = || Axis::whole("epoch");
+    let loss = Chart::new(x(), Axis::linear("cross-entropy (nats)").holding(0.0))
+        .title("Losses")
+        .line(Line::new(curve(&whole.train)).label("training").color(Color::Blue))
+        .line(Line::new(curve(&whole.validation)).label("validation").color(Color::Vermilion));
+    let gl = Chart::new(x(), Axis::linear("GL (%)"))
+        .title("Loss above its least so far")
+        .line(Line::new(curve(&generalization)).color(Color::Vermilion))
+        .horizontal(ALPHA, Color::Muted, "α");
+    let rate = Chart::new(x(), Axis::linear("learning rate η").holding(0.0)).title("Rate");
+    let rate = free.into_iter().fold(rate, |chart, free| {
+        chart.line(Line::new(curve(&free.rates)).label("if it goes on").color(Color::Muted))
+    });
+    let rate = rate.line(Line::new(curve(&run.rates)).label("until it stops").color(Color::Blue).width(3.0));
+    Figure::new(name, title, caption).panels([mark(loss), mark(gl), mark(rate)])
 }

@@ -248,8 +248,8 @@ impl RunReport<'_> {
         let mut figure = Figure::new(
             "gradient-flow",
             "Gradient flow",
-            "In the last step of each epoch: the norm of each weight matrix's gradient, and how far the step \
-             moved it, relative to its own norm. Layers should stay within an order of magnitude or two of \
+            "Means over the steps of each epoch: the norm of each weight matrix's gradient, and how far a step \
+             moves it, relative to its own norm. Layers should stay within an order of magnitude or two of \
              each other; updates of about a thousandth are usual.",
         )
         .panel(gradients)

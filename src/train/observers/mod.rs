@@ -31,7 +31,7 @@ mod recorder;
 mod schedule;
 
 pub use super::trace::{Hash, Hashes, StepHashes};
-pub use audit::LastStepAudited;
+pub use audit::EpochAudited;
 pub use average::Averaged;
 pub use checkpoints::Checkpoints;
 pub use clip::Clipping;
@@ -48,7 +48,7 @@ use crate::{Float, Result};
 pub(super) fn of_options<T: Float>(options: &FitOptions) -> Result<Vec<Box<dyn Observer<T>>>> {
     let mut all: Vec<Box<dyn Observer<T>>> = Vec::new();
     if options.audit {
-        all.push(Box::new(LastStepAudited::default()));
+        all.push(Box::new(EpochAudited::default()));
     }
     all.push(Box::new(Clipping(options.clip)));
     match &options.rate {

@@ -60,7 +60,7 @@ pub struct Epoch {
     pub validation_loss: Option<f64>,
     /// Accuracy on the validation samples after the epoch.
     pub validation_accuracy: Option<f64>,
-    /// Gradient flow in the epoch's last step, where it was asked for.
+    /// Gradient flow over the steps of the epoch, where it was asked for.
     pub audit: Option<Audit>,
     /// Wall-clock time of the training part, in seconds; NaN in bare WebAssembly, which has no clock.
     pub seconds: f64,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-use super::{Point, least_seconds, normal};
+use super::{Effort, Point, least_seconds, normal};
 use crate::experiments::prelude::*;
 use crate::experiments::stopwatch::{Stopwatch, seconds};
 use crate::linalg::Cholesky;
@@ -24,19 +24,19 @@ fn problem(context: &Context, n: usize, d: usize) -> Result<(Samples<f64>, DMatr
 
 const LAMBDA: f64 = 1e-6;
 
-pub fn gram_matrix(context: &Context, n: usize, d: usize, size: usize) -> Result<Point> {
+pub fn gram_matrix(context: &Context, n: usize, d: usize, size: usize, effort: Effort) -> Result<Point> {
     let (x, kernel) = (samples(context.seed, n, d)?, Rbf::new(1.0)?);
-    let seconds = least_seconds(context, || Ok(seconds(|| gram(&kernel, &x))))?;
+    let seconds = least_seconds(context, effort, || Ok(seconds(|| gram(&kernel, &x))))?;
     // One half is computed: a product of d, and the distance and the exponential, which are not counted.
     Ok(Point { size: size as f64, seconds, operations: (n * n * d) as f64 / 2.0 })
 }
 
 /// The factor of K + nλI, and the solution for one right-hand side.
-pub fn solve(context: &Context, n: usize) -> Result<Point> {
+pub fn solve(context: &Context, n: usize, effort: Effort) -> Result<Point> {
     let (x, y) = problem(context, n, 16)?;
     let mut k = gram(&Rbf::new(1.0)?, &x);
     (0..n).for_each(|i| k[(i, i)] += n as f64 * LAMBDA);
-    let seconds = least_seconds(context, || {
+    let seconds = least_seconds(context, effort, || {
         let (k, mut alpha) = (k.clone(), y.clone());
         let watch = Stopwatch::start();
         let factor = Cholesky::new(k)?;
@@ -48,11 +48,11 @@ pub fn solve(context: &Context, n: usize) -> Result<Point> {
 }
 
 /// Predictions for 256 samples.
-pub fn predict(context: &Context, n: usize, d: usize, size: usize) -> Result<Point> {
+pub fn predict(context: &Context, n: usize, d: usize, size: usize, effort: Effort) -> Result<Point> {
     const TESTS: usize = 256;
     let machine = machine(context, n, d)?;
     let tests = samples(derive(context.seed, 2), TESTS, d)?;
-    let seconds = least_seconds(context, || Ok(seconds(|| machine.predict(&tests))))?;
+    let seconds = least_seconds(context, effort, || Ok(seconds(|| machine.predict(&tests))))?;
     Ok(Point { size: size as f64, seconds, operations: (TESTS * n * (d + 1)) as f64 })
 }
 
@@ -71,7 +71,7 @@ pub fn machine_numbers(context: &Context, n: usize, d: usize) -> Result<usize> {
 pub fn fit_seconds(context: &Context, n: usize, d: usize) -> Result<f64> {
     let (x, y) = problem(context, n, d)?;
     let kernel = Arc::new(Rbf::new(1.0)?);
-    least_seconds(context, || {
+    least_seconds(context, Effort::Least, || {
         let watch = Stopwatch::start();
         let fit = KernelRidge::fit(kernel.clone(), &x, &y, RidgeOptions::new(LAMBDA))?;
         let seconds = watch.seconds();

@@ -13,7 +13,7 @@ use crate::nn::{Activation, Mode, Module};
 use crate::optim::{Momentum, RmsProp};
 
 /// A size, and the seconds and the operations that it took.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub struct Point {
     pub size: f64,
     pub seconds: f64,
@@ -21,37 +21,88 @@ pub struct Point {
 }
 
 /// Times over one size.
+#[derive(Serialize, Deserialize)]
 pub struct Series {
-    pub name: &'static str,
+    pub name: String,
     /// The name in a figure.
-    pub short: &'static str,
+    pub short: String,
     /// The size.
-    pub against: &'static str,
+    pub against: String,
     /// The exponent of the theory.
     pub theory: f64,
     pub points: Vec<Point>,
+    /// The two sizes between which the exponent is measured.
+    pub ends: [usize; 2],
+    /// That exponent, by one time of each after the other.
+    pub exponents: Vec<f64>,
 }
 
 /// Numbers held over one size.
+#[derive(Serialize, Deserialize)]
 pub struct Held {
-    pub name: &'static str,
-    pub against: &'static str,
+    pub name: String,
+    pub against: String,
     pub theory: f64,
     pub points: Vec<(f64, f64)>,
 }
 
 /// What an optimizer costs.
+#[derive(Serialize, Deserialize)]
 pub struct OptimizerCost {
-    pub name: &'static str,
+    pub name: String,
     /// Numbers remembered for every parameter.
     pub state: f64,
     pub series: Series,
 }
 
+/// How a time is taken.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Effort {
+    /// As the least of many.
+    Least,
+    /// As the least of a few, since it is one of several that are compared.
+    Few,
+}
+
+/// How often the exponent between two sizes is measured: of nine the interval leaves out the first and the last.
+const ROUNDS: usize = 9;
+
+/// Times of some sizes, and the exponent between the last two, by times of one after the other: what the machine does
+/// beside falls on both.
+pub fn series(
+    context: &Context,
+    [name, short, against]: [&str; 3],
+    theory: f64,
+    sizes: &[usize],
+    of: &dyn Fn(usize, Effort) -> Result<Point>,
+) -> Result<Series> {
+    let (before, ends) = sizes.split_at(sizes.len() - 2);
+    let mut points: Vec<Point> = before.iter().map(|size| of(*size, Effort::Least)).collect::<Result<_>>()?;
+    let (mut least, mut exponents) = ([None; 2], Vec::new());
+    for _ in 0..ROUNDS {
+        context.check()?;
+        let round = [of(ends[0], Effort::Few)?, of(ends[1], Effort::Few)?];
+        exponents
+            .push(Float::ln(round[1].seconds / round[0].seconds) / Float::ln(round[1].size / round[0].size));
+        for (least, point) in least.iter_mut().zip(round) {
+            let best = least.unwrap_or(point);
+            *least = Some(if point.seconds < best.seconds { point } else { best });
+        }
+    }
+    points.extend(least.into_iter().flatten());
+    let [name, short, against] = [name, short, against].map(String::from);
+    Ok(Series { name, short, against, theory, points, ends: [ends[0], ends[1]], exponents })
+}
+
 /// The least of repeated times, which `work` returns. The first is not counted, as it makes the buffers.
-fn least_seconds(context: &Context, mut work: impl FnMut() -> Result<f64>) -> Result<f64> {
-    work()?;
-    let (start, budget) = (Instant::now(), context.pick(0.015, 0.3));
+fn least_seconds(context: &Context, effort: Effort, mut work: impl FnMut() -> Result<f64>) -> Result<f64> {
+    let first = work()?;
+    // What takes that long does not gain by buffers that are there.
+    if effort == Effort::Few && first > 0.1 {
+        return Ok(first);
+    }
+    let budget = if effort == Effort::Few { 0.01 } else { context.pick(0.015, 0.3) };
+    let start = Instant::now();
     let (mut best, mut count) = (f64::INFINITY, 0);
     // Counted by the least time, so that what others take leaves no fewer repetitions.
     while count < 3
@@ -71,10 +122,10 @@ pub fn doubling(low: usize, count: u32) -> impl Iterator<Item = usize> {
 
 /// A chain of `depth` pairs of a product and a tanh, on scalars: almost nothing but the graph itself. Seconds
 /// for value and gradient, and nodes.
-pub fn chain(context: &Context, depth: usize) -> Result<(f64, usize)> {
+pub fn chain(context: &Context, depth: usize, effort: Effort) -> Result<(Point, usize)> {
     let mut tape = Tape::new();
     let w = tape.param_slice(1, 1, &[0.9]);
-    let seconds = least_seconds(context, || {
+    let seconds = least_seconds(context, effort, || {
         Ok(seconds(|| {
             tape.rewind();
             let mut y = tape.scalar(0.5);
@@ -86,7 +137,7 @@ pub fn chain(context: &Context, depth: usize) -> Result<(f64, usize)> {
             tape.backward(y);
         }))
     })?;
-    Ok((seconds, tape.len()))
+    Ok((Point { size: depth as f64, seconds, operations: tape.len() as f64 }, tape.len()))
 }
 
 /// What a network of `depth` layers of width `d` costs on a batch of n.
@@ -98,12 +149,17 @@ pub struct NetworkCost {
 }
 
 /// Forward and backward pass. `size` is for the caller to choose.
-pub fn network(context: &Context, n: usize, d: usize, depth: usize, size: usize) -> Result<NetworkCost> {
+pub fn network(
+    context: &Context,
+    [n, d, depth]: [usize; 3],
+    size: usize,
+    effort: Effort,
+) -> Result<NetworkCost> {
     let mut tape = Tape::new();
     let mut rng = stream(context.seed, Purpose::Init);
     let model = Mlp::new(&vec![d; depth + 1], Activation::Relu).build(&mut tape, &mut rng)?;
     let input = normal(context.seed, n * d);
-    let seconds = least_seconds(context, || {
+    let seconds = least_seconds(context, effort, || {
         Ok(seconds(|| {
             tape.rewind();
             let x = tape.constant_slice(n, d, &input);
@@ -130,7 +186,7 @@ pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64
     let model = Mlp::new(&vec![d; depth + 1], Activation::Relu).build(&mut tape, &mut rng)?;
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
     let (input, target) = (normal(context.seed, BATCH * d), normal(derive(context.seed, 1), BATCH * d));
-    let step = least_seconds(context, || {
+    let step = least_seconds(context, Effort::Least, || {
         Ok(seconds(|| {
             tape.rewind();
             let x = tape.constant_slice(BATCH, d, &input);
@@ -145,36 +201,38 @@ pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64
     Ok(step / BATCH as f64)
 }
 
-pub fn product(context: &Context, n: usize) -> Result<Point> {
+pub fn product(context: &Context, n: usize, effort: Effort) -> Result<Point> {
     let (a, b) = (normal(context.seed, n * n), normal(derive(context.seed, 1), n * n));
     let mut c = vec![0.0; n * n];
     let work = || Ok(seconds(|| gemm(&mut c, false, Mat::new(&a, n, n), Mat::new(&b, n, n))));
-    let seconds = least_seconds(context, work)?;
+    let seconds = least_seconds(context, effort, work)?;
     Ok(Point { size: n as f64, seconds, operations: (n * n * n) as f64 })
 }
 
 /// One step of each optimizer on so many parameters.
 pub fn optimizers(context: &Context, sizes: &[usize]) -> Result<Vec<OptimizerCost>> {
+    let make = |k: usize| match k {
+        0 => Optimizer::new(Sgd, 1e-3),
+        1 => Optimizer::new(Momentum::default(), 1e-3),
+        2 => Optimizer::new(RmsProp::default(), 1e-3),
+        _ => Optimizer::new(Adam::default(), 1e-3),
+    };
     let mut costs = Vec::new();
     for (k, name) in ["SGD", "momentum", "RMSProp", "Adam"].into_iter().enumerate() {
-        let (mut points, mut state) = (Vec::new(), f64::NAN);
-        for size in sizes {
+        let step = |size: usize, effort: Effort| -> Result<(Point, f64)> {
             let mut tape = Tape::new();
-            tape.param_with(1, *size, |values| values.fill(1.0));
+            tape.param_with(1, size, |values| values.fill(1.0));
             tape.param_grads_mut().fill(1e-3);
-            let mut optimizer = match k {
-                0 => Optimizer::new(Sgd, 1e-3)?,
-                1 => Optimizer::new(Momentum::default(), 1e-3)?,
-                2 => Optimizer::new(RmsProp::default(), 1e-3)?,
-                _ => Optimizer::new(Adam::default(), 1e-3)?,
-            };
-            let seconds = least_seconds(context, || Ok(seconds(|| optimizer.step(&mut tape))))?;
-            points.push(Point { size: *size as f64, seconds, operations: *size as f64 });
-            state = optimizer.state().len() as f64 / *size as f64;
-        }
-        let step = ["step of SGD", "step of momentum", "step of RMSProp", "step of Adam"][k];
-        let series = Series { name: step, short: step, against: "parameters", theory: 1.0, points };
-        costs.push(OptimizerCost { name, state, series });
+            let mut optimizer: Optimizer<f64> = make(k)?;
+            let seconds = least_seconds(context, effort, || Ok(seconds(|| optimizer.step(&mut tape))))?;
+            let state = optimizer.state().len() as f64 / size as f64;
+            Ok((Point { size: size as f64, seconds, operations: size as f64 }, state))
+        };
+        let (state, what) = (step(sizes[0], Effort::Few)?.1, format!("step of {name}"));
+        let series = series(context, [&what, &what, "parameters"], 1.0, sizes, &|size, effort| {
+            Ok(step(size, effort)?.0)
+        })?;
+        costs.push(OptimizerCost { name: name.into(), state, series });
     }
     Ok(costs)
 }
@@ -182,4 +240,29 @@ pub fn optimizers(context: &Context, sizes: &[usize]) -> Result<Vec<OptimizerCos
 fn normal(seed: u64, count: usize) -> Vec<f64> {
     let mut rng = stream(seed, Purpose::Data);
     (0..count).map(|_| standard_normal(&mut rng)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    /// Counted, not timed: the numbers that graphs, weights and kernel machines hold, and what optimizers remember.
+    #[test]
+    fn numbers_that_are_held() {
+        let data = ExperimentData::synthetic(50, 10).unwrap();
+        let never = AtomicBool::new(false);
+        let context = Context::new(true, 0, &data, &|_, _| (), &never);
+        // The weight and the start, and two nodes for each pair.
+        assert_eq!(chain(&context, 5, Effort::Few).unwrap().1, 2 + 2 * 5);
+        let cost = network(&context, [7, 3, 4], 7, Effort::Few).unwrap();
+        // The batch, a sum and a ReLU for each layer but the last, which has no ReLU, and the mean.
+        assert_eq!((cost.graph, cost.weights), (7 * 3 * (1 + 4 + 3) + 1, 4 * (3 * 3 + 3)));
+        // The factor, α, and the samples with their norms.
+        assert_eq!(kernels::machine_numbers(&context, 9, 4).unwrap(), 9 * 9 + 9 + 9 * (4 + 1));
+        let states = optimizers(&context, &[64, 128]).unwrap();
+        assert!(states.iter().map(|cost| cost.state).eq([0.0, 1.0, 1.0, 2.0]));
+        assert!(states.iter().all(|cost| cost.series.exponents.len() == ROUNDS));
+    }
 }

@@ -3,20 +3,19 @@
 use super::Part;
 use crate::experiments::prelude::*;
 
-use crate::experiments::kernel_ridge_sine::grid::{Grid, mark};
+use crate::experiments::kernel_ridge_sine::grid::{Cell, Grid, mark};
 use crate::experiments::kernel_ridge_sine::{N, NOISE, SETS};
 use crate::report::Columns;
 
-pub(super) fn maps(outcome: &mut Outcome, grid: &Grid, parts: &[Part], chosen: usize) {
+pub(super) fn maps(outcome: &mut Outcome, grid: &Grid, parts: &[Part], chosen: &Cell) {
     const LOW: f64 = -4.0;
     let panel = |title: &str, of: &dyn Fn(&Part) -> f64| {
         let log = |i: usize| {
             let value = of(&parts[i]);
             if value > 0.0 { libm::log10(value).max(LOW) } else { f64::NAN }
         };
-        let part = &parts[chosen];
         grid.heat(title, "log₁₀, cut at −4 and 0", (LOW, 0.0), log).points(
-            [mark(part.gamma, part.lambda)],
+            [mark(chosen.gamma, chosen.lambda)],
             Marker::Star,
             Color::Vermilion,
             "least by leaving one out",
@@ -27,7 +26,7 @@ pub(super) fn maps(outcome: &mut Outcome, grid: &Grid, parts: &[Part], chosen: u
         "bias-variance-grid",
         "Bias and variance over γ and λ",
         format!(
-            "From {SETS} sets. Violet is little, yellow much. Bias is to be sought where fits are stiff, to \
+            "From {SETS} sets, in one scale for all three. Violet is little, yellow much. Bias is to be sought where fits are stiff, to \
              the upper left, and where the kernel is narrower than the gaps between samples, to the right; \
              variance to the lower right. The star, chosen on one set, should stand between. Bias² is empty \
              at {empty} of {} places, where it is below two of its standard errors. All colours stop at 10⁻⁴ \
@@ -55,7 +54,7 @@ pub(super) fn lines(outcome: &mut Outcome, along_lambda: &[&Part], along_gamma: 
         Chart::new(axis, Axis::log("mean square").range(LOW, 10.0))
             .title(title)
             .line(line(&|p| if p.resolved() { p.bias } else { f64::NAN }).label("bias²").color(Color::Blue))
-            .line(line(&|p| p.floor()).label("floor of bias²").color(Color::Blue).dash(2).width(1.2))
+            .line(line(&|p| p.floor).label("floor of bias²").color(Color::Blue).dash(2).width(1.2))
             .line(line(&|p| p.variance).label("variance").color(Color::Vermilion))
             .line(line(&|p| p.from_noise).label("from the noise").color(Color::Green).dash(1))
             .line(line(&|p| p.sum()).label("bias² + variance + σ²").color(Color::Ink))
@@ -73,8 +72,8 @@ pub(super) fn lines(outcome: &mut Outcome, along_lambda: &[&Part], along_gamma: 
         "bias-variance",
         "Bias and variance",
         format!(
-            "Means over {SETS} sets of {N} points, along λ and along γ, through the setting that leaving one \
-             out chooses. Look where variance gives way to bias. Bias² is drawn where it is above its floor, \
+            "Means over {SETS} sets of {N} points, along λ and along γ, through a setting with which fits are \
+             about best. Look where variance gives way to bias. Bias² is drawn where it is above its floor, \
              two standard errors. The error is that of {SETS} other sets on targets with other noise, with \
              two standard errors to each side: it should lie on the sum of the parts, and above σ². What is \
              below 10⁻⁵ or above 10 is cut off."
@@ -97,7 +96,7 @@ pub(super) fn table<'a>(
     Table::of(name, caption, parts)
         .column(along, |part| of(part))
         .column("bias²", |part| part.bias)
-        .column("floor of bias²", |part| part.floor())
+        .column("floor of bias²", |part| part.floor)
         .column("variance", |part| part.variance)
         .column("from the noise", |part| part.from_noise)
         .column("sum with σ²", |part| part.sum())

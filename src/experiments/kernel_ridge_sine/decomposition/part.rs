@@ -4,35 +4,53 @@ use nalgebra::DMatrix;
 
 use crate::Float;
 use crate::experiments::kernel_ridge_sine::{NOISE, POINTS, SETS};
-use crate::experiments::statistics::{differences, mean_and_deviation, mean_and_error};
-use crate::report::rounded;
+use crate::experiments::lossless;
+use crate::experiments::statistics::{mean, mean_and_deviation, mean_and_error};
+use serde::{Deserialize, Serialize};
+
+/// Sets are also taken in so many groups, of each of which bias and variance are known: claims are judged by these.
+pub const GROUPS: usize = 10;
 
 /// What the sets say of one γ and one λ, as means over the places.
+#[derive(Serialize, Deserialize)]
 pub struct Part {
     pub gamma: f64,
     pub lambda: f64,
     /// Without its own bias, so that it may be below 0.
+    #[serde(with = "lossless")]
     pub bias: f64,
-    /// The same with one set left out, for each of them.
-    pub without: Vec<f64>,
+    /// Two standard errors of bias², by the jackknife (Efron and Stein 1981): what is below is not resolved.
+    #[serde(with = "lossless")]
+    pub floor: f64,
+    #[serde(with = "lossless")]
     pub variance: f64,
     /// The part of the variance that comes from the noise, at fixed inputs.
+    #[serde(with = "lossless")]
     pub from_noise: f64,
     /// Standard error of bias² + variance.
+    #[serde(with = "lossless")]
     pub sum_deviation: f64,
     /// On noisy targets, by the other sets; and its standard error.
+    #[serde(with = "lossless")]
     pub error: f64,
+    #[serde(with = "lossless")]
     pub error_deviation: f64,
 }
 
-impl Part {
-    /// Two standard errors of bias², by the jackknife (Efron and Stein 1981): what is below is not resolved.
-    pub fn floor(&self) -> f64 {
-        2.0 * jackknife(&self.without)
-    }
+/// Of one γ and one λ: what each group of the sets says.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Grouped {
+    pub gamma: f64,
+    pub lambda: f64,
+    #[serde(with = "lossless")]
+    pub bias: Vec<f64>,
+    #[serde(with = "lossless")]
+    pub from_noise: Vec<f64>,
+}
 
+impl Part {
     pub fn resolved(&self) -> bool {
-        self.bias > self.floor()
+        self.bias > self.floor
     }
 
     /// bias² + variance + σ².
@@ -61,13 +79,14 @@ fn jackknife(without: &[f64]) -> f64 {
 pub struct Sums {
     /// f − sin at the places, set by set.
     pub distances: Vec<f64>,
-    pub from_noise: f64,
+    /// Sum over the places of the square of what the noise does, set by set.
+    pub from_noise: Vec<f64>,
     /// Of each of the other sets.
     pub errors: Vec<f64>,
 }
 
 impl Sums {
-    pub fn part(self, gamma: f64, lambda: f64) -> Part {
+    pub fn part(self, gamma: f64, lambda: f64) -> (Part, Grouped) {
         let (sets, points) = (SETS as f64, POINTS as f64);
         // ⟨dₛ, dₜ⟩ of the distances d of two sets, as a mean over the places: for s ≠ t it has the mean bias².
         let distances = DMatrix::from_vec(POINTS, SETS, self.distances);
@@ -76,38 +95,33 @@ impl Sums {
         let rows: Vec<f64> = products.row_iter().zip(&squares).map(|(row, own)| row.sum() - own).collect();
         let total: f64 = rows.iter().sum();
         let bias = total / (sets * (sets - 1.0));
-        let without = rows.iter().map(|row| (total - 2.0 * row) / ((sets - 1.0) * (sets - 2.0))).collect();
+        let without: Vec<f64> =
+            rows.iter().map(|row| (total - 2.0 * row) / ((sets - 1.0) * (sets - 2.0))).collect();
         let (square, sum_deviation) = mean_and_error(&squares);
         let (error, error_deviation) = mean_and_error(&self.errors);
-        Part {
+        let size = SETS / GROUPS;
+        let group = |k: usize| {
+            let own = products.view((k * size, k * size), (size, size));
+            (own.sum() - own.trace()) / (size * (size - 1)) as f64
+        };
+        let grouped = Grouped {
+            gamma,
+            lambda,
+            bias: (0..GROUPS).map(group).collect(),
+            from_noise: self.from_noise.chunks(size).map(|group| mean(group) / points).collect(),
+        };
+        let part = Part {
             gamma,
             lambda,
             bias,
-            without,
+            floor: 2.0 * jackknife(&without),
             variance: square - bias,
-            from_noise: self.from_noise / (sets * points),
+            from_noise: mean(&self.from_noise) / points,
             sum_deviation,
             error,
             error_deviation,
-        }
-    }
-}
-
-/// How far bias² falls at most from one of some settings to the next, in standard errors of the difference, and
-/// where it is resolved; there, the paired sets tell more than the two standard errors would.
-pub(super) fn largest_fall(parts: &[&Part]) -> f64 {
-    let resolved = parts.windows(2).filter(|pair| pair.iter().all(|part| part.resolved()));
-    let falls = resolved.map(|pair| {
-        (pair[0].bias - pair[1].bias) / jackknife(&differences(&pair[0].without, &pair[1].without))
-    });
-    falls.fold(f64::NEG_INFINITY, f64::max)
-}
-
-/// The largest fall in words.
-pub(super) fn steps(fall: f64) -> String {
-    match fall > 0.0 {
-        true => format!("one step goes the other way, by {} standard errors", rounded(fall, 2)),
-        false => format!("each step between resolved ones is at least {} standard errors", rounded(-fall, 2)),
+        };
+        (part, grouped)
     }
 }
 
@@ -125,8 +139,9 @@ mod tests {
     #[test]
     fn bias_and_variance_by_products_are_those_by_means() {
         let distances = distances(1);
-        let sums = Sums { distances: distances.clone(), from_noise: 0.0, errors: vec![1.0; SETS] };
-        let part = sums.part(1.0, 1.0);
+        let from_noise = Vec::from_iter((0..SETS).map(|set| (set / (SETS / GROUPS)) as f64));
+        let sums = Sums { distances: distances.clone(), from_noise, errors: vec![1.0; SETS] };
+        let (part, grouped) = sums.part(1.0, 1.0);
         let (mut bias, mut variance) = (0.0, 0.0);
         for place in 0..POINTS {
             let values: Vec<f64> = distances.iter().skip(place).step_by(POINTS).copied().collect();
@@ -136,13 +151,13 @@ mod tests {
         }
         assert!((part.bias - bias).abs() < 1e-12 && (part.variance - variance).abs() < 1e-12);
         // Without the correction bias² would be 0.25 + 4/100.
-        assert!(
-            (part.bias - 0.25).abs() < part.floor() && part.floor() < 0.04,
-            "{} {}",
-            part.bias,
-            part.floor()
-        );
+        assert!((part.bias - 0.25).abs() < part.floor && part.floor < 0.04, "{} {}", part.bias, part.floor);
         assert!(part.resolved() && (part.variance - 4.0).abs() < 0.2);
+        // Groups have parts of the same products, and each its own noise.
+        assert!(grouped.bias.len() == GROUPS && (mean(&grouped.bias) - 0.25).abs() < 0.05);
+        assert!(
+            grouped.from_noise.iter().enumerate().all(|(k, v)| (v * POINTS as f64 - k as f64).abs() < 1e-12)
+        );
     }
 
     #[test]
@@ -155,15 +170,24 @@ mod tests {
         assert!((jackknife(&without) - deviation / (SETS as f64).sqrt()).abs() < 1e-12);
     }
 
+    /// Errors of other sets on targets of their own noise are bias² + variance + σ², within what chance allows.
     #[test]
-    fn a_fall_counts_where_both_are_resolved() {
-        let part = |seed: u64, shift: f64| {
-            let distances = distances(seed).into_iter().map(|d| d + shift).collect();
-            Sums { distances, from_noise: 0.0, errors: vec![1.0; SETS] }.part(1.0, 1.0)
-        };
-        let (low, high, none) = (part(3, 0.5), part(3, 1.0), part(4, -0.5));
-        assert!(!none.resolved(), "{} {}", none.bias, none.floor());
-        assert!(largest_fall(&[&low, &high]) < -3.0 && largest_fall(&[&high, &low]) > 3.0);
-        assert_eq!(largest_fall(&[&high, &none, &low]), f64::NEG_INFINITY);
+    fn the_parts_add_up_to_the_error() {
+        let mut noise = stream(3, Purpose::Data);
+        let squares =
+            |set: &[f64]| set.iter().map(|d| (d + NOISE * standard_normal(&mut noise)).powi(2)).sum::<f64>();
+        let errors: Vec<f64> =
+            distances(4).chunks(POINTS).map(squares).map(|sum| sum / POINTS as f64).collect();
+        let sums = |errors| Sums { distances: distances(5), from_noise: vec![0.0; SETS], errors };
+        let part = sums(errors.clone()).part(1.0, 1.0).0;
+        assert!(
+            (part.sum() - 4.34).abs() < 0.2 && part.apart().abs() < 4.0,
+            "{} {}",
+            part.sum(),
+            part.apart()
+        );
+        // Without the noise of the targets the parts are too many.
+        let bare = sums(errors.iter().map(|error| error - 0.3).collect()).part(1.0, 1.0).0;
+        assert!(bare.apart() < -4.0, "{}", bare.apart());
     }
 }

@@ -1,0 +1,95 @@
+//! Kernel machines at scale: Nyström centres, random features, FALKON and conjugate gradients beside the exact fit.
+//! What is measured is in a file each: the kernel matrix, fits over seeds, times, and the whole of the data.
+
+mod fits;
+mod matrix;
+mod report;
+mod times;
+mod whole;
+
+use rand::seq::index;
+
+use super::models::families::choose;
+use super::prelude::*;
+use crate::models::kernel::{Samples, one_vs_rest};
+
+pub const EXPERIMENT: Experiment = Experiment {
+    name: "kernel-approximations",
+    question: "How good are kernel machines that do not hold the whole kernel matrix, and what do they save?",
+    theory: &[
+        "Random Fourier features replace $k(x, y)$ by a mean over $F$ random frequencies: the error falls as $1/√F$ \
+         whatever the data (Rahimi and Recht, \"Random Features for Large-Scale Kernel Machines\", 2007).",
+        "Nyström's method projects on $m$ of the samples, and so looks where the data is. Where the spectrum of the \
+         kernel matrix falls fast it is nearer than as many random features (Yang, Li, Mahdavi, Jin and Zhou, \
+         \"Nyström Method vs Random Fourier Features\", 2012). Both take $O(nm²)$ in place of $O(n³)$.",
+        "With $λ = 1/√n$, about $√n·ln n$ centres lose nothing of the rate of the exact fit (Rudi, Carratino and \
+         Rosasco, \"FALKON: An Optimal Large Scale Kernel Method\", 2017). A smaller $λ$ needs more of them: as many \
+         as the effective dimension, which grows while $λ$ falls.",
+    ],
+    parts: Parts::of::<Approximations>(),
+    finding: report::finding,
+};
+
+/// What is measured.
+#[derive(Serialize, Deserialize)]
+struct Approximations {
+    data: String,
+    gamma: f64,
+    /// As chosen on a part of the data.
+    lambda: f64,
+    matrix: matrix::Matrices,
+    fits: fits::Fits,
+    times: times::Times,
+    whole: whole::Everything,
+}
+
+/// Settings of all kernels and fits here.
+#[derive(Clone, Copy)]
+struct Setting {
+    gamma: f64,
+    lambda: f64,
+}
+
+impl Study for Approximations {
+    fn measure(context: &Context) -> Result<Self> {
+        context.at(0, 20, "the kernel's width and λ")?;
+        let chosen = choose::<f32>(context, &context.data.train, context.pick(500, 1000), 4)?;
+        // In f32 a smaller ridge is lost in rounding.
+        let lambda = Float::max(chosen.lambda, LEAST_LAMBDA);
+        let setting = Setting { gamma: chosen.gamma, lambda };
+        let seeds: Vec<u64> = (0..context.pick(5, 10)).map(|k| derive(context.seed, k)).collect();
+        Ok(Approximations {
+            data: context.data.name.clone(),
+            gamma: setting.gamma,
+            lambda: setting.lambda,
+            matrix: matrix::measure(context, setting, &seeds)?,
+            fits: fits::measure(context, setting, &seeds)?,
+            times: times::measure(context)?,
+            whole: whole::measure(context, setting)?,
+        })
+    }
+
+    fn report(&self) -> Outcome {
+        report::all(self)
+    }
+}
+
+const LEAST_LAMBDA: f64 = 1e-6;
+
+/// So many samples of `data`, drawn by the seed, with their labels.
+pub(super) fn drawn(data: &Dataset, count: usize, seed: u64) -> Dataset {
+    let count = count.min(data.len());
+    data.subset(&index::sample(&mut stream(seed, Purpose::Data), data.len(), count).into_vec())
+}
+
+/// What a kernel machine is fitted to.
+fn inputs<T: Float>(data: &Dataset) -> Result<(Samples<T>, nalgebra::DMatrix<T>)> {
+    let targets = one_vs_rest(data.labels().unwrap_or_default(), data.classes())?;
+    Ok((Samples::from_dataset(data)?, targets))
+}
+
+/// √n·ln n, for which the theory of FALKON is made.
+fn root_n_centres(n: usize) -> usize {
+    let n = n as f64;
+    (n.sqrt() * Float::ln(n)).round() as usize
+}

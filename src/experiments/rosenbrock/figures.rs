@@ -1,0 +1,133 @@
+//! The valley, and the ways through it.
+
+use super::walk::{DRAWN, Drawn, Piece, STAGES};
+use super::{Kind, Rosenbrock, START, value};
+use crate::experiments::prelude::*;
+
+pub(super) fn all(outcome: &mut Outcome, study: &Rosenbrock) {
+    let drawn = &study.drawn;
+    outcome.figure(&valley(drawn));
+    outcome.figure(&paths(drawn));
+    outcome.figure(&stepwise(drawn));
+    let (closest, near, after) = study.drawn(Kind::Adam).closest;
+    outcome.draw(
+        "distance",
+        "Distance to the minimum",
+        format!(
+            "Lines are medians over pieces of the run, bands reach from the least to the greatest distance \
+             in each. First panel: on an axis of steps that is linear, a linear rate is a straight fall: see \
+             who ends in one, and who hovers. Second panel: the same on a logarithmic axis, for the way \
+             there. Adam is closest in step {closest}, at {}, and at most {} away after that: its second \
+             moment shrinks with the gradients, until its steps are too long for the steep direction and \
+             throw it out.",
+            rounded(near, 2),
+            rounded(after, 2)
+        ),
+        [
+            distances(drawn, Axis::linear("step"), "Linear steps", |drawn| &drawn.even),
+            distances(drawn, Axis::log("step"), "Logarithmic steps", |drawn| &drawn.growing),
+        ],
+    );
+}
+
+/// Steps that are marked, and how.
+const MARKED: [(usize, Marker); 3] = [(10, Marker::Circle), (100, Marker::Square), (1000, Marker::Triangle)];
+
+/// The function as it lies, with the heights of some of its contours.
+fn ground(title: &str, cells: usize) -> Chart {
+    let (xs, ys) = ((-1.6, 1.6), (-0.6, 1.8));
+    let levels: Vec<f64> = (-1..7).map(|k| Float::powf(10.0, f64::from(k) / 2.0)).collect();
+    let chart = Chart::new(Axis::linear("x").range(xs.0, xs.1), Axis::linear("y").range(ys.0, ys.1))
+        .title(title)
+        .filled_contours((240, 180), xs, ys, &levels, value)
+        .contours(cells, xs, ys, &levels, Color::Muted, value);
+    // Where the contours cross x = 0 above the valley: 1 + 100y² is the height there.
+    [10.0, 100.0].into_iter().fold(chart, |chart, height: f64| {
+        chart.note((0.0, ((height - 1.0) / 100.0).sqrt()), fixed(height, 0), Color::Ink)
+    })
+}
+
+/// A path with marks at some of its steps.
+fn walked(chart: Chart, drawn: &Drawn, color: Color, label: &str) -> Chart {
+    let points = drawn.path();
+    let chart = chart.line(Line::new(points.clone()).label(label).color(color).width(1.4));
+    MARKED.into_iter().fold(chart, |chart, (step, marker)| chart.points([points[step]], marker, color, ""))
+}
+
+/// The start, the end of the valley, and what the marks are.
+fn ends(chart: Chart) -> Chart {
+    let chart = chart.points([START], Marker::Cross, Color::Ink, "start");
+    let chart = chart.points([(1.0, 1.0)], Marker::Star, Color::Ink, "minimum");
+    let outside = (f64::NAN, f64::NAN);
+    MARKED.into_iter().fold(chart, |chart, (step, marker)| {
+        chart.points([outside], marker, Color::Muted, format!("step {step}"))
+    })
+}
+
+/// All paths in one drawing.
+fn valley(all: &[Drawn]) -> Figure {
+    let chart = all
+        .iter()
+        .enumerate()
+        .fold(ground("", 200), |chart, (i, drawn)| walked(chart, drawn, Color::series(i), drawn.kind.name()));
+    Figure::new(
+        "valley",
+        "Four ways through the valley",
+        format!(
+            "The first {DRAWN} steps from (−1.2, 1) to the minimum at (1, 1). Numbers are heights of contours; \
+             from one to the next the function grows by √10. Compare where each is after 10, 100 and 1000 steps."
+        ),
+    )
+    .panel(ends(chart))
+}
+
+/// The paths, each by itself.
+fn paths(all: &[Drawn]) -> Figure {
+    let figure = Figure::new(
+        "paths",
+        "Each path by itself",
+        "The same, one optimizer a panel. See what each makes of the valley: who drops to its floor and follows \
+         it, who shoots across and swings, and who jumps from side to side on the way.",
+    );
+    figure.panels(
+        all.iter()
+            .enumerate()
+            .map(|(i, drawn)| ends(walked(ground(&drawn.name(), 120), drawn, Color::series(i), ""))),
+    )
+}
+
+/// All paths up to some of their steps.
+fn stepwise(all: &[Drawn]) -> Figure {
+    let figure = Figure::new(
+        "steps",
+        "Step by step",
+        "Where all four are after so many steps, and how they came there; of more than 3000 steps the last 300.",
+    );
+    let figure = figure.slider("step", STAGES.map(|step| fixed(step as f64, 0)));
+    figure.panels(STAGES.map(|step| {
+        let chart = ground(&format!("After {} steps", fixed(step as f64, 0)), 60);
+        all.iter().enumerate().fold(chart, |chart, (i, drawn)| {
+            let (color, label, walked) = (Color::series(i), drawn.kind.name(), drawn.up_to(step));
+            let last = walked[walked.len() - 1];
+            chart.line(Line::new(walked).label(label).color(color).width(1.4)).points(
+                [last],
+                Marker::series(i),
+                color,
+                "",
+            )
+        })
+    }))
+}
+
+/// Distances in pieces of the runs.
+fn distances(all: &[Drawn], steps: Axis, title: &str, of: fn(&Drawn) -> &[Piece]) -> Chart {
+    let chart = Chart::new(steps, Axis::log("distance to (1, 1)")).title(title);
+    // Adam first: where it swings it would hide the others.
+    all.iter().enumerate().rev().fold(chart, |chart, (i, drawn)| {
+        let lines = of(drawn).iter().map(|piece| (piece.middle, piece.median));
+        let bands: Vec<_> = of(drawn).iter().map(|piece| (piece.middle, piece.near, piece.far)).collect();
+        chart
+            .band(bands, Color::series(i), "")
+            .line(Line::new(lines).label(drawn.name()).color(Color::series(i)))
+    })
+}
