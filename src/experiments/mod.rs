@@ -72,26 +72,6 @@ impl Experiment {
     }
 }
 
-/// An experiment whose claims are still made while it is measured: the whole outcome is what it keeps.
-macro_rules! whole {
-    ($run:ident) => {
-        #[derive(serde::Serialize, serde::Deserialize)]
-        #[serde(transparent)]
-        pub struct Whole(Outcome);
-
-        impl crate::experiments::study::Study for Whole {
-            fn measure(context: &Context) -> Result<Self> {
-                $run(context).map(Whole)
-            }
-
-            fn report(&self) -> Outcome {
-                self.0.clone()
-            }
-        }
-    };
-}
-use whole;
-
 /// One line for each experiment: the name of its file. Makes the module, and the entry of the table from
 /// the constant `EXPERIMENT` in it.
 macro_rules! experiments {

@@ -140,10 +140,6 @@ impl<'a> Draft<'a, Estimated> {
 }
 
 impl Draft<'_, Criterion> {
-    pub fn holds(self, holds: bool, otherwise: impl Into<String>) {
-        self.judged(holds.into(), otherwise);
-    }
-
     pub fn judged(self, verdict: Verdict, otherwise: impl Into<String>) {
         self.0.claim(self.1.judged(verdict, otherwise));
     }

@@ -49,7 +49,7 @@ fn masked<T: Float>(word: u32, i: usize, x: T, scale: T) -> T {
 }
 
 /// Calls `work` with the number of the first entry, some entries and their words, on the threads of the pool.
-fn by_words<T: Float>(to: &mut [T], mask: &[u32], work: &(dyn Fn(usize, &mut [T], &[u32]) + Sync)) {
+fn by_words<T: Float>(to: &mut [T], mask: &[u32], work: &(impl Fn(usize, &mut [T], &[u32]) + Sync)) {
     let (len, whole) = (to.len(), to.len() / 32 * 32);
     let (to, rest) = to.split_at_mut(whole);
     by_rows(len, whole / 32, Rows { numbers: to, cols: 32 }, &|first, Rows { numbers, .. }| {
