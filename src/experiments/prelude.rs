@@ -8,7 +8,7 @@ pub(super) use super::statistics::{
 };
 pub(super) use super::study::{Parts, Study};
 pub(super) use super::training::{Net, seeds, step, unless_diverged, widths};
-pub(super) use super::words::{list, plus_minus};
+pub(super) use super::words::list;
 pub(super) use super::{Context, Experiment, ExperimentData, Outcome};
 pub(super) use crate::data::Dataset;
 pub(super) use crate::optim::{Adam, Optimizer, Sgd};
