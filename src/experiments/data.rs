@@ -18,7 +18,7 @@ pub struct ExperimentData {
     pub test: Dataset,
     /// What they are, for people.
     pub name: String,
-    /// The same for the same samples.
+    /// CRC-32 of each set's samples, then its labels: the same for the same samples in the same order.
     pub checksum: u32,
 }
 

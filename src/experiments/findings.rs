@@ -1,5 +1,5 @@
-//! What the findings of the experiments are told in: the numbers and claims that are kept, so that a changed sentence needs
-//! no new run.
+//! What the findings of the experiments are told in: the numbers and claims of an outcome, which is made of kept rows, so
+//! that a changed sentence needs no new run.
 
 use super::Outcome;
 use crate::report::{Claim, Verdict, fixed};
@@ -32,7 +32,9 @@ impl Found<'_> {
     /// Names and values of all numbers whose name begins and ends so, with what stands between.
     pub fn all<'b>(&'b self, begin: &'b str, end: &'b str) -> impl Iterator<Item = (&'b str, f64)> {
         let numbers = self.0.numbers.iter();
-        numbers.filter_map(move |(name, x)| Some((name.strip_prefix(begin)?.strip_suffix(end)?, x.value())))
+        numbers.filter_map(move |(name, x)| {
+            Some((name.strip_prefix(begin)?.strip_suffix(end)?, x.unwrap_or(f64::NAN)))
+        })
     }
 }
 

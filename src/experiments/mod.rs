@@ -3,7 +3,8 @@
 //! An experiment is one file here, or one folder where it has parts, and one line in [`EXPERIMENTS`]. It asks a
 //! question, says what the theory claims and by which criterion a claim counts as held, runs the library's public
 //! functions, and keeps what it measured as [`Rows`]. Of these alone an [`Outcome`] is made: claims beside measured
-//! figures, drawings, tables, and the numbers that two runs with the same seed share. A claim that does not hold is shown as such, with the reason.
+//! figures, drawings, tables, and the numbers that two runs with the same seed share. A claim that does not hold is
+//! shown as such, with the reason.
 //!
 //! What the source document says of all that is in [`sentences`], a line each, with the claims that answer it.
 //!
@@ -50,7 +51,8 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// Which edition of its code measures: rows of another one are not used.
+    /// Which edition of its code measures. It is raised by one when the same settings give other rows; rows of another
+    /// edition are not used.
     pub fn edition(&self) -> u32 {
         self.parts.edition
     }

@@ -3,31 +3,19 @@
 use std::fmt::Write as _;
 use std::ops::RangeBounds;
 
-use serde::{Deserialize, Serialize};
-
 use crate::report::{
     Chart, Claim, Criterion, Estimate, Estimated, Figure, Measurement, Prediction, Section, Statement, Table,
     Verdict,
 };
 
 /// What came out of an experiment.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Outcome {
     /// Claims, figures and tables.
     pub section: Section,
-    /// Numbers that every run with the same settings shares, by name.
-    pub numbers: Vec<(String, Number)>,
-}
-
-/// A number that may not be finite; JSON has no word for that.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Number(Option<f64>);
-
-impl Number {
-    /// The number; NaN where it is not finite.
-    pub fn value(self) -> f64 {
-        self.0.unwrap_or(f64::NAN)
-    }
+    /// Numbers that every run with the same settings shares, by name; `None` where one is not finite. NaN is not equal
+    /// to itself, and two runs that diverge alike are.
+    pub numbers: Vec<(String, Option<f64>)>,
 }
 
 impl Outcome {
@@ -64,12 +52,12 @@ impl Outcome {
 
     /// Adds a number for the record: **never a time**, nor what follows from one.
     pub fn number(&mut self, name: impl Into<String>, x: f64) {
-        self.numbers.push((name.into(), Number(x.is_finite().then_some(x))));
+        self.numbers.push((name.into(), x.is_finite().then_some(x)));
     }
 
     /// The first number of that name; `None` if there is none, or it is not finite.
     pub fn number_named(&self, name: &str) -> Option<f64> {
-        self.numbers.iter().find(|(other, _)| other == name)?.1.0
+        self.numbers.iter().find(|(other, _)| other == name)?.1
     }
 
     /// The numbers with `digits` significant digits each, then the verdicts that do not rest on times.
@@ -78,7 +66,7 @@ impl Outcome {
     /// compared between machines does not hold them.
     pub fn record(&self, digits: usize) -> String {
         let mut text = String::new();
-        for (name, Number(x)) in &self.numbers {
+        for (name, x) in &self.numbers {
             let _ = match x {
                 Some(x) => writeln!(text, "{name}: {x:.*e}", digits.saturating_sub(1)),
                 None => writeln!(text, "{name}: not finite"),
@@ -91,8 +79,8 @@ impl Outcome {
     }
 }
 
-/// A claim of an outcome, in one sentence as [`Claim::that`] has it; [`holds`](Draft::holds),
-/// [`within`](Draft::within) and [`judged`](Draft::judged) add it.
+/// A claim of an outcome, in one sentence as [`Claim::that`] has it; [`within`](Draft::within) and
+/// [`judged`](Draft::judged) add it.
 pub(super) fn claim(outcome: &mut Outcome, statement: impl Into<String>) -> Draft<'_, Statement> {
     Draft(outcome, Claim::that(statement))
 }

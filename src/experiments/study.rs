@@ -47,7 +47,7 @@ impl Rows {
         Rows(serde_json::to_value(rows).expect("rows are plain data"))
     }
 
-    /// The checksum of the rows as they are written.
+    /// CRC-32 of the rows as they are written: as JSON without blanks.
     pub(super) fn checksum(&self) -> u32 {
         let mut crc = flate2::Crc::new();
         crc.update(self.0.to_string().as_bytes());

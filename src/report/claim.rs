@@ -2,8 +2,6 @@
 
 use std::ops::RangeBounds;
 
-use serde::{Deserialize, Serialize};
-
 use super::estimate::range_words;
 use super::name::Name;
 use super::{Estimate, Verdict};
@@ -33,7 +31,7 @@ use super::{Estimate, Verdict};
 /// assert_eq!(claim.verdict, Verdict::NotDecided);
 /// assert_eq!(claim.criterion, "the whole 95\u{a0}% interval is between 0.95 and 1.05");
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
     /// A name that stays when the sentence is changed, for links: small letters, digits, hyphens. Empty if it has
     /// none.

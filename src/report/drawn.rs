@@ -8,9 +8,8 @@ use super::name::Name;
 use super::palette::dark_style;
 use super::svg::Drawn;
 
-/// A figure as it is kept: its panels drawn, as data. What of it has been read from a file may say
-/// anything; it is text and numbers all the same.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+/// A figure whose panels are drawn, as data.
+#[derive(Clone, Debug, PartialEq)]
 pub struct DrawnFigure {
     pub name: Name,
     pub title: String,
@@ -23,13 +22,9 @@ pub struct DrawnFigure {
 impl DrawnFigure {
     /// The figure as an element of a page.
     pub fn html(&self) -> String {
-        let places = self.sliders.iter().try_fold(1usize, |all, (_, values)| all.checked_mul(values.len()));
-        // A file that was edited may say anything: then it has no sliders.
-        let sliders = match serde_json::to_string(&self.sliders) {
-            Ok(json) if !self.sliders.is_empty() && places == Some(self.panels.len()) => {
-                format!(" data-sliders=\"{}\"", escape(&json))
-            }
-            _ => String::new(),
+        let sliders = match self.sliders.is_empty() {
+            true => String::new(),
+            false => format!(" data-sliders=\"{}\"", escape(&serde_json::json!(self.sliders).to_string())),
         };
         let mut html = format!("<figure><div class=\"panels n{}\"{sliders}>", self.panels.len().min(6));
         for panel in &self.panels {
@@ -58,10 +53,10 @@ impl DrawnFigure {
         let n = self.panels.len();
         let columns = if n == 4 { 2 } else { n.clamp(1, 3) };
         let rows: Vec<&[Drawn]> = self.panels.chunks(columns).collect();
-        let height = |row: &[Drawn]| row.iter().map(|panel| u64::from(panel.height)).max().unwrap_or(0);
-        let widths = rows.iter().map(|row| row.iter().map(|panel| u64::from(panel.width)).sum::<u64>());
+        let height = |row: &[Drawn]| row.iter().map(|panel| panel.height).max().unwrap_or(0);
+        let widths = rows.iter().map(|row| row.iter().map(|panel| panel.width).sum::<u32>());
         let width = widths.max().unwrap_or(0);
-        let total: u64 = rows.iter().map(|row| height(row)).sum();
+        let total: u32 = rows.iter().map(|row| height(row)).sum();
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{total}\" \
              viewBox=\"0 0 {width} {total}\" font-family=\"sans-serif\">\
@@ -82,7 +77,7 @@ impl DrawnFigure {
                     panel.height,
                     panel.body()
                 );
-                x += u64::from(panel.width);
+                x += panel.width;
             }
             y += height(row);
         }

@@ -2,12 +2,10 @@
 
 use std::ops::{Bound, RangeBounds};
 
-use serde::{Deserialize, Serialize};
-
 use super::{fixed, rounded};
 
 /// What came out of a claim's measurement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The criterion is met.
     Holds,
@@ -64,9 +62,9 @@ impl From<bool> for Verdict {
 /// assert_eq!(slope.against(&(1.02..)), Verdict::NotDecided);
 /// assert_eq!(slope.against(&(1.5..)), Verdict::DoesNotHold);
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Estimate {
-    /// `None` where it is not finite, for which JSON has no word.
+    /// `None` where it is not finite: NaN is not equal to itself, and two runs that diverge alike are.
     value: Option<f64>,
     /// Lower end; `None` where there is none.
     low: Option<f64>,
@@ -234,14 +232,5 @@ mod tests {
         assert_eq!(large.to_string(), "150 (95\u{a0}%: 120 to 180; 5 seeds)");
         let diverged = Estimate::new(f64::NAN, f64::NAN, f64::NAN, 5, "seeds");
         assert_eq!(diverged.to_string(), "not a finite number (5 seeds)");
-    }
-
-    /// JSON has no word for infinity: what is kept has to come back all the same.
-    #[test]
-    fn what_is_not_finite_is_kept() {
-        for estimate in [estimate(0.0, f64::INFINITY), Estimate::new(f64::NAN, 0.0, 1.0, 1, "seed")] {
-            let json = serde_json::to_string(&estimate).unwrap();
-            assert_eq!(serde_json::from_str::<Estimate>(&json).unwrap(), estimate);
-        }
     }
 }

@@ -3,8 +3,6 @@
 use std::io::Write as _;
 
 use flate2::{Compression, Crc, write::ZlibEncoder};
-use serde::{Deserialize, Serialize};
-
 /// Pixels: red, green, blue, alpha, from the top row to the bottom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
@@ -26,11 +24,11 @@ impl Image {
     /// # Panics
     /// If there are not `height`·`width` bytes.
     pub fn from_bytes(bytes: &[u8], height: usize, width: usize) -> Image {
-        assert!(bytes.len() == height * width, "{} bytes are not an image of {height}×{width}", bytes.len());
-        Image::from_fn(width, height, |column, row| {
-            let grey = 255 - bytes[row * width + column];
-            [grey, grey, grey, 255]
-        })
+        // The sides may stand in a file of rows: their product must not run over, nor anything be counted up to them.
+        let fits = height.checked_mul(width) == Some(bytes.len());
+        assert!(fits, "{} bytes are not an image of {height}×{width}", bytes.len());
+        let grey = |byte: &u8| [255 - byte, 255 - byte, 255 - byte, 255];
+        Image { width, height, pixels: bytes.iter().map(grey).collect() }
     }
 
     /// Columns of pixels.
@@ -64,67 +62,8 @@ impl Image {
 
     /// The picture as a `data:` address, which lies in the page itself.
     pub fn data_url(&self) -> String {
-        self.picture().data_url()
+        format!("data:image/png;base64,{}", base64(&self.png()))
     }
-
-    /// The picture as it is kept.
-    pub(super) fn picture(&self) -> Picture {
-        Picture(base64(&self.png()))
-    }
-}
-
-/// A PNG file in base 64, of the form that [`Image::png`] writes. One that is read from a file is checked
-/// to be that: no other address, no markup, no size that only the header claims.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Picture(String);
-
-/// Most columns and rows of a picture that is read; the experiments draw a few hundred.
-const LARGEST: u32 = 4096;
-
-impl Picture {
-    /// The picture as a `data:` address.
-    pub fn data_url(&self) -> String {
-        format!("data:image/png;base64,{}", self.0)
-    }
-}
-
-impl From<Picture> for String {
-    fn from(picture: Picture) -> String {
-        picture.0
-    }
-}
-
-impl TryFrom<String> for Picture {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Picture, &'static str> {
-        let png = from_base64(&text).ok_or("a picture is not in base 64")?;
-        check_png(&png).ok_or("a picture is not a PNG file as this program writes them")?;
-        Ok(Picture(text))
-    }
-}
-
-/// Whether these are the three chunks that [`Image::png`] writes, with the right sums.
-fn check_png(png: &[u8]) -> Option<()> {
-    let rest = png.strip_prefix(SIGNATURE)?;
-    let (header, rest) = take_chunk(rest, b"IHDR")?;
-    let (width, height) = (header.first_chunk::<4>()?, header.get(4..)?.first_chunk::<4>()?);
-    let fits = [width, height].iter().all(|size| u32::from_be_bytes(**size) <= LARGEST);
-    let (_, rest) = take_chunk(rest, b"IDAT")?;
-    let (end, rest) = take_chunk(rest, b"IEND")?;
-    (fits && header.get(8..)? == FORMAT && end.is_empty() && rest.is_empty()).then_some(())
-}
-
-/// The data of the chunk that `bytes` begin with, if it is of that kind and whole; and what follows it.
-fn take_chunk<'a>(bytes: &'a [u8], kind: &[u8; 4]) -> Option<(&'a [u8], &'a [u8])> {
-    let length = u32::from_be_bytes(*bytes.first_chunk()?) as usize;
-    let (named, rest) = bytes.get(4..)?.split_at_checked(length.checked_add(4)?)?;
-    let data = named.strip_prefix(kind)?;
-    let (sum, rest) = rest.split_first_chunk::<4>()?;
-    let mut crc = Crc::new();
-    crc.update(named);
-    (crc.sum().to_be_bytes() == *sum).then_some((data, rest))
 }
 
 const SIGNATURE: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -158,39 +97,6 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// The bytes, if the text is base 64 with padding and nothing else.
-fn from_base64(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    if !digits.len().is_multiple_of(4) {
-        return None;
-    }
-    let padding = digits.iter().rev().take_while(|digit| **digit == b'=').count();
-    let digits = &digits[..digits.len() - padding];
-    if padding > 2 {
-        return None;
-    }
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    for four in digits.chunks(4) {
-        let mut bits = 0u32;
-        for (k, digit) in four.iter().enumerate() {
-            bits |= (VALUES[usize::from(*digit)]? as u32) << (18 - 6 * k);
-        }
-        bytes.extend(&bits.to_be_bytes()[1..four.len()]);
-    }
-    Some(bytes)
-}
-
-/// The value of each digit of base 64.
-const VALUES: [Option<u8>; 256] = {
-    let mut values = [None; 256];
-    let mut k = 0;
-    while k < 64 {
-        values[DIGITS[k] as usize] = Some(k as u8);
-        k += 1;
-    }
-    values
-};
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,35 +106,16 @@ mod tests {
         let pairs = [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")];
         for (plain, coded) in pairs {
             assert_eq!(base64(plain.as_bytes()), coded);
-            assert_eq!(from_base64(coded).as_deref(), Some(plain.as_bytes()));
-        }
-        for bad in ["Z", "Zg", "Zg=", "Zg==\n", "=", "====", "Zg==Zg==", "Zm9\"", "Zm9é"] {
-            assert_eq!(from_base64(bad), None, "{bad}");
         }
     }
 
+    /// Sides that only claim to be large take neither time nor room.
     #[test]
-    fn only_a_picture_of_ours_is_read() {
-        let image = Image::from_fn(3, 2, |column, row| [column as u8, row as u8, 7, 255]);
-        let good = image.png();
-        let read = |png: &[u8]| Picture::try_from(base64(png));
-        assert_eq!(read(&good), Ok(image.picture()));
-        for at in 0..good.len() {
-            // The data itself is a matter of its checksum: a picture that is broken, and no more.
-            let mut bad = good.clone();
-            bad[at] ^= 1;
-            assert!(read(&bad).is_err(), "byte {at}");
-            assert!(read(&good[..at]).is_err(), "{at} bytes");
-        }
-        let mut huge = SIGNATURE.to_vec();
-        chunk(
-            &mut huge,
-            b"IHDR",
-            &[[0, 0, 16, 1], [0, 0, 0, 1]].concat().into_iter().chain(FORMAT).collect::<Vec<_>>(),
-        );
-        chunk(&mut huge, b"IDAT", &[]);
-        chunk(&mut huge, b"IEND", &[]);
-        assert!(read(&huge).is_err());
+    fn sides_are_held_against_the_bytes() {
+        assert!(Image::from_bytes(&[], usize::MAX, 0).pixels.is_empty());
+        let grown = std::panic::catch_unwind(|| Image::from_bytes(&[], usize::MAX / 2 + 1, 2));
+        assert!(grown.is_err());
+        assert_eq!(Image::from_bytes(&[0, 255], 1, 2).pixels, [[255, 255, 255, 255], [0, 0, 0, 255]]);
     }
 
     #[test]

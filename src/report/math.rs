@@ -53,8 +53,8 @@ struct Parser<'a> {
     depth: usize,
 }
 
-/// More of them than any formula has. A text may come from a file that anybody wrote: without an end, it could ask for
-/// more of the stack than there is.
+/// More of them than any formula has. A caption may hold a name out of kept rows, which anybody may have written: without
+/// an end, it could ask for more of the stack than there is.
 const DEEPEST: usize = 32;
 
 /// A part of a formula; a group in braces may become a part of a fraction.

@@ -1,13 +1,10 @@
 //! Names that become those of files.
 
-use serde::{Deserialize, Serialize};
-
 /// The name of a figure or a table, to which only an extension is added: small letters, digits, hyphens.
 ///
-/// So it is no path, whoever wrote it: there are no separators in it, no dots, no drives, no control
-/// characters. What is read from a file is checked as it is read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+/// So it is no path, whatever it was made of: there are no separators in it, no dots, no drives, no control
+/// characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(String);
 
 /// File systems take 255 bytes, extension and what a temporary file is called included.
@@ -20,7 +17,10 @@ impl Name {
     /// If it has other characters, none or more than 100.
     #[track_caller]
     pub fn new(name: &str) -> Name {
-        Name::try_from(name.to_string()).unwrap_or_else(|why| panic!("{why}"))
+        if let Some(why) = wrong(name) {
+            panic!("{why}");
+        }
+        Name(name.into())
     }
 
     pub fn as_str(&self) -> &str {
@@ -33,25 +33,13 @@ impl Name {
     }
 }
 
-impl TryFrom<String> for Name {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Name, String> {
-        let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || !name.chars().all(good) {
-            return Err(format!("the name {name:?} is not of small letters, digits, hyphens"));
-        }
-        if name.len() > LONGEST {
-            return Err(format!("a name of {} letters is longer than {LONGEST}", name.len()));
-        }
-        Ok(Name(name))
+/// What is wrong with a name, if anything is.
+fn wrong(name: &str) -> Option<String> {
+    let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if name.is_empty() || !name.chars().all(good) {
+        return Some(format!("the name {name:?} is not of small letters, digits, hyphens"));
     }
-}
-
-impl From<Name> for String {
-    fn from(name: Name) -> String {
-        name.0
-    }
+    (name.len() > LONGEST).then(|| format!("a name of {} letters is longer than {LONGEST}", name.len()))
 }
 
 #[cfg(test)]
@@ -84,12 +72,16 @@ mod tests {
             "<script>",
             &long,
         ] {
-            let json = serde_json::to_string(bad).unwrap();
-            assert!(serde_json::from_str::<Name>(&json).is_err(), "{bad:?}");
+            assert!(wrong(bad).is_some(), "{bad:?}");
         }
         for good in ["paths", "a-1", &long[1..]] {
-            let json = serde_json::to_string(good).unwrap();
-            assert_eq!(serde_json::from_str::<Name>(&json).unwrap().file("csv"), format!("{good}.csv"));
+            assert_eq!(Name::new(good).file("csv"), format!("{good}.csv"));
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "the name \"../evil\" is not of small letters, digits, hyphens")]
+    fn a_name_is_checked_when_it_is_made() {
+        let _ = Name::new("../evil");
     }
 }

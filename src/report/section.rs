@@ -2,18 +2,15 @@
 
 use std::fmt::Write as _;
 
-use serde::{Deserialize, Serialize};
-
 use super::drawn::DrawnFigure;
 use super::math::prose;
-use super::name::Name;
 use super::{Claim, Figure, Table, Verdict, escape};
 
 /// One part of a page: an experiment, or a run.
 ///
 /// A reader sees its title, a headline figure, a paragraph and the claims; theory, other figures and tables are folded,
 /// unless the section is [`open`](Section::open). Title, summary and theory may hold formulas between two `$`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Section {
     /// Its name, which is also what links go to: small letters, digits, hyphens.
     pub name: String,
@@ -30,11 +27,10 @@ pub struct Section {
     pub settings: String,
     /// What was claimed and what came out.
     pub claims: Vec<Claim>,
-    /// Whether all figures are shown at once. Not kept.
-    #[serde(skip)]
+    /// Whether all figures are shown at once.
     pub open: bool,
-    /// The figure to open with.
-    headline: Option<Name>,
+    /// Index of the figure to open with.
+    headline: usize,
     figures: Vec<DrawnFigure>,
     tables: Vec<Table>,
 }
@@ -46,18 +42,19 @@ impl Section {
     /// If no figure of that name has been added.
     #[track_caller]
     pub fn headline(&mut self, figure: &str) {
-        let name = Name::new(figure);
-        assert!(
-            self.has_figure(figure),
-            "section {:?}: there is no figure `{figure}` to open with",
-            self.name
-        );
-        self.headline = Some(name);
+        let Some(index) = self.find(figure) else {
+            panic!("section {:?}: there is no figure `{figure}` to open with", self.name);
+        };
+        self.headline = index;
     }
 
     /// Whether a figure of that name has been added.
     pub fn has_figure(&self, name: &str) -> bool {
-        self.figures.iter().any(|figure| figure.name.as_str() == name)
+        self.find(name).is_some()
+    }
+
+    fn find(&self, figure: &str) -> Option<usize> {
+        self.figures.iter().position(|other| other.name.as_str() == figure)
     }
 
     /// How many claims have that verdict.
@@ -91,9 +88,7 @@ impl Section {
     }
 
     fn first(&self) -> Option<&DrawnFigure> {
-        // A name that was edited names nothing: then it is the first.
-        let named = self.headline.as_ref().and_then(|name| self.figures.iter().find(|f| f.name == *name));
-        named.or(self.figures.first())
+        self.figures.get(self.headline)
     }
 
     /// The data of a panel of the headline figure, without axes and texts: a picture that can be small.
@@ -152,9 +147,8 @@ impl Section {
 
     /// Everything else, folded.
     fn rest(&self) -> String {
-        let first = self.first().map(|figure| &figure.name);
         let others: Vec<&DrawnFigure> =
-            self.figures.iter().filter(|figure| Some(&figure.name) != first).collect();
+            self.figures.iter().enumerate().filter(|(i, _)| *i != self.headline).map(|(_, f)| f).collect();
         let counted = |n: usize, what: &str| match n {
             0 => None,
             1 => Some(format!("1 {what}")),

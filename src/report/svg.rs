@@ -8,18 +8,16 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::Rc;
 
+use super::Image;
+use super::element::{Anchor, Area, Element, Look, Paint, Place, Rise, Stroke, Text, body};
 use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
     FontTransform,
     text_anchor::{HPos, VPos},
 };
-use serde::{Deserialize, Serialize};
-
-use super::Image;
-use super::element::{Anchor, Area, Element, Look, Paint, Place, Rise, Stroke, Text, body};
 
 /// A finished drawing: what it is made of, as data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Drawn {
     /// Width in pixels.
     pub width: u32,
@@ -35,7 +33,7 @@ pub struct Drawn {
 }
 
 /// The ends of an axis as it is drawn; logarithms to base 10 where it is one of powers of ten.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ends {
     pub low: f64,
     pub high: f64,
@@ -89,8 +87,8 @@ pub struct Sink {
 impl Sink {
     /// A pixel image between two corners, given in units.
     pub fn image(&mut self, image: &Image, from: Place, to: Place, smooth: bool) {
-        let (area, picture) = (Area::between(from, to), image.picture());
-        self.elements.push(Element::Image { area, smooth, picture });
+        let (area, url) = (Area::between(from, to), image.data_url());
+        self.elements.push(Element::Image { area, smooth, url });
     }
 }
 

@@ -2,8 +2,6 @@
 
 use std::fmt::Write as _;
 
-use serde::{Deserialize, Serialize};
-
 use super::{escape, fixed, name::Name, rounded};
 use crate::text::csv_field;
 
@@ -16,33 +14,12 @@ use crate::text::csv_field;
 /// table.row(["mlp".into(), 0.97123.into()]);
 /// assert_eq!(table.csv(), "model,accuracy\nmlp,0.97123\n");
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Kept")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Table {
     pub(super) name: Name,
     pub(super) caption: String,
     columns: Vec<String>,
     rows: Vec<Vec<Cell>>,
-}
-
-/// A table as it stands in a file, which anybody may have written.
-#[derive(Deserialize)]
-struct Kept {
-    name: Name,
-    caption: String,
-    columns: Vec<String>,
-    rows: Vec<Vec<Cell>>,
-}
-
-impl TryFrom<Kept> for Table {
-    type Error = String;
-
-    fn try_from(Kept { name, caption, columns, rows }: Kept) -> Result<Table, String> {
-        match rows.iter().find(|row| row.len() != columns.len()) {
-            Some(row) => Err(format!("a row of {} cells in a table of {} columns", row.len(), columns.len())),
-            None => Ok(Table { name, caption, columns, rows }),
-        }
-    }
 }
 
 /// A [`Table`] that grows column by column: see [`Table::of`].
@@ -75,14 +52,14 @@ impl<R> From<Columns<'_, R>> for Table {
 }
 
 /// One entry of a [`Table`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     /// Words.
     Text(String),
     /// A whole number.
     Count(u64),
     /// A number: four digits in the page, all of them in the file. `None` stands for one that is not
-    /// finite, which JSON does not have.
+    /// finite, so that two tables with the same gap are equal, as NaN is not to itself.
     Number(Option<f64>),
 }
 

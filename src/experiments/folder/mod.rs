@@ -1,8 +1,10 @@
 //! The folder of a report: what is finished, and the page made of it.
 //!
+//! What is kept of an experiment is its settings and its rows. Claims, figures, tables and the page are never read from a
+//! file: they are made of the rows, anew each time.
+//!
 //! What lies in a folder may come from anybody. A result is read as data, checked as it is read, and used
-//! only as the result of the experiment whose folder it lies in; the page and all files are made from it
-//! anew. Nothing is written, read or removed through a link.
+//! only as the result of the experiment whose folder it lies in. Nothing is written, read or removed through a link.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -23,7 +25,8 @@ pub struct Settings {
     pub experiment: String,
     /// Version of this library.
     pub version: String,
-    /// Edition of the code that measured.
+    /// Edition of the code that measured: see [`Experiment::edition`]. Rows of another edition are refused when they are
+    /// read, those of another version of the library with the same edition are not.
     pub edition: u32,
     /// Whether it was a quick run.
     pub quick: bool,
@@ -31,7 +34,8 @@ pub struct Settings {
     pub seed: u64,
     /// What the data was.
     pub data: String,
-    /// Checksum of the data.
+    /// Checksum of the data, by which other images of the same number are told from these: see
+    /// [`ExperimentData::checksum`].
     pub checksum: u32,
 }
 
@@ -61,7 +65,8 @@ pub struct Finished {
     pub seconds: f64,
     /// What was measured.
     rows: Rows,
-    /// Checksum of the rows.
+    /// CRC-32 of the rows as JSON without blanks. It finds an edit by hand and a file that was damaged. It is no seal:
+    /// whoever makes up rows can write the right sum beside them, so that reading does not rest on it.
     checksum: u32,
     /// What came out. Not kept: it is made of the rows when they are read.
     #[serde(skip)]
@@ -152,12 +157,12 @@ impl ReportFolder {
     ///
     /// # Errors
     /// [`Error::Data`] if there is one that cannot be used, and why: it is not whole, or has been edited, or
-    /// is of a version that kept something else, or of another experiment. [`Error::Io`] if it cannot be
-    /// read; [`Error::Setting`] if there is no such experiment.
+    /// is of another edition, or of a version that kept something else, or of another experiment. A new run replaces
+    /// it. [`Error::Io`] if it cannot be read; [`Error::Setting`] if there is no such experiment.
     pub fn finished(&self, experiment: &str) -> Result<Option<Finished>> {
         let path = self.folder(experiment)?.join(RESULT);
         let Some(text) = read_file(&path, LARGEST)? else { return Ok(None) };
-        let refuse = |why: &str| Error::Data(format!("{}: {why}", path.display()));
+        let refuse = |why: &str| Error::Data(format!("{}: {why}; a new run replaces it", path.display()));
         let mut finished: Finished =
             serde_json::from_str(&text).map_err(|error| refuse(&printable(&error)))?;
         if finished.settings.experiment != experiment {
@@ -165,10 +170,14 @@ impl ReportFolder {
         }
         let experiment = find(experiment)?;
         if finished.settings.edition != experiment.edition() {
-            return Err(refuse("it was measured in another way than this version does"));
+            let (kept, ours) = (finished.settings.edition, experiment.edition());
+            let why = format!(
+                "it was measured by edition {kept} of the experiment, and this version has edition {ours}"
+            );
+            return Err(refuse(&why));
         }
         if finished.checksum != finished.rows.checksum() {
-            return Err(refuse("what was measured has been edited"));
+            return Err(refuse("what was measured has been edited, or the file was damaged"));
         }
         if !(0.0..1e9).contains(&finished.seconds) {
             return Err(refuse("no experiment takes so many seconds"));
@@ -297,7 +306,7 @@ fn read_file(path: &Path, most: u64) -> Result<Option<String>> {
 fn printable(error: &dyn std::fmt::Display) -> String {
     let text = error.to_string();
     let line = text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c });
-    format!("not a result of this program: {}", line.take(200).collect::<String>())
+    format!("not a result as this version keeps it: {}", line.take(200).collect::<String>())
 }
 
 /// Figures and tables as files: name and contents.

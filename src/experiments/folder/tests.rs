@@ -105,7 +105,10 @@ fn a_result_that_is_none_is_refused_with_the_reason() {
             &json.replace("\"experiment\":\"graph-size\"", "\"experiment\":\"../spiral\""),
             "another experiment",
         ),
-        (&json.replace("\"edition\":1", "\"edition\":2"), "another way"),
+        (
+            &json.replace("\"edition\":1", "\"edition\":2"),
+            "by edition 2 of the experiment, and this version has edition 1; a new run replaces it",
+        ),
         (&json.replace("\"depth\":8", "\"depth\":9"), "has been edited"),
     ] {
         fs::write(&path, text).unwrap();
