@@ -113,7 +113,7 @@ impl Study for Sine {
         let grid = Grid { gammas: lambda_grid(0.1, 1e4, columns)?, lambdas: lambda_grid(1e-12, 10.0, rows)? };
         let cells = grid::one_set(context, &grid, &x, &y)?;
         context.at(1, 10, "choices of other sets")?;
-        let choices = grid::choices(context, &grid, context.pick(120, 200))?;
+        let choices = grid::choices(context, &grid, context.pick(240, 400))?;
         let parts = decomposition::measure(context, &grid)?;
         context.at(9, 10, "posterior")?;
         let band = posterior::measure(context, &grid.gammas, &x, &y)?;
