@@ -6,6 +6,7 @@
 
 use super::gemm::GRAIN;
 use super::image::Convolution;
+use super::parts::{Rows, by_samples};
 use super::product::convolution::{self as kernel, Start};
 use super::threads::{in_pieces_of, join, of_this_pool};
 use crate::Float;
@@ -19,7 +20,7 @@ pub fn convolve<T: Float>(form: &Convolution, image: &[T], weights: &[T], start:
     let (from, to) = (form.image.numel(), output.numel());
     let samples = map.len() / to;
     let pieces = in_pieces_of(GRAIN, form.work(output).saturating_mul(samples));
-    by_samples(pieces, to, map, &|first, map| {
+    by_samples(pieces, samples, Rows { numbers: map, cols: to }, &|first, Rows { numbers: map, .. }| {
         kernel::map(form, samples_beside(image, from, first, map, to), weights, start, map)
     });
 }
@@ -36,7 +37,7 @@ pub fn convolve_transposed<T: Float>(
     let (from, to) = (output.numel(), form.image.numel());
     let samples = map.len() / from;
     let pieces = in_pieces_of(GRAIN, form.work(output).saturating_mul(samples));
-    by_samples(pieces, to, image, &|first, image| {
+    by_samples(pieces, samples, Rows { numbers: image, cols: to }, &|first, Rows { numbers: image, .. }| {
         kernel::image(form, samples_beside(map, from, first, image, to), weights, add, image)
     });
 }
@@ -67,35 +68,6 @@ fn rows_of_weights<T: Float>(
     join(
         || rows_of_weights(half, form, image, map, first, add, above),
         || rows_of_weights(pieces - half, form, image, map, second, add, below),
-    );
-}
-
-/// Halves a batch until there are about as many pieces, and does `work` for each, which gets the number of the first sample
-/// and the numbers of all of them, `numbers` for each.
-pub(crate) fn by_samples<T: Float>(
-    pieces: usize,
-    numbers: usize,
-    batch: &mut [T],
-    work: &(impl Fn(usize, &mut [T]) + Sync),
-) {
-    part_of_samples(pieces, numbers, 0, batch, work);
-}
-
-fn part_of_samples<T: Float>(
-    pieces: usize,
-    numbers: usize,
-    first: usize,
-    batch: &mut [T],
-    work: &(impl Fn(usize, &mut [T]) + Sync),
-) {
-    let (half, middle) = (pieces / 2, batch.len() / numbers / 2);
-    if half == 0 || middle == 0 {
-        return work(first, batch);
-    }
-    let (before, after) = batch.split_at_mut(middle * numbers);
-    join(
-        || part_of_samples(half, numbers, first, before, work),
-        || part_of_samples(half, numbers, first + middle, after, work),
     );
 }
 

@@ -27,6 +27,7 @@
 //! every rounding. Where a CPU has no fused multiply-add it is computed in several steps, exactly and slowly.
 
 pub(crate) mod cholesky;
+mod column_sums;
 mod compensated;
 mod compiled;
 pub(crate) mod convolution;
@@ -51,6 +52,7 @@ pub(crate) mod view;
 
 pub use cholesky::Cholesky;
 pub(crate) use cholesky::add_gram;
+pub(crate) use column_sums::{PIECE, add_blocks_in_turn, column_sums, row_or_rows};
 pub use compensated::{CompensatedSum, compensated_sum};
 pub(crate) use compiled::Compiled;
 pub use eigen::{SymmetricEigen, symmetric_eigen};
@@ -62,8 +64,8 @@ pub(crate) use moments::{Huge, Moments, centre, centre_columns, centre_within};
 pub(crate) use product::{Fused, Into, Kernels};
 pub use product::{ORDER, kernel_in_use};
 pub(crate) use sum::{
-    LANES, PIECE, add_blocks_in_turn, add_to_lanes, block_of, column_sums, dot3, dot3_within,
-    first_not_finite, mean_of, reduce, reduce_lanes, reduce_within, row_or_rows, sum_of_lanes,
+    LANES, add_to_lanes, block_of, dot3, dot3_within, first_not_finite, mean_of, reduce, reduce_lanes,
+    reduce_within, sum_of_lanes,
 };
 pub use sum::{dot, norm_squared, sum};
 pub use svd::{ThinSvd, thin_svd};

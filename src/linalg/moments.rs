@@ -9,8 +9,9 @@
 
 use std::cell::Cell;
 
+use super::column_sums::{WIDE, column_sums_in_turn, row_or_rows};
 use super::simd::vectorize;
-use super::sum::{WIDE, column_sums_in_turn, map_and_square_within, reduce_within, row_or_rows};
+use super::sum::{map_and_square_within, reduce_within};
 use crate::Float;
 
 /// What [`centre`] finds.

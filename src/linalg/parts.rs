@@ -50,16 +50,13 @@ const ROUND: usize = 16;
 /// Calls `work` with the number of the first row and the part, for parts that are all of `rows` together; `numbers` is about
 /// how many numbers the loop touches.
 pub(crate) fn by_rows<P: Parts>(numbers: usize, rows: usize, part: P, work: &(dyn Fn(usize, P) + Sync)) {
-    halve(ROUND, pieces_of(numbers), 0..rows, part, work);
+    let pieces = if numbers < 2 * GRAIN { 1 } else { in_pieces_of(GRAIN, numbers) };
+    halve(ROUND, pieces, 0..rows, part, work);
 }
 
-/// The same of few long rows, between any two of which there may be a cut.
-pub(crate) fn by_samples<P: Parts>(numbers: usize, rows: usize, part: P, work: &(dyn Fn(usize, P) + Sync)) {
-    halve(1, pieces_of(numbers), 0..rows, part, work);
-}
-
-fn pieces_of(numbers: usize) -> usize {
-    if numbers < 2 * GRAIN { 1 } else { in_pieces_of(GRAIN, numbers) }
+/// The same in about as many pieces as are asked for, of few long rows, between any two of which there may be a cut.
+pub(crate) fn by_samples<P: Parts>(pieces: usize, rows: usize, part: P, work: &(dyn Fn(usize, P) + Sync)) {
+    halve(1, pieces, 0..rows, part, work);
 }
 
 fn halve<P: Parts>(

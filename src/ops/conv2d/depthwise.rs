@@ -5,7 +5,8 @@ use std::ops::Range;
 
 use super::super::Convolution;
 use crate::Float;
-use crate::linalg::convolution::{by_samples, samples_beside};
+use crate::linalg::convolution::samples_beside;
+use crate::linalg::parts::{Rows, by_samples};
 use crate::linalg::product::convolution::Start;
 use crate::linalg::simd::vectorize;
 use crate::linalg::threads::{in_pieces_of, join};
@@ -67,7 +68,8 @@ fn seen(
 pub fn map<T: Float>(form: &Convolution, image: &[T], weights: &[T], start: Start<&[T]>, map: &mut [T]) {
     let (sizes, channels) = (Sizes::of(form), form.image.channels);
     let samples = map.len() / sizes.map;
-    by_samples(sizes.pieces(form, samples), sizes.map, map, &|first, map| {
+    let maps = Rows { numbers: map, cols: sizes.map };
+    by_samples(sizes.pieces(form, samples), samples, maps, &|first, Rows { numbers: map, .. }| {
         let image = samples_beside(image, sizes.image, first, map, sizes.map);
         vectorize(
             map.len(),
@@ -104,7 +106,8 @@ pub fn map<T: Float>(form: &Convolution, image: &[T], weights: &[T], start: Star
 pub fn image<T: Float>(form: &Convolution, map: &[T], weights: &[T], add: bool, image: &mut [T]) {
     let (sizes, channels) = (Sizes::of(form), form.image.channels);
     let samples = map.len() / sizes.map;
-    by_samples(sizes.pieces(form, samples), sizes.image, image, &|first, image| {
+    let images = Rows { numbers: image, cols: sizes.image };
+    by_samples(sizes.pieces(form, samples), samples, images, &|first, Rows { numbers: image, .. }| {
         let map = samples_beside(map, sizes.map, first, image, sizes.image);
         vectorize(
             map.len(),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::images::describe_window;
 use super::windows::{OfWidth, Pools, by_width, few, few_mut};
 use crate::Float;
-use crate::linalg::parts::{Rows, by_samples};
+use crate::linalg::parts::Rows;
 use crate::linalg::simd::vectorize;
 use crate::tape::{Args, Backward, Forward, Operation};
 
@@ -21,9 +21,8 @@ impl<T: Float> Operation<T> for MaxPool {
         let (form, x) = (Pools::of_list(cx.indices()), cx.x(0));
         let (from, to) = (form.image.numel(), form.output.numel());
         let (y, places) = cx.y_and_saved();
-        let samples = y.len() / to;
         let parts = (Rows { numbers: y, cols: to }, Rows { numbers: places, cols: to });
-        by_samples(x.len(), samples, parts, &|first, (y, places)| {
+        form.by_samples(x.len(), parts, &|first, (y, places)| {
             vectorize(
                 y.numbers.len(),
                 #[inline(always)]
@@ -47,8 +46,7 @@ impl<T: Float> Operation<T> for MaxPool {
         let (places, dy) = (cx.saved(), cx.dy());
         let (from, to) = (form.image.numel(), form.output.numel());
         let Some((dx, add)) = cx.dx(0) else { return };
-        let samples = dx.len() / from;
-        by_samples(dx.len(), samples, Rows { numbers: dx, cols: from }, &|first, dx| {
+        form.by_samples(dx.len(), Rows { numbers: dx, cols: from }, &|first, dx| {
             let terms = dy[first * to..].chunks_exact(to).zip(places[first * to..].chunks_exact(to));
             if form.are_apart(LINE) {
                 return lines_of_samples(&form, dx.numbers, terms, add);
@@ -159,11 +157,14 @@ fn lines_of_samples<'a, T: Float>(
                     for m in 0..kernel_lines {
                         let before = T::of((m * kernel_columns) as f64);
                         let start = ((i * kernel_lines + m) * width + first * kernel_columns) * channels;
-                        let terms = own.iter().zip(places_of.iter().zip(&dys));
-                        for (dx, (own, (place, dy))) in dx[start..][..numbers].iter_mut().zip(terms) {
-                            let term = if *own + before == *place { *dy } else { T::ZERO };
-                            // Added to 0 where there is nothing: so −0 becomes 0, as in all sums.
-                            *dx = if add { *dx } else { T::ZERO } + term;
+                        let dx = &mut dx[start..][..numbers];
+                        let (own, places, dys) = (&own[..numbers], &places_of[..numbers], &dys[..numbers]);
+                        let term = |k: usize| if own[k] + before == places[k] { dys[k] } else { T::ZERO };
+                        if add {
+                            dx.iter_mut().enumerate().for_each(|(k, dx)| *dx += term(k));
+                        } else {
+                            // Added to 0: so −0 becomes 0, as in all sums.
+                            dx.iter_mut().enumerate().for_each(|(k, dx)| *dx = T::ZERO + term(k));
                         }
                     }
                 }

@@ -26,7 +26,7 @@ impl<T: Float> Tape<T> {
     ///
     /// # Panics
     /// If the window is larger than the image with its padding, has a dilation, or more padding than half of itself; if `x` is stale or
-    /// has another number of columns than the image has numbers.
+    /// has another number of columns than the image has numbers; if a window has more than 2²⁴ pixels.
     ///
     /// ```
     /// use tapegrad::ops::{ImageShape, Window};

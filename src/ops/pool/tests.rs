@@ -197,7 +197,7 @@ fn threads_do_not_change_a_bit() {
         let x = tape.variable(&filled(67, image.numel()).map(|x| x as f32));
         let pools: [Var; 3] = [
             tape.max_pool(x, image, &window),
-            tape.max_pool(x, image, &Window::new(2, 2)),
+            tape.max_pool(x, image, &of([2, 2], [2, 2], [0, 0])),
             tape.avg_pool(x, image, &window),
         ];
         pools.map(|y| {

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::super::{ImageShape, Window};
 use crate::Float;
-use crate::linalg::convolution::{by_samples, samples_beside};
+use crate::linalg::convolution::samples_beside;
+use crate::linalg::parts::{Parts, Rows, by_samples};
 use crate::linalg::simd::vectorize;
 use crate::linalg::threads::in_pieces_of;
 
@@ -83,11 +84,17 @@ impl Pools {
         }
     }
 
+    /// `work` for some samples at a time, on the threads of the pool: the number of the first one, and their part. `numbers`
+    /// are those of all images.
+    pub fn by_samples<P: Parts>(&self, numbers: usize, part: P, work: &(dyn Fn(usize, P) + Sync)) {
+        by_samples(in_pieces_of(GRAIN, numbers), numbers / self.image.numel(), part, work);
+    }
+
     /// y ← `work` for every sample: its image, and what comes out.
     #[inline(always)]
     pub fn forward<T: Float>(&self, x: &[T], y: &mut [T], work: impl Fn(&[T], &mut [T]) + Sync) {
         let (from, to) = (self.image.numel(), self.output.numel());
-        by_samples(in_pieces_of(GRAIN, x.len()), to, y, &|first, y| {
+        self.by_samples(x.len(), Rows { numbers: y, cols: to }, &|first, Rows { numbers: y, .. }| {
             let x = samples_beside(x, from, first, y, to);
             vectorize(
                 x.len(),
@@ -104,13 +111,13 @@ impl Pools {
     /// dx ← dx + `work` for every sample: its number, and the gradient of its image.
     #[inline(always)]
     pub fn backward<T: Float>(&self, add: bool, dx: &mut [T], work: impl Fn(usize, &mut [T]) + Sync) {
-        let numbers = self.image.numel();
-        by_samples(in_pieces_of(GRAIN, dx.len()), numbers, dx, &|first, dx| {
+        let cols = self.image.numel();
+        self.by_samples(dx.len(), Rows { numbers: dx, cols }, &|first, Rows { numbers: dx, .. }| {
             vectorize(
                 dx.len(),
                 #[inline(always)]
                 || {
-                    for (i, dx) in dx.chunks_exact_mut(numbers).enumerate() {
+                    for (i, dx) in dx.chunks_exact_mut(cols).enumerate() {
                         if !add {
                             dx.fill(T::ZERO);
                         }
