@@ -24,7 +24,7 @@ fi
 miri --lib --test library --no-run
 # Of an operation those that walk forward and back. Twenty at a time: the interpreter keeps a record of all memory
 # that was ever used, and what a hundred tests have left there makes the next one ten times slower.
-miri --lib -- --list tape:: ops:: data::idx linalg::matrix_ref linalg::gemm linalg::product linalg::sum linalg::view \
+miri --lib -- --list tape:: ops:: data::idx linalg::matrix_ref linalg::gemm linalg::product linalg::sum linalg::column_sums linalg::view \
     linalg::reflector |
     sed -n 's/: test$//p' | grep -E '^(tape|data|linalg)::|^ops::.*gradients' |
     xargs -n 20 -P "$(nproc)" cargo +nightly miri test --locked --no-default-features --lib -- --exact
