@@ -16,8 +16,8 @@ pub const EXPERIMENT: Experiment = Experiment {
     name: "convergence-rates",
     question: "Do SGD, momentum and Adam converge at the rates of the theory?",
     theory: &[
-        "Convex, with noisy gradients and $η = c/√t$: the mean of the iterates is within $O(1/√T)$ of the optimum \
-         (Zinkevich 2003), the last iterate within $O(log T/√T)$ (Shamir and Zhang 2013). Strongly convex with \
+        "Convex, with noisy gradients and $η = c/√t$, on a bounded set: the mean of the iterates is within $O(1/√T)$ of \
+         the optimum (Zinkevich 2003), the last iterate within $O(log T/√T)$ (Shamir and Zhang 2013). Strongly convex with \
          constant μ and $η = {1}/{μt}$: $O(1/T)$ (Rakhlin, Shamir and Sridharan 2012).",
         "On a quadratic of condition number κ, gradient descent at its best rate needs steps in proportion to \
          κ, the heavy ball of Polyak (1964) at its best in proportion to $√κ$.",

@@ -33,11 +33,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "3.1.2",
         "SGD with $η/√t$ on a convex loss: the mean of the iterates is within $DG/√T$ of the optimum.",
-        &[
-            ("convex-bounds", "average-bound-decaying"),
-            ("convex-bounds", "average-bound"),
-            ("convergence-rates", "averaged-bound"),
-        ],
+        &[("convex-bounds", "average-bound-decaying"), ("convex-bounds", "average-bound")],
         AsItStands,
     )
     .remark(
