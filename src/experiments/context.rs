@@ -62,12 +62,27 @@ impl<'a> Context<'a> {
         if self.interrupted.load(Ordering::SeqCst) { Err(Error::Interrupted) } else { Ok(()) }
     }
 
+    /// Has a run stop after this step once somebody has asked for an end: for observers. After the fit, call
+    /// [`check`](Context::check) before using what it left.
+    pub(super) fn stop_if_asked<T: Float>(&self, run: &mut Run<'_, T>) {
+        if self.check().is_err() {
+            run.stop = Some(Stop::Interrupted { epoch: run.progress.epoch });
+        }
+    }
+
     /// An observer for [`fit`](fn@crate::train::fit) that moves the progress through the part begun with
     /// [`at`](Context::at), and ends the run when it should. After the fit, call
     /// [`check`](Context::check) before using what it left.
     pub fn observer(&self, what: &'a str) -> Watch<'a, '_> {
         Watch { context: self, what }
     }
+}
+
+/// Gives a test the context of a quick run on hardly any data, which nobody asks to end.
+#[cfg(test)]
+pub(super) fn on_little_data<X>(test: impl FnOnce(&Context<'_>) -> X) -> X {
+    let data = ExperimentData::synthetic(50, 10).expect("there is a sample of each");
+    test(&Context::new(true, 0, &data, &|_, _| (), &AtomicBool::new(false)))
 }
 
 /// See [`Context::observer`].
@@ -83,9 +98,7 @@ impl<T: Float> Observer<T> for Watch<'_, '_> {
         let epochs = progress.epoch as f64 - 1.0 + progress.step as f64 / progress.steps.max(1) as f64;
         let share = from + (to - from) * epochs / progress.epochs.max(1) as f64;
         (self.context.progress)(share, self.what);
-        if self.context.check().is_err() {
-            run.stop = Some(Stop::Interrupted { epoch: progress.epoch });
-        }
+        self.context.stop_if_asked(run);
         Ok(())
     }
 }

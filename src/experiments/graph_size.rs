@@ -27,8 +27,7 @@ pub const EXPERIMENT: Experiment = Experiment {
 const WIDTH: usize = 64;
 const BATCH: usize = 64;
 
-/// From this depth on times are judged: what a graph takes there, 38 MB and more, is beyond the caches of most
-/// machines.
+/// From this depth on times are judged: what a graph takes there, 38 MB and more, is beyond the caches of most machines.
 /// Where a graph fits into a cache a layer takes less time, and across that edge no time is linear in the depth.
 const LARGE: usize = 192;
 
@@ -258,17 +257,14 @@ fn finding(found: &Found) -> Told {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
     use super::*;
+    use crate::experiments::context::on_little_data;
 
     /// A layer makes as many nodes and numbers wherever it stands, and a buffer that is full is doubled.
     #[test]
     fn nodes_and_memory_are_linear_in_the_depth() {
-        let data = ExperimentData::synthetic(2, 2).unwrap();
-        let never = AtomicBool::new(false);
-        let context = Context::new(true, 0, &data, &|_, _| (), &never);
-        let rows = [8, 9, 10, 13, 23, 40].map(|depth| measure(&context, depth, 1).unwrap());
+        let rows =
+            [8, 9, 10, 13, 23, 40].map(|depth| on_little_data(|context| measure(context, depth, 1).unwrap()));
         let layer = |of: fn(&Row) -> usize| of(&rows[1]) - of(&rows[0]);
         for row in &rows {
             for of in [|row: &Row| row.nodes, |row: &Row| row.numbers] {

@@ -7,7 +7,7 @@ use crate::models::Mlp;
 use crate::nn::{Activation, Loss, Sequential, loss};
 use crate::optim::Optimizer;
 use crate::rng::{Purpose, derive, stream};
-use crate::train::{Evaluation, FitOptions, History, Observer, Run, Stop, evaluate, fit};
+use crate::train::{Evaluation, FitOptions, History, Observer, Run, evaluate, fit};
 use crate::{Dataset, Error, Float, Result, Tape, Var};
 
 /// A network on its tape, and the loss that suits the data.
@@ -88,17 +88,20 @@ struct Ends<'a, 'b>(&'a Context<'b>);
 
 impl<T: Float> Observer<T> for Ends<'_, '_> {
     fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
-        if self.0.check().is_err() {
-            run.stop = Some(Stop::Interrupted { epoch: run.progress.epoch });
-        }
+        self.0.stop_if_asked(run);
         Ok(())
     }
 }
 
 /// The seeds over which claims are judged: that of the run, of which single pictures are drawn, and others.
 pub fn seeds(context: &Context) -> Vec<u64> {
-    let others = 1..context.pick(5, 10);
-    std::iter::once(context.seed).chain(others.map(|k| derive(context.seed, k))).collect()
+    so_many_seeds(context, context.pick(5, 10))
+}
+
+/// As [`seeds`], where an experiment needs another number of them; one at least.
+pub fn so_many_seeds(context: &Context, count: usize) -> Vec<u64> {
+    let others = (1..count as u64).map(|k| derive(context.seed, k));
+    std::iter::once(context.seed).chain(others).collect()
 }
 
 /// `None` for what left the finite numbers, where that is a result and no failure.

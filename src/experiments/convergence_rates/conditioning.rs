@@ -207,13 +207,14 @@ fn underdetermined(seed: u64) -> Result<(Vec<f64>, Problem)> {
 impl Polyak {
     pub fn measure(context: &Context) -> Result<Polyak> {
         context.at(6, 10, "PL condition")?;
-        let (losses, own) = underdetermined(context.seed)?;
-        let mut problems = vec![own];
-        for k in 1..context.pick(5, 10) {
+        let (mut drawn, mut problems) = (None, Vec::new());
+        for seed in seeds(context) {
             context.check()?;
-            problems.push(underdetermined(derive(context.seed, k))?.1);
+            let (losses, problem) = underdetermined(seed)?;
+            drawn.get_or_insert(losses);
+            problems.push(problem);
         }
-        Ok(Polyak { losses, problems })
+        Ok(Polyak { losses: drawn.unwrap_or_default(), problems })
     }
 
     pub fn report(&self, outcome: &mut Outcome) {

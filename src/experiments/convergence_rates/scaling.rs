@@ -35,9 +35,9 @@ fn scaled_run(
     for _ in 0..STEPS {
         let append = |tape: &mut Tape| append_loss(tape, Problem::Quadratic, w, scale, &mut rng);
         // A rate that is too large is part of what is shown.
-        unless_diverged(step(&mut tape, &mut optimizer, append))?;
+        let finite = unless_diverged(step(&mut tape, &mut optimizer, append))?.is_some();
         let far = distance(tape.value_slice(w), &[0.0; D]);
-        if far.is_nan() || far > FARTHEST {
+        if !finite || far > FARTHEST {
             break;
         }
         distances.push(far);
@@ -48,8 +48,7 @@ fn scaled_run(
 impl Scaling {
     pub fn measure(context: &Context) -> Result<Scaling> {
         context.at(8, 10, "scale of the loss")?;
-        let (mut all, mut apart) =
-            (Scaling { adam: Vec::new(), sgd: Vec::new(), apart: Vec::new() }, Vec::new());
+        let mut all = Scaling { adam: Vec::new(), sgd: Vec::new(), apart: Vec::new() };
         for seed in 0..context.pick(5, 10) {
             context.check()?;
             let mut ends = Vec::new();
@@ -63,9 +62,8 @@ impl Scaling {
                 }
             }
             let farthest = range(ends.iter().map(|end| distance(end, &ends[1]))).1;
-            apart.push(farthest / (D as f64).sqrt());
+            all.apart.push(farthest / (D as f64).sqrt());
         }
-        all.apart = apart;
         Ok(all)
     }
 

@@ -4,6 +4,7 @@ use std::ops::{Bound, RangeBounds};
 
 use super::flow::{Flow, Run};
 use super::{DEEP, Kind};
+use crate::experiments::statistics::log10;
 
 /// What becomes of a gradient.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,10 +67,6 @@ pub(super) fn in_words(flows: &[Flow], runs: &[Run], learning: &Learning) -> Str
         without.len(),
         some(&without)
     )
-}
-
-pub(super) fn log10(x: f64) -> f64 {
-    crate::Float::ln(x) / std::f64::consts::LN_10
 }
 
 /// The gradients of a network before it was trained.

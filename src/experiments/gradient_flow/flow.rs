@@ -121,20 +121,20 @@ pub(super) struct Run {
 }
 
 impl Run {
+    /// From each of the seeds.
     pub fn measure(
         context: &Context,
         kind: Kind,
-        seeds: u64,
+        seeds: &[u64],
         mut tell: impl FnMut() -> Result<()>,
     ) -> Result<Run> {
         let data = context.data.train.take(context.pick(2000, 5000));
         let (mut losses, mut accuracies) = (None, Vec::new());
-        for k in 0..seeds {
+        for seed in seeds {
             tell()?;
-            let seed = if k == 0 { context.seed } else { derive(context.seed, k) };
-            let mut net = Net::<f32>::new(&options(context, kind, DEEP, &data), &data, seed)?;
+            let mut net = Net::<f32>::new(&options(context, kind, DEEP, &data), &data, *seed)?;
             let mut optimizer = Optimizer::new(Sgd, RATE)?;
-            let options = FitOptions::new(context.pick(5, 10), 50, seed);
+            let options = FitOptions::new(context.pick(5, 10), 50, *seed);
             let mut record = Recorder::default();
             let fitted =
                 net.fit(context, "training", &mut optimizer, (&data, None), &options, Some(&mut record));

@@ -143,15 +143,15 @@ struct GradientFlow {
 
 impl Study for GradientFlow {
     fn measure(context: &Context) -> Result<GradientFlow> {
-        let (seeds, width) = context.pick((20, 200), (40, 400));
-        let trained = context.pick(5, 10u64);
-        let all = variance::INITS.len() + 9 * DEPTHS.len() + 6 + 3 * trained as usize;
+        let (networks, width) = context.pick((20, 200), (40, 400));
+        let trained = seeds(context);
+        let all = variance::INITS.len() + 9 * DEPTHS.len() + 6 + 3 * trained.len();
         let mut done = 0;
         let mut tell = |what: &str| {
             done += 1;
             context.at(done - 1, all, what)
         };
-        let variances = variance::measure(context, width, seeds, &mut tell)?;
+        let variances = variance::measure(context, width, networks, &mut tell)?;
         let batch = context.data.train.take(BATCH);
         if batch.len() < 2 {
             return Err(Error::Data("batch normalisation needs two samples at least".into()));
@@ -165,7 +165,7 @@ impl Study for GradientFlow {
         }
         for kind in Kind::all() {
             // Of the sigmoid something is claimed; the others are drawn.
-            let seeds = if kind.phi == Phi::Sigmoid { trained } else { 1 };
+            let seeds = if kind.phi == Phi::Sigmoid { &trained[..] } else { &trained[..1] };
             runs.push(Run::measure(context, kind, seeds, || tell("training"))?);
         }
         // Labels may be fewer than the data set has room for.

@@ -1,6 +1,6 @@
 //! What is claimed of gradients before and in training, and shown.
 
-use super::fates::{self, Fate, Learning, flow_of, log10};
+use super::fates::{self, Fate, Learning, flow_of};
 use super::flow::{Flow, Run};
 use super::{DEEP, Kind, Normalised, Phi, RATE};
 use crate::experiments::prelude::*;

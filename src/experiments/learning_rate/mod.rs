@@ -9,7 +9,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::data::accuracy_of_a_constant;
 use super::prelude::*;
-use crate::train::{FitOptions, Observer, Run, Stop, fit};
+use crate::train::{FitOptions, Observer, Run, fit};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "learning-rate",
@@ -60,23 +60,23 @@ struct Row {
 impl Study for LearningRate {
     fn measure(context: &Context) -> Result<LearningRate> {
         let ExperimentData { train, test, .. } = context.data;
-        let seeds = context.pick(8, 10);
+        let seeds = so_many_seeds(context, context.pick(8, 10));
+        let all = RATES.len() * seeds.len();
         let options = FitOptions::new(context.pick(10, 5), 64, 0);
         context.at(0, 1, "training")?;
         let done = AtomicUsize::new(0);
         // The products are too small to be shared out; the runs are not.
-        let trained: Vec<Trained> = (0..RATES.len() * seeds)
+        let trained: Vec<Trained> = (0..all)
             .into_par_iter()
             .map(|k| {
-                let (rate, seed) = (RATES[k / seeds], k % seeds);
-                let seed = if seed == 0 { context.seed } else { derive(context.seed, seed as u64) };
+                let (rate, seed) = (RATES[k / seeds.len()], seeds[k % seeds.len()]);
                 let trained = run(context, rate, FitOptions { seed, ..options.clone() })?;
                 let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                context.at(done, RATES.len() * seeds, &format!("η = {rate}"))?;
+                context.at(done, all, &format!("η = {rate}"))?;
                 Ok(trained)
             })
             .collect::<Result<_>>()?;
-        let rows = RATES.into_iter().zip(trained.chunks(seeds)).map(|(rate, trained)| {
+        let rows = RATES.into_iter().zip(trained.chunks(seeds.len())).map(|(rate, trained)| {
             let losses = &trained[0].losses;
             Row {
                 rate,
@@ -115,9 +115,7 @@ struct Losses<'a, 'b> {
 impl<T: Float> Observer<T> for Losses<'_, '_> {
     fn step(&mut self, run: &mut Run<'_, T>) -> Result<()> {
         self.losses.push(run.progress.loss);
-        if self.context.check().is_err() {
-            run.stop = Some(Stop::Interrupted { epoch: run.progress.epoch });
-        }
+        self.context.stop_if_asked(run);
         Ok(())
     }
 }
@@ -132,7 +130,9 @@ fn run(context: &Context, rate: f64, options: FitOptions) -> Result<Trained> {
     let fitted = fit(model, &**loss, tape, &mut optimizer, train, None, &options, &mut [&mut record]);
     context.check()?;
     let diverged = unless_diverged(fitted)?.is_none();
-    let accuracy = unless_diverged(net.evaluate(test))?.and_then(|evaluation| evaluation.accuracy());
+    // Where the last step was refused, the weights before it may be finite still.
+    let evaluation = if diverged { None } else { unless_diverged(net.evaluate(test))? };
+    let accuracy = evaluation.and_then(|evaluation| evaluation.accuracy());
     Ok(Trained { losses: record.losses, diverged, accuracy })
 }
 

@@ -6,12 +6,13 @@ use crate::experiments::prelude::*;
 /// The rates that the source document recommends.
 const RECOMMENDED: std::ops::RangeInclusive<f64> = 1e-3..=1e-2;
 
-/// How far behind the best rate others are, for each seed: the worst of those chosen.
-fn behind(rows: &[Row], chosen: impl Fn(f64) -> bool, worst: fn(&[f64]) -> f64) -> Vec<f64> {
+/// How far the accuracies of the rates that are chosen are behind the best, for each seed: the [`most`] or the
+/// [`fewest`] of them, as `of` has it.
+fn behind(rows: &[Row], chosen: impl Fn(f64) -> bool, of: fn(&[f64]) -> f64) -> Vec<f64> {
     let seed = |k: usize| {
         let best = range(rows.iter().map(|row| row.accuracies[k])).1;
         let chosen = rows.iter().filter(|row| chosen(row.rate));
-        worst(&chosen.map(|row| best - row.accuracies[k]).collect::<Vec<_>>())
+        of(&chosen.map(|row| best - row.accuracies[k]).collect::<Vec<_>>())
     };
     (0..rows[0].accuracies.len()).map(seed).collect()
 }
@@ -36,7 +37,7 @@ fn window_claim(outcome: &mut Outcome, rows: &[Row], constant: f64) {
         .clone()
         .map(|k| {
             let (low, high) = window(&of_seed(k));
-            Float::ln(high / low) / std::f64::consts::LN_10
+            log10(high / low)
         })
         .collect();
     let learned: Vec<f64> = seeds.map(|k| most(&of_seed(k)) - constant).collect();

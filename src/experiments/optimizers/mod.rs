@@ -12,7 +12,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use super::prelude::*;
 use crate::data::preprocess::{RandomProjection, Standardize};
 use crate::optim::{Momentum, RmsProp};
-use crate::train::{FitOptions, Observer, Recorder, Run as Training, Stop, evaluate, fit};
+use crate::train::{FitOptions, Observer, Recorder, Run as Training, evaluate, fit};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "optimizers",
@@ -153,9 +153,7 @@ struct Watch<'a, 'b> {
 
 impl<T: Float> Observer<T> for Watch<'_, '_> {
     fn step(&mut self, run: &mut Training<'_, T>) -> Result<()> {
-        if self.context.check().is_err() {
-            run.stop = Some(Stop::Interrupted { epoch: run.progress.epoch });
-        }
+        self.context.stop_if_asked(run);
         Ok(())
     }
 

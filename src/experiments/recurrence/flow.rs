@@ -17,10 +17,6 @@ pub(super) struct Flow {
     pub norms: Vec<Vec<f64>>,
 }
 
-pub(super) fn log10(x: f64) -> f64 {
-    Float::ln(x) / std::f64::consts::LN_10
-}
-
 impl Flow {
     /// log₁₀ of what is left at the first step, as a share of what there is at the last.
     pub fn left(&self) -> Vec<f64> {

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use super::clipping::{self, BOUND, Pair};
-use super::flow::{Flow, log10};
+use super::flow::Flow;
 use super::memory::{KINDS, Memory};
 use super::{Kind, LENGTH, Recurrence};
 use crate::experiments::prelude::*;

@@ -222,6 +222,7 @@ impl Sweep {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::experiments::context::on_little_data;
 
     #[test]
     fn pieces_hold_each_step_but_the_start_once() {
@@ -235,19 +236,15 @@ mod tests {
     /// A walk beside others is the same to the last bit as one by itself.
     #[test]
     fn walks_do_not_mix() {
-        use std::sync::atomic::AtomicBool;
-        let data = ExperimentData::synthetic(2, 2).unwrap();
-        let never = AtomicBool::new(false);
-        let context = Context::new(true, 0, &data, &|_, _| (), &never);
         for kind in Kind::ALL {
             let end = |starts: &[(f64, f64)]| {
                 let mut last = Vec::new();
                 let optimizer = kind.optimizer(kind.rate()).unwrap();
-                walk(&context, optimizer, starts, 30, |_, x, y| {
+                let tell = |_, x: &[f64], y: &[f64]| {
                     last = x.iter().copied().zip(y.iter().copied()).collect();
                     ControlFlow::Continue(())
-                })
-                .unwrap();
+                };
+                on_little_data(|context| walk(context, optimizer, starts, 30, tell)).unwrap();
                 last
             };
             let [a, b] = [(-1.2, 1.0), (0.5, -0.25)];

@@ -191,18 +191,14 @@ pub(super) fn report(outcome: &mut Outcome, designs: &[Design]) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
     use super::*;
+    use crate::experiments::context::on_little_data;
 
     /// After τ steps descent is a ridge with (1 − ηλ)^τ = α/(λ + α) in each eigendirection; with a single α = 1/(ητ)
     /// the shares differ, by no more than |(1 − ηλ)^τ − α/(λ + α)|.
     #[test]
     fn stopping_is_a_ridge_for_each_direction() {
-        let data = ExperimentData::synthetic(50, 10).unwrap();
-        let never = AtomicBool::new(false);
-        let context = Context::new(true, 0, &data, &|_, _| (), &never);
-        let Design { values, points } = design(&context, 3, 9).unwrap();
+        let Design { values, points } = on_little_data(|context| design(context, 3, 9).unwrap());
         for Point { tau, alpha, shares, apart, .. } in points {
             assert!(apart < 1e-12, "{apart} after {tau}");
             for (value, [descent, ridge]) in values.iter().zip(shares) {

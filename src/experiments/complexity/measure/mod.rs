@@ -244,24 +244,24 @@ fn normal(seed: u64, count: usize) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicBool;
-
     use super::*;
+    use crate::experiments::context::on_little_data;
 
     /// Counted, not timed: the numbers that graphs, weights and kernel machines hold, and what optimizers remember.
     #[test]
     fn numbers_that_are_held() {
-        let data = ExperimentData::synthetic(50, 10).unwrap();
-        let never = AtomicBool::new(false);
-        let context = Context::new(true, 0, &data, &|_, _| (), &never);
+        on_little_data(check_numbers);
+    }
+
+    fn check_numbers(context: &Context) {
         // The weight and the start, and two nodes for each pair.
-        assert_eq!(chain(&context, 5, Effort::Few).unwrap().1, 2 + 2 * 5);
-        let cost = network(&context, [7, 3, 4], 7, Effort::Few).unwrap();
+        assert_eq!(chain(context, 5, Effort::Few).unwrap().1, 2 + 2 * 5);
+        let cost = network(context, [7, 3, 4], 7, Effort::Few).unwrap();
         // The batch, a sum and a ReLU for each layer but the last, which has no ReLU, and the mean.
         assert_eq!((cost.graph, cost.weights), (7 * 3 * (1 + 4 + 3) + 1, 4 * (3 * 3 + 3)));
         // The factor, α, and the samples with their norms.
-        assert_eq!(kernels::machine_numbers(&context, 9, 4).unwrap(), 9 * 9 + 9 + 9 * (4 + 1));
-        let states = optimizers(&context, &[64, 128]).unwrap();
+        assert_eq!(kernels::machine_numbers(context, 9, 4).unwrap(), 9 * 9 + 9 + 9 * (4 + 1));
+        let states = optimizers(context, &[64, 128]).unwrap();
         assert!(states.iter().map(|cost| cost.state).eq([0.0, 1.0, 1.0, 2.0]));
         assert!(states.iter().all(|cost| cost.series.exponents.len() == ROUNDS));
     }
