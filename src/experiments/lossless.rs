@@ -97,7 +97,9 @@ pub(super) fn serialize<X: Lossless, S: Serializer>(x: &X, to: S) -> Result<S::O
 }
 
 pub(super) fn deserialize<'a, X: Lossless, D: Deserializer<'a>>(from: D) -> Result<X, D::Error> {
-    X::back(X::Kept::deserialize(from)?).ok_or_else(|| D::Error::custom("a number that is none"))
+    X::back(X::Kept::deserialize(from)?).ok_or_else(|| {
+        D::Error::custom("not as many numbers as belong here, each finite, \"inf\", \"-inf\" or \"nan\"")
+    })
 }
 
 #[cfg(test)]

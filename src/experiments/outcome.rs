@@ -62,8 +62,8 @@ impl Outcome {
 
     /// The numbers with `digits` significant digits each, then the verdicts that do not rest on times.
     ///
-    /// Other processors may round the last digits of a product in another way, so that a record to be
-    /// compared between machines does not hold them.
+    /// It is for people to read, and to compare line by line. With 17 digits two records are equal only if all numbers
+    /// are.
     pub fn record(&self, digits: usize) -> String {
         let mut text = String::new();
         for (name, x) in &self.numbers {

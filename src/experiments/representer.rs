@@ -190,10 +190,10 @@ impl Space {
                 residual: (0..SAMPLES).map(|i| left(i) * left(i)).sum::<f64>() / SAMPLES as f64,
             }
         };
-        let parts = [1, 2].map(|seed| Some(3.0 * self.orthogonal(&self.drawn(seed))));
-        let [first, second] = parts;
+        let part = |seed: u64| 3.0 * self.orthogonal(&self.drawn(seed));
+        let curves = vec![curve(None), curve(Some(part(1))), curve(Some(part(2)))];
         let samples = self.x.rows().values.iter().copied().zip(self.y.iter().copied()).collect();
-        Ok(Picture { samples, curves: vec![curve(None), curve(first), curve(second)] })
+        Ok(Picture { samples, curves })
     }
 }
 
@@ -239,15 +239,15 @@ fn run(context: &Context, seed: u64) -> Result<Run> {
     Ok(Run { integrals, decay: -Float::ln_1p(-2.0 * rate * LAMBDA), descent })
 }
 
-/// ⟨f, k(x, ·)⟩ by the midpoints of cells, 64·`finer` to the unit, at all places of [0, 1] that a sample may have: f and
-/// k(x, ·) bend at ends of cells only. The width, and the largest distance to f(x).
+/// ⟨f, k(x, ·)⟩ by the midpoints of cells, 64·`finer` to the unit, at every eighth place of [0, 1] that a sample may have:
+/// f and k(x, ·) bend at ends of cells only. The width, and the largest distance to f(x).
 fn integral(context: &Context, space: &Space, f: &KernelRidge<f64>, finer: usize) -> Result<(f64, f64)> {
     context.check()?;
     let to_unit = PLACES * finer;
     let width = 1.0 / to_unit as f64;
     let ends = to_unit * (2 * BEYOND + 1);
-    let line: Vec<f64> = (0..=ends).map(|i| i as f64 * width - BEYOND as f64).collect();
-    let of_f = f.predict_rows(&samples(line.clone())?);
+    let line = samples((0..=ends).map(|i| i as f64 * width - BEYOND as f64).collect())?;
+    let of_f = f.predict_rows(&line);
     let mut largest: f64 = 0.0;
     for place in (0..=PLACES).step_by(8) {
         let x = place as f64 / PLACES as f64;
@@ -257,7 +257,7 @@ fn integral(context: &Context, space: &Space, f: &KernelRidge<f64>, finer: usize
             samples(vec![x])?,
             DMatrix::from_element(1, 1, 1.0),
         );
-        let of_k = section.predict_rows(&samples(line.clone())?);
+        let of_k = section.predict_rows(&line);
         let cell = |i: usize| {
             let slope = |v: &[f64]| (v[i + 1] - v[i]) / width;
             let middle = |v: &[f64]| 0.5 * (v[i + 1] + v[i]);

@@ -22,7 +22,7 @@ pub(super) trait Study: Sized + Serialize + DeserializeOwned {
     fn report(&self) -> Outcome;
 }
 
-/// The functions of an experiment, for all studies of the same type.
+/// The edition and the functions of a [`Study`], without its type: so all of them fit into one table.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Parts {
     pub edition: u32,

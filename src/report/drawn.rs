@@ -22,9 +22,10 @@ pub struct DrawnFigure {
 impl DrawnFigure {
     /// The figure as an element of a page.
     pub fn html(&self) -> String {
-        let sliders = match self.sliders.is_empty() {
-            true => String::new(),
-            false => format!(" data-sliders=\"{}\"", escape(&serde_json::json!(self.sliders).to_string())),
+        let sliders = if self.sliders.is_empty() {
+            String::new()
+        } else {
+            format!(" data-sliders=\"{}\"", escape(&serde_json::json!(self.sliders).to_string()))
         };
         let mut html = format!("<figure><div class=\"panels n{}\"{sliders}>", self.panels.len().min(6));
         for panel in &self.panels {

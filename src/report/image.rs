@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use flate2::{Compression, Crc, write::ZlibEncoder};
+
 /// Pixels: red, green, blue, alpha, from the top row to the bottom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {

@@ -11,7 +11,7 @@ pub struct Name(String);
 const LONGEST: usize = 100;
 
 impl Name {
-    /// The name, from a program.
+    /// The name.
     ///
     /// # Panics
     /// If it has other characters, none or more than 100.
@@ -33,7 +33,7 @@ impl Name {
     }
 }
 
-/// What is wrong with a name, if anything is.
+/// What is wrong with a name; `None` if nothing is.
 fn wrong(name: &str) -> Option<String> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if name.is_empty() || !name.chars().all(good) {

@@ -8,13 +8,14 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use super::Image;
-use super::element::{Anchor, Area, Element, Look, Paint, Place, Rise, Stroke, Text, body};
 use plotters_backend::{
     BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind,
     FontTransform,
     text_anchor::{HPos, VPos},
 };
+
+use super::Image;
+use super::element::{Anchor, Area, Element, Look, Paint, Place, Rise, Stroke, Text, body};
 
 /// A finished drawing: what it is made of, as data.
 #[derive(Clone, Debug, PartialEq)]

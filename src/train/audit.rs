@@ -13,7 +13,7 @@ use crate::{Error, Float, Result};
 const FLAT: f64 = 0.01;
 
 /// What one training step did to each parameter, and what its activations looked like. That of an epoch has means over
-/// its steps, and the ratio of the means: see [`EpochAudited`](super::observers::EpochAudited).
+/// some of its steps, and the ratio of the means: see [`EpochAudited`](super::observers::EpochAudited).
 ///
 /// Gradients that fall from layer to layer towards the inputs vanish; ratios of update to weight around
 /// 10⁻³ are usual, and those of layers should not lie orders of magnitude apart. Glorot and Bengio,
@@ -165,7 +165,7 @@ impl Audit {
             let moved = if squares.is_normal() { squares.sqrt() } else { scaled_norm(moved) };
             self.moved.push(moved);
             if let Some(flow) = flows.next() {
-                flow.update_ratio = if moved == 0.0 { 0.0 } else { moved / flow.weight_norm };
+                flow.update_ratio = update_ratio(moved, flow.weight_norm);
             }
         }
         self.before = Vec::new();
@@ -187,6 +187,11 @@ impl Audit {
         }
         figures
     }
+}
+
+/// ‖Δθ‖/‖θ‖: see [`ParamFlow::update_ratio`].
+pub(super) fn update_ratio(moved: f64, weight_norm: f64) -> f64 {
+    if moved == 0.0 { 0.0 } else { moved / weight_norm }
 }
 
 /// In f64 and by its largest entry, so that gradients that all but vanish still have a norm.

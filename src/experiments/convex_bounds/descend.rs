@@ -1,6 +1,5 @@
 //! The descents.
 
-use nalgebra::DMatrix;
 use rand::Rng;
 
 use super::{APART, FEATURES, MARGIN, OVERLAPPING, Problem, SAMPLES, norm};
@@ -69,7 +68,7 @@ pub(super) struct Separated {
     pub loss: f64,
     /// ‖w‖.
     pub norm: f64,
-    /// f(u) + L‖u‖²/2T, the least of many u.
+    /// f(u) + L‖u‖²/2T, the least of 200 points u along the normal of the plane.
     pub bound: f64,
 }
 
@@ -134,14 +133,10 @@ pub(super) fn stochastic(context: &Context, seed: u64, runs: usize, doublings: u
         let rate = |t: usize| distance / (gradient * (t as f64).sqrt());
         sgd(&problem, &mut whole, derive(seed, (1 << 32) + run as u64), rate, &mut decaying)?;
     }
-    let means = |all: &mut Vec<Excess>| {
-        for excess in all {
-            excess.average = excess.average / runs as f64 - least;
-            excess.last = excess.last / runs as f64 - least;
-        }
-    };
-    means(&mut constant);
-    means(&mut decaying);
+    for excess in constant.iter_mut().chain(&mut decaying) {
+        excess.average = excess.average / runs as f64 - least;
+        excess.last = excess.last / runs as f64 - least;
+    }
     Ok(Stochastic { distance, gradient, constant, decaying })
 }
 
@@ -214,9 +209,9 @@ pub(super) fn separable(context: &Context, seed: u64, doublings: u32) -> Result<
     // f along the normal of the plane, which is the first axis.
     let mut along = Vec::new();
     for k in 0..200 {
-        let length = 0.1 * f64::from(k);
-        let u = DMatrix::from_fn(FEATURES, 1, |i, _| if i == 0 { length } else { 0.0 });
-        along.push((length, whole.at(&problem, u.as_slice())));
+        let mut u = [0.0; FEATURES];
+        u[0] = 0.1 * f64::from(k);
+        along.push((u[0], whole.at(&problem, &u)));
     }
     let mut points = Vec::new();
     descend(context, &problem, smoothness, doublings, |steps, w| {

@@ -1,6 +1,7 @@
 //! What is kept comes back, and nothing that lies in a folder does harm.
 
 use super::*;
+
 const EVIL: &str = "</svg></section><script>alert(1)</script><img src=x onerror=alert(1)>\"'&";
 
 /// A result of `graph-size`, every text in it being `text`.
@@ -71,7 +72,7 @@ fn nothing_that_is_kept_is_markup() {
 #[test]
 fn rows_that_are_none_are_refused() {
     let (_parent, folder) = kept(&result("plain"));
-    let edition = crate::experiments::find("spiral").unwrap().edition();
+    let edition = find("spiral").unwrap().edition();
     let settings = Settings { experiment: "spiral".into(), edition, ..result("plain").settings };
     let points = serde_json::json!({"places": [], "arms": []});
     let empty = serde_json::json!({"test": points, "stages": [], "losses": [], "runs": []});

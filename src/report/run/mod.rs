@@ -248,22 +248,22 @@ impl RunReport<'_> {
         let mut figure = Figure::new(
             "gradient-flow",
             "Gradient flow",
-            "Means over the steps of each epoch: the norm of each weight matrix's gradient, and how far a step \
+            "Means over up to 32 steps of each epoch: the norm of each weight matrix's gradient, and how far a step \
              moves it, relative to its own norm. Layers should stay within an order of magnitude or two of \
              each other; updates of about a thousandth are usual.",
         )
         .panel(gradients)
         .panel(updates);
         let activations: Vec<(String, Vec<(f64, f64)>)> = audits.first().map_or(Vec::new(), |(_, first)| {
-            let shares = |i: usize| {
+            let shares = |name: &str| {
+                // A module that changes over time need not have all of its activations in every epoch.
                 let flow = |(epoch, audit): &(f64, &crate::train::Audit)| {
-                    let flow = &audit.activations[i];
+                    let flow = audit.activations.iter().find(|flow| flow.name == name)?;
                     Some((*epoch, 100.0 * flow.dead.or(flow.saturated)?))
                 };
                 audits.iter().filter_map(flow).collect()
             };
-            let names = first.activations.iter().enumerate();
-            names.map(|(i, flow)| (flow.name.clone(), shares(i))).collect()
+            first.activations.iter().map(|flow| (flow.name.clone(), shares(&flow.name))).collect()
         });
         if !activations.is_empty() {
             let mut chart = Chart::new(Axis::whole("epoch"), Axis::linear("percent").holding(0.0))

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Settings, Store, Stored, bits};
+use crate::train::audit::update_ratio;
 use crate::train::{Audit, Observer, Run};
 use crate::{Float, Result};
 
@@ -36,7 +37,8 @@ impl Sums {
         Sums { steps: 1, moved: audit.moved().to_vec(), audit: audit.closed() }
     }
 
-    /// The activations are those of the same network, unless a module changes with the step: then those that both have.
+    /// Adds another step. Its activations are those of the same network, unless a module changes with the step: then the
+    /// first ones, as many as both have.
     fn add(&mut self, other: &Audit) {
         self.steps += 1;
         self.moved.iter_mut().zip(other.moved()).for_each(|(sum, moved)| *sum += moved);
@@ -55,7 +57,7 @@ impl Sums {
         let (mut audit, steps) = (self.audit, self.steps as f64);
         for (flow, moved) in audit.params.iter_mut().zip(self.moved) {
             // Of the means, so that a parameter that begins at 0 has a ratio as well.
-            flow.update_ratio = if moved == 0.0 { 0.0 } else { moved / flow.weight_norm };
+            flow.update_ratio = update_ratio(moved, flow.weight_norm);
             flow.gradient_norm /= steps;
             flow.weight_norm /= steps;
         }
