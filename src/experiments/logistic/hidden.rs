@@ -97,9 +97,8 @@ pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<(Vec<Ends>, La
             let (seed, start) = (seeds[k / STARTS], k % STARTS);
             let (x, labels) = draw(TRAINING, seed);
             let mut rng = stream(derive(seed, 1 + start as u64), Purpose::Init);
-            let start = SHAPES.map(|(rows, cols)| {
-                (0..rows * cols).map(|_| standard_normal(&mut rng)).collect::<Vec<f64>>()
-            });
+            let count = SHAPES.iter().map(|(rows, cols)| rows * cols).sum();
+            let start: Vec<f64> = (0..count).map(|_| standard_normal(&mut rng)).collect();
             descend(context, &x, &labels, &start)
         })
         .collect::<Result<_>>()?;
@@ -128,20 +127,30 @@ struct Problem<'a> {
     labels: &'a [usize],
 }
 
-impl Problem<'_> {
-    /// The loss at some weights.
-    fn loss(&mut self, weights: &[f64]) -> f64 {
+impl<'a> Problem<'a> {
+    /// All weights are 0.
+    fn new(x: &'a DMatrix<f64>, labels: &'a [usize]) -> Problem<'a> {
+        let mut tape = Tape::new();
+        let params = SHAPES.map(|(rows, cols)| tape.param_with(rows, cols, |to| to.fill(0.0)));
+        Problem { tape, params, x, labels }
+    }
+
+    /// Appends the loss at some weights to the rewound tape.
+    fn append(&mut self, weights: &[f64]) -> Var {
         self.tape.param_values_mut().copy_from_slice(weights);
         self.tape.rewind();
-        let loss = append_network(&mut self.tape, self.params, self.x, self.labels);
+        append_network(&mut self.tape, self.params, self.x, self.labels)
+    }
+
+    /// The loss at some weights.
+    fn loss(&mut self, weights: &[f64]) -> f64 {
+        let loss = self.append(weights);
         self.tape.item(loss)
     }
 
     /// The gradient at some weights.
     fn gradient(&mut self, weights: &[f64]) -> DVector<f64> {
-        self.tape.param_values_mut().copy_from_slice(weights);
-        self.tape.rewind();
-        let loss = append_network(&mut self.tape, self.params, self.x, self.labels);
+        let loss = self.append(weights);
         self.tape.zero_grad();
         self.tape.backward(loss);
         DVector::from_column_slice(self.tape.param_grads())
@@ -191,11 +200,11 @@ impl Problem<'_> {
 
 /// Gradient descent, and from where it has come to Newton's method, to where no gradient is left: descent itself would
 /// take very many steps along a flat valley.
-fn descend(context: &Context, x: &DMatrix<f64>, labels: &[usize], start: &[Vec<f64>; 4]) -> Result<Run> {
+fn descend(context: &Context, x: &DMatrix<f64>, labels: &[usize], start: &[f64]) -> Result<Run> {
     const ROUNDS: usize = 500;
-    let mut tape = Tape::new();
-    let params = std::array::from_fn(|k| tape.param_slice(SHAPES[k].0, SHAPES[k].1, &start[k]));
-    let mut problem = Problem { tape, params, x, labels };
+    let mut problem = Problem::new(x, labels);
+    problem.tape.param_values_mut().copy_from_slice(start);
+    let params = problem.params;
     let mut optimizer = Optimizer::new(Sgd, RATE)?;
     let (mut losses, mut next) = (Vec::new(), 1.0);
     for step in 1..=STEPS {
@@ -225,9 +234,7 @@ fn descend(context: &Context, x: &DMatrix<f64>, labels: &[usize], start: &[Vec<f
 /// The two ends with the highest barrier between them.
 fn highest_barrier(x: &DMatrix<f64>, labels: &[usize], runs: &[Run]) -> Barrier {
     const PIECES: usize = 60;
-    let mut tape = Tape::new();
-    let params = SHAPES.map(|(rows, cols)| tape.param_with(rows, cols, |to| to.fill(0.0)));
-    let mut problem = Problem { tape, params, x, labels };
+    let mut problem = Problem::new(x, labels);
     let mut highest = Barrier { pair: [0, 0], line: Vec::new(), height: f64::NEG_INFINITY };
     for i in 0..runs.len() {
         for j in i + 1..runs.len() {
@@ -379,9 +386,7 @@ mod tests {
         assert_ne!(one, other);
         assert_eq!(one_of_its_copies(&one), one_of_its_copies(&other));
         let (x, labels) = draw(20, 3);
-        let mut tape = Tape::new();
-        let params = SHAPES.map(|(rows, cols)| tape.param_with(rows, cols, |to| to.fill(0.0)));
-        let mut problem = Problem { tape, params, x: &x, labels: &labels };
+        let mut problem = Problem::new(&x, &labels);
         assert!((problem.loss(&one) - problem.loss(&other)).abs() < 1e-14);
         other[16] += 1.0;
         assert!(distance(&one_of_its_copies(&one), &one_of_its_copies(&other)) > APART);
