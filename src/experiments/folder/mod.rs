@@ -16,7 +16,7 @@ use super::findings::Found;
 use super::sentences::SENTENCES;
 use super::{EXPERIMENTS, Experiment, ExperimentData, Measured, Outcome, Rows, find};
 use crate::report::{Page, Section, fixed};
-use crate::{Error, Result, file};
+use crate::{Error, Result, file, text};
 
 /// What a result depends on: an experiment with the same settings need not run again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,7 +118,7 @@ impl ReportFolder {
                     return Err(Error::Data(format!(
                         "{}: there are files that are not a report of this program; name another folder \
                          with --out",
-                        crate::text::path(path)
+                        text::path(path)
                     )));
                 }
             }
@@ -162,7 +162,7 @@ impl ReportFolder {
     pub fn finished(&self, experiment: &str) -> Result<Option<Finished>> {
         let path = self.folder(experiment)?.join(RESULT);
         let Some(text) = read_file(&path, LARGEST)? else { return Ok(None) };
-        let refuse = |why: &str| Error::Data(format!("{}: {why}; a new run replaces it", path.display()));
+        let refuse = |why: &str| Error::Data(format!("{}: {why}; a new run replaces it", text::path(&path)));
         let mut finished: Finished =
             serde_json::from_str(&text).map_err(|error| refuse(&printable(&error)))?;
         if finished.settings.experiment != experiment {
@@ -264,7 +264,7 @@ impl ReportFolder {
         let folder = self.path.join(find(experiment)?.name);
         if is_link(&folder) {
             let why = "a link, which a report does not have: remove it, or name another folder with --out";
-            return Err(Error::Data(format!("{}: {why}", folder.display())));
+            return Err(Error::Data(format!("{}: {why}", text::path(&folder))));
         }
         Ok(folder)
     }
@@ -288,7 +288,7 @@ fn check_place(path: &Path) -> Result<()> {
 /// The text of a regular file of at most that many bytes, if there is one. Links, pipes and devices are
 /// none: some have no end.
 fn read_file(path: &Path, most: u64) -> Result<Option<String>> {
-    let refuse = |why: String| Err(Error::Data(format!("{}: {why}", path.display())));
+    let refuse = |why: String| Err(Error::Data(format!("{}: {why}", text::path(path))));
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io(path)(error)),
@@ -315,7 +315,7 @@ fn files(finished: &Finished) -> Vec<(String, String)> {
     section.figure_files().chain(section.table_files()).collect()
 }
 
-/// Experiments whose pictures open the page.
+/// Experiments whose pictures open the page, and which panel of the headline figure each picture is.
 const PICTURES: [(&str, usize); 6] = [
     ("rosenbrock", 0),
     ("spiral", 2),
@@ -357,7 +357,6 @@ fn section(experiment: &Experiment, finished: &Finished) -> Section {
     section.name = experiment.name.into();
     section.question = experiment.question.into();
     section.theory = experiment.theory.iter().map(|text| text.to_string()).collect();
-    (section.title, section.summary) = Default::default();
     if let Some((headline, title, summary)) = (experiment.finding)(&Found(&finished.outcome)) {
         (section.title, section.summary) = (title, summary);
         if section.has_figure(headline) {

@@ -25,7 +25,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          Layer normalisation removes the root of E φ², so that p changes by ${E φ′²}/{E φ²}$ at each layer; \
          batch normalisation removes that of Var φ, and p changes by ${E φ′²}/{Var φ}$. By Poincaré's \
          inequality the latter is never below 1: with batch normalisation gradients do not vanish, but they \
-         may explode, for ReLU by ${π}/{π−1} = 1.47$ at each layer (Yang et al. 2019).",
+         may explode, for ReLU p by ${π}/{π−1} = 1.47$ at each layer (Yang et al. 2019).",
         "The gradient of the weights of a layer is made of the values that go in and the gradients that come \
          back, so that its norm goes as $√{E φ²·p}$.",
         "That gradients arrive is not all that training needs. Layer by layer two inputs become alike: for \
@@ -145,7 +145,10 @@ impl Study for GradientFlow {
     fn measure(context: &Context) -> Result<GradientFlow> {
         let (networks, width) = context.pick((20, 200), (40, 400));
         let trained = seeds(context);
-        let all = variance::INITS.len() + 9 * DEPTHS.len() + 6 + 3 * trained.len();
+        // Of the sigmoid something is claimed; the others are drawn.
+        let seeds_of = |kind: Kind| if kind.phi == Phi::Sigmoid { &trained[..] } else { &trained[..1] };
+        let of_kind = |kind: Kind| DEPTHS.len() + seeds_of(kind).len();
+        let all = variance::INITS.len() + Kind::all().map(of_kind).sum::<usize>();
         let mut done = 0;
         let mut tell = |what: &str| {
             done += 1;
@@ -164,9 +167,7 @@ impl Study for GradientFlow {
             }
         }
         for kind in Kind::all() {
-            // Of the sigmoid something is claimed; the others are drawn.
-            let seeds = if kind.phi == Phi::Sigmoid { &trained[..] } else { &trained[..1] };
-            runs.push(Run::measure(context, kind, seeds, || tell("training"))?);
+            runs.push(Run::measure(context, kind, seeds_of(kind), || tell("training"))?);
         }
         // Labels may be fewer than the data set has room for.
         let classes = context.data.train.class_counts().into_iter().filter(|count| *count > 0).count();

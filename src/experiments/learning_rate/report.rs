@@ -6,8 +6,8 @@ use crate::experiments::prelude::*;
 /// The rates that the source document recommends.
 const RECOMMENDED: std::ops::RangeInclusive<f64> = 1e-3..=1e-2;
 
-/// How far the accuracies of the rates that are chosen are behind the best, for each seed: the [`most`] or the
-/// [`fewest`] of them, as `of` has it.
+/// How far the accuracies of the rates that are chosen are behind the best, for each seed: the [`highest`] or the
+/// [`lowest`] of them, as `of` has it.
 fn behind(rows: &[Row], chosen: impl Fn(f64) -> bool, of: fn(&[f64]) -> f64) -> Vec<f64> {
     let seed = |k: usize| {
         let best = range(rows.iter().map(|row| row.accuracies[k])).1;
@@ -17,11 +17,11 @@ fn behind(rows: &[Row], chosen: impl Fn(f64) -> bool, of: fn(&[f64]) -> f64) -> 
     (0..rows[0].accuracies.len()).map(seed).collect()
 }
 
-fn most(xs: &[f64]) -> f64 {
+fn highest(xs: &[f64]) -> f64 {
     range(xs.iter().copied()).1
 }
 
-fn fewest(xs: &[f64]) -> f64 {
+fn lowest(xs: &[f64]) -> f64 {
     range(xs.iter().copied()).0
 }
 
@@ -40,7 +40,7 @@ fn window_claim(outcome: &mut Outcome, rows: &[Row], constant: f64) {
             log10(high / low)
         })
         .collect();
-    let learned: Vec<f64> = seeds.map(|k| most(&of_seed(k)) - constant).collect();
+    let learned: Vec<f64> = seeds.map(|k| highest(&of_seed(k)) - constant).collect();
     let (width, learned) = (Estimate::mean(&widths), Estimate::mean(&learned));
     let (low, high) = window(&means(rows));
     outcome.number("window from", low);
@@ -75,7 +75,7 @@ pub(super) fn report(study: &LearningRate) -> Outcome {
     claim(&mut outcome, "Rates from 10⁻³ to 10⁻² are usable")
         .named("recommended-rates")
         .expected("a test accuracy close to the best")
-        .estimated(Estimate::mean(&behind(rows, |rate| RECOMMENDED.contains(&rate), most)))
+        .estimated(Estimate::mean(&behind(rows, |rate| RECOMMENDED.contains(&rate), highest)))
         .saying(" below the best, at the worst of these rates")
         .within(..=USABLE, "Which rates suit depends on the network, the batches and the number of steps.");
     // The deviation of Xavier's initialisation.
@@ -84,7 +84,7 @@ pub(super) fn report(study: &LearningRate) -> Outcome {
     claim(&mut outcome, "A rate of 10⁻⁵ is too small for so few steps")
         .named("too-small")
         .expected("a clearly lower test accuracy")
-        .estimated(Estimate::mean(&behind(rows, |rate| rate == first, most)))
+        .estimated(Estimate::mean(&behind(rows, |rate| rate == first, highest)))
         .saying(&format!(" below the best, after {steps} steps"))
         .within(
             0.05..,
@@ -102,7 +102,7 @@ pub(super) fn report(study: &LearningRate) -> Outcome {
     )
     .named("too-large")
     .expected("clearly worse at each of them")
-    .estimated(Estimate::mean(&behind(rows, |rate| rate > size, fewest)))
+    .estimated(Estimate::mean(&behind(rows, |rate| rate > size, lowest)))
     .saying(&match above.clone().count() {
         0 => ": no rate as large was tried".to_string(),
         _ => format!(" below the best, at the better of {}", list(above, |rate| rate.to_string())),
@@ -143,8 +143,8 @@ pub(super) fn report(study: &LearningRate) -> Outcome {
             .column("rate", |row| row.rate)
             .column("mean loss of the last tenth, one seed", |row| row.last)
             .column("test accuracy", |row| mean(&row.accuracies))
-            .column("least of the seeds", |row| fewest(&row.accuracies))
-            .column("greatest", |row| most(&row.accuracies))
+            .column("least of the seeds", |row| lowest(&row.accuracies))
+            .column("greatest", |row| highest(&row.accuracies))
             .column("not finite", |row| row.diverged),
     );
     outcome
@@ -154,10 +154,10 @@ pub(super) fn report(study: &LearningRate) -> Outcome {
 fn usable(rows: &[Row]) -> Figure {
     let all = means(rows);
     let (low, high) = window(&all);
-    let best = most(&all);
+    let best = highest(&all);
     let rate = || Axis::log("learning rate η");
     let panel = |y: Axis, (bottom, top): (f64, f64), title: &str, of: fn(f64) -> f64| {
-        let ends = |row: &Row| (row.rate, of(most(&row.accuracies)), of(fewest(&row.accuracies)));
+        let ends = |row: &Row| (row.rate, of(highest(&row.accuracies)), of(lowest(&row.accuracies)));
         let ends = rows.iter().map(ends).map(|(rate, a, b)| (rate, a.min(b), a.max(b)));
         Chart::new(rate(), y.range(bottom, top))
             .title(title)
@@ -170,9 +170,9 @@ fn usable(rows: &[Row]) -> Figure {
             )
             .horizontal(of(best - USABLE), Color::Ink, format!("{USABLE} below the best"))
     };
-    let errors = rows.iter().map(|row| 1.0 - most(&row.accuracies)).filter(|error| *error > 0.0);
+    let errors = rows.iter().map(|row| 1.0 - highest(&row.accuracies)).filter(|error| *error > 0.0);
     let least = errors.fold(USABLE, f64::min);
-    let perfect = match rows.iter().filter(|row| most(&row.accuracies) == 1.0).count() {
+    let perfect = match rows.iter().filter(|row| highest(&row.accuracies) == 1.0).count() {
         0 => "",
         _ => " What has no mistakes has no place on the axis of errors.",
     };

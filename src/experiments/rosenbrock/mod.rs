@@ -232,7 +232,7 @@ fn first_claim(outcome: &mut Outcome, study: &Rosenbrock) {
     // By how much Adam is faster than the fastest of the others, from each start; NaN where it does not arrive.
     let others = best.iter().filter(|(kind, _)| *kind != Kind::Adam).filter_map(|(_, found)| *found);
     let other = others.min_by(|a, b| a.1.total_cmp(&b.1)).and_then(|(sweep, _)| sweep.arrived());
-    let adam = best[3].1.and_then(|(sweep, _)| sweep.arrived());
+    let adam = study.best(Kind::Adam).and_then(|(sweep, _)| sweep.arrived());
     let ratios: Vec<f64> = match (adam, other) {
         (Some(adam), Some(other)) => {
             other.iter().zip(adam).map(|(other, adam)| Float::ln(other / adam)).collect()

@@ -158,7 +158,14 @@ impl Trace {
         let row = |epoch: &Epoch| -> Vec<Cell> {
             let mut row: Vec<Cell> = columns.iter().map(|(_, get)| get(epoch)).collect();
             if let Some(audit) = &epoch.audit {
-                row.extend(audit.figures().into_iter().map(|(_, x)| Cell::Number(x)));
+                let own = audit.figures();
+                // By place, as parameters may share a name; by name, as a module that changes over time need not have
+                // all of its activations in every epoch.
+                let found = figures.iter().enumerate().map(|(i, (name, _))| {
+                    let at = own.get(i).filter(|figure| figure.0 == *name);
+                    at.or_else(|| own.iter().find(|figure| figure.0 == *name))
+                });
+                row.extend(found.map(|figure| figure.map_or(Cell::Missing, |(_, x)| Cell::Number(*x))));
             }
             row.resize(heads.len(), Cell::Missing);
             row

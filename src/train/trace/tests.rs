@@ -118,6 +118,27 @@ fn any_name_and_any_setting_is_one_column_and_one_line() {
     assert_eq!(lines[1].as_object().unwrap().len(), COLUMNS.len() + 2 * names.len());
 }
 
+#[test]
+fn an_activation_that_is_missing_in_an_epoch_moves_no_other() {
+    use crate::train::ActivationFlow;
+    let mut trace = example();
+    for (epoch, shares) in
+        trace.epochs.iter_mut().zip([&[("relu1", 0.5), ("relu2", 0.25)][..], &[("relu2", 0.75)]])
+    {
+        let flow = |(name, dead): &(&str, f64)| ActivationFlow {
+            name: name.to_string(),
+            dead: Some(*dead),
+            saturated: None,
+        };
+        let mut audit = Audit::default();
+        audit.activations = shares.iter().map(flow).collect();
+        epoch.audit = Some(audit);
+    }
+    let rows = parse(&trace.render(TraceFormat::Csv, false));
+    let of_audit: Vec<&[String]> = rows.iter().map(|row| &row[COLUMNS.len()..]).collect();
+    assert_eq!(of_audit, [["dead:relu1", "dead:relu2"], ["0.5", "0.25"], ["", "0.75"]]);
+}
+
 /// Whatever the value: the setting decides.
 #[test]
 fn the_type_of_a_setting_does_not_follow_its_value() {
