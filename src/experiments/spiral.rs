@@ -311,35 +311,27 @@ fn report(spiral: &Spiral) -> Outcome {
 
     let last_loss = losses.last().copied().unwrap_or(f64::NAN);
     let losses = losses.iter().enumerate().map(|(i, loss)| ((i + 1) as f64, *loss));
-    let over_epochs = |f: &dyn Fn(usize) -> f64| -> Vec<(f64, f64)> {
-        stages.iter().enumerate().map(|(i, stage)| (stage.epochs as f64, f(i))).collect()
-    };
     let of_stage =
-        |f: &dyn Fn(&Run) -> &Vec<f64>, i: usize| -> Vec<f64> { runs.iter().map(|run| f(run)[i]).collect() };
-    let band = |f: &dyn Fn(&Run) -> &Vec<f64>| -> Vec<(f64, f64, f64)> {
-        let ends = |i: usize| range(of_stage(f, i));
-        stages.iter().enumerate().map(|(i, stage)| (stage.epochs as f64, ends(i).0, ends(i).1)).collect()
+        |of: fn(&Run) -> &[f64], i: usize| -> Vec<f64> { runs.iter().map(|run| of(run)[i]).collect() };
+    let with_range = |chart: Chart, of: fn(&Run) -> &[f64]| {
+        let at = || stages.iter().enumerate().map(|(i, stage)| (stage.epochs as f64, of_stage(of, i)));
+        let band = at().map(|(epoch, all)| {
+            let (low, high) = range(all);
+            (epoch, low, high)
+        });
+        let means = Line::new(at().map(|(epoch, all)| (epoch, mean(&all))));
+        chart.band(band, Color::Blue, "").line(means.color(Color::Blue).marker(Marker::Circle))
     };
     let loss = Chart::new(Axis::log("epoch"), Axis::log("mean cross-entropy (nats)"))
         .title("Loss on the training points, first seed")
         .line(Line::new(losses));
-    let accuracy = Chart::new(Axis::log("epoch"), Axis::linear("test accuracy"))
-        .title("Accuracy on new points")
-        .band(band(&|run| &run.accuracy), Color::Blue, "")
-        .line(
-            Line::new(over_epochs(&|i| mean(&of_stage(&|run| &run.accuracy, i))))
-                .color(Color::Blue)
-                .marker(Marker::Circle),
-        )
-        .horizontal(best, Color::Muted, "the best possible");
+    let accuracy =
+        Chart::new(Axis::log("epoch"), Axis::linear("test accuracy")).title("Accuracy on new points");
+    let accuracy = with_range(accuracy, |run| &run.accuracy);
+    let accuracy = accuracy.horizontal(best, Color::Muted, "the best possible");
     let length = Chart::new(Axis::log("epoch"), Axis::linear("length (units of x)").holding(0.0))
-        .title("The boundary in the drawn square")
-        .band(band(&|run| &run.length), Color::Blue, "")
-        .line(
-            Line::new(over_epochs(&|i| mean(&of_stage(&|run| &run.length, i))))
-                .color(Color::Blue)
-                .marker(Marker::Circle),
-        );
+        .title("The boundary in the drawn square");
+    let length = with_range(length, |run| &run.length);
     outcome.draw(
         "curves",
         "Loss, accuracy and length of the boundary",
@@ -354,9 +346,9 @@ fn report(spiral: &Spiral) -> Outcome {
     );
 
     for (i, stage) in stages.iter().enumerate() {
-        let of = |f: &dyn Fn(&Run) -> &Vec<f64>| mean(&of_stage(f, i));
-        outcome.number(format!("test accuracy after {}", stage.epochs), of(&|run| &run.accuracy));
-        outcome.number(format!("boundary after {}", stage.epochs), of(&|run| &run.length));
+        let of = |of: fn(&Run) -> &[f64]| mean(&of_stage(of, i));
+        outcome.number(format!("test accuracy after {}", stage.epochs), of(|run| &run.accuracy));
+        outcome.number(format!("boundary after {}", stage.epochs), of(|run| &run.length));
     }
     outcome.number("accuracy of the best classifier", best);
     outcome.number("last loss", last_loss);
