@@ -1,7 +1,7 @@
 //! Whether probabilities are right as such: of logistic regression, a network, and kernel ridge regression, before and after
 //! a temperature is fitted on held-out samples.
 
-use super::models::families::{choose, kernel_ridge};
+use super::models::families::{choose, fit_kernel};
 use super::prelude::*;
 use crate::metrics::{argmax, expected_calibration_error, log_loss, softmax_in_place};
 use crate::models::kernel::{KernelMachine, Samples};
@@ -111,7 +111,8 @@ struct Scores {
 }
 
 impl Scores {
-    fn of(values: Vec<f64>, data: &Dataset) -> Scores {
+    fn of(values: Vec<f32>, data: &Dataset) -> Scores {
+        let values = values.into_iter().map(f64::from).collect();
         Scores { values, labels: data.labels().unwrap_or_default().to_vec(), classes: data.classes() }
     }
 
@@ -127,8 +128,8 @@ impl Scores {
         log_loss(&self.labels, &self.at(temperature), self.classes, None)
     }
 
-    /// The temperature of the least log loss. In 1/T the loss is convex, so that there is one valley; it is halved by the
-    /// golden ratio.
+    /// The temperature of the least log loss. In 1/T the loss is convex, so that there is one valley: a search
+    /// by the golden section finds it.
     fn temperature(&self) -> Result<f64> {
         let at = |log: f64| self.log_loss(Float::exp(log));
         let ratio = 0.5 * (5.0f64.sqrt() - 1.0);
@@ -195,10 +196,9 @@ impl Study for Calibration {
                     Kind::Logistic => network(context, &[], seed, &train, [&held, test])?,
                     Kind::Network => network(context, &[100], seed, &train, [&held, test])?,
                     Kind::Kernel => {
-                        let (machine, _) = kernel_ridge::<f32>(context, &mut chosen, &train, test)?;
+                        let (machine, _) = fit_kernel::<f32>(context, &mut chosen, &train)?;
                         let scores = |data: &Dataset| -> Result<Scores> {
-                            let values = machine.predict_rows(&Samples::from_dataset(data)?);
-                            Ok(Scores::of(values.into_iter().map(f64::from).collect(), data))
+                            Ok(Scores::of(machine.predict_rows(&Samples::from_dataset(data)?), data))
                         };
                         [scores(&held)?, scores(test)?]
                     }
@@ -232,8 +232,7 @@ fn network(
     let mut optimizer = Optimizer::new(Adam::default(), 3e-3)?;
     net.fit(context, "training", &mut optimizer, (train, None), &FitOptions::new(EPOCHS, 32, seed), None)?;
     let mut scores = |data: &Dataset| -> Result<Scores> {
-        let values = predict(&net.model, &mut net.tape, data)?;
-        Ok(Scores::of(values.into_iter().map(f64::from).collect(), data))
+        Ok(Scores::of(predict(&net.model, &mut net.tape, data)?, data))
     };
     Ok([scores(on[0])?, scores(on[1])?])
 }
@@ -243,28 +242,30 @@ fn of(model: &Model, value: impl Fn(&Run) -> f64) -> Vec<f64> {
 }
 
 fn report(study: &Calibration) -> Outcome {
-    use std::ops::Bound::{Excluded, Unbounded};
     let mut outcome = Outcome::default();
     for model in &study.models {
         let name = model.kind.name();
         let sure = of(model, |run| run.before.confidence - run.accuracy);
-        let (statement, expected, range) = match model.kind {
+        let (statement, expected, range, otherwise) = match model.kind {
             Kind::Kernel => (
                 format!("Taken for logits, the scores of {name} are not sure enough"),
                 "below 0",
-                (Unbounded, Excluded(0.0)),
+                BELOW_0,
+                "With fewer classes the softmax of such scores is surer: with two, 0.88.",
             ),
-            _ => (format!("Trained for long, {name} is too sure"), "above 0", (Excluded(0.0), Unbounded)),
+            Kind::Logistic | Kind::Network => (
+                format!("Trained for long, {name} is too sure"),
+                "above 0",
+                ABOVE_0,
+                "On images that are simple, hardly any answer is wrong, and little can be too sure.",
+            ),
         };
         claim(&mut outcome, statement)
             .named(&format!("{}-confidence", model.kind.id()))
             .expected(expected)
             .estimated(Estimate::mean(&sure))
             .saying(", the mean confidence minus the accuracy")
-            .within(
-                range,
-                "On images that are simple, hardly any answer is wrong, and little can be too sure.",
-            );
+            .within(range, otherwise);
         outcome.number(format!("{}: confidence less accuracy", model.kind.id()), mean(&sure));
     }
     for model in &study.models {
@@ -273,7 +274,7 @@ fn report(study: &Calibration) -> Outcome {
             .expected("above 0")
             .estimated(Estimate::mean(&of(model, |run| run.before.log_loss - run.after.log_loss)))
             .saying(" nats, by which the log loss on new samples falls")
-            .within((Excluded(0.0), Unbounded), "What is calibrated already cannot gain.");
+            .within(ABOVE_0, "What is calibrated already cannot gain.");
     }
     for model in study.models.iter().filter(|model| model.kind != Kind::Logistic) {
         claim(&mut outcome, format!("A temperature lowers the calibration error of {}", model.kind.name()))
@@ -281,10 +282,7 @@ fn report(study: &Calibration) -> Outcome {
             .expected("above 0")
             .estimated(Estimate::mean(&of(model, |run| run.before.error - run.after.error)))
             .saying(", by which the expected calibration error falls")
-            .within(
-                (Excluded(0.0), Unbounded),
-                "A bin of few samples has an error of its own, at any temperature.",
-            );
+            .within(ABOVE_0, "A bin of few samples has an error of its own, at any temperature.");
     }
     let chart = |title: String, model: &Model| {
         let line = |of: fn(&Run) -> &Probabilities| -> Vec<(f64, f64)> {
@@ -367,7 +365,7 @@ fn finding(found: &Found) -> Told {
             "Logistic regression is {} sure and right on {}. The softmax of kernel ridge regression's scores is {} sure, and \
              right on {}. One number, a temperature fitted on held-out samples, brings the calibration error of the network \
              from {} to {}, and that of kernel ridge regression from {} to {}. It changes no answer. Logistic regression \
-             has {} before and {} after: what is wrong there is no matter of scale.",
+             has {} before and {} after: what is left there is no matter of scale.",
             number("logistic", "confidence")?,
             number("logistic", "accuracy")?,
             number("kernel", "confidence")?,

@@ -12,7 +12,7 @@ pub type Progress<'a> = dyn Fn(f64, &str) + Sync + 'a;
 
 /// What an experiment is given: how much to do, from which seed, on which data, and whom to tell.
 pub struct Context<'a> {
-    /// Whether to do less: some ten seconds on two cores.
+    /// Whether to do less: some seconds on two cores.
     pub quick: bool,
     /// Seed of everything that is random.
     pub seed: u64,

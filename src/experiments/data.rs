@@ -1,13 +1,15 @@
-//! The images that the experiments train on.
+//! The images that the experiments train on, and parts of them.
 
 use std::path::Path;
 
 use flate2::Crc;
+use nalgebra::DMatrix;
 use rand::RngExt;
 
-use crate::Result;
 use crate::data::{Dataset, synthetic};
+use crate::models::kernel::{Samples, one_vs_rest};
 use crate::rng::{Purpose, stream};
+use crate::{Float, Result};
 
 /// Training and test images, what they are, and a checksum to tell them from others.
 #[derive(Clone, Debug)]
@@ -92,6 +94,12 @@ pub(super) fn drawn<const PARTS: usize>(
         let count = count.min(left.len());
         data.subset(&Vec::from_iter((0..count).map(|_| left.swap_remove(rng.random_range(0..left.len())))))
     })
+}
+
+/// What a kernel machine that tells classes apart is fitted to: samples, and a target of ±1 for each class.
+pub(super) fn kernel_inputs<T: Float>(data: &Dataset) -> Result<(Samples<T>, DMatrix<T>)> {
+    let targets = one_vs_rest(data.labels().unwrap_or_default(), data.classes())?;
+    Ok((Samples::from_dataset(data)?, targets))
 }
 
 /// Test accuracy of a network that gives every sample the most frequent class of the training samples.

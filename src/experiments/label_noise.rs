@@ -70,32 +70,35 @@ struct Errors {
 }
 
 impl Run {
-    /// Number of the λ of least test error.
+    /// The place of the best λ on the test samples.
     fn best(rows: &[Errors]) -> usize {
-        lowest(&rows.iter().map(|row| row.square).collect::<Vec<_>>())
+        last_of_the_least(&rows.iter().map(|row| row.square).collect::<Vec<_>>())
     }
 
-    /// Number of the λ of least leave-one-out error.
+    /// The place of the best λ by leaving one out.
     fn chosen(&self) -> usize {
-        lowest(&self.leave_one_out)
+        last_of_the_least(&self.leave_one_out)
     }
 }
 
-/// The last place of those whose error is within 1 % of the least: without noise all small λ are as good, and which of them
-/// is best by a hair says nothing.
-fn lowest(errors: &[f64]) -> usize {
+/// What is called the best: the last place of those whose error is within 1 % of the least, which is that of the largest λ.
+/// Without noise all small λ are as good, and which of them is best by a hair says nothing.
+fn last_of_the_least(errors: &[f64]) -> usize {
     let most = 1.01 * range(errors.iter().copied()).0;
     errors.iter().rposition(|error| *error <= most).unwrap_or(0)
 }
 
 impl Study for Noise {
     fn measure(context: &Context) -> Result<Noise> {
-        context.at(0, 20, "the kernel's width")?;
+        let count = context.pick(8, 10);
+        context.at(0, 1 + count, "the kernel's width")?;
         let (train, test) = (&context.data.train, &context.data.test);
+        if train.classes() < 2 {
+            return Err(Error::Data("a label is wrong if it is that of another class: it takes two".into()));
+        }
         let gamma = choose::<f64>(context, train, 500, 4)?.gamma;
         let samples = context.pick(500, 1000).min(train.len());
         let lambdas = lambda_grid(1e-10, 1.0, LAMBDAS)?;
-        let count = context.pick(8, 10);
         let mut levels: Vec<Level> =
             LEVELS.iter().map(|wrong| Level { wrong: *wrong, seeds: vec![] }).collect();
         for k in 0..count {
@@ -182,7 +185,7 @@ fn of_seed(
     Ok(runs)
 }
 
-/// A·Bᵀ for `rows` rows and `columns` rows of n numbers: m×c, row-major.
+/// A·Bᵀ, row-major, for A of `rows` rows and B of `columns` rows of n numbers.
 fn product(a: &[f64], rows: usize, n: usize, b: &[f64], columns: usize) -> Vec<f64> {
     let mut out = vec![0.0; rows * columns];
     gemm(&mut out, false, Mat::new(a, rows, n), Mat::new(b, columns, n).t());
@@ -222,9 +225,9 @@ fn whole_percent(share: f64) -> String {
     format!("{}\u{a0}%", fixed(100.0 * share, 0))
 }
 
-/// log₁₀ of the λ of each seed.
+/// log₁₀ of the λ of each seed whose place `of` tells.
 fn chosen(study: &Noise, level: &Level, of: impl Fn(&Run) -> usize) -> Vec<f64> {
-    level.seeds.iter().map(|run| Float::ln(study.lambdas[of(run)]) / std::f64::consts::LN_10).collect()
+    level.seeds.iter().map(|run| log10(study.lambdas[of(run)])).collect()
 }
 
 fn best_ridge(run: &Run) -> usize {
@@ -239,13 +242,12 @@ fn report(study: &Noise) -> Outcome {
     let growth = |from: &Level, to: &Level| {
         differences(&chosen(study, to, best_ridge), &chosen(study, from, best_ridge))
     };
-    let above = || (std::ops::Bound::Excluded(0.0), std::ops::Bound::Unbounded);
     claim(&mut outcome, format!("The best λ grows with the share of wrong labels: from none to {share}"))
         .named("lambda-grows")
         .expected("above 0")
         .estimated(Estimate::mean(&growth(clean, noisy)))
         .saying(", the growth of log₁₀ of the largest λ whose squared test error is within 1 % of the least")
-        .within(above(), "Where the truth itself is rough, a large λ is best without noise already.");
+        .within(ABOVE_0, "Where the truth itself is rough, a large λ is best without noise already.");
     claim(
         &mut outcome,
         format!("The best λ grows from {} to {share} of wrong labels as well", whole_percent(few.wrong)),
@@ -254,7 +256,7 @@ fn report(study: &Noise) -> Outcome {
     .expected("above 0")
     .estimated(Estimate::mean(&growth(few, noisy)))
     .saying(", the growth of log₁₀ of λ")
-    .within(above(), "With more noise less of the truth is left in the labels as well.");
+    .within(ABOVE_0, "With more noise less of the truth is left in the labels as well.");
     let regret = |level: &Level, of: &dyn Fn(&Run) -> usize, instead: &dyn Fn(usize) -> usize| -> Vec<f64> {
         let of_seed = |(k, run): (usize, &Run)| run.ridge[of(run)].accuracy - run.ridge[instead(k)].accuracy;
         level.seeds.iter().enumerate().map(of_seed).collect()
@@ -269,7 +271,7 @@ fn report(study: &Noise) -> Outcome {
     .expected("above 0")
     .estimated(Estimate::mean(&lost))
     .saying(", the test accuracy of the best λ minus that of the λ that is best for right labels")
-    .within(above(), "The largest score may be right where all are far off.");
+    .within(ABOVE_0, "The largest score may be right where all are far off.");
     let by_loo = regret(noisy, &best_ridge, &|k| noisy.seeds[k].chosen());
     claim(&mut outcome, "Leave-one-out on wrong labels finds a λ that is as good for right ones")
         .named("leave-one-out-finds")

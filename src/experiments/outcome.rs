@@ -1,7 +1,7 @@
 //! What an experiment hands back.
 
 use std::fmt::Write as _;
-use std::ops::RangeBounds;
+use std::ops::{Bound, RangeBounds};
 
 use crate::report::{
     Chart, Claim, Criterion, Estimate, Estimated, Figure, Measurement, Prediction, Section, Statement, Table,
@@ -78,6 +78,10 @@ impl Outcome {
         text
     }
 }
+
+/// What a claim allows that something is above 0, or below: the whole interval has to lie there.
+pub(super) const ABOVE_0: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Unbounded);
+pub(super) const BELOW_0: (Bound<f64>, Bound<f64>) = (Bound::Unbounded, Bound::Excluded(0.0));
 
 /// A claim of an outcome, in one sentence as [`Claim::that`] has it; [`within`](Draft::within) and
 /// [`judged`](Draft::judged) add it.

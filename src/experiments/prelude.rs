@@ -2,10 +2,10 @@
 
 pub(super) use super::findings::{Found, Told, percent};
 pub(super) use super::lossless;
-pub(super) use super::outcome::claim;
+pub(super) use super::outcome::{ABOVE_0, BELOW_0, claim};
 pub(super) use super::statistics::{
-    Fit, differences, distance, greatest, least, log10, mean, mean_and_deviation, mean_and_error, median,
-    range,
+    Fit, differences, distance, greatest, least, log2_ratio, log10, mean, mean_and_deviation, mean_and_error,
+    median, range,
 };
 pub(super) use super::study::{Parts, Study};
 pub(super) use super::training::{Net, seeds, so_many_seeds, step, unless_diverged, widths};

@@ -1,10 +1,8 @@
 //! The images, and those that a trained network is most wrong about.
 
-use std::ops::Bound;
-
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
-use super::prelude::{mean as mean_of, *};
+use super::prelude::*;
 use crate::metrics::argmax;
 use crate::nn::{Mode, Module};
 use crate::report::{Image, Images};
@@ -159,9 +157,9 @@ fn run(loss: f64, verdicts: &[Verdict]) -> Run {
     Run {
         loss,
         accuracy: verdicts.iter().filter(right).count() as f64 / verdicts.len() as f64,
-        confidence: mean(verdicts.iter()),
-        where_right: mean(verdicts.iter().filter(right)),
-        where_wrong: mean(verdicts.iter().filter(|v| !v.right())),
+        confidence: mean_confidence(verdicts.iter()),
+        where_right: mean_confidence(verdicts.iter().filter(right)),
+        where_wrong: mean_confidence(verdicts.iter().filter(|v| !v.right())),
     }
 }
 
@@ -182,9 +180,8 @@ fn judge(model: &dyn Module<f32>, tape: &mut Tape<f32>, test: &Dataset) -> Vec<V
     verdicts
 }
 
-/// Mean of the confidences.
-fn mean<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> f64 {
-    mean_of(&verdicts.map(|verdict| verdict.confidence).collect::<Vec<_>>())
+fn mean_confidence<'a>(verdicts: impl Iterator<Item = &'a Verdict>) -> f64 {
+    mean(&verdicts.map(|verdict| verdict.confidence).collect::<Vec<_>>())
 }
 
 fn report(samples: &Samples) -> Outcome {
@@ -192,11 +189,11 @@ fn report(samples: &Samples) -> Outcome {
     let Samples { data, epochs, classes, images, verdicts, mistakes, runs } = samples;
     let of = |f: fn(&Run) -> f64| -> Vec<f64> { runs.iter().map(f).collect() };
     let wrong: Vec<&Verdict> = verdicts.iter().filter(|v| !v.right()).collect();
-    outcome.number("test accuracy", mean_of(&of(|run| run.accuracy)));
-    outcome.number("mean confidence", mean_of(&of(|run| run.confidence)));
+    outcome.number("test accuracy", mean(&of(|run| run.accuracy)));
+    outcome.number("mean confidence", mean(&of(|run| run.confidence)));
     // Without mistakes, or with nothing else, there is nothing to compare.
     if runs.iter().all(|run| run.where_wrong.is_finite() && run.where_right.is_finite()) {
-        outcome.number("mean confidence where wrong", mean_of(&of(|run| run.where_wrong)));
+        outcome.number("mean confidence where wrong", mean(&of(|run| run.where_wrong)));
         claim(&mut outcome, "The network is less sure where it is wrong")
             .named("less-sure-where-wrong")
             .expected("a lower mean probability of the chosen class")
@@ -206,8 +203,8 @@ fn report(samples: &Samples) -> Outcome {
             )))
             .saying(&format!(
                 ", by which the mean probability where wrong, {}, is below that where right, {}",
-                fixed(mean_of(&of(|run| run.where_wrong)), 3),
-                fixed(mean_of(&of(|run| run.where_right)), 3)
+                fixed(mean(&of(|run| run.where_wrong)), 3),
+                fixed(mean(&of(|run| run.where_right)), 3)
             ))
             .within(
                 0.1..,
@@ -222,15 +219,15 @@ fn report(samples: &Samples) -> Outcome {
         .estimated(Estimate::mean(&differences(&of(|run| run.confidence), &of(|run| run.accuracy))))
         .saying(&format!(
             ", the difference of a mean probability of {} and an accuracy of {}",
-            fixed(mean_of(&of(|run| run.confidence)), 4),
-            fixed(mean_of(&of(|run| run.accuracy)), 4)
+            fixed(mean(&of(|run| run.confidence)), 4),
+            fixed(mean(&of(|run| run.accuracy)), 4)
         ))
         .within(
-            (Bound::Excluded(0.0), Bound::Unbounded),
+            ABOVE_0,
             format!(
                 "Guo et al. train until the training loss is next to nothing; these networks have seen each \
                  sample {epochs} times, and the training loss is {} in the last epoch.",
-                rounded(mean_of(&of(|run| run.loss)), 2)
+                rounded(mean(&of(|run| run.loss)), 2)
             ),
         );
 

@@ -66,6 +66,16 @@ pub fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
     a.iter().zip(b).map(|(a, b)| a - b).collect()
 }
 
+/// log₂(a/b): by how many powers of 2 the one is above the other.
+pub fn log2_ratio(a: f64, b: f64) -> f64 {
+    Float::ln(a / b) / std::f64::consts::LN_2
+}
+
+/// log₁₀ x.
+pub fn log10(x: f64) -> f64 {
+    Float::ln(x) / std::f64::consts::LN_10
+}
+
 /// The length of the straight line between two points.
 ///
 /// # Panics

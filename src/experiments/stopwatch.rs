@@ -3,6 +3,8 @@
 use std::hint::black_box;
 use std::time::Instant;
 
+use crate::Result;
+
 /// Measures the work of this thread.
 ///
 /// Others on the machine interrupt whatever takes longer than a slice of the scheduler, so that even the least
@@ -44,6 +46,15 @@ pub fn seconds<R>(work: impl FnOnce() -> R) -> f64 {
     let watch = Stopwatch::start();
     black_box(work());
     watch.seconds()
+}
+
+/// The seconds of work that may fail. What it makes is dropped behind them.
+pub fn seconds_of<R>(work: impl FnOnce() -> Result<R>) -> Result<f64> {
+    let watch = Stopwatch::start();
+    let made = black_box(work())?;
+    let seconds = watch.seconds();
+    drop(made);
+    Ok(seconds)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Maps of attention: what each token looks at, in each head of each block.
 //!
 //! The one node of attention does not keep its weights; here they are computed by ordinary operations, with the queries
-//! and keys of the network's own layers, and the values they give are compared with those of the node.
+//! and keys of the network's own layers. A test compares the values that they give with those of the node.
 
 use super::Problems;
 use super::network::{HEADS, Transformer, WIDTH};

@@ -217,7 +217,7 @@ fn finding(found: &Found) -> Told {
             share("sort")?
         ),
         format!(
-            "It has seen no rule, only questions with answers. Sums take longer, {} are whole in as many steps, and are \
+            "It has seen no rule, only questions with answers. Sums take more steps, after which {} are whole, and are \
              learnt digit by digit. How it reverses can be looked at: one head gives the place across a weight of {}.",
             share("add")?,
             fixed(found.number("reverse: weight of the place across")?, 2)

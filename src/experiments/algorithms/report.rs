@@ -89,11 +89,9 @@ pub(super) fn all(study: &Algorithms) -> Outcome {
         }),
     );
     let pictures = TASKS.map(|task| {
-        let first = learnt.iter().position(|l| l.task == task).unwrap_or(0);
-        let images = learnt[first]
-            .maps
-            .iter()
-            .map(|map| (picture(map), format!("block {}, head {}", map.block + 1, map.head + 1)));
+        let maps = of(task).take(1).flat_map(|learnt| &learnt.maps);
+        let images =
+            maps.map(|map| (picture(map), format!("block {}, head {}", map.block + 1, map.head + 1)));
         Images::new(BLOCKS * HEADS, images).title(task.name())
     });
     outcome.figure(&pictures.into_iter().fold(

@@ -7,7 +7,7 @@ use crate::experiments::prelude::*;
 /// A line of slope `theory` through the last point.
 fn guide(points: &[(f64, f64)], theory: f64) -> Line {
     let (x, y) = points[points.len() - 1];
-    let at = move |size: f64| y * crate::Float::powf(size / x, theory);
+    let at = move |size: f64| y * Float::powf(size / x, theory);
     Line::new(points.iter().map(move |(size, _)| (*size, at(*size)))).color(Color::Muted).dash(1).width(1.2)
 }
 

@@ -29,7 +29,7 @@ pub(super) fn all(measured: &Measured) -> Outcome {
     let times: Vec<&Series> =
         measured.times.iter().chain(measured.optimizers.iter().map(|cost| &cost.series)).collect();
     for series in &times {
-        outcome.claim(time_claim(series, series.rates()));
+        outcome.claim(time_claim(series));
     }
     for held in &measured.held {
         for (size, count) in &held.points {
@@ -79,13 +79,13 @@ pub(super) fn all(measured: &Measured) -> Outcome {
     outcome
 }
 
-fn time_claim(series: &Series, [smallest, largest]: [f64; 2]) -> Claim {
+fn time_claim(series: &Series) -> Claim {
     // The short name in small letters, with hyphens.
     let words = series.short.to_lowercase();
     let words = words.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
     let id = std::iter::once("time").chain(words).collect::<Vec<_>>().join("-");
     let Series { name, against, theory, ends: [small, large], .. } = series;
-    let exponent = series.exponent();
+    let (exponent, [smallest, largest]) = (series.exponent(), series.rates());
     let why = if exponent.value() < *theory {
         "small sizes do not reach the speed of large ones, as calls, loops and what is done once for each \
          entry weigh more there, and so the time grows more slowly than the operations"

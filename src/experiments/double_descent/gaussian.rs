@@ -1,7 +1,5 @@
 //! Gaussian features, for which the error has a formula; and, in a test, where gradient descent ends.
 
-use std::ops::Bound;
-
 use nalgebra::{DMatrix, DVector};
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
@@ -72,7 +70,7 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Gaussian>> {
 /// log₂ of the ratio of the errors at two numbers of features, draw by draw.
 fn ratios(rows: &[Gaussian], p: usize, to: usize) -> Vec<f64> {
     let pairs = at(rows, p).ridgeless.iter().zip(&at(rows, to).ridgeless);
-    pairs.map(|(a, b)| Float::ln(a / b) / std::f64::consts::LN_2).collect()
+    pairs.map(|(a, b)| log2_ratio(*a, *b)).collect()
 }
 
 fn at(rows: &[Gaussian], p: usize) -> &Gaussian {
@@ -96,8 +94,6 @@ fn claims(outcome: &mut Outcome, rows: &[Gaussian]) {
             "Towards the peak a few draws make most of the mean, so that an interval from so many draws is itself too \
              small.",
         );
-    let above = (Bound::Excluded(0.0), Bound::Unbounded);
-    let below = (Bound::Unbounded, Bound::Excluded(0.0));
     let [left, right] = [N - 10, N + 10].map(|p| of_draws(&ratios(rows, N, p)));
     claim(outcome, "The error peaks where there are as many features as samples")
         .named("peak")
@@ -109,7 +105,7 @@ fn claims(outcome: &mut Outcome, rows: &[Gaussian]) {
         ))
         .criterion("both 95 % intervals are above 0")
         .judged(
-            left.against(&above).and(right.against(&above)),
+            left.against(&ABOVE_0).and(right.against(&ABOVE_0)),
             "At the pole the error has no mean; that of its logarithm is judged, draw by draw.",
         );
     let drops = [2, 140].map(|p| of_draws(&differences(&at(rows, D).ridgeless, &at(rows, p).ridgeless)));
@@ -128,7 +124,7 @@ fn claims(outcome: &mut Outcome, rows: &[Gaussian]) {
         ))
         .criterion("both 95 % intervals are below 0")
         .judged(
-            Verdict::all(drops.iter().map(|drop| drop.against(&below))),
+            Verdict::all(drops.iter().map(|drop| drop.against(&BELOW_0))),
             "Features that differ in what they tell are another matter: then the first few may be enough.",
         );
     const STEPS: [usize; 6] = [2, 20, 40, 80, 140, 200];
@@ -147,7 +143,7 @@ fn claims(outcome: &mut Outcome, rows: &[Gaussian]) {
         ))
         .criterion("the 95 % intervals of all differences, draw by draw, are below 0")
         .judged(
-            Verdict::all(falls.iter().map(|fall| fall.against(&below))),
+            Verdict::all(falls.iter().map(|fall| fall.against(&BELOW_0))),
             "The theorem is about weights drawn from a normal distribution, of which this ridge is the best; \
              here they are fixed and all alike, and only the samples are drawn.",
         );

@@ -129,7 +129,7 @@ fn claims(outcome: &mut Outcome, n: usize, rows: &[Random]) {
     let at = |share: f64| least(rows, |row| (row.p as f64 / n as f64 - share).abs());
     let test = |share: f64| at(share).all(|draw| draw.test);
     let ratio = |a: &[f64], b: &[f64]| {
-        let logs = a.iter().zip(b).map(|(a, b)| Float::ln(a / b) / std::f64::consts::LN_2);
+        let logs = a.iter().zip(b).map(|(a, b)| log2_ratio(*a, *b));
         Estimate::mean(&logs.collect::<Vec<_>>())
     };
     let (before, last) = (0.2, SHARES[SHARES.len() - 1]);
@@ -161,7 +161,7 @@ fn claims(outcome: &mut Outcome, n: usize, rows: &[Random]) {
             percent(at(before).mean(|draw| draw.wrong))
         ))
         .within(
-            (Bound::Unbounded, Bound::Excluded(0.0)),
+            BELOW_0,
             format!("The error falls on with p; at {last} times n it may not have come down so far yet."),
         );
     let of_draw =

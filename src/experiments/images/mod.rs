@@ -176,19 +176,15 @@ fn measure(context: &Context) -> Result<Networks> {
     let mut chosen = choose::<f32>(context, &few, 500, 4)?;
     let (machine, fitted) = kernel_ridge::<f32>(context, &mut chosen, &few, test)?;
     let labels = test.labels().unwrap_or_default();
-    let accuracy = |shift: &Vec<Dataset>| -> Result<f64> {
-        let each = |data: &Dataset| -> Result<f64> {
-            context.check()?;
-            Ok(machine.accuracy(&Samples::from_dataset(data)?, &labels[..data.len()]))
-        };
-        Ok(mean(&shift.iter().map(each).collect::<Result<Vec<_>>>()?))
+    let accuracy = |data: &Dataset| -> Result<f64> {
+        Ok(machine.accuracy(&Samples::from_dataset(data)?, &labels[..data.len()]))
     };
     rows.push(Row {
         name: "kernel ridge".into(),
         parameters: few.len() * few.classes(),
         samples: few.len(),
         accuracy: vec![fitted.accuracy],
-        moved: vec![moved.iter().map(accuracy).collect::<Result<_>>()?],
+        moved: vec![by_shift(context, &moved, accuracy)?],
         seconds: fitted.fit_seconds,
         filters: None,
     });
@@ -249,21 +245,28 @@ fn network(context: &Context, family: &Family, train: &Dataset, moved: &[Vec<Dat
         row.seconds += start.elapsed().as_secs_f64() / seeds as f64;
         row.parameters = net.tape.param_numbers();
         row.accuracy.push(net.evaluate(test)?.accuracy().unwrap_or(f64::NAN));
-        let mut by_shift = Vec::new();
-        for shift in moved {
-            let mut accuracy = Vec::new();
-            for data in shift {
-                context.check()?;
-                accuracy.push(net.evaluate(data)?.accuracy().unwrap_or(f64::NAN));
-            }
-            by_shift.push(mean(&accuracy));
-        }
-        row.moved.push(by_shift);
+        let accuracy = |data: &Dataset| Ok(net.evaluate(data)?.accuracy().unwrap_or(f64::NAN));
+        row.moved.push(by_shift(context, moved, accuracy)?);
         if family.drawn && k == 0 {
             row.filters = filters::of(&net);
         }
     }
     Ok(row)
+}
+
+/// For each shift the accuracy on the images that are moved by it, as a mean over the directions.
+fn by_shift(
+    context: &Context,
+    moved: &[Vec<Dataset>],
+    mut accuracy: impl FnMut(&Dataset) -> Result<f64>,
+) -> Result<Vec<f64>> {
+    let mut each = |data: &Dataset| {
+        context.check()?;
+        accuracy(data)
+    };
+    let mut of_shift =
+        |shift: &Vec<Dataset>| Ok(mean(&shift.iter().map(&mut each).collect::<Result<Vec<_>>>()?));
+    moved.iter().map(&mut of_shift).collect()
 }
 
 fn finding(found: &Found) -> Told {

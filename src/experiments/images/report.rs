@@ -1,7 +1,5 @@
 //! What is claimed of networks of images, and shown.
 
-use std::ops::Bound;
-
 use super::{CNN, FAMILIES, LENET, MLP, MOVED, MOVED_LENET, MOVED_MLP, Networks, Row, SHIFTS, VIT};
 use crate::experiments::prelude::*;
 use crate::report::Images;
@@ -70,7 +68,6 @@ pub(super) fn all(study: &Networks) -> Outcome {
 }
 
 fn accuracy_claims(outcome: &mut Outcome, rows: &[Row], ahead_of_kernel: &[f64]) {
-    let what = "difference of the test accuracies";
     let (cnn, vit) = (&rows[CNN].accuracy, &rows[VIT].accuracy);
     for (id, statement, values, otherwise) in [
         (
@@ -103,8 +100,8 @@ fn accuracy_claims(outcome: &mut Outcome, rows: &[Row], ahead_of_kernel: &[f64])
             .named(id)
             .expected("above 0")
             .estimated(Estimate::mean(&values))
-            .saying(&format!(", the {what}"))
-            .within((Bound::Excluded(0.0), Bound::Unbounded), otherwise);
+            .saying(", the difference of the test accuracies")
+            .within(ABOVE_0, otherwise);
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-use super::{Setting, drawn, inputs, root_n_centres};
+use super::{Setting, drawn, root_n_centres};
+use crate::experiments::data::kernel_inputs;
 use crate::experiments::prelude::*;
 use crate::models::kernel::{
     Centres, FalkonOptions, FourierRidge, IterativeOptions, KernelMachine, KernelRidge, NystromOptions, Rbf,
@@ -69,7 +70,7 @@ struct Test {
 
 impl Test {
     fn new(data: &Dataset) -> Result<Test> {
-        let (x, y) = inputs::<f32>(data)?;
+        let (x, y) = kernel_inputs::<f32>(data)?;
         let labels = data.labels().unwrap_or_default().to_vec();
         Ok(Test { x, labels, targets: y.transpose().as_slice().to_vec() })
     }
@@ -122,7 +123,7 @@ pub(super) fn measure(context: &Context, setting: Setting, seeds: &[u64]) -> Res
     for (k, seed) in seeds.iter().enumerate() {
         context.at(2 * seeds.len() + 8 * k, 20 * seeds.len(), "fits of some samples")?;
         let all = drawn(train, n, *seed);
-        let (x, y) = inputs::<f32>(&all)?;
+        let (x, y) = kernel_inputs::<f32>(&all)?;
         let ridge = RidgeOptions::new(setting.lambda);
         fits.exact.push(test.accuracy(&KernelRidge::fit(kernel.clone(), &x, &y, ridge)?));
         let options = gradient_options(ridge, n, *seed);
@@ -140,7 +141,7 @@ pub(super) fn measure(context: &Context, setting: Setting, seeds: &[u64]) -> Res
         }
         for row in &mut fits.smooth {
             context.check()?;
-            let (x, y) = inputs::<f32>(&all.take(row.samples))?;
+            let (x, y) = kernel_inputs::<f32>(&all.take(row.samples))?;
             let lambda = 1.0 / (row.samples as f64).sqrt();
             let exact = KernelRidge::fit(kernel.clone(), &x, &y, RidgeOptions::new(lambda))?;
             row.exact.push(test.score(&exact));

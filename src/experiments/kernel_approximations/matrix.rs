@@ -3,7 +3,8 @@
 use nalgebra::DMatrix;
 use rand::seq::index;
 
-use super::{Setting, drawn, inputs};
+use super::{Setting, drawn};
+use crate::experiments::data::kernel_inputs;
 use crate::experiments::prelude::*;
 use crate::linalg::{Cholesky, Mat, gemm};
 use crate::models::kernel::{FourierRidge, Rbf, RidgeOptions, Samples, gram};
@@ -50,7 +51,7 @@ pub(super) fn measure(context: &Context, setting: Setting, seeds: &[u64]) -> Res
     let kernel = Rbf::new(setting.gamma)?;
     for (k, seed) in seeds.iter().enumerate() {
         context.at(10 + k, 10 * seeds.len(), "kernel matrices")?;
-        let (x, y) = inputs::<f64>(&drawn(&context.data.train, samples, *seed))?;
+        let (x, y) = kernel_inputs::<f64>(&drawn(&context.data.train, samples, *seed))?;
         let exact = gram(&kernel, &x);
         for row in &mut rows {
             let (mut fourier, mut nystrom) = (0.0, 0.0);

@@ -11,7 +11,6 @@ use rand::seq::index;
 
 use super::models::families::choose;
 use super::prelude::*;
-use crate::models::kernel::{Samples, one_vs_rest};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "kernel-approximations",
@@ -53,6 +52,13 @@ struct Setting {
 impl Study for Approximations {
     fn measure(context: &Context) -> Result<Self> {
         context.at(0, 20, "the kernel's width and λ")?;
+        let n = context.data.train.len();
+        if n <= LEAST_SAMPLES {
+            let why = format!(
+                "{n} training samples are too few: it takes more than {LEAST_SAMPLES} to do with fewer centres"
+            );
+            return Err(Error::Data(why));
+        }
         let chosen = choose::<f32>(context, &context.data.train, context.pick(500, 1000), 4)?;
         // In f32 a smaller ridge is lost in rounding.
         let lambda = Float::max(chosen.lambda, LEAST_LAMBDA);
@@ -75,17 +81,13 @@ impl Study for Approximations {
 }
 
 const LEAST_LAMBDA: f64 = 1e-6;
+/// As many centres, or features, are the fewest that are tried in a fit.
+const LEAST_SAMPLES: usize = 64;
 
 /// So many samples of `data`, drawn by the seed, with their labels.
 pub(super) fn drawn(data: &Dataset, count: usize, seed: u64) -> Dataset {
     let count = count.min(data.len());
     data.subset(&index::sample(&mut stream(seed, Purpose::Data), data.len(), count).into_vec())
-}
-
-/// What a kernel machine is fitted to.
-fn inputs<T: Float>(data: &Dataset) -> Result<(Samples<T>, nalgebra::DMatrix<T>)> {
-    let targets = one_vs_rest(data.labels().unwrap_or_default(), data.classes())?;
-    Ok((Samples::from_dataset(data)?, targets))
 }
 
 /// √n·ln n, for which the theory of FALKON is made.

@@ -1,7 +1,5 @@
 //! What is claimed of approximations, and shown.
 
-use std::ops::Bound;
-
 use super::fits::{Accuracies, Score, Smooth};
 use super::whole::{Method, Whole};
 use super::{Approximations, matrix::Errors};
@@ -9,8 +7,6 @@ use crate::experiments::prelude::*;
 
 /// Features at which Nyström and random features are compared.
 const COMPARED: usize = 128;
-const BELOW: (Bound<f64>, Bound<f64>) = (Bound::Unbounded, Bound::Excluded(0.0));
-const ABOVE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Unbounded);
 
 pub(super) fn all(study: &Approximations) -> Outcome {
     let mut outcome = Outcome::default();
@@ -46,7 +42,10 @@ fn matrix_claims(outcome: &mut Outcome, study: &Approximations) {
     .expected("below 0")
     .estimated(Estimate::mean(&ratios))
     .saying(", the logarithm of the ratio of the errors, Nyström over random features")
-    .within(BELOW, "Where the spectrum of the matrix falls slowly, a few samples say little of the others.");
+    .within(
+        BELOW_0,
+        "Where the spectrum of the matrix falls slowly, a few samples say little of the others.",
+    );
 }
 
 fn fit_claims(outcome: &mut Outcome, study: &Approximations) {
@@ -63,7 +62,7 @@ fn fit_claims(outcome: &mut Outcome, study: &Approximations) {
     .expected("above 0")
     .estimated(Estimate::mean(&differences(&row.nystrom, &row.fourier)))
     .saying(", the difference of the test accuracies")
-    .within(ABOVE, "A matrix that is nearer need not predict better.");
+    .within(ABOVE_0, "A matrix that is nearer need not predict better.");
     claim(outcome, "Conjugate gradients on the whole matrix are as good as its factor")
         .named("gradients-reach-exact")
         .expected("about 0: both solve the same system")

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use crate::experiments::prelude::*;
-use crate::experiments::stopwatch::seconds;
+use crate::experiments::stopwatch::seconds_of;
 use crate::linalg;
 use crate::models::kernel::{
     Centres, FourierRidge, NystromOptions, Rbf, RidgeOptions, Samples, nystrom, one_vs_rest,
@@ -53,13 +53,9 @@ pub(super) fn measure(context: &Context) -> Result<Times> {
         for (i, (x, y)) in data.iter().enumerate() {
             context.at(10 * REPEATED + k, 20 * REPEATED, "times")?;
             (of_nystrom[i], of_fourier[i]) = linalg::with_threads(1, || {
-                let mut failed = Ok(());
-                let centres = seconds(|| failed = nystrom(kernel.clone(), x, y, options).map(drop));
-                failed?;
-                let mut failed = Ok(());
-                let fit = || FourierRidge::fit(kernel.as_ref(), x, y, FEATURES / 2, context.seed, ridge);
-                let random = seconds(|| failed = fit().map(drop));
-                failed.map(|()| (centres, random))
+                let centres = || nystrom(kernel.clone(), x, y, options);
+                let random = || FourierRidge::fit(kernel.as_ref(), x, y, FEATURES / 2, context.seed, ridge);
+                Ok::<_, Error>((seconds_of(centres)?, seconds_of(random)?))
             })?;
         }
         times.nystrom.push(of_nystrom);

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::fits::{falkon_options, going_on, gradient_options};
-use super::{Setting, inputs, root_n_centres};
+use super::{Setting, root_n_centres};
+use crate::experiments::data::kernel_inputs;
 use crate::experiments::prelude::*;
 use crate::models::kernel::{
     Centres, FourierRidge, KernelMachine, KernelRidge, NystromOptions, Rbf, RidgeOptions, Samples,
@@ -79,7 +80,7 @@ pub(super) fn measure(context: &Context, setting: Setting) -> Result<Everything>
     let mut rows = Vec::new();
     for (k, (method, samples, features)) in plan.iter().copied().enumerate() {
         context.at(11 * plan.len() + 9 * k, 20 * plan.len(), method.name())?;
-        let (x, y) = inputs::<f32>(&train.take(samples))?;
+        let (x, y) = kernel_inputs::<f32>(&train.take(samples))?;
         let seed = context.seed;
         let start = Instant::now();
         let machine: Box<dyn KernelMachine<f32>> = match method {

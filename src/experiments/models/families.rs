@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::experiments::data::kernel_inputs;
 use crate::experiments::prelude::*;
-use crate::models::kernel::{
-    KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, median_gamma, one_vs_rest,
-};
+use crate::models::kernel::{KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, median_gamma};
 use crate::nn::loss::OneVsRest;
 use crate::train::FitOptions;
 
-/// Of 10, for λ.
+/// Of the powers of 10 from which λ is chosen.
 const EXPONENTS: std::ops::RangeInclusive<i32> = -12..=0;
 pub(super) const NAMES: [&str; 4] =
     ["logistic, one-vs-rest", "MLP", "KRR, γ and λ chosen", "KRR, γ = 1 and λ = 10⁻³"];
@@ -121,10 +120,6 @@ pub(super) fn network<T: Float>(
     Ok((net, row))
 }
 
-fn targets<T: Float>(data: &Dataset) -> Result<nalgebra::DMatrix<T>> {
-    one_vs_rest(data.labels().unwrap_or_default(), data.classes())
-}
-
 /// γ from 1 to 2^`octaves` times that of the median distance, and λ from 10⁻¹² to 1, with the least mean squared
 /// leave-one-out residual on at most so many samples.
 ///
@@ -137,7 +132,7 @@ pub(in crate::experiments) fn choose<T: Float>(
     octaves: i32,
 ) -> Result<Chosen> {
     let part = train.take(most);
-    let (x, y) = (Samples::<T>::from_dataset(&part)?, targets::<T>(&part)?);
+    let (x, y) = kernel_inputs::<T>(&part)?;
     let start = Instant::now();
     let median = median_gamma(&x, context.seed)?;
     let mut tried = Vec::new();
@@ -178,27 +173,37 @@ pub(in crate::experiments) fn choose<T: Float>(
     })
 }
 
-/// Raises λ tenfold where rounding makes the matrix of all samples indefinite: it was chosen on a part of them.
-pub(in crate::experiments) fn kernel_ridge<T: Float>(
+/// A fit and its seconds. Raises λ tenfold where rounding makes the matrix of all samples indefinite: it was chosen on a
+/// part of them.
+pub(in crate::experiments) fn fit_kernel<T: Float>(
     context: &Context,
     chosen: &mut Chosen,
     train: &Dataset,
-    test: &Dataset,
-) -> Result<(KernelRidge<T>, Row)> {
-    let (x, y) = (Samples::<T>::from_dataset(train)?, targets::<T>(train)?);
+) -> Result<(KernelRidge<T>, f64)> {
+    let (x, y) = kernel_inputs::<T>(train)?;
     let kernel = Arc::new(Rbf::new(chosen.gamma)?);
-    let (machine, fit_seconds) = loop {
+    loop {
         context.check()?;
         let start = Instant::now();
         match KernelRidge::fit(kernel.clone(), &x, &y, RidgeOptions::new(chosen.lambda)) {
-            Ok(machine) => break (machine, start.elapsed().as_secs_f64()),
+            Ok(machine) => return Ok((machine, start.elapsed().as_secs_f64())),
             Err(Error::NotPositiveDefinite { .. }) if chosen.lambda < 1.0 => {
                 chosen.lambda *= 10.0;
                 chosen.remark = Some(Remark::Raised);
             }
             Err(error) => return Err(error),
         }
-    };
+    }
+}
+
+/// A fit by [`fit_kernel`], and how it did.
+pub(in crate::experiments) fn kernel_ridge<T: Float>(
+    context: &Context,
+    chosen: &mut Chosen,
+    train: &Dataset,
+    test: &Dataset,
+) -> Result<(KernelRidge<T>, Row)> {
+    let (machine, fit_seconds) = fit_kernel(context, chosen, train)?;
     context.check()?;
     let start = Instant::now();
     let accuracy = machine.accuracy(&Samples::from_dataset(test)?, test.labels().unwrap_or_default());

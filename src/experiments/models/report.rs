@@ -1,7 +1,5 @@
 //! What is claimed of the three models, and shown.
 
-use std::ops::Bound;
-
 use super::families::{NAMES, Row};
 use super::{Fitted, Images, Models, Spiral};
 use crate::experiments::prelude::*;
@@ -104,7 +102,7 @@ fn spiral_claims(outcome: &mut Outcome, few: &Spiral, many: &Spiral) {
                 spiral.chosen
             ))
             .within(
-                (Bound::Excluded(0.0), Bound::Unbounded),
+                ABOVE_0,
                 "The leave-one-out error is that of squares, not of classes, and γ goes up in octaves: the best may lie \
                  between.",
             );
@@ -113,7 +111,6 @@ fn spiral_claims(outcome: &mut Outcome, few: &Spiral, many: &Spiral) {
 
 fn image_claims(outcome: &mut Outcome, images: &Images) {
     let [lines, mlp, krr] = [0, 1, 2].map(|model| of_images(images, model));
-    let above = (Bound::Excluded(0.0), Bound::Unbounded);
     let said = |a: &[f64], b: &[f64]| {
         format!(
             ", the difference of the test accuracies, {} and {}, on {} images",
@@ -151,7 +148,7 @@ fn image_claims(outcome: &mut Outcome, images: &Images) {
             .expected("a difference above 0")
             .estimated(Estimate::mean(&differences(a, b)))
             .saying(&said(a, b))
-            .within(above, why);
+            .within(ABOVE_0, why);
     }
 }
 

@@ -1,7 +1,5 @@
 //! The kernels of finite networks at their start, and their limit.
 
-use std::ops::Bound;
-
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::study::kernel_distance;
@@ -64,7 +62,7 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Distances]) {
     // Draws of one width are pairs for all depths.
     let rise = |pair: &[Distances]| {
         let ratios = pair[0].at.iter().zip(&pair[1].at).flat_map(|(less, more)| {
-            less.distances.iter().zip(&more.distances).map(|(a, b)| Float::ln(b / a) / std::f64::consts::LN_2)
+            less.distances.iter().zip(&more.distances).map(|(a, b)| log2_ratio(*b, *a))
         });
         Estimate::mean(&ratios.collect::<Vec<_>>()).of("draws")
     };
@@ -79,7 +77,7 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Distances]) {
         .criterion("both 95 % intervals are above 0")
         .judged(
             Verdict::all(
-                rises.iter().map(|rise| rise.against(&(Bound::Excluded(0.0), Bound::Unbounded))),
+                rises.iter().map(|rise| rise.against(&ABOVE_0)),
             ),
             "What lies closer together than that is a matter of the draws, of which there are too few.",
         );

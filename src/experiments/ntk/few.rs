@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::network;
-use crate::experiments::data::drawn;
+use crate::experiments::data::{drawn, kernel_inputs};
 use crate::experiments::prelude::*;
-use crate::models::kernel::{Kernel, KernelMachine, KernelRidge, Ntk, RidgeOptions, Samples, one_vs_rest};
+use crate::models::kernel::{Kernel, KernelMachine, KernelRidge, Ntk, RidgeOptions, Samples};
 use crate::train::FitOptions;
 
 /// Share of the mean of the kernel's diagonal that is added to all of it.
@@ -69,8 +69,7 @@ pub(super) fn measure(context: &Context) -> Result<FewImages> {
 /// Test accuracy of ridge regression with the kernel of a hidden layer of ReLU.
 fn ridge(train: &Dataset, test: &Dataset) -> Result<f64> {
     let kernel: Arc<dyn Kernel<f64>> = Arc::new(Ntk(network(1, train.features(), 0.0)?));
-    let (x, z) = (Samples::from_dataset(train)?, Samples::from_dataset(test)?);
-    let y = one_vs_rest(train.labels().unwrap_or_default(), train.classes())?;
+    let ((x, y), z) = (kernel_inputs(train)?, Samples::from_dataset(test)?);
     let mut diagonal = 0.0;
     for norm in x.rows().norms {
         let mut value = [*norm];

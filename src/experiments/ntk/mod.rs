@@ -87,7 +87,7 @@ fn finding(found: &Found) -> Told {
     let slopes: Vec<f64> = found.all("slope at depth ", "").map(|(_, slope)| slope).collect();
     let moved: Vec<(&str, f64)> = found.all("movement of the weights at width ", "").collect();
     let ((narrow, most), (wide, least)) = (moved.first()?, moved.last()?);
-    let slope = slopes.iter().sum::<f64>() / slopes.len() as f64;
+    let slope = mean(&slopes);
     Some((
         "distance",
         format!("The kernel of a network comes to its limit as the width to the power {}", fixed(slope, 2)),

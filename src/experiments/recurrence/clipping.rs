@@ -10,8 +10,8 @@ use crate::optim::Clip;
 pub(super) const LENGTH: usize = 30;
 /// Bound on the norm.
 pub(super) const BOUND: f64 = 1.0;
-pub(super) const STEPS: usize = 150;
-pub(super) const KIND: Kind = Kind::Plain(2.0);
+const STEPS: usize = 150;
+const KIND: Kind = Kind::Plain(2.0);
 const RATE: f64 = 0.1;
 
 /// What one seed gave.

@@ -170,7 +170,7 @@ fn finding(found: &Found) -> Told {
     let kept = found.by(
         "open-beats-closed",
         [
-            "Over the longest sequences only the open gate keeps a bit.",
+            "Over the longest sequences the open gate keeps more than the other.",
             "Over the longest sequences the open gate does not keep more than the other.",
             "Whether the open gate keeps more over the longest sequences than the other is not decided by this run.",
         ],

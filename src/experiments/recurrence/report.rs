@@ -1,7 +1,5 @@
 //! What is claimed of recurrences, and shown.
 
-use std::ops::Bound;
-
 use super::clipping::{self, BOUND, Pair};
 use super::flow::Flow;
 use super::memory::{KINDS, Memory};
@@ -71,10 +69,7 @@ fn flow_claims(outcome: &mut Outcome, flows: &[Flow]) {
         .expected("above 0: at most log₁₀ 2 = 0.30 a step, less where the units are saturated")
         .estimated(Estimate::mean(&of(flows, Kind::Plain(2.0)).left()))
         .saying(&format!(", the {what}"))
-        .within(
-            (Bound::Excluded(0.0), Bound::Unbounded),
-            "Large weights also drive the units to where tanh is flat, and φ' makes up for U.",
-        );
+        .within(ABOVE_0, "Large weights also drive the units to where tanh is flat, and φ' makes up for U.");
     claim(outcome, "The gradient of an LSTM with a forget bias of 1 vanishes as well, by σ(1) a step")
         .named("lstm-vanishes")
         .expected("a factor of 0.731 a step")
@@ -119,9 +114,9 @@ fn clip_claims(outcome: &mut Outcome, pairs: &[Pair]) {
     .estimated(Estimate::mean(&gain))
     .saying(", the log₁₀ of the loss of the last 30 steps without clipping, over that with it")
     .within(
-        (Bound::Excluded(0.0), Bound::Unbounded),
+        ABOVE_0,
         "A bounded nonlinearity forgives: an exploded step drives the units to where tanh is flat, and \
-                    small steps of chaotic gradients teach little.",
+         small steps of chaotic gradients teach little.",
     );
 }
 
@@ -146,7 +141,7 @@ fn memory_claims(outcome: &mut Outcome, memory: &Memory) {
         .estimated(Estimate::mean(&lost))
         .saying(&format!(", the test accuracy over {first} steps minus that over {last}"))
         .within(
-            (Bound::Excluded(0.0), Bound::Unbounded),
+            ABOVE_0,
             "With a largest eigenvalue near 1 a plain recurrence does not forget geometrically from the start.",
         );
     for (id, other, name) in [
@@ -158,10 +153,7 @@ fn memory_claims(outcome: &mut Outcome, memory: &Memory) {
             .expected("a difference of about 0.5: one right, one guessing")
             .estimated(Estimate::mean(&differences(&accuracy(Kind::OpenLstm, last), &accuracy(other, last))))
             .saying(", the difference of the test accuracies")
-            .within(
-                (Bound::Excluded(0.0), Bound::Unbounded),
-                "In so many steps of training both may learn it, or neither.",
-            );
+            .within(ABOVE_0, "In so many steps of training both may learn it, or neither.");
     }
 }
 

@@ -1,7 +1,5 @@
 //! What λ does to the gap between training and test.
 
-use std::ops::Bound;
-
 use super::{HIDDEN, N, Regularisation, Row};
 use crate::experiments::prelude::*;
 use crate::experiments::statistics::mean_and_interval;
@@ -77,7 +75,7 @@ pub(super) fn choice_claim(outcome: &mut Outcome, rows: &[Row], images: usize) {
             rounded(range(lambdas.iter().copied()).1, 1)
         ))
         .within(
-            (Bound::Excluded(0.0), Bound::Unbounded),
+            ABOVE_0,
             "Gradient descent from small weights already prefers networks of small norm, and is stopped after a fixed \
              number of steps: there is little left for the penalty to do.",
         );

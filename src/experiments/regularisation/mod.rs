@@ -4,8 +4,6 @@ mod claims;
 #[cfg(test)]
 mod prior;
 
-use std::ops::Bound;
-
 use claims::{choice_claim, figure, gap_claims};
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
@@ -144,7 +142,6 @@ fn report(outcome: &mut Outcome, measured: &Regularisation) {
         );
     let falls: Vec<Estimate> =
         rows.windows(2).map(|pair| Estimate::mean(&differences(&pair[0].norms, &pair[1].norms))).collect();
-    let above = (Bound::Excluded(0.0), Bound::Unbounded);
     claim(outcome, "The norm of the weights falls with λ")
         .named("norm-falls")
         .expected("at every step")
@@ -155,7 +152,7 @@ fn report(outcome: &mut Outcome, measured: &Regularisation) {
         ))
         .criterion("the 95 % intervals of all differences of one and the next, pair by pair, are above 0")
         .judged(
-            Verdict::all(falls.iter().map(|fall| fall.against(&above))),
+            Verdict::all(falls.iter().map(|fall| fall.against(&ABOVE_0))),
             "The norms are those after a fixed number of steps, not of the minimum. At two neighbouring λ \
              that both change little in that time, or that both leave nothing, rounding decides.",
         );

@@ -35,6 +35,7 @@ pub const EXPERIMENT: Experiment = Experiment {
 /// The first rate of every schedule.
 const RATE: f64 = 0.05;
 const HIDDEN: usize = 128;
+
 /// What is measured.
 #[derive(Serialize, Deserialize)]
 struct Schedules {

@@ -1,7 +1,5 @@
 //! Warm restarts beside one long cosine.
 
-use std::ops::Bound;
-
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::{RATE, Run, Sets, curve, train};
@@ -74,7 +72,6 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
         .collect();
     let runs = &measured.runs;
     let of = |f: &dyn Fn(&Pair) -> f64| -> Vec<f64> { runs.iter().map(f).collect() };
-    let log_ratio = |a: f64, b: f64| Float::ln(a / b) / std::f64::consts::LN_2;
     let training = |run: &Run, epoch: usize| run.train[epoch - 1];
     let validation = |run: &Run, epoch: usize| run.validation[epoch - 1];
     let at_ends = |f: &dyn Fn(&Pair, usize) -> f64| -> Vec<f64> {
@@ -83,13 +80,12 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
     let list = |xs: &[f64]| words::list(xs, |x| fixed(*x, 3));
     let lows = at_ends(&|pair, epoch| training(&pair.warm, epoch));
     let up = |end: usize| {
-        Estimate::mean(&of(&|pair| log_ratio(training(&pair.warm, end + 1), training(&pair.warm, end))))
+        Estimate::mean(&of(&|pair| log2_ratio(training(&pair.warm, end + 1), training(&pair.warm, end))))
     };
     let down = |from: usize, to: usize| {
-        Estimate::mean(&of(&|pair| log_ratio(training(&pair.warm, to), training(&pair.warm, from))))
+        Estimate::mean(&of(&|pair| log2_ratio(training(&pair.warm, to), training(&pair.warm, from))))
     };
     let (ups, downs) = ([up(ends[0]), up(ends[1])], [down(ends[0], ends[1]), down(ends[1], ends[2])]);
-    let (above, below) = ((Bound::Excluded(0.0), Bound::Unbounded), (Bound::Unbounded, Bound::Excluded(0.0)));
     let values = |estimates: &[Estimate]| words::list(estimates, |estimate| fixed(estimate.value(), 2));
     claim(outcome, "A restart throws the loss up, and the next cycle gets lower than the one before")
         .named("restart-up-down")
@@ -103,7 +99,7 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
         .criterion("the 95 % intervals of the first two are above 0, of the other two below")
         .judged(
             Verdict::all(
-                ups.iter().map(|up| up.against(&above)).chain(downs.iter().map(|down| down.against(&below))),
+                ups.iter().map(|up| up.against(&ABOVE_0)).chain(downs.iter().map(|down| down.against(&BELOW_0))),
             ),
             "A restart throws the loss up only if the first rate is large for where the run is by then. \
              Where the loss is nearly zero already, it may pass a restart without being thrown up.",
@@ -114,7 +110,7 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
     );
     let other = at_ends(&|pair, epoch| training(&pair.cosine, epoch));
     let gain = |end: usize| {
-        Estimate::mean(&of(&|pair| log_ratio(validation(&pair.warm, end), validation(&pair.cosine, end))))
+        Estimate::mean(&of(&|pair| log2_ratio(validation(&pair.warm, end), validation(&pair.cosine, end))))
     };
     let gains = [gain(ends[0]), gain(ends[1])];
     claim(outcome, "With restarts there is a better network early: at the ends of the first two cycles")
@@ -130,7 +126,7 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
         ))
         .criterion("the 95 % intervals of both differences are below 0")
         .judged(
-            Verdict::all(gains.iter().map(|gain| gain.against(&below))),
+            Verdict::all(gains.iter().map(|gain| gain.against(&BELOW_0))),
             format!(
                 "The training loss there is {} with restarts and {} without. A small rate gains something \
                  where the noise of the steps is in the way; where a run has just not got far enough yet, it \
@@ -144,8 +140,8 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
     let mut rate = Chart::new(x(), Axis::linear("learning rate η").holding(0.0)).title("Rate");
     let mut loss = Chart::new(x(), Axis::log("cross-entropy (nats)")).title("Training loss");
     let mut check = Chart::new(x(), Axis::linear("cross-entropy (nats)")).title("Validation loss");
-    let runs = [("restarts", warm, Color::Blue, 0), ("one cosine", cosine, Color::Vermilion, 1)];
-    for ((label, run, color, dash), rates) in runs.into_iter().zip(rates(measured.samples)) {
+    let drawn = [("restarts", warm, Color::Blue, 0), ("one cosine", cosine, Color::Vermilion, 1)];
+    for ((label, run, color, dash), rates) in drawn.into_iter().zip(rates(measured.samples)) {
         let line = |points| Line::new(points).label(label).color(color).dash(dash);
         rate = rate.line(line(rates));
         loss = loss.line(line(curve(&run.train)));

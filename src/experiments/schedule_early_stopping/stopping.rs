@@ -148,16 +148,14 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
         &first.annealed,
         None,
     ));
-    let named =
-        [("stopped", &first.stopped), ("not stopped", &first.free), ("annealed, stopped", &first.annealed)];
     let all: [(&str, Which); 3] = [
         ("stopped", |run| &run.stopped),
         ("not stopped", |run| &run.free),
         ("annealed, stopped", |run| &run.annealed),
     ];
-    for ((name, first), (_, run)) in named.iter().zip(all) {
-        outcome.number(format!("{name}: epochs"), first.epochs() as f64);
-        outcome.number(format!("{name}: epoch of the parameters"), first.left as f64);
+    for (name, run) in all {
+        outcome.number(format!("{name}: epochs"), run(first).epochs() as f64);
+        outcome.number(format!("{name}: epoch of the parameters"), run(first).left as f64);
         outcome.number(format!("{name}: mean epochs"), mean(&of(&|three| run(three).epochs() as f64)));
         outcome.number(format!("{name}: test loss"), mean(&of(&|three| run(three).test_loss)));
         outcome.number(format!("{name}: test accuracy"), mean(&of(&|three| run(three).test_accuracy)));

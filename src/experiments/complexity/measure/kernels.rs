@@ -6,7 +6,7 @@ use nalgebra::DMatrix;
 
 use super::{Effort, Point, least_seconds, normal};
 use crate::experiments::prelude::*;
-use crate::experiments::stopwatch::{Stopwatch, seconds};
+use crate::experiments::stopwatch::{seconds, seconds_of};
 use crate::linalg::Cholesky;
 use crate::models::kernel::{KernelMachine, KernelRidge, Rbf, RidgeOptions, Samples, gram};
 
@@ -38,10 +38,11 @@ pub fn solve(context: &Context, n: usize, effort: Effort) -> Result<Point> {
     (0..n).for_each(|i| k[(i, i)] += n as f64 * LAMBDA);
     let seconds = least_seconds(context, effort, || {
         let (k, mut alpha) = (k.clone(), y.clone());
-        let watch = Stopwatch::start();
-        let factor = Cholesky::new(k)?;
-        factor.solve_in_place(&mut alpha);
-        Ok(watch.seconds())
+        seconds_of(|| {
+            let factor = Cholesky::new(k)?;
+            factor.solve_in_place(&mut alpha);
+            Ok(factor)
+        })
     })?;
     let n = n as f64;
     Ok(Point { size: n, seconds, operations: n * n * n / 6.0 + n * n })
@@ -72,10 +73,6 @@ pub fn fit_seconds(context: &Context, n: usize, d: usize) -> Result<f64> {
     let (x, y) = problem(context, n, d)?;
     let kernel = Arc::new(Rbf::new(1.0)?);
     least_seconds(context, Effort::Least, || {
-        let watch = Stopwatch::start();
-        let fit = KernelRidge::fit(kernel.clone(), &x, &y, RidgeOptions::new(LAMBDA))?;
-        let seconds = watch.seconds();
-        drop(fit);
-        Ok(seconds)
+        seconds_of(|| KernelRidge::fit(kernel.clone(), &x, &y, RidgeOptions::new(LAMBDA)))
     })
 }

@@ -6,7 +6,7 @@ pub mod kernels;
 use std::time::Instant;
 
 use crate::experiments::prelude::*;
-use crate::experiments::stopwatch::seconds;
+use crate::experiments::stopwatch::{seconds, seconds_of};
 use crate::linalg::{Mat, gemm};
 use crate::models::Mlp;
 use crate::nn::{Activation, Mode, Module};
@@ -187,7 +187,7 @@ pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
     let (input, target) = (normal(context.seed, BATCH * d), normal(derive(context.seed, 1), BATCH * d));
     let step = least_seconds(context, Effort::Least, || {
-        Ok(seconds(|| {
+        seconds_of(|| {
             tape.rewind();
             let x = tape.constant_slice(BATCH, d, &input);
             let y = model.forward(&mut tape, x, &mut Mode::evaluation());
@@ -196,7 +196,7 @@ pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64
             tape.zero_grad();
             tape.backward(loss);
             optimizer.step(&mut tape)
-        }))
+        })
     })?;
     Ok(step / BATCH as f64)
 }
@@ -224,7 +224,7 @@ pub fn optimizers(context: &Context, sizes: &[usize]) -> Result<Vec<OptimizerCos
             tape.param_with(1, size, |values| values.fill(1.0));
             tape.param_grads_mut().fill(1e-3);
             let mut optimizer: Optimizer<f64> = make(k)?;
-            let seconds = least_seconds(context, effort, || Ok(seconds(|| optimizer.step(&mut tape))))?;
+            let seconds = least_seconds(context, effort, || seconds_of(|| optimizer.step(&mut tape)))?;
             let state = optimizer.state().len() as f64 / size as f64;
             Ok((Point { size: size as f64, seconds, operations: size as f64 }, state))
         };

@@ -1,7 +1,5 @@
 //! What the theory says of noise, variance and bias.
 
-use std::ops::Bound;
-
 use super::part::Grouped;
 use crate::experiments::kernel_ridge_sine::N;
 use crate::experiments::prelude::*;
@@ -40,7 +38,7 @@ pub(super) fn noise_claims(outcome: &mut Outcome, along_lambda: &[Grouped], alon
             rounded(of_lambda[0].lambda, 1),
             rounded(of_lambda[of_lambda.len() - 1].lambda, 1)
         ))
-        .within((Bound::Unbounded, Bound::Excluded(0.0)), "A few draws of the noise are not its mean.");
+        .within(BELOW_0, "A few draws of the noise are not its mean.");
     let of_gamma: Vec<&Grouped> = along_gamma.iter().filter(|g| g.gamma <= SPANNED).collect();
     claim(
         outcome,
@@ -51,7 +49,7 @@ pub(super) fn noise_claims(outcome: &mut Outcome, along_lambda: &[Grouped], alon
     .estimated(Estimate::mean(&slopes(&of_gamma, |g| g.gamma, of_noise)).of("groups of sets"))
     .saying(&format!(", the exponent of γ at λ = {}", rounded(of_gamma[0].lambda, 2)))
     .within(
-        (Bound::Excluded(0.0), Bound::Unbounded),
+        ABOVE_0,
         "Between samples that are farther apart than most, a narrow kernel goes back to 0 before n²/8, and what is 0 \
          does not vary.",
     );
@@ -69,7 +67,6 @@ pub(super) fn bias_claims(outcome: &mut Outcome, along_lambda: &[Grouped], along
             (to, Estimate::mean(&differences(&to.bias, &from.bias)).of("groups of sets"))
         })
         .into();
-    let above = (Bound::Excluded(0.0), Bound::Unbounded);
     claim(outcome, "The bias grows with λ")
         .named("bias-lambda")
         .expected("bias² is larger at each λ than at a tenth of it")
@@ -81,7 +78,7 @@ pub(super) fn bias_claims(outcome: &mut Outcome, along_lambda: &[Grouped], along
             list(&steps, |(_, estimate)| rounded(estimate.value(), 2))
         ))
         .criterion("the 95 % intervals of all these differences are above 0")
-        .judged(Verdict::all(steps.iter().map(|(_, estimate)| estimate.against(&above))), why);
+        .judged(Verdict::all(steps.iter().map(|(_, estimate)| estimate.against(&ABOVE_0))), why);
     let of = |gamma: f64| at(&along_gamma, |g| g.gamma, gamma);
     let (wide, narrow) = (of(0.1), of(10.0));
     claim(outcome, "The bias falls with γ, as long as the kernel reaches from a sample to the next")
@@ -94,5 +91,5 @@ pub(super) fn bias_claims(outcome: &mut Outcome, along_lambda: &[Grouped], along
             rounded(narrow.gamma, 2),
             rounded(wide.lambda, 2)
         ))
-        .within(above, why);
+        .within(ABOVE_0, why);
 }
