@@ -1,5 +1,5 @@
-//! Whether probabilities are right as such: of logistic regression, a network, and kernel ridge regression, before and after
-//! a temperature is fitted on held-out samples.
+//! Whether probabilities are right as such: of logistic regression, a network, and kernel ridge regression, before and
+//! after a temperature is fitted on held-out samples.
 
 use super::models::families::{choose, fit_kernel};
 use super::prelude::*;

@@ -81,8 +81,8 @@ impl Run {
     }
 }
 
-/// What is called the best: the last place of those whose error is within 1 % of the least, which is that of the largest λ.
-/// Without noise all small λ are as good, and which of them is best by a hair says nothing.
+/// What is called the best: the last place of those whose error is within 1 % of the least, which is that of the
+/// largest λ. Without noise all small λ are as good, and which of them is best by a hair says nothing.
 fn last_of_the_least(errors: &[f64]) -> usize {
     let most = 1.01 * range(errors.iter().copied()).0;
     errors.iter().rposition(|error| *error <= most).unwrap_or(0)
@@ -117,8 +117,8 @@ impl Study for Noise {
     }
 }
 
-/// The labels, of which so large a share is replaced: which, and by what, the seed decides. A larger share replaces those of
-/// a smaller one as well.
+/// The labels, of which so large a share is replaced: which, and by what, the seed decides. A larger share replaces
+/// those of a smaller one as well.
 fn with_noise(labels: &[usize], classes: usize, wrong: f64, seed: u64) -> Vec<usize> {
     let mut rng = stream(seed, Purpose::Augmentation);
     let mut replaced = |label: usize| {
@@ -192,8 +192,8 @@ fn product(a: &[f64], rows: usize, n: usize, b: &[f64], columns: usize) -> Vec<f
     out
 }
 
-/// (1 − (1 − ησ)^t)/σ: what descent from 0 makes of a target in a direction of eigenvalue σ, as a coefficient. An eigenvalue
-/// that rounding left below 0 counts as 0, where the limit is ηt.
+/// (1 − (1 − ησ)^t)/σ: what descent from 0 makes of a target in a direction of eigenvalue σ, as a coefficient. An
+/// eigenvalue that rounding left below 0 counts as 0, where the limit is ηt.
 fn filter(value: f64, rate: f64, steps: f64) -> f64 {
     let left = 1.0 - rate * value;
     match value {
@@ -290,9 +290,7 @@ fn report(study: &Noise) -> Outcome {
         .within(-0.02..=0.02, "The two filters differ, and one may suit the spectrum better.");
 
     let curve = |level: &Level, of: fn(&Run) -> &Vec<Errors>| -> Vec<(f64, f64)> {
-        let at = |i: usize| {
-            mean(&level.seeds.iter().map(|run| 100.0 * (1.0 - of(run)[i].accuracy)).collect::<Vec<_>>())
-        };
+        let at = |i: usize| mean_of(&level.seeds, |run| 100.0 * (1.0 - of(run)[i].accuracy));
         study.lambdas.iter().enumerate().map(|(i, lambda)| (*lambda, at(i))).collect()
     };
     let panel = |title: &str, x: &str, of: fn(&Run) -> &Vec<Errors>| {
@@ -337,24 +335,22 @@ fn report(study: &Noise) -> Outcome {
             .line(Line::new(best(&best_ridge)).label("best").marker(Marker::Circle))
             .line(Line::new(best(&Run::chosen)).label("leave-one-out").marker(Marker::Square))],
     );
-    let mean_of =
-        |level: &Level, of: &dyn Fn(&Run) -> f64| mean(&level.seeds.iter().map(of).collect::<Vec<_>>());
     outcome.table(
         Table::of("levels", "Test accuracy, means over the seeds", &study.levels)
             .column("wrong labels", |level| whole_percent(level.wrong))
             .column("log₁₀ of the best λ", |level| mean(&chosen(study, level, best_ridge)))
-            .column("accuracy at the best λ", |level| mean_of(level, &ridge))
+            .column("accuracy at the best λ", |level| mean_of(&level.seeds, ridge))
             .column("as leave-one-out chooses", |level| {
-                mean_of(level, &|run| run.ridge[run.chosen()].accuracy)
+                mean_of(&level.seeds, |run| run.ridge[run.chosen()].accuracy)
             })
-            .column("descent, stopped at its best", |level| mean_of(level, &stopped)),
+            .column("descent, stopped at its best", |level| mean_of(&level.seeds, stopped)),
     );
     for level in &study.levels {
         let wrong = whole_percent(level.wrong);
         outcome
             .number(format!("{wrong} wrong: log10 of the best λ"), mean(&chosen(study, level, best_ridge)));
-        outcome.number(format!("{wrong} wrong: accuracy at the best λ"), mean_of(level, &ridge));
-        outcome.number(format!("{wrong} wrong: accuracy of descent"), mean_of(level, &stopped));
+        outcome.number(format!("{wrong} wrong: accuracy at the best λ"), mean_of(&level.seeds, ridge));
+        outcome.number(format!("{wrong} wrong: accuracy of descent"), mean_of(&level.seeds, stopped));
     }
     outcome.number("γ", study.gamma);
     outcome.number("accuracy that the λ of right labels costs", mean(&lost));

@@ -5,7 +5,7 @@ pub(super) use super::lossless;
 pub(super) use super::outcome::{ABOVE_0, BELOW_0, claim};
 pub(super) use super::statistics::{
     Fit, differences, distance, greatest, least, log2_ratio, log10, mean, mean_and_deviation, mean_and_error,
-    median, range,
+    mean_of, median, range,
 };
 pub(super) use super::study::{Parts, Study};
 pub(super) use super::training::{Net, seeds, so_many_seeds, step, unless_diverged, widths};

@@ -19,7 +19,8 @@ pub fn mean_and_deviation(xs: &[f64]) -> (f64, f64) {
     }
     let largest = xs.iter().fold(0.0, |m, x| Float::max(m, x.abs()));
     if largest.is_finite() && !Float::powi(spread(xs), 2).is_finite() {
-        // Squares would leave the range: the same of smaller numbers, divided by a power of two, so that no digit is lost.
+        // Squares would leave the range: the same of smaller numbers, divided by a power of two, so that no digit is
+        // lost.
         let small: Vec<f64> = xs.iter().map(|x| x * SMALL).collect();
         let (mean, deviation) = mean_and_deviation(&small);
         return (mean / SMALL, deviation / SMALL);
@@ -40,6 +41,11 @@ fn spread(xs: &[f64]) -> f64 {
 /// The mean, as in [`mean_and_deviation`].
 pub fn mean(xs: &[f64]) -> f64 {
     mean_and_deviation(xs).0
+}
+
+/// The mean of something over all rows.
+pub(super) fn mean_of<R>(rows: &[R], of: impl Fn(&R) -> f64) -> f64 {
+    mean(&rows.iter().map(of).collect::<Vec<_>>())
 }
 
 /// The mean and its standard error: the deviation over √n.
@@ -67,12 +73,12 @@ pub fn differences(a: &[f64], b: &[f64]) -> Vec<f64> {
 }
 
 /// log₂(a/b): by how many powers of 2 the one is above the other.
-pub fn log2_ratio(a: f64, b: f64) -> f64 {
+pub(super) fn log2_ratio(a: f64, b: f64) -> f64 {
     Float::ln(a / b) / std::f64::consts::LN_2
 }
 
 /// log₁₀ x.
-pub fn log10(x: f64) -> f64 {
+pub(super) fn log10(x: f64) -> f64 {
     Float::ln(x) / std::f64::consts::LN_10
 }
 
@@ -245,6 +251,8 @@ mod tests {
         assert_eq!(range([]), (f64::INFINITY, f64::NEG_INFINITY));
         let rows = [(0, 2.0), (1, 1.0), (2, 1.0), (3, 2.0)];
         assert_eq!((least(&rows, |row| row.1).0, greatest(&rows, |row| row.1).0), (1, 0));
+        assert_eq!(mean_of(&rows, |row| row.1), 1.5);
+        assert!((log2_ratio(24.0, 3.0) - 3.0).abs() < 1e-15 && (log10(1e-5) + 5.0).abs() < 1e-15);
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn run(experiment: &Experiment, threads: usize, seed: u64) -> Outcome {
     })
 }
 
-/// The folder of `experiments --all --quick`, made once for all tests: it takes half a minute.
+/// The folder of `experiments --all --quick`, made once for all tests: it takes 100 seconds on two cores.
 pub fn quick_report() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -150,6 +150,24 @@ fn every_section_has_a_finding_for_its_title() {
         let line = format!("<p class=\"question\">{} ·", experiment.name);
         assert!(page.contains(&line), "{} has no finding", experiment.name);
     }
+}
+
+/// Few images, or images of one class, are no mistake of the program: it says what it takes.
+#[test]
+fn too_little_data_is_an_error() {
+    let never = AtomicBool::new(false);
+    let says = |data: &ExperimentData, name: &str, what: &str| {
+        let context = Context::new(true, 0, data, &|_, _| (), &never);
+        let error = find(name).unwrap().run(&context).unwrap_err();
+        assert!(matches!(&error, Error::Data(why) if why.contains(what)), "{name}: {error}");
+    };
+    let few = ExperimentData::synthetic(64, 9).unwrap();
+    for name in ["kernel-approximations", "regularisation", "schedule-early-stopping"] {
+        says(&few, name, "are too few");
+    }
+    let mut alike = few;
+    alike.train = alike.train.with_labels(&[0; 64], 1).unwrap();
+    says(&alike, "label-noise", "it takes two");
 }
 
 #[test]

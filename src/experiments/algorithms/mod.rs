@@ -1,6 +1,6 @@
 //! A transformer that learns to turn digits round, to sort them and to add them: how its accuracy grows, and where it
-//! looks. The tasks and the training are here, in a file each are the network, its maps of attention, and what is claimed
-//! and shown.
+//! looks. The tasks and the training are here, in a file each are the network, its maps of attention, and what is
+//! claimed and shown.
 
 mod maps;
 mod network;

@@ -81,8 +81,7 @@ fn claims(outcome: &mut Outcome, rows: &[Gaussian]) {
     let of_draws = |xs: &[f64]| Estimate::mean(xs).of("draws");
     // Close to p = n the error has a mean, but no variance that an interval could be had from.
     let far: Vec<&Gaussian> = rows.iter().filter(|row| row.p.abs_diff(N) >= 10).collect();
-    let of_draw =
-        |k: usize| mean(&far.iter().map(|row| row.ridgeless[k] / expected(row.p)).collect::<Vec<_>>());
+    let of_draw = |k: usize| mean_of(&far, |row| row.ridgeless[k] / expected(row.p));
     let relative: Vec<f64> = (0..rows[0].ridgeless.len()).map(of_draw).collect();
     claim(outcome, "The exact formula for Gaussian features holds on both sides of the peak")
         .named("exact-formula")

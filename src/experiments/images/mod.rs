@@ -1,6 +1,6 @@
-//! Networks of images beside a multilayer perceptron and a kernel machine: accuracy, size and time, what the first layer
-//! looks for, and what is left of the accuracy where images are moved. The families and their training are here, in a
-//! file each are images that are moved, and what is claimed and shown.
+//! Networks of images beside a multilayer perceptron and a kernel machine: accuracy, size and time, what the first
+//! layer looks for, and what is left of the accuracy where images are moved. The families and their training are here,
+//! in a file each are images that are moved, and what is claimed and shown.
 
 mod filters;
 mod report;

@@ -18,7 +18,7 @@ pub(super) fn all(study: &Networks) -> Outcome {
     );
     // LeNet on fewer samples is a line of the table only.
     let chart = rows.iter().take(FAMILIES.len() + 1).enumerate().fold(chart, |chart, (i, row)| {
-        let at = |shift: usize| mean(&row.moved.iter().map(|by_shift| by_shift[shift]).collect::<Vec<_>>());
+        let at = |shift: usize| mean_of(&row.moved, |by_shift| by_shift[shift]);
         let points: Vec<(f64, f64)> = (0..=SHIFTS).map(|shift| (shift as f64, at(shift))).collect();
         chart.line(Line::new(points).label(row.name.clone()).marker(Marker::series(i)))
     });

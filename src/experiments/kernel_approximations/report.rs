@@ -207,16 +207,16 @@ fn tables(outcome: &mut Outcome, study: &Approximations) {
             .column("test accuracy", |row| row.accuracy)
             .column("fit (s)", |row| row.seconds),
     );
-    let (few, many) = (study.times.samples[0], study.times.samples[1]);
-    let middle = |times: &[[f64; 2]], i: usize| median(&times.iter().map(|t| t[i]).collect::<Vec<_>>());
     outcome.table(
         Table::of("smooth", "λ = 1/√n: squared test error, means over the seeds", &study.fits.smooth)
             .column("training samples", |row| row.samples)
             .column("centres √n·ln n", |row| row.centres)
-            .column("exact", |row| mean(&row.exact.iter().map(|score| score.square).collect::<Vec<_>>()))
-            .column("FALKON", |row| mean(&row.falkon.iter().map(|score| score.square).collect::<Vec<_>>()))
+            .column("exact", |row| mean_of(&row.exact, |score| score.square))
+            .column("FALKON", |row| mean_of(&row.falkon, |score| score.square))
             .column("ratio", |row| mean(&row.excess())),
     );
+    let [few, many] = study.times.samples;
+    let middle = |times: &[[f64; 2]], i: usize| median(&times.iter().map(|t| t[i]).collect::<Vec<_>>());
     let rows = [("Nyström", &study.times.nystrom), ("random features", &study.times.fourier)];
     let caption = format!("Median times on one thread, of {} centres or features", study.times.features);
     outcome.table(
@@ -247,7 +247,7 @@ fn numbers(outcome: &mut Outcome, study: &Approximations) {
         );
     }
     let last = &fits.smooth[fits.smooth.len() - 1];
-    let accuracy = |scores: &[Score]| mean(&scores.iter().map(|score| score.accuracy).collect::<Vec<_>>());
+    let accuracy = |scores: &[Score]| mean_of(scores, |score| score.accuracy);
     outcome.number("λ = 1/√n, exact: test accuracy", accuracy(&last.exact));
     outcome.number("λ = 1/√n, FALKON: test accuracy", accuracy(&last.falkon));
     for row in &study.whole.rows {

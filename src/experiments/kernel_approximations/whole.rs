@@ -55,7 +55,8 @@ impl Method {
     }
 }
 
-/// Sizes of the fits, and the samples that conjugate gradients and the exact fit get: the kernel matrix of those is held.
+/// Sizes of the fits, and the samples that conjugate gradients and the exact fit get: the kernel matrix of those is
+/// held.
 fn plan(context: &Context, n: usize) -> Vec<(Method, usize, usize)> {
     let exact = context.pick([250, 500, 1000, 2000], [1250, 2500, 5000, 10_000]);
     let features = context.pick([64, 128, 256, 512], [250, 500, 1000, 2000]);

@@ -129,7 +129,7 @@ pub(super) fn report(outcome: &mut Outcome, grid: &Grid, cells: &[Cell], choices
     let chosen = least(cells, |cell| cell.leave_one_out);
     let ideal = least(cells, |cell| cell.error);
     let ratios: Vec<f64> = choices.iter().map(|choice| choice.chosen / choice.best).collect();
-    let of = |f: fn(&Choice) -> f64| mean(&choices.iter().map(f).collect::<Vec<_>>());
+    let of = |f: fn(&Choice) -> f64| mean_of(choices, f);
     claim(outcome, "Leaving one out chooses γ and λ nearly as well as if the sine were known")
         .named("loo-chooses")
         .expected("a ratio of the errors near 1")

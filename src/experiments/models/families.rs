@@ -173,8 +173,8 @@ pub(in crate::experiments) fn choose<T: Float>(
     })
 }
 
-/// A fit and its seconds. Raises λ tenfold where rounding makes the matrix of all samples indefinite: it was chosen on a
-/// part of them.
+/// A fit and its seconds. Raises λ tenfold where rounding makes the matrix of all samples indefinite: it was chosen on
+/// a part of them.
 pub(in crate::experiments) fn fit_kernel<T: Float>(
     context: &Context,
     chosen: &mut Chosen,

@@ -36,8 +36,8 @@ pub const EXPERIMENT: Experiment = Experiment {
     finding,
 };
 
-/// How often the arms of the two spirals turn for each unit of the distance to the centre: as few times as lines that are
-/// right in 0.60 of all cases take, and as often as in the experiment `spiral`.
+/// How often the arms of the two spirals turn for each unit of the distance to the centre: as few times as lines that
+/// are right in 0.60 of all cases take, and as often as in the experiment `spiral`.
 const TURNS: [f64; 2] = [0.56, spiral::TURNS];
 
 /// What is measured.

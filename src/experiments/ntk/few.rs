@@ -93,8 +93,7 @@ fn trained(context: &Context, train: &Dataset, test: &Dataset, seed: u64) -> Res
 pub(super) fn report(outcome: &mut Outcome, measured: &FewImages) {
     let FewImages { features, classes, test, all } = measured;
     let runs = 0..all.first().map_or(0, |few| few.ridge.len());
-    let leads: Vec<f64> =
-        runs.map(|k| mean(&all.iter().map(|few| few.leads()[k]).collect::<Vec<_>>())).collect();
+    let leads: Vec<f64> = runs.map(|k| mean_of(all, |few| few.leads()[k])).collect();
     claim(outcome, "On few images the kernel machine of the infinite network rivals a finite one")
         .named("few-images")
         .expected("a test accuracy that is not below")

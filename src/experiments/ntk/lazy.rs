@@ -7,8 +7,9 @@ use super::study::{LazyOptions, LazyPoint, LazyRun, lazy_training};
 use super::{D, network, repetition, sphere};
 use crate::experiments::prelude::*;
 
-/// Seed of the points, which are the same in every run: what is compared is networks. Where points with different targets
-/// lie close together, training takes longer and moves the weights farther, so that other points would give other distances.
+/// Seed of the points, which are the same in every run: what is compared is networks. Where points with different
+/// targets lie close together, training takes longer and moves the weights farther, so that other points would give
+/// other distances.
 const POINTS: u64 = 0;
 
 const STEPS: [u64; 12] = [0, 1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 300];

@@ -1,6 +1,6 @@
 //! What a recurrence remembers: how the gradient of a loss dies away, or grows, through a hundred steps, and over how
-//! many steps a bit can be learnt to be kept. The networks are here, in a file each are the gradients, the training, and
-//! what is claimed and shown.
+//! many steps a bit can be learnt to be kept. The networks are here, in a file each are the gradients, the training,
+//! and what is claimed and shown.
 
 mod clipping;
 mod flow;
@@ -148,8 +148,8 @@ impl Bits {
 
 impl Study for Recurrence {
     fn measure(context: &Context) -> Result<Recurrence> {
-        // Products of a hundred random factors differ by powers of ten from seed to seed, and so do the losses that follow
-        // from them: these take more seeds than what is learnt.
+        // Products of a hundred random factors differ by powers of ten from seed to seed, and so do the losses that
+        // follow from them: these take more seeds than what is learnt.
         let seeds: Vec<u64> = (0..SEEDS).map(|k| derive(context.seed, k)).collect();
         Ok(Recurrence {
             gradients: flow::measure(context, &seeds)?,
