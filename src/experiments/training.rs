@@ -44,19 +44,16 @@ impl<T: Float> Net<T> {
         context: &Context,
         what: &str,
         optimizer: &mut Optimizer<T>,
-        (train, validation): (&Dataset, Option<&Dataset>),
+        sets: (&Dataset, Option<&Dataset>),
         options: &FitOptions,
         record: Option<&mut dyn Observer<T>>,
     ) -> Result<History> {
-        let Net { tape, model, loss } = self;
         let mut watch = context.observer(what);
         let mut observers: Vec<&mut dyn Observer<T>> = vec![&mut watch];
         if let Some(record) = record {
             observers.push(record);
         }
-        let fitted = fit(model, &**loss, tape, optimizer, train, validation, options, &mut observers);
-        context.check()?;
-        fitted
+        self.fit_observed(context, optimizer, sets, options, &mut observers)
     }
 
     /// Trains it as one of several at the same time: the bar is not moved, which several would move to and fro.
@@ -67,11 +64,21 @@ impl<T: Float> Net<T> {
         &mut self,
         context: &Context,
         optimizer: &mut Optimizer<T>,
-        (train, validation): (&Dataset, Option<&Dataset>),
+        sets: (&Dataset, Option<&Dataset>),
         options: &FitOptions,
     ) -> Result<History> {
+        self.fit_observed(context, optimizer, sets, options, &mut [&mut Ends(context)])
+    }
+
+    fn fit_observed(
+        &mut self,
+        context: &Context,
+        optimizer: &mut Optimizer<T>,
+        (train, validation): (&Dataset, Option<&Dataset>),
+        options: &FitOptions,
+        observers: &mut [&mut dyn Observer<T>],
+    ) -> Result<History> {
         let Net { tape, model, loss } = self;
-        let observers: &mut [&mut dyn Observer<T>] = &mut [&mut Ends(context)];
         let fitted = fit(model, &**loss, tape, optimizer, train, validation, options, observers);
         context.check()?;
         fitted

@@ -132,8 +132,8 @@ fn claims(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         let logs = a.iter().zip(b).map(|(a, b)| log2_ratio(*a, *b));
         Estimate::mean(&logs.collect::<Vec<_>>())
     };
-    let (before, last) = (0.2, SHARES[SHARES.len() - 1]);
-    let sides = [before, 0.8, 1.25, last];
+    let last = SHARES[SHARES.len() - 1];
+    let sides = [0.2, 0.8, 1.25, last];
     let ratios = sides.map(|share| ratio(&test(1.0), &test(share)));
     claim(outcome, "A network with a random first layer has the peak on images too")
         .named("images-peak")
@@ -149,16 +149,19 @@ fn claims(outcome: &mut Outcome, n: usize, rows: &[Random]) {
             "Features of images are far from alike: where most of what they hold lies in a few directions, \
              the others are so small that they fit late, and the peak is broad or elsewhere.",
         );
+    let widest = &rows[rows.len() - 1];
+    // Chosen by the errors that it is then judged by: that is in its favour, and makes the claim the harder.
+    let best = *least(&Vec::from_iter(rows.iter().filter(|row| row.p < n)), |row| row.mean(|draw| draw.test));
     claim(outcome, "Behind the peak the error falls below the best in front of it")
         .named("images-below")
         .expected("the widest network is best")
-        .estimated(Estimate::mean(&differences(&test(last), &test(before))))
+        .estimated(Estimate::mean(&differences(&widest.all(|draw| draw.test), &best.all(|draw| draw.test))))
         .saying(&format!(
             ", the mean squared error on the test set at p = {} less that at p = {}; wrong are {} and {}",
-            at(last).p,
-            at(before).p,
-            percent(at(last).mean(|draw| draw.wrong)),
-            percent(at(before).mean(|draw| draw.wrong))
+            widest.p,
+            best.p,
+            percent(widest.mean(|draw| draw.wrong)),
+            percent(best.mean(|draw| draw.wrong))
         ))
         .within(
             BELOW_0,
