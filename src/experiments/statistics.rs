@@ -92,11 +92,6 @@ pub fn distance(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
 }
 
-/// log₁₀ x.
-pub(super) fn log10(x: f64) -> f64 {
-    Float::ln(x) / std::f64::consts::LN_10
-}
-
 /// The least and the greatest number; (∞, −∞) where there is none, and what is not a number does not count.
 pub fn range(xs: impl IntoIterator<Item = f64>) -> (f64, f64) {
     xs.into_iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), x| (a.min(x), b.max(x)))
