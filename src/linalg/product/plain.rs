@@ -1,6 +1,6 @@
 //! Vectors of plain numbers, for every CPU.
 
-use super::convolution::{Seen, Tile, add_seen, seen_tile};
+use super::convolution::{Seen, Strip, Tile, add_seen, narrow, seen_tile};
 use super::fused::Fused;
 use super::vector::{Vector, compiled_for};
 use super::{Piece, Place, copy_b, tile};

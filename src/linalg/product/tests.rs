@@ -144,6 +144,12 @@ fn convolutions<T: Float>() {
         form(70, 5, 20, 3).dilation(2).padding(2),
         form(8, 7, 48, 3).groups(2),
         form(3, 6, 300, 3),
+        // Few filters over long lines: pixels are the lanes.
+        form(1, 28, 6, 5).padding(2),
+        form(2, 30, 8, 3).groups(2),
+        form(3, 21, 5, 5).dilation(2),
+        form(40, 14, 3, 3).padding(1),
+        form(1, 33, 1, 3).padding(1),
     ] {
         // An interpreter takes minutes for the large ones.
         if cfg!(miri) && form.work(form.output().unwrap()) > 5000 {

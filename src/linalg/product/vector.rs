@@ -1,6 +1,6 @@
 //! What a kernel asks of the vectors of a CPU.
 
-use super::convolution::{Seen, Tile};
+use super::convolution::{Seen, Strip, Tile};
 use super::{MOST_LANES, Piece, Place};
 use crate::Float;
 
@@ -38,7 +38,8 @@ pub trait Vector<T: Float>: Copy {
         (0..n).for_each(|i| unsafe { to.add(i).write(numbers[i]) });
     }
 
-    /// Copies a block of `SIDE`×`SIDE` numbers so that rows become columns; `pitch` is how far rows are apart.
+    /// Copies a block of `SIDE`×`SIDE` numbers so that rows become columns; `pitch` is how far rows are apart. The new rows are
+    /// written one after the other: where they overlap, the later one stays.
     #[inline(always)]
     unsafe fn transpose(from: *const T, _pitch: usize, to: *mut T, _to_pitch: usize) {
         unsafe { to.write(from.read()) }
@@ -53,55 +54,31 @@ pub trait Vector<T: Float>: Copy {
     unsafe fn seen_tile<const R: usize, const N: usize>(tile: &Tile<'_, T>);
     /// [`add_seen`](super::convolution::add_seen), likewise.
     unsafe fn add_seen(seen: &Seen<'_, T>);
+    /// [`narrow`](super::convolution::narrow), likewise.
+    unsafe fn narrow(strip: &Strip<'_, T>);
 }
 
-/// The last methods of a [`Vector`] of `$t`.
+/// The last methods of a [`Vector`] of `$t`: each calls the function of its name.
 macro_rules! compiled_for {
     ($t:ty $(, $features:literal)?) => {
+        compiled_for!($t, [$($features)?], copy_b(b: Place<*const $t>, length: usize, from: usize, to: usize, room: *mut $t));
+        compiled_for!($t, [$($features)?], tile<R, N>(piece: &Piece<$t>));
+        compiled_for!($t, [$($features)?], seen_tile<R, N>(tile: &Tile<'_, $t>));
+        compiled_for!($t, [$($features)?], add_seen(seen: &Seen<'_, $t>));
+        compiled_for!($t, [$($features)?], narrow(strip: &Strip<'_, $t>));
+    };
+    (
+        $t:ty, [$($features:literal)?],
+        $name:ident $(<$($number:ident),*>)? ($($argument:ident: $type:ty),*)
+    ) => {
         #[inline(always)]
-        unsafe fn copy_b(b: Place<*const $t>, length: usize, from: usize, to: usize, room: *mut $t) {
+        unsafe fn $name $(<$(const $number: usize),*>)? ($($argument: $type),*) {
             $(#[target_feature(enable = $features)])?
             #[inline(never)]
-            unsafe fn run<V: Vector<$t>>(
-                b: Place<*const $t>,
-                length: usize,
-                from: usize,
-                to: usize,
-                room: *mut $t,
-            ) {
-                unsafe { copy_b::<$t, V>(b, length, from, to, room) }
+            unsafe fn run<V: Vector<$t> $($(, const $number: usize)*)?>($($argument: $type),*) {
+                unsafe { $name::<$t, V $($(, $number)*)?>($($argument),*) }
             }
-            unsafe { run::<Self>(b, length, from, to, room) }
-        }
-
-        #[inline(always)]
-        unsafe fn tile<const R: usize, const N: usize>(piece: &Piece<$t>) {
-            $(#[target_feature(enable = $features)])?
-            #[inline(never)]
-            unsafe fn run<V: Vector<$t>, const R: usize, const N: usize>(piece: &Piece<$t>) {
-                unsafe { tile::<$t, V, R, N>(piece) }
-            }
-            unsafe { run::<Self, R, N>(piece) }
-        }
-
-        #[inline(always)]
-        unsafe fn seen_tile<const R: usize, const N: usize>(piece: &Tile<'_, $t>) {
-            $(#[target_feature(enable = $features)])?
-            #[inline(never)]
-            unsafe fn run<V: Vector<$t>, const R: usize, const N: usize>(piece: &Tile<'_, $t>) {
-                unsafe { seen_tile::<$t, V, R, N>(piece) }
-            }
-            unsafe { run::<Self, R, N>(piece) }
-        }
-
-        #[inline(always)]
-        unsafe fn add_seen(seen: &Seen<'_, $t>) {
-            $(#[target_feature(enable = $features)])?
-            #[inline(never)]
-            unsafe fn run<V: Vector<$t>>(seen: &Seen<'_, $t>) {
-                unsafe { add_seen::<$t, V>(seen) }
-            }
-            unsafe { run::<Self>(seen) }
+            unsafe { run::<Self $($(, $number)*)?>($($argument),*) }
         }
     };
 }

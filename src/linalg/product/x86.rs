@@ -3,7 +3,7 @@
 use std::arch::x86_64::*;
 use std::is_x86_feature_detected as has;
 
-use super::convolution::{Seen, Tile, add_seen, seen_tile};
+use super::convolution::{Seen, Strip, Tile, add_seen, narrow, seen_tile};
 use super::vector::{Vector, compiled_for, register};
 use super::{Piece, Place, copy_b, tile};
 
@@ -130,6 +130,8 @@ unsafe fn transpose_f32(from: *const f32, pitch: usize, to: *mut f32, to_pitch: 
         let lower = [first(a[2], a[3]), second(a[2], a[3]), first(b[2], b[3]), second(b[2], b[3])];
         for l in 0..4 {
             _mm256_storeu_ps(to.add(l * to_pitch), _mm256_permute2f128_ps::<0x20>(upper[l], lower[l]));
+        }
+        for l in 0..4 {
             _mm256_storeu_ps(to.add((l + 4) * to_pitch), _mm256_permute2f128_ps::<0x31>(upper[l], lower[l]));
         }
     }
@@ -151,6 +153,8 @@ unsafe fn transpose_f64(from: *const f64, pitch: usize, to: *mut f64, to_pitch: 
         let b = [_mm256_unpacklo_pd(r[2], r[3]), _mm256_unpackhi_pd(r[2], r[3])];
         for l in 0..2 {
             _mm256_storeu_pd(to.add(l * to_pitch), _mm256_permute2f128_pd::<0x20>(a[l], b[l]));
+        }
+        for l in 0..2 {
             _mm256_storeu_pd(to.add((l + 2) * to_pitch), _mm256_permute2f128_pd::<0x31>(a[l], b[l]));
         }
     }

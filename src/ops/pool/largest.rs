@@ -29,6 +29,10 @@ impl<T: Float> Operation<T> for MaxPool {
                 || {
                     let to = y.numbers.chunks_exact_mut(to).zip(places.numbers.chunks_exact_mut(to));
                     for (x, (y, places)) in x[first * from..].chunks_exact(from).zip(to) {
+                        if form.image.channels < MOST && form.are_apart(LINE) {
+                            lines_of_windows(&form, x, y, places);
+                            continue;
+                        }
                         form.windows(
                             #[inline(always)]
                             |to, lines, columns| {
@@ -91,8 +95,7 @@ impl<T: Float> OfWidth for Largest<'_, T> {
             |from| {
                 let x: &[T; W] = few(x, from + channel);
                 for i in 0..W {
-                    // Without a branch, so that it is done for all of them side by side. The first NaN stays.
-                    let is_it = (x[i] > largest[i]) | (x[i].is_nan() & !largest[i].is_nan());
+                    let is_it = is_larger(x[i], largest[i]);
                     largest[i] = if is_it { x[i] } else { largest[i] };
                     place[i] = if is_it { number } else { place[i] };
                 }
@@ -106,6 +109,65 @@ impl<T: Float> OfWidth for Largest<'_, T> {
     #[inline(always)]
     fn room(&self, to: usize, channel: usize) -> usize {
         (self.y.len() - to).min(self.form.behind(&self.lines, &self.columns, channel))
+    }
+}
+
+/// y ← the largest, and `places` ← the first pixel that has it, of windows that lie side by side, for a sample. The same pixel
+/// of all windows of a line is looked at together: so it is one long loop, however few channels there are.
+#[inline(always)]
+fn lines_of_windows<T: Float>(form: &Pools, x: &[T], y: &mut [T], places: &mut [T]) {
+    let (channels, width, windows) = (form.image.channels, form.image.width, form.output.width);
+    let [kernel_lines, kernel_columns] = form.window.kernel;
+    let at_once = (LINE / channels).min(windows);
+    let mut pixels = [T::ZERO; LINE + MOST];
+    for (i, first) in
+        (0..form.output.height).flat_map(|i| (0..windows).step_by(at_once).map(move |first| (i, first)))
+    {
+        let count = at_once.min(windows - first);
+        let these = (i * windows + first) * channels..(i * windows + first + count) * channels;
+        let (y, places) = (&mut y[these.clone()], &mut places[these]);
+        for (number, (m, n)) in
+            (0..kernel_lines).flat_map(|m| (0..kernel_columns).map(move |n| (m, n))).enumerate()
+        {
+            let start = ((i * kernel_lines + m) * width + first * kernel_columns + n) * channels;
+            if channels <= MOST / 2 {
+                gather::<T, { MOST / 2 }>(&x[start..], &mut pixels, channels, kernel_columns, count);
+            } else {
+                gather::<T, MOST>(&x[start..], &mut pixels, channels, kernel_columns, count);
+            }
+            let (pixels, number) = (&pixels[..y.len()], T::of(number as f64));
+            if number == T::ZERO {
+                y.copy_from_slice(pixels);
+                places.fill(number);
+                continue;
+            }
+            for (pixel, (largest, place)) in pixels.iter().zip(y.iter_mut().zip(&mut *places)) {
+                let is_it = is_larger(*pixel, *largest);
+                *largest = if is_it { *pixel } else { *largest };
+                *place = if is_it { number } else { *place };
+            }
+        }
+    }
+}
+
+/// Whether `x` comes in the place of the largest so far: the first NaN stays. Without a branch, so that it is done for many of
+/// them side by side.
+#[inline(always)]
+fn is_larger<T: Float>(x: T, largest: T) -> bool {
+    (x > largest) | (x.is_nan() & !largest.is_nan())
+}
+
+/// `to` ← the first `channels` numbers, at most `W`, of each group of `step` times as many. Behind the last one there is room
+/// for [`MOST`].
+#[inline(always)]
+fn gather<T: Float, const W: usize>(from: &[T], to: &mut [T], channels: usize, step: usize, count: usize) {
+    for group in 0..count {
+        let (from, at) = (&from[group * step * channels..], group * channels);
+        // What is of the next group is written over by it.
+        match from.first_chunk::<W>() {
+            Some(whole) => *few_mut(to, at) = *whole,
+            None => to[at..][..channels].copy_from_slice(&from[..channels]),
+        }
     }
 }
 

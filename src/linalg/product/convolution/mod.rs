@@ -22,12 +22,15 @@
 //! Dukhan, "The Indirect Convolution Algorithm" (arXiv:1907.02129), do without the matrix in similar ways.
 
 mod layout;
+mod narrow;
 mod seen;
 mod tile;
 
 use std::ops::Range;
 
 use layout::{Layout, Walk};
+use narrow::Planes;
+pub(super) use narrow::{Strip, narrow};
 pub(super) use seen::{Seen, add_seen};
 use tile::{MOST_ROWS, tiles};
 pub(super) use tile::{Stretch, Tile, seen_tile};
@@ -179,9 +182,11 @@ fn check<T>(form: &Convolution, image: &[T], map: &[T], weights: &[T], rows: Ran
 }
 
 fn run<T: Float>(kernel: &Kernel<T>, job: Job<T>) {
-    let padded = match (job.wanted, Layout::of(&job.form)) {
-        (Wanted::Image, _) => 0,
-        (_, layout) => layout.padded_numbers(),
+    let layout = Layout::of(&job.form);
+    let padded = match job.wanted {
+        Wanted::Map => layout.padded_numbers().max(Planes::of(&layout).numbers()),
+        Wanted::Image => 0,
+        Wanted::Weights => layout.padded_numbers(),
     };
     // SAFETY: the kernel is one that this CPU can run. By `check` the numbers of the form are there; what is wanted was
     // borrowed for writing, so that it lies apart from the others; and the rooms hold what they say.
@@ -196,6 +201,11 @@ pub(super) unsafe fn convolve<T: Float, V: Vector<T>>(job: &Job<T>, rooms: &Room
     let layout = Layout::of(&job.form);
     // SAFETY: the room for an image was asked for with that size; the rest is as the caller says.
     unsafe {
+        let planes = Planes::of(&layout);
+        if job.wanted == Wanted::Map && planes.pay::<T, V>() {
+            rooms.image.write_bytes(0, planes.numbers());
+            return narrow_map_of::<T, V>(job, &planes, rooms);
+        }
         if job.wanted != Wanted::Image {
             rooms.image.write_bytes(0, layout.padded_numbers());
         }
@@ -260,6 +270,36 @@ unsafe fn map_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &Room
                         unsafe { tiles::<T, V>(tile, 0..at.pixels, at.pixels_from(0)) };
                     }
                 }
+            }
+        }
+    }
+}
+
+unsafe fn narrow_map_of<T: Float, V: Vector<T>>(job: &Job<T>, planes: &Planes<'_>, rooms: &Rooms<T>) {
+    let (at, filters) = (planes.at, job.form.filters);
+    let mut offsets = [0; DEPTH];
+    for start in (0..at.depth).step_by(DEPTH) {
+        let rows = start..(start + DEPTH).min(at.depth);
+        let offsets = planes.offsets(rows, &mut offsets);
+        for sample in 0..job.samples {
+            unsafe { planes.copy(job.image.add(sample * at.image), rooms.image) };
+            for group in 0..job.form.groups {
+                let column = group * at.filters;
+                let strip = Strip {
+                    at,
+                    pitch: planes.pitch,
+                    image: unsafe { planes.group(group, rooms.image) },
+                    offsets,
+                    b: unsafe { job.weights.add(start * filters + column) },
+                    b_pitch: filters,
+                    map: unsafe { job.map.add(sample * at.map + column) },
+                    start: match job.start {
+                        _ if start > 0 => Start::There,
+                        Start::Bias(bias) => Start::Bias(unsafe { bias.add(column) }),
+                        start => start,
+                    },
+                };
+                unsafe { V::narrow(&strip) };
             }
         }
     }
