@@ -19,112 +19,87 @@ pub struct Seen<'a, T> {
     pub to: *mut T,
 }
 
-/// Adds each term to its pixel; what is of the padding is left out. Pixel by pixel of the image, whose sum is a register: to
-/// add to memory, a CPU would wait again and again for a number that it has just stored as a part of another vector.
+/// Adds each term to its pixel; what is of the padding is left out. The sums of pixels are vectors of their own: to add to the
+/// image, a CPU would wait again and again for a number that it has just stored as a part of another vector.
 #[inline(always)]
 pub unsafe fn add_seen<T: Float, V: Vector<T>>(seen: &Seen<'_, T>) {
     let (image, window) = (seen.at.form.image, seen.at.form.window);
-    let side_by_side = window.stride == [1, 1] && window.dilation == [1, 1] && window.kernel[0] <= LINES;
+    let side_by_side = window.stride == [1, 1] && window.dilation == [1, 1];
     for y in lines(seen) {
-        let (mut of_map, mut count) = ([LineOfMap::NONE; LINES], 0);
-        if side_by_side {
-            for line in lines_of_map(seen, y) {
-                (of_map[count], count) = (line, count + 1);
-            }
-        }
-        let of_map = &of_map[..count];
-        for x in 0..image.width {
-            let pixel = unsafe { seen.to.add((y * image.width + x) * image.channels) };
-            for channel in (0..seen.channels.len()).step_by(V::LANES) {
-                let count = V::LANES.min(seen.channels.len() - channel);
-                let to = unsafe { pixel.add(channel) };
-                macro_rules! add {
-                    ($sum:ident $place:expr) => {
-                        if count == V::LANES {
-                            let before = V::load(to);
-                            $sum(seen, $place, channel, before, |from| V::load(from)).store(to);
-                        } else {
-                            let before = V::load_first(to, count);
-                            $sum(seen, $place, channel, before, |from| V::load_first(from, count))
-                                .store_first(to, count);
-                        }
-                    };
-                }
-                unsafe {
+        let line = unsafe { seen.to.add(y * image.width * image.channels) };
+        for channel in (0..seen.channels.len()).step_by(V::LANES) {
+            let count = V::LANES.min(seen.channels.len() - channel);
+            let line = unsafe { line.add(channel) };
+            macro_rules! add {
+                ($load:expr, $store:expr) => {
                     if side_by_side {
-                        add!(sum_of_lines(of_map, x));
+                        add_to_line::<T, V>(seen, (line, y), channel, $load, $store);
                     } else {
-                        add!(sum(y, x));
+                        for x in 0..image.width {
+                            let to = line.add(x * image.channels);
+                            $store(sum(seen, (y, x), channel, $load(to), $load), to);
+                        }
                     }
+                };
+            }
+            unsafe {
+                if count == V::LANES {
+                    add!(|from| V::load(from), |sum: V, to| sum.store(to));
+                } else {
+                    add!(|from| V::load_first(from, count), |sum: V, to| sum.store_first(to, count));
                 }
             }
         }
     }
 }
 
-/// Lines of a window that are looked at side by side.
-const LINES: usize = 16;
+/// Pixels of a line whose sums are there at a time.
+const PIXELS: usize = 64;
 
-/// A line of the map that sees a line of the image, by one line of the window, where the pixels of both lie side by side.
-#[derive(Clone, Copy)]
-struct LineOfMap {
-    /// The number of its first pixel among those that have seen; negative where these begin within it.
-    first: isize,
-    /// Its first pixel that has seen, and the one behind the last.
-    there: [usize; 2],
-    /// The line of the window, and the pixels of it that are asked for.
-    line: usize,
-    taps: [usize; 2],
-}
-
-impl LineOfMap {
-    const NONE: LineOfMap = LineOfMap { first: 0, there: [0; 2], line: 0, taps: [0; 2] };
-}
-
-/// The lines of the map that see line `y` of the image, in the order of the window.
+/// As [`sum`], for a line of the image where the pixels that a pixel of the window sees lie side by side: for each pixel of the
+/// window in turn one loop over a line of the map, whose sums do not wait for each other.
 #[inline(always)]
-fn lines_of_map<T>(seen: &Seen<'_, T>, y: usize) -> impl Iterator<Item = LineOfMap> {
-    let Seen { at, taps, pixels, .. } = seen;
-    let (window, width, length) = (at.form.window, at.form.window.kernel[1], at.line);
-    (taps.start / width..(taps.end - 1) / width + 1).filter_map(move |line| {
-        let start = (y + window.padding[0]).checked_sub(line)? * length;
-        let there = pixels.start.max(start)..pixels.end.min(start + length);
-        let of_line = |tap: usize| tap.saturating_sub(line * width).min(width);
-        (!there.is_empty()).then(|| LineOfMap {
-            first: start as isize - pixels.start as isize,
-            there: [there.start - start, there.end - start],
-            line,
-            taps: [of_line(taps.start), of_line(taps.end)],
-        })
-    })
-}
-
-/// As [`sum`], of those lines of the map: each pixel of the window further is one pixel of the map back.
-#[inline(always)]
-unsafe fn sum_of_lines<T: Float, V: Vector<T>>(
+unsafe fn add_to_line<T: Float, V: Vector<T>>(
     seen: &Seen<'_, T>,
-    (lines, x): (&[LineOfMap], usize),
+    (line, y): (*mut T, usize),
     channel: usize,
-    mut sum: V,
     load: impl Fn(*const T) -> V,
-) -> V {
-    let (channels, pitch) = (seen.channels.len(), seen.pitch);
-    let (window, x) = (seen.at.form.window, x + seen.at.form.window.padding[1]);
-    for LineOfMap { first, there, line, taps } in lines {
-        let from = (x + 1).saturating_sub(there[1]).max(taps[0]);
-        let end = (x + 1).saturating_sub(there[0]).min(taps[1]);
-        if from >= end {
-            continue;
+    store: impl Fn(V, *mut T),
+) {
+    let Seen { at, taps, channels, pixels, from, pitch, .. } = seen;
+    let (image, window, kernel) = (at.form.image, at.form.window, at.form.window.kernel[1]);
+    let mut sums = [unsafe { V::splat(T::ZERO) }; PIXELS];
+    for first in (0..image.width).step_by(PIXELS) {
+        let behind = (first + PIXELS).min(image.width);
+        let pixel = |x: usize| unsafe { line.add(x * image.channels) };
+        for x in first..behind {
+            sums[x - first] = load(pixel(x));
         }
-        let pixel = (*first + (x - from) as isize) as usize;
-        let mut term =
-            pixel * pitch + (line * window.kernel[1] + from - seen.taps.start) * channels + channel;
-        for _ in from..end {
-            sum = unsafe { sum.add(load(seen.from.add(term))) };
-            term = term.wrapping_sub(pitch - channels);
+        for tap in taps.clone() {
+            // The line of the map, and its pixels that have seen: pixel x + padding − column of it sees pixel x of the image.
+            let (down, column) = (tap / kernel, tap % kernel);
+            let Some(of_map) = (y + window.padding[0]).checked_sub(down) else { continue };
+            let start = of_map * at.line;
+            let there = (pixels.start.max(start), pixels.end.min(start + at.line));
+            if there.0 >= there.1 {
+                continue;
+            }
+            let x_of = |pixel: usize| (pixel - start + column).saturating_sub(window.padding[1]);
+            let (x, end) = (x_of(there.0).max(first), x_of(there.1).min(behind));
+            if x >= end {
+                continue;
+            }
+            let pixel = start + x + window.padding[1] - column - pixels.start;
+            let mut term = unsafe { from.add(pixel * pitch + (tap - taps.start) * channels.len() + channel) };
+            for sum in &mut sums[x - first..end - first] {
+                *sum = unsafe { sum.add(load(term)) };
+                term = term.wrapping_add(*pitch);
+            }
+        }
+        for x in first..behind {
+            store(sums[x - first], pixel(x));
         }
     }
-    sum
 }
 
 /// The lines of the image that the pixels of the map can have seen.
