@@ -255,8 +255,8 @@ unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
     }
 }
 
-/// Copies `length` rows of B from column `from` to column `to` into panels of two vectors, the last one filled up with
-/// zeros.
+/// Copies `length` rows of B from column `from` to column `to` into panels of two vectors, of which the last one may not be
+/// full.
 #[inline(always)]
 unsafe fn copy_b<T: Float, V: Vector<T>>(
     b: Place<*const T>,
@@ -287,9 +287,7 @@ unsafe fn copy_b<T: Float, V: Vector<T>>(
                 }
                 continue;
             }
-            if columns < width {
-                out.write_bytes(0, width * length);
-            }
+            // What is behind the columns stays as it is: what comes of it is stored nowhere.
             if b.row == 1 {
                 transpose::<T, V>(from, b.column, columns, length, out, width);
             } else {

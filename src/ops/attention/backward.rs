@@ -104,9 +104,15 @@ pub fn run<T: Float>(mut cx: Backward<'_, T>) {
 
 fn one_head<T: Float>(head: &Head<'_, T>, place: Place<'_, T>, [room, other]: &mut [Room<T>; 2]) {
     let Place { mut dq, mut dk, mut dv, sizes } = place;
-    // Here, where they are in the nearest cache when they are added to.
-    for part in [&mut dq, &mut dk, &mut dv] {
-        (0..part.nrows()).for_each(|r| part.row_mut(r).fill(T::ZERO));
+    // Where one block is all there is, its terms are the gradients.
+    let is_one = |rows: usize| (1..=SIDE).contains(&rows);
+    let one_block = is_one(head.q.nrows()) && is_one(head.k.nrows()) && head.k.nrows() == dk.nrows();
+    let into = if one_block { Into::Replace } else { Into::Add };
+    if !one_block {
+        // Here, where they are in the nearest cache when they are added to.
+        for part in [&mut dq, &mut dk, &mut dv] {
+            (0..part.nrows()).for_each(|r| part.row_mut(r).fill(T::ZERO));
+        }
     }
     for keys in blocks(0, head.k.nrows()) {
         let (k, v) = (head.k.get(keys.clone(), ..), head.v.get(keys.clone(), ..));
@@ -128,7 +134,7 @@ fn one_head<T: Float>(head: &Head<'_, T>, place: Place<'_, T>, [room, other]: &m
             let (largest, sums) = (&head.largest[queries.clone()], &head.sums[queries.clone()]);
             probabilities(p, keys.len(), sizes.scale, largest, sums, |r| keys_of(r).end);
             let across = View::by_rows(&*p, queries.len(), keys.len()).transpose();
-            masked_product(dv.rb_mut(), Into::Add, across, dy, by_key);
+            masked_product(dv.rb_mut(), into, across, dy, by_key);
 
             let ds = &mut other[..p.len()];
             let to = ViewMut::by_rows(ds, queries.len(), keys.len());
@@ -150,8 +156,8 @@ fn one_head<T: Float>(head: &Head<'_, T>, place: Place<'_, T>, [room, other]: &m
             );
             of_scores(ds, p, keys.len(), &along, sizes.scale, |r| keys_of(r).end);
             let ds = View::by_rows(&*ds, queries.len(), keys.len());
-            masked_product(dq.rb_mut(), Into::Add, ds, k, by_query);
-            masked_product(dk.rb_mut(), Into::Add, ds.transpose(), q, by_key);
+            masked_product(dq.rb_mut(), into, ds, k, by_query);
+            masked_product(dk.rb_mut(), into, ds.transpose(), q, by_key);
         }
     }
 }
