@@ -28,7 +28,7 @@ pub struct GraphArgs {
     model: Network,
     #[command(flatten)]
     shape: ShapeArgs,
-    /// Features of a sample; for lenet, cnn and vit the pixels of an image that is as high as it is wide
+    /// Features of a sample; for lenet, cnn, vit and conv-autoencoder the pixels of an image that is as high as it is wide
     #[arg(long, value_name = "N", default_value_t = 784)]
     inputs: usize,
     /// Classes
@@ -59,6 +59,8 @@ enum Network {
     Gpt,
     /// Network that tells images themselves
     Autoencoder,
+    /// Autoencoder of filters and their transposes
+    ConvAutoencoder,
 }
 
 impl Network {
@@ -70,6 +72,7 @@ impl Network {
             Network::Cnn => ("cnn", &["DropoutArgs"]),
             Network::Vit => ("vit", &["TransformerArgs", "PatchArgs", "DropoutArgs"]),
             Network::Autoencoder => ("autoencoder", &["MlpArgs", "CodeArgs", "DropoutArgs"]),
+            Network::ConvAutoencoder => ("conv-autoencoder", &["FilterArgs", "CodeArgs"]),
             Network::Gpt => ("gpt", &["TransformerArgs", "TextArgs", "DropoutArgs"]),
         }
     }
@@ -119,15 +122,8 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
             check_memory::<f32>(&form, args.batch).map_err(|error| blame(args, &form, error))?;
             draw(args, &form, args.inputs, of_classes)
         }
-        Network::Autoencoder => {
-            if matches.value_source("outputs") == Some(ValueSource::CommandLine) {
-                let why = "--outputs has no meaning for --model autoencoder: what goes in comes out";
-                return Err(Error::setting("model", why).into());
-            }
-            let form = args.shape.autoencoder(args.inputs);
-            check_memory::<f32>(&form, args.batch)?;
-            draw(args, &form, args.inputs, |tape, x, y| tape.mse(y, x))
-        }
+        Network::Autoencoder => reconstructing(args, matches, &args.shape.autoencoder(args.inputs)),
+        Network::ConvAutoencoder => reconstructing(args, matches, &args.shape.conv_autoencoder(image(args)?)),
         Network::Gpt => {
             for id in ["inputs", "outputs"] {
                 if matches.value_source(id) == Some(ValueSource::CommandLine) {
@@ -147,6 +143,17 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
             of_image(args, &form)
         }
     }
+}
+
+/// Draws a network that tells what goes in.
+fn reconstructing(args: &GraphArgs, matches: &ArgMatches, form: &impl Form) -> Outcome {
+    if matches.value_source("outputs") == Some(ValueSource::CommandLine) {
+        let name = args.model.uses().0;
+        let why = format!("--outputs has no meaning for --model {name}: what goes in comes out");
+        return Err(Error::setting("model", why).into());
+    }
+    check_memory::<f32>(form, args.batch)?;
+    draw(args, form, args.inputs, |tape, x, y| tape.mse(y, x))
 }
 
 /// Draws a network whose form can only fail for its image.

@@ -3,6 +3,7 @@
 mod autoencoder;
 mod compiled;
 mod conjugate_gradients;
+mod conv_autoencoder;
 mod convolutional;
 mod generate;
 mod gpt;
@@ -20,6 +21,7 @@ mod vit;
 
 pub use autoencoder::Autoencoder;
 pub(crate) use compiled::Compiled;
+pub use conv_autoencoder::ConvAutoencoder;
 pub use convolutional::{Cnn, LeNet};
 pub use generate::{Generation, Sampling, generate};
 pub use gpt::Gpt;

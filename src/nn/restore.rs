@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::conv_transpose_2d::ConvTranspose2d;
 use super::conv2d::Conv2d;
 use super::image_pool::{Pool, PoolKind};
 use super::module::image_behind;
@@ -40,7 +41,7 @@ impl Place<'_> {
 const DEEPEST: usize = 8;
 
 /// All modules that can be read from a file, by their kind.
-fn table<T: Float>() -> [(&'static str, Restore<T>); 18] {
+fn table<T: Float>() -> [(&'static str, Restore<T>); 19] {
     [
         ("linear", linear),
         ("activation", activation),
@@ -55,6 +56,7 @@ fn table<T: Float>() -> [(&'static str, Restore<T>); 18] {
             norm(tape, from, width, |tape| LayerNorm::new(tape, width, epsilon))
         }),
         ("conv2d", conv2d),
+        ("conv2d_transpose", conv2d_transpose),
         ("max_pool", |_, settings, _, width| pool(settings, width)),
         ("avg_pool", |_, settings, _, width| pool(settings, width)),
         ("global_avg_pool", |_, settings, _, width| pool(settings, width)),
@@ -162,21 +164,41 @@ fn conv2d<T: Float>(
     from: &Place<'_>,
     width: usize,
 ) -> Result<Made<T>> {
-    let form: Convolution = settings.get("form")?;
+    let (form, output) = convolution::<T>(settings, from)?;
     check_image(form.image, width)?;
+    let rng = &mut stream(0, Purpose::Init);
+    let layer = Conv2d::new(tape, form, settings.get("bias")?, Init::Zeros, rng)?;
+    set(tape, &layer, from.from)?;
+    Ok((Arc::new(layer), output.numel()))
+}
+
+fn conv2d_transpose<T: Float>(
+    tape: &mut Tape<T>,
+    settings: &Settings,
+    from: &Place<'_>,
+    width: usize,
+) -> Result<Made<T>> {
+    let (form, output) = convolution::<T>(settings, from)?;
+    check_image(output, width)?;
+    let rng = &mut stream(0, Purpose::Init);
+    let layer = ConvTranspose2d::new(tape, form, settings.get("bias")?, Init::Zeros, rng)
+        .map_err(|error| Error::Data(error.to_string()))?;
+    set(tape, &layer, from.from)?;
+    Ok((Arc::new(layer), form.image.numel()))
+}
+
+/// The form of a convolution for which the file has the weights, and its map. A few bytes of a file could ask for any
+/// amount of memory: nothing is made before it has been checked.
+fn convolution<T: Float>(settings: &Settings, from: &Place<'_>) -> Result<(Convolution, ImageShape)> {
+    let form: Convolution = settings.get("form")?;
     let output = form.output().map_err(|error| Error::Data(error.to_string()))?;
-    // A few bytes of a file could ask for any amount of memory.
     let ([down, along], image) = (form.window.padding, form.image);
     if down > image.height + MOST_PADDING || along > image.width + MOST_PADDING {
         return Err(Error::Data(format!("a padding of {down}×{along} around an image of {image}")));
     }
     let (rows, cols) = form.weights();
-    // Before room is made for as many.
     from.from.check_shape::<T>("weight", rows, cols)?;
-    let rng = &mut stream(0, Purpose::Init);
-    let layer = Conv2d::new(tape, form, settings.get("bias")?, Init::Zeros, rng)?;
-    set(tape, &layer, from.from)?;
-    Ok((Arc::new(layer), output.numel()))
+    Ok((form, output))
 }
 
 fn pool<T: Float>(settings: &Settings, width: usize) -> Result<Made<T>> {

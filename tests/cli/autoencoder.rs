@@ -17,37 +17,44 @@ fn digits(folder: &Path) -> String {
 fn images_are_told_through_a_code() {
     let folder = tempfile::tempdir().unwrap();
     let images = digits(folder.path());
-    let args = ["train", "-q", "--data", "d", "--model", "autoencoder", "--hidden", "64", "--code", "12"];
-    let more = ["--epochs", "30", "--batch", "20", "--save", "a.st", "--trace", "t.csv"];
-    let last = succeeds(folder.path(), &[&args[..], &more].concat());
-    let rmse: f64 = last.strip_prefix("test RMSE ").unwrap().split(',').next().unwrap().parse().unwrap();
-    assert!(last.contains("R2 is not defined: a target does not vary (100 samples)"), "{last}");
-    assert_eq!(succeeds(folder.path(), &["evaluate", "a.st", "--data", "d", "-q"]), last);
-    let inspected = succeeds(folder.path(), &["inspect", "a.st"]);
-    assert!(inspected.contains("model: autoencoder 784-64-12-64-784 relu\n"), "{inspected}");
-    assert!(inspected.contains("tells: what it takes\n") && inspected.contains("code.weight"), "{inspected}");
-    let trace = fs::read_to_string(folder.path().join("t.csv")).unwrap();
-    assert!(trace.contains("model = autoencoder 784-64-12-64-784 relu"), "{trace}");
+    for (model, form, name) in [
+        ("autoencoder", ["--hidden", "64"], "autoencoder 784-64-12-64-784 relu"),
+        ("conv-autoencoder", ["--filters", "8"], "conv-autoencoder 1×28×28, filters 8, code 12"),
+    ] {
+        let args = ["train", "-q", "--data", "d", "--model", model, "--code", "12", "--lr", "1e-2"];
+        let more = ["--epochs", "12", "--batch", "10", "--save", "a.st", "--trace", "t.csv"];
+        let last = succeeds(folder.path(), &[&args[..], &form, &more].concat());
+        let rmse: f64 = last.strip_prefix("test RMSE ").unwrap().split(',').next().unwrap().parse().unwrap();
+        assert!(last.contains("R2 is not defined: a target does not vary (100 samples)"), "{last}");
+        assert_eq!(succeeds(folder.path(), &["evaluate", "a.st", "--data", "d", "-q"]), last);
+        let inspected = succeeds(folder.path(), &["inspect", "a.st"]);
+        assert!(inspected.contains(&format!("model: {name}\n")), "{inspected}");
+        assert!(inspected.contains("tells: what it takes\n"), "{inspected}");
+        assert!(inspected.contains("code.weight"), "{inspected}");
+        let trace = fs::read_to_string(folder.path().join("t.csv")).unwrap();
+        assert!(trace.contains(&format!("model = {name}")), "{trace}");
 
-    let rows = |flags: &[&str]| -> Vec<Vec<f64>> {
-        let text =
-            succeeds(folder.path(), &[&["predict", "a.st", &images, "--format", "csv"], flags].concat());
-        text.lines().skip(1).map(|line| line.split(',').map(|x| x.parse().unwrap()).collect()).collect()
-    };
-    let told = rows(&[]);
-    assert!(told.len() == 100 && told.iter().all(|row| row.len() == 784));
-    assert!(told.iter().flatten().all(|x| (0.0..=1.0).contains(x)));
-    let codes = rows(&["--part", "code"]);
-    assert!(codes.len() == 100 && codes.iter().all(|row| row.len() == 12));
-    assert!(codes[0] != codes[1]);
-    let header =
-        succeeds(folder.path(), &["predict", "a.st", &images, "--part", "code", "--format", "jsonl"]);
-    assert!(header.starts_with("{\"code_0\":"), "{header}");
-    // Better than an image of one grey would be.
-    let mean = told.iter().flatten().sum::<f64>() / (100.0 * 784.0);
-    let spread =
-        (told.iter().flatten().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (100.0 * 784.0)).sqrt();
-    assert!(rmse < 0.75 * spread, "RMSE {rmse} beside a spread of {spread}");
+        let rows = |flags: &[&str]| -> Vec<Vec<f64>> {
+            let args = [&["predict", "a.st", &images, "--format", "csv"], flags].concat();
+            let text = succeeds(folder.path(), &args);
+            let row = |line: &str| line.split(',').map(|x| x.parse().unwrap()).collect();
+            text.lines().skip(1).map(row).collect()
+        };
+        let told = rows(&[]);
+        assert!(told.len() == 100 && told.iter().all(|row| row.len() == 784));
+        assert!(told.iter().flatten().all(|x| (0.0..=1.0).contains(x)));
+        let codes = rows(&["--part", "code"]);
+        assert!(codes.len() == 100 && codes.iter().all(|row| row.len() == 12));
+        assert!(codes[0] != codes[1]);
+        let header =
+            succeeds(folder.path(), &["predict", "a.st", &images, "--part", "code", "--format", "jsonl"]);
+        assert!(header.starts_with("{\"code_0\":"), "{header}");
+        // Better than an image of one grey would be.
+        let mean = told.iter().flatten().sum::<f64>() / (100.0 * 784.0);
+        let spread =
+            (told.iter().flatten().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (100.0 * 784.0)).sqrt();
+        assert!(rmse < 0.75 * spread, "{model}: RMSE {rmse} beside a spread of {spread}");
+    }
 }
 
 /// What was interrupted goes on to the same bits, whatever the number of threads.
@@ -55,11 +62,45 @@ fn images_are_told_through_a_code() {
 fn a_run_goes_on_to_the_same_end() {
     let folder = tempfile::tempdir().unwrap();
     digits(folder.path());
-    let args =
-        ["train", "-q", "--data", "d", "--limit", "200", "--model", "autoencoder", "--validation", "0.2"];
-    let args =
-        [&args[..], &["--hidden", "16,8", "--code", "3", "--norm", "batch", "--dropout", "0.1"]].concat();
-    goes_on_to_the_same_end(folder.path(), &args, "2");
+    let args = ["train", "-q", "--data", "d", "--limit", "200", "--validation", "0.2", "--code", "3"];
+    for (model, form) in [
+        ("autoencoder", &["--hidden", "16,8", "--norm", "batch", "--dropout", "0.1"][..]),
+        ("conv-autoencoder", &["--filters", "3,2"]),
+    ] {
+        let args = [&args[..], &["--model", model], form].concat();
+        goes_on_to_the_same_end(folder.path(), &args, "2");
+    }
+}
+
+/// 8×8 pixels, and sides that 2 does not divide.
+#[test]
+fn images_of_other_sizes_are_told_by_filters() {
+    let folder = tempfile::tempdir().unwrap();
+    for (height, width) in [(8, 8), (7, 5), (1, 9)] {
+        for (name, images) in [("train", 40u32), ("t10k", 10)] {
+            let list = [0x803, images, height, width].map(u32::to_be_bytes).concat();
+            let pixels = (0..images * height * width).map(|i| (i * i % 251) as u8);
+            fs::write(
+                folder.path().join(format!("{name}-images-idx3-ubyte")),
+                [list, pixels.collect()].concat(),
+            )
+            .unwrap();
+            let list = [0x801, images].map(u32::to_be_bytes).concat();
+            let labels = (0..images).map(|i| (i % 10) as u8);
+            fs::write(
+                folder.path().join(format!("{name}-labels-idx1-ubyte")),
+                [list, labels.collect()].concat(),
+            )
+            .unwrap();
+        }
+        let args = ["train", "--data", ".", "--model", "conv-autoencoder", "--epochs", "1", "--save", "a.st"];
+        let text = succeeds(folder.path(), &args);
+        assert!(text.contains(&format!("conv-autoencoder 1×{height}×{width}, filters 16-32")), "{text}");
+        let images = folder.path().join("t10k-images-idx3-ubyte");
+        let told = succeeds(folder.path(), &["predict", "a.st", images.to_str().unwrap(), "--format", "csv"]);
+        assert_eq!(told.lines().count(), 11);
+        assert_eq!(told.lines().last().unwrap().split(',').count() as u32, height * width);
+    }
 }
 
 #[test]
@@ -76,6 +117,23 @@ fn drawn_and_refused() {
     assert!(
         refused(&["graph", "--model", "autoencoder", "--code", "0"]).contains("--code: a layer of width 0")
     );
+    fn conv<'a>(flags: &[&'a str]) -> Vec<&'a str> {
+        [&["graph", "--model", "conv-autoencoder"], flags].concat()
+    }
+    let text = succeeds(folder.path(), &conv(&["--inputs", "81", "--filters", "4,6", "--batch", "2"]));
+    for part in
+        ["conv2d_transpose v", "transpose2.weight", "code.weight", "54×32", "sigmoid v", "2×81", "mse v"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(
+        refused(&conv(&["--outputs", "3"])).contains("--outputs has no meaning for --model conv-autoencoder")
+    );
+    assert!(refused(&conv(&["--inputs", "80"])).contains("80 pixels are no image"));
+    assert!(refused(&conv(&["--hidden", "3"])).contains("--hidden has no meaning"));
+    assert!(refused(&conv(&["--filters", "3,0"])).contains("--filters: 0 filters let nothing through"));
+    assert!(refused(&conv(&["--code", "0"])).contains("--code: a layer of width 0"));
+    assert!(refused(&conv(&["--batch", "1000000000"])).contains("take about"));
     let iris = ["train", "--data", &data("iris"), "--target", "species", "--model", "autoencoder"];
     assert!(refused(&iris).contains("autoencoder takes images, and the samples are rows of 4 features"));
     let images = digits(folder.path());
@@ -84,6 +142,7 @@ fn drawn_and_refused() {
     assert!(train(&["--code", "0"]).contains("--code: a layer of width 0 lets nothing through"));
     assert!(train(&["--hidden", "8,0"]).contains("--hidden: a layer of width 0 lets nothing through"));
     assert!(train(&["--report", "r.html"]).contains("--report: it has no meaning for reconstructions"));
+    assert!(train(&["--augment", "shift=1"]).contains("--augment: a network that tells its own features"));
     assert!(train(&["--label-smoothing", "0.1"]).contains("values have no labels to smooth"));
     assert!(train(&["--class-weight", "balanced"]).contains("it weighs the classes of a softmax"));
     succeeds(

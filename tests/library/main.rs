@@ -4,6 +4,7 @@
 
 mod arrays;
 mod augment;
+mod autoencoders;
 mod bits;
 mod checkpoints;
 mod clip;

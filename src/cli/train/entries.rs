@@ -62,6 +62,12 @@ pub const MODELS: &[Entry] = &[
         fit: images::autoencoder,
     },
     Entry {
+        name: "conv-autoencoder",
+        about: "autoencoder of filters and their transposes: of images only",
+        uses: |_| images::uses_of_conv_autoencoder(),
+        fit: images::conv_autoencoder,
+    },
+    Entry {
         name: "logistic",
         about: "logistic regression, by steps or to the exact optimum",
         uses: logistic::uses,

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 
 use super::super::{memory, output};
-use crate::models::{Autoencoder, Cnn, Gpt, LeNet, Mlp, Vit};
+use crate::models::{Autoencoder, Cnn, ConvAutoencoder, Gpt, LeNet, Mlp, Vit};
 use crate::nn::Sequential;
 use crate::{Error, Float, Result, Tape};
 
@@ -54,7 +54,7 @@ macro_rules! forms {
     )*};
 }
 
-forms!(LeNet, Cnn, Vit, Gpt, Autoencoder);
+forms!(LeNet, Cnn, Vit, Gpt, Autoencoder, ConvAutoencoder);
 
 /// An error if the network is beyond the machine, before it takes the memory.
 pub fn check_memory<T: Float>(form: &impl Form, batch: usize) -> Result<()> {

@@ -1,7 +1,8 @@
-//! Networks of images: LeNet-5, a convolutional network, a vision transformer.
+//! Networks of images: LeNet-5, a convolutional network, a vision transformer, autoencoders.
 
 use super::super::Failure;
 use super::fitting::renamed;
+use super::form::Form;
 use super::mlp::{Classes, by_steps};
 use super::{Done, Job, Uses, direct};
 use crate::models::{Autoencoder, LeNet};
@@ -63,17 +64,32 @@ pub fn uses_of_autoencoder() -> Uses {
     }
 }
 
+/// The flags of the convolutional autoencoder.
+pub fn uses_of_conv_autoencoder() -> Uses {
+    Uses {
+        groups: &["FilterArgs", "CodeArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"],
+        ..uses_of_lenet()
+    }
+}
+
 /// Trains the autoencoder.
 pub fn autoencoder(job: &Job<'_>) -> Result<Option<Done>, Failure> {
-    let args = job.args;
-    let inputs = image(job)?.numel();
-    if args.report.is_some() {
+    reconstruct(job, &job.args.shape.autoencoder(image(job)?.numel()))
+}
+
+/// Trains the convolutional autoencoder.
+pub fn conv_autoencoder(job: &Job<'_>) -> Result<Option<Done>, Failure> {
+    reconstruct(job, &job.args.shape.conv_autoencoder(image(job)?))
+}
+
+/// Trains a network to tell the images themselves.
+fn reconstruct(job: &Job<'_>, form: &impl Form) -> Result<Option<Done>, Failure> {
+    if job.args.report.is_some() {
         return Err(Error::setting("report", "it has no meaning for reconstructions").into());
     }
     Autoencoder::check(&job.train)?;
-    let form = args.shape.autoencoder(inputs);
     form.numbers()?;
-    by_steps(job, &form, None, Classes::Reconstruction)
+    by_steps(job, form, None, Classes::Reconstruction)
 }
 
 /// One of the two is 0.

@@ -3,7 +3,7 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::models::{Autoencoder, Cnn, Gpt, Mlp, Trunk, Vit};
+use crate::models::{Autoencoder, Cnn, ConvAutoencoder, Gpt, Mlp, Trunk, Vit};
 use crate::nn::{Activation, Norm};
 use crate::ops::ImageShape;
 
@@ -20,6 +20,8 @@ pub struct ShapeArgs {
     patches: PatchArgs,
     #[command(flatten)]
     text: TextArgs,
+    #[command(flatten)]
+    filters: FilterArgs,
     #[command(flatten)]
     code: CodeArgs,
 }
@@ -80,9 +82,19 @@ struct TextArgs {
     stride: Option<usize>,
 }
 
+/// What goes over an image.
+#[derive(Args)]
+#[command(next_help_heading = "Filters (conv-autoencoder)")]
+struct FilterArgs {
+    /// Filters of 3×3 of each layer before the code, separated by commas: a layer halves the sides of the image; behind the
+    /// code the same in reverse
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_value = "16,32")]
+    filters: Vec<usize>,
+}
+
 /// What an image is told by.
 #[derive(Args)]
-#[command(next_help_heading = "Code (autoencoder)")]
+#[command(next_help_heading = "Code (autoencoder, conv-autoencoder)")]
 struct CodeArgs {
     /// Numbers of the code
     #[arg(long, value_name = "N", default_value_t = 32)]
@@ -119,6 +131,12 @@ impl ShapeArgs {
         let MlpArgs { hidden, activation, norm } = &self.layers;
         let form = Autoencoder::new(inputs, hidden, self.code.code);
         Autoencoder { activation: *activation, norm: *norm, dropout: self.dropped(), ..form }
+    }
+
+    /// The network from an image through filters and a code back to it.
+    pub fn conv_autoencoder(&self, image: ImageShape) -> ConvAutoencoder {
+        let filters = self.filters.filters.clone();
+        ConvAutoencoder { filters, ..ConvAutoencoder::new(image, self.code.code) }
     }
 
     /// The convolutional network.
