@@ -42,7 +42,7 @@ pub use image::Image;
 pub use number::{fixed, rounded, scientific};
 pub use page::Page;
 pub use palette::{Color, colormap};
-pub use run::RunReport;
+pub use run::{Continued, Reconstructed, RunReport, Scored, Told};
 pub use section::Section;
 pub use svg::Drawn;
 pub use table::{Cell, Columns, Table};

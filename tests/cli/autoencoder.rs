@@ -22,7 +22,8 @@ fn images_are_told_through_a_code() {
         ("conv-autoencoder", ["--filters", "8"], "conv-autoencoder 1×28×28, filters 8, code 12"),
     ] {
         let args = ["train", "-q", "--data", "d", "--model", model, "--code", "12", "--lr", "1e-2"];
-        let more = ["--epochs", "12", "--batch", "10", "--save", "a.st", "--trace", "t.csv"];
+        let more =
+            ["--epochs", "12", "--batch", "10", "--save", "a.st", "--trace", "t.csv", "--report", "r.html"];
         let last = succeeds(folder.path(), &[&args[..], &form, &more].concat());
         let rmse: f64 = last.strip_prefix("test RMSE ").unwrap().split(',').next().unwrap().parse().unwrap();
         assert!(last.contains("R2 is not defined: a target does not vary (100 samples)"), "{last}");
@@ -33,6 +34,13 @@ fn images_are_told_through_a_code() {
         assert!(inspected.contains("code.weight"), "{inspected}");
         let trace = fs::read_to_string(folder.path().join("t.csv")).unwrap();
         assert!(trace.contains(&format!("model = {name}")), "{trace}");
+        let report = fs::read_to_string(folder.path().join("r.html")).unwrap();
+        for part in
+            [name, ": test mean squared error 0.0", "Worst reconstructions", "Gradient flow", "By class"]
+        {
+            assert!(report.contains(part), "{model}: {part}");
+        }
+        assert!(!report.contains("Confusion matrix") && !report.contains("Predicted and true values"));
 
         let rows = |flags: &[&str]| -> Vec<Vec<f64>> {
             let args = [&["predict", "a.st", &images, "--format", "csv"], flags].concat();
@@ -141,7 +149,6 @@ fn drawn_and_refused() {
         |flags: &[&str]| refused(&[&["train", "--data", "d", "--model", "autoencoder"], flags].concat());
     assert!(train(&["--code", "0"]).contains("--code: a layer of width 0 lets nothing through"));
     assert!(train(&["--hidden", "8,0"]).contains("--hidden: a layer of width 0 lets nothing through"));
-    assert!(train(&["--report", "r.html"]).contains("--report: it has no meaning for reconstructions"));
     assert!(train(&["--augment", "shift=1"]).contains("--augment: a network that tells its own features"));
     assert!(train(&["--label-smoothing", "0.1"]).contains("values have no labels to smooth"));
     assert!(train(&["--class-weight", "balanced"]).contains("it weighs the classes of a softmax"));

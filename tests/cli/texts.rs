@@ -49,8 +49,20 @@ fn number(line: &str, before: &str) -> f64 {
 fn a_text_is_learnt_and_continued() {
     let folder = tempfile::tempdir().unwrap();
     texts(folder.path());
-    let flags =
-        ["--epochs", "40", "--lr", "0.005", "--test", "others.txt", "--save", "m.st", "--trace", "t.csv"];
+    let flags = [
+        "--epochs",
+        "40",
+        "--lr",
+        "0.005",
+        "--test",
+        "others.txt",
+        "--save",
+        "m.st",
+        "--trace",
+        "t.csv",
+        "--report",
+        "r.html",
+    ];
     let last = succeeds(folder.path(), &train(&flags));
     // Of 13 different bytes, and the words are known after their first letter: the digits cost most.
     assert!(number(&last, "bits") < 1.2, "{last}");
@@ -60,6 +72,17 @@ fn a_text_is_learnt_and_continued() {
     {
         assert!(trace.contains(part), "{part}: {trace}");
     }
+    let report = fs::read_to_string(folder.path().join("r.html")).unwrap();
+    for part in [
+        "gpt of 256 tokens",
+        ": test bits a byte ",
+        "as the text goes on",
+        "Gradient flow",
+        "There is no confusion",
+    ] {
+        assert!(report.contains(part), "{part}");
+    }
+    assert!(!report.contains("Worst mistakes") && !report.contains("recall"));
     let evaluated = ["evaluate", "m.st", "--data", "others.txt"];
     assert_eq!(succeeds(folder.path(), &[&evaluated[..], &["-q"]].concat()), last);
     assert!(succeeds(folder.path(), &evaluated).contains(" tokens)\n\ntest loss"));
@@ -156,7 +179,6 @@ fn what_does_not_fit_is_named() {
     );
     assert!(gpt(&["--data", "sums.txt", "--pca", "3"]).contains("--pca: it has no meaning for a text"));
     assert!(gpt(&["--data", "sums.txt", "--target", "x"]).contains("--target: it has no meaning for a text"));
-    assert!(gpt(&["--data", "sums.txt", "--report", "r.html"]).contains("--report: it has no meaning"));
     assert!(gpt(&["--data", "sums.txt", "--width", "4000000000", "--heads", "1"]).contains("--expansion: "));
     assert!(gpt(&["--data", "sums.txt", "--class-weight", "balanced"]).contains("one label for each sample"));
     assert!(gpt(&["--data", "sums.txt", "--save", "sums.txt"]).contains("is read by this command"));

@@ -84,9 +84,6 @@ pub fn conv_autoencoder(job: &Job<'_>) -> Result<Option<Done>, Failure> {
 
 /// Trains a network to tell the images themselves.
 fn reconstruct(job: &Job<'_>, form: &impl Form) -> Result<Option<Done>, Failure> {
-    if job.args.report.is_some() {
-        return Err(Error::setting("report", "it has no meaning for reconstructions").into());
-    }
     Autoencoder::check(&job.train)?;
     form.numbers()?;
     by_steps(job, form, None, Classes::Reconstruction)

@@ -7,7 +7,7 @@ use super::{Done, Job, TrainArgs};
 use crate::data::Dataset;
 use crate::metrics::{Evaluation, ValueErrors};
 use crate::models::{self, Predictor};
-use crate::report::RunReport;
+use crate::report::{Continued, Reconstructed, RunReport, Scored, Told};
 use crate::train::{Checkpoint, Trace};
 use crate::{Result, file, text};
 
@@ -99,18 +99,23 @@ fn save_model(job: &Job<'_>, model: &dyn Predictor, trace: &Trace, run: Option<&
 /// Writes the page about the run, if it was asked for.
 fn write_report(args: &TrainArgs, trace: &Trace, model: &dyn Predictor, test: &Dataset) -> Result<()> {
     let Some(path) = &args.report else { return Ok(()) };
-    let scores = model.scores(test)?;
-    let tells_values = test.targets().is_some();
-    let predicted = if tells_values { Vec::new() } else { model.task().classes_of(&scores) };
-    let (scores, unit) = match model.task().probabilities_of(&scores) {
-        Some(probabilities) => (probabilities, "probability"),
-        None => (scores, if tells_values { "value" } else { "score" }),
-    };
     let words = std::env::args_os().skip(1).map(|word| crate::cli::quoted(&word.to_string_lossy()));
     let command = std::iter::once("tapegrad".to_string()).chain(words).collect::<Vec<_>>().join(" ");
-    let report =
-        RunReport { trace, test, scores: scores.as_slice(), unit, predicted: &predicted, command: &command };
-    let page = report.page().html();
+    let page = |told: Told<'_>| RunReport { trace, told, command: &command }.page().html();
+    let page = if model.context().is_some() {
+        page(Told::Texts(&Continued::of_test(model, test)?))
+    } else if model.task().reconstructs() {
+        page(Told::Images(Reconstructed { test, told: model.scores(test)?.as_slice() }))
+    } else {
+        let scores = model.scores(test)?;
+        let tells_values = test.targets().is_some();
+        let predicted = if tells_values { Vec::new() } else { model.task().classes_of(&scores) };
+        let (scores, unit) = match model.task().probabilities_of(&scores) {
+            Some(probabilities) => (probabilities, "probability"),
+            None => (scores, if tells_values { "value" } else { "score" }),
+        };
+        page(Told::Samples(Scored { test, scores: scores.as_slice(), predicted: &predicted, unit }))
+    };
     file::write(path, |out| out.write_all(page.as_bytes()))?;
     output::note(format_args!("report: {}", crate::text::path(path)));
     Ok(())

@@ -95,7 +95,8 @@ pub struct TrainArgs {
     /// Put wall-clock times into the trace, which two identical runs do not share
     #[arg(long, requires = "trace")]
     trace_times: bool,
-    /// Write a page about the run: curves, confusion matrix, worst mistakes, flow of gradients (HTML)
+    /// Write a page about the run: curves, flow of gradients, and what the model tells of the test set, as a confusion matrix
+    /// and the worst mistakes (HTML)
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Keep the model in a file, in the safetensors format: for predict, evaluate, inspect

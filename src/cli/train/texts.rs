@@ -86,7 +86,6 @@ pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
         ("standardize", args.standardize == Some(YesNo::Yes)),
         ("pca", args.pca.is_some()),
         ("project", args.project.is_some()),
-        ("report", args.report.is_some()),
     ];
     if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
         return Err(Error::setting(name, "it has no meaning for a text").into());

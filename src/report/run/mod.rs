@@ -1,46 +1,87 @@
 //! The page of a single training run.
 
+mod classes;
+mod images;
+mod texts;
 mod values;
 
-use super::{Axis, Cell, Chart, Color, Figure, Image, Images, Line, Marker, Page, Section, Table};
+use super::{Axis, Cell, Chart, Color, Figure, Line, Marker, Page, Section, Table};
 use crate::data::Dataset;
-use crate::metrics::ConfusionMatrix;
 use crate::train::{Epoch, Trace};
+
+pub use images::Reconstructed;
+pub use texts::Continued;
 
 /// What the page of a run shows.
 #[derive(Clone, Copy, Debug)]
 pub struct RunReport<'a> {
     /// Settings, epochs (with audits, if the flow of gradients is to be shown) and results.
     pub trace: &'a Trace,
+    /// What the model told of the test set.
+    pub told: Told<'a>,
+    /// The command that made it, to be shown; may be empty.
+    pub command: &'a str,
+}
+
+/// What a model told of its test set.
+#[derive(Clone, Copy, Debug)]
+pub enum Told<'a> {
+    /// Classes or values of samples.
+    Samples(Scored<'a>),
+    /// The images themselves.
+    Images(Reconstructed<'a>),
+    /// How texts go on.
+    Texts(&'a [Continued]),
+}
+
+/// Test samples, and what the model told of each.
+#[derive(Clone, Copy, Debug)]
+pub struct Scored<'a> {
     /// What the model was measured on.
     pub test: &'a Dataset,
     /// Its outputs for the test samples, row-major: one number for each class or target.
     pub scores: &'a [f64],
     /// The class that it gives to each test sample; `None` where it is undecided. Empty where values are told.
     pub predicted: &'a [Option<usize>],
-    /// The command that made it, to be shown; may be empty.
-    pub command: &'a str,
     /// What a score is: `probability`, `value`, or `score` where it is none.
     pub unit: &'a str,
 }
 
-/// With more classes than this, a matrix cannot be read.
-const MOST_CLASSES: usize = 40;
+/// What a page shows besides that which every run has.
+trait Shown {
+    /// What the loss is called, and how many of these make one of its own.
+    fn loss(&self) -> (&'static str, f64);
+    /// The results that stand in the title, the first that there is of them: their names, and how they are told.
+    fn headline(&self) -> &'static [(&'static str, &'static str)];
+    /// What other pages have and this one cannot, in a sentence.
+    fn left_out(&self) -> &'static str {
+        ""
+    }
+    fn figures(&self, section: &mut Section);
+    fn tables(&self, section: &mut Section);
+}
 
-/// With more classes than this, there are no counts in the cells of the drawing.
-const MOST_COUNTED: usize = 12;
+impl Told<'_> {
+    fn shown(&self) -> &dyn Shown {
+        match self {
+            Told::Samples(scored) => scored,
+            Told::Images(reconstructed) => reconstructed,
+            Told::Texts(texts) => texts,
+        }
+    }
+}
 
-/// How many of the worst mistakes are shown.
-const MISTAKES: usize = 20;
+impl Shown for Scored<'_> {
+    fn loss(&self) -> (&'static str, f64) {
+        // The loss of what puts out probabilities is a cross-entropy by the natural logarithm.
+        (if self.unit == "probability" { "loss (nats)" } else { "loss" }, 1.0)
+    }
 
-impl RunReport<'_> {
-    /// One page: settings and results, curves over the epochs, the confusion matrix and the mistakes with the highest
-    /// scores, or predicted against true values and the largest errors, and the flow of gradients.
-    ///
-    /// # Panics
-    /// If the scores are not one for each class or target of each test sample, the predicted classes are not one
-    /// for each sample, or one of them is no class of the data.
-    pub fn page(&self) -> Page {
+    fn headline(&self) -> &'static [(&'static str, &'static str)] {
+        &[("test_accuracy", "accuracy"), ("test_r2", "R²")]
+    }
+
+    fn figures(&self, section: &mut Section) {
         let (classes, targets, samples) = (self.test.classes(), self.test.target_width(), self.test.len());
         let (told, what) = if targets > 0 { (targets, "targets") } else { (classes, "classes") };
         assert!(
@@ -53,24 +94,43 @@ impl RunReport<'_> {
             found == samples || targets > 0,
             "run report: {found} predicted classes for {samples} samples"
         );
+        if targets > 0 {
+            section.figure(&self.values());
+        } else {
+            self.class_figures(section);
+        }
+    }
+
+    fn tables(&self, section: &mut Section) {
+        if self.test.target_width() > 0 {
+            section.table(self.largest_errors());
+        } else {
+            self.class_tables(section);
+        }
+    }
+}
+
+impl RunReport<'_> {
+    /// One page: settings and results, curves over the epochs, what the model told of the test set, and the flow of
+    /// gradients. Of classes these are the confusion matrix and the mistakes with the highest scores; of values, predicted
+    /// against true ones and the largest errors; of images, what came back of them; of texts, how the model goes on with
+    /// them.
+    ///
+    /// # Panics
+    /// If the scores are not one for each class or target of each test sample, the predicted classes are not one
+    /// for each sample, or one of them is no class of the data; if there is not one number for each pixel of each image.
+    pub fn page(&self) -> Page {
+        let shown = self.told.shown();
         let mut section = Section::default();
         section.name = "result".into();
         section.open = true;
         section.question = self.title();
+        section.summary = shown.left_out().into();
         section.settings = self.command.into();
         if !self.trace.epochs.is_empty() {
             section.figure(&self.curves());
         }
-        if (1..=MOST_CLASSES).contains(&classes) {
-            section.figure(&self.confusion());
-        }
-        if targets > 0 {
-            section.figure(&self.values());
-        }
-        let mistakes = if targets > 0 { Vec::new() } else { self.mistakes() };
-        if !mistakes.is_empty() {
-            section.figure(&mistakes_figure(mistakes, self.unit));
-        }
+        shown.figures(&mut section);
         if self.trace.epochs.iter().any(|epoch| epoch.audit.is_some()) {
             section.figure(&self.gradient_flow());
         }
@@ -78,14 +138,7 @@ impl RunReport<'_> {
             self.trace.settings.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
         section.table(pairs("settings", "Settings", &settings));
         section.table(pairs("results", "Results", &self.trace.results));
-        if targets > 0 {
-            section.table(self.largest_errors());
-        } else {
-            section.table(self.by_class());
-        }
-        if (1..=MOST_CLASSES).contains(&classes) {
-            section.table(self.counts());
-        }
+        shown.tables(&mut section);
         Page { title: "Training run".into(), sections: vec![section], ..Page::default() }
     }
 
@@ -94,27 +147,21 @@ impl RunReport<'_> {
             let found = self.trace.settings.iter().find(|(key, _)| key == name);
             found.map_or(String::new(), |(_, value)| value.to_string())
         };
-        let result = |name: &str, shown: &str| {
+        let result = |(name, told): &(&str, &str)| {
             let found = self.trace.results.iter().find(|(key, _)| key == name);
-            found.map(|(_, x)| format!(": test {shown} {x:.4}"))
+            found.map(|(_, x)| format!(": test {told} {x:.4}"))
         };
-        let found =
-            result("test_accuracy", "accuracy").or_else(|| result("test_r2", "R²")).unwrap_or_default();
+        let found = self.told.shown().headline().iter().find_map(result).unwrap_or_default();
         format!("{} on {}{found}", setting("model"), setting("data"))
-    }
-
-    fn matrix(&self) -> ConfusionMatrix {
-        let classes = self.test.classes();
-        let mut matrix = ConfusionMatrix::new(classes);
-        let predicted = self.predicted.iter().enumerate();
-        predicted.for_each(|(i, class)| matrix.add(self.test.label(i), *class));
-        matrix
     }
 
     fn curves(&self) -> Figure {
         let epochs = &self.trace.epochs;
         let series = |value: fn(&Epoch) -> Option<f64>| -> Vec<(f64, f64)> {
             epochs.iter().filter_map(|e| Some((e.epoch as f64, value(e)?))).collect()
+        };
+        let scaled = |points: Vec<(f64, f64)>, unit: f64| {
+            points.into_iter().map(move |(x, y)| (x, y * unit)).collect()
         };
         let epoch = || Axis::whole("epoch");
         let two = |chart: Chart, train: Vec<(f64, f64)>, validation: Vec<(f64, f64)>| {
@@ -129,12 +176,11 @@ impl RunReport<'_> {
             Some(epoch) => chart.vertical(epoch, Color::Muted, "weights put back"),
             None => chart,
         };
-        // The loss of what puts out probabilities is a cross-entropy by the natural logarithm.
-        let loss = if self.unit == "probability" { "loss (nats)" } else { "loss" };
+        let (loss, unit) = self.told.shown().loss();
         let losses = two(
             Chart::new(epoch(), Axis::log(loss)).title("Loss"),
-            series(|e| Some(e.train_loss)),
-            series(|e| e.validation_loss),
+            scaled(series(|e| Some(e.train_loss)), unit),
+            scaled(series(|e| e.validation_loss), unit),
         );
         let accuracies = two(
             Chart::new(epoch(), Axis::linear("accuracy")).title("Accuracy"),
@@ -161,68 +207,6 @@ impl RunReport<'_> {
                     .title("Gradient norm")
                     .line(by_epoch(series(|e| Some(e.gradient_norm)))),
             )
-    }
-
-    fn confusion(&self) -> Figure {
-        let (matrix, classes) = (self.matrix(), self.test.classes());
-        let names: Vec<String> = (0..classes).map(|class| self.test.class_name(class).into_owned()).collect();
-        let share = |truth: usize, predicted: usize| {
-            let count = matrix.count(truth, predicted) as f64;
-            100.0 * count / matrix.support(truth).max(1) as f64
-        };
-        let off_diagonal =
-            (0..classes).flat_map(|t| (0..classes).map(move |p| (t, p))).filter(|(t, p)| t != p);
-        // With more classes than this, a number has no room in its cell.
-        let shown = if classes <= MOST_COUNTED { classes } else { 0 };
-        let counted = |chart: Chart| {
-            let cells = (0..shown).flat_map(|truth| (0..shown).map(move |predicted| (truth, predicted)));
-            cells.fold(chart, |chart, (truth, predicted)| match matrix.count(truth, predicted) {
-                0 => chart,
-                n => chart.text((predicted as f64, truth as f64), n.to_string(), Color::Ink),
-            })
-        };
-        let most = off_diagonal.map(|(t, p)| share(t, p)).fold(0.0f64, f64::max).max(1e-9);
-        Figure::new(
-            "confusion",
-            "Confusion matrix",
-            "How many test samples of each class (a row) were taken for which class (a column). The colour is the share of \
-             the row, in percent. The diagonal, what is right, has none: it would outshine the rest.",
-        )
-        .panel(counted(
-            Chart::new(
-                Axis::categories("predicted class", names.clone()),
-                Axis::categories("true class", names),
-            )
-            .heat(
-                (classes, classes),
-                (-0.5, classes as f64 - 0.5),
-                (-0.5, classes as f64 - 0.5),
-                "percent of the class",
-                (0.0, most),
-                // An axis of categories runs downwards, like the rows.
-                |column, row| if row == column { f64::NAN } else { share(row, column) },
-            )
-            .square(),
-        ))
-    }
-
-    /// The test images with the highest score for a wrong class.
-    fn mistakes(&self) -> Vec<(Image, String)> {
-        let Some((height, width)) = self.test.image_shape() else { return Vec::new() };
-        let mut wrong: Vec<(usize, usize, f64)> = Vec::new();
-        for (i, scores) in self.scores.chunks(self.test.classes().max(1)).enumerate() {
-            // An undecided sample is taken for no class.
-            if let Some(chosen) = self.predicted[i].filter(|class| *class != self.test.label(i)) {
-                wrong.push((i, chosen, scores[chosen]));
-            }
-        }
-        wrong.sort_by(|a, b| b.2.total_cmp(&a.2));
-        let image = |(i, chosen, score): &(usize, usize, f64)| {
-            let image = Image::from_bytes(self.test.bytes(*i)?, height, width);
-            let (truth, taken) = (self.test.class_name(self.test.label(*i)), self.test.class_name(*chosen));
-            Some((image, format!("{truth} as {taken}, {score:.2}")))
-        };
-        wrong.iter().filter_map(image).take(MISTAKES).collect()
     }
 
     fn gradient_flow(&self) -> Figure {
@@ -275,39 +259,6 @@ impl RunReport<'_> {
         }
         figure
     }
-
-    fn counts(&self) -> Table {
-        let (matrix, classes) = (self.matrix(), self.test.classes());
-        let name = |class: usize| self.test.class_name(class).into_owned();
-        let undecided = matrix.undecided() > 0;
-        let columns = std::iter::once("true class".to_string()).chain((0..classes).map(name));
-        let columns = columns.chain(undecided.then(|| "undecided".to_string()));
-        let mut table = Table::new("confusion", "Confusion matrix: samples, by predicted class", columns);
-        for truth in 0..classes {
-            let counts = (0..classes).map(|predicted| (matrix.count(truth, predicted) as usize).into());
-            let none = undecided.then(|| (matrix.undecided_of(truth) as usize).into());
-            table.row(std::iter::once(name(truth).into()).chain(counts).chain(none));
-        }
-        table
-    }
-
-    fn by_class(&self) -> Table {
-        let matrix = self.matrix();
-        let columns = ["class", "test samples", "precision", "recall", "F1"];
-        let mut table = Table::new("classes", "By class", columns);
-        for class in 0..matrix.classes() {
-            let name = self.test.class_name(class).into_owned();
-            let (support, f1) = (matrix.support(class) as usize, matrix.f1(class));
-            table.row([
-                name.into(),
-                support.into(),
-                matrix.precision(class).into(),
-                matrix.recall(class).into(),
-                f1.into(),
-            ]);
-        }
-        table
-    }
 }
 
 /// A line over epochs; where they are few, each is marked, and a single one is seen at all.
@@ -315,15 +266,6 @@ fn by_epoch(points: Vec<(f64, f64)>) -> Line {
     let few = points.len() <= 12;
     let line = Line::new(points);
     if few { line.marker(Marker::Circle) } else { line }
-}
-
-fn mistakes_figure(mistakes: Vec<(Image, String)>, unit: &str) -> Figure {
-    Figure::new(
-        "mistakes",
-        "Worst mistakes",
-        format!("The test images with the highest {unit} for a wrong class: the true class, the one taken for it, and its {unit}."),
-    )
-    .panel(Images::new(5, mistakes))
 }
 
 fn pairs<X: Clone + Into<Cell>>(name: &str, caption: &str, entries: &[(String, X)]) -> Table {

@@ -1,6 +1,6 @@
 //! What stands in the page of a run.
 
-use super::RunReport;
+use super::{RunReport, Scored, Told};
 use crate::data::Dataset;
 use crate::metrics::SeenClasses;
 use crate::train::{ActivationFlow, Audit, Epoch, Trace, Value};
@@ -13,7 +13,8 @@ fn page_of(trace: &Trace, scores: &[f64]) -> String {
     let labels = [0, 1, 2, 2];
     let test = Dataset::new(vec![0.0; 8], 2).unwrap().with_labels(&labels, 3).unwrap();
     let predicted = SeenClasses::all(3).decide(scores);
-    RunReport { trace, test: &test, scores, predicted: &predicted, unit: "score", command: "" }.page().html()
+    let told = Told::Samples(Scored { test: &test, scores, predicted: &predicted, unit: "score" });
+    RunReport { trace, told, command: "" }.page().html()
 }
 
 /// Counts stand in the row of their true class: another class mistaken, another page.
@@ -52,16 +53,8 @@ fn texts_are_shown_as_they_are() {
         results: vec![(EVIL.to_string(), 1.0)],
         ..Trace::default()
     };
-    let html = RunReport {
-        trace: &trace,
-        test: &test,
-        scores: &[0.0; 4],
-        unit: EVIL,
-        predicted: &[Some(0); 2],
-        command: EVIL,
-    }
-    .page()
-    .html();
+    let scored = Scored { test: &test, scores: &[0.0; 4], unit: EVIL, predicted: &[Some(0); 2] };
+    let html = RunReport { trace: &trace, told: Told::Samples(scored), command: EVIL }.page().html();
     assert_eq!(html.matches("<script").count(), 1, "the page has a script of its own");
     assert!(!html.contains("<script>alert") && html.matches("&lt;script&gt;").count() >= 6, "{html}");
 }

@@ -1,6 +1,6 @@
 //! What the page of a run shows where values are told.
 
-use super::RunReport;
+use super::Scored;
 use crate::report::{Axis, Chart, Color, Figure, Line, Marker, Table};
 
 /// Points of a chart at most; of more samples, every so many are drawn.
@@ -12,7 +12,7 @@ const MOST_TARGETS: usize = 4;
 /// How many of the largest errors are shown.
 const LARGEST: usize = 20;
 
-impl RunReport<'_> {
+impl Scored<'_> {
     /// Pairs of the true and the predicted value of a target.
     fn pairs_of(&self, target: usize) -> impl Iterator<Item = (f64, f64)> {
         let width = self.test.target_width();
@@ -74,20 +74,20 @@ impl RunReport<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::RunReport;
+    use super::Scored;
     use crate::data::Dataset;
+    use crate::report::run::{RunReport, Told};
     use crate::train::Trace;
+
+    fn page(test: &Dataset, scores: &[f64]) -> String {
+        let told = Told::Samples(Scored { test, scores, predicted: &[], unit: "value" });
+        RunReport { trace: &Trace::default(), told, command: "" }.page().html()
+    }
 
     #[test]
     fn a_page_of_values() {
         let test = Dataset::new(vec![0.0; 3], 1).unwrap().with_targets(vec![1.0, 2.0, 3.0], 1).unwrap();
-        let page = |scores: &[f64]| {
-            let trace = Trace::default();
-            RunReport { trace: &trace, test: &test, scores, predicted: &[], unit: "value", command: "" }
-                .page()
-                .html()
-        };
-        let html = page(&[1.5, 2.0, -4.0]);
+        let html = page(&test, &[1.5, 2.0, -4.0]);
         for part in ["Predicted and true values", "Residuals", "Largest errors"] {
             assert!(html.contains(part), "{part}");
         }
@@ -95,19 +95,10 @@ mod tests {
         // The sample that is farthest off comes first.
         let rows = html.split("Largest errors").last().unwrap();
         assert!(rows.find("-7").or(rows.find("−7")) < rows.find("0.5"), "{rows}");
-        assert_ne!(html, page(&[1.5, 2.0, 3.0]));
+        assert_ne!(html, page(&test, &[1.5, 2.0, 3.0]));
         // Nothing to draw between, and nothing at all.
-        page(&[2.0, 2.0, 2.0]);
+        page(&test, &[2.0, 2.0, 2.0]);
         let none = Dataset::new(vec![0.0; 0], 1).unwrap().with_targets(Vec::new(), 1).unwrap();
-        RunReport {
-            trace: &Trace::default(),
-            test: &none,
-            scores: &[],
-            predicted: &[],
-            unit: "value",
-            command: "",
-        }
-        .page()
-        .html();
+        page(&none, &[]);
     }
 }
