@@ -62,6 +62,11 @@ pub struct FitOptions {
 }
 
 impl FitOptions {
+    /// How the images are changed, where they are.
+    pub(crate) fn augmentation(&self) -> Option<Augment> {
+        self.augment.filter(Augment::changes)
+    }
+
     /// The optimizer's own rate, and none of the rest.
     pub fn new(epochs: usize, batch: usize, seed: u64) -> FitOptions {
         FitOptions {

@@ -66,7 +66,7 @@ impl<'a, T: Float> Steps<'a, T> {
         check_settings(module, loss, tape, train, validation, options)?;
         let classes = loss.link().classes(module.outputs(tape, train.features()));
         let batches = Batches::shuffled(train.len(), batch, seed)?;
-        let augmenter = options.augment.map(|augment| Augmenter::new(augment, train)).transpose()?;
+        let augmenter = options.augmentation().map(|augment| Augmenter::new(augment, train)).transpose()?;
         augmenter.as_ref().map_or(Ok(()), |augmenter| augmenter.check_range::<T>(train))?;
         // All batches are full but the last, which may be too short to train on.
         let short = train.len() % batch;

@@ -7,6 +7,7 @@ use std::io::Write;
 use tapegrad::data::idx::{self, ReadOptions};
 use tapegrad::data::npy::Archive;
 use tapegrad::data::table::{self, Schema, Table, TableOptions, Task};
+use tapegrad::data::{Augment, Augmenter};
 use tapegrad::models;
 use tapegrad::train::Checkpoint;
 use tapegrad::{Dataset, data::npy};
@@ -22,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     ("npz", read_npz),
     ("model", read_model),
     ("checkpoint", read_checkpoint),
+    ("augment", read_augment),
     #[cfg(feature = "png")]
     ("png", read_png),
 ];
@@ -51,6 +53,34 @@ pub fn read_png(bytes: &[u8]) {
             assert_eq!((images.len(), images.features()), (1, height * width));
         }
     });
+}
+
+/// How images are changed, as `--augment` and a run's file say it. What is printed is read as the same; what passes for an
+/// image changes it to finite numbers.
+pub fn read_augment(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let augment: Augment = match text.parse() {
+        Ok(augment) => augment,
+        Err(error) => {
+            assert!(!error.to_string().contains('\n'), "{error}");
+            return;
+        }
+    };
+    let printed = augment.to_string();
+    let again: Augment = printed.parse().expect("what was printed");
+    assert_eq!(again.to_string(), printed);
+    let Augment { rotate, scale, shear, elastic, smooth, .. } = augment;
+    let is_nan = [rotate, scale, shear, elastic, smooth].iter().any(|x| x.is_nan());
+    assert!(again == augment || is_nan, "{augment:?} is printed as {printed}");
+    assert_eq!(augment.changes(), printed != "none");
+
+    let data = Dataset::new((0..20u8).collect::<Vec<_>>(), 20).and_then(|data| data.with_image_shape(4, 5));
+    let data = data.expect("an image");
+    let Ok(mut augmenter) = Augmenter::new(augment, &data) else { return };
+    let mut image = [f32::NAN; 20];
+    augmenter.gather(&data, &[0], tapegrad::rng::Place::default(), &mut image);
+    assert!(image.iter().all(|x| (0.0..=1.0).contains(x)), "{printed}: {image:?}");
+    assert!(augment.changes() || image.iter().zip(0u8..).all(|(x, byte)| *x == f32::from(byte) / 255.0));
 }
 
 pub fn read_idx(bytes: &[u8]) {

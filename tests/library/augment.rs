@@ -208,7 +208,8 @@ fn what_is_wrong_is_named() {
     let far =
         Dataset::new(vec![1e39, 1e39], 2).unwrap().mapped(&Affine::uniform(1e39, 1.0).unwrap()).unwrap();
     let far = far.with_image_shape(1, 2).unwrap().with_targets(vec![1.0], 1).unwrap();
-    let options = FitOptions { augment: Some(Augment::default()), ..FitOptions::new(1, 1, 0) };
+    let turned = Augment { rotate: 1.0, ..Augment::default() };
+    let options = FitOptions { augment: Some(turned), ..FitOptions::new(1, 1, 0) };
     let why = "column 0: where augmentation moves the feature 0e0 there, it is beyond f32: scale the data";
     let mut single = Network::<f32>::new(1).linear(2).outputs_for(&far).unwrap();
     assert_eq!(single.fit(&far, &options).unwrap_err().to_string(), why);

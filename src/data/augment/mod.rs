@@ -99,29 +99,31 @@ impl Augment {
         Ok(())
     }
 
-    fn values(&self) -> [f64; 6] {
-        [self.shift as f64, self.rotate, self.scale, self.shear, self.elastic, self.smooth]
+    /// Whether it changes images at all; `smooth` alone does not.
+    pub fn changes(&self) -> bool {
+        let Augment { shift, rotate, scale, shear, elastic, smooth: _ } = *self;
+        shift > 0 || [rotate, scale, shear, elastic].iter().any(|most| *most != 0.0)
     }
 }
 
-/// What is set: `shift=2,rotate=10`; `none` where nothing is.
+/// What is set: `shift=2,rotate=10`; `none` where nothing is. `smooth` is left out where nothing is bent.
 impl fmt::Display for Augment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let usual = Augment::default().values();
-        // `smooth` says nothing where nothing is bent.
-        let said = if self.elastic == 0.0 { NAMES.len() - 1 } else { NAMES.len() };
-        let set = NAMES.iter().zip(self.values()).zip(usual).take(said);
-        let set = set.filter(|((_, now), usual)| now != usual);
-        let mut texts = set.map(|((name, now), _)| format!("{name}={}", shown(now))).peekable();
-        if texts.peek().is_none() {
-            return f.write_str("none");
-        }
-        f.write_str(&texts.collect::<Vec<_>>().join(","))
+        let Augment { shift, rotate, scale, shear, elastic, smooth } = *self;
+        let number = |x: f64, usual: f64| (x != usual, shown(x));
+        let [rotate, scale, shear, bent] = [rotate, scale, shear, elastic].map(|x| number(x, 0.0));
+        let (is_other, smooth) = number(smooth, SMOOTH);
+        let smooth = (is_other && elastic != 0.0, smooth);
+        // The shift as the whole number that it is: an f64 is not every one of them.
+        let all = [(shift > 0, shift.to_string()), rotate, scale, shear, bent, smooth];
+        let said = NAMES.iter().zip(all).filter(|(_, (is_set, _))| *is_set);
+        let texts: Vec<String> = said.map(|(name, (_, value))| format!("{name}={value}")).collect();
+        if texts.is_empty() { f.write_str("none") } else { f.write_str(&texts.join(",")) }
     }
 }
 
-/// Reads what [`Display`](fmt::Display) writes, in any order. Whether it suits the images is not looked at:
-/// [`check`](Augment::check).
+/// Reads what [`Display`](fmt::Display) writes, in any order; what is read is printed so that the same is read again, unless a
+/// number is NaN. Whether it suits the images is not looked at: [`check`](Augment::check).
 impl FromStr for Augment {
     type Err = Error;
 
@@ -158,8 +160,9 @@ impl FromStr for Augment {
                 _ => augment.smooth = number()?,
             }
         }
-        if said[5] && !said[4] {
-            return Err(refuse("smooth is a setting of elastic, which is not set".into()));
+        if said[5] && augment.elastic == 0.0 {
+            let elastic = if said[4] { "0" } else { "not set" };
+            return Err(refuse(format!("smooth is a setting of elastic, which is {elastic}")));
         }
         Ok(augment)
     }
@@ -178,7 +181,22 @@ mod tests {
         }
         let augment: Augment = "elastic=34,smooth=4.0,shift=2".parse().unwrap();
         assert_eq!(augment.to_string(), "shift=2,elastic=34");
-        assert_eq!(Augment { smooth: 5.0, ..Augment::default() }.to_string(), "none");
+        for text in ["shift=18446744073709551615,scale=1e300", "rotate=-3,elastic=inf,smooth=-inf"] {
+            assert_eq!(text.parse::<Augment>().unwrap().to_string(), text);
+        }
+        assert_eq!("rotate=-0,elastic=0,shift=+0".parse::<Augment>().unwrap().to_string(), "none");
+    }
+
+    #[test]
+    fn what_changes_nothing() {
+        for (text, changes) in
+            [("none", false), ("shift=0,scale=0", false), ("elastic=0", false), ("shear=1", true)]
+        {
+            assert_eq!(text.parse::<Augment>().unwrap().changes(), changes, "{text}");
+        }
+        let smooth = Augment { smooth: 5.0, ..Augment::default() };
+        assert_eq!((smooth.changes(), smooth.to_string()), (false, "none".into()));
+        assert!(Augment { rotate: f64::NAN, ..Augment::default() }.changes());
     }
 
     #[test]
@@ -192,6 +210,7 @@ mod tests {
             ("rotate=ten", "rotate is `ten`, which is no number"),
             ("shift=1,shift=1", "shift is said twice"),
             ("smooth=3", "smooth is a setting of elastic, which is not set"),
+            ("smooth=3,elastic=0", "smooth is a setting of elastic, which is 0"),
         ] {
             let error = text.parse::<Augment>().unwrap_err();
             assert_eq!(error.to_string(), format!("augment: {why}"));

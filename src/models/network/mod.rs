@@ -107,7 +107,7 @@ impl<T: Float> Network<T> {
         options: &FitOptions,
         observers: &mut [&mut dyn Observer<T>],
     ) -> Result<History> {
-        if self.task.reconstructs() && options.augment.is_some() {
+        if self.task.reconstructs() && options.augmentation().is_some() {
             let why = "a network that tells its own features would be asked for what was there before they were changed";
             return Err(Error::setting("augment", why));
         }

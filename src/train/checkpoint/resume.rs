@@ -14,6 +14,9 @@ use crate::{Error, Float, Result, text};
 /// Kinds of observers that only look on: a run is the same with them and without.
 const LOOKS_ON: &str = "audit";
 
+/// How images are changed.
+const AUGMENTATION: &str = "augmentation";
+
 /// What must be the same where a run goes on.
 pub(in crate::train) fn settled<T: Float>(
     run: &Run<'_, T>,
@@ -50,7 +53,7 @@ pub(in crate::train) fn settled<T: Float>(
     .map(|(name, value)| (name.to_string(), value))
     .to_vec();
     // Not where there is none: files of runs from before there was any stay what they are.
-    settled.extend(options.augment.map(|augment| ("augmentation".to_string(), augment.to_string())));
+    settled.extend(options.augmentation().map(|augment| (AUGMENTATION.to_string(), augment.to_string())));
     settled
 }
 
@@ -115,7 +118,9 @@ pub(in crate::train) fn restore<T: Float>(
     observers: &mut [&mut (dyn Observer<T> + '_)],
 ) -> Result<(Standing, Sums)> {
     let Checkpoint { state, epochs, numbers } = checkpoint;
-    for (name, then) in &state.settled {
+    // Of a run that was told so, where nothing is said now: older files have it.
+    let then = || state.settled.iter().filter(|(name, then)| name != AUGMENTATION || then != "none");
+    for (name, then) in then() {
         match now.iter().find(|(other, _)| other == name) {
             Some((_, now)) if now == then => (),
             found => {
@@ -128,7 +133,7 @@ pub(in crate::train) fn restore<T: Float>(
         }
     }
     // What a run does now and did not do then.
-    let is_new = |(name, _): &&(String, String)| state.settled.iter().all(|(other, _)| other != name);
+    let is_new = |(name, _): &&(String, String)| then().all(|(other, _)| other != name);
     if let Some((name, now)) = now.iter().find(is_new) {
         return Err(Error::Data(format!(
             "a run that goes on has another {name}: it was nothing, and is {now}"
