@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::predict::{is_folder_of_images, samples};
 use super::reading::{is_arrays, is_table, warn_if_left_out, within_memory};
 use super::train::{last_line, read_text};
 use super::{Outcome, output};
@@ -14,7 +15,7 @@ use crate::data::table::{ReadOptions, Task as TableTask};
 use crate::models::{self, Task};
 use crate::{Error, text};
 
-/// Measure a saved model on data with classes or values
+/// Measure a saved model on data with what it tells
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -25,7 +26,8 @@ pub struct EvaluateArgs {
     #[arg(value_name = "MODEL")]
     model: PathBuf,
     /// A table with the column that is told, an archive of arrays (.npz) with X and y, a folder with the files of `data
-    /// synth`, or one with MNIST files; where there is a test set, that is taken; for a gpt any file
+    /// synth`, or one with MNIST files; where there is a test set, that is taken; for a gpt any file; for an
+    /// autoencoder also samples alone: an IDX file of images, .npy, .png, or a folder of .png
     #[arg(long, value_name = "PATH")]
     data: PathBuf,
     /// Print the last line only
@@ -38,6 +40,9 @@ pub fn run(args: &EvaluateArgs) -> Outcome {
     let saved = models::load(&args.model)?;
     let data = if let Some(context) = saved.model.context() {
         read_text(&args.data)?.windows(context, context)?
+    } else if saved.model.task().reconstructs() && (!args.data.is_dir() || is_folder_of_images(&args.data)?) {
+        // What it is measured by are the samples themselves.
+        samples(&saved, &args.data)?
     } else if is_table(&args.data) {
         let Some(schema) = &saved.notes.schema else {
             let path = text::path(&args.data);

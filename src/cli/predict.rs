@@ -115,6 +115,19 @@ fn images(input: &Path) -> Result<Option<Vec<PathBuf>>> {
     Ok(Some(paths))
 }
 
+/// Whether it is a folder of images in files of their own, and not one of a set in IDX files.
+pub fn is_folder_of_images(input: &Path) -> Result<bool> {
+    if !input.is_dir() {
+        return Ok(false);
+    }
+    let entries = std::fs::read_dir(input).map_err(Error::io(input))?;
+    let paths = entries.map(|entry| Ok(entry.map_err(Error::io(input))?.path()));
+    let paths = paths.collect::<Result<Vec<PathBuf>>>()?;
+    let is_of_set =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains("-ubyte"));
+    Ok(paths.iter().any(|path| has_ending(path, "png")) && !paths.iter().any(is_of_set))
+}
+
 /// Runs the command.
 pub fn run(args: &PredictArgs) -> Outcome {
     args.out.as_ref().map_or(Ok(()), file::check_writable)?;

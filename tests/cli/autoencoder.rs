@@ -3,6 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use tapegrad::Dataset;
+use tapegrad::data::idx::ReadOptions;
+use tapegrad::report::Image;
+
 use crate::program::{data, error, goes_on_to_the_same_end, succeeds};
 
 /// Synthetic digits in a folder of their own; the images of the test.
@@ -63,6 +67,54 @@ fn images_are_told_through_a_code() {
             (told.iter().flatten().map(|x| (x - mean) * (x - mean)).sum::<f64>() / (100.0 * 784.0)).sqrt();
         assert!(rmse < 0.75 * spread, "{model}: RMSE {rmse} beside a spread of {spread}");
     }
+}
+
+/// Samples that nothing is told of, in every kind of file.
+#[test]
+fn images_without_labels_are_measured_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = digits(folder.path());
+    let args = ["train", "-q", "--data", "d", "--model", "conv-autoencoder", "--filters", "2", "--code", "2"];
+    let last = succeeds(folder.path(), &[&args[..], &["--epochs", "1", "--save", "a.st"]].concat());
+    let measured = |data: &str| succeeds(folder.path(), &["evaluate", "a.st", "--data", data, "-q"]);
+    assert_eq!(measured(&images), last);
+    assert_eq!(measured("d"), last);
+    fs::create_dir(folder.path().join("only")).unwrap();
+    fs::copy(&images, folder.path().join("only/images.idx.gz")).unwrap();
+    assert_eq!(measured("only/images.idx.gz"), last);
+
+    // The same as arrays of one byte a pixel, alone.
+    let data = Dataset::from_idx_samples(&images, &ReadOptions::default()).unwrap();
+    let pixels: Vec<u8> = (0..data.len()).flat_map(|i| data.bytes(i).unwrap().to_vec()).collect();
+    let array = |descr: &str, shape: &str, bytes: &[u8]| {
+        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+        let len = (header.len() + 1).div_ceil(64) * 64 + 54;
+        let mut file = b"\x93NUMPY\x01\x00".to_vec();
+        file.extend((len as u16).to_le_bytes());
+        file.extend(format!("{header:<width$}\n", width = len - 1).bytes());
+        [file, bytes.to_vec()].concat()
+    };
+    fs::write(folder.path().join("x.npy"), array("|u1", "(100, 28, 28)", &pixels)).unwrap();
+    assert_eq!(measured("x.npy"), last);
+    assert!(error(folder.path(), &["evaluate", "a.st", "--data", "none.npy"]).contains("none.npy"));
+    let few = array("|u1", "(2, 3, 3)", &[0; 18]);
+    fs::write(folder.path().join("few.npy"), few).unwrap();
+    let refused = error(folder.path(), &["evaluate", "a.st", "--data", "few.npy"]);
+    assert!(refused.contains("784") && refused.contains('9'), "{refused}");
+    // And as a picture each.
+    fs::create_dir(folder.path().join("pictures")).unwrap();
+    for (i, pixels) in pixels.chunks(784).enumerate() {
+        let grey = |x: usize, y: usize| [pixels[y * 28 + x], pixels[y * 28 + x], pixels[y * 28 + x], 255];
+        let file = folder.path().join(format!("pictures/{i:03}.png"));
+        fs::write(file, Image::from_fn(28, 28, grey).png()).unwrap();
+    }
+    assert_eq!(measured("pictures"), last);
+    assert!(measured("pictures/000.png").ends_with("(1 samples)\n"));
+    // For what tells classes it stays as it was.
+    let args = ["train", "-q", "--data", "d", "--hidden", "4", "--epochs", "1", "--save", "m.st"];
+    succeeds(folder.path(), &args);
+    let refused = error(folder.path(), &["evaluate", "m.st", "--data", "x.npy"]);
+    assert!(refused.contains("samples alone"), "{refused}");
 }
 
 /// What was interrupted goes on to the same bits, whatever the number of threads.

@@ -52,8 +52,44 @@ fn a_run_goes_on_to_the_same_end() {
         let args = ["train", "-q", "--data", "d", "--limit", "200", "--model", model, "--batch", "64"];
         let args = [&args[..], &["--augment", changes], form].concat();
         let trace = goes_on_to_the_same_end(folder.path(), &args, "2");
-        assert!(trace.contains(&format!("# augment = {changes}\n")), "{model}");
+        let said = trace.lines().find(|line| line.starts_with("# augment = "));
+        let expected = (changes != "none").then(|| format!("# augment = {changes}"));
+        assert_eq!(said, expected.as_deref(), "{model}");
     }
+}
+
+/// What is said of the images again is compared by what it means, and saying that nothing changes is no change.
+#[test]
+fn a_run_goes_on_with_its_changes_said_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    digits(folder.path());
+    let train = |more: &[&str]| {
+        let args = ["train", "-q", "--data", "d", "--limit", "100", "--hidden", "4", "--batch", "50"];
+        succeeds(folder.path(), &[&args, more].concat())
+    };
+    let first = ["--epochs", "1", "--save", "m.st", "--save-every", "1"];
+    for (changes, again, other) in [
+        (&[][..], "none", "shift=1"),
+        (&["--augment", "none"], "shift=0", "elastic=8"),
+        (&["--augment", "shift=2,rotate=10"], "rotate=10.0,shift=2", "none"),
+    ] {
+        let whole = train(&[changes, &["--epochs", "2", "--trace", "whole.csv"]].concat());
+        train(&[changes, &first].concat());
+        let resume = ["train", "-q", "--resume", "m.st", "--epochs", "2", "--trace", "part.csv", "--augment"];
+        let refused = error(folder.path(), &[&resume[..], &[other]].concat());
+        let was = changes.last().unwrap_or(&"none");
+        let why =
+            format!("--augment would change the run in m.st, which has {was}: it is the file that says it");
+        assert!(refused.contains(&why), "{refused}");
+        let last = succeeds(folder.path(), &[&resume[..], &[again]].concat());
+        assert_eq!(last, whole, "{changes:?}");
+        let trace = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!(trace("part.csv"), trace("whole.csv"), "{changes:?}");
+    }
+    // Where there are no images, none are changed.
+    let iris = ["train", "-q", "--data", &data("iris"), "--target", "species", "--epochs", "1"];
+    let plain = succeeds(folder.path(), &iris);
+    assert_eq!(succeeds(folder.path(), &[&iris[..], &["--augment", "none"]].concat()), plain);
 }
 
 #[test]

@@ -53,8 +53,8 @@ pub struct FitArgs {
     l2: Option<f64>,
     /// Change the images at random each time they are seen: shift=PIXELS, rotate=DEGREES, scale=SHARE, shear=SHARE,
     /// elastic=ALPHA[,smooth=SIGMA], several separated by commas, as shift=2,rotate=10,elastic=34
-    #[arg(long, value_name = "CHANGES", value_parser = augment)]
-    augment: Option<Augment>,
+    #[arg(long, value_name = "CHANGES", default_value = "none", value_parser = augment)]
+    augment: Augment,
     /// Print after the run, and write to the trace, how gradients flow through the layers
     #[arg(long)]
     audit: bool,
@@ -203,7 +203,7 @@ impl FitArgs {
             average: self.ema,
             penalty: self.l2.map(|lambda| Penalty { lambda, params: weights }),
             audit: self.audit,
-            augment: self.augment,
+            augment: Some(self.augment),
             ..FitOptions::new(steps.epochs, steps.batch, seed)
         })
     }
@@ -293,7 +293,7 @@ impl FitArgs {
         if self.non_finite == WhenNotFinite::Skip {
             trace.set("non_finite", "skip");
         }
-        if let Some(augment) = self.augment {
+        if let Some(augment) = options.augmentation() {
             trace.set("augment", augment.to_string());
         }
         if let Some(criterion) = options.early_stopping {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::parser::ValueSource;
 use clap::{ArgAction, ArgMatches, Args, FromArgMatches};
 
 use super::TrainArgs;
-use crate::data::Dataset;
+use crate::data::{Augment, Dataset};
 use crate::train::Checkpoint;
 use crate::{Error, Result, models, text};
 
@@ -87,9 +88,12 @@ fn raw(matches: &ArgMatches, id: &str) -> String {
     values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(",")
 }
 
-/// Whether two values of an argument are: 0.1 and 0.10 are.
+/// Whether two values of an argument say the same: 0.1 and 0.10 do, and changes of images in another order.
 fn is_same(a: &str, b: &str) -> bool {
-    a == b || matches!((a.parse::<f64>(), b.parse::<f64>()), (Ok(a), Ok(b)) if a == b)
+    fn are_equal<V: FromStr + PartialEq>(a: &str, b: &str) -> bool {
+        matches!((a.parse::<V>(), b.parse::<V>()), (Ok(a), Ok(b)) if a == b)
+    }
+    a == b || are_equal::<f64>(a, b) || are_equal::<Augment>(a, b)
 }
 
 fn command() -> clap::Command {
