@@ -104,9 +104,7 @@ fn images(input: &Path) -> Result<Option<Vec<PathBuf>>> {
     if !input.is_dir() {
         return Ok(None);
     }
-    let entries = std::fs::read_dir(input).map_err(Error::io(input))?;
-    let paths = entries.map(|entry| Ok(entry.map_err(Error::io(input))?.path()));
-    let mut paths = paths.collect::<Result<Vec<PathBuf>>>()?;
+    let mut paths = entries(input)?;
     paths.retain(|path| has_ending(path, "png"));
     paths.sort();
     if paths.is_empty() {
@@ -115,14 +113,18 @@ fn images(input: &Path) -> Result<Option<Vec<PathBuf>>> {
     Ok(Some(paths))
 }
 
+/// All that lies in a folder, in no order.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(Error::io(folder))?;
+    entries.map(|entry| Ok(entry.map_err(Error::io(folder))?.path())).collect()
+}
+
 /// Whether it is a folder of images in files of their own, and not one of a set in IDX files.
 pub fn is_folder_of_images(input: &Path) -> Result<bool> {
     if !input.is_dir() {
         return Ok(false);
     }
-    let entries = std::fs::read_dir(input).map_err(Error::io(input))?;
-    let paths = entries.map(|entry| Ok(entry.map_err(Error::io(input))?.path()));
-    let paths = paths.collect::<Result<Vec<PathBuf>>>()?;
+    let paths = entries(input)?;
     let is_of_set =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains("-ubyte"));
     Ok(paths.iter().any(|path| has_ending(path, "png")) && !paths.iter().any(is_of_set))

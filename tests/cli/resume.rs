@@ -136,7 +136,10 @@ fn what_would_change_the_run_is_named() {
         let message = error(folder.path(), &[&["train", "--resume"], args].concat());
         assert!(message.contains(why), "{args:?}: {message}");
     };
-    fails(&["m.st", "--lr", "0.5"], "--lr would change the run in m.st, which has none");
+    fails(
+        &["m.st", "--lr", "0.5"],
+        "--lr would change the run in m.st, which was begun without it: it is the file that says it",
+    );
     fails(&["m.st", "--seed", "1"], "--seed would change the run in m.st, which has 0");
     fails(&["m.st", "--model", "krr"], "--model would change the run in m.st, which has mlp");
     fails(&["m.st", "--hidden", "5,6"], "--hidden would change the run in m.st, which has 128");

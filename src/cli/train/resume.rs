@@ -130,9 +130,12 @@ pub fn resumed(path: &Path, matches: &ArgMatches) -> Result<(TrainArgs, ArgMatch
         let changes = !ANEW.contains(&&*id) && !FILES.contains(&&*id);
         if changes && !is_same(&raw(&then, &id), &raw(matches, &id)) {
             let (flag, was) = (id.replace('_', "-"), raw(&then, &id));
-            let was = if was.is_empty() { "none".into() } else { text::printable(&was).into_owned() };
+            let was = match &*was {
+                "" => "was begun without it".into(),
+                was => format!("has {}", text::printable(was)),
+            };
             return Err(Error::Data(format!(
-                "--{flag} would change the run in {}, which has {was}: it is the file that says it",
+                "--{flag} would change the run in {}, which {was}: it is the file that says it",
                 text::path(path)
             )));
         }
