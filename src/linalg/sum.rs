@@ -6,6 +6,8 @@ use crate::Float;
 /// Partial sums kept side by side: as many as the widest vectors hold of `f32`, times two.
 pub(crate) const LANES: usize = 32;
 
+const HALF: usize = LANES / 2;
+
 /// Σ aᵢ in a fixed order: 32 interleaved partial sums over blocks of 2¹³ numbers of `f32` or 2²¹ of `f64`, those of
 /// all blocks, pairwise, and then the 32, pairwise.
 ///
@@ -153,22 +155,22 @@ pub(crate) fn add_to_lanes<T: Float>(sums: &mut [T; LANES], a: &[T], b: &[T], te
         lanes = simd::lanes(lanes, &terms, |lane, term| lane + term);
     }
     // Half a block, such as a row of a head: without the way through memory, which takes longer than all of it.
-    let (mut a_rest, mut b_rest) = (a_rest, b_rest);
+    let (mut first, mut a_rest, mut b_rest) = (0, a_rest, b_rest);
     if let (Some((x, a)), Some((y, b))) = (a_rest.split_first_chunk(), b_rest.split_first_chunk()) {
-        let mut terms = [T::ZERO; LANES / 2];
-        for ((term_i, x), y) in terms.iter_mut().zip::<&[T; LANES / 2]>(x).zip::<&[T; LANES / 2]>(y) {
+        let mut terms = [T::ZERO; HALF];
+        for ((term_i, x), y) in terms.iter_mut().zip::<&[T; HALF]>(x).zip::<&[T; HALF]>(y) {
             *term_i = term(*x, *y);
         }
         for (lane, term) in lanes.iter_mut().zip(terms) {
             *lane += term;
         }
-        (a_rest, b_rest) = (a, b);
+        (first, a_rest, b_rest) = (HALF, a, b);
     }
     *sums = lanes;
     if a_blocks.is_empty() && a_rest.is_empty() {
         return;
     }
-    for (lane, (x, y)) in kept_apart(sums).iter_mut().zip(a_rest.iter().zip(b_rest)) {
+    for (lane, (x, y)) in kept_apart(sums)[first..].iter_mut().zip(a_rest.iter().zip(b_rest)) {
         *lane += term(*x, *y);
     }
 }
