@@ -12,6 +12,9 @@
 //!
 //! An image with padding is copied first, one at a time. The other factor is copied into panels, as for a product.
 //!
+//! The lanes of vectors are filters, or numbers of a window. Where a group has so few filters that most lanes would be empty,
+//! its map is computed with [pixels](narrow) for lanes. No sum knows of it.
+//!
 //! **The order** is that of [products](super): blocks of [`DEPTH`] in the order of k, in each a chain of fused
 //! multiply-adds that begins at 0. For the map and the image they are counted along k; for the weights from the first
 //! pixel of each sample. The terms of a pixel of the image are added to it one by one in the order of the pixels of a window,
