@@ -303,8 +303,8 @@ fn report(study: &Calibration) -> Outcome {
             .collect()
         };
         Chart::new(
-            Axis::linear("confidence").range(0.0, 1.0),
-            Axis::linear("share that is right").range(0.0, 1.0),
+            Axis::linear("confidence").range(0.0, 1.03),
+            Axis::linear("share that is right").range(0.0, 1.03),
         )
         .title(title)
         .square()
@@ -316,9 +316,9 @@ fn report(study: &Calibration) -> Outcome {
         "reliability",
         "Confidence, and how often it is right",
         format!(
-            "{}: {} training samples, {} to fit the temperature, {} to test, of {} seeds together. A point is a bin of \
-             confidence, where there are 20 samples or more. Below the diagonal a model is too sure, above it not sure \
-             enough.",
+            "On {}: {} training samples, {} to fit the temperature, {} to test, of {} seeds together. A point is a bin \
+             of confidence, where there are 20 samples or more. Below the diagonal a model is too sure, above it not \
+             sure enough.",
             study.data,
             study.samples,
             study.held_out,

@@ -304,9 +304,9 @@ fn report(study: &Noise) -> Outcome {
         "error",
         "Test error against λ, and against the number of steps",
         format!(
-            "{}: {} training samples, means over {} seeds; the {} test labels are right. On the right, descent is stopped \
-             where 1/(ηt) = nλ: later stops are on the left. See how the valley moves to the right with the noise, and \
-             that both have it.",
+            "On {}: {} training samples, means over {} seeds; the {} test labels are right. Second panel: descent is \
+             stopped where 1/(ηt) = nλ, and later stops are on the left. See how the valley moves to the right with \
+             the noise, and that both have it.",
             study.data,
             study.samples,
             clean.seeds.len(),
@@ -366,7 +366,7 @@ fn finding(found: &Found) -> Told {
     Some((
         "error",
         format!(
-            "With {share} of wrong labels the best λ is {}, without any {}",
+            "With {share} of wrong labels the best λ is {}, without any it is {}",
             power(*noisy),
             power(*clean)
         ),

@@ -355,12 +355,12 @@ fn report(study: &Representer) -> Outcome {
     let theory = first.descent.iter().map(|at| {
         (at.step as f64, 0.5 * first.descent[0].orthogonal * Float::exp(-first.decay * at.step as f64))
     });
-    let descents = descents.line(Line::new(theory).label("(1 − 2ηλ)^t").color(Color::Ink).dash(1));
+    let descents = descents.line(Line::new(theory).label("(1 − 2ηλ)ᵗ").color(Color::Ink).dash(1));
     outcome.draw(
         "seen",
         "Both as measured",
-        "A line for each seed. On the left the integral nears the value as cells become smaller. On the right the descent, \
-         which knows nothing of the split, loses the orthogonal part at the rate of the theory.",
+        "A line for each seed. First panel: the integral nears the value as cells become smaller. Second panel: the \
+         descent, which knows nothing of the split, loses the orthogonal part at the rate of the theory.",
         [integrals, descents],
     );
     outcome.number("exponent of the integral's error", mean(&orders));

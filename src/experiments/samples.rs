@@ -294,7 +294,7 @@ fn reliability(verdicts: &[Verdict], wrong: &[&Verdict]) -> Figure {
         xs.into_iter().enumerate().map(move |(i, x)| (x, (i + 1) as f64 / n)).collect::<Vec<_>>()
     };
     let right: Vec<f64> = verdicts.iter().filter(|v| v.right()).map(|v| v.confidence).collect();
-    let unit = |label: &str| Axis::linear(label).range(0.0, 1.0);
+    let unit = |label: &str| Axis::linear(label).range(0.0, 1.03);
     let sides = [("where right", right), ("where wrong", wrong.iter().map(|v| v.confidence).collect())];
     let shares = Chart::new(unit("probability of the chosen class"), unit("share of samples"));
     // Of a side without samples there is no share.

@@ -13,7 +13,10 @@ const NAMES: [&str; 15] = [
 ];
 
 /// Text with formulas between two `$`, as HTML. A `$` without a partner is itself.
+///
+/// Short relations, `p = n`, and percentages stay on one line.
 pub fn prose(text: &str) -> String {
+    let escape = |text: &str| escape(&together(text));
     let mut html = String::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('$') {
@@ -32,6 +35,23 @@ pub fn prose(text: &str) -> String {
         rest = after;
     }
     html + &escape(rest)
+}
+
+/// What is read as one word.
+fn together(text: &str) -> String {
+    const SIGNS: [&str; 9] = ["=", "−", "±", "×", "≤", "≥", "<", ">", "≈"];
+    let words: Vec<&str> = text.split(' ').collect();
+    // With long words on both sides a narrow page would be too narrow for it.
+    let short =
+        |at: usize, most: usize| words.get(at).is_some_and(|w| (1..=most).contains(&w.chars().count()));
+    let sign = |at: usize| at > 0 && SIGNS.contains(&words[at]) && short(at - 1, 6) && short(at + 1, 8);
+    let mut out = String::from(words[0]);
+    for (i, word) in words.iter().enumerate().skip(1) {
+        let percent = word.starts_with('%') && words[i - 1].ends_with(|c: char| c.is_ascii_digit());
+        out.push(if percent || sign(i) || sign(i - 1) { '\u{a0}' } else { ' ' });
+        out += word;
+    }
+    out
 }
 
 /// A formula as an element `math`, in the line or, as a `block`, in one of its own.
@@ -273,6 +293,11 @@ mod tests {
         let whole =
             "<span class=\"whole\"><math><mrow><mi>b</mi></mrow></math>.</span> <math><mrow></mrow></math>";
         assert_eq!(prose("$b$. $$"), whole);
+        assert_eq!(
+            prose("by 5 % at p = n, as $b$"),
+            format!("by 5\u{a0}% at p\u{a0}=\u{a0}n, as {}", math("b", false))
+        );
+        assert_eq!(prose("where accuracies ≤ guesses"), "where accuracies ≤ guesses");
         assert_eq!(prose("5 $ and <b>"), "5 $ and &lt;b&gt;");
     }
 

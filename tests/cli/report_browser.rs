@@ -1,5 +1,5 @@
 //! The page of a report in a real browser: every figure is there, nothing is fetched, all but the headlines is folded,
-//! sliders move, and whatever is written can be read, in light and dark.
+//! the keyboard reaches folds and sliders, which move, and whatever is written can be read, in light and dark.
 //!
 //! Skipped, and said so, where there is no Chromium on the PATH.
 
@@ -61,10 +61,10 @@ fn fetched(page: &str) -> Vec<&str> {
 }
 
 /// Put into a copy of the page, this tells what the browser has laid out on that many pixels: of the page as it comes,
-/// its height, what is unfolded, and whether sliders leave one drawing, the last at their end. Then, with everything
-/// unfolded: for each drawing the least of its size and the extent of what is drawn, and the texts that leave it; for
-/// the page, how far it runs over; and texts that are too pale or too small. (A window can be no narrower than 500
-/// pixels, an element can.)
+/// its height, what is unfolded, whether sliders leave one drawing, the last at their end, and what of both the
+/// keyboard cannot reach. Then, with everything unfolded: for each drawing the least of its size and the extent of
+/// what is drawn, the texts that leave it, and those that lie on each other; for the page, how far it runs over; and
+/// texts that are too pale or too small. (A window can be no narrower than 500 pixels, an element can.)
 const MEASURE: &str = r#"<script>
 const root = document.documentElement, main = document.querySelector('main');
 root.style.width = 'WIDTHpx';
@@ -86,7 +86,30 @@ for (const form of sliders) {
   panels.classList.remove('one');
   [...panels.children].forEach(frame => { frame.style.display = ''; });
 }
-document.querySelectorAll('details').forEach(details => { details.open = true; });
+// What takes the focus takes keys, and a click is what Enter does.
+const reached = element => {
+  element.focus({preventScroll: true});
+  return document.activeElement === element;
+};
+const inputs = sliders.flatMap(form => [...form.querySelectorAll('input')]);
+const mute = inputs.filter(input => !input.labels.length || !input.getAttribute('aria-valuetext'));
+const turns = (details, summary) => {
+  summary.click();
+  const other = details.open;
+  summary.click();
+  return other && !details.open;
+};
+// From the outside to the inside: what is folded away can have no focus.
+const folds = [...document.querySelectorAll('details')];
+const stiff = folds.filter(details => {
+  const summary = details.firstElementChild;
+  const good = reached(summary) && turns(details, summary);
+  details.open = true;
+  return !good;
+});
+const lost = inputs.filter(input => !reached(input));
+root.setAttribute('data-folds', folds.length);
+root.setAttribute('data-keys', `${stiff.length} folds, ${lost.length} sliders, ${mute.length} without a name or value`);
 
 // WCAG 2.2, 1.4.3.
 const light = color => {
@@ -134,6 +157,14 @@ for (const svg of document.querySelectorAll('figure svg')) {
   };
   const outside = [...svg.querySelectorAll('text')].filter(text => over(text) > 1);
   svg.setAttribute('data-size', Math.min(...sizes.flatMap(size => [size.width, size.height])));
+  const texts = nested ? [] : [...svg.querySelectorAll('text')].map(text => [text, text.getBoundingClientRect()]);
+  const both = ([, a], [, b]) => Math.min(
+    Math.min(a.right, b.right) - Math.max(a.left, b.left),
+    // Lines of text have some room above and below their letters.
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) - 2,
+  );
+  const pairs = texts.flatMap((a, i) => texts.slice(0, i).filter(b => both(a, b) > 1).map(b => [a[0], b[0]]));
+  svg.setAttribute('data-overlap', pairs.map(pair => pair.map(text => text.textContent).join(' on ')).join('; '));
   svg.setAttribute('data-outside', outside.map(text => `${text.textContent} by ${over(text)}`).join('; '));
 }
 root.setAttribute('data-width', main.getBoundingClientRect().width);
@@ -159,7 +190,9 @@ fn every_figure_renders_and_nothing_is_fetched() {
     assert!(!written.contains("<link") && !written.contains("<iframe"));
     assert!(written.len() < 6 << 20, "{} bytes", written.len());
 
-    for (window, width, dark) in [("1280", "1216", false), ("1280", "1216", true), ("420", "420", false)] {
+    let windows =
+        [("1280", "1216", false), ("1280", "1216", true), ("420", "420", false), ("420", "420", true)];
+    for (window, width, dark) in windows {
         let measure = MEASURE.replace("WIDTH", window);
         let measured = folder.path().join("measured.html");
         std::fs::write(&measured, written.replace("</body>", &format!("{measure}</body>"))).unwrap();
@@ -173,6 +206,9 @@ fn every_figure_renders_and_nothing_is_fetched() {
         assert_eq!(values(&dom, "data-small"), [""], "too small at {window} pixels");
         assert_eq!(values(&dom, "data-unfolded"), ["0"]);
         assert_eq!(values(&dom, "data-moved"), ["3 sliders, 0 stuck"]);
+        assert_eq!(values(&dom, "data-keys"), ["0 folds, 0 sliders, 0 without a name or value"]);
+        let folds: usize = values(&dom, "data-folds")[0].parse().unwrap();
+        assert!(folds > 3 * EXPERIMENTS.len(), "{folds} folds");
         let height: usize = values(&dom, "data-height")[0].parse().unwrap();
         // 15 000 pixels for sixteen experiments.
         let most = 2_900 + 757 * EXPERIMENTS.len();
@@ -199,6 +235,9 @@ fn check_figure(figure: &str) {
     for outside in values(figure, "data-outside") {
         assert_eq!(outside, "", "{name}: text leaves its drawing");
     }
+    for overlap in values(figure, "data-overlap") {
+        assert_eq!(overlap, "", "{name}: texts lie on each other");
+    }
     // A browser that stumbled over the markup would have closed elements where it did.
     let marks = ["<polyline", "<polygon", "<path", "<rect", "<circle", "<image"];
     let drawn: usize = marks.iter().map(|mark| figure.matches(mark).count()).sum();
@@ -208,4 +247,28 @@ fn check_figure(figure: &str) {
     let pictures = parts(figure, "base64,", "\"");
     let drawn = pictures.iter().fold(figure.to_string(), |figure, picture| figure.replace(picture, ""));
     assert!(!drawn.contains("NaN") && !drawn.contains("inf,"), "{name} has coordinates that are no numbers");
+}
+
+/// On a narrow page panels stand below each other; and a drawing knows no typesetting.
+#[test]
+fn words_of_figures_are_true_of_any_width() {
+    let page = std::fs::read_to_string(quick_report().join("index.html")).unwrap();
+    let figures = parts(&page, "<figure", "</figure>");
+    assert!(figures.len() >= EXPERIMENTS.len(), "{} figures", figures.len());
+    for figure in figures {
+        let (name, caption) =
+            parts(figure, "<figcaption><b>", "</figcaption>")[0].split_once("</b> ").unwrap();
+        // A symbol may begin a sentence.
+        assert!(
+            !caption.starts_with(|c: char| c.is_ascii_lowercase()),
+            "{name} begins in the middle: {caption}"
+        );
+        for place in ["On the left", "On the right", "left panel", "right panel"] {
+            assert!(!caption.contains(place), "{name}: `{place}` is not there on a narrow page: {caption}");
+        }
+        for text in parts(figure, "<text", "</text>") {
+            let text = text.split_once('>').unwrap().1;
+            assert!(!text.contains(['^', '_']), "{name}: `{text}` is no formula");
+        }
+    }
 }

@@ -82,7 +82,7 @@ pub(super) fn all(study: &Algorithms) -> Outcome {
                 };
                 (0..first).map(at).collect()
             };
-            Chart::new(Axis::linear("step"), Axis::linear("share that is right").range(0.0, 1.0))
+            Chart::new(Axis::linear("step"), Axis::linear("share that is right").range(0.0, 1.04))
                 .title(task.name())
                 .line(Line::new(mean_of(|mark| mark.digits)).label("digits").marker(Marker::Circle))
                 .line(Line::new(mean_of(|mark| mark.answers)).label("answers").marker(Marker::Square))

@@ -93,7 +93,7 @@ fn time_claim(series: &Series) -> Claim {
         "what fits into the caches at small sizes comes from memory at large ones, and a large result has to \
          be fetched from the operating system first"
     };
-    Claim::that(format!("Time of the {name} against {against}"))
+    Claim::that(format!("Time of the {name}: it grows with {against} to the power {theory}"))
         .named(&id)
         .expected(format!("exponent {theory}"))
         .estimated(exponent)

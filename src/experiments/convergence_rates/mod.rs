@@ -125,13 +125,13 @@ fn finding(found: &Found) -> Told {
     Some((
         "conditioning",
         format!(
-            "Steps grow as the condition number to the {} for descent, to the {} for momentum",
+            "Steps grow as the condition number to the power {} for descent, {} for momentum",
             fixed(descent, 2),
             fixed(momentum, 2)
         ),
         format!(
-            "At the largest condition number momentum needs {} steps where gradient descent needs {}: the root, as \
-             the theory says, and not the step from a square to a first power. Under the PL condition no step of \
+            "At the largest condition number momentum needs {} steps where gradient descent needs {}: the square \
+             root of the condition number takes its place, as the theory says. Under the PL condition no step of \
              the drawn run left more than {} of the loss, where at most {} is proven. Adam takes the same path \
              whatever the loss is multiplied by.",
             fixed(steps("momentum")?, 0),

@@ -211,9 +211,10 @@ pub(super) fn finding(found: &Found) -> Told {
             percent(share("average-bound")?)
         ),
         format!(
-            "All constants are those of the problem, and nothing is fitted. With the rate that falls as 1/√t it is {} at \
-             most. Gradient descent on the whole data reaches {} of L‖w₀ − w*‖²/2T at most. Where a plane separates the \
-             classes no optimum exists, {separable}: the loss falls with an exponent of {}.",
+            "All constants are those of the problem, and nothing is fitted. With a rate that falls as 1/√t the mean \
+             comes to {} of its bound at most. Gradient descent on the whole data reaches {} of L‖w₀ − w*‖²/2T at \
+             most. Where a plane separates the classes no optimum exists, {separable}: the loss falls with an exponent \
+             of {}.",
             percent(share("average-bound-decaying")?),
             percent(share("descent-bound")?),
             fixed(found.number("exponent on separable classes")?, 2)

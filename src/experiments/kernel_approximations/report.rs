@@ -154,10 +154,10 @@ fn whole_figure(outcome: &mut Outcome, study: &Approximations) {
         "time",
         "Error against time, and against the number of centres",
         format!(
-            "{}, {} test images; γ = {}, λ = {}. On the left fits to all training samples, but the exact one to a part of \
-             them, and conjugate gradients to as many as there is room for: from left to right a line has more centres, \
-             features or samples, and the table says how many. On the right means over {} seeds, each with samples of its \
-             own. Lower is better.",
+            "On {}, with {} test images; γ = {}, λ = {}. First panel: fits to all training samples, but the exact one \
+             to a part of them, and conjugate gradients to as many as there is room for: from left to right a line has \
+             more centres, features or samples, and the table says how many. Second panel: means over {} seeds, each \
+             with samples of its own. Lower is better.",
             study.data,
             whole.tested,
             rounded(study.gamma, 2),
@@ -272,7 +272,7 @@ pub(super) fn finding(found: &Found) -> Told {
         format!(
             "As many random features get {}. Their matrix comes nearer as one over the root of their number, whatever the \
              data; centres are samples, and look where the data is. FALKON takes {} centres and gets {} with the same λ: \
-             with so small a λ more directions count than the theory of √n·ln n centres has, which is for λ = 1/√n. There \
+             with so small a λ it takes more centres than the √n·ln n of the theory, which is for λ = 1/√n. There \
              FALKON has {}, and the exact fit {}.",
             percent(fourier),
             fixed(found.number("FALKON: centres")?, 0),

@@ -163,8 +163,8 @@ fn boundaries(spirals: &[Spiral]) -> Figure {
         "Three models on three arms",
         format!(
             "The first {} of {} test points over the classes that the model gives; a cross is a point that it takes for \
-             another arm. The numbers are test accuracies. The arms above turn {} times for each unit of the distance to the \
-             centre, those below {} times. Lines cut the plane into three wedges. The network's boundaries are made of \
+             another arm. The numbers are test accuracies. The arms turn {} times for each unit of the distance to the \
+             centre, or {} times. Lines cut the plane into three wedges. The network's boundaries are made of \
              straight pieces, and go on in straight lines beyond the data. Those of the kernel machine are smooth.",
             spirals[0].test.len(),
             spirals[0].test_points,

@@ -146,8 +146,8 @@ pub(super) fn report(outcome: &mut Outcome, measured: &FewImages) {
         format!(
             "Both have one hidden layer of ReLU: infinitely wide, and of {HIDDEN} units trained by Adam. Means over {} \
              seeds, each with training images of its own, tested on {test} images. The band is a standard deviation to \
-             each side; on the right the bars are 95 % intervals of the paired difference. Look where a bar crosses 0: \
-             there these seeds do not tell.",
+             each side; in the second panel the bars are 95 % intervals of the paired difference. Look where a bar \
+             crosses 0: there these seeds do not tell.",
             all.first().map_or(0, |few| few.ridge.len())
         ),
         [accuracies, leads],

@@ -157,7 +157,7 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Lazy]) {
         });
         Line::new(points).label(format!("width {}", lazy.width))
     });
-    let distance = Chart::new(Axis::log("step"), Axis::log("‖f − f_lin‖/‖y‖"))
+    let distance = Chart::new(Axis::log("step"), Axis::log("‖network − linear model‖/‖y‖"))
         .title("Distance, training points")
         .lines(lines);
     let losses = [&all[0], widest].map(|lazy| {

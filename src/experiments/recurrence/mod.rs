@@ -165,7 +165,7 @@ impl Study for Recurrence {
 
 fn finding(found: &Found) -> Told {
     let left = |name: &str| found.number(&format!("{name}: log10 of what is left"));
-    let power = |x: f64| format!("$10^{{{}}}$", fixed(x, 0));
+    let power = |x: f64| scientific(Float::powf(10.0, x.round()), 1);
     let [plain, closed, open] = [left("plain")?, left("LSTM, bias 1")?, left("LSTM, bias ln(T − 1)")?];
     let kept = found.by(
         "open-beats-closed",

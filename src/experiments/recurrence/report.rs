@@ -1,7 +1,7 @@
 //! What is claimed of recurrences, and shown.
 
 use super::clipping::{self, BOUND, Pair};
-use super::flow::Flow;
+use super::flow::{self, Flow};
 use super::memory::{KINDS, Memory};
 use super::{Kind, LENGTH, Recurrence};
 use crate::experiments::prelude::*;
@@ -157,8 +157,14 @@ fn memory_claims(outcome: &mut Outcome, memory: &Memory) {
     }
 }
 
+/// A kind has one colour in all figures.
+fn color(kind: Kind) -> Color {
+    Color::series(flow::KINDS.iter().position(|other| *other == kind).unwrap_or(KINDS.len()))
+}
+
 fn flow_figure(outcome: &mut Outcome, flows: &[Flow]) {
-    let lines = flows.iter().map(|flow| Line::new(flow.curve()).label(flow.kind.name()));
+    let lines =
+        flows.iter().map(|flow| Line::new(flow.curve()).label(flow.kind.name()).color(color(flow.kind)));
     let chart =
         Chart::new(Axis::linear("steps before the loss"), Axis::log("norm of the gradient by the state"))
             .lines(lines);
@@ -175,25 +181,25 @@ fn memory_figure(outcome: &mut Outcome, memory: &Memory) {
     let accuracy = KINDS.iter().enumerate().fold(
         Chart::new(
             Axis::log("steps over which the bit is kept"),
-            Axis::linear("test accuracy").range(0.4, 1.0),
+            Axis::linear("test accuracy").range(0.4, 1.04),
         )
         .title("What is learnt")
         .horizontal(0.5, Color::Muted, "guessing"),
         |chart, (i, kind)| {
             let points: Vec<(f64, f64)> =
                 memory.of(*kind).map(|learnt| (learnt.length as f64, mean(&learnt.accuracy))).collect();
-            chart.line(Line::new(points).label(kind.name()).marker(Marker::series(i)))
+            chart.line(Line::new(points).label(kind.name()).color(color(*kind)).marker(Marker::series(i)))
         },
     );
     let longest = memory.lengths.len() - 1;
-    let flow = KINDS.iter().enumerate().fold(
+    let flow = KINDS.iter().fold(
         Chart::new(Axis::linear("steps before the loss"), Axis::log("norm of the gradient by the state"))
             .title(format!("Before (dashed) and after, {} steps", memory.lengths[longest])),
-        |chart, (i, kind)| {
+        |chart, kind| {
             let Some(learnt) = memory.of(*kind).nth(longest) else { return chart };
             chart
-                .line(Line::new(learnt.before.curve()).color(Color::series(i)).dash(1))
-                .line(Line::new(learnt.after.curve()).color(Color::series(i)).label(kind.name()))
+                .line(Line::new(learnt.before.curve()).color(color(*kind)).dash(1))
+                .line(Line::new(learnt.after.curve()).color(color(*kind)).label(kind.name()))
         },
     );
     outcome.draw(

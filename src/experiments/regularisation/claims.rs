@@ -118,7 +118,7 @@ pub(super) fn figure(measured: &Regularisation) -> Figure {
         )
         .line(
             Line::new(rows.iter().map(|row| (at(row), mean(&row.norms) / mean(&first.norms))))
-                .label("norm of the weights, of that at λ = 0")
+                .label("norm of the weights over that at λ = 0")
                 .color(Color::Purple)
                 .dash(1),
         );

@@ -198,8 +198,8 @@ fn finding(found: &Found) -> Told {
         "lambda",
         title.into(),
         format!(
-            "The middle one of the λ that are best on other images is {}; the gain on the test set is {} ± {}. The norm of the weights \
-             falls with λ long before the accuracy does.",
+            "The λ that is best on validation images is {}, the median over the seeds; the gain on the test set is {} \
+             ± {}. The norm of the weights falls with λ long before the accuracy does.",
             rounded(found.number("chosen λ")?, 2),
             fixed(gain, 4),
             fixed(found.number("half of the interval of the gain")?, 4)

@@ -37,14 +37,23 @@ const MARKED: [(usize, Marker); 3] = [(10, Marker::Circle), (100, Marker::Square
 fn ground(title: &str, cells: usize) -> Chart {
     let (xs, ys) = ((-1.6, 1.6), (-0.6, 1.8));
     let levels: Vec<f64> = (-1..7).map(|k| Float::powf(10.0, f64::from(k) / 2.0)).collect();
+    // Where the valley leaves the drawing, at a slope of 2√1.8, a level c is √(c/100)/√1.8 wide: narrower than two
+    // cells its line would fall into dashes, which look like a path.
+    let wide = |level: f64| (level / 180.0).sqrt() > 2.0 * (xs.1 - xs.0) / cells as f64;
+    let seen: Vec<f64> = levels.iter().copied().filter(|level| wide(*level)).collect();
     let chart = Chart::new(Axis::linear("x").range(xs.0, xs.1), Axis::linear("y").range(ys.0, ys.1))
         .title(title)
         .filled_contours((240, 180), xs, ys, &levels, value)
-        .contours(cells, xs, ys, &levels, Color::Muted, value);
+        .contours(cells, xs, ys, &seen, Color::Muted, value);
     // Where the contours cross x = 0 above the valley: 1 + 100y² is the height there.
     [10.0, 100.0].into_iter().fold(chart, |chart, height: f64| {
         chart.note((0.0, ((height - 1.0) / 100.0).sqrt()), fixed(height, 0), Color::Ink)
     })
+}
+
+/// Purple would be lost on the floor of the valley.
+fn color(i: usize) -> Color {
+    [Color::Blue, Color::Vermilion, Color::Green, Color::Ink][i % 4]
 }
 
 /// A path with marks at some of its steps.
@@ -69,7 +78,7 @@ fn valley(all: &[Drawn]) -> Figure {
     let chart = all
         .iter()
         .enumerate()
-        .fold(ground("", 200), |chart, (i, drawn)| walked(chart, drawn, Color::series(i), drawn.kind.name()));
+        .fold(ground("", 200), |chart, (i, drawn)| walked(chart, drawn, color(i), drawn.kind.name()));
     Figure::new(
         "valley",
         "Four ways through the valley",
@@ -92,7 +101,7 @@ fn paths(all: &[Drawn]) -> Figure {
     figure.panels(
         all.iter()
             .enumerate()
-            .map(|(i, drawn)| ends(walked(ground(&drawn.name(), 120), drawn, Color::series(i), ""))),
+            .map(|(i, drawn)| ends(walked(ground(&drawn.name(), 120), drawn, color(i), ""))),
     )
 }
 
@@ -105,9 +114,13 @@ fn stepwise(all: &[Drawn]) -> Figure {
     );
     let figure = figure.slider("step", STAGES.map(|step| fixed(step as f64, 0)));
     figure.panels(STAGES.map(|step| {
-        let chart = ground(&format!("After {} steps", fixed(step as f64, 0)), 60);
+        let title = match step {
+            1 => "After 1 step".into(),
+            _ => format!("After {} steps", fixed(step as f64, 0)),
+        };
+        let chart = ground(&title, 60);
         all.iter().enumerate().fold(chart, |chart, (i, drawn)| {
-            let (color, label, walked) = (Color::series(i), drawn.kind.name(), drawn.up_to(step));
+            let (color, label, walked) = (color(i), drawn.kind.name(), drawn.up_to(step));
             let last = walked[walked.len() - 1];
             chart.line(Line::new(walked).label(label).color(color).width(1.4)).points(
                 [last],
@@ -126,8 +139,6 @@ fn distances(all: &[Drawn], steps: Axis, title: &str, of: fn(&Drawn) -> &[Piece]
     all.iter().enumerate().rev().fold(chart, |chart, (i, drawn)| {
         let lines = of(drawn).iter().map(|piece| (piece.middle, piece.median));
         let bands: Vec<_> = of(drawn).iter().map(|piece| (piece.middle, piece.near, piece.far)).collect();
-        chart
-            .band(bands, Color::series(i), "")
-            .line(Line::new(lines).label(drawn.name()).color(Color::series(i)))
+        chart.band(bands, color(i), "").line(Line::new(lines).label(drawn.name()).color(color(i)))
     })
 }

@@ -142,7 +142,7 @@ pub(super) fn report(outcome: &mut Outcome, designs: &[Design]) {
         .title("Every direction at every time")
         .line(
             Line::new(xs.iter().map(|x| (*x, -Float::exp_m1(-x))))
-                .label("1 − e^(−x)")
+                .label("1 − e⁻ˣ")
                 .color(Color::Blue)
                 .width(1.2),
         )
