@@ -238,8 +238,8 @@ fn finding(found: &Found) -> Told {
         "backward-linear",
         [
             "and so does the time beyond the caches",
-            "the time grows otherwise",
-            "of the time this run does not decide",
+            "but the time grows otherwise",
+            "whether the time does is not decided by this run",
         ],
     )?;
     let both = found.claim("both-five-times")?.estimate.as_ref()?.value();
