@@ -160,8 +160,12 @@ struct Learnt {
 }
 
 impl Study for Algorithms {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Algorithms> {
-        let seeds: Vec<u64> = (0..context.pick(7, 10)).map(|k| derive(context.seed, k)).collect();
+        // About one network in 25 has not found out how to add when the rate has become small. Of so many seeds, two such
+        // networks do not decide whether the median is above a half.
+        let seeds: Vec<u64> = (0..12).map(|k| derive(context.seed, k)).collect();
         let steps = context.pick([150, 250, 1000], [1000, 2000, 6000]);
         context.at(0, 1, "reverse, sort, add")?;
         let jobs: Vec<(Task, usize, u64)> = TASKS

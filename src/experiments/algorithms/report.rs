@@ -32,11 +32,11 @@ pub(super) fn all(study: &Algorithms) -> Outcome {
             .expected(match task {
                 Task::Reverse | Task::Sort => "nearly all answers right, to the last digit",
                 Task::Add => {
-                    "more than half, where guessing has one of 10,000; now and then a network is late"
+                    "more than half by the median network, where guessing has one of 10,000; now and then one is late"
                 }
             })
-            .estimated(Estimate::mean(&last(task)))
-            .saying(", the share of whole answers")
+            .estimated(Estimate::median(&last(task)))
+            .saying(", the share of whole answers; the median of the seeds")
             .within(
                 least..,
                 "An answer counts if all of its digits are right. From one seed to the next it takes another \
