@@ -6,7 +6,7 @@ use super::*;
 use crate::linalg::image::{Convolution, ImageShape};
 
 /// Numbers with all their digits.
-fn numbers<T: Float>(n: usize, seed: u64) -> Vec<T> {
+pub(super) fn numbers<T: Float>(n: usize, seed: u64) -> Vec<T> {
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
@@ -16,7 +16,13 @@ fn numbers<T: Float>(n: usize, seed: u64) -> Vec<T> {
 }
 
 /// The definition, written down.
-fn defined<T: Fused>(c: T, into: Into, depth: usize, a: impl Fn(usize) -> T, b: impl Fn(usize) -> T) -> T {
+pub(super) fn defined<T: Fused>(
+    c: T,
+    into: Into,
+    depth: usize,
+    a: impl Fn(usize) -> T,
+    b: impl Fn(usize) -> T,
+) -> T {
     let mut c = if into == Into::Replace { None } else { Some(c) };
     for start in (0..depth).step_by(DEPTH) {
         let chain = (start..depth.min(start + DEPTH)).fold(T::ZERO, |sum, k| a(k).fused(b(k), sum));

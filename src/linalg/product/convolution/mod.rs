@@ -12,8 +12,8 @@
 //!
 //! An image with padding is copied first, one at a time. The other factor is copied into panels, as for a product.
 //!
-//! The lanes of vectors are filters, or numbers of a window. Where a group has so few filters that most lanes would be empty,
-//! its map is computed with [pixels](narrow) for lanes. No sum knows of it.
+//! Of few filters, vectors along them would be nearly empty. Then the map is computed with the [pixels](narrow) of a line
+//! in a vector, from a copy of the image that has its channels one behind the other.
 //!
 //! **The order** is that of [products](super): blocks of [`DEPTH`] in the order of k, in each a chain of fused
 //! multiply-adds that begins at 0. For the map and the image they are counted along k; for the weights from the first
@@ -27,6 +27,8 @@
 mod layout;
 mod narrow;
 mod seen;
+#[cfg(test)]
+mod tests;
 mod tile;
 
 use std::ops::Range;
@@ -55,6 +57,7 @@ const COLUMNS_OF_IMAGE: usize = 512;
 
 /// Numbers in the room for these.
 const ROWS_OF_IMAGE: usize = ROWS * PITCH;
+
 /// What the sums of the first block are added to.
 #[derive(Clone, Copy)]
 pub enum Start<P> {

@@ -1,4 +1,4 @@
-//! The map of few filters: lanes are pixels of a line. As filters, most of them would be empty.
+//! The map of few filters: the lanes of a vector are pixels of a line. If they were filters, most would be empty.
 
 use std::ops::Range;
 
@@ -10,7 +10,8 @@ use crate::Float;
 /// Filters of a group, at most.
 pub const MOST_FILTERS: usize = 8;
 
-/// Where things of an image are that is copied channel by channel, with its padding.
+/// An image as a copy in which each channel stands on its own, with its padding: where things are in it. The pixels of a
+/// line lie side by side there, so that a vector can be read from any of them on.
 pub struct Planes<'a> {
     pub at: &'a Layout,
     /// Numbers from one line to the next, and from one channel to the next.
@@ -54,9 +55,13 @@ impl Planes<'_> {
         self.at.filters <= MOST_FILTERS && self.at.form.window.stride[1] == 1
     }
 
-    /// Numbers in the room for the image. A vector may begin with its last one.
+    /// Numbers in the room for the image. A vector is read from its last number on as well: hence some more.
     pub fn numbers(&self) -> usize {
-        if self.are_possible() { self.at.form.image.channels * self.plane + MOST_LANES } else { 0 }
+        if !self.are_possible() {
+            return 0;
+        }
+        // Too many addresses are named where room is asked for; a sum that wrapped around would be too small a room.
+        (self.at.form.image.channels * self.plane).saturating_add(MOST_LANES)
     }
 
     /// Copies the image of a sample into the room, which holds the zeros of the padding already.
@@ -205,12 +210,16 @@ unsafe fn put<T: Float, V: Vector<T>, const F: usize, const N: usize>(
             sum.store(rows[f].as_mut_ptr());
         }
         let to = strip.map.add(pixel * filters);
-        // A block is wider than a pixel, and longer than a line: what is behind is written after it, if it is of this sample.
+        // Whole blocks are quicker to store, but they reach into the pixels behind these: with more rows than there are
+        // filters, and with more pixels than are left of the line. These are written later, since pixels come in their
+        // order; only behind the end of the sample nothing is. Where sums are added, they would be lost.
         let behind = (pixel + V::LANES) * F + V::SIDE;
         if F == filters && behind <= strip.at.map && !matches!(strip.start, Start::There) {
+            // A pointer to all rows, as a block is of several.
+            let rows = rows.as_ptr().cast::<T>();
             for x in (0..V::LANES).step_by(V::SIDE) {
                 for f in (0..F).step_by(V::SIDE).rev() {
-                    V::transpose(rows[f].as_ptr().add(x), MOST_LANES, to.add(x * F + f), F);
+                    V::transpose(rows.add(f * MOST_LANES + x), MOST_LANES, to.add(x * F + f), F);
                 }
             }
             return;
