@@ -88,7 +88,11 @@ impl ConvTranspose2d {
 impl<T: Float> Module<T> for ConvTranspose2d {
     fn describe(&self) -> String {
         let bias = if self.bias.is_some() { "" } else { " without bias" };
-        format!("transposed conv {}→{}, {}{bias}", self.map, self.form.image, self.form.window)
+        let groups = match self.form.groups {
+            1 => String::new(),
+            groups => format!(", {groups} groups"),
+        };
+        format!("transposed conv {}→{}, {}{groups}{bias}", self.map, self.form.image, self.form.window)
     }
 
     /// The image of each map, in one node.
@@ -131,6 +135,9 @@ mod tests {
         let affine = ConvTranspose2d::new(&mut tape, form, true, Init::PyTorch, rng).unwrap();
         let about = "transposed conv 3×3×3→2×6×5, 3×3, stride 2×2, padding 1×1 without bias";
         assert_eq!(Module::<f64>::describe(&plain), about);
+        let in_groups = Convolution::new(ImageShape::new(2, 4, 4), 6, 2).groups(2);
+        let parted = ConvTranspose2d::new(&mut tape, in_groups, true, Init::HeNormal, rng).unwrap();
+        assert_eq!(Module::<f64>::describe(&parted), "transposed conv 6×3×3→2×4×4, 2×2, 2 groups");
         assert_eq!(tape.param_shape(affine.weight).to_string(), "18×3");
         let names: Vec<String> =
             ModuleExt::<f64>::named_parameters(&affine).into_iter().map(|(name, _)| name).collect();
