@@ -296,6 +296,24 @@ mod tests {
         }
     }
 
+    /// Half a block, and what is left behind it, go to the lanes that they would go to one by one.
+    #[test]
+    fn every_rest_goes_to_its_lanes() {
+        fn check<T: Float>() {
+            let numbers: Vec<T> = (0..130).map(|i| T::of(1.0 / (3.0 + f64::from(i)))).collect();
+            for n in 0..=numbers.len() {
+                let (a, b) = (&numbers[..n], &numbers[numbers.len() - n..]);
+                let mut lanes = [T::ZERO; LANES];
+                for (i, (a, b)) in a.iter().zip(b).enumerate() {
+                    lanes[i % LANES] += *a * *b;
+                }
+                assert_eq!(dot(a, b), sum_of_lanes(&mut lanes), "{n} numbers of {}", T::NAME);
+            }
+        }
+        check::<f32>();
+        check::<f64>();
+    }
+
     /// A running sum of so many is off by several per cent, and one of ones stays at 2²⁴.
     #[test]
     #[cfg_attr(miri, ignore = "too many numbers for an interpreter")]

@@ -181,7 +181,8 @@ mod tests {
         }
         let augment: Augment = "elastic=34,smooth=4.0,shift=2".parse().unwrap();
         assert_eq!(augment.to_string(), "shift=2,elastic=34");
-        for text in ["shift=18446744073709551615,scale=1e300", "rotate=-3,elastic=inf,smooth=-inf"] {
+        let farthest = format!("shift={},scale=1e300", usize::MAX);
+        for text in [&*farthest, "rotate=-3,elastic=inf,smooth=-inf"] {
             assert_eq!(text.parse::<Augment>().unwrap().to_string(), text);
         }
         assert_eq!("rotate=-0,elastic=0,shift=+0".parse::<Augment>().unwrap().to_string(), "none");

@@ -25,7 +25,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          Layer normalisation removes the root of E φ², so that p changes by ${E φ′²}/{E φ²}$ at each layer; \
          batch normalisation removes that of Var φ, and p changes by ${E φ′²}/{Var φ}$. By Poincaré's \
          inequality the latter is never below 1: with batch normalisation gradients do not vanish, but they \
-         may explode, for ReLU p by ${π}/{π−1} = 1.47$ at each layer (Yang et al. 2019).",
+         may explode: for ReLU p grows by ${π}/{π−1} = 1.47$ at each layer (Yang et al. 2019).",
         "The gradient of the weights of a layer is made of the values that go in and the gradients that come \
          back, so that its norm goes as $√{E φ²·p}$.",
         "That gradients arrive is not all that training needs. Layer by layer two inputs become alike: for \

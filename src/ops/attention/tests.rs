@@ -173,6 +173,40 @@ fn without_keys_the_value_is_zero() {
     assert!(all[1][..6].iter().chain(&all[2][..4]).chain(&all[3][..4]).all(|dx| *dx == 0.25));
 }
 
+/// The gradients of one block are written, not added to what is there: on a tape that is used again, that is of another step.
+#[test]
+fn nothing_of_another_step_is_left() {
+    for (l, n) in [(1, 1), (3, 3), (2, 5), (5, 2), (64, 64), (3, 65), (65, 3)] {
+        if !feasible(l * n) {
+            continue;
+        }
+        let inputs = inputs(2, [l, n], 2, [2, 3]);
+        let plain = Attention::new(2, 2);
+        for lengths in [[n, n], [n - 1, 0]] {
+            // A causal one has as many queries as keys.
+            let causal = (l == n).then(|| plain.causal());
+            for form in causal.into_iter().chain([plain]) {
+                let form = form.with_lengths(&lengths);
+                let mut tape = Tape::new();
+                let mut step = |wild: bool| {
+                    tape.rewind();
+                    let [q, k, v] = inputs.each_ref().map(|x| tape.variable(x));
+                    let y = tape.attention(q, k, v, form);
+                    tape.backward_with(y, |dy| {
+                        let dy = dy.iter_mut().enumerate();
+                        dy.for_each(|(i, dy)| *dy = if wild { f64::NAN } else { (0.7 * i as f64).sin() });
+                    });
+                    // There they began at 0.25.
+                    [q, k, v].map(|x| tape.grad_slice(x).iter().map(|dx| dx + 0.25).collect::<Vec<_>>())
+                };
+                step(true);
+                let expected = run::<f64>(&inputs, form, false);
+                assert_eq!(step(false)[..], expected[1..], "{l} queries, {lengths:?} of {n} keys");
+            }
+        }
+    }
+}
+
 #[test]
 fn large_scores() {
     let mut tape = Tape::<f32>::default();
