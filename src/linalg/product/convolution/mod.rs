@@ -12,7 +12,7 @@
 //!
 //! An image with padding is copied first, one at a time. The other factor is copied into panels, as for a product.
 //!
-//! Of few filters, vectors along them would be nearly empty. Then the map is computed with the [pixels](narrow) of a line
+//! Of few filters, vectors along them would be nearly empty. Then the map is computed with the [pixels](mod@narrow) of a line
 //! in a vector, from a copy of the image that has its channels one behind the other.
 //!
 //! **The order** is that of [products](super): blocks of [`DEPTH`] in the order of k, in each a chain of fused

@@ -43,10 +43,11 @@ fn spoil_rooms<T: Float>() {
     });
 }
 
-/// Where a row of the weights sees the image of a sample at a pixel of the map; none, where that is padding.
-fn place(form: &Convolution, group: usize, pixel: usize, row: usize) -> Option<usize> {
+/// Where a row of the weights sees the image of a sample at a pixel of the map, of so many in a line; none, where that is
+/// padding.
+fn place(form: &Convolution, line: usize, group: usize, pixel: usize, row: usize) -> Option<usize> {
     let Window { kernel, stride, padding, dilation } = form.window;
-    let (line, channels) = (form.output().unwrap().width, form.image.channels / form.groups);
+    let channels = form.image.channels / form.groups;
     let (tap, channel) = (row / channels, row % channels);
     let (at, taps) = ([pixel / line, pixel % line], [tap / kernel[1], tap % kernel[1]]);
     let side = |i: usize| (at[i] * stride[i] + taps[i] * dilation[i]).checked_sub(padding[i]);
@@ -59,6 +60,9 @@ fn place(form: &Convolution, group: usize, pixel: usize, row: usize) -> Option<u
 struct Given<T> {
     form: Convolution,
     samples: usize,
+    /// Pixels in a line of the map.
+    line: usize,
+    pixels: usize,
     x: Vec<T>,
     w: Vec<T>,
     b: Vec<T>,
@@ -67,23 +71,21 @@ struct Given<T> {
 
 impl<T: Float + Fused> Given<T> {
     fn new(form: Convolution, samples: usize) -> Given<T> {
-        let output = form.output().unwrap().numel();
+        let output = form.output().unwrap();
         Given {
             form,
             samples,
+            line: output.width,
+            pixels: output.pixels(),
             x: numbers(samples * form.image.numel(), 1),
             w: numbers(form.depth() * form.filters, 2),
             b: numbers(form.filters, 3),
-            dy: numbers(samples * output, 4),
+            dy: numbers(samples * output.numel(), 4),
         }
     }
 
-    fn pixels(&self) -> usize {
-        self.form.output().unwrap().pixels()
-    }
-
     fn seen(&self, sample: usize, group: usize, pixel: usize, row: usize) -> T {
-        let at = place(&self.form, group, pixel, row);
+        let at = place(&self.form, self.line, group, pixel, row);
         at.map_or(T::ZERO, |at| self.x[sample * self.form.image.numel() + at])
     }
 
@@ -91,8 +93,7 @@ impl<T: Float + Fused> Given<T> {
     fn map(&self, into: Into, before: impl Fn(usize) -> T) -> Vec<T> {
         let (filters, of_group) = (self.form.filters, self.form.filters / self.form.groups);
         let entry = |i: usize| {
-            let (sample, pixel, filter) =
-                (i / filters / self.pixels(), i / filters % self.pixels(), i % filters);
+            let (sample, pixel, filter) = (i / filters / self.pixels, i / filters % self.pixels, i % filters);
             let seen = |row| self.seen(sample, filter / of_group, pixel, row);
             defined(before(i), into, self.form.depth(), seen, |row| self.w[row * filters + filter])
         };
@@ -111,15 +112,15 @@ impl<T: Float + Fused> Given<T> {
         for (group, first) in all {
             let taps = first..(first + at_once).min(form.window.taps());
             let rows = ROWS_OF_IMAGE / (taps.len() * channels).next_multiple_of(2 * MOST_LANES);
-            let parts = (0..self.pixels()).step_by(rows);
+            let parts = (0..self.pixels).step_by(rows);
             for (sample, pixel) in (0..self.samples).flat_map(|s| parts.clone().map(move |p| (s, p))) {
-                let pixels = pixel..(pixel + rows).min(self.pixels());
+                let pixels = pixel..(pixel + rows).min(self.pixels);
                 let terms = taps.clone().flat_map(|tap| pixels.clone().map(move |pixel| (tap, pixel)));
                 for ((tap, pixel), c) in terms.flat_map(|term| (0..channels).map(move |c| (term, c))) {
                     let row = tap * channels + c;
-                    let Some(to) = place(form, group, pixel, row) else { continue };
+                    let Some(to) = place(form, self.line, group, pixel, row) else { continue };
                     let (of_map, of_weights) = (
-                        (sample * self.pixels() + pixel) * filters + group * of_group,
+                        (sample * self.pixels + pixel) * filters + group * of_group,
                         row * filters + group * of_group,
                     );
                     let to = &mut dx[sample * form.image.numel() + to];
@@ -138,8 +139,8 @@ impl<T: Float + Fused> Given<T> {
             let (row, filter) = (rows.start + i / filters, i % filters);
             for sample in 0..self.samples {
                 let seen = |pixel| self.seen(sample, filter / of_group, pixel, row);
-                let dy = |pixel| self.dy[(sample * self.pixels() + pixel) * filters + filter];
-                *dw = defined(*dw, Into::Add, self.pixels(), seen, dy);
+                let dy = |pixel| self.dy[(sample * self.pixels + pixel) * filters + filter];
+                *dw = defined(*dw, Into::Add, self.pixels, seen, dy);
             }
         }
         dw
@@ -219,9 +220,10 @@ fn edges_of_few_filters() {
     let form = |channels, height, width, filters| {
         Convolution::new(ImageShape::new(channels, height, width), filters, 3).padding(1)
     };
-    // One line; one pixel more than a vector; the last filter of a block; all of it padding but one pixel.
-    let mut forms = vec![form(1, 1, 5, 1), form(1, 2, 9, 1), form(2, 1, 4, 2), form(1, 1, 1, 1).padding(6)];
+    // One pixel more than vectors; one line; all of it padding but one pixel.
+    let mut forms = vec![form(1, 2, 9, 1)];
     if !cfg!(miri) {
+        forms.extend([form(1, 1, 5, 1), form(2, 1, 4, 2), form(1, 1, 1, 1).padding(6)]);
         // More than one block of k, and every number of filters over lines of every length.
         forms.extend([form(40, 3, 17, 3), form(70, 2, 33, 8), form(1, 1, 1, 5).padding(20)]);
         forms.extend((1..9).flat_map(|filters| (1..36).map(move |width| form(1, 3, width, filters))));
@@ -229,6 +231,8 @@ fn edges_of_few_filters() {
     }
     for form in forms {
         check_form::<f32>(form, 2);
-        check_form::<f64>(form, 2);
+        if !cfg!(miri) {
+            check_form::<f64>(form, 2);
+        }
     }
 }
