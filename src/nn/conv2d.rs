@@ -2,6 +2,7 @@
 
 use rand::Rng;
 
+use super::module::visit_weight_and_bias;
 use super::{Init, Mode, Module};
 use crate::ops::{Convolution, ImageShape};
 use crate::store::Settings;
@@ -83,10 +84,7 @@ impl<T: Float> Module<T> for Conv2d {
     }
 
     fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
-        visit("weight", self.weight);
-        if let Some(bias) = self.bias {
-            visit("bias", bias);
-        }
+        visit_weight_and_bias(self.weight, self.bias, visit);
     }
 
     fn inputs(&self) -> Option<usize> {

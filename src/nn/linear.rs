@@ -3,6 +3,7 @@
 use nalgebra::DMatrix;
 use rand::Rng;
 
+use super::module::visit_weight_and_bias;
 use super::{Init, Mode, Module};
 use crate::Float;
 use crate::store::Settings;
@@ -94,10 +95,7 @@ impl<T: Float> Module<T> for Linear {
     }
 
     fn parameters(&self, visit: &mut dyn FnMut(&str, Param)) {
-        visit("weight", self.weight);
-        if let Some(bias) = self.bias {
-            visit("bias", bias);
-        }
+        visit_weight_and_bias(self.weight, self.bias, visit);
     }
 
     fn inputs(&self) -> Option<usize> {

@@ -156,6 +156,14 @@ pub fn visit_part<T: Float>(name: &str, part: &dyn Module<T>, visit: &mut dyn Fn
     part.parameters(&mut |own, param| visit(&format!("{name}.{own}"), param));
 }
 
+/// Visits the parameters of a layer that has a weight, and a bias or none.
+pub(super) fn visit_weight_and_bias(weight: Param, bias: Option<Param>, visit: &mut dyn FnMut(&str, Param)) {
+    visit("weight", weight);
+    if let Some(bias) = bias {
+        visit("bias", bias);
+    }
+}
+
 /// What becomes of an image in a module: an image as well, or nothing that is known to be one.
 ///
 /// # Errors

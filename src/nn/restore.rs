@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rand_chacha::ChaCha8Rng;
+
 use super::conv_transpose_2d::ConvTranspose2d;
 use super::conv2d::Conv2d;
 use super::image_pool::{Pool, PoolKind};
@@ -165,11 +167,7 @@ fn conv2d<T: Float>(
     width: usize,
 ) -> Result<Made<T>> {
     let (form, output) = convolution::<T>(settings, from)?;
-    check_image(form.image, width)?;
-    let rng = &mut stream(0, Purpose::Init);
-    let layer = Conv2d::new(tape, form, settings.get("bias")?, Init::Zeros, rng)?;
-    set(tape, &layer, from.from)?;
-    Ok((Arc::new(layer), output.numel()))
+    of_filters(tape, settings, from, width, form, [form.image, output], Conv2d::new)
 }
 
 fn conv2d_transpose<T: Float>(
@@ -179,12 +177,25 @@ fn conv2d_transpose<T: Float>(
     width: usize,
 ) -> Result<Made<T>> {
     let (form, output) = convolution::<T>(settings, from)?;
-    check_image(output, width)?;
+    of_filters(tape, settings, from, width, form, [output, form.image], ConvTranspose2d::new)
+}
+
+/// A layer with the weights of a convolution, made by `new`; what it takes, and what it gives.
+fn of_filters<T: Float, M: Module<T> + 'static>(
+    tape: &mut Tape<T>,
+    settings: &Settings,
+    from: &Place<'_>,
+    width: usize,
+    form: Convolution,
+    [takes, gives]: [ImageShape; 2],
+    new: impl FnOnce(&mut Tape<T>, Convolution, bool, Init, &mut ChaCha8Rng) -> Result<M>,
+) -> Result<Made<T>> {
+    check_image(takes, width)?;
     let rng = &mut stream(0, Purpose::Init);
-    let layer = ConvTranspose2d::new(tape, form, settings.get("bias")?, Init::Zeros, rng)
+    let layer = new(tape, form, settings.get("bias")?, Init::Zeros, rng)
         .map_err(|error| Error::Data(error.to_string()))?;
     set(tape, &layer, from.from)?;
-    Ok((Arc::new(layer), form.image.numel()))
+    Ok((Arc::new(layer), gives.numel()))
 }
 
 /// The form of a convolution for which the file has the weights, and its map. A few bytes of a file could ask for any

@@ -90,6 +90,21 @@ pub struct Job<T> {
     start: Start<*const T>,
 }
 
+impl<T> Job<T> {
+    /// What the sums of the block that begins at `k` are added to, for the filters from `column` on.
+    ///
+    /// # Safety
+    /// There is such a filter.
+    unsafe fn start_of(&self, k: usize, column: usize) -> Start<*const T> {
+        match self.start {
+            _ if k > 0 => Start::There,
+            // SAFETY: as the caller says; there are as many biases as filters.
+            Start::Bias(bias) => Start::Bias(unsafe { bias.add(column) }),
+            start => start,
+        }
+    }
+}
+
 /// The map of every sample: the convolution of its image, after `start`.
 ///
 /// # Panics
@@ -267,11 +282,7 @@ unsafe fn map_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &Room
                             c: unsafe { map.add(column) },
                             c_pitch: job.form.filters,
                             columns,
-                            start: match job.start {
-                                _ if start > 0 => Start::There,
-                                Start::Bias(bias) => Start::Bias(unsafe { bias.add(column) }),
-                                start => start,
-                            },
+                            start: unsafe { job.start_of(start, column) },
                         };
                         unsafe { tiles::<T, V>(tile, 0..at.pixels, at.pixels_from(0)) };
                     }
@@ -284,11 +295,10 @@ unsafe fn map_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &Room
 unsafe fn narrow_map_of<T: Float, V: Vector<T>>(job: &Job<T>, planes: &Planes<'_>, rooms: &Rooms<T>) {
     let (at, filters) = (planes.at, job.form.filters);
     let mut offsets = [0; DEPTH];
-    for start in (0..at.depth).step_by(DEPTH) {
-        let rows = start..(start + DEPTH).min(at.depth);
-        let offsets = planes.offsets(rows, &mut offsets);
-        for sample in 0..job.samples {
-            unsafe { planes.copy(job.image.add(sample * at.image), rooms.image) };
+    for sample in 0..job.samples {
+        unsafe { planes.copy(job.image.add(sample * at.image), rooms.image) };
+        for start in (0..at.depth).step_by(DEPTH) {
+            let offsets = planes.offsets(start..(start + DEPTH).min(at.depth), &mut offsets);
             for group in 0..job.form.groups {
                 let column = group * at.filters;
                 let strip = Strip {
@@ -299,11 +309,7 @@ unsafe fn narrow_map_of<T: Float, V: Vector<T>>(job: &Job<T>, planes: &Planes<'_
                     b: unsafe { job.weights.add(start * filters + column) },
                     b_pitch: filters,
                     map: unsafe { job.map.add(sample * at.map + column) },
-                    start: match job.start {
-                        _ if start > 0 => Start::There,
-                        Start::Bias(bias) => Start::Bias(unsafe { bias.add(column) }),
-                        start => start,
-                    },
+                    start: unsafe { job.start_of(start, column) },
                 };
                 unsafe { V::narrow(&strip) };
             }
