@@ -201,7 +201,7 @@ pub(super) fn report(outcome: &mut Outcome, measured: &RandomFeatures) {
         .title("Squared error")
         .line(line(|row| row.train).label("training").color(Color::Green).marker(Marker::Triangle))
         .line(line(|row| row.test).label("test").color(Color::Blue).marker(Marker::Circle))
-        .line(line(|row| row.ridge).label("small ridge").color(Color::Orange).dash(1))
+        .line(line(|row| row.ridge).label("small ridge").color(Color::Brown).dash(1))
         .line(line(|row| row.chosen).label("chosen ridge").color(Color::Vermilion).marker(Marker::Square));
     let wrong = Chart::new(x(), Axis::linear("share of errors").holding(0.0).holding(1.0))
         .title("Classification on the test set")
