@@ -307,7 +307,6 @@ fn report(study: &Calibration) -> Outcome {
             Axis::linear("share that is right").range(0.0, 1.03),
         )
         .title(title)
-        .square()
         .line(Line::new([(0.0, 0.0), (1.0, 1.0)]).label("calibrated").color(Color::Muted).dash(1))
         .line(Line::new(line(|run| &run.before)).label("as it is").marker(Marker::Circle))
         .line(Line::new(line(|run| &run.after)).label("with a temperature").marker(Marker::Square))

@@ -142,11 +142,9 @@ fn report(rows: &[Row]) -> Outcome {
         "growth",
         "Growth with depth",
         format!(
-            "A tanh network of width {WIDTH} on a batch of {BATCH}, times as medians of {} steps. Both axes are \
-             logarithmic, so that what is linear in L runs parallel to the dashed line of slope 1. The memory that \
-             is held grows in steps, because a buffer that is full is doubled: see that it stays between one and \
-             two times what values and gradients take. On its way back a layer takes {}: what fits into the caches \
-             is faster.",
+            "A tanh network of width {WIDTH} on a batch of {BATCH}, times as medians of {} steps. What is linear in L runs \
+             parallel to the dashed line of slope 1. The memory that is held grows in steps, because a buffer that is \
+             full is doubled. On its way back a layer takes {}: what fits into the caches is faster.",
             rows[0].forward.len(),
             layers_in_words(&backward)
         ),

@@ -362,13 +362,13 @@ fn finding(found: &Found) -> Told {
     let accuracies: Vec<(&str, f64)> = found.all("", " wrong: accuracy at the best λ").collect();
     let stopped: Vec<(&str, f64)> = found.all("", " wrong: accuracy of descent").collect();
     let ((_, clean), (share, noisy)) = (lambdas.first()?, lambdas.last()?);
-    let power = |x: f64| format!("$10^{{{}}}$", fixed(x, 1));
+    let lambda = |log: f64| scientific(Float::powf(10.0, log), 1);
     Some((
         "error",
         format!(
             "With {share} of wrong labels the best λ is {}, without any it is {}",
-            power(*noisy),
-            power(*clean)
+            lambda(*noisy),
+            lambda(*clean)
         ),
         format!(
             "Then {} of new digits are still right, of {} without noise: wrong labels are averaged away by a smoother fit. \

@@ -234,6 +234,25 @@ pub(super) fn plane(
     chart.points(wrong, Marker::Cross, Color::Ink, "taken for another")
 }
 
+/// The same as a small square, which names each arm near its outer end.
+pub(super) fn small_plane(
+    title: String,
+    points: &Points,
+    classes: &[Option<usize>],
+    found: &[Option<usize>],
+) -> Chart {
+    let radius = |[x, y]: [f64; 2]| x * x + y * y;
+    (0..ARMS).fold(plane(title, points, classes, found).bare(), |chart, arm| {
+        let of_arm = (0..points.len()).filter(|i| points.arms[*i] == arm).map(|i| points.places[i]);
+        // At the edge the name would be cut off.
+        let within = of_arm.filter(|place| place.iter().all(|x| x.abs() < 0.9 * SPAN.1));
+        match within.max_by(|a, b| radius(*a).total_cmp(&radius(*b))) {
+            Some([x, y]) => chart.note((x, y), format!("arm {}", arm + 1), Color::Ink),
+            None => chart,
+        }
+    })
+}
+
 /// Sides of cells with another class beyond them, times the length of a side.
 fn boundary_length(classes: &[Option<usize>]) -> f64 {
     let at = |row: usize, column: usize| classes[row * CELLS + column];
@@ -284,10 +303,17 @@ fn report(spiral: &Spiral) -> Outcome {
             "The length is that in the whole square, also where there are no points. A boundary that is long there by \
              chance at first need not grow.",
         );
+    let epochs = |stage: &Stage| match stage.epochs {
+        1 => "1 epoch".to_string(),
+        epochs => format!("{epochs} epochs"),
+    };
+    let small_panel = |stage: &Stage| {
+        let title = format!("{}: {} right", epochs(stage), percent(stage.test.share()));
+        small_plane(title, test, &stage.classes, &stage.found)
+    };
     let panel = |stage: &Stage| {
-        let Stage { epochs, test: right, .. } = stage;
-        let plural = if *epochs == 1 { "epoch" } else { "epochs" };
-        let title = format!("{epochs} {plural}, {} of {} test points right", right.count, right.of);
+        let Right { count, of } = stage.test;
+        let title = format!("{}, {count} of {of} test points right", epochs(stage));
         plane(title, test, &stage.classes, &stage.found)
     };
     let figure = Figure::new(
@@ -302,7 +328,7 @@ fn report(spiral: &Spiral) -> Outcome {
         ),
     );
     let shown = stages.iter().filter(|stage| SHOWN.contains(&stage.epochs));
-    outcome.figure(&figure.panels(shown.map(panel)));
+    outcome.figure(&figure.panels(shown.map(small_panel)));
     outcome.figure(
         &Figure::new("stages", "Epoch by epoch", "The same with the stages between.")
             .slider("epoch", stages.iter().map(|stage| stage.epochs.to_string()))

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::escape;
 use super::math::prose;
+use super::{Claim, escape};
 
 /// What the measurements say of a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,15 @@ impl Standing {
         }
     }
 
+    /// The same in a line among others.
+    fn word(self) -> &'static str {
+        match self {
+            Standing::NotDecided => "not decided",
+            Standing::NotMeasured => "not measured",
+            _ => self.words(),
+        }
+    }
+
     /// Its class in the style sheet, and a sign: colour alone does not reach everybody.
     fn sign(self) -> (&'static str, char) {
         match self {
@@ -62,8 +71,8 @@ pub struct Answer {
     pub sentence: &'static str,
     /// What the measurements say.
     pub standing: Standing,
-    /// The figures that were measured, each with the place in the page that it links to.
-    pub measured: Vec<(String, String)>,
+    /// The claims for which figures of it were measured, each with the place in the page that it links to.
+    pub measured: Vec<(String, Claim)>,
     /// What else is to be known; may be empty.
     pub remark: &'static str,
     /// The right statement, where the sentence is wrong.
@@ -79,12 +88,16 @@ pub struct Right {
     pub derivation: &'static [&'static str],
 }
 
-/// The table of answers, with how many there are of each kind.
+/// About so many letters tell what was measured in the line of an answer.
+const LETTERS: usize = 74;
+
+/// The list of answers, with how many there are of each kind.
 pub fn html(answers: &[Answer]) -> String {
     let mut html = String::from(
         "<section id=\"document\"><h2><a href=\"#document\">What the source document says, and what came out</a></h2>\
-         <p>Every sentence that can be tested, in its order. A figure leads to the claim that it was measured for; where \
-         the document is wrong, the right statement is derived beside it.</p><p class=\"totals\">",
+         <p>Every sentence that can be tested, in its order, with the first figure that was measured of it and its 95\u{a0}% \
+         interval. Unfolded, a line has all figures, each of which leads to its claim; and where the document is wrong, \
+         the right statement with its derivation.</p><p class=\"totals\">",
     );
     for standing in Standing::ALL {
         let count = answers.iter().filter(|answer| answer.standing == standing).count();
@@ -94,38 +107,131 @@ pub fn html(answers: &[Answer]) -> String {
                 write!(html, "<span class=\"{class}\"><b>{sign} {count}</b> {}</span> ", standing.words());
         }
     }
-    html += "</p><table class=\"answers\"><thead><tr><th>§</th><th>The document says</th><th>Verdict</th>\
-             <th>Measured</th></tr></thead><tbody>";
-    for answer in answers {
-        let (class, sign) = answer.standing.sign();
-        let _ = write!(
-            html,
-            "<tr><td>{}</td><td>{}{}</td><td class=\"{class}\">{sign}\u{a0}{}</td><td>",
-            escape(answer.place),
-            prose(answer.sentence),
-            answer.right.map_or(String::new(), |right| right.html()),
-            answer.standing.words()
-        );
-        for (link, figure) in &answer.measured {
-            let _ = write!(html, "<a href=\"#{}\">{}</a> ", escape(link), escape(figure));
-        }
-        if !answer.remark.is_empty() {
-            let _ = write!(html, "<span class=\"remark\">{}</span>", prose(answer.remark));
-        }
-        html += "</td></tr>";
-    }
-    html + "</tbody></table></section>\n"
+    html += "</p><p class=\"heads\" aria-hidden=\"true\"><span>§</span><span>The document says</span>\
+             <span>Verdict</span><span>Measured</span><span>Experiment</span></p><ul class=\"answers\">";
+    html.extend(answers.iter().map(Answer::html));
+    html + "</ul></section>\n"
 }
 
-impl Right {
-    fn html(self) -> String {
-        let mut html = format!(
-            "<details class=\"right\"><summary>The right statement</summary><p>{}</p><ol>",
-            prose(self.statement)
+impl Answer {
+    /// A line, which unfolds where there is more to tell, and the links beside it.
+    fn html(&self) -> String {
+        let (class, sign) = self.standing.sign();
+        let line = format!(
+            "<span class=\"place\">{}</span><span class=\"says\">{}</span>\
+             <span class=\"verdict {class}\">{sign}\u{a0}{}</span><span class=\"short\">{}</span>",
+            escape(self.place),
+            prose(self.sentence),
+            self.standing.word(),
+            self.short()
         );
-        for line in self.derivation {
-            let _ = write!(html, "<li>{}</li>", prose(line));
+        let more = self.more();
+        let line = if more.is_empty() {
+            format!("<div class=\"line\">{line}</div>")
+        } else {
+            format!(
+                "<details><summary class=\"line\">{line}</summary><div class=\"rest\">{more}</div></details>"
+            )
+        };
+        format!("<li>{line}<span class=\"to\">{}</span></li>", self.links())
+    }
+
+    /// What was measured first; where nothing was, the right statement or the remark.
+    fn short(&self) -> String {
+        match (&self.measured[..], self.right) {
+            ([], Some(right)) => prose(right.statement),
+            ([], None) => format!("<span class=\"remark\">{}</span>", prose(self.remark)),
+            ([(_, only)], _) => escape(&only.brief(LETTERS)),
+            ([(_, first), others @ ..], _) => {
+                let first = escape(&first.brief(LETTERS));
+                format!("{first} <span class=\"remark\">and\u{a0}{}\u{a0}more</span>", others.len())
+            }
         }
-        html + "</ol></details>"
+    }
+
+    /// What the line leaves out.
+    fn more(&self) -> String {
+        let mut html = String::new();
+        if !self.measured.is_empty() {
+            html += "<ul>";
+            for (link, claim) in &self.measured {
+                let (link, figure) = (escape(link), escape(&claim.measured));
+                let _ = write!(html, "<li><a href=\"#{link}\">{figure}</a></li>");
+            }
+            html += "</ul>";
+        }
+        // Where nothing else is known, the line itself has the remark.
+        let alone = self.measured.is_empty() && self.right.is_none();
+        if !self.remark.is_empty() && !alone {
+            let _ = write!(html, "<p class=\"remark\">{}</p>", prose(self.remark));
+        }
+        if let Some(right) = self.right {
+            // Where nothing was measured, the line itself has the statement.
+            if !self.measured.is_empty() {
+                let _ = write!(html, "<p><b>Right is:</b> {}</p>", prose(right.statement));
+            }
+            html += "<ol>";
+            for line in right.derivation {
+                let _ = write!(html, "<li>{}</li>", prose(line));
+            }
+            html += "</ol>";
+        }
+        html
+    }
+
+    /// The sections that have measured it.
+    fn links(&self) -> String {
+        let mut sections: Vec<&str> =
+            self.measured.iter().map(|(link, _)| link.split('.').next().unwrap_or(link)).collect();
+        sections.dedup();
+        let links = sections.iter().map(|name| format!("<a href=\"#{0}\">{0}</a>", escape(name)));
+        links.collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(measured: &[(&str, &str)], remark: &'static str, right: Option<Right>) -> String {
+        let claim =
+            |figure: &str| Claim::that("").expected("").measured(figure).criterion("").holds(true, "");
+        let measured = measured.iter().map(|(link, figure)| (link.to_string(), claim(figure))).collect();
+        let standing = Standing::Confirmed;
+        html(&[Answer { place: "1.2", sentence: "It falls.", standing, measured, remark, right }])
+    }
+
+    #[test]
+    fn a_line_leads_to_its_sections_and_unfolds_to_its_claims() {
+        let right = Right { statement: "It rises.", derivation: &["As $x > 0$."] };
+        let page = answer(
+            &[
+                ("logistic.one", "0.5 (95\u{a0}%: 0.4 to 0.6; 5 seeds)"),
+                ("logistic.two", "0.7"),
+                ("ntk.one", "1"),
+            ],
+            "For once.",
+            Some(right),
+        );
+        let (line, rest) = page.split_once("</summary>").unwrap();
+        assert!(line.contains("0.5 (0.4 to 0.6)") && line.contains("and\u{a0}2\u{a0}more"), "{line}");
+        for part in
+            ["#logistic.one\">0.5 (95", "#logistic.two", "#ntk.one", "For once.", "It rises.", "<ol><li>As "]
+        {
+            assert!(rest.contains(part), "{part}: {rest}");
+        }
+        let links = rest.split_once("class=\"to\">").unwrap().1;
+        assert!(
+            links.starts_with("<a href=\"#logistic\">logistic</a> <a href=\"#ntk\">ntk</a></span>"),
+            "{links}"
+        );
+    }
+
+    /// A fold with nothing in it would promise something.
+    #[test]
+    fn a_line_that_says_all_does_not_unfold() {
+        let page = answer(&[], "A convention.", None);
+        assert!(page.contains("A convention.") && !page.contains("<details>"), "{page}");
+        assert!(answer(&[("ntk.one", "1")], "", None).contains("<details>"));
     }
 }

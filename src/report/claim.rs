@@ -2,6 +2,7 @@
 
 use std::ops::RangeBounds;
 
+use super::brief::brief;
 use super::estimate::range_words;
 use super::name::Name;
 use super::{Estimate, Verdict};
@@ -91,6 +92,15 @@ impl Claim {
     /// Whether the verdict is that it holds.
     pub fn holds(&self) -> bool {
         self.verdict == Verdict::Holds
+    }
+
+    /// What was measured in about `most` letters: see [`brief`].
+    pub(super) fn brief(&self, most: usize) -> String {
+        let whole = self.estimate.as_ref().map_or(String::new(), Estimate::to_string);
+        match (&self.estimate, self.measured.strip_prefix(&whole)) {
+            (Some(estimate), Some(words)) => brief(&(estimate.brief() + words), most),
+            _ => brief(&self.measured, most),
+        }
     }
 
     /// The same with a remark that stands beside it whether it holds or not: what limits it.

@@ -14,12 +14,18 @@ use super::element::{Area, Element, UNIT};
 use super::figure::{Chart, Drawing, Figure, Images, Layer, Line};
 use super::layer::{Canvas, Done, Root, SAMPLE, Sample, TEXT, draw_layer, draw_sample, rgb, sample, stroke};
 use super::palette::{Color, color_strip};
-use super::svg::{Backend, Drawn, Ends, text_width};
+use super::svg::{Backend, Drawn, Ends, Shape, text_width};
 
-/// Width of every panel, in pixels.
+/// Width of a panel, in pixels.
 const WIDTH: i32 = 460;
+/// Width of a square panel without a colour bar: wider ones would be high as well.
+const SQUARE: i32 = 380;
+/// Width of a panel without axes.
+const BARE: i32 = 240;
 /// Height of the area with the data, where it need not be square.
 const HEIGHT: i32 = 262;
+/// The same where two panels stand in a row, and where three do: the figure and its words fit on a screen together.
+const LOWER: [i32; 2] = [236, 190];
 /// Size of titles.
 const TITLE: i32 = 14;
 /// Height of a row of the legend.
@@ -43,8 +49,15 @@ impl Figure {
             "figure {}: {panels} panels for {places} places of its sliders",
             self.name.as_str()
         );
+        let height = match panels {
+            // One is seen at a time.
+            _ if !self.sliders.is_empty() => HEIGHT,
+            0 | 1 => HEIGHT,
+            2 | 4 => LOWER[0],
+            _ => LOWER[1],
+        };
         let panels = self.panels.iter().map(|panel| match panel {
-            Drawing::Chart(chart) => draw_chart(chart),
+            Drawing::Chart(chart) => draw_chart(chart, height),
             Drawing::Images(images) => draw_images(images),
         });
         DrawnFigure {
@@ -72,13 +85,13 @@ fn canvas(width: i32, height: i32) -> (Root, Canvas) {
 fn finish(
     width: i32,
     height: i32,
-    pictures: bool,
+    shape: Shape,
     alt: String,
     axes: [Option<Ends>; 2],
     sink: &Canvas,
 ) -> Drawn {
     let elements = std::mem::take(&mut sink.borrow_mut().elements);
-    Drawn { width: width as u32, height: height as u32, pictures, alt, axes, elements }
+    Drawn { width: width as u32, height: height as u32, shape, alt, axes, elements }
 }
 
 fn text(size: i32, color: Color, h: HPos, v: VPos) -> TextStyle<'static> {
@@ -86,11 +99,11 @@ fn text(size: i32, color: Color, h: HPos, v: VPos) -> TextStyle<'static> {
 }
 
 /// Entries of the legend with their places: below each other in rows, never over the data.
-fn legend(chart: &Chart) -> (Vec<(&str, Sample, i32, i32)>, i32) {
+fn legend(chart: &Chart, room: i32) -> (Vec<(&str, Sample, i32, i32)>, i32) {
     let (mut x, mut row, mut entries) = (0, 0, Vec::new());
     for (label, sample) in chart.layers.iter().filter_map(sample) {
         let width = SAMPLE + 6 + text_width(label, f64::from(TEXT)) as i32 + 16;
-        if x > 0 && x + width > WIDTH - 24 {
+        if x > 0 && x + width > room - 24 {
             (x, row) = (0, row + 1);
         }
         entries.push((label, sample, x, row * ROW));
@@ -100,7 +113,8 @@ fn legend(chart: &Chart) -> (Vec<(&str, Sample, i32, i32)>, i32) {
     (entries, rows * ROW)
 }
 
-fn draw_chart(chart: &Chart) -> Drawn {
+/// A chart whose area with the data is of that height, unless it is square or has lying bars.
+fn draw_chart(chart: &Chart, height: i32) -> Drawn {
     let (xs, ys) = values(chart);
     // A picture fills the area.
     let tight = chart.layers.iter().any(|layer| matches!(layer, Layer::Raster { .. }));
@@ -110,32 +124,43 @@ fn draw_chart(chart: &Chart) -> Drawn {
         // Names are read from the top.
         y = y.reversed();
     }
-    let (entries, legend_height) = legend(chart);
+    let (shape, width) = match () {
+        () if chart.bare => (Shape::Bare, BARE),
+        () if chart.square && chart.scale.is_none() => (Shape::Square, SQUARE),
+        () => (Shape::Wide, WIDTH),
+    };
+    let (entries, legend_height) = if chart.bare { Default::default() } else { legend(chart, width) };
     let title_height = if chart.title.is_empty() { 4 } else { 26 };
     let top = title_height + legend_height + 6;
     let widest = y.ticks.iter().map(|(_, label)| text_width(label, f64::from(TEXT))).fold(0.0, f64::max);
     let named = |axis: &Axis| if axis.label.is_empty() { 0 } else { TEXT + 6 };
-    let left = EDGE + widest as i32 + 14 + named(&chart.y);
-    let bottom = TEXT + 14 + named(&chart.x);
-    let right = if chart.scale.is_some() { BAR } else { 16 };
+    let (left, bottom) = match shape {
+        Shape::Bare => (EDGE, 0),
+        _ => (EDGE + widest as i32 + 14 + named(&chart.y), TEXT + 14 + named(&chart.x)),
+    };
+    let right = match shape {
+        Shape::Bare => EDGE,
+        _ if chart.scale.is_some() => BAR,
+        _ => 16,
+    };
     let inner = match &chart.y.kind {
-        _ if chart.square => WIDTH - left - right,
+        _ if chart.square => width - left - right,
         // Lying bars take the room they need.
         Kind::Categories(names) => (names.len() as i32 * 26).max(60),
-        _ => HEIGHT,
+        _ => height,
     };
     let height = top + inner + bottom + 6;
-    let (root, sink) = canvas(WIDTH, height);
+    let (root, sink) = canvas(width, height);
     let ends = |axis: &Axis, scale: &Scale| {
         let (low, high, log) = scale.ends_drawn();
         (!matches!(axis.kind, Kind::Categories(_))).then_some(Ends { low, high, log })
     };
     let axes = [ends(&chart.x, &x), ends(&chart.y, &y)];
     // Drawing into a string cannot fail, and every area above has room.
-    let frame = Frame { chart, left, top, right, inner, bottom };
+    let frame = Frame { chart, width, left, top, right, inner, bottom };
     frame.draw(&root, &sink, x, y, &entries).expect("drawing into memory does not fail");
     drop(root);
-    finish(WIDTH, height, false, alt::chart(chart), axes, &sink)
+    finish(width, height, shape, alt::chart(chart), axes, &sink)
 }
 
 /// All x and all y that the range of an axis should cover.
@@ -176,6 +201,7 @@ fn values(chart: &Chart) -> (Vec<f64>, Vec<f64>) {
 /// Where things stand in a panel, in pixels.
 struct Frame<'a> {
     chart: &'a Chart,
+    width: i32,
     left: i32,
     top: i32,
     right: i32,
@@ -205,18 +231,20 @@ impl Frame<'_> {
             .x_label_area_size(self.bottom * UNIT)
             .y_label_area_size((self.left - EDGE) * UNIT)
             .build_cartesian_2d(x.clone(), y.clone())?;
-        let grid = if chart.square { rgb(Color::Grid).mix(0.0) } else { rgb(Color::Grid).to_rgba() };
-        context
-            .configure_mesh()
-            .bold_line_style(grid.stroke_width(9))
-            .light_line_style(grid.stroke_width(4))
-            .axis_style(stroke(Color::Muted, 1.0))
-            .label_style(text(TEXT, Color::Muted, HPos::Center, VPos::Center))
-            .axis_desc_style(text(TEXT, Color::Ink, HPos::Center, VPos::Center))
-            .x_desc(&chart.x.label)
-            .y_desc(&chart.y.label)
-            .set_all_tick_mark_size(4 * UNIT)
-            .draw()?;
+        if !chart.bare {
+            let grid = if chart.square { rgb(Color::Grid).mix(0.0) } else { rgb(Color::Grid).to_rgba() };
+            context
+                .configure_mesh()
+                .bold_line_style(grid.stroke_width(9))
+                .light_line_style(grid.stroke_width(4))
+                .axis_style(stroke(Color::Muted, 1.0))
+                .label_style(text(TEXT, Color::Muted, HPos::Center, VPos::Center))
+                .axis_desc_style(text(TEXT, Color::Ink, HPos::Center, VPos::Center))
+                .x_desc(&chart.x.label)
+                .y_desc(&chart.y.label)
+                .set_all_tick_mark_size(4 * UNIT)
+                .draw()?;
+        }
 
         let area = context.plotting_area();
         let (wide, high) = area.get_pixel_range();
@@ -244,7 +272,7 @@ impl Frame<'_> {
 
     /// The strip of colours to the right, with its ticks.
     fn color_bar(&self, root: &Root, sink: &Canvas, label: &str, low: f64, high: f64) -> Done {
-        let x = WIDTH - BAR + 12;
+        let x = self.width - BAR + 12;
         let (top, bottom) = (self.top * UNIT, (self.top + self.inner) * UNIT);
         sink.borrow_mut().image(&color_strip(64), (x * UNIT, top), ((x + 12) * UNIT, bottom), true);
         let scale = Axis::linear("").range(low, high).resolve(std::iter::empty(), true);
@@ -257,7 +285,7 @@ impl Frame<'_> {
         }
         let style =
             text(TEXT - 1, Color::Ink, HPos::Center, VPos::Bottom).transform(FontTransform::Rotate270);
-        root.draw_text(label, &style, ((WIDTH - 1) * UNIT, (top + bottom) / 2))
+        root.draw_text(label, &style, ((self.width - 1) * UNIT, (top + bottom) / 2))
     }
 }
 
@@ -292,7 +320,7 @@ fn draw_images(images: &Images) -> Drawn {
     })();
     drawn.expect("drawing into memory does not fail");
     drop(root);
-    finish(WIDTH, height, true, alt::images(images), [None; 2], &sink)
+    finish(WIDTH, height, Shape::Pictures, alt::images(images), [None; 2], &sink)
 }
 
 #[cfg(test)]
@@ -306,7 +334,7 @@ mod tests {
     }
 
     fn body(chart: Chart) -> String {
-        draw_chart(&chart).body()
+        draw_chart(&chart, HEIGHT).body()
     }
 
     #[test]
@@ -356,6 +384,18 @@ mod tests {
             assert_eq!(drawn.matches("<rect").count(), 2, "{drawn}");
             assert!(drawn.contains(">sgd<") && drawn.contains(">adam<"));
         }
+    }
+
+    #[test]
+    fn a_bare_chart_has_its_title_and_its_data_only() {
+        let chart =
+            plane().title("two points").points([(1.0, 1.0), (2.0, 3.0)], Marker::Dot, Color::Blue, "few");
+        let with_axes = body(chart.clone().square());
+        let bare = draw_chart(&chart.bare(), HEIGHT);
+        let body = bare.body();
+        assert_eq!((body.matches("<circle").count(), body.matches("<text").count()), (2, 1), "{body}");
+        assert!(body.contains(">two points<") && with_axes.contains(">few<") && with_axes.contains(">10<"));
+        assert_eq!((bare.shape, bare.width), (Shape::Bare, BARE as u32));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::escape;
 use super::math::prose;
 use super::name::Name;
 use super::palette::dark_style;
-use super::svg::Drawn;
+use super::svg::{Drawn, Shape};
 
 /// A figure whose panels are drawn, as data.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,12 @@ pub struct DrawnFigure {
 }
 
 impl DrawnFigure {
+    /// The kind of all panels, if they have one.
+    pub fn shape(&self) -> Option<Shape> {
+        let first = self.panels.first()?.shape;
+        self.panels.iter().all(|panel| panel.shape == first).then_some(first)
+    }
+
     /// The figure as an element of a page.
     pub fn html(&self) -> String {
         let sliders = if self.sliders.is_empty() {
@@ -27,7 +33,13 @@ impl DrawnFigure {
         } else {
             format!(" data-sliders=\"{}\"", escape(&serde_json::json!(self.sliders).to_string()))
         };
-        let mut html = format!("<figure><div class=\"panels n{}\"{sliders}>", self.panels.len().min(6));
+        let shape = match self.shape() {
+            Some(Shape::Bare) => " bare",
+            Some(Shape::Square) => " square",
+            _ => "",
+        };
+        let mut html =
+            format!("<figure><div class=\"panels n{}{shape}\"{sliders}>", self.panels.len().min(6));
         for panel in &self.panels {
             let _ = write!(
                 html,
@@ -36,7 +48,7 @@ impl DrawnFigure {
                 panel.height,
                 escape(&format!("{}: {}", self.title, panel.alt)),
                 panel.body(),
-                if panel.pictures { " class=\"pictures\"" } else { "" },
+                if panel.shape == Shape::Pictures { " class=\"pictures\"" } else { "" },
                 panel.ends()
             );
         }

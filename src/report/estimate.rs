@@ -135,17 +135,37 @@ impl std::fmt::Display for Estimate {
         let (Some(low), Some(high)) = (self.low, self.high) else {
             return write!(f, "{} ({count} {of}: no interval)", rounded(*value, 4));
         };
-        let half = 0.5 * (high - low);
-        let largest = value.abs().max(low.abs()).max(high.abs());
-        let say = |x: f64| {
-            if largest >= 1e6 || (largest < 1e-3 && largest > 0.0) {
-                return rounded(x, 3);
-            }
-            // The place of the first digit of half the interval, and one more.
-            let place = if half > 0.0 { libm::log10(half).floor() as i32 } else { -4 };
-            fixed(x, (1 - place).clamp(0, 6) as usize)
+        let [value, low, high] = [*value, low, high].map(|x| self.say(x));
+        write!(f, "{value} (95\u{a0}%: {low} to {high}; {count} {of})")
+    }
+}
+
+impl Estimate {
+    /// The figure and its interval without from what they were taken: `1.021 ± 0.010` where it lies in the middle,
+    /// `1.021 (1.011 to 1.051)` where it does not.
+    pub(super) fn brief(&self) -> String {
+        let (Some(value), Some(low), Some(high)) = (self.value, self.low, self.high) else {
+            return self.to_string();
         };
-        write!(f, "{} (95\u{a0}%: {} to {}; {count} {of})", say(*value), say(low), say(high))
+        let (below, above) = (value - low, high - value);
+        if (above - below).abs() <= 1e-6 * (high - low) {
+            format!("{}\u{a0}±\u{a0}{}", self.say(value), self.say(above))
+        } else {
+            format!("{} ({} to {})", self.say(value), self.say(low), self.say(high))
+        }
+    }
+
+    /// A number with as many digits as the interval tells.
+    fn say(&self, x: f64) -> String {
+        let ends = [self.value, self.low, self.high].map(|x| x.unwrap_or(f64::NAN));
+        let largest = ends.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+        if largest >= 1e6 || (largest < 1e-3 && largest > 0.0) {
+            return rounded(x, 3);
+        }
+        let half = 0.5 * (ends[2] - ends[1]);
+        // The place of the first digit of half the interval, and one more.
+        let place = if half > 0.0 { libm::log10(half).floor() as i32 } else { -4 };
+        fixed(x, (1 - place).clamp(0, 6) as usize)
     }
 }
 
@@ -232,5 +252,8 @@ mod tests {
         assert_eq!(large.to_string(), "150 (95\u{a0}%: 120 to 180; 5 seeds)");
         let diverged = Estimate::new(f64::NAN, f64::NAN, f64::NAN, 5, "seeds");
         assert_eq!(diverged.to_string(), "not a finite number (5 seeds)");
+        assert_eq!(estimate(0.96, 0.98).brief(), "0.970\u{a0}±\u{a0}0.010");
+        assert_eq!(Estimate::new(0.5, 0.45, 0.9, 9, "times").brief(), "0.50 (0.45 to 0.90)");
+        assert_eq!(single.brief(), single.to_string());
     }
 }

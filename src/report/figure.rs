@@ -112,6 +112,7 @@ pub struct Chart {
     pub(super) y: Axis,
     pub(super) layers: Vec<Layer>,
     pub(super) square: bool,
+    pub(super) bare: bool,
     pub(super) scale: Option<(String, f64, f64)>,
     /// Series that have taken a colour of their own accord.
     series: usize,
@@ -207,7 +208,16 @@ impl Marker {
 impl Chart {
     /// A chart without layers.
     pub fn new(x: Axis, y: Axis) -> Chart {
-        Chart { title: String::new(), x, y, layers: Vec::new(), square: false, scale: None, series: 0 }
+        Chart {
+            title: String::new(),
+            x,
+            y,
+            layers: Vec::new(),
+            square: false,
+            bare: false,
+            scale: None,
+            series: 0,
+        }
     }
 
     /// The same with a title above it.
@@ -220,6 +230,12 @@ impl Chart {
     pub fn square(mut self) -> Chart {
         self.square = true;
         self
+    }
+
+    /// The same as a small square without axes and legend: for the plane, where several drawings are compared and the
+    /// numbers on the axes say nothing. What is in it is named by notes or by the caption.
+    pub fn bare(self) -> Chart {
+        Chart { bare: true, ..self.square() }
     }
 
     /// Adds a line. Without a colour it takes the next one, and after seven also a dash.

@@ -11,6 +11,7 @@
 mod alt;
 mod answer;
 mod axis;
+mod brief;
 mod claim;
 mod contour;
 mod draw;

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::drawn::DrawnFigure;
 use super::math::prose;
+use super::svg::Shape;
 use super::{Claim, Figure, Table, Verdict, escape};
 
 /// One part of a page: an experiment, or a run.
@@ -99,19 +100,16 @@ impl Section {
     pub(super) fn html(&self) -> String {
         let name = escape(&self.name);
         let mut html = format!("<section id=\"{name}\">");
-        if !self.title.is_empty() {
-            let _ = write!(html, "<p class=\"question\">{name} · {}</p>", escape(&self.question));
-        }
         let _ = write!(
             html,
-            "<h2>{} <a class=\"link\" href=\"#{name}\" aria-label=\"Link to this section\">#</a></h2>",
+            "<h2>{}\u{a0}<a class=\"link\" href=\"#{name}\" aria-label=\"Link to this section\">#</a></h2>",
             prose(self.heading())
         );
         if self.open {
             let text = |text: &String| format!("<p>{}</p>", prose(text));
             html.extend(self.theory.iter().map(text));
-            html.extend((!self.summary.is_empty()).then(|| text(&self.summary)));
-            html += &claims_html(&self.name, &self.claims);
+            html += &self.words();
+            html += &claims_html(&self.name, &self.claims, 1);
             html.extend(self.figures.iter().map(DrawnFigure::html));
             html.extend(self.tables.iter().map(|table| table.folded()));
         } else {
@@ -124,25 +122,37 @@ impl Section {
         html + "</section>"
     }
 
+    /// The question, where it is not the title, and the paragraph that answers it.
+    fn words(&self) -> String {
+        let question = match (&self.title[..], &self.question[..]) {
+            ("", _) | (_, "") => String::new(),
+            (_, question) => format!("<span class=\"question\">{}</span> ", escape(question)),
+        };
+        let words = question + &prose(&self.summary);
+        if words.is_empty() { words } else { format!("<p>{words}</p>") }
+    }
+
     fn settings_html(&self) -> String {
         format!("<p class=\"settings\">{}</p>", escape(&self.settings))
     }
 
-    /// Headline, paragraph and claims: side by side where the figure has one panel.
+    /// Headline, paragraph and claims. How they stand depends on how wide the figure is: words beside it, and the claims
+    /// below them or below both; or all of it below.
     fn lead(&self) -> String {
-        let first = self.first();
-        let class = match first.map_or(0, |figure| figure.panels.len()) {
-            1 => "beside",
-            2 => "below two",
-            _ => "below",
+        let (first, many) = (self.first(), self.claims.len());
+        // Rows of two where in rows of three one would be left alone.
+        let across = if many < 3 || many % 3 == 1 { 2 } else { 3 };
+        let (class, columns) = match first.map_or(0, |figure| figure.panels.len()) {
+            0 => ("none", across),
+            1 => ("one", 2),
+            2 => ("two", across),
+            3 if first.and_then(DrawnFigure::shape) == Some(Shape::Bare) => ("two", across),
+            _ => ("wide", across),
         };
         let mut html = format!("<div class=\"lead {class}\">");
         html.extend(first.map(DrawnFigure::html));
         html += "<div class=\"words\">";
-        if !self.summary.is_empty() {
-            let _ = write!(html, "<p>{}</p>", prose(&self.summary));
-        }
-        html + &claims_html(&self.name, &self.claims) + "</div></div>"
+        html + &self.words() + &claims_html(&self.name, &self.claims, columns) + "</div></div>"
     }
 
     /// Everything else, folded.
@@ -164,8 +174,11 @@ impl Section {
         if parts.is_empty() {
             return String::new();
         }
-        let mut html =
-            format!("<details class=\"more\"><summary>Read on: {}</summary>", escape(&parts.join(", ")));
+        let mut html = format!(
+            "<details class=\"more\"><summary>More on {}: {}</summary>",
+            escape(&self.name),
+            escape(&parts.join(", "))
+        );
         if !self.theory.is_empty() {
             html += "<h3>What the theory says</h3>";
             html.extend(self.theory.iter().map(|text| format!("<p>{}</p>", prose(text))));
@@ -179,8 +192,8 @@ impl Section {
     }
 }
 
-/// More claims than this stand closer together.
-const MANY: usize = 9;
+/// About so many letters tell what was measured in the line of a claim.
+const LETTERS: usize = 40;
 
 /// Class and sign of a verdict: colour alone does not reach everybody.
 fn sign(verdict: Verdict) -> (&'static str, char) {
@@ -207,13 +220,12 @@ pub fn totals<'a>(claims: impl Iterator<Item = &'a Claim> + Clone) -> String {
     parts.collect::<Vec<_>>().join(" ")
 }
 
-/// A line for each claim: its verdict, what it says, and the measured figure; the rest of it is folded.
-fn claims_html(section: &str, claims: &[Claim]) -> String {
+/// A few lines for each claim: its verdict, what it says, and the measured figure; the rest of it is folded.
+fn claims_html(section: &str, claims: &[Claim], columns: usize) -> String {
     if claims.is_empty() {
         return String::new();
     }
-    let class = if claims.len() > MANY { "claims many" } else { "claims" };
-    let mut html = format!("<ul class=\"{class}\">");
+    let mut html = format!("<ul class=\"claims in{columns}\">");
     for (i, claim) in claims.iter().enumerate() {
         let (class, sign) = sign(claim.verdict);
         let id = if claim.id.is_empty() { format!("claim-{}", i + 1) } else { claim.id.clone() };
@@ -224,7 +236,7 @@ fn claims_html(section: &str, claims: &[Claim]) -> String {
              <span class=\"claim\">{} <b>{}</b></span></summary><dl>",
             claim.verdict.words(),
             escape(&claim.statement),
-            escape(&claim.measured)
+            escape(&claim.brief(LETTERS))
         );
         let verdict = claim.verdict.words();
         let rows = [

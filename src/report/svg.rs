@@ -24,13 +24,26 @@ pub struct Drawn {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
-    /// Whether it is a group of pictures, which need not stand on a common axis with its neighbours.
-    pub pictures: bool,
+    /// Its kind, which decides how much room it takes on a page.
+    pub(super) shape: Shape,
     /// What is seen, in words, for those who do not see it.
     pub alt: String,
     /// The ends of both axes, where these are numbers.
     pub(super) axes: [Option<Ends>; 2],
     pub(super) elements: Vec<Element>,
+}
+
+/// The kind of a drawing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Axes, wider than high.
+    Wide,
+    /// Axes as high as they are wide.
+    Square,
+    /// A square without axes.
+    Bare,
+    /// A group of pictures, which need not stand on a common axis with its neighbours.
+    Pictures,
 }
 
 /// The ends of an axis as it is drawn; logarithms to base 10 where it is one of powers of ten.

@@ -142,13 +142,14 @@ fn every_sentence_is_answered_by_claims_that_exist() {
     }
 }
 
-/// Only a section with a finding has its question as a line of its own.
+/// Only a section with a finding has its question before what answers it.
 #[test]
 fn every_section_has_a_finding_for_its_title() {
     let page = std::fs::read_to_string(quick_report().join("index.html")).unwrap();
     for experiment in EXPERIMENTS {
-        let line = format!("<p class=\"question\">{} ·", experiment.name);
-        assert!(page.contains(&line), "{} has no finding", experiment.name);
+        let section = page.split(&format!("<section id=\"{}\">", experiment.name)).nth(1).unwrap();
+        let section = section.split("</section>").next().unwrap();
+        assert!(section.contains("<p><span class=\"question\">"), "{} has no finding", experiment.name);
     }
 }
 

@@ -340,8 +340,8 @@ fn page(finished: &[Finished]) -> Page {
         intro: vec![
             "Questions of machine learning, each tried out on this machine by a framework that is made for \
              that. What the theory claims stands beside the figure that was measured. A claim that does not hold is \
-             shown as such. Where a figure was measured several times, its 95 % interval decides, and a claim whose \
-             interval reaches over the bound is left open."
+             shown as such. Where a figure was measured several times, its 95 % interval, which stands behind it, decides, \
+             and a claim whose interval reaches over the bound is left open."
                 .into(),
         ],
         pictures: PICTURES.to_vec(),

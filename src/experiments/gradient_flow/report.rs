@@ -112,13 +112,15 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
         "gradient-norms",
         "Gradient norm of each layer before the first step",
         "Networks of 30 layers; those of 5 and 10 are in the table. What falls to the left vanishes on its way to \
-         the inputs, what rises there explodes: look at which normalisation does what for which activation. The \
-         theory runs through the last hidden layer. It takes each sample by itself; what is drawn is the gradient \
-         of a batch, whose samples add up or cancel.",
+         the inputs, what rises there explodes. The theory runs through the last hidden layer. It takes each sample \
+         by itself; what is drawn is the gradient of a batch, whose samples add up or cancel.",
     );
     for phi in Kind::PHIS {
-        let x = Axis::whole("layer");
-        let mut chart = Chart::new(x, Axis::log("norm of the gradient")).title(phi.name());
+        let drawn = Normalised::ALL.iter().filter_map(|norm| flow_of(flows, Kind { phi, norm: *norm }));
+        let (least, most) = range(drawn.flat_map(|flow| flow.norms.iter().copied()));
+        // Room for a name above the highest line.
+        let y = Axis::log("norm of the gradient").holding(most * Float::powf(most / least, 0.1));
+        let mut chart = Chart::new(Axis::whole("layer"), y).title(phi.name());
         for (side, norm) in Normalised::ALL.into_iter().enumerate() {
             let Some(flow) = flow_of(flows, Kind { phi, norm }) else { continue };
             let (color, ..) = norm.style();

@@ -155,9 +155,8 @@ fn whole_figure(outcome: &mut Outcome, study: &Approximations) {
         "Error against time, and against the number of centres",
         format!(
             "On {}, with {} test images; γ = {}, λ = {}. First panel: fits to all training samples, but the exact one \
-             to a part of them, and conjugate gradients to as many as there is room for: from left to right a line has \
-             more centres, features or samples, and the table says how many. Second panel: means over {} seeds, each \
-             with samples of its own. Lower is better.",
+             to a part of them, and conjugate gradients to as many as there is room for. Along a line centres, features \
+             or samples grow in number, as the table has them. Second panel: means over {} seeds.",
             study.data,
             whole.tested,
             rounded(study.gamma, 2),

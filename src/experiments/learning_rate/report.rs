@@ -181,10 +181,9 @@ fn usable(rows: &[Row]) -> Figure {
         "Test accuracy over the rate",
         format!(
             "Means over {} seeds, and a band from the least to the greatest of them. Green is the usable window: the \
-             rates without a gap around the best at which the accuracy is at most {USABLE} below the best. The errors \
-             are on a logarithmic axis, on which that distance can be seen. Look how steeply the window ends on either \
-             side. At small rates, with which the weights have not come far, more epochs could help. A run that has \
-             left the finite numbers counts as one that tells no image right.{perfect}",
+             rates without a gap around the best at which the accuracy is at most {USABLE} below the best. Look how \
+             steeply it ends on either side. At small rates more epochs could help. A run that has left the finite \
+             numbers counts as one that tells no image right.{perfect}",
             rows[0].accuracies.len()
         ),
     )

@@ -3,7 +3,7 @@
 use super::families::{NAMES, Row};
 use super::{Fitted, Images, Models, Spiral};
 use crate::experiments::prelude::*;
-use crate::experiments::spiral::{ARMS, plane};
+use crate::experiments::spiral::{ARMS, plane, small_plane};
 
 pub(super) fn all(models: &Models) -> Outcome {
     let Models { spirals, images } = models;
@@ -157,24 +157,29 @@ fn panel(spiral: &Spiral, fit: &Fitted, name: &str) -> Chart {
     plane(title, &spiral.test, &fit.classes, &fit.found)
 }
 
+fn small_panel(spiral: &Spiral, fit: &Fitted, name: &str) -> Chart {
+    let title = format!("{} turns, {name}: {}", spiral.turns, fixed(fit.row.accuracy, 3));
+    small_plane(title, &spiral.test, &fit.classes, &fit.found)
+}
+
 fn boundaries(spirals: &[Spiral]) -> Figure {
     let figure = Figure::new(
         "boundaries",
         "Three models on three arms",
         format!(
             "The first {} of {} test points over the classes that the model gives; a cross is a point that it takes for \
-             another arm. The numbers are test accuracies. The arms turn {} times for each unit of the distance to the \
-             centre, or {} times. Lines cut the plane into three wedges. The network's boundaries are made of \
-             straight pieces, and go on in straight lines beyond the data. Those of the kernel machine are smooth.",
+             another arm. The arms turn {} or {} times for each unit of the distance to the centre. The numbers are test \
+             accuracies, of KRR with the γ and λ that were chosen. Lines cut the plane into three wedges. The network's \
+             boundaries are made of straight pieces, those of the kernel machine are smooth.",
             spirals[0].test.len(),
             spirals[0].test_points,
             spirals[0].turns,
             spirals[1].turns
         ),
     );
-    let three = |spiral| ["logistic", "MLP", "KRR, chosen"].into_iter().enumerate().map(move |k| (spiral, k));
+    let three = |spiral| ["logistic", "MLP", "KRR"].into_iter().enumerate().map(move |k| (spiral, k));
     figure.panels(
-        spirals.iter().flat_map(three).map(|(spiral, (k, name))| panel(spiral, &spiral.fits[k], name)),
+        spirals.iter().flat_map(three).map(|(spiral, (k, name))| small_panel(spiral, &spiral.fits[k], name)),
     )
 }
 

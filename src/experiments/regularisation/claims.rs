@@ -126,11 +126,10 @@ pub(super) fn figure(measured: &Regularisation) -> Figure {
         "lambda",
         "Accuracy over the weight decay",
         format!(
-            "A network {features}-{HIDDEN}-{classes} on {N} samples; means over {} seeds, each with its own samples, with a standard deviation to each \
-             side. See where the training accuracy begins to fall, where the norm of the weights does, and \
-             whether the test accuracy has its best between the two. Where the accuracy comes down to the \
-             dashed line, which is that of a network that always names one class, nothing is left of the \
-             network, and a gap that closes there means nothing.",
+            "A network {features}-{HIDDEN}-{classes} on {N} samples; means over {} seeds, with a standard deviation to \
+             each side. See whether the test accuracy has its best between where the norm of the weights begins to fall \
+             and where the training accuracy does. Where the accuracy comes down to the dashed line, that of always the \
+             same class, a gap that closes means nothing.",
             first.train.len()
         ),
     )

@@ -126,9 +126,8 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
         "A cosine with early stopping",
         format!(
             "A network {}-{HIDDEN}-{} on {N} samples, {:.0} % of them with a wrong label, with stopping and \
-             without, by the first seed. See where GL is above α for the first time, and what the losses do behind that: \
-             whether the training loss goes on to zero, for which the wrong labels must be learned by heart, \
-             and the validation loss rises.{}",
+             without, by the first seed. See where GL is above α for the first time, and whether behind that the training \
+             loss goes on to zero, for which the wrong labels must be learned by heart, while the validation loss rises.{}",
             measured.features,
             measured.classes,
             100.0 * WRONG,

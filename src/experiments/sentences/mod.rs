@@ -78,7 +78,7 @@ impl Sentence {
             place: self.place,
             sentence: self.text,
             standing,
-            measured: found.into_iter().map(|(link, claim)| (link, claim.measured.clone())).collect(),
+            measured: found.into_iter().map(|(link, claim)| (link, claim.clone())).collect(),
             remark: self.remark,
             right: match self.answers {
                 Answers::Instead(right) => Some(right),

@@ -345,5 +345,5 @@ pub const SENTENCES: &[Sentence] = &[
         &[("algorithms", "reverses"), ("algorithms", "sorts")],
         AsItStands,
     )
-    .remark("The experiment `images` has convolutional networks and a transformer beside the others."),
+    .remark("Convolutional networks and a transformer stand beside the others in the experiment on images."),
 ];
