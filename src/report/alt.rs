@@ -1,8 +1,8 @@
 //! What a drawing shows, in words, for those who do not see it.
 
 use super::axis::Kind;
-use super::figure::{Chart, Images, Layer, Line};
-use super::{Axis, rounded};
+use super::figure::{Chart, Images, Layer};
+use super::{Axis, Line, rounded};
 
 /// How many series are told in numbers.
 const MOST: usize = 8;

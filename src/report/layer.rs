@@ -11,7 +11,8 @@ use plotters::style::Color as _;
 use super::axis::{Kind, Scale};
 use super::contour;
 use super::element::{Anchor, Element, Paint, Stroke, UNIT};
-use super::figure::{Chart, Layer, Line, Marker};
+use super::figure::{Chart, Layer};
+use super::line::{Line, Marker};
 use super::palette::Color;
 use super::svg::{Backend, Sink, text_width};
 
