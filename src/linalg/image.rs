@@ -102,24 +102,9 @@ impl Window {
     /// larger than those of any matrix.
     pub fn over(&self, image: ImageShape) -> Result<[usize; 2]> {
         image.check()?;
+        self.check()?;
         let Window { kernel, stride, padding, dilation } = *self;
-        for (name, [down, along]) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
-            if down == 0 || along == 0 {
-                return Err(Error::setting(name, format!("{down}×{along} has a zero among them")));
-            }
-        }
-        let parts = [("kernel", kernel), ("stride", stride), ("padding", padding), ("dilation", dilation)];
-        for (name, [down, along]) in parts {
-            let part = down.max(along);
-            if part > MOST {
-                return Err(Error::setting(
-                    name,
-                    format!("{part} is more than the {MOST} that there may be"),
-                ));
-            }
-        }
-        let sides = [image.height, image.width];
-        let extent = [0, 1].map(|i| dilation[i] * (kernel[i] - 1) + 1);
+        let (sides, extent) = ([image.height, image.width], self.extent());
         let room = [0, 1].map(|i| sides[i].saturating_add(2 * padding[i]));
         if extent[0] > room[0] || extent[1] > room[1] {
             let dilated = match dilation {
@@ -141,6 +126,52 @@ impl Window {
             return Err(Error::setting("kernel", why));
         }
         Ok([0, 1].map(|i| (room[i] - extent[i]) / stride[i] + 1))
+    }
+
+    /// The sides of the smallest image over which there are that many windows, down and along:
+    /// (windows − 1)·stride + dilation·(kernel − 1) + 1 − 2·padding. With a stride of s, up to s − 1 lines and columns more
+    /// have as many.
+    ///
+    /// # Errors
+    /// [`Error::Setting`] if a part of the window or a number of windows is 0, the numbers are larger than those of any
+    /// matrix, or the padding leaves no pixel.
+    pub fn under(&self, windows: [usize; 2]) -> Result<[usize; 2]> {
+        self.check()?;
+        if windows.contains(&0) {
+            return Err(Error::setting("image", format!("there are {}×{} windows", windows[0], windows[1])));
+        }
+        let extent = self.extent();
+        let room = [0, 1].map(|i| (windows[i] - 1).saturating_mul(self.stride[i]).saturating_add(extent[i]));
+        let sides = [0, 1].map(|i| room[i].saturating_sub(2 * self.padding[i]));
+        if sides.contains(&0) {
+            let ([down, along], [height, width]) = (self.padding, room);
+            let why = format!("{down}×{along} takes away all of an image of {height}×{width}");
+            return Err(Error::setting("padding", why));
+        }
+        ImageShape::new(1, sides[0], sides[1]).check().map(|()| sides)
+    }
+
+    /// Lines and columns from the first to the last pixel of the window.
+    fn extent(&self) -> [usize; 2] {
+        [0, 1].map(|i| self.dilation[i] * (self.kernel[i] - 1) + 1)
+    }
+
+    fn check(&self) -> Result<()> {
+        let Window { kernel, stride, padding, dilation } = *self;
+        for (name, [down, along]) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
+            if down == 0 || along == 0 {
+                return Err(Error::setting(name, format!("{down}×{along} has a zero among them")));
+            }
+        }
+        let parts = [("kernel", kernel), ("stride", stride), ("padding", padding), ("dilation", dilation)];
+        for (name, [down, along]) in parts {
+            let part = down.max(along);
+            if part > MOST {
+                let why = format!("{part} is more than the {MOST} that there may be");
+                return Err(Error::setting(name, why));
+            }
+        }
+        Ok(())
     }
 
     /// The same as a list of numbers, as nodes keep it.
@@ -336,6 +367,35 @@ mod tests {
             all.padding(2).to_string(),
             "2×7×8→4×3×3, 3×3, stride 2×2, padding 2×2, dilation 3×3, 2 groups"
         );
+    }
+
+    /// The smallest image has that many windows, and one less in either direction has fewer.
+    #[test]
+    fn the_smallest_image_under_windows() {
+        for kernel in [[1, 1], [3, 2], [2, 5]] {
+            for (stride, padding, dilation) in [(1, 0, 1), (2, 1, 1), (3, 0, 2), (2, 1, 3), (5, 0, 1)] {
+                let window =
+                    Window { kernel, stride: [stride, 1], padding: [padding, 0], dilation: [dilation; 2] };
+                for windows in [[1, 1], [2, 3], [7, 4]] {
+                    let Ok([height, width]) = window.under(windows) else {
+                        let room = (windows[0] - 1) * stride + dilation * (kernel[0] - 1) + 1;
+                        assert!(room <= 2 * padding, "{window}");
+                        continue;
+                    };
+                    let over = |height, width| window.over(ImageShape::new(1, height, width)).ok();
+                    assert_eq!(over(height, width), Some(windows), "{window}");
+                    assert_eq!(over(height + stride - 1, width), Some(windows), "{window}");
+                    assert_ne!(over(height - 1, width), Some(windows), "{window}");
+                    assert_ne!(over(height, width - 1), Some(windows), "{window}");
+                }
+            }
+        }
+        let why = |window: Window, windows| window.under(windows).unwrap_err().to_string();
+        let padded = Window { padding: [1, 2], ..Window::new(3, 3) };
+        assert_eq!(why(padded, [1, 1]), "padding: 1×2 takes away all of an image of 3×3");
+        assert_eq!(why(padded, [0, 1]), "image: there are 0×1 windows");
+        assert_eq!(why(Window::new(0, 1), [1, 1]), "kernel: 0×1 has a zero among them");
+        assert!(why(padded, [usize::MAX, 5]).contains("more than 2³² − 1 numbers"));
     }
 
     #[test]

@@ -4,8 +4,9 @@ use std::fmt;
 
 use rand::Rng;
 
-use crate::nn::{Activation, Conv2d, ConvTranspose2d, Init, Linear, ModuleExt, Sequential};
+use crate::nn::{Activation, Conv2d, ConvTranspose2d, Dropout, Init, Linear, ModuleExt, Norm, Sequential};
 use crate::ops::{Convolution, ImageShape};
+use crate::settings::{self, Range};
 use crate::tape::Tape;
 use crate::{Error, Float, Result};
 
@@ -40,14 +41,28 @@ pub struct ConvAutoencoder {
     pub filters: Vec<usize>,
     /// Numbers of the code.
     pub code: usize,
+    /// The function behind the hidden layers.
+    pub activation: Activation,
+    /// What normalises the values in front of each activation: of a batch by channel, of a layer over the whole image.
+    pub norm: Norm,
+    /// Share of the values behind each activation that a training step drops, in [0, 1).
+    pub dropout: f64,
     /// What the weights are drawn from.
     pub init: Init,
 }
 
 impl ConvAutoencoder {
-    /// With 16 and 32 filters.
+    /// With 16 and 32 filters and ReLU, and neither normalisation nor dropout.
     pub fn new(image: ImageShape, code: usize) -> ConvAutoencoder {
-        ConvAutoencoder { image, filters: vec![16, 32], code, init: Init::default() }
+        ConvAutoencoder {
+            image,
+            filters: vec![16, 32],
+            code,
+            activation: Activation::Relu,
+            norm: Norm::None,
+            dropout: 0.0,
+            init: Init::default(),
+        }
     }
 
     /// The convolutions in front of the code, and the maps of the last.
@@ -79,28 +94,55 @@ impl ConvAutoencoder {
     ///
     /// # Errors
     /// [`Error::Setting`] if the image has no pixels, there is no layer of filters or one without any, the code has no numbers
-    /// or more than a matrix has columns, or a constant to begin with is not finite in the type of the tape.
+    /// or more than a matrix has columns, the dropout is not in [0, 1), or a constant to begin with is not finite, as given
+    /// or in the type of the tape.
     ///
     /// # Panics
     /// If something other than a parameter is on the tape already.
     #[track_caller]
     pub fn build<T: Float>(&self, tape: &mut Tape<T>, rng: &mut impl Rng) -> Result<Sequential<T>> {
+        let range = Range { text: "in the range 0 ≤ p < 1", ..Range::BELOW_ONE };
+        settings::check::<T>("dropout", self.dropout, range)?;
         let (forms, map) = self.forms()?;
         let (init, last) = (self.init, forms.len());
         init.check::<T>()?;
+        // A normalisation by channel takes away what a bias of the channel adds.
+        let bias = self.norm != Norm::Batch;
         let mut net = Sequential::new().named(self.to_string());
         for (k, form) in forms.iter().enumerate().map(|(i, form)| (i + 1, *form)) {
-            net = net.push(format!("conv{k}"), Conv2d::new(tape, form, true, init, rng)?);
-            net = net.push(format!("relu{k}"), Activation::Relu);
+            net = net.push(format!("conv{k}"), Conv2d::new(tape, form, bias, init, rng)?);
+            net = self.behind(net, k, form.output()?, tape)?;
         }
         net = net.push("code", Linear::new(tape, map.numel(), self.code, true, init, rng));
         net = net.push("linear", Linear::new(tape, self.code, map.numel(), true, init, rng));
         for (k, form) in forms.iter().rev().enumerate().map(|(i, form)| (i + 1, *form)) {
-            net = net.push(format!("relu{}", last + k), Activation::Relu);
-            net = net.push(format!("transpose{k}"), ConvTranspose2d::new(tape, form, true, init, rng)?);
+            net = self.behind(net, last + k, form.output()?, tape)?;
+            let bias = bias || k == last;
+            net = net.push(format!("transpose{k}"), ConvTranspose2d::new(tape, form, bias, init, rng)?);
         }
         net = net.push("sigmoid", Activation::Sigmoid);
         net.name_parameters(tape);
+        Ok(net)
+    }
+
+    /// What stands behind hidden layer k, which gives that image.
+    #[track_caller]
+    fn behind<T: Float>(
+        &self,
+        mut net: Sequential<T>,
+        k: usize,
+        image: ImageShape,
+        tape: &mut Tape<T>,
+    ) -> Result<Sequential<T>> {
+        if let Some(norm) = self.norm.layer_of_images(tape, image)? {
+            net = net.push_shared(format!("norm{k}"), norm);
+        }
+        if self.activation != Activation::Identity {
+            net = net.push(format!("{}{k}", self.activation), self.activation);
+        }
+        if self.dropout > 0.0 {
+            net = net.push(format!("dropout{k}"), Dropout::new::<T>(self.dropout)?);
+        }
         Ok(net)
     }
 
@@ -112,24 +154,52 @@ impl ConvAutoencoder {
         let (forms, map) = self.forms()?;
         let affine = |inputs: usize, outputs: usize| inputs.saturating_add(1).saturating_mul(outputs);
         let mut weights = affine(map.numel(), self.code).saturating_add(affine(self.code, map.numel()));
-        // The sample and what it is compared to, the code, and the maps as they come from it, twice for the ReLU.
-        let mut sample = (2 * self.image.numel()).saturating_add(self.code).saturating_add(2 * map.numel());
-        for form in &forms {
-            let (rows, filters) = form.weights();
+        // Of each number of a layer: itself, what the activation gives, what it saves if it is no ReLU; a norm that goes
+        // by pixels of channels, and back; what is dropped.
+        let mut held: usize = if self.activation == Activation::Relu { 2 } else { 3 };
+        held += match self.norm {
+            Norm::None => 0,
+            Norm::Batch => 4,
+            Norm::Layer => 3,
+        };
+        held += if self.dropout > 0.0 { 2 } else { 0 };
+        // The sample and what it is compared to, the code, and the maps as they come from it.
+        let of_map = map.numel().saturating_mul(held);
+        let mut sample = (2 * self.image.numel()).saturating_add(self.code).saturating_add(of_map);
+        for (i, form) in forms.iter().enumerate() {
+            let ((rows, filters), map) = (form.weights(), form.output()?);
+            // Scale, shift and the statistics, in place of a bias; behind the code it has one all the same.
+            let of_norms = match self.norm {
+                Norm::None => 0,
+                Norm::Batch if i + 1 == forms.len() => 7 * filters,
+                Norm::Batch => 6 * filters,
+                Norm::Layer => map.numel().saturating_mul(4),
+            };
             weights = weights.saturating_add(affine(2 * rows, filters)).saturating_add(form.image.channels);
-            // Twice on either side: ReLU and the logistic function keep what they are given.
-            let both = form.output()?.numel().saturating_add(form.image.numel());
-            sample = sample.saturating_add(both.saturating_mul(2));
+            weights = weights.saturating_add(of_norms);
+            // On either side.
+            let both = map.numel().saturating_add(form.image.numel());
+            sample = sample.saturating_add(both.saturating_mul(held));
         }
         Ok((weights, sample))
     }
 }
 
-/// The name of the network: `conv-autoencoder 1×28×28, filters 16-32, code 32`.
+/// The name of the network: `conv-autoencoder 1×28×28, filters 16-32, code 32`, and what is not as usual.
 impl fmt::Display for ConvAutoencoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let filters: Vec<String> = self.filters.iter().map(usize::to_string).collect();
-        write!(f, "conv-autoencoder {}, filters {}, code {}", self.image, filters.join("-"), self.code)
+        write!(f, "conv-autoencoder {}, filters {}, code {}", self.image, filters.join("-"), self.code)?;
+        if self.activation != Activation::Relu {
+            write!(f, ", {}", self.activation)?;
+        }
+        if self.norm != Norm::None {
+            write!(f, ", {} norm", self.norm)?;
+        }
+        if self.dropout > 0.0 {
+            write!(f, ", dropout {}", self.dropout)?;
+        }
+        Ok(())
     }
 }
 
@@ -158,6 +228,37 @@ mod tests {
                 assert!(sample >= held && sample <= 2 * held, "{form}: {sample} for {held}");
             }
         }
+    }
+
+    #[test]
+    fn what_stands_behind_the_layers_and_its_numbers() {
+        for norm in [Norm::None, Norm::Batch, Norm::Layer] {
+            for (activation, dropout) in
+                [(Activation::Relu, 0.0), (Activation::Gelu, 0.25), (Activation::Identity, 0.0)]
+            {
+                let form = ConvAutoencoder::new(ImageShape::new(2, 7, 9), 4);
+                let form = ConvAutoencoder { filters: vec![3, 5], activation, norm, dropout, ..form };
+                let mut tape = Tape::<f64>::default();
+                let net = form.build(&mut tape, &mut stream(1, Purpose::Init)).unwrap();
+                assert_eq!(net.describe(), form.to_string());
+                let (weights, sample) = form.numbers().unwrap();
+                assert_eq!(weights, tape.param_numbers(), "{form}");
+                let found = Summary { batch: 1, ..Summary::of(&net, &mut tape, 126, 3) };
+                let held = found.forward_numbers() - tape.param_numbers() + 126;
+                assert!(sample >= held && sample <= 2 * held, "{form}: {sample} for {held}");
+            }
+        }
+        let form = ConvAutoencoder::new(ImageShape::new(1, 8, 8), 4);
+        let form = ConvAutoencoder { activation: Activation::Tanh, norm: Norm::Batch, dropout: 0.5, ..form };
+        let name = "conv-autoencoder 1×8×8, filters 16-32, code 4, tanh, batch norm, dropout 0.5";
+        assert_eq!(form.to_string(), name);
+        let net = form.build(&mut Tape::<f32>::default(), &mut stream(1, Purpose::Init)).unwrap();
+        let names: Vec<&str> = net.modules().map(|(name, _)| name).collect();
+        assert_eq!(
+            names.join(" "),
+            "conv1 norm1 tanh1 dropout1 conv2 norm2 tanh2 dropout2 code linear norm3 tanh3 dropout3 transpose1 norm4 \
+             tanh4 dropout4 transpose2 sigmoid"
+        );
     }
 
     #[test]
@@ -191,6 +292,8 @@ mod tests {
         assert_eq!(why(code(1 << 32)), "code: 4294967296 are more than a matrix has columns");
         let empty = ConvAutoencoder { image: ImageShape::new(1, 0, 4), ..form.clone() };
         assert_eq!(why(empty), "image: an image of 1×0×4 has no pixels");
+        let dropout = ConvAutoencoder { dropout: 1.0, ..form.clone() };
+        assert_eq!(why(dropout), "dropout: 1 is not in the range 0 ≤ p < 1");
         let init = ConvAutoencoder { init: Init::Constant(1e300), ..form.clone() };
         assert!(why(init).starts_with("init: "));
     }

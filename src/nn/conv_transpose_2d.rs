@@ -7,7 +7,7 @@ use super::{Init, Mode, Module};
 use crate::ops::{Convolution, ImageShape};
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
-use crate::{Error, Float, Result};
+use crate::{Float, Result};
 
 /// The transpose of a convolution, a sample a row: [`Tape::conv2d_transpose`].
 ///
@@ -46,9 +46,12 @@ impl ConvTranspose2d {
     /// number of the map goes to. [`Init::PyTorch`] takes these outputs for the inputs, as PyTorch does. The bias is as that
     /// of [`Linear`](super::Linear::new).
     ///
+    /// Any stride is allowed, as in PyTorch. Where it is larger than the window, or misses pixels that the dilation leaves
+    /// out, there are pixels that see no number of the map: they are the bias.
+    ///
     /// # Errors
-    /// [`Error::Setting`] as [`Convolution::output`], for a stride that is larger than the window, which would leave
-    /// pixels without any input, and for a constant to begin with that is not finite in the type of the tape.
+    /// [`Error::Setting`](crate::Error::Setting) as [`Convolution::output`], and for a constant to begin with that is not
+    /// finite in the type of the tape.
     ///
     /// # Panics
     /// If something other than a parameter is on the tape already.
@@ -61,19 +64,10 @@ impl ConvTranspose2d {
         rng: &mut impl Rng,
     ) -> Result<ConvTranspose2d> {
         let map = form.output()?;
-        let window = form.window;
-        let extent = [0, 1].map(|i| window.dilation[i] * (window.kernel[i] - 1) + 1);
-        let stride = window.stride;
-        if stride[0] > extent[0] || stride[1] > extent[1] {
-            let why = format!(
-                "{}×{} is larger than a window of {}×{}: pixels between two windows would see nothing",
-                stride[0], stride[1], extent[0], extent[1]
-            );
-            return Err(Error::setting("stride", why));
-        }
         init.check::<T>()?;
         let (rows, cols) = form.weights();
-        let seen = (window.taps() * (cols / form.groups)).div_ceil(stride[0] * stride[1]);
+        let [down, along] = form.window.stride;
+        let seen = (form.window.taps() * (cols / form.groups)).div_ceil(down * along);
         let fan_in = if init == Init::PyTorch { rows } else { seen };
         let weight = tape.param_with(rows, cols, |w| init.fill(w, fan_in, rows, rng));
         let bias = bias.then(|| tape.param_with(1, form.image.channels, |b| init.fill_bias(b, fan_in, rng)));
@@ -122,6 +116,7 @@ impl<T: Float> Module<T> for ConvTranspose2d {
 mod tests {
     use super::*;
     use crate::nn::ModuleExt;
+    use crate::ops::Window;
     use crate::rng::{Purpose, stream};
 
     #[test]
@@ -180,9 +175,33 @@ mod tests {
         assert_eq!(new(form, Init::Zeros), "kernel: a window of 5×5 is larger than an image of 5×4");
         let fits = Convolution::new(form.image, 3, 2);
         assert!(new(fits, Init::Constant(1e300)).starts_with("init: "));
-        let gaps = "stride: 3×3 is larger than a window of 2×2: pixels between two windows would see nothing";
-        assert_eq!(new(fits.stride(3), Init::Zeros), gaps);
-        let (tape, rng) = (&mut Tape::<f32>::default(), &mut stream(1, Purpose::Init));
-        assert!(ConvTranspose2d::new(tape, fits.stride(3).dilation(2), true, Init::Zeros, rng).is_ok());
+    }
+
+    /// `torch.nn.ConvTranspose2d(1, 1, (1, 2), stride=(1, 3))` and `(1, 1, (1, 3), stride=(1, 4), dilation=(1, 2))`, all
+    /// weights 1 and the bias 10: what no window reaches is the bias.
+    #[test]
+    fn pixels_that_see_nothing_are_the_bias() {
+        let form = |width, taps, stride, dilation| Convolution {
+            image: ImageShape::new(1, 1, width),
+            window: Window {
+                kernel: [1, taps],
+                stride: [1, stride],
+                dilation: [1, dilation],
+                ..Window::new(1, 1)
+            },
+            ..Convolution::new(ImageShape::new(1, 1, 1), 1, 1)
+        };
+        for (form, expected) in [
+            (form(5, 2, 3, 1), &[11.0, 11.0, 10.0, 12.0, 12.0][..]),
+            (form(9, 3, 4, 2), &[11.0, 10.0, 11.0, 10.0, 13.0, 10.0, 12.0, 10.0, 12.0]),
+        ] {
+            let mut tape = Tape::new();
+            let rng = &mut stream(1, Purpose::Init);
+            let layer = ConvTranspose2d::new(&mut tape, form, true, Init::Constant(1.0), rng).unwrap();
+            tape.set_param(layer.bias.unwrap(), &[10.0]);
+            let x = tape.constant_slice(1, 2, &[1.0, 2.0]);
+            let y = layer.forward(&mut tape, x, &mut Mode::evaluation());
+            assert_eq!(tape.value_slice(y), expected);
+        }
     }
 }

@@ -2,16 +2,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use super::{BatchNorm, BatchNorm2d, LayerNorm, Mode, Module};
 use crate::ops::ImageShape;
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
 use crate::{Error, Float, Result};
-
-/// ε of both, and the momentum of the running statistics: PyTorch's defaults.
-const EPSILON: f64 = 1e-5;
-const MOMENTUM: f64 = 0.1;
 
 /// What normalises the values in front of an activation, to be chosen at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -30,13 +27,28 @@ impl Norm {
     pub const TABLE: [(Norm, &str); 3] =
         [(Norm::None, "none"), (Norm::Batch, "batch"), (Norm::Layer, "layer")];
 
-    /// Batch normalisation of images with the settings of [`Norm::Batch`].
+    /// ε of all of them: PyTorch's default.
+    pub(crate) const EPSILON: f64 = 1e-5;
+
+    /// The momentum of the running statistics: PyTorch's default.
+    pub(crate) const MOMENTUM: f64 = 0.1;
+
+    /// The layer for such images: that of a batch goes by channel, and the other one over all numbers of an image.
+    /// `None` where there is none.
     ///
     /// # Errors
     /// As [`BatchNorm2d::new`].
     #[track_caller]
-    pub(crate) fn batch_2d<T: Float>(tape: &mut Tape<T>, image: ImageShape) -> Result<BatchNorm2d> {
-        BatchNorm2d::new(tape, image, MOMENTUM, EPSILON)
+    pub(crate) fn layer_of_images<T: Float>(
+        self,
+        tape: &mut Tape<T>,
+        image: ImageShape,
+    ) -> Result<Option<Arc<dyn Module<T>>>> {
+        Ok(match self {
+            Norm::None => None,
+            Norm::Batch => Some(Arc::new(BatchNorm2d::new(tape, image, Self::MOMENTUM, Self::EPSILON)?)),
+            Norm::Layer => Some(Arc::new(LayerNorm::new(tape, image.numel(), Self::EPSILON)?)),
+        })
     }
 
     /// The layer for n columns; `None` where there is none.
@@ -50,8 +62,10 @@ impl Norm {
     pub fn layer<T: Float>(self, tape: &mut Tape<T>, columns: usize) -> Result<Option<NormLayer>> {
         Ok(match self {
             Norm::None => None,
-            Norm::Batch => Some(NormLayer::Batch(BatchNorm::new(tape, columns, MOMENTUM, EPSILON)?)),
-            Norm::Layer => Some(NormLayer::Layer(LayerNorm::new(tape, columns, EPSILON)?)),
+            Norm::Batch => {
+                Some(NormLayer::Batch(BatchNorm::new(tape, columns, Self::MOMENTUM, Self::EPSILON)?))
+            }
+            Norm::Layer => Some(NormLayer::Layer(LayerNorm::new(tape, columns, Self::EPSILON)?)),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Modules made again of what a file holds.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
@@ -9,13 +10,14 @@ use super::conv2d::Conv2d;
 use super::image_pool::{Pool, PoolKind};
 use super::module::image_behind;
 use super::{
-    Activation, BatchNorm, Dropout, Init, LayerNorm, Linear, Module, ModuleExt, Residual, Sequential,
-    attention, batch_norm_2d, embedding, position_embedding, recurrent, tokens, transformer,
+    Activation, BatchNorm, Dropout, Init, LayerNorm, Linear, Module, ModuleExt, Residual, RmsNorm,
+    Sequential, attention, batch_norm_2d, embedding, group_norm, position_embedding, recurrent, tokens,
+    transformer, upsample,
 };
 use crate::ops::{Convolution, ImageShape};
 use crate::rng::{Purpose, stream};
 use crate::store::{Settings, Stored, known};
-use crate::tape::{Param, Tape};
+use crate::tape::{Param, Shape, Tape};
 use crate::{Error, Float, Result};
 
 /// A module, and how many numbers per sample it gives.
@@ -24,10 +26,14 @@ pub(super) type Made<T> = (Arc<dyn Module<T>>, usize);
 /// Makes a module on the tape, with the parameters that the file has for it, for that many numbers per sample.
 type Restore<T> = fn(&mut Tape<T>, &Settings, &Place<'_>, usize) -> Result<Made<T>>;
 
-/// Where the numbers of a module are, and how deep it is nested in others.
+/// Where the numbers of a module are, and where it stands.
 pub(crate) struct Place<'a> {
     pub from: &'a Stored,
-    pub depth: usize,
+    /// How deep it is nested in others.
+    depth: usize,
+    /// The rows that a sample has there.
+    rows: usize,
+    room: &'a Room,
 }
 
 impl Place<'_> {
@@ -35,15 +41,69 @@ impl Place<'_> {
         if self.depth == DEEPEST {
             return Err(Error::Data(format!("blocks are nested more than {DEEPEST} deep")));
         }
-        Ok(Place { from: self.from, depth: self.depth + 1 })
+        Ok(Place { depth: self.depth + 1, ..*self })
     }
+}
+
+/// How many numbers the parts of a network may give for a sample, all in all. A few bytes of a file can ask for images of
+/// any size, by a padding, a stride, a dilation or a factor, and again by each part behind another: they are not to take
+/// memory that neither a sample nor the file comes near.
+struct Room {
+    most: usize,
+    given: Cell<usize>,
+}
+
+/// For each number of a sample and of the file: a thousand maps as large as the image that goes in.
+const MOST_FOR_EACH: usize = 1024;
+
+/// As many there may be in any case: 16 MB in `f32`.
+const ALWAYS: usize = 1 << 22;
+
+impl Room {
+    fn of(inputs: usize, from: &Stored) -> Room {
+        let numbers = inputs.saturating_add(from.numbers());
+        Room { most: numbers.saturating_mul(MOST_FOR_EACH).max(ALWAYS), given: Cell::new(0) }
+    }
+
+    /// # Errors
+    /// [`Error::Data`] if there is no room for as many rows of as many numbers.
+    fn take<T: Float>(&self, module: &dyn Module<T>, rows: usize, width: usize) -> Result<()> {
+        let numbers = rows.saturating_mul(width);
+        let given = self.given.get().saturating_add(numbers);
+        self.given.set(given);
+        if given <= self.most {
+            return Ok(());
+        }
+        Err(Error::Data(format!(
+            "{} gives {numbers} numbers for a sample, {given} with those of all parts before: a file of this size may ask \
+             for {}",
+            module.describe(),
+            self.most
+        )))
+    }
+}
+
+/// The whole network of a file, for samples of that many numbers; what it gives for one, in rows and columns.
+///
+/// # Errors
+/// As those of its parts; [`Error::Data`] if they give far more numbers than the file and a sample have.
+pub(crate) fn network<T: Float>(
+    tape: &mut Tape<T>,
+    settings: &Settings,
+    from: &Stored,
+    inputs: usize,
+) -> Result<(Sequential<T>, Shape)> {
+    let room = Room::of(inputs, from);
+    let (net, cols) = sequential(tape, settings, &Place { from, depth: 0, rows: 1, room: &room }, inputs)?;
+    let rows = net.rows(1).ok_or_else(|| Error::Data("tokens are no whole number of samples".into()))?;
+    Ok((net, Shape::new(rows, cols)))
 }
 
 /// Blocks within blocks, at most: each level reads anew what is within.
 const DEEPEST: usize = 8;
 
 /// All modules that can be read from a file, by their kind.
-fn table<T: Float>() -> [(&'static str, Restore<T>); 19] {
+fn table<T: Float>() -> [(&'static str, Restore<T>); 22] {
     [
         ("linear", linear),
         ("activation", activation),
@@ -57,11 +117,17 @@ fn table<T: Float>() -> [(&'static str, Restore<T>); 19] {
             let epsilon = settings.get("epsilon")?;
             norm(tape, from, width, |tape| LayerNorm::new(tape, width, epsilon))
         }),
+        ("rms_norm", |tape, settings, from, width| {
+            let epsilon = settings.get("epsilon")?;
+            norm(tape, from, width, |tape| RmsNorm::new(tape, width, epsilon))
+        }),
+        ("group_norm", group_norm::restore),
         ("conv2d", conv2d),
         ("conv2d_transpose", conv2d_transpose),
         ("max_pool", |_, settings, _, width| pool(settings, width)),
         ("avg_pool", |_, settings, _, width| pool(settings, width)),
         ("global_avg_pool", |_, settings, _, width| pool(settings, width)),
+        ("upsample", upsample::restore),
         ("embedding", embedding::restore),
         ("position_embedding", position_embedding::restore),
         ("tokens", tokens::restore),
@@ -90,7 +156,7 @@ fn restore<T: Float>(
 }
 
 /// The parts one behind the other; see [`restore`].
-pub(crate) fn sequential<T: Float>(
+fn sequential<T: Float>(
     tape: &mut Tape<T>,
     settings: &Settings,
     from: &Place<'_>,
@@ -99,7 +165,7 @@ pub(crate) fn sequential<T: Float>(
     if settings.kind() != "sequential" {
         return Err(Error::Data(format!("a network is no `{}`", crate::text::printable(settings.kind()))));
     }
-    let (mut net, mut image) = (Sequential::new(), None);
+    let (mut net, mut image, mut rows) = (Sequential::new(), None, from.rows);
     if let Some(name) = settings.get::<Option<String>>("name")? {
         net = net.named(name);
     }
@@ -109,13 +175,17 @@ pub(crate) fn sequential<T: Float>(
             return Err(Error::Data(format!("`{}` is no name of a module", crate::text::printable(&name))));
         }
         let part = from.from.part(&name);
-        let place = Place { from: &part, ..from.deeper()? };
+        let place = Place { from: &part, rows, ..from.deeper()? };
         let made = restore(tape, &settings, &place, width);
         let made = made.and_then(|(module, given)| {
             image = image_behind(&*module, image)?;
             if module.vocabulary().is_some() && net.modules().next().is_some() {
                 return Err(Error::Data("it takes tokens, and stands behind another module".into()));
             }
+            rows = module
+                .rows(rows)
+                .ok_or_else(|| Error::Data(format!("it does not take the {rows} rows of a sample")))?;
+            from.room.take(&*module, rows, given)?;
             Ok((module, given))
         });
         let (module, given) = made.map_err(|error| match error {
@@ -149,7 +219,7 @@ fn linear<T: Float>(
 }
 
 /// Whether a layer takes as many numbers as come to it.
-fn check_image(image: ImageShape, width: usize) -> Result<()> {
+pub(super) fn check_image(image: ImageShape, width: usize) -> Result<()> {
     image.check().map_err(|error| Error::Data(error.to_string()))?;
     match image.numel() == width {
         true => Ok(()),

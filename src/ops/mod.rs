@@ -60,3 +60,4 @@ pub use elementwise::{Elementwise, Unary, pass_if};
 
 pub use crate::linalg::image::{Convolution, ImageShape, Window};
 pub(crate) use positions::fill_sinusoidal;
+pub(crate) use upsample::upsampled;

@@ -1,39 +1,21 @@
 //! The parts of a network, before it is known how many numbers go in and come out.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
 
 use super::super::pool::Pool;
 use super::Network;
-use super::image_part::ImagePart;
+use super::parts::{Making, Part, build};
 use crate::data::preprocess::{TargetScale, Transform};
 use crate::metrics::SeenClasses;
 use crate::models::{Inputs, Task};
-use crate::nn::image_behind;
 use crate::nn::loss::{self, Loss};
-use crate::nn::{Activation, Dropout, Init, Linear, Module, ModuleExt, Norm, Residual, Sequential};
-use crate::ops::ImageShape;
+use crate::nn::{Activation, Dropout, Init, LayerNorm, Module, ModuleExt, Norm, RmsNorm, Sequential};
 use crate::optim::{Adam, Optimizer};
 use crate::rng::{Purpose, stream};
-use crate::tape::{Shape, Tape};
+use crate::tape::Tape;
 use crate::{Dataset, Error, Float, Result};
-
-/// What makes a module on the tape of the network, for that many numbers per sample.
-type Make<T> = Box<dyn FnOnce(&mut Tape<T>, usize, &mut ChaCha8Rng) -> Result<Arc<dyn Module<T>>>>;
-
-/// A part that is still to be made.
-pub(super) enum Part<T: Float> {
-    Linear { outputs: usize, bias: bool },
-    Activation(Activation),
-    Dropout(f64),
-    Norm(Norm),
-    Image(ImagePart),
-    Residual(Vec<Part<T>>),
-    Module(Arc<dyn Module<T>>),
-    Make(Make<T>),
-}
 
 /// The parts of a [`Network`], in order, until [`outputs_for`](Self::outputs_for) makes it.
 ///
@@ -63,24 +45,35 @@ impl<T: Float> NetworkBuilder<T> {
         }
     }
 
-    pub(super) fn part(mut self, part: Part<T>) -> Self {
-        self.parts.push(part);
+    /// One more part, named by its kind and a number: `make` makes it of what comes to it.
+    pub(super) fn part<M: Module<T> + 'static>(
+        mut self,
+        kind: &'static str,
+        make: impl FnOnce(&mut Making<'_, T>) -> Result<M> + 'static,
+    ) -> Self {
+        self.parts.push(Part::new(kind, make));
+        self
+    }
+
+    /// Something that is no module, but says what the numbers are from here on.
+    pub(super) fn told(mut self, tell: impl FnOnce(&mut Making<'_, T>) -> Result<()> + 'static) -> Self {
+        self.parts.push(Part::told(tell));
         self
     }
 
     /// An affine layer to `outputs` numbers per sample, with a bias.
     pub fn linear(self, outputs: usize) -> Self {
-        self.part(Part::Linear { outputs, bias: true })
+        self.part("linear", move |at| at.linear(outputs, true))
     }
 
     /// The same without a bias.
     pub fn linear_without_bias(self, outputs: usize) -> Self {
-        self.part(Part::Linear { outputs, bias: false })
+        self.part("linear", move |at| at.linear(outputs, false))
     }
 
     /// An activation.
     pub fn activation(self, activation: Activation) -> Self {
-        self.part(Part::Activation(activation))
+        self.part(activation.name(), move |_| Ok(activation))
     }
 
     /// max(x, 0).
@@ -100,30 +93,35 @@ impl<T: Float> NetworkBuilder<T> {
 
     /// [`Dropout`] of each number with probability `p`, in training.
     pub fn dropout(self, p: f64) -> Self {
-        self.part(Part::Dropout(p))
+        self.part("dropout", move |_| Dropout::new::<T>(p))
     }
 
     /// [Batch normalisation](crate::nn::BatchNorm); of images, [by channel](crate::nn::BatchNorm2d).
     pub fn batch_norm(self) -> Self {
-        self.part(Part::Norm(Norm::Batch))
+        self.part("norm", |at| at.batch_norm())
     }
 
-    /// [Layer normalisation](crate::nn::LayerNorm).
+    /// [Layer normalisation](crate::nn::LayerNorm), of images over all their numbers.
     pub fn layer_norm(self) -> Self {
-        self.part(Part::Norm(Norm::Layer))
+        self.part("norm", |at| LayerNorm::new(at.tape, at.shape.cols, Norm::EPSILON))
+    }
+
+    /// [`RmsNorm`], of images over all their numbers.
+    pub fn rms_norm(self) -> Self {
+        self.part("norm", |at| RmsNorm::new(at.tape, at.shape.cols, Norm::EPSILON))
     }
 
     /// x + f(x), with the parts that `block` adds as f: it must end with as many numbers as come in. Only its parts
     /// count; loss, preparation and the rest are the network's.
     pub fn residual(self, block: impl FnOnce(Self) -> Self) -> Self {
-        let inner = block(NetworkBuilder::new(self.seed));
-        self.part(Part::Residual(inner.parts))
+        let inner = block(NetworkBuilder::new(self.seed)).parts;
+        self.part("residual", move |at| at.residual(inner))
     }
 
     /// A module without parameters, or one whose parameters are not to be made here.
     #[expect(clippy::should_implement_trait, reason = "nobody reads a network as a sum")]
     pub fn add(self, module: impl Module<T> + 'static) -> Self {
-        self.part(Part::Module(Arc::new(module)))
+        self.part("module", move |_| Ok(module))
     }
 
     /// A module with parameters: `make` gets the tape to make them on, how many numbers per sample go in, and the
@@ -132,7 +130,7 @@ impl<T: Float> NetworkBuilder<T> {
         self,
         make: impl FnOnce(&mut Tape<T>, usize, &mut ChaCha8Rng) -> Result<M> + 'static,
     ) -> Self {
-        self.part(Part::Make(Box::new(move |tape, inputs, rng| Ok(Arc::new(make(tape, inputs, rng)?)))))
+        self.part("module", move |at| make(at.tape, at.shape.cols, at.rng))
     }
 
     /// The initial weights of all affine layers that are listed here; by default [`Init::default`].
@@ -221,9 +219,10 @@ impl<T: Float> NetworkBuilder<T> {
     pub fn outputs_for(mut self, train: &Dataset) -> Result<Network<T>> {
         let (mut parts, init) = (std::mem::take(&mut self.parts), self.init);
         self.made_by(train, |tape, inputs, outputs, rng| {
-            parts.push(Part::Linear { outputs, bias: true });
-            let (net, given) = build(parts, Shape::new(1, inputs), None, init, tape, rng)?;
-            super::check_rows(given.rows, train.labels_per_row())?;
+            parts.push(Part::new("linear", move |at| at.linear(outputs, true)));
+            let mut at = Making::new(tape, inputs, init, rng);
+            let net = build(parts, &mut at)?;
+            super::check_rows(at.shape.rows, train.labels_per_row())?;
             Ok(net)
         })
     }
@@ -312,92 +311,4 @@ impl<T: Float> NetworkBuilder<T> {
             pool: Pool::default(),
         })
     }
-}
-
-/// The parts one behind the other, and the shape that comes out for the `inputs` of a sample. They are named by what they are
-/// and a number: `linear1`, `relu1`, `linear2`. `image` is what the inputs stand for.
-fn build<T: Float>(
-    parts: Vec<Part<T>>,
-    inputs: Shape,
-    mut image: Option<ImageShape>,
-    init: Init,
-    tape: &mut Tape<T>,
-    rng: &mut ChaCha8Rng,
-) -> Result<(Sequential<T>, Shape)> {
-    let (mut net, Shape { mut rows, cols: mut width }) = (Sequential::new(), inputs);
-    let mut counts = BTreeMap::new();
-    for part in parts {
-        let mut given = None;
-        let (kind, module): (&str, Arc<dyn Module<T>>) = match part {
-            Part::Linear { outputs, bias } => {
-                if outputs == 0 {
-                    return Err(Error::setting("widths", "a layer of width 0 lets nothing through"));
-                }
-                init.check::<T>()?;
-                given = Some(outputs);
-                ("linear", Arc::new(Linear::new(tape, width, outputs, bias, init, rng)))
-            }
-            Part::Activation(activation) => (activation.name(), Arc::new(activation)),
-            Part::Dropout(p) => ("dropout", Arc::new(Dropout::new::<T>(p)?)),
-            Part::Norm(norm) => match (norm, image) {
-                (Norm::Batch, Some(image)) => ("norm", Arc::new(Norm::batch_2d(tape, image)?)),
-                _ => match norm.layer(tape, width)? {
-                    Some(layer) => ("norm", Arc::new(layer)),
-                    None => continue,
-                },
-            },
-            Part::Image(part) => match part.make(width, &mut image, tape, init, rng)? {
-                Some(made) => made,
-                None => continue,
-            },
-            Part::Residual(parts) => {
-                let taken = Shape::new(rows, width);
-                let (block, given) = build(parts, taken, image, init, tape, rng)?;
-                if let Some((takes, gives)) = Module::<T>::images(&block)
-                    && takes != gives
-                {
-                    let why = format!("a residual block takes an image of {takes}, but gives one of {gives}");
-                    return Err(Error::Data(why));
-                }
-                if given.cols != width {
-                    let why = format!("a residual block takes {width} numbers, but gives {}", given.cols);
-                    return Err(Error::Data(why));
-                }
-                if given.rows != rows {
-                    let why =
-                        format!("a residual block takes {rows} rows for a sample, but gives {}", given.rows);
-                    return Err(Error::Data(why));
-                }
-                ("residual", Arc::new(Residual::new(block)))
-            }
-            Part::Module(module) => ("module", module),
-            Part::Make(make) => ("module", make(tape, width, rng)?),
-        };
-        if let Some(takes) = module.inputs().filter(|takes| *takes != width) {
-            let before = net.modules().last().map_or("the data".to_string(), |(_, last)| last.describe());
-            let why = format!("{} takes {takes} numbers, but {before} gives {width}", module.describe());
-            return Err(Error::Data(why));
-        }
-        if !module.takes(width) {
-            let why = format!("{} does not take the {width} numbers that come to it", module.describe());
-            return Err(Error::Data(why));
-        }
-        if module.vocabulary().is_some() && net.modules().next().is_some() {
-            let why = format!("{} takes tokens, and stands behind another module", module.describe());
-            return Err(Error::Data(why));
-        }
-        image = image_behind(&*module, image)?;
-        let taken = Shape::new(rows, width);
-        rows = module.rows(rows).ok_or_else(|| {
-            Error::Data(format!(
-                "{} does not take the {rows} rows that there are for a sample",
-                module.describe()
-            ))
-        })?;
-        width = given.unwrap_or_else(|| module.output_shape(tape, taken).cols);
-        let number: &mut usize = counts.entry(kind).or_default();
-        *number += 1;
-        net = net.push_shared(format!("{kind}{number}"), module);
-    }
-    Ok((net, Shape::new(rows, width)))
 }

@@ -1,22 +1,38 @@
 //! The parts of a network of images, as they are named.
 
-use super::builder::{NetworkBuilder, Part};
-use super::image_part::ImagePart;
-use crate::Float;
-use crate::nn::Pool;
-use crate::ops::{Convolution, ImageShape};
+use super::builder::NetworkBuilder;
+use crate::nn::{Conv2d, ConvTranspose2d, GroupNorm, Norm, Pool, Upsample};
+use crate::ops::{Convolution, ImageShape, Window};
+use crate::{Error, Float, Result};
 
 /// # Images
 /// What goes in is told once, by [`image`](Self::image); what comes out of each of the parts below is an image again, up to
 /// the next affine layer, which takes it as it is.
+///
+/// ```
+/// # use tapegrad::data::synthetic;
+/// use tapegrad::models::Network;
+///
+/// let digits = synthetic::digits(20, 0.1, 1)?;
+/// let net = Network::<f32>::new(1)
+///     .image(1, 28, 28)
+///     .conv_with(8, 3, |form| form.padding(1).stride(2)).group_norm(4).relu()
+///     .conv_transpose_with(4, 2, |form| form.stride(2)).relu()
+///     .max_pool(2).upsample(2).avg_pool(4)
+///     .outputs_for(&digits)?;
+/// let names: Vec<&str> = net.module().modules().map(|(name, _)| name).collect();
+/// assert_eq!(names.join(" "), "conv1 norm1 relu1 transpose1 relu2 pool1 upsample1 pool2 linear1");
+/// assert_eq!(net.module().modules().nth(3).unwrap().1.describe(), "transposed conv 8×14×14→4×28×28, 2×2, stride 2×2");
+/// # Ok::<(), tapegrad::Error>(())
+/// ```
 impl<T: Float> NetworkBuilder<T> {
     /// What the numbers of a sample stand for from here on: an image of so many channels, lines, and pixels in a line,
     /// the channels of a pixel side by side.
     pub fn image(self, channels: usize, height: usize, width: usize) -> Self {
-        self.image_part(ImagePart::Shape(ImageShape::new(channels, height, width)))
+        self.told(move |at| at.tell_image(ImageShape::new(channels, height, width)))
     }
 
-    /// [`Conv2d`](crate::nn::Conv2d) with that many filters of `kernel`×`kernel`, stride 1, no padding and a bias.
+    /// [`Conv2d`] with that many filters of `kernel`×`kernel`, stride 1, no padding and a bias.
     pub fn conv(self, filters: usize, kernel: usize) -> Self {
         self.conv_with(filters, kernel, |form| form)
     }
@@ -28,27 +44,115 @@ impl<T: Float> NetworkBuilder<T> {
         kernel: usize,
         form: impl FnOnce(Convolution) -> Convolution + 'static,
     ) -> Self {
-        self.image_part(ImagePart::Conv { filters, kernel, form: Box::new(form) })
+        self.part("conv", move |at| {
+            let form = over(at.image()?, form(Convolution::new(at.image()?, filters, kernel)))?;
+            Conv2d::new(at.tape, form, true, at.init, at.rng)
+        })
+    }
+
+    /// [`ConvTranspose2d`] to images of so many channels, with windows of `kernel`×`kernel`, stride 1, no padding and a
+    /// bias: each side grows by `kernel` − 1.
+    pub fn conv_transpose(self, channels: usize, kernel: usize) -> Self {
+        self.conv_transpose_with(channels, kernel, |form| form)
+    }
+
+    /// The same with what `form` makes of it: `.conv_transpose_with(16, 2, |form| form.stride(2))` doubles the sides.
+    ///
+    /// Of the images whose maps by that form would be as large as what goes in, it gives the smallest: a side of s becomes
+    /// (s − 1)·stride + dilation·(kernel − 1) + 1 − 2·padding.
+    pub fn conv_transpose_with(
+        self,
+        channels: usize,
+        kernel: usize,
+        form: impl FnOnce(Convolution) -> Convolution + 'static,
+    ) -> Self {
+        self.transpose(channels, kernel, None, form)
+    }
+
+    /// The same to images of that height and width, where a stride leaves open which of some it is: the maps of a 3×3
+    /// with a stride of 2 and a padding of 1 are 14×14 for images of 27×27 and for those of 28×28.
+    pub fn conv_transpose_to(
+        self,
+        image: [usize; 2],
+        channels: usize,
+        kernel: usize,
+        form: impl FnOnce(Convolution) -> Convolution + 'static,
+    ) -> Self {
+        self.transpose(channels, kernel, Some(image), form)
+    }
+
+    fn transpose(
+        self,
+        channels: usize,
+        kernel: usize,
+        image: Option<[usize; 2]>,
+        form: impl FnOnce(Convolution) -> Convolution + 'static,
+    ) -> Self {
+        self.part("transpose", move |at| {
+            let map = at.image()?;
+            // What it gives is known when the form is: so far it stands for what goes in.
+            let before = ImageShape { channels, ..map };
+            let form = over(before, form(Convolution::new(before, map.channels, kernel)))?;
+            let [height, width] = match image {
+                Some(sides) => sides,
+                None => form.window.under([map.height, map.width])?,
+            };
+            let form = Convolution { image: ImageShape::new(channels, height, width), ..form };
+            let takes = form.output()?;
+            if takes != map {
+                let why = format!(
+                    "a transposed convolution to images of {} by {} takes maps of {takes}, but gets one of {map}",
+                    form.image, form.window
+                );
+                return Err(Error::Data(why));
+            }
+            ConvTranspose2d::new(at.tape, form, true, at.init, at.rng)
+        })
     }
 
     /// The largest of each window of `side`×`side`, which moves on by as much.
     pub fn max_pool(self, side: usize) -> Self {
-        self.image_part(ImagePart::MaxPool(Pool::whole(side)))
+        self.max_pool_with(Pool::whole(side))
+    }
+
+    /// The largest of each such window.
+    pub fn max_pool_with(self, window: Window) -> Self {
+        self.part("pool", move |at| Pool::max(at.image()?, window))
     }
 
     /// The mean of each window of `side`×`side`, which moves on by as much.
     pub fn avg_pool(self, side: usize) -> Self {
-        self.image_part(ImagePart::AvgPool(Pool::whole(side)))
+        self.avg_pool_with(Pool::whole(side))
+    }
+
+    /// The mean of each such window.
+    pub fn avg_pool_with(self, window: Window) -> Self {
+        self.part("pool", move |at| Pool::avg(at.image()?, window))
     }
 
     /// The mean of all pixels of each channel.
     pub fn global_avg_pool(self) -> Self {
-        self.image_part(ImagePart::GlobalAvgPool)
+        self.part("pool", |at| Pool::global_avg(at.image()?))
     }
 
-    fn image_part(self, part: ImagePart) -> Self {
-        self.part(Part::Image(part))
+    /// Each pixel `factor` times down and `factor` times along: [`Upsample`].
+    pub fn upsample(self, factor: usize) -> Self {
+        self.part("upsample", move |at| Upsample::new(at.image()?, factor))
     }
+
+    /// [`GroupNorm`] of the channels in so many groups: all in one, or each in a group of its own (instance
+    /// normalisation), or between.
+    pub fn group_norm(self, groups: usize) -> Self {
+        self.part("norm", move |at| GroupNorm::new(at.tape, at.image()?, groups, Norm::EPSILON))
+    }
+}
+
+/// The form, if it still is one of such images.
+fn over(image: ImageShape, form: Convolution) -> Result<Convolution> {
+    if form.image != image {
+        return Err(Error::Data(format!("a convolution of images of {} is given {image}", form.image)));
+    }
+    Ok(form)
 }
 
 #[cfg(test)]
@@ -56,7 +160,7 @@ mod tests {
     use crate::data::synthetic;
     use crate::models::{Network, Predictor};
     use crate::nn::Activation;
-    use crate::ops::ImageShape;
+    use crate::ops::{ImageShape, Window};
     use crate::optim::{Adam, Optimizer};
     use crate::train::FitOptions;
     use crate::{Dataset, Error};
@@ -97,9 +201,17 @@ mod tests {
         let mut net = Network::<f32>::new(1)
             .image(1, 8, 8)
             .conv(4, 3)
+            .batch_norm()
             .max_pool(2)
             .residual(|block| block.conv_with(4, 3, |form| form.padding(1).groups(2)).relu())
-            .avg_pool(2)
+            .group_norm(2)
+            .conv_transpose_with(3, 3, |form| form.stride(2).padding(1).dilation(2))
+            .rms_norm()
+            .conv_transpose_to([14, 13], 2, 3, |form| form.stride(2).padding(1))
+            .upsample(2)
+            .max_pool_with(Window { padding: [1, 0], ..Window::new(3, 2) })
+            .conv_transpose(2, 2)
+            .avg_pool_with(Window { stride: [2, 3], ..Window::new(2, 3) })
             .conv(8, 1)
             .global_avg_pool()
             .outputs_for(&train)
@@ -109,8 +221,49 @@ mod tests {
         let path = folder.path().join("net.safetensors");
         crate::models::save(&net, &path, &Default::default()).unwrap();
         let read = crate::models::load(&path).unwrap().model;
-        assert_eq!(read.describe(), net.describe());
+        let about = net.describe();
+        for part in ["transposed conv 4×3×3→3×7×7, ", "transposed conv 3×7×7→2×14×13, ", "2×14×13→2×28×26"]
+        {
+            assert!(about.contains(part), "{about}");
+        }
+        assert_eq!(read.describe(), about);
         assert_eq!(read.probabilities(&train).unwrap(), net.probabilities(&train).unwrap());
+    }
+
+    /// Filters are few, however large the image is.
+    #[test]
+    fn a_file_with_fewer_numbers_than_a_sample_has() {
+        let train = data();
+        let net = Network::<f32>::new(1).image(1, 8, 8).conv(2, 3).global_avg_pool();
+        let net = net.outputs_for(&train).unwrap();
+        assert!(net.tape().param_numbers() < 64);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.safetensors");
+        crate::models::save(&net, &path, &Default::default()).unwrap();
+        let read = crate::models::load(&path).unwrap().model;
+        assert_eq!(read.probabilities(&train).unwrap(), net.probabilities(&train).unwrap());
+    }
+
+    /// A few bytes could ask for memory without end.
+    #[test]
+    fn a_file_that_asks_for_far_larger_images_is_refused() {
+        let train = data();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("net.safetensors");
+        let refused = |make: fn(super::NetworkBuilder<f32>) -> super::NetworkBuilder<f32>| {
+            let net = make(Network::<f32>::new(1).image(1, 8, 8)).global_avg_pool();
+            crate::models::save(&net.outputs_for(&train).unwrap(), &path, &Default::default()).unwrap();
+            crate::models::load(&path).err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        let why = refused(|net| net.upsample(100).residual(|block| block.relu()).upsample(3));
+        let factor = "upsample2: upsample 1×800×800→1×2400×2400 gives 5760000 numbers for a sample, 7680000 with those \
+                      of all parts before: a file of this size may ask for 4194304";
+        assert!(why.contains(factor), "{why}");
+        let why = refused(|net| net.conv_transpose_with(1, 2, |form| form.dilation(2100)));
+        assert!(why.contains("gives 4443664 numbers for a sample"), "{why}");
+        let why = refused(|net| net.conv_transpose_with(1, 2, |form| form.stride(400)));
+        assert!(why.contains("gives 7851204 numbers for a sample"), "{why}");
+        assert_eq!(refused(|net| net.upsample(100)), "");
     }
 
     fn error(make: impl FnOnce(super::NetworkBuilder<f32>) -> super::NetworkBuilder<f32>) -> Error {
@@ -124,7 +277,11 @@ mod tests {
             "an image of 1×8×9 has 72 numbers, but what goes in has 64"
         );
         assert!(error(|net| net.conv(3, 3)).to_string().contains("say with image(channels, height, width)"));
-        assert!(error(|net| net.image(1, 8, 8).linear(64).max_pool(2)).to_string().contains("is none"));
+        assert!(
+            error(|net| net.image(1, 8, 8).linear(64).max_pool(2))
+                .to_string()
+                .contains("numbers that are none")
+        );
         assert_eq!(
             error(|net| net.image(1, 8, 8).conv(3, 9)).to_string(),
             "kernel: a window of 9×9 is larger than an image of 8×8"
@@ -133,6 +290,35 @@ mod tests {
             error(|net| net.image(4, 4, 4).conv_with(6, 3, |form| form.groups(3))).to_string(),
             "groups: 3 groups do not divide 4 channels"
         );
+        let image = |make: fn(super::NetworkBuilder<f32>) -> super::NetworkBuilder<f32>| {
+            error(|net| make(net.image(1, 8, 8))).to_string()
+        };
+        assert_eq!(image(|net| net.group_norm(3)), "groups: 3 groups do not divide 1 channels");
+        assert_eq!(image(|net| net.upsample(0)), "factor: 0 times an image is none");
+        assert_eq!(
+            image(|net| net.conv_transpose_with(1, 3, |form| form.padding(5))),
+            "padding: 5×5 takes away all of an image of 10×10"
+        );
+        assert_eq!(
+            image(|net| net.conv_transpose_to([17, 16], 1, 3, |form| form.stride(2).padding(1))),
+            "a transposed convolution to images of 1×17×16 by 3×3, stride 2×2, padding 1×1 takes maps of 1×9×8, but \
+             gets one of 1×8×8"
+        );
+        assert_eq!(
+            image(|net| net.conv_transpose_with(1, 3, |mut form| {
+                form.image.height = 9;
+                form
+            })),
+            "a convolution of images of 1×9×8 is given 1×8×8"
+        );
+        for without in [
+            error(|net| net.upsample(2)),
+            error(|net| net.group_norm(1)),
+            error(|net| net.conv_transpose(1, 2)),
+            error(|net| net.global_avg_pool()),
+        ] {
+            assert!(without.to_string().contains("say with image(channels, height, width)"), "{without}");
+        }
         // As many numbers, but another image.
         let pool = crate::nn::Pool::max(ImageShape::new(4, 4, 4), crate::nn::Pool::whole(2)).unwrap();
         assert_eq!(

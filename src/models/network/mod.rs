@@ -2,8 +2,8 @@
 
 mod asked;
 mod builder;
-mod image_part;
 mod images;
+mod parts;
 
 pub use builder::NetworkBuilder;
 
@@ -20,8 +20,7 @@ use crate::float::Numbers;
 use crate::linalg::first_not_finite;
 use crate::metrics::{Evaluation, SeenClasses};
 use crate::nn::loss::{self, Loss};
-use crate::nn::restore::{Place, sequential};
-use crate::nn::{Mode, Module, ModuleExt, Sequential, Summary};
+use crate::nn::{Mode, Module, ModuleExt, Sequential, Summary, restore};
 use crate::optim::{Adam, Optimizer};
 use crate::store::{Settings, Store, Stored};
 use crate::tape::{Param, Tape};
@@ -224,16 +223,14 @@ impl<T: Float> Network<T> {
         // Room for all at once: where the arena grows, it is there twice for a moment.
         let mut tape = Tape::with_room(from.most_numbers::<T>(RUN_PART))?;
         let width = inputs.prepared_width()?;
-        let (module, outputs) =
-            sequential(&mut tape, &settings.get("module")?, &Place { from, depth: 0 }, width)?;
+        let (module, given) = restore::network(&mut tape, &settings.get("module")?, from, width)?;
+        let outputs = given.cols;
         if outputs != task.outputs() {
             let why =
                 format!("the network gives {outputs} numbers for a sample, but {} are told", task.outputs());
             return Err(Error::Data(why));
         }
-        let rows =
-            module.rows(1).ok_or_else(|| Error::Data("tokens are no whole number of samples".into()))?;
-        check_rows(rows, task.labels_per_row().max(1))?;
+        check_rows(given.rows, task.labels_per_row().max(1))?;
         module.name_parameters(&mut tape);
         Ok(Network {
             module,

@@ -33,6 +33,9 @@ pub struct Inputs {
     map: Option<Arc<Affine>>,
 }
 
+/// Features that a file may claim without as many numbers: an image of 2048×2048.
+const MOST_WITHOUT_NUMBERS: usize = 1 << 22;
+
 impl Inputs {
     /// The features of this data, as they are.
     pub fn of(data: &Dataset) -> Inputs {
@@ -107,9 +110,9 @@ impl Inputs {
     /// The inverse.
     pub(crate) fn restore(settings: &Settings, from: &Stored) -> Result<Inputs> {
         let (features, names) = (settings.get("features")?, settings.get::<Option<Vec<String>>>("names")?);
-        // Every feature has a number of its own somewhere in the file.
+        // A sample is made, with zeros. Filters and activations have no number for each feature.
         if features == 0
-            || features > from.numbers()
+            || features > from.numbers().max(MOST_WITHOUT_NUMBERS)
             || names.as_ref().is_some_and(|names| names.len() != features)
         {
             return Err(Error::Data(format!("{features} features in the file do not fit the rest of it")));
