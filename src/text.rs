@@ -56,6 +56,20 @@ pub fn csv_field(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
+/// A number with what it counts, in the singular for one: `1 sample`, `3 classes`.
+///
+/// ```
+/// use tapegrad::text::count;
+/// assert_eq!([count(0, "class"), count(1, "class"), count(2, "epoch")], ["0 classes", "1 class", "2 epochs"]);
+/// ```
+pub fn count(n: usize, one: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        n if one.ends_with(['s', 'x']) => format!("{n} {one}es"),
+        n => format!("{n} {one}s"),
+    }
+}
+
 /// A size in bytes with a unit, such as `12.3 MB`.
 pub fn bytes(n: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];

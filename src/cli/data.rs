@@ -226,7 +226,7 @@ fn describe_arrays(path: &Path, images: usize, options: &ReadOptions) -> Result<
         return Ok(describe(npy::read(path, options)?));
     }
     let archive = npy::Archive::open(path, options)?;
-    let mut text = format!("archive of {} arrays\n", archive.names().len());
+    let mut text = format!("archive of {}\n", text::count(archive.names().len(), "array"));
     for name in archive.names() {
         let _ = write!(text, "\n{}\n{}", text::printable(name), describe(archive.array(name, options)?));
     }
@@ -239,7 +239,8 @@ const MOST_TEXTS: usize = 12;
 /// Each column: its type, range or shares, and what is missing.
 fn describe_table(table: &Table) -> String {
     let columns = table.columns();
-    let mut text = format!("table: {} rows of {} columns\n", table.len(), columns.len());
+    let (rows, cols) = (text::count(table.len(), "row"), text::count(columns.len(), "column"));
+    let mut text = format!("table: {rows} of {cols}\n");
     let width = columns.iter().map(|column| column.name().chars().count()).max().unwrap_or(0).min(30);
     for column in columns {
         let found = match (column.range(), column.texts()) {

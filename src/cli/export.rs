@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::reading::refuse_input;
 use super::{Outcome, output};
-use crate::{file, models};
+use crate::{file, models, text};
 
 /// Write the numbers of a saved model as NumPy has them
 #[derive(Args)]
@@ -31,6 +31,6 @@ pub fn run(args: &ExportArgs) -> Outcome {
     let saved = models::load(&args.model)?;
     let bytes = saved.npz()?;
     file::write(&args.npz, |out| out.write_all(&bytes))?;
-    output::line(format_args!("{} arrays", saved.numbers.entries().count()))?;
+    output::line(format_args!("{}", text::count(saved.numbers.entries().count(), "array")))?;
     Ok(ExitCode::SUCCESS)
 }

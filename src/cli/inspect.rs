@@ -33,10 +33,10 @@ pub fn run(args: &InspectArgs) -> Outcome {
     match model.task() {
         Task::Classes { .. } if model.context().is_some() => output::line("tells: the byte that follows")?,
         Task::Classes { names, .. } => {
-            output::line(format_args!("tells: {} classes: {}", names.len(), names.join(", ")))?;
+            output::line(format_args!("tells: {}: {}", text::count(names.len(), "class"), names.join(", ")))?;
         }
         Task::Values { reconstructs: true, .. } => output::line("tells: what it takes")?,
-        Task::Values { width, .. } => output::line(format_args!("tells: {width} values"))?,
+        Task::Values { width, .. } => output::line(format_args!("tells: {}", text::count(*width, "value")))?,
     }
     if let Some(schema) = &saved.notes.schema
         && let Some(target) = schema.target()

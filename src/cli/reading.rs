@@ -61,7 +61,7 @@ pub fn warn_if_mapped(what: &str, mapped: bool) {
 /// Tells that there are no answers to some rows.
 pub fn warn_if_left_out(of: &str, rows: usize) {
     if rows > 0 {
-        output::note(format_args!("{rows} rows of {of} left out: a cell is missing"));
+        output::note(format_args!("{} of {of} left out: a cell is missing", text::count(rows, "row")));
     }
 }
 

@@ -64,15 +64,15 @@ fn diff(args: &DiffArgs) -> Outcome {
     let hashes = a.hashes.as_ref().map_or(String::new(), |hashes| {
         let (steps, parameters) =
             (hashes.steps.iter().filter(|s| s.step > 0).count(), hashes.parameters.len());
-        format!(", hashes of {parameters} parameters in {steps} steps")
+        format!(", hashes of {} in {}", text::count(parameters, "parameter"), text::count(steps, "step"))
     });
     output::line(format_args!(
-        "{} and {} are the same: {} settings, {} epochs{hashes}, {} results",
+        "{} and {} are the same: {}, {}{hashes}, {}",
         names[0],
         names[1],
-        a.settings.len(),
-        a.epochs.len(),
-        a.results.len()
+        text::count(a.settings.len(), "setting"),
+        text::count(a.epochs.len(), "epoch"),
+        text::count(a.results.len(), "result")
     ))?;
     Ok(ExitCode::SUCCESS)
 }

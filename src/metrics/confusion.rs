@@ -296,7 +296,11 @@ impl fmt::Display for ConfusionMatrix {
             self.table(f, undecided > 0)?;
         }
         if undecided > 0 {
-            writeln!(f, "undecided: {undecided} of {} samples, counted as wrong", self.total())?;
+            writeln!(
+                f,
+                "undecided: {undecided} of {}, counted as wrong",
+                crate::text::count(self.total() as usize, "sample")
+            )?;
         }
         Ok(())
     }
@@ -448,7 +452,7 @@ mod tests {
         assert!(text.contains("a name far too …") && text.contains(r"b\u{1b}[31m"), "{text}");
         let mut m = ConfusionMatrix::new(21);
         m.add(0, None);
-        let lines = "21 classes, too many for a table\nundecided: 1 of 1 samples, counted as wrong\n";
+        let lines = "21 classes, too many for a table\nundecided: 1 of 1 sample, counted as wrong\n";
         assert_eq!(m.to_string(), lines);
     }
 }

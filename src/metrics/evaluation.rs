@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::ConfusionMatrix;
+use crate::text::count;
 
 /// How a model does on a set; printed: loss, accuracy and the confusion matrix, or loss and errors of the values; of
 /// tokens, loss and accuracy without the matrix.
@@ -55,16 +56,17 @@ impl Evaluation {
 
 impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (samples, loss, name) = (self.samples, self.loss, &self.loss_name);
+        let (samples, loss, name) = (count(self.samples, "sample"), self.loss, &self.loss_name);
         if let (Some(tokens), Some(bits), Some(accuracy)) =
             (self.tokens, self.bits_per_token(), self.accuracy())
         {
-            return writeln!(f, "{name} {loss:.6}, {bits:.6} bits, accuracy {accuracy:.4} ({tokens} tokens)");
+            let tokens = count(tokens, "token");
+            return writeln!(f, "{name} {loss:.6}, {bits:.6} bits, accuracy {accuracy:.4} ({tokens})");
         }
         match (&self.confusion, self.values) {
             (Some(confusion), _) => {
                 let accuracy = confusion.accuracy();
-                write!(f, "{name} {loss:.6}, accuracy {accuracy:.4} ({samples} samples)\n{confusion}")
+                write!(f, "{name} {loss:.6}, accuracy {accuracy:.4} ({samples})\n{confusion}")
             }
             (None, Some(ValueErrors { r2, rmse, mae })) => {
                 write!(f, "{name} {loss:.6}, ")?;
@@ -72,9 +74,9 @@ impl fmt::Display for Evaluation {
                     Some(r2) => write!(f, "R² {r2:.4}, ")?,
                     None => write!(f, "no R² as a target does not vary, ")?,
                 }
-                writeln!(f, "RMSE {rmse:.4}, MAE {mae:.4} ({samples} samples)")
+                writeln!(f, "RMSE {rmse:.4}, MAE {mae:.4} ({samples})")
             }
-            (None, None) => writeln!(f, "{name} {loss:.6} ({samples} samples)"),
+            (None, None) => writeln!(f, "{name} {loss:.6} ({samples})"),
         }
     }
 }

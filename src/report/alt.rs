@@ -34,7 +34,7 @@ pub fn images(images: &Images) -> String {
     let labels: Vec<&str> =
         images.images.iter().map(|(_, label)| label.as_str()).filter(|label| !label.is_empty()).collect();
     let what = if labels.is_empty() { String::new() } else { format!(": {}", labels.join("; ")) };
-    format!("{}: {} pictures{what}.", images.title, images.images.len())
+    format!("{}: {}{what}.", images.title, crate::text::count(images.images.len(), "picture"))
 }
 
 fn axis(axis: &Axis) -> String {

@@ -70,8 +70,8 @@ impl Page {
     fn totals(&self) -> String {
         let all = self.sections.iter().flat_map(|section| &section.claims);
         format!(
-            "<p class=\"totals\">{} experiments. Of their claims: {}</p>",
-            self.sections.len(),
+            "<p class=\"totals\">{}. Of the claims: {}</p>",
+            crate::text::count(self.sections.len(), "experiment"),
             totals(all)
         )
     }

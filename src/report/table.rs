@@ -170,10 +170,7 @@ impl Table {
 
     /// The table as an element of a page, folded below its caption.
     pub(super) fn folded(&self) -> String {
-        let rows = match self.rows.len() {
-            1 => "1 row".to_string(),
-            n => format!("{n} rows"),
-        };
+        let rows = crate::text::count(self.rows.len(), "row");
         let caption = escape(&self.caption);
         format!(
             "<details class=\"data\"><summary>{caption} <span>({rows})</span></summary>{}</details>",

@@ -14,6 +14,7 @@ use crate::nn::loss::{CrossEntropy, MeanSquaredError, OneVsRest};
 use crate::optim::schedule::{self, Goal, ReduceOnPlateau, Warmup};
 use crate::optim::{Average, Clip, NonFinite};
 use crate::tape::Param;
+use crate::text::count;
 use crate::train::{Criterion, EarlyStopping, FitOptions, History, Penalty, Rate, Stop, Trace};
 use crate::{Error, Float, Result, Tape};
 
@@ -323,8 +324,8 @@ impl FitArgs {
             trace.result("skipped_steps", fitted.skipped as f64);
             if !quiet {
                 output::line(format_args!(
-                    "{} steps left out: their gradient was not finite",
-                    fitted.skipped
+                    "{} left out, as no gradient there was finite",
+                    count(fitted.skipped as usize, "step")
                 ))?;
             }
         }
@@ -339,7 +340,7 @@ impl FitArgs {
         }
         if fitted.idle_epochs > 0 {
             trace.result("idle_epochs", fitted.idle_epochs as f64);
-            output::note(format_args!("no weight moved in {} of the epochs; {why}", fitted.idle_epochs));
+            output::note(format_args!("no weight moved in {}; {why}", count(fitted.idle_epochs, "epoch")));
         }
         if self.audit
             && !quiet

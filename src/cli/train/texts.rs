@@ -56,7 +56,7 @@ fn open(args: &TrainArgs) -> Result<Source> {
         Some(file) => (all, read(file)?, format!("tested on {}", text::path(file))),
         None => {
             let (train, test) = all.split(args.table.test_share().unwrap_or(SHARE))?;
-            let from = format!("its last {} bytes kept apart for the test", test.len());
+            let from = format!("its last {} kept apart for the test", text::count(test.len(), "byte"));
             (train, test, from)
         }
     };
@@ -73,7 +73,8 @@ fn open(args: &TrainArgs) -> Result<Source> {
         );
         return Err(Error::setting("stride", why));
     }
-    let description = format!("text {} of {} bytes to learn from, {from}", text::path(path), train.len());
+    let description =
+        format!("text {} of {} to learn from, {from}", text::path(path), text::count(train.len(), "byte"));
     let train = train.windows(context, stride).map_err(|error| part("training part", error))?;
     let test = test.windows(context, context).map_err(|error| part("test part", error))?;
     Ok(Source { stride: Some(stride), is_table: false, ..Source::of(train, test, description, "text") })

@@ -142,7 +142,7 @@ impl Transform for MinMax {
 
 impl Transform for Pca {
     fn describe(&self) -> String {
-        format!("{} principal components", self.explained_variance().len())
+        crate::text::count(self.explained_variance().len(), "principal component")
     }
 
     fn inputs(&self) -> Option<usize> {
@@ -161,7 +161,7 @@ impl Transform for Pca {
 
 impl Transform for RandomProjection {
     fn describe(&self) -> String {
-        format!("projected to {} features", self.outputs())
+        format!("projected to {}", crate::text::count(self.outputs(), "feature"))
     }
 
     fn inputs(&self) -> Option<usize> {

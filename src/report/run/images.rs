@@ -106,13 +106,19 @@ impl Shown for Reconstructed<'_> {
         let (errors, worst) = (self.errors(), self.worst());
         let mean = errors.iter().map(|(_, error)| error).sum::<f64>() / samples as f64;
         let of_mean = self.error_of_mean();
+        let shares = match samples {
+            1 => format!("There is one image, and its error is {mean:.4}."),
+            _ => format!(
+                "Over all {samples} images that error is {mean:.4}; that of their mean, told of every one, would be \
+                 {of_mean:.4}."
+            ),
+        };
         let first = Figure::new(
             "reconstructions",
             "Images and what came back",
             format!(
                 "The first test images, and below each what the model made of its code, with its mean squared error. \
-                 Over all {samples} images that error is {mean:.4}; that of their mean, told of every one, \
-                 would be {of_mean:.4}."
+                 {shares}"
             ),
         );
         section.figure(&first.panel(self.pairs(shape, &errors[..samples.min(COLUMNS)])));
