@@ -71,6 +71,8 @@ pub fn run(args: &EvaluateArgs) -> Outcome {
         return Err(Error::Data(why).into());
     } else if Dataset::are_columns(&args.data) {
         within_memory(|options| Dataset::from_columns(&args.data, options))?
+    } else if saved.model.task().reconstructs() && Dataset::is_mnist_without_labels(&args.data) {
+        within_memory(|options| Dataset::mnist_images_with(&args.data, options))?.1
     } else {
         within_memory(|options| Dataset::mnist_with(&args.data, options))?.1
     };

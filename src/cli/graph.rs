@@ -67,12 +67,14 @@ impl Network {
     /// Its name, and the structs with its flags.
     fn uses(self) -> (&'static str, &'static [&'static str]) {
         match self {
-            Network::Mlp => ("mlp", &["MlpArgs", "DropoutArgs"]),
+            Network::Mlp => ("mlp", &["MlpArgs", "LayerArgs", "DropoutArgs"]),
             Network::Lenet => ("lenet", &[]),
             Network::Cnn => ("cnn", &["DropoutArgs"]),
             Network::Vit => ("vit", &["TransformerArgs", "PatchArgs", "DropoutArgs"]),
-            Network::Autoencoder => ("autoencoder", &["MlpArgs", "CodeArgs", "DropoutArgs"]),
-            Network::ConvAutoencoder => ("conv-autoencoder", &["FilterArgs", "CodeArgs"]),
+            Network::Autoencoder => ("autoencoder", &["MlpArgs", "LayerArgs", "CodeArgs", "DropoutArgs"]),
+            Network::ConvAutoencoder => {
+                ("conv-autoencoder", &["FilterArgs", "LayerArgs", "CodeArgs", "DropoutArgs"])
+            }
             Network::Gpt => ("gpt", &["TransformerArgs", "TextArgs", "DropoutArgs"]),
         }
     }

@@ -97,7 +97,7 @@ pub fn samples(saved: &Saved, input: &Path) -> Result<Dataset> {
 }
 
 /// The image of that name, or all of a folder, by their names.
-fn images(input: &Path) -> Result<Option<Vec<PathBuf>>> {
+pub fn images(input: &Path) -> Result<Option<Vec<PathBuf>>> {
     if has_ending(input, "png") {
         return Ok(Some(vec![input.to_path_buf()]));
     }

@@ -4,6 +4,7 @@ use super::output;
 use super::reading::warn_if_mapped;
 use crate::data::table::Schema;
 use crate::data::{Dataset, Features};
+use crate::text::count;
 use crate::{Error, Result};
 
 /// Training and test set, and what they are.
@@ -70,13 +71,14 @@ impl Source {
     /// One line on what there is.
     pub fn summary(&self) -> String {
         let shape = match self.train.image_shape() {
-            _ if self.stride.is_some() => format!("windows of {} bytes", self.train.features()),
+            _ if self.stride.is_some() => format!("windows of {}", count(self.train.features(), "byte")),
             Some((height, width)) => format!("images of {height}×{width}"),
-            None => format!("samples of {} features", self.train.features()),
+            None => format!("samples of {}", count(self.train.features(), "feature")),
         };
         let told = match self.train.classes() {
+            0 if self.train.targets().is_none() => "nothing told of them".into(),
             0 => "values to tell".into(),
-            classes => format!("{classes} classes"),
+            classes => count(classes, "class"),
         };
         format!(
             "data: {} ({} training and {} test {shape}, {told})",

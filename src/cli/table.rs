@@ -127,6 +127,12 @@ impl TableArgs {
         }
     }
 
+    /// What a missing cell does, by its name.
+    pub fn when_missing(&self) -> String {
+        let does = self.missing.unwrap_or(WhenMissing::Error).to_possible_value();
+        does.map_or(String::new(), |does| does.get_name().to_string())
+    }
+
     fn task(&self) -> Task {
         match self.task {
             None => Task::Auto,

@@ -62,30 +62,36 @@ impl Dataset {
     /// As [`mnist`](Self::mnist); [`Error::Memory`] also if the samples take more than the options allow.
     pub fn mnist_with(folder: impl AsRef<Path>, options: &ReadOptions) -> Result<(Dataset, Dataset)> {
         let folder = folder.as_ref();
-        check_folder(folder)?;
-        let pair = |set: &str, options: &ReadOptions| -> Result<Read> {
+        let (train, test) = both_sets(folder, options, |set, options| {
             read_set(
-                find(folder, &format!("{set}-images"), "idx3-ubyte")?,
-                find(folder, &format!("{set}-labels"), "idx1-ubyte")?,
+                find(folder, &format!("{set}-images"), IMAGES)?,
+                find(folder, &format!("{set}-labels"), LABELS)?,
                 options,
             )
-        };
-        let train = pair("train", options)?;
-        let left = options.memory(options.memory.saturating_sub(train.held()));
-        let test = pair("t10k", &left)?;
-        let shape = |read: &Read| (read.data.features(), read.data.image_shape());
-        if shape(&train) != shape(&test) {
-            let why = format!(
-                "{}: the training samples are {} and the test samples {}",
-                text::path(folder),
-                describe(&train.data),
-                describe(&test.data)
-            );
-            return Err(Error::Data(why));
-        }
-        check_scale((&train.data, &train.path, train.code), (&test.data, &test.path, test.code))?;
-        let classes = train.data.classes().max(test.data.classes());
-        Ok((train.data.with_classes(classes), test.data.with_classes(classes)))
+        })?;
+        let classes = train.classes().max(test.classes());
+        Ok((train.with_classes(classes), test.with_classes(classes)))
+    }
+
+    /// Training and test images of a folder such as [`mnist`](Self::mnist) reads, without labels, which need not be there.
+    ///
+    /// # Errors
+    /// As [`mnist_with`](Self::mnist_with), but for the labels.
+    pub fn mnist_images_with(folder: impl AsRef<Path>, options: &ReadOptions) -> Result<(Dataset, Dataset)> {
+        let folder = folder.as_ref();
+        both_sets(folder, options, |set, options| {
+            let path = find(folder, &format!("{set}-images"), IMAGES)?;
+            let images = idx::read_with(&path, options)?;
+            let code = images.data().code();
+            Ok(Read { data: samples(images, &path, options)?, path, code })
+        })
+    }
+
+    /// Whether a folder has the training images of MNIST and no labels at all.
+    pub fn is_mnist_without_labels(folder: impl AsRef<Path>) -> bool {
+        let folder = folder.as_ref();
+        let has = |stem: &str, suffix: &str| find(folder, stem, suffix).is_ok();
+        has("train-images", IMAGES) && !has("train-labels", LABELS) && !has("t10k-labels", LABELS)
     }
 
     /// A dataset from an IDX file of samples and one of labels. The first dimension counts samples; the
@@ -151,6 +157,34 @@ impl Dataset {
         idx::write_rows(images.as_ref(), &shape, rows)?;
         idx::write_rows(labels.as_ref(), &[self.len()], std::iter::once(&classes[..]))
     }
+}
+
+/// What the names of MNIST's files end with.
+const IMAGES: &str = "idx3-ubyte";
+const LABELS: &str = "idx1-ubyte";
+
+/// Training and test set as `read` reads each, if they go together.
+fn both_sets(
+    folder: &Path,
+    options: &ReadOptions,
+    read: impl Fn(&str, &ReadOptions) -> Result<Read>,
+) -> Result<(Dataset, Dataset)> {
+    check_folder(folder)?;
+    let train = read("train", options)?;
+    let left = options.memory(options.memory.saturating_sub(train.held()));
+    let test = read("t10k", &left)?;
+    let shape = |read: &Read| (read.data.features(), read.data.image_shape());
+    if shape(&train) != shape(&test) {
+        let why = format!(
+            "{}: the training samples are {} and the test samples {}",
+            text::path(folder),
+            describe(&train.data),
+            describe(&test.data)
+        );
+        return Err(Error::Data(why));
+    }
+    check_scale((&train.data, &train.path, train.code), (&test.data, &test.path, test.code))?;
+    Ok((train.data, test.data))
 }
 
 fn read_set(images_path: PathBuf, labels_path: PathBuf, options: &ReadOptions) -> Result<Read> {
@@ -234,7 +268,7 @@ pub fn write_mnist(train: &Dataset, test: &Dataset, folder: impl AsRef<Path>) ->
     let folder = folder.as_ref();
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let stems = ["train-images", "train-labels", "t10k-images", "t10k-labels"];
-    let suffix = |stem: &str| if stem.ends_with("images") { "idx3-ubyte" } else { "idx1-ubyte" };
+    let suffix = |stem: &str| if stem.ends_with("images") { IMAGES } else { LABELS };
     let paths = stems.map(|stem| folder.join(format!("{stem}-{}.gz", suffix(stem))));
     for (stem, path) in stems.iter().zip(&paths) {
         if let Ok(found) = find(folder, stem, suffix(stem))

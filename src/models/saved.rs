@@ -77,6 +77,10 @@ pub struct Notes {
     /// What it was trained and measured on: names, and hashes or lists.
     #[serde(default)]
     pub data: Vec<(String, String)>,
+    /// What the command line worked out where the arguments say nothing, such as a rate that suits the data: the name of
+    /// an argument, and its value.
+    #[serde(default)]
+    pub worked_out: Vec<(String, String)>,
 }
 
 /// Saves a model with all that it needs to answer, and notes on how it came about.

@@ -109,12 +109,70 @@ fn images_without_labels_are_measured_on() {
         fs::write(file, Image::from_fn(28, 28, grey).png()).unwrap();
     }
     assert_eq!(measured("pictures"), last);
-    assert!(measured("pictures/000.png").ends_with("(1 samples)\n"));
+    assert!(measured("pictures/000.png").ends_with("(1 sample)\n"));
     // For what tells classes it stays as it was.
     let args = ["train", "-q", "--data", "d", "--hidden", "4", "--epochs", "1", "--save", "m.st"];
     succeeds(folder.path(), &args);
     let refused = error(folder.path(), &["evaluate", "m.st", "--data", "x.npy"]);
     assert!(refused.contains("samples alone"), "{refused}");
+}
+
+/// Samples that nothing is told of, in every kind of file: trained on, reported, gone on with, asked.
+#[test]
+fn images_without_labels_are_learnt() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = digits(folder.path());
+    let data = Dataset::from_idx_samples(&images, &ReadOptions::default()).unwrap();
+    fs::create_dir(folder.path().join("pictures")).unwrap();
+    for i in 0..data.len() {
+        let pixels = data.bytes(i).unwrap();
+        let grey = |x: usize, y: usize| [pixels[y * 28 + x], pixels[y * 28 + x], pixels[y * 28 + x], 255];
+        let file = folder.path().join(format!("pictures/{i:03}.png"));
+        fs::write(file, Image::from_fn(28, 28, grey).png()).unwrap();
+    }
+    // The folder of four files without the two of labels.
+    fs::create_dir(folder.path().join("only")).unwrap();
+    for entry in fs::read_dir(folder.path().join("d")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains("images") {
+            fs::copy(&path, folder.path().join("only").join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    for (model, form) in [("autoencoder", "--hidden=4"), ("conv-autoencoder", "--filters=2")] {
+        let train = |data: &str, more: &[&str]| {
+            let args = ["train", "-q", "--model", model, form, "--code", "2", "--data", data];
+            let epochs = if more.contains(&"--epochs") { &[][..] } else { &["--epochs", "1"] };
+            succeeds(folder.path(), &[&args, epochs, more].concat())
+        };
+        let labelled = train("d", &["--save", "l.st"]);
+        let alone = train("only", &["--save", "a.st", "--save-every", "1", "--report", "r.html"]);
+        assert_eq!(alone, labelled);
+        let report = fs::read_to_string(folder.path().join("r.html")).unwrap();
+        assert!(report.contains("Worst reconstructions") && !report.contains("By class"), "{report}");
+        assert_eq!(succeeds(folder.path(), &["evaluate", "a.st", "--data", "only", "-q"]), alone);
+        let codes = ["predict", "a.st", &images, "--part", "code", "--format", "csv"];
+        assert_eq!(succeeds(folder.path(), &codes).lines().count(), 101);
+        succeeds(folder.path(), &["export", "a.st", "--npz", "a.npz"]);
+        // The same 100 images, of which 20 are kept apart.
+        let cut = train(&images, &[]);
+        assert!(cut.ends_with("(20 samples)\n"), "{cut}");
+        assert_eq!(train("pictures", &[]), cut);
+        assert!(train(&images, &["--test", "0.5"]).ends_with("(50 samples)\n"));
+        let resumed = ["train", "-q", "--resume", "a.st", "--epochs", "2", "--trace", "part.csv"];
+        let whole = train("only", &["--epochs", "2", "--trace", "whole.csv"]);
+        assert_eq!(succeeds(folder.path(), &resumed), whole);
+        let trace = |name: &str| fs::read(folder.path().join(name)).unwrap();
+        assert_eq!(trace("part.csv"), trace("whole.csv"));
+    }
+    let refused =
+        |args: &[&str]| error(folder.path(), &[&["train", "--model", "autoencoder"], args].concat());
+    assert!(
+        refused(&["--data", &images, "--target", "x"])
+            .contains("--target: it has no meaning for images alone")
+    );
+    assert!(refused(&["--data", "only", "--test", "0.5"]).contains("which has test images of its own"));
+    // What tells classes still needs them.
+    assert!(error(folder.path(), &["train", "--data", "only"]).contains("train-labels"));
 }
 
 /// What was interrupted goes on to the same bits, whatever the number of threads.
@@ -125,7 +183,10 @@ fn a_run_goes_on_to_the_same_end() {
     let args = ["train", "-q", "--data", "d", "--limit", "200", "--validation", "0.2", "--code", "3"];
     for (model, form) in [
         ("autoencoder", &["--hidden", "16,8", "--norm", "batch", "--dropout", "0.1"][..]),
-        ("conv-autoencoder", &["--filters", "3,2"]),
+        (
+            "conv-autoencoder",
+            &["--filters", "3,2", "--norm", "batch", "--activation", "tanh", "--dropout", "0.1"],
+        ),
     ] {
         let args = [&args[..], &["--model", model], form].concat();
         goes_on_to_the_same_end(folder.path(), &args, "2");
@@ -180,7 +241,14 @@ fn drawn_and_refused() {
     fn conv<'a>(flags: &[&'a str]) -> Vec<&'a str> {
         [&["graph", "--model", "conv-autoencoder"], flags].concat()
     }
-    let text = succeeds(folder.path(), &conv(&["--inputs", "81", "--filters", "4,6", "--batch", "2"]));
+    let flags = ["--norm", "batch", "--dropout", "0.2", "--activation", "gelu"];
+    let form = ["--inputs", "81", "--filters", "4,6", "--batch", "2"];
+    let text = succeeds(folder.path(), &conv(&[&form[..], &flags].concat()));
+    for part in ["gelu v", "dropout v", "batch_norm v", "norm4.gamma", "transpose2.bias"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    assert!(!text.contains("conv1.bias"), "{text}");
+    let text = succeeds(folder.path(), &conv(&form));
     for part in
         ["conv2d_transpose v", "transpose2.weight", "code.weight", "54×32", "sigmoid v", "2×81", "mse v"]
     {

@@ -78,8 +78,9 @@ fn a_run_goes_on_with_its_changes_said_anew() {
         let resume = ["train", "-q", "--resume", "m.st", "--epochs", "2", "--trace", "part.csv", "--augment"];
         let refused = error(folder.path(), &[&resume[..], &[other]].concat());
         let was = changes.last().unwrap_or(&"none");
-        let why =
-            format!("--augment would change the run in m.st, which has {was}: it is the file that says it");
+        let why = format!(
+            "--augment {other} would change the run in m.st, which has {was}: it is the file that says it"
+        );
         assert!(refused.contains(&why), "{refused}");
         let last = succeeds(folder.path(), &[&resume[..], &[again]].concat());
         assert_eq!(last, whole, "{changes:?}");

@@ -138,16 +138,38 @@ fn what_would_change_the_run_is_named() {
     };
     fails(
         &["m.st", "--lr", "0.5"],
-        "--lr would change the run in m.st, which was begun without it: it is the file that says it",
+        "--lr 0.5 would change the run in m.st, which has 0.003: it is the file that says it",
     );
-    fails(&["m.st", "--seed", "1"], "--seed would change the run in m.st, which has 0");
-    fails(&["m.st", "--model", "krr"], "--model would change the run in m.st, which has mlp");
-    fails(&["m.st", "--hidden", "5,6"], "--hidden would change the run in m.st, which has 128");
+    fails(&["m.st", "--seed", "1"], "--seed 1 would change the run in m.st, which has 0");
+    fails(&["m.st", "--model", "krr"], "--model krr would change the run in m.st, which has mlp");
+    fails(&["m.st", "--hidden", "5,6"], "--hidden 5,6 would change the run in m.st, which has 128");
     fails(
         &["m.st", "--data", "test.csv"],
         "m.st: the run had other training samples: name its data with --data",
     );
     fails(&["m.st", "--data", "none.csv"], "that is the data of the run in m.st");
+    fails(
+        &["m.st", "--clip-norm", "1"],
+        "--clip-norm 1 would change the run in m.st, which was begun without it",
+    );
+    // What was worked out: said with another value, and with the same one.
+    for (flag, other, why, same) in [
+        ("--batch", "33", "which has 32", "32"),
+        ("--precision", "f64", "which has f32", "f32"),
+        ("--standardize", "no", "which has yes", "yes"),
+        ("--dropout", "0.5", "which has 0:", "0"),
+        ("--task", "regression", "which has classification", "classification"),
+        ("--missing", "drop", "which has error", "error"),
+    ] {
+        fails(&["m.st", flag, other], &format!("{flag} {other} would change the run in m.st, {why}"));
+        // The flags are looked at in their order.
+        fails(&["m.st", flag, same, "--width", "7"], "--width 7 would change the run in m.st, which has 64");
+    }
+    // One of the numbers of training samples, some 80.
+    let decay = error(folder.path(), &["train", "--resume", "m.st", "--weight-decay", "0"]);
+    let decay = decay.split("which has ").nth(1).and_then(|rest| rest.split(':').next()).unwrap().to_string();
+    assert!(decay.starts_with("0.012"), "{decay}");
+    fails(&["m.st", "--weight-decay", &decay, "--width", "7"], "--width 7 would change the run in m.st");
     // The schedule was made for three epochs.
     fails(&["m.st", "--epochs", "4"], "a run that goes on has another rate");
     fails(&["alone.st"], "alone.st: the file has no run to go on from");
@@ -157,7 +179,10 @@ fn what_would_change_the_run_is_named() {
     fails(&["m.st", "--save", "nowhere/m.st"], "nowhere/m.st");
     fails(&["m.st", "--epochs", "2"], "--epochs: 2 is too few: the run has come to epoch 4 already");
     // Said again, what the file says is no change.
-    succeeds(folder.path(), &["train", "--resume", "m.st", "--seed", "00", "--hidden", "128", "--keep", "1"]);
+    succeeds(
+        folder.path(),
+        &["train", "--resume", "m.st", "--seed", "00", "--hidden", "128", "--lr", "3e-3", "--keep", "1"],
+    );
     let message = error(folder.path(), &[&run[..], &["--save-every=4"]].concat());
     assert!(message.contains("--save-every: where to?"), "{message}");
     let other = tapegrad(folder.path(), &["train", "--model", "krr", "--save", "k.st", "--save-every", "4"]);

@@ -1,13 +1,21 @@
 //! Networks of images: LeNet-5, a convolutional network, a vision transformer, autoencoders.
 
-use super::super::Failure;
+use std::path::Path;
+
+use super::super::predict::{images, is_folder_of_images};
+use super::super::reading::{is_arrays, is_table, within_memory};
+use super::super::source::Source;
+use super::super::table::TableArgs;
+use super::super::{Failure, opening};
 use super::fitting::renamed;
 use super::form::Form;
 use super::mlp::{Classes, by_steps};
-use super::{Done, Job, Uses, direct};
+use super::{Done, Job, TrainArgs, Uses, direct};
+use crate::data::Dataset;
+use crate::data::npy::{Archive, is_archive};
 use crate::models::{Autoencoder, LeNet};
 use crate::ops::ImageShape;
-use crate::{Error, Result};
+use crate::{Error, Result, text};
 
 /// The flags of LeNet, whose form is fixed.
 pub fn uses_of_lenet() -> Uses {
@@ -59,17 +67,83 @@ pub fn vit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
 /// The flags of the autoencoder.
 pub fn uses_of_autoencoder() -> Uses {
     Uses {
-        measures_when_interrupted: true,
-        ..direct(&["MlpArgs", "CodeArgs", "DropoutArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"])
+        groups: &[
+            "MlpArgs",
+            "LayerArgs",
+            "CodeArgs",
+            "DropoutArgs",
+            "StepArgs",
+            "FitArgs",
+            "KeepArgs",
+            "PenaltyArgs",
+        ],
+        open,
+        ..uses_of_lenet()
     }
 }
 
 /// The flags of the convolutional autoencoder.
 pub fn uses_of_conv_autoencoder() -> Uses {
     Uses {
-        groups: &["FilterArgs", "CodeArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"],
-        ..uses_of_lenet()
+        groups: &[
+            "FilterArgs",
+            "LayerArgs",
+            "CodeArgs",
+            "DropoutArgs",
+            "StepArgs",
+            "FitArgs",
+            "KeepArgs",
+            "PenaltyArgs",
+        ],
+        ..uses_of_autoencoder()
     }
+}
+
+/// The images of the data, whether something is told of them or not.
+fn open(args: &TrainArgs) -> Result<Source> {
+    match args.data.as_deref() {
+        Some(path) => match images_alone(path, &args.table, args.seed)? {
+            Some(source) => Ok(source),
+            None => opening::open(Some(path), &args.table, args.seed),
+        },
+        None => opening::open(None, &args.table, args.seed),
+    }
+}
+
+/// Images that nothing is told of, if the data is of these: an IDX file or the two of a folder, `.npy`, an archive of one
+/// array, a folder of pictures.
+fn images_alone(path: &Path, table: &TableArgs, seed: u64) -> Result<Option<Source>> {
+    let is_folder_of_pairs = path.is_dir() && !is_folder_of_images(path)?;
+    let is_alone = match () {
+        () if is_arrays(path) => table.target_file().is_none() && is_one_array(path)?,
+        () if is_folder_of_pairs => Dataset::is_mnist_without_labels(path),
+        () => (path.is_file() && !is_table(path)) || path.is_dir(),
+    };
+    if !is_alone {
+        return Ok(None);
+    }
+    table.refuse(&["test"], "it has no meaning for images alone")?;
+    let (what, cut) = (text::path(path), |all: Dataset| table.apart(&all, seed));
+    let (train, test, from) = if is_arrays(path) {
+        cut(within_memory(|options| Dataset::from_npy_samples(path, options))?)?
+    } else if is_folder_of_pairs {
+        table.refuse(&[], "it has no meaning for such data, which has test images of its own")?;
+        let (train, test) = within_memory(|options| Dataset::mnist_images_with(path, options))?;
+        (train, test, String::new())
+    } else if let Some(pictures) = images(path)? {
+        cut(Dataset::from_png(&pictures)?)?
+    } else {
+        cut(within_memory(|options| Dataset::from_idx_samples(path, options))?)?
+    };
+    Ok(Some(Source::of(train, test, format!("images of {what}{from}"), "images")))
+}
+
+/// Whether the file holds no array but the samples.
+fn is_one_array(path: &Path) -> Result<bool> {
+    if !is_archive(path) {
+        return Ok(true);
+    }
+    within_memory(|options| Ok(Archive::open(path, options)?.names().len() == 1))
 }
 
 /// Trains the autoencoder.

@@ -53,6 +53,7 @@ pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     }
     let model = Fitted::regressor(model, inputs, train)?;
     Ok(Some(Done {
+        worked_out: Vec::new(),
         model: Box::new(model),
         trace,
         validates: true,

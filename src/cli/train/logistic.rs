@@ -116,8 +116,19 @@ fn newton(job: &Job<'_>) -> Result<Done, Failure> {
         trace.result("fit_seconds", seconds);
     }
     if !args.quiet {
-        output::line(format_args!("optimum after {} steps, {seconds:.1} s", model.steps()))?;
+        output::line(format_args!(
+            "optimum after {}, {seconds:.1} s",
+            crate::text::count(model.steps(), "step")
+        ))?;
     }
     let model = Fitted::classifier(model, inputs, train)?;
-    Ok(Done { model: Box::new(model), trace, validates: true, interrupted: false, saves: true, run: None })
+    Ok(Done {
+        model: Box::new(model),
+        trace,
+        validates: true,
+        interrupted: false,
+        saves: true,
+        run: None,
+        worked_out: Vec::new(),
+    })
 }

@@ -27,7 +27,8 @@ pub fn write_trace(args: &TrainArgs, trace: &Trace) -> Result<()> {
 /// but the trace says so in place of its accuracy: its settings would not lead there.
 pub fn measure(job: &Job<'_>, done: Done) -> Outcome {
     let Job { args, source, .. } = job;
-    let Done { model, mut trace, validates, interrupted, saves, run } = done;
+    let Done { model, mut trace, validates, interrupted, saves, run, worked_out } = done;
+    let kept = (run.as_ref(), &worked_out[..]);
     if let Some(validation) = job.validation.as_ref().filter(|_| validates && !interrupted) {
         let found = model.evaluate(validation)?;
         record(&mut trace, "validation", &found);
@@ -41,7 +42,7 @@ pub fn measure(job: &Job<'_>, done: Done) -> Outcome {
         if saves {
             write_trace(args, &trace)?;
         }
-        save_model(job, &*model, &trace, run.as_ref())?;
+        save_model(job, &*model, &trace, kept)?;
     }
     let found = found?;
     source.check_unchanged()?;
@@ -57,7 +58,7 @@ pub fn measure(job: &Job<'_>, done: Done) -> Outcome {
         write_trace(args, &trace)?;
     }
     write_report(args, &trace, &*model, &source.test)?;
-    save_model(job, &*model, &trace, run.as_ref())?;
+    save_model(job, &*model, &trace, kept)?;
     if let Some(path) = args.save.as_ref().filter(|_| interrupted && run.is_some()) {
         let path = text::path(path);
         output::note(format_args!("saved; to go on: tapegrad train --resume {path}"));
@@ -88,11 +89,16 @@ pub fn measure(job: &Job<'_>, done: Done) -> Outcome {
 }
 
 /// Keeps the model, if that was asked for, and its run, if there is one to go on with.
-fn save_model(job: &Job<'_>, model: &dyn Predictor, trace: &Trace, run: Option<&Checkpoint>) -> Result<()> {
+fn save_model(
+    job: &Job<'_>,
+    model: &dyn Predictor,
+    trace: &Trace,
+    (run, worked_out): (Option<&Checkpoint>, &[(String, String)]),
+) -> Result<()> {
     let Some(path) = &job.args.save else { return Ok(()) };
     match run {
-        Some(run) => models::save_run(model, path, &job.notes(trace), run),
-        None => models::save(model, path, &job.notes(trace)),
+        Some(run) => models::save_run(model, path, &job.notes(trace, worked_out), run),
+        None => models::save(model, path, &job.notes(trace, worked_out)),
     }
 }
 
@@ -142,23 +148,24 @@ fn record(trace: &mut Trace, set: &str, found: &Evaluation) {
 
 /// The line that every measurement ends with.
 pub fn last_line(set: &str, found: &Evaluation) -> Result<(), Failure> {
-    let samples = found.samples;
+    let samples = text::count(found.samples, "sample");
     if let (Some(tokens), Some(bits)) = (found.tokens, found.bits_per_token()) {
         let (nats, accuracy) = (found.loss, found.accuracy().unwrap_or(f64::NAN));
         return output::line(format_args!(
-            "{set} loss {nats:.4} nats a byte, {bits:.4} bits, accuracy {accuracy:.4} ({tokens} bytes)"
+            "{set} loss {nats:.4} nats a byte, {bits:.4} bits, accuracy {accuracy:.4} ({})",
+            text::count(tokens, "byte")
         ));
     }
     if let Some(errors) = found.values {
         return match errors.r2 {
-            Some(r2) => output::line(format_args!("{set} R2 {r2:.4} ({samples} samples)")),
+            Some(r2) => output::line(format_args!("{set} R2 {r2:.4} ({samples})")),
             None => output::line(format_args!(
-                "{set} RMSE {:.4}, R2 is not defined: a target does not vary ({samples} samples)",
+                "{set} RMSE {:.4}, R2 is not defined: a target does not vary ({samples})",
                 errors.rmse
             )),
         };
     }
     let (accuracy, undecided) = (found.accuracy().unwrap_or(f64::NAN), found.undecided());
     let note = if undecided > 0 { format!(", {undecided} of them undecided") } else { String::new() };
-    output::line(format_args!("{set} accuracy {accuracy:.4} ({samples} samples{note})"))
+    output::line(format_args!("{set} accuracy {accuracy:.4} ({samples}{note})"))
 }

@@ -18,6 +18,7 @@ use crate::models::{Network, Predictor};
 use crate::nn::{Module, ModuleExt, Summary};
 use crate::optim::{self, Group};
 use crate::store::{Settings, Stored};
+use crate::text::count;
 use crate::train::{Hashes, Observer, Progress, Run, Stop, Trace, evaluation_rows};
 use crate::{Float, Result};
 
@@ -99,7 +100,7 @@ fn optimizer_names() -> PossibleValuesParser {
 pub fn uses(_: &TrainArgs) -> Uses {
     Uses {
         measures_when_interrupted: true,
-        ..direct(&["MlpArgs", "DropoutArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"])
+        ..direct(&["MlpArgs", "LayerArgs", "DropoutArgs", "StepArgs", "FitArgs", "KeepArgs", "PenaltyArgs"])
     }
 }
 
@@ -165,11 +166,12 @@ fn train<T: Float>(
     let usual_decay = if is_network_on_table { 1.0 / train.len() as f64 } else { 0.0 };
     let is_adam_of_classes = args.steps.optimizer == "adam" && train.labels().is_some();
     let usual_rate = (is_network_on_table && is_adam_of_classes).then_some(TABLE_RATE);
+    let decay = args.penalty.weight_decay.unwrap_or(usual_decay);
     let name = name.unwrap_or(net.describe());
     let biases = Group::new(net.module().biases(net.tape())).with_weight_decay(0.0)?;
     let optimizer = optim::find::<T>(&args.steps.optimizer)?
         .optimizer(args.steps.lr.or(usual_rate))?
-        .with_weight_decay(args.penalty.weight_decay.unwrap_or(usual_decay))?
+        .with_weight_decay(decay)?
         .with_group(biases)?;
 
     let mut options = args.fitting.options::<T>(
@@ -202,11 +204,13 @@ fn train<T: Float>(
         output::line(format_args!("optimizer: {optimizer}"))?;
         if let Some(checkpoint) = &job.resume {
             let (epochs, steps) = (checkpoint.epochs(), checkpoint.steps());
-            output::line(format_args!("goes on after {steps} steps, {epochs} of the epochs are finished"))?;
+            let (steps, epochs) = (count(steps as usize, "step"), count(epochs, "epoch"));
+            output::line(format_args!("goes on after {steps}, with {epochs} finished"))?;
         }
     }
+    let worked_out = worked_out::<T>(job, length, optimizer.lr(), decay);
     *net.optimizer_mut() = optimizer;
-    let notes = job.notes(&trace);
+    let notes = job.notes(&trace, &worked_out);
     let mut keeper = args.keeping.keeper(args, &net, notes, job.resume.as_ref())?;
     let bar = progress_bar(args);
     let mut report =
@@ -240,7 +244,34 @@ fn train<T: Float>(
         false
     };
     let run = keeper.and_then(Keeper::last);
-    Ok(Some(Done { model: Box::new(net), trace, validates: false, interrupted, saves, run }))
+    Ok(Some(Done { model: Box::new(net), trace, validates: false, interrupted, saves, run, worked_out }))
+}
+
+/// What the arguments may leave open, as it is in this run, by their names: said again, the same is no change of it.
+fn worked_out<T: Float>(
+    job: &Job<'_>,
+    Length { batch, epochs }: Length,
+    lr: f64,
+    decay: f64,
+) -> Vec<(String, String)> {
+    let Job { args, source, .. } = job;
+    let mut all = vec![
+        ("batch", batch.to_string()),
+        ("epochs", epochs.to_string()),
+        ("lr", lr.to_string()),
+        ("weight_decay", decay.to_string()),
+        ("precision", T::NAME.into()),
+        ("dropout", args.shape.dropout_of(&args.model).to_string()),
+        ("standardize", if job.standardizes() { "yes" } else { "no" }.into()),
+        // No other solver has a run to go on with.
+        ("solver", "steps".into()),
+    ];
+    all.extend(source.stride.map(|stride| ("stride", stride.to_string())));
+    if source.schema.is_some() {
+        let task = if job.train.labels().is_some() { "classification" } else { "regression" };
+        all.extend([("task", task.into()), ("missing", args.table.when_missing())]);
+    }
+    all.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 
 fn progress_bar(args: &TrainArgs) -> ProgressBar {

@@ -194,12 +194,13 @@ impl Job<'_> {
     }
 
     /// What a file says of the model: settings and results, and how to come to it again.
-    fn notes(&self, trace: &Trace) -> Notes {
+    fn notes(&self, trace: &Trace, worked_out: &[(String, String)]) -> Notes {
         let settings = trace.settings.iter().map(|(name, value)| (name.clone(), value.to_string()));
         let results = trace.results.iter().map(|(name, value)| (name.clone(), value.to_string()));
         let about = settings.chain(results).collect();
         let (schema, arguments) = (self.source.schema.clone(), self.arguments.clone());
-        Notes { about, schema, arguments, data: self.data.clone() }
+        let (data, worked_out) = (self.data.clone(), worked_out.to_vec());
+        Notes { about, schema, arguments, data, worked_out }
     }
 
     /// Of an exact fit in `f64` with `width` numbers a sample: what it takes and what there is, if that is less.
@@ -207,6 +208,11 @@ impl Job<'_> {
         let numbers = COPIES.saturating_mul(self.train.len() as u64).saturating_mul(width as u64);
         let (needed, room) = (numbers.saturating_mul(size_of::<f64>() as u64), memory::available());
         (needed > room.bytes).then(|| format!("about {}, and {room}", output::bytes(needed)))
+    }
+
+    /// Whether every feature is brought to mean 0 and variance 1: as asked for, or for tables.
+    fn standardizes(&self) -> bool {
+        self.args.standardize.map_or(self.source.is_table, |asked| asked == YesNo::Yes)
     }
 
     /// The preparation that every family begins with, fitted on the training samples.
@@ -217,8 +223,7 @@ impl Job<'_> {
     /// The same with something between: what is done to a sample as it is, before it is made smaller.
     fn inputs_with(&self, between: impl FnOnce(Inputs) -> Result<Inputs>) -> Result<Inputs> {
         let (args, inputs) = (self.args, Inputs::of(&self.train));
-        let asked = args.standardize.map_or(self.source.is_table, |asked| asked == YesNo::Yes);
-        let inputs = between(if asked { inputs.standardize(&self.train)? } else { inputs })?;
+        let inputs = between(if self.standardizes() { inputs.standardize(&self.train)? } else { inputs })?;
         match (args.pca, args.project) {
             (Some(k), _) => inputs.pca(&self.train, k).map_err(|error| fitting::renamed("pca", error)),
             (None, Some(k)) => {
@@ -250,6 +255,8 @@ struct Done {
     saves: bool,
     /// The run, where its file is to hold it too.
     run: Option<Checkpoint>,
+    /// What was worked out for it: see [`Notes`].
+    worked_out: Vec<(String, String)>,
 }
 
 /// Runs the command, whose arguments were parsed from `matches`.

@@ -127,19 +127,27 @@ pub fn resumed(path: &Path, matches: &ArgMatches) -> Result<(TrainArgs, ArgMatch
         return Err(refuse(format!("its arguments name a file to write: --{}", id.replace('_', "-"))));
     }
     for (id, argument) in now {
-        let changes = !ANEW.contains(&&*id) && !FILES.contains(&&*id);
-        if changes && !is_same(&raw(&then, &id), &raw(matches, &id)) {
-            let (flag, was) = (id.replace('_', "-"), raw(&then, &id));
-            let was = match &*was {
-                "" => "was begun without it".into(),
-                was => format!("has {}", text::printable(was)),
-            };
-            return Err(Error::Data(format!(
-                "--{flag} would change the run in {}, which {was}: it is the file that says it",
-                text::path(path)
-            )));
+        if ANEW.contains(&&*id) || FILES.contains(&&*id) {
+            all.insert(id, argument);
+            continue;
         }
-        all.insert(id, argument);
+        // What is said anew is what the run has: nothing is to be changed.
+        let worked_out =
+            notes.worked_out.iter().find(|(name, _)| *name == id).map(|(_, value)| value.clone());
+        let was = if all.contains_key(&id) { raw(&then, &id) } else { worked_out.unwrap_or(raw(&then, &id)) };
+        let now = raw(matches, &id);
+        if is_same(&was, &now) {
+            continue;
+        }
+        let (flag, now) = (id.replace('_', "-"), text::printable(&now));
+        let was = match &*was {
+            "" => "was begun without it".into(),
+            was => format!("has {}", text::printable(was)),
+        };
+        return Err(Error::Data(format!(
+            "--{flag} {now} would change the run in {}, which {was}: it is the file that says it",
+            text::path(path)
+        )));
     }
     let matches = parsed(&mut all.values())?;
     let mut args = TrainArgs::from_arg_matches(&matches).map_err(|error| refuse(error.to_string()))?;

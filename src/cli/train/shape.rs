@@ -11,7 +11,9 @@ use crate::ops::ImageShape;
 #[derive(Args)]
 pub struct ShapeArgs {
     #[command(flatten)]
-    layers: MlpArgs,
+    widths: MlpArgs,
+    #[command(flatten)]
+    layers: LayerArgs,
     #[command(flatten)]
     dropout: DropoutArgs,
     #[command(flatten)]
@@ -33,17 +35,23 @@ struct MlpArgs {
     /// Widths of the hidden layers, separated by commas; those of an autoencoder before its code
     #[arg(long, value_name = "WIDTHS", value_delimiter = ',', default_value = "128")]
     hidden: Vec<usize>,
+}
+
+/// What stands behind each layer.
+#[derive(Args)]
+#[command(next_help_heading = "Form of the network (mlp, autoencoder, conv-autoencoder)")]
+struct LayerArgs {
     /// Activation of the hidden layers
     #[arg(long, value_name = "NAME", default_value = "relu", value_parser = activation_names())]
     activation: Activation,
-    /// What normalises the values in front of each activation
+    /// What normalises the values in front of each activation; of images, batch goes by channel
     #[arg(long, value_name = "NAME", default_value = "none", value_parser = norm_names())]
     norm: Norm,
 }
 
 /// What is dropped in training.
 #[derive(Args)]
-#[command(next_help_heading = "Form of the network (mlp, cnn, vit, gpt, autoencoder)")]
+#[command(next_help_heading = "Form of the network (mlp, cnn, vit, gpt, autoencoder, conv-autoencoder)")]
 struct DropoutArgs {
     /// Share of the values behind each activation that a training step drops; of those behind the pool of a cnn, half as
     /// many; in a transformer, of those behind each half of a block [default: 0; 0.5 for cnn]
@@ -122,21 +130,22 @@ fn norm_names() -> impl TypedValueParser<Value = Norm> {
 impl ShapeArgs {
     /// The network from the features to the classes.
     pub fn mlp(&self, inputs: usize, outputs: usize) -> Mlp {
-        let widths = [&[inputs], &self.layers.hidden[..], &[outputs]].concat();
+        let widths = [&[inputs], &self.widths.hidden[..], &[outputs]].concat();
         Mlp { norm: self.layers.norm, dropout: self.dropped(), ..Mlp::new(&widths, self.layers.activation) }
     }
 
     /// The network from the features through a code back to them.
     pub fn autoencoder(&self, inputs: usize) -> Autoencoder {
-        let MlpArgs { hidden, activation, norm } = &self.layers;
-        let form = Autoencoder::new(inputs, hidden, self.code.code);
-        Autoencoder { activation: *activation, norm: *norm, dropout: self.dropped(), ..form }
+        let LayerArgs { activation, norm } = self.layers;
+        let form = Autoencoder::new(inputs, &self.widths.hidden, self.code.code);
+        Autoencoder { activation, norm, dropout: self.dropped(), ..form }
     }
 
     /// The network from an image through filters and a code back to it.
     pub fn conv_autoencoder(&self, image: ImageShape) -> ConvAutoencoder {
-        let filters = self.filters.filters.clone();
-        ConvAutoencoder { filters, ..ConvAutoencoder::new(image, self.code.code) }
+        let (LayerArgs { activation, norm }, filters) = (&self.layers, self.filters.filters.clone());
+        let form = ConvAutoencoder::new(image, self.code.code);
+        ConvAutoencoder { filters, activation: *activation, norm: *norm, dropout: self.dropped(), ..form }
     }
 
     /// The convolutional network.
@@ -164,6 +173,14 @@ impl ShapeArgs {
     fn trunk(&self) -> Trunk {
         let TransformerArgs { blocks, width, heads, expansion } = self.transformer;
         Trunk { blocks, width, heads, expansion, dropout: self.dropped() }
+    }
+
+    /// The dropout of a model of that name.
+    pub fn dropout_of(&self, model: &str) -> f64 {
+        match model {
+            "cnn" => self.cnn(ImageShape::new(1, 1, 1), 1).dropout,
+            _ => self.dropped(),
+        }
     }
 
     fn dropped(&self) -> f64 {

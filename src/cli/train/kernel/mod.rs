@@ -25,7 +25,7 @@ use crate::models::kernel::{
     kernels, nystrom as fit_nystrom, one_vs_rest,
 };
 use crate::train::{Trace, Value};
-use crate::{Error, Float, Result};
+use crate::{Error, Float, Result, text};
 
 /// Preparation of the samples, kernel, ridge and memory.
 #[derive(Args)]
@@ -227,7 +227,15 @@ fn fit_in<T: Float>(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failu
         Some(scale) => Fitted::regressor(machine, inputs, train)?.with_target_scale(scale)?,
         None => Fitted::classifier(machine, inputs, train)?,
     });
-    Ok(Some(Done { model, trace, validates: true, interrupted, saves: true, run: None }))
+    Ok(Some(Done {
+        model,
+        trace,
+        validates: true,
+        interrupted,
+        saves: true,
+        run: None,
+        worked_out: Vec::new(),
+    }))
 }
 
 struct Machine<T: Float> {
@@ -325,9 +333,9 @@ fn solve<T: Float>(
                 ));
             }
             if !args.quiet {
-                let n = x.len();
+                let (done, rows) = (text::count(done, "iteration"), text::count(x.len(), "row"));
                 output::line(format_args!(
-                    "{done} iterations to a residual of {residual:.1e}; {held} of {n} rows held in memory"
+                    "{done} to a residual of {residual:.1e}; {held} of {rows} held in memory"
                 ))?;
             }
             Ok(Machine { machine: Box::new(machine), interrupted })
