@@ -16,7 +16,6 @@ mod data;
 mod estimate;
 mod findings;
 mod folder;
-mod lossless;
 mod outcome;
 mod prelude;
 pub mod sentences;

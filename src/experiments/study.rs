@@ -9,7 +9,7 @@ use crate::{Error, Result};
 /// The rows that an experiment measures, as data. Claims, figures and tables are made of them alone, so that a changed
 /// sentence or figure needs no new run: the rows are kept, and the page is made of what was kept.
 ///
-/// A number that may not be finite is written by [`lossless`](super::lossless): JSON has no word for it.
+/// A number that may not be finite is written by [`lossless`](crate::store::lossless): JSON has no word for it.
 pub(super) trait Study: Sized + Serialize + DeserializeOwned {
     /// Which edition of the code that measures this is: to be raised by one when the same settings give other rows.
     /// Rows of another edition are not used.

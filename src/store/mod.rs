@@ -4,7 +4,7 @@
 //! numbers behind it. What this crate needs besides stands in the metadata of that table, as JSON text under the key
 //! `tapegrad`.
 
-pub(crate) mod bits;
+pub(crate) mod lossless;
 mod read;
 mod settings;
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::bits;
+use crate::store::lossless;
 use crate::tape::{Param, Tape, Var};
 use crate::text::printable;
 use crate::{Error, Float, Result};
@@ -65,14 +65,14 @@ pub struct ParamFlow {
     /// Its name, or `p3` where it has none.
     pub name: String,
     /// ‖g‖₂.
-    #[serde(with = "bits::number")]
+    #[serde(with = "lossless")]
     pub gradient_norm: f64,
     /// ‖θ‖₂ before the step.
-    #[serde(with = "bits::number")]
+    #[serde(with = "lossless")]
     pub weight_norm: f64,
     /// ‖Δθ‖₂/‖θ‖₂: 0 where nothing moves, ∞ where a parameter of zeros does. NaN before
     /// [`after_step`](Audit::after_step).
-    #[serde(with = "bits::number")]
+    #[serde(with = "lossless")]
     pub update_ratio: f64,
 }
 
@@ -82,10 +82,10 @@ pub struct ActivationFlow {
     /// The operation, and its number among those of its name: `relu2`.
     pub name: String,
     /// Of `relu`: the share of units (columns) that are 0 for every sample of the batch.
-    #[serde(with = "bits::optional")]
+    #[serde(with = "lossless")]
     pub dead: Option<f64>,
     /// Of `sigmoid` and `tanh`: the share of entries whose slope is below a hundredth of the steepest.
-    #[serde(with = "bits::optional")]
+    #[serde(with = "lossless")]
     pub saturated: Option<f64>,
 }
 

@@ -11,11 +11,11 @@ use records::epochs_of;
 
 use super::{Audit, Epoch};
 use crate::linalg::ORDER;
-use crate::store::{Settings, Store, Stored, bits};
+use crate::store::{Settings, Store, Stored, lossless};
 use crate::{Error, Result};
 
-/// The version of what stands in a file.
-const FORMAT: u32 = 1;
+/// The version of what stands in a file. In 1 single numbers were their bits, which are read as well.
+const FORMAT: u32 = 2;
 
 /// What stands in front of the names of its numbers.
 pub(crate) const PART: &str = "run";
@@ -93,16 +93,16 @@ pub(in crate::train) struct Sums {
     /// Samples of steps that were left out as well.
     pub seen: usize,
     /// By which the losses are joined: [`Loss::weight`](crate::nn::Loss::weight).
-    #[serde(with = "bits::number")]
+    #[serde(with = "lossless")]
     pub weight: f64,
-    #[serde(with = "bits::number")]
+    #[serde(with = "lossless")]
     pub loss: f64,
     /// Weights of the samples, 1 each where there are none, and of those whose class was found.
-    #[serde(with = "bits::number")]
+    #[serde(with = "lossless")]
     pub counted: f64,
-    #[serde(with = "bits::number")]
+    #[serde(with = "lossless")]
     pub right: f64,
-    #[serde(with = "bits::number")]
+    #[serde(with = "lossless")]
     pub norm: f64,
 }
 
@@ -113,7 +113,7 @@ struct State {
     place: Standing,
     sums: Sums,
     optimizer_steps: u64,
-    #[serde(with = "bits::number")]
+    #[serde(with = "lossless")]
     lr: f64,
     /// The other numbers of the epochs are a matrix.
     audits: Vec<(usize, Audit)>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Settings, Store, Stored, bits};
+use crate::store::{Settings, Store, Stored, lossless};
 use crate::train::audit::update_ratio;
 use crate::train::{Audit, Observer, Run};
 use crate::{Float, Result};
@@ -28,7 +28,7 @@ struct Sums {
     /// Everything that is a number is a sum.
     audit: Audit,
     /// ‖Δθ‖ of each parameter.
-    #[serde(with = "bits::numbers")]
+    #[serde(with = "lossless")]
     moved: Vec<f64>,
 }
 

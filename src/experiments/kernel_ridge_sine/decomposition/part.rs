@@ -4,7 +4,7 @@ use nalgebra::DMatrix;
 
 use crate::Float;
 use crate::experiments::kernel_ridge_sine::{NOISE, POINTS, SETS};
-use crate::experiments::lossless;
+use crate::store::lossless;
 use crate::experiments::statistics::{mean, mean_and_deviation, mean_and_error};
 use serde::{Deserialize, Serialize};
 

@@ -5,7 +5,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What consists of such numbers.
-pub(super) trait Lossless: Sized {
+pub(crate) trait Lossless: Sized {
     type Kept: Serialize + for<'a> Deserialize<'a>;
 
     fn keep(&self) -> Self::Kept;
@@ -15,7 +15,9 @@ pub(super) trait Lossless: Sized {
 /// A number, or its name.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Number {
+pub(crate) enum Number {
+    /// A whole number without a point, which is never written: format 1 of checkpoints had the bits of the number.
+    Bits(u64),
     Finite(f64),
     Named(String),
 }
@@ -29,6 +31,7 @@ impl Lossless for f64 {
 
     fn back(kept: Number) -> Option<f64> {
         match kept {
+            Number::Bits(bits) => Some(f64::from_bits(bits)),
             Number::Finite(x) => Some(x),
             Number::Named(name) => match &name[..] {
                 "inf" => Some(f64::INFINITY),
@@ -92,11 +95,11 @@ impl<X: Lossless, const N: usize> Lossless for [X; N] {
     }
 }
 
-pub(super) fn serialize<X: Lossless, S: Serializer>(x: &X, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<X: Lossless, S: Serializer>(x: &X, to: S) -> Result<S::Ok, S::Error> {
     x.keep().serialize(to)
 }
 
-pub(super) fn deserialize<'a, X: Lossless, D: Deserializer<'a>>(from: D) -> Result<X, D::Error> {
+pub(crate) fn deserialize<'a, X: Lossless, D: Deserializer<'a>>(from: D) -> Result<X, D::Error> {
     X::back(X::Kept::deserialize(from)?).ok_or_else(|| {
         D::Error::custom("not as many numbers as belong here, each finite, \"inf\", \"-inf\" or \"nan\"")
     })
@@ -115,18 +118,23 @@ mod tests {
         ends: [f64; 3],
     }
 
+    fn ends_of(ends: &str) -> serde_json::Result<[f64; 3]> {
+        serde_json::from_str(&format!("{{\"losses\":[],\"ends\":{ends}}}")).map(|row: Row| row.ends)
+    }
+
     #[test]
     fn every_number_comes_back_to_the_last_bit() {
         let losses = vec![(0.1 + 0.2, None), (f64::INFINITY, Some(-0.0)), (5e-324, Some(f64::NEG_INFINITY))];
         let row = Row { losses: losses.clone(), ends: [f64::NAN, f64::MAX, 1.0] };
         let json = serde_json::to_string(&row).unwrap();
-        assert!(json.contains("[\"inf\",-0.0]"), "{json}");
+        assert!(json.contains("[\"inf\",-0.0]") && json.contains(",1.0]"), "{json}");
         let back: Row = serde_json::from_str(&json).unwrap();
         assert_eq!(format!("{:?}", back.losses), format!("{losses:?}"));
         assert!(back.ends[0].is_nan() && back.ends[1..] == [f64::MAX, 1.0]);
-        for bad in ["[\"infinite\",1,2]", "[1,2]", "[1,2,null]"] {
-            let json = format!("{{\"losses\":[],\"ends\":{bad}}}");
-            assert!(serde_json::from_str::<Row>(&json).is_err(), "{bad}");
+        let bits = ends_of(&format!("[{},{},0]", f64::NEG_INFINITY.to_bits(), 0.1f64.to_bits()));
+        assert_eq!(bits.unwrap(), [f64::NEG_INFINITY, 0.1, 0.0]);
+        for bad in ["[\"infinite\",1.0,2.0]", "[1.0,2.0]", "[1.0,2.0,null]"] {
+            assert!(ends_of(bad).is_err(), "{bad}");
         }
     }
 }
