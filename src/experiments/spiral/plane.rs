@@ -5,12 +5,7 @@ use crate::experiments::prelude::*;
 
 /// Points over the classes that a model gives to the cells of the plane, with those marked that it takes for another
 /// class than their own: `found` is what it takes each for.
-pub fn plane(
-    title: String,
-    points: &Points,
-    classes: &[Option<usize>],
-    found: &[Option<usize>],
-) -> Chart {
+pub fn plane(title: String, points: &Points, classes: &[Option<usize>], found: &[Option<usize>]) -> Chart {
     let axis = |name: &str| Axis::linear(name).range(SPAN.0, SPAN.1);
     let chart = Chart::new(axis("x"), axis("y")).title(title).square().class_map(CELLS, SPAN, SPAN, classes);
     let drawn = || 0..points.arms.len();

@@ -4,8 +4,8 @@ use nalgebra::DMatrix;
 
 use crate::Float;
 use crate::experiments::kernel_ridge_sine::{NOISE, POINTS, SETS};
-use crate::store::lossless;
 use crate::experiments::statistics::{mean, mean_and_deviation, mean_and_error};
+use crate::store::lossless;
 use serde::{Deserialize, Serialize};
 
 /// Sets are also taken in so many groups, of each of which bias and variance are known: claims are judged by these.
