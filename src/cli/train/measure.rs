@@ -14,10 +14,10 @@ use crate::{Result, file, text};
 /// Writes the trace, if that was asked for.
 pub fn write_trace(args: &TrainArgs, trace: &Trace) -> Result<()> {
     let Some(path) = &args.trace else { return Ok(()) };
-    if args.report.is_none() || args.fitting.audits() {
+    if args.fitting.audits() {
         return trace.write(path, args.trace_times);
     }
-    // The audits are the report's: a trace does not depend on whether there is one.
+    // Others are a report's, or of the run that this one goes on from: a trace does not depend on whether there is one.
     let mut trace = trace.clone();
     trace.epochs.iter_mut().for_each(|epoch| epoch.audit = None);
     trace.write(path, args.trace_times)
