@@ -282,7 +282,7 @@ fn a_file_of_another_version_is_named() {
     succeeds(folder.path(), &run);
     let bytes = fs::read(folder.path().join("m.st")).unwrap();
     for (old, new, why) in [
-        (&b"\\\"checkpoint\\\":1"[..], &b"\\\"checkpoint\\\":9"[..], ["newer version", "update the program"]),
+        (&b"\\\"checkpoint\\\":2"[..], &b"\\\"checkpoint\\\":9"[..], ["newer version", "update the program"]),
         (b"\\\"format\\\":1", b"\\\"format\\\":9", ["newer version", "update the program"]),
         (
             b"\\\"order_of_sums\\\":2",

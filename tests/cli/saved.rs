@@ -181,7 +181,7 @@ fn a_stream_is_answered_row_by_row() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let message = stderr(&output);
-    assert!(message.contains("1 rows of standard input left out: a cell is missing"), "{message}");
+    assert!(message.contains("1 row of standard input left out: a cell is missing"), "{message}");
     assert!(
         message.ends_with("error: standard input: line 7: the row has 3 cells, the header has 5\n"),
         "{message}"

@@ -91,7 +91,7 @@ fn missing_cells_and_columns_to_leave_out() {
         let args = [&args[..], &["--missing", missing]].concat();
         assert_eq!(figure(folder.path(), &args[1..], "test accuracy"), 1.0);
         let note = stderr(&run(folder.path(), &args));
-        assert_eq!(note.contains("1 rows of fruit.csv left out"), missing == "drop", "{note}");
+        assert_eq!(note.contains("1 row of fruit.csv left out"), missing == "drop", "{note}");
     }
 }
 
