@@ -106,9 +106,9 @@ impl Trunk {
 impl std::fmt::Display for Trunk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Trunk { blocks, width, heads, expansion, dropout } = self;
-        let several = if *blocks == 1 { "" } else { "s" };
+        let blocks = crate::text::count(*blocks, "block");
         let hidden = width.saturating_mul(*expansion);
-        write!(f, "{blocks} block{several} of width {width}, {heads} heads, hidden {hidden}")?;
+        write!(f, "{blocks} of width {width}, {heads} heads, hidden {hidden}")?;
         if *dropout > 0.0 {
             write!(f, ", dropout {dropout}")?;
         }

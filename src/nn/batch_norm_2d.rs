@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::restore::{Made, Place, set};
+use super::norm::shape_of_images;
+use super::restore::{Made, Place, check_image, set};
 use super::{BatchNorm, Mode, Module};
 use crate::ops::ImageShape;
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
-use crate::{Error, Float, Result};
+use crate::{Float, Result};
 
 /// [`BatchNorm`] of images: each channel is normalised over all pixels of all samples, and has one scale γ and one shift β.
 ///
@@ -40,7 +41,7 @@ impl BatchNorm2d {
     /// For such images, with γ = 1 and β = 0 for each channel; momentum 0.1 and ε = 10⁻⁵ are usual.
     ///
     /// # Errors
-    /// [`Error::Setting`] if the image has no pixels or channels, and as [`BatchNorm::new`].
+    /// [`Error::Setting`](crate::Error::Setting) if the image has no pixels or channels, and as [`BatchNorm::new`].
     ///
     /// # Panics
     /// If something other than a parameter is on the tape already.
@@ -66,12 +67,7 @@ impl<T: Float> Module<T> for BatchNorm2d {
     /// # Panics
     /// For a single pixel in all in training; if `x` is stale, or its rows are no such images.
     fn forward(&self, tape: &mut Tape<T>, x: Var, mode: &mut Mode) -> Var {
-        let (found, image) = (tape.shape_for("BatchNorm2d", x), self.image);
-        assert!(
-            found.cols == image.numel(),
-            "BatchNorm2d: {x} is {found}, but an image of {image} has {} numbers",
-            image.numel()
-        );
+        let (image, found) = (self.image, shape_of_images(tape, "BatchNorm2d", x, self.image));
         let pixels = tape.reshape(x, found.rows * image.height * image.width, image.channels);
         let pixels = self.channels.forward(tape, pixels, mode);
         tape.reshape(pixels, found.rows, found.cols)
@@ -111,9 +107,7 @@ pub(super) fn restore<T: Float>(
     width: usize,
 ) -> Result<Made<T>> {
     let (image, channels): (ImageShape, Settings) = (settings.get("image")?, settings.get("channels")?);
-    if image.check().is_err() || image.numel() != width {
-        return Err(Error::Data(format!("an image of {image} for {width} numbers per sample")));
-    }
+    check_image(image, width)?;
     // Before room is made for as many.
     from.from.check_shape::<T>("gamma", 1, image.channels)?;
     let norm = BatchNorm2d::new(tape, image, channels.get("momentum")?, channels.get("epsilon")?)?;

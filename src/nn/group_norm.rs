@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::layer_norm::ones_and_zeros;
+use super::norm::shape_of_images;
 use super::restore::{Made, Place, check_image, set};
 use super::{Mode, Module};
 use crate::ops::ImageShape;
@@ -74,12 +75,7 @@ impl<T: Float> Module<T> for GroupNorm {
     /// # Panics
     /// If `x` is stale, or its rows are no such images.
     fn forward(&self, tape: &mut Tape<T>, x: Var, _: &mut Mode) -> Var {
-        let (found, image) = (tape.shape_for("GroupNorm", x), self.image);
-        assert!(
-            found.cols == image.numel(),
-            "GroupNorm: {x} is {found}, but an image of {image} has {} numbers",
-            image.numel()
-        );
+        shape_of_images(tape, "GroupNorm", x, self.image);
         tape.group_norm(x, self.gamma, self.beta, self.groups, T::of(self.epsilon))
     }
 

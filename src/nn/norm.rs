@@ -7,8 +7,19 @@ use std::sync::Arc;
 use super::{BatchNorm, BatchNorm2d, LayerNorm, Mode, Module};
 use crate::ops::ImageShape;
 use crate::store::Settings;
-use crate::tape::{Param, Tape, Var};
+use crate::tape::{Param, Shape, Tape, Var};
 use crate::{Error, Float, Result};
+
+/// The shape of `x`, of which each row is to be an image; `name` is the layer that says so otherwise.
+///
+/// # Panics
+/// If it is stale, or has another number of columns than the image has numbers.
+#[track_caller]
+pub(super) fn shape_of_images<T: Float>(tape: &Tape<T>, name: &str, x: Var, image: ImageShape) -> Shape {
+    let (found, numbers) = (tape.shape_for(name, x), image.numel());
+    assert!(found.cols == numbers, "{name}: {x} is {found}, but an image of {image} has {numbers} numbers");
+    found
+}
 
 /// What normalises the values in front of an activation, to be chosen at run time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

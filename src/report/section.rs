@@ -6,6 +6,7 @@ use super::drawn::DrawnFigure;
 use super::math::prose;
 use super::svg::Shape;
 use super::{Claim, Figure, Table, Verdict, escape};
+use crate::text;
 
 /// One part of a page: an experiment, or a run.
 ///
@@ -159,11 +160,7 @@ impl Section {
     fn rest(&self) -> String {
         let others: Vec<&DrawnFigure> =
             self.figures.iter().enumerate().filter(|(i, _)| *i != self.headline).map(|(_, f)| f).collect();
-        let counted = |n: usize, what: &str| match n {
-            0 => None,
-            1 => Some(format!("1 {what}")),
-            n => Some(format!("{n} {what}s")),
-        };
+        let counted = |n: usize, what: &str| (n > 0).then(|| text::count(n, what));
         let parts = [
             (!self.theory.is_empty()).then(|| "the theory".to_string()),
             counted(others.len(), "more figure"),

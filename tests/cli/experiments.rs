@@ -18,7 +18,7 @@ fn run(experiment: &Experiment, threads: usize, seed: u64) -> Outcome {
     })
 }
 
-/// The folder of `experiments --all --quick`, made once for all tests: it takes 80 seconds on two cores.
+/// The folder of `experiments --all --quick`, made once for all tests: it takes minutes.
 pub fn quick_report() -> &'static Path {
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     MADE.get_or_init(|| {

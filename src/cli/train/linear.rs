@@ -52,13 +52,5 @@ pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
         ))?;
     }
     let model = Fitted::regressor(model, inputs, train)?;
-    Ok(Some(Done {
-        worked_out: Vec::new(),
-        model: Box::new(model),
-        trace,
-        validates: true,
-        interrupted: false,
-        saves: true,
-        run: None,
-    }))
+    Ok(Some(Done::at_once(Box::new(model), trace)))
 }

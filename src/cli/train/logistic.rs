@@ -122,13 +122,5 @@ fn newton(job: &Job<'_>) -> Result<Done, Failure> {
         ))?;
     }
     let model = Fitted::classifier(model, inputs, train)?;
-    Ok(Done {
-        model: Box::new(model),
-        trace,
-        validates: true,
-        interrupted: false,
-        saves: true,
-        run: None,
-        worked_out: Vec::new(),
-    })
+    Ok(Done::at_once(Box::new(model), trace))
 }

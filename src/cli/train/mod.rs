@@ -259,6 +259,21 @@ struct Done {
     worked_out: Vec<(String, String)>,
 }
 
+impl Done {
+    /// What was fitted in one go: there are no epochs that could have measured or kept anything on the way.
+    fn at_once(model: Box<dyn Predictor>, trace: Trace) -> Done {
+        Done {
+            model,
+            trace,
+            validates: true,
+            interrupted: false,
+            saves: true,
+            run: None,
+            worked_out: Vec::new(),
+        }
+    }
+}
+
 /// Runs the command, whose arguments were parsed from `matches`.
 pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
     match &args.resume {

@@ -354,9 +354,9 @@ fn check_names(file: &str, line: u64, names: &[String]) -> Result<()> {
 }
 
 fn ragged(file: &str, record: Record, expected: usize, header: bool) -> Error {
-    let (cells, first) = (record.cells, if header { "the header" } else { "the first row" });
-    let plural = if cells == 1 { "" } else { "s" };
-    let why = format!("the row has {cells} cell{plural}, {first} has {expected}");
+    let cells = crate::text::count(record.cells, "cell");
+    let first = if header { "the header" } else { "the first row" };
+    let why = format!("the row has {cells}, {first} has {expected}");
     Error::Table { file: file.into(), line: record.line, why }
 }
 

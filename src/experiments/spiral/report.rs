@@ -3,6 +3,7 @@
 use super::plane::{plane, small_plane};
 use super::{ARMS, NOISE, Right, Run, SHOWN, Spiral, Stage};
 use crate::experiments::prelude::*;
+use crate::text;
 
 pub(super) fn all(spiral: &Spiral) -> Outcome {
     let Spiral { test, stages, losses, runs } = spiral;
@@ -41,10 +42,7 @@ pub(super) fn all(spiral: &Spiral) -> Outcome {
             "The length is that in the whole square, also where there are no points. A boundary that is long there by \
              chance at first need not grow.",
         );
-    let epochs = |stage: &Stage| match stage.epochs {
-        1 => "1 epoch".to_string(),
-        epochs => format!("{epochs} epochs"),
-    };
+    let epochs = |stage: &Stage| text::count(stage.epochs, "epoch");
     let small_panel = |stage: &Stage| {
         let title = format!("{}: {} right", epochs(stage), percent(stage.test.share()));
         small_plane(title, test, &stage.classes, &stage.found)

@@ -227,15 +227,7 @@ fn fit_in<T: Float>(job: &Job<'_>, method: Method) -> Result<Option<Done>, Failu
         Some(scale) => Fitted::regressor(machine, inputs, train)?.with_target_scale(scale)?,
         None => Fitted::classifier(machine, inputs, train)?,
     });
-    Ok(Some(Done {
-        model,
-        trace,
-        validates: true,
-        interrupted,
-        saves: true,
-        run: None,
-        worked_out: Vec::new(),
-    }))
+    Ok(Some(Done { interrupted, ..Done::at_once(model, trace) }))
 }
 
 struct Machine<T: Float> {
