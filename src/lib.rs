@@ -103,7 +103,7 @@ pub use float::Float;
 pub use linalg::{Matrix, MatrixRef};
 /// The matrices that come in and go out are of this version.
 pub use nalgebra;
-pub use tape::{Args, Backward, Expr, Forward, Operation, Param, Shape, Tape, Var, check_gradient};
+pub use tape::{Args, Backward, Expr, Forward, Operation, Param, Recorder, Shape, Tape, Var, check_gradient};
 
 /// The README's example is compiled and run with the doc tests.
 #[cfg(doctest)]

@@ -9,7 +9,7 @@ use super::{Op, Unary, pass_if};
 use crate::Float;
 use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::{any, vectorize};
-use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
 
 /// # Activations
 /// Entry by entry.
@@ -100,6 +100,10 @@ impl<T: Float> Unary<T> for Relu {
     fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
         pass_if(x > T::ZERO, dy)
     }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_where(0, |x| x > T::ZERO);
+    }
 }
 
 pub(super) struct LeakyRelu;
@@ -118,6 +122,20 @@ impl<T: Float> Unary<T> for LeakyRelu {
         let slope = args.scalars[0];
         if x > T::ZERO { dy } else { pass_if(slope != T::ZERO, slope * dy) }
     }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        let slope = cx.args().scalars[0];
+        cx.add_where(0, |x| x > T::ZERO);
+        cx.add_of(0, |tape, of| {
+            let below: Vec<T> = tape
+                .value_slice(of.x[0])
+                .iter()
+                .map(|x| pass_if(*x <= T::ZERO && slope != T::ZERO, T::ONE))
+                .collect();
+            let part = tape.scale(of.dy, slope);
+            tape.kept(&below, part)
+        });
+    }
 }
 
 /// A gate g between 0 and 1, of a function x·g(x).
@@ -129,6 +147,8 @@ pub(super) trait Gate<T: Float>: Sync {
 
     /// g(x).
     fn gate(x: T) -> T;
+    /// What the gate is the logistic function of, as operations.
+    fn argument(tape: &mut Tape<T>, x: Var) -> Var;
 
     /// x·g'(x), where g = g(x) is known already; finite for finite x, however large g'/g may be.
     fn slope(x: T, g: T) -> T;
@@ -184,6 +204,14 @@ impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
             |slope, dy| slope * dy,
         );
     }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.through(|tape, x| {
+            let argument = G::argument(tape, x[0]);
+            let gate = tape.sigmoid(argument);
+            tape.mul(x[0], gate)
+        });
+    }
 }
 
 /// The values where the gate has lost digits.
@@ -219,6 +247,10 @@ impl<T: Float> Gate<T> for Gelu {
     fn tail(x: T) -> T {
         times_exp(x, T::of(1.702) * x)
     }
+
+    fn argument(tape: &mut Tape<T>, x: Var) -> Var {
+        tape.scale(x, T::of(1.702))
+    }
 }
 
 /// √(2/π).
@@ -228,7 +260,7 @@ pub(super) struct GeluTanh;
 impl GeluTanh {
     /// 2u with ½(1 + tanh u) = σ(2u), which keeps its digits for negative u.
     #[inline(always)]
-    fn argument<T: Float>(x: T) -> T {
+    fn twice_u<T: Float>(x: T) -> T {
         T::of(2.0 * SQRT_2_OVER_PI) * (x + T::of(0.044715) * x * x * x)
     }
 }
@@ -238,7 +270,7 @@ impl<T: Float> Gate<T> for GeluTanh {
     const TAIL: f64 = -9.9;
     #[inline(always)]
     fn gate(x: T) -> T {
-        GeluTanh::argument(x).sigmoid()
+        GeluTanh::twice_u(x).sigmoid()
     }
     #[inline(always)]
     fn slope(x: T, g: T) -> T {
@@ -247,7 +279,14 @@ impl<T: Float> Gate<T> for GeluTanh {
         T::of(2.0 * SQRT_2_OVER_PI) * (s + T::of(3.0 * 0.044715) * s * x * x)
     }
     fn tail(x: T) -> T {
-        times_exp(x, GeluTanh::argument(x))
+        times_exp(x, GeluTanh::twice_u(x))
+    }
+
+    fn argument(tape: &mut Tape<T>, x: Var) -> Var {
+        let cube = tape.powi(x, 3);
+        let part = tape.scale(cube, T::of(0.044715));
+        let sum = tape.add(x, part);
+        tape.scale(sum, T::of(2.0 * SQRT_2_OVER_PI))
     }
 }
 
@@ -266,6 +305,11 @@ impl<T: Float> Gate<T> for Silu {
     fn tail(x: T) -> T {
         times_exp(x, x)
     }
+
+    fn argument(tape: &mut Tape<T>, x: Var) -> Var {
+        let _ = tape;
+        x
+    }
 }
 
 pub(super) struct Sigmoid;
@@ -278,6 +322,14 @@ impl<T: Float> Unary<T> for Sigmoid {
     #[inline(always)]
     fn backward(_: T, y: T, dy: T, _: &Args<T>) -> T {
         y * (T::ONE - y) * dy
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            let square = tape.square(of.y);
+            let slope = tape.sub(of.y, square);
+            tape.mul(slope, of.dy)
+        });
     }
 }
 
@@ -292,6 +344,15 @@ impl<T: Float> Unary<T> for Tanh {
     fn backward(_: T, y: T, dy: T, _: &Args<T>) -> T {
         (T::ONE - y * y) * dy
     }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            let square = tape.square(of.y);
+            let minus = tape.neg(square);
+            let slope = tape.shift(minus, T::ONE);
+            tape.mul(slope, of.dy)
+        });
+    }
 }
 
 pub(super) struct Softplus;
@@ -304,6 +365,13 @@ impl<T: Float> Unary<T> for Softplus {
     #[inline(always)]
     fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
         x.sigmoid() * dy
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            let slope = tape.sigmoid(of.x[0]);
+            tape.mul(slope, of.dy)
+        });
     }
 }
 

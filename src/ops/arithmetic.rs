@@ -2,7 +2,7 @@
 
 use super::{Binary, Op};
 use crate::Float;
-use crate::tape::{Tape, Var};
+use crate::tape::{Recorder, Tape, Var};
 
 /// # Arithmetic
 /// Of two operands, entry by entry; a row, a column or a scalar is stretched.
@@ -71,6 +71,12 @@ impl<T: Float> Binary<T> for Add {
     fn backward_b(_: T, _: T, dy: T) -> T {
         dy
     }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
+        cx.add(0, dy);
+        cx.add(1, dy);
+    }
 }
 
 pub(super) struct Sub;
@@ -88,6 +94,12 @@ impl<T: Float> Binary<T> for Sub {
     fn backward_b(_: T, _: T, dy: T) -> T {
         -dy
     }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
+        cx.add(0, dy);
+        cx.add_of(1, |tape, of| tape.neg(of.dy));
+    }
 }
 
 pub(super) struct Mul;
@@ -104,6 +116,11 @@ impl<T: Float> Binary<T> for Mul {
     #[inline(always)]
     fn backward_b(a: T, _: T, dy: T) -> T {
         a * dy
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| tape.mul(of.x[1], of.dy));
+        cx.add_of(1, |tape, of| tape.mul(of.x[0], of.dy));
     }
 }
 
@@ -132,6 +149,15 @@ impl<T: Float> Binary<T> for Div {
         } else {
             -(of_dy * a) / b
         }
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| tape.div(of.dy, of.x[1]));
+        cx.add_of(1, |tape, of| {
+            let quotient = tape.div(of.dy, of.x[1]);
+            let product = tape.mul(quotient, of.y);
+            tape.neg(product)
+        });
     }
 }
 

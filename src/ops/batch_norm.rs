@@ -5,7 +5,7 @@ use super::layer_norm::{add_affine, check_epsilon, check_scale_and_shift};
 use super::reduce::column_sums;
 use crate::Float;
 use crate::linalg::{self, Huge, centre_columns, dot};
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Batch normalisation
 /// Column by column.
@@ -102,6 +102,13 @@ impl<T: Float> Operation<T> for BatchStatistics {
                 });
             },
         );
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.through(|tape, x| {
+            let (means, variances) = (tape.mean_rows(x[0]), tape.variance_rows(x[0]));
+            tape.concat_rows(&[means, variances])
+        });
     }
 }
 
@@ -212,6 +219,19 @@ impl<T: Float> Operation<T> for BatchNorm {
             );
         }
         add_affine(&mut cx, normal, 2, 3);
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let epsilon = cx.args().scalars[0];
+        cx.through(|tape, x| {
+            let (mean, variance) = (tape.slice_rows(x[1], 0..1), tape.slice_rows(x[1], 1..2));
+            let deviation = tape.sub(x[0], mean);
+            let shifted = tape.shift(variance, epsilon);
+            let length = tape.sqrt(shifted);
+            let normal = tape.div(deviation, length);
+            let scaled = tape.mul(normal, x[2]);
+            tape.add(scaled, x[3])
+        });
     }
 
     fn describe(&self, args: &Args<T>) -> String {

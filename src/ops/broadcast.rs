@@ -7,7 +7,7 @@
 use crate::Float;
 use crate::linalg::simd::vectorize;
 use crate::linalg::{LANES, PIECE, add_to_lanes, block_of, parts, reduce_lanes, row_or_rows, sum_of_lanes};
-use crate::tape::{Args, Backward, Forward, Operand, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operand, Operation, Recorder, Shape, Tape, Var};
 
 /// A function of two numbers and its gradients; [`Broadcast`] makes an operation of it.
 ///
@@ -53,6 +53,11 @@ pub trait Binary<T: Float>: Sync {
 
     /// ∂f/∂b·dy.
     fn backward_b(a: T, b: T, dy: T) -> T;
+
+    /// Both as operations: see [`Operation::record`].
+    fn record(cx: Recorder<'_, T>) {
+        cx.none()
+    }
 }
 
 /// The operation that applies a [`Binary`] function to every pair of entries, stretching single rows
@@ -87,6 +92,10 @@ impl<T: Float, B: Binary<T>> Operation<T> for Broadcast<B> {
             return;
         }
         backward_of_many::<T, B>(cx, &a, &b);
+    }
+
+    fn record(&self, cx: Recorder<'_, T>) {
+        B::record(cx);
     }
 }
 

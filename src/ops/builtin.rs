@@ -138,6 +138,7 @@ operations! {
     Conv2d = conv2d::Conv2d => conv2d(w: impl Into<Var>, b: Option<Var>, form: &Convolution);
     Conv2dTranspose = conv2d::Conv2dTranspose
         => conv2d_transpose(w: impl Into<Var>, b: Option<Var>, form: &Convolution);
+    Conv2dWeights = conv2d::Conv2dWeights => conv2d_weights(m: impl Into<Var>, form: &Convolution);
     MaxPool = pool::MaxPool => max_pool(image: ImageShape, window: &Window);
     AvgPool = pool::AvgPool { name: "avg_pool" } => avg_pool(image: ImageShape, window: &Window);
     GlobalAvgPool = pool::AvgPool { name: "global_avg_pool" } => global_avg_pool(image: ImageShape);
@@ -151,6 +152,7 @@ operations! {
     SliceRows = select::SliceRows => slice_rows(range: Range<usize>);
     SliceCols = select::SliceCols => slice_cols(range: Range<usize>);
     GatherRows = select::GatherRows => gather_rows(indices: &[usize]);
+    ScatterRows = select::ScatterRows => scatter_rows(indices: &[usize], rows: usize);
     PickCols = pick::PickCols => pick_cols(columns: &[usize]);
 
     Softmax = softmax::Softmax => softmax();

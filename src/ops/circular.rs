@@ -3,7 +3,7 @@
 use super::Op;
 use crate::Float;
 use crate::float::sines_and_cosines;
-use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
 
 /// # Sine and cosine
 /// Entry by entry. Backward: dx = f'(x) ∘ dy.
@@ -82,6 +82,19 @@ impl<T: Float> Operation<T> for Circular {
             return;
         }
         self.backward_of_many(cx, operand.x);
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            if self.cosine {
+                let sin = tape.sin(of.x[0]);
+                let slope = tape.neg(sin);
+                tape.mul(slope, of.dy)
+            } else {
+                let slope = tape.cos(of.x[0]);
+                tape.mul(slope, of.dy)
+            }
+        });
     }
 }
 

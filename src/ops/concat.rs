@@ -2,7 +2,7 @@
 
 use super::Op;
 use crate::Float;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Joining
 /// Several matrices below or beside each other.
@@ -81,6 +81,15 @@ impl<T: Float> Operation<T> for ConcatRows {
             rest = behind;
         }
     }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let mut start = 0;
+        for k in 0..cx.inputs() {
+            let end = start + cx.shape(k).rows;
+            cx.add_of(k, |tape, of| tape.slice_rows(of.dy, start..end));
+            start = end;
+        }
+    }
 }
 
 pub(super) struct ConcatCols;
@@ -115,6 +124,15 @@ impl<T: Float> Operation<T> for ConcatCols {
                 |i, mut dx| dx.add_slice(&dy[i * cols + left..][..width]),
             );
             left += width;
+        }
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let mut start = 0;
+        for k in 0..cx.inputs() {
+            let end = start + cx.shape(k).cols;
+            cx.add_of(k, |tape, of| tape.slice_cols(of.dy, start..end));
+            start = end;
         }
     }
 }

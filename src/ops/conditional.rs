@@ -5,7 +5,7 @@ use super::broadcast::broadcast_shape;
 use super::pass_if;
 use crate::Float;
 use crate::linalg::{reduce, sum};
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Choice
 /// One of two operands, as a condition says.
@@ -99,6 +99,12 @@ impl<T: Float> Operation<T> for Select {
         }
         add_chosen(&mut cx, 1, true);
         add_chosen(&mut cx, 2, false);
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let zero = cx.tape().scalar(T::ZERO);
+        cx.add_of(1, |tape, of| tape.select(of.x[0], of.dy, zero));
+        cx.add_of(2, |tape, of| tape.select(of.x[0], zero, of.dy));
     }
 }
 

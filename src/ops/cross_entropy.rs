@@ -4,7 +4,7 @@ use super::softmax::{RowSum, softmax_rows};
 use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::mean_of;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Cross-entropy
 /// From logits and labels.
@@ -116,6 +116,22 @@ impl<T: Float> Operation<T> for CrossEntropy {
         } else {
             cx.add_map(0, deltas, |delta| pass_if(delta != T::ZERO, delta * scale));
         }
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let (smoothing, labels) = (cx.args().scalars[0], cx.indices());
+        let labels: Vec<usize> = labels.iter().map(|label| *label as usize).collect();
+        cx.through(|tape, x| {
+            let logarithms = tape.log_softmax(x[0]);
+            let picked = tape.pick_cols(logarithms, &labels);
+            let likelihood = tape.mean(picked);
+            if smoothing == T::ZERO {
+                return tape.neg(likelihood);
+            }
+            let (one, all) = (tape.scale(likelihood, smoothing - T::ONE), tape.mean(logarithms));
+            let rest = tape.scale(all, -smoothing);
+            tape.add(one, rest)
+        });
     }
 
     fn describe(&self, args: &Args<T>) -> String {

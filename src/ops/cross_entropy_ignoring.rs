@@ -4,7 +4,7 @@ use super::softmax::{RowSum, softmax_rows};
 use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::mean_of;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Cross-entropy of some rows
 /// Padding does not count.
@@ -92,6 +92,23 @@ impl<T: Float> Operation<T> for CrossEntropyIgnoring {
         let counted = cx.indices().iter().filter(|label| **label != NONE).count();
         let scale = cx.dy()[0] / T::of(counted as f64);
         cx.add_map(0, deltas, |delta| pass_if(delta != T::ZERO, delta * scale));
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let labels = cx.indices();
+        let (rows, labels): (Vec<usize>, Vec<usize>) = labels
+            .iter()
+            .enumerate()
+            .filter(|(_, label)| **label != NONE)
+            .map(|(row, label)| (row, *label as usize))
+            .unzip();
+        if rows.is_empty() {
+            return;
+        }
+        cx.through(|tape, x| {
+            let counted = tape.gather_rows(x[0], &rows);
+            tape.cross_entropy(counted, &labels)
+        });
     }
 }
 

@@ -5,7 +5,7 @@ use super::reduce::Over::{self, Cols, Rows};
 use crate::Float;
 use crate::linalg::PIECE;
 use crate::linalg::simd::vectorize;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Running sums
 /// Down the rows, along the columns.
@@ -135,6 +135,18 @@ impl<T: Float> Operation<T> for Cumsum {
                 running_sums(dy, shape, self.over, true, |at, sums| dx.part(at, sums.len()).add_slice(sums));
             },
         );
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            let along = matches!(self.over, Cols);
+            let dy = if along { tape.transpose(of.dy) } else { of.dy };
+            let turned: Vec<usize> = (0..tape.shape(dy).rows).rev().collect();
+            let from_end = tape.gather_rows(dy, &turned);
+            let sums = tape.cumsum_rows(from_end);
+            let sums = tape.gather_rows(sums, &turned);
+            if along { tape.transpose(sums) } else { sums }
+        });
     }
 }
 

@@ -6,7 +6,7 @@ use super::Op;
 use crate::Float;
 use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::vectorize;
-use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
 
 /// # Dropout
 /// With a mask that is drawn.
@@ -97,6 +97,16 @@ impl<T: Float> Operation<T> for Dropout {
             } else {
                 words(dx, &dy[first..], mask, |dx, dy| *dx = dy, scale);
             }
+        });
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let (scale, mask) = (cx.args().scalars[0], cx.indices());
+        cx.add_of(0, |tape, of| {
+            let count = tape.shape(of.dy).numel();
+            let kept: Vec<T> = (0..count).map(|i| masked(mask[i / 32], i % 32, T::ONE, T::ONE)).collect();
+            let scaled = tape.scale(of.dy, scale);
+            tape.kept(&kept, scaled)
         });
     }
 

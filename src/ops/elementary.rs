@@ -2,7 +2,7 @@
 
 use super::{Op, Unary, pass_if};
 use crate::Float;
-use crate::tape::{Args, Tape, Var};
+use crate::tape::{Args, Recorder, Tape, Var};
 
 /// # Elementary functions
 /// Entry by entry.
@@ -104,6 +104,10 @@ impl<T: Float> Unary<T> for Neg {
     fn backward(_: T, _: T, dy: T, _: &Args<T>) -> T {
         -dy
     }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| tape.neg(of.dy));
+    }
 }
 
 pub(super) struct Scale;
@@ -118,6 +122,11 @@ impl<T: Float> Unary<T> for Scale {
     #[inline(always)]
     fn backward(_: T, _: T, dy: T, args: &Args<T>) -> T {
         args.scalars[0] * dy
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        let factor = cx.args().scalars[0];
+        cx.add_of(0, |tape, of| tape.scale(of.dy, factor));
     }
 }
 
@@ -134,6 +143,11 @@ impl<T: Float> Unary<T> for Shift {
     fn backward(_: T, _: T, dy: T, _: &Args<T>) -> T {
         dy
     }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
+        cx.add(0, dy);
+    }
 }
 
 pub(super) struct Exp;
@@ -146,6 +160,10 @@ impl<T: Float> Unary<T> for Exp {
     #[inline(always)]
     fn backward(_: T, y: T, dy: T, _: &Args<T>) -> T {
         y * dy
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| tape.mul(of.y, of.dy));
     }
 }
 
@@ -161,6 +179,13 @@ impl<T: Float> Unary<T> for Expm1 {
         let slope = x.exp();
         pass_if(slope != T::ZERO, slope * dy)
     }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            let slope = tape.exp(of.x[0]);
+            tape.mul(slope, of.dy)
+        });
+    }
 }
 
 pub(super) struct Ln;
@@ -173,6 +198,10 @@ impl<T: Float> Unary<T> for Ln {
     #[inline(always)]
     fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
         dy / x
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| tape.div(of.dy, of.x[0]));
     }
 }
 
@@ -188,6 +217,13 @@ impl<T: Float> Unary<T> for Sqrt {
     fn backward(_: T, y: T, dy: T, _: &Args<T>) -> T {
         dy / (y + y)
     }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            let twice = tape.add(of.y, of.y);
+            tape.div(of.dy, twice)
+        });
+    }
 }
 
 pub(super) struct Square;
@@ -202,6 +238,13 @@ impl<T: Float> Unary<T> for Square {
     fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
         (x + x) * dy
     }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            let twice = tape.add(of.x[0], of.x[0]);
+            tape.mul(twice, of.dy)
+        });
+    }
 }
 
 pub(super) struct Erf;
@@ -214,6 +257,16 @@ impl<T: Float> Unary<T> for Erf {
     #[inline(always)]
     fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
         T::of(std::f64::consts::FRAC_2_SQRT_PI) * (-x * x).exp() * dy
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            let square = tape.square(of.x[0]);
+            let minus = tape.neg(square);
+            let bell = tape.exp(minus);
+            let slope = tape.scale(bell, T::of(std::f64::consts::FRAC_2_SQRT_PI));
+            tape.mul(slope, of.dy)
+        });
     }
 }
 
@@ -228,6 +281,16 @@ impl<T: Float> Unary<T> for Abs {
     #[inline(always)]
     fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
         with_sign(x, dy)
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_where(0, |x| x > T::ZERO);
+        cx.add_of(0, |tape, of| {
+            let below: Vec<T> =
+                tape.value_slice(of.x[0]).iter().map(|x| pass_if(*x < T::ZERO, T::ONE)).collect();
+            let minus = tape.neg(of.dy);
+            tape.kept(&below, minus)
+        });
     }
 }
 
@@ -256,6 +319,11 @@ impl<T: Float> Unary<T> for Clamp {
     #[inline(always)]
     fn backward(x: T, _: T, dy: T, args: &Args<T>) -> T {
         pass_if(x >= args.scalars[0] && x <= args.scalars[1], dy)
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        let [low, high] = cx.args().scalars;
+        cx.add_where(0, |x| x >= low && x <= high);
     }
 }
 

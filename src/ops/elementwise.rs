@@ -7,7 +7,7 @@
 
 use crate::Float;
 use crate::linalg::simd::fused;
-use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
 
 /// A function of one number and its gradient; [`Elementwise`] makes an operation of it.
 ///
@@ -52,6 +52,11 @@ pub trait Unary<T: Float>: Sync {
     /// On a branch where f is constant it is 0: select with [`pass_if`], and do not multiply by 0. Where f'
     /// is a quotient, divide dy, and do not multiply by a reciprocal, which may be infinite.
     fn backward(x: T, y: T, dy: T, args: &Args<T>) -> T;
+
+    /// f'(x) ∘ dy as operations: see [`Operation::record`].
+    fn record(cx: Recorder<'_, T>) {
+        cx.none()
+    }
 
     /// The constants as the printed tape shows them, a space before each: the scalars in use.
     fn describe(args: &Args<T>) -> String {
@@ -98,6 +103,10 @@ impl<T: Float, U: Unary<T>> Operation<T> for Elementwise<U> {
             return;
         }
         backward_of_many::<T, U>(cx, x);
+    }
+
+    fn record(&self, cx: Recorder<'_, T>) {
+        U::record(cx);
     }
 
     fn describe(&self, args: &Args<T>) -> String {

@@ -3,7 +3,7 @@
 use super::Op;
 use super::select::add_to_rows;
 use crate::Float;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Embedding
 /// Vectors for tokens.
@@ -70,6 +70,14 @@ impl<T: Float> Operation<T> for Embedding {
     fn backward(&self, mut cx: Backward<'_, T>) {
         let tokens = cx.x(1);
         add_to_rows(&mut cx, tokens.len(), |i| row_of(tokens[i]));
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let rows = cx.shape(0).rows;
+        cx.add_of(0, |tape, of| {
+            let tokens: Vec<usize> = tape.value_slice(of.x[1]).iter().map(|token| row_of(*token)).collect();
+            tape.scatter_rows(of.dy, &tokens, rows)
+        });
     }
 }
 

@@ -4,7 +4,7 @@ use super::reduce::{Over, rows_of};
 use super::{Binary, Op, pass_if};
 use crate::Float;
 use crate::linalg::simd::vectorize;
-use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Extrema
 /// The larger and the smaller of two, and the largest entry.
@@ -88,6 +88,30 @@ fn share<T: Float>(wins: bool, ties: bool, dy: T) -> T {
     pass_if(wins || ties, if ties { T::of(0.5) * dy } else { dy })
 }
 
+/// The [`share`] of each operand; `wins` says which of two numbers is the value.
+fn record_shares<T: Float>(cx: &mut Recorder<'_, T>, wins: impl Fn(T, T) -> bool) {
+    let (sa, sb) = (cx.shape(0), cx.shape(1));
+    let at = |shape: Shape, i: usize, j: usize| {
+        (if shape.rows == 1 { 0 } else { i }) * shape.cols + if shape.cols == 1 { 0 } else { j }
+    };
+    for k in [0, 1] {
+        cx.add_of(k, |tape, of| {
+            let (Shape { rows, cols }, a, b) =
+                (tape.shape(of.y), tape.value_slice(of.x[0]), tape.value_slice(of.x[1]));
+            let shares: Vec<T> = (0..rows * cols)
+                .map(|i| {
+                    let (a, b) = (a[at(sa, i / cols, i % cols)], b[at(sb, i / cols, i % cols)]);
+                    let own = if k == 0 { wins(a, b) } else { wins(b, a) };
+                    share(own, a == b, T::ONE)
+                })
+                .collect();
+            let factors = tape.constant_slice(rows, cols, &shares);
+            let term = tape.mul(factors, of.dy);
+            tape.kept(&shares, term)
+        });
+    }
+}
+
 pub(super) struct Maximum;
 impl<T: Float> Binary<T> for Maximum {
     const NAME: &'static str = "maximum";
@@ -102,6 +126,10 @@ impl<T: Float> Binary<T> for Maximum {
     #[inline(always)]
     fn backward_b(a: T, b: T, dy: T) -> T {
         share(b > a, a == b, dy)
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        record_shares(&mut cx, |a, b| a > b);
     }
 }
 
@@ -119,6 +147,10 @@ impl<T: Float> Binary<T> for Minimum {
     #[inline(always)]
     fn backward_b(a: T, b: T, dy: T) -> T {
         share(b < a, a == b, dy)
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        record_shares(&mut cx, |a, b| a < b);
     }
 }
 
@@ -188,6 +220,27 @@ impl<T: Float> Operation<T> for Max {
                     }
                 }
             }
+        });
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let shape = cx.shape(0);
+        cx.add_of(0, |tape, of| {
+            let (x, y, mut first) =
+                (tape.value_slice(of.x[0]), tape.value_slice(of.y), vec![T::ZERO; shape.numel()]);
+            let mut found = vec![false; y.len()];
+            for (at, x) in x.iter().enumerate() {
+                let to = match self.over {
+                    Over::All => 0,
+                    Over::Rows => at % shape.cols,
+                    Over::Cols => at / shape.cols,
+                };
+                if !found[to] && attains(*x, y[to]) {
+                    (found[to], first[at]) = (true, T::ONE);
+                }
+            }
+            let (first, zero) = (tape.constant_slice(shape.rows, shape.cols, &first), tape.scalar(T::ZERO));
+            tape.select(first, of.dy, zero)
         });
     }
 }

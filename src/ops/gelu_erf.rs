@@ -4,7 +4,7 @@ use super::Op;
 use crate::Float;
 use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::vectorize;
-use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
 
 /// # Activations
 /// Entry by entry.
@@ -60,6 +60,16 @@ impl<T: Float> Operation<T> for GeluErf {
             #[inline(always)]
             |slope, dy| slope * dy,
         );
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.through(|tape, x| {
+            let part = tape.scale(x[0], T::of(std::f64::consts::FRAC_1_SQRT_2));
+            let erf = tape.erf(part);
+            let sum = tape.shift(erf, T::ONE);
+            let half = tape.scale(x[0], T::of(0.5));
+            tape.mul(half, sum)
+        });
     }
 }
 

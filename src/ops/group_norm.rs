@@ -1,10 +1,10 @@
 //! Normalisation by groups of channels.
 
 use super::Op;
-use super::layer_norm::{add_affine, check_epsilon, check_row};
+use super::layer_norm::{add_affine, check_epsilon, check_row, normalized};
 use crate::Float;
 use crate::linalg::{Moments, centre, sum};
-use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Group normalisation
 /// Row by row, a group of channels at a time.
@@ -148,6 +148,37 @@ impl<T: Float> Operation<T> for GroupNorm {
             });
         });
         add_affine(&mut cx, normal, 1, 2);
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let ([channels, groups], epsilon, Shape { rows, cols }) =
+            (cx.args().sizes, cx.args().scalars[0], cx.shape(0));
+        let width = channels / groups;
+        let places = cols.checked_div(channels).unwrap_or(0);
+        if cols == 0 {
+            return;
+        }
+        // Of each sample group by group, where it is place by place; and back.
+        let by_group: Vec<usize> = (0..rows * groups * places)
+            .map(|at| {
+                let (row, group, place) = (at / (groups * places), at / places % groups, at % places);
+                (row * places + place) * groups + group
+            })
+            .collect();
+        let mut by_place = vec![0; by_group.len()];
+        by_group.iter().enumerate().for_each(|(to, from)| by_place[*from] = to);
+        cx.through(|tape, x| {
+            let parts = tape.reshape(x[0], rows * places * groups, width);
+            let parts = tape.gather_rows(parts, &by_group);
+            let parts = tape.reshape(parts, rows * groups, places * width);
+            let normal = normalized(tape, parts, epsilon);
+            let parts = tape.reshape(normal, rows * groups * places, width);
+            let parts = tape.gather_rows(parts, &by_place);
+            let pixels = tape.reshape(parts, rows * places, channels);
+            let scaled = tape.mul(pixels, x[1]);
+            let shifted = tape.add(scaled, x[2]);
+            tape.reshape(shifted, rows, cols)
+        });
     }
 
     fn describe(&self, args: &Args<T>) -> String {

@@ -5,7 +5,7 @@ use crate::Float;
 use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::vectorize;
 use crate::linalg::{Moments, centre_within, dot3_within, reduce_within};
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Layer normalisation
 /// Row by row.
@@ -137,9 +137,28 @@ impl<T: Float> Operation<T> for LayerNorm {
         add_affine(&mut cx, normal, 1, 2);
     }
 
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let epsilon = cx.args().scalars[0];
+        cx.through(|tape, x| {
+            let normal = normalized(tape, x[0], epsilon);
+            let scaled = tape.mul(normal, x[1]);
+            tape.add(scaled, x[2])
+        });
+    }
+
     fn describe(&self, args: &Args<T>) -> String {
         format!(" {:e}", args.scalars[0])
     }
+}
+
+/// (x − μ)/√(σ² + ε) of every row, as operations.
+pub(super) fn normalized<T: Float>(tape: &mut Tape<T>, x: Var, epsilon: T) -> Var {
+    let mean = tape.mean_cols(x);
+    let deviation = tape.sub(x, mean);
+    let variance = tape.variance_cols(x);
+    let shifted = tape.shift(variance, epsilon);
+    let length = tape.sqrt(shifted);
+    tape.div(deviation, length)
 }
 
 /// dγ += Σᵢ dyᵢ ∘ x̂ᵢ and dβ += Σᵢ dyᵢ, for those two inputs.

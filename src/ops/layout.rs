@@ -2,7 +2,7 @@
 
 use super::Op;
 use crate::Float;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Shapes
 /// The same entries in another shape or order.
@@ -74,6 +74,10 @@ impl<T: Float> Operation<T> for Transpose {
             in_tiles(shape, |i, j| dx.add(i * shape.cols + j, dy[j * shape.rows + i]));
         });
     }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| tape.transpose(of.dy));
+    }
 }
 
 pub(super) struct Reshape;
@@ -90,6 +94,11 @@ impl<T: Float> Operation<T> for Reshape {
     fn backward(&self, mut cx: Backward<'_, T>) {
         let dy = cx.dy();
         cx.add_map(0, dy, |dy| dy);
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let Shape { rows, cols } = cx.shape(0);
+        cx.add_of(0, |tape, of| tape.reshape(of.dy, rows, cols));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Op;
 use crate::Float;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Affine maps
 /// A product and a row of biases.
@@ -52,6 +52,12 @@ impl<T: Float> Operation<T> for Linear {
             #[inline(always)]
             |start, part| part.iter_mut().zip(&dy[start..]).for_each(|(sum, dy)| *sum += *dy),
         );
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| tape.matmul_nt(of.dy, of.x[1]));
+        cx.add_of(1, |tape, of| tape.matmul_tn(of.x[0], of.dy));
+        cx.add_of(2, |tape, of| tape.sum_rows(of.dy));
     }
 }
 

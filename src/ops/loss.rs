@@ -8,7 +8,7 @@ use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::reduce;
 use crate::linalg::simd::fused;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Pointwise losses
 /// The mean over all entries.
@@ -100,6 +100,9 @@ pub(super) trait Pointwise<T: Float>: Sync {
     /// The partial derivatives for a and b, times dy: what [`Unary::backward`](super::Unary::backward) says.
     fn backward_a(a: T, b: T, dy: T, args: &Args<T>) -> T;
     fn backward_b(a: T, b: T, dy: T, args: &Args<T>) -> T;
+
+    /// The loss of every entry, as operations.
+    fn compose(tape: &mut Tape<T>, a: Var, b: Var, args: &Args<T>) -> Var;
 }
 
 pub(super) struct MeanOf<L>(pub L);
@@ -149,6 +152,14 @@ impl<T: Float, L: Pointwise<T>> Operation<T> for MeanOf<L> {
         );
     }
 
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let args = cx.args();
+        cx.through(|tape, x| {
+            let losses = L::compose(tape, x[0], x[1], &args);
+            tape.mean(losses)
+        });
+    }
+
     fn describe(&self, args: &Args<T>) -> String {
         args.scalars[..L::SCALARS].iter().map(|c| format!(" {c}")).collect()
     }
@@ -173,6 +184,11 @@ impl<T: Float> Pointwise<T> for Squared {
     fn backward_b(a: T, b: T, dy: T, _: &Args<T>) -> T {
         ((b - a) + (b - a)) * dy
     }
+
+    fn compose(tape: &mut Tape<T>, a: Var, b: Var, _: &Args<T>) -> Var {
+        let difference = tape.sub(a, b);
+        tape.square(difference)
+    }
 }
 
 pub(super) struct Absolute;
@@ -192,6 +208,11 @@ impl<T: Float> Pointwise<T> for Absolute {
     #[inline(always)]
     fn backward_b(a: T, b: T, dy: T, _: &Args<T>) -> T {
         with_sign(b - a, dy)
+    }
+
+    fn compose(tape: &mut Tape<T>, a: Var, b: Var, _: &Args<T>) -> Var {
+        let difference = tape.sub(a, b);
+        tape.abs(difference)
     }
 }
 
@@ -234,6 +255,16 @@ impl<T: Float> Pointwise<T> for Huber {
     fn backward_b(a: T, b: T, dy: T, args: &Args<T>) -> T {
         Huber::backward(b - a, args.scalars[0], dy)
     }
+
+    fn compose(tape: &mut Tape<T>, a: Var, b: Var, args: &Args<T>) -> Var {
+        // With d clamped to c: c·(d − c/2), which is d²/2 within the bounds, and δ(|d| − δ/2) beyond.
+        let delta = args.scalars[0];
+        let difference = tape.sub(a, b);
+        let clamped = tape.clamp(difference, -delta, delta);
+        let half = tape.scale(clamped, T::of(0.5));
+        let rest = tape.sub(difference, half);
+        tape.mul(clamped, rest)
+    }
 }
 
 pub(super) struct Bce;
@@ -255,6 +286,11 @@ impl<T: Float> Pointwise<T> for Bce {
     #[inline(always)]
     fn backward_b(z: T, _: T, dy: T, _: &Args<T>) -> T {
         -z * dy
+    }
+
+    fn compose(tape: &mut Tape<T>, a: Var, b: Var, _: &Args<T>) -> Var {
+        let (softplus, product) = (tape.softplus(a), tape.mul(a, b));
+        tape.sub(softplus, product)
     }
 }
 

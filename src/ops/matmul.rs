@@ -2,7 +2,7 @@
 
 use super::Op;
 use crate::Float;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Products of matrices
 /// With either side transposed.
@@ -83,6 +83,11 @@ impl<T: Float> Operation<T> for Matmul {
         cx.add_matmul(0, dy, b.t());
         cx.add_matmul(1, a.t(), dy);
     }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| tape.matmul_nt(of.dy, of.x[1]));
+        cx.add_of(1, |tape, of| tape.matmul_tn(of.x[0], of.dy));
+    }
 }
 
 pub(super) struct MatmulNt;
@@ -100,6 +105,11 @@ impl<T: Float> Operation<T> for MatmulNt {
         cx.add_matmul(0, dy, b);
         cx.add_matmul(1, dy.t(), a);
     }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| tape.matmul(of.dy, of.x[1]));
+        cx.add_of(1, |tape, of| tape.matmul_tn(of.dy, of.x[0]));
+    }
 }
 
 pub(super) struct MatmulTn;
@@ -116,6 +126,11 @@ impl<T: Float> Operation<T> for MatmulTn {
         let (a, b, dy) = (cx.x_mat(0), cx.x_mat(1), cx.dy_mat());
         cx.add_matmul(0, b, dy.t());
         cx.add_matmul(1, a, dy);
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| tape.matmul_nt(of.x[1], of.dy));
+        cx.add_of(1, |tape, of| tape.matmul(of.x[0], of.dy));
     }
 }
 

@@ -4,7 +4,7 @@ use super::reduce::{Over, column_sums, rows_of};
 use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::norm_squared;
-use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
 
 /// # Norms
 /// Over all entries, the rows, the columns.
@@ -162,6 +162,20 @@ impl<T: Float> Operation<T> for Norm {
                 },
             ),
         }
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            // Where the length is 0, so is each entry: divided by 1, it stays so.
+            let y = tape.value_slice(of.y);
+            let (known, shape) =
+                (y.iter().map(|y| pass_if(*y != T::ZERO, T::ONE)).collect::<Vec<_>>(), tape.shape(of.y));
+            let known = tape.constant_slice(shape.rows, shape.cols, &known);
+            let one = tape.scalar(T::ONE);
+            let length = tape.select(known, of.y, one);
+            let direction = tape.div(of.x[0], length);
+            tape.mul(direction, of.dy)
+        });
     }
 }
 

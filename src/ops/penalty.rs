@@ -3,7 +3,7 @@
 use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::{norm_squared, reduce};
-use crate::tape::{Args, Backward, Forward, Operation, Param, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Param, Recorder, Shape, Tape, Var};
 
 /// How many parameters go into one node; more make several nodes, which are added.
 const GROUP: usize = 32;
@@ -69,6 +69,20 @@ impl<T: Float> Operation<T> for L2 {
         for k in 0..cx.inputs() {
             let w = cx.x(k);
             cx.add_map(k, w, |w| pass_if(lambda != T::ZERO, scale * w));
+        }
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let (lambda, dy) = (cx.args().scalars[0], cx.dy());
+        if lambda == T::ZERO {
+            return;
+        }
+        for k in 0..cx.inputs() {
+            let w = cx.x(k);
+            cx.add_of(k, |tape, _| {
+                let slope = tape.scale(w, lambda);
+                tape.mul(slope, dy)
+            });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Op;
 use crate::Float;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Single entries
 /// One of each row.
@@ -66,6 +66,17 @@ impl<T: Float> Operation<T> for PickCols {
             for (i, (dy, column)) in dy.iter().zip(picked).enumerate() {
                 dx.add(i * cols + *column as usize, *dy);
             }
+        });
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let (Shape { rows, cols }, columns) = (cx.shape(0), cx.indices());
+        cx.add_of(0, |tape, of| {
+            let zero = tape.scalar(T::ZERO);
+            let picked = tape.constant_with(rows, cols, |to| {
+                columns.iter().enumerate().for_each(|(i, column)| to[i * cols + *column as usize] = T::ONE);
+            });
+            tape.select(picked, of.dy, zero)
         });
     }
 }

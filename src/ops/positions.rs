@@ -3,7 +3,7 @@
 use super::Op;
 use crate::Float;
 use crate::linalg::column_sums;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Positions
 /// What tells tokens of a sequence apart that are equal.
@@ -109,6 +109,15 @@ impl<T: Float> Operation<T> for AddPositions {
             |start, part| part.iter_mut().zip(&dy[start..]).for_each(|(sum, dy)| *sum += *dy),
             |column, sums| dtable.part(column, sums.len()).add_slice(sums),
         );
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let (length, rows) = (cx.args().sizes[0], cx.shape(0).rows);
+        let places: Vec<usize> = (0..rows).map(|row| row % length).collect();
+        cx.through(|tape, x| {
+            let added = tape.gather_rows(x[1], &places);
+            tape.add(x[0], added)
+        });
     }
 
     fn describe(&self, args: &Args<T>) -> String {

@@ -3,7 +3,7 @@
 use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::simd::{any, vectorize};
-use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
 
 /// # Powers
 /// Entry by entry.
@@ -181,6 +181,23 @@ impl<T: Float> Operation<T> for Power {
             return cx.add_to_scalar(&operand, backward(*x, *y, *dy, p, exponent.power_below(*x, *y)));
         }
         backward_of_many(cx, x, exponent);
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let exponent = self.exponent::<T>(&cx.args());
+        let p = exponent.value();
+        if p == T::ZERO {
+            return;
+        }
+        cx.add_of(0, |tape, of| {
+            let below = match exponent {
+                Whole(i32::MIN) => tape.div(of.y, of.x[0]),
+                Whole(p) => tape.powi(of.x[0], p - 1),
+                Real(p) => tape.powf(of.x[0], p - T::ONE),
+            };
+            let slope = tape.scale(below, p);
+            tape.mul(slope, of.dy)
+        });
     }
 
     fn describe(&self, args: &Args<T>) -> String {

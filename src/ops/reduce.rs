@@ -3,7 +3,7 @@
 use super::Op;
 use crate::Float;
 use crate::linalg::{self, mean_of, sum};
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Sums and means
 /// Over all entries, the rows, the columns.
@@ -196,6 +196,13 @@ impl<T: Float> Operation<T> for Reduce {
                 |i, mut dx| dx.add_constant(dy[i] / n),
             ),
         }
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let divisor = self.divisor::<T>(cx.shape(0));
+        let mean = self.mean;
+        // It stands for all entries that it is of.
+        cx.add_of(0, |tape, of| if mean { tape.scale(of.dy, T::ONE / divisor) } else { of.dy });
     }
 }
 

@@ -6,7 +6,7 @@ use super::reduce::rows_of;
 use crate::Float;
 use crate::float::power_below;
 use crate::linalg::{dot3, norm_squared};
-use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
 
 /// # RMS normalisation
 /// Row by row.
@@ -101,6 +101,18 @@ impl<T: Float> Operation<T> for RmsNorm {
                 part.iter_mut().zip(terms).for_each(|(sum, (dy, normal))| *sum += *dy * *normal);
             },
         );
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let epsilon = cx.args().scalars[0];
+        cx.through(|tape, x| {
+            let squares = tape.square(x[0]);
+            let mean = tape.mean_cols(squares);
+            let shifted = tape.shift(mean, epsilon);
+            let length = tape.sqrt(shifted);
+            let normal = tape.div(x[0], length);
+            tape.mul(normal, x[1])
+        });
     }
 
     fn describe(&self, args: &Args<T>) -> String {

@@ -3,7 +3,7 @@
 use super::Op;
 use super::positions::{check_sequences, frequency};
 use crate::Float;
-use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Rotary positions
 /// For the queries and keys of attention.
@@ -93,6 +93,25 @@ impl<T: Float> Operation<T> for Rotary {
                     dx.add(at + 1, b * cos - a * sin);
                 }
             }
+        });
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        // x ∘ cos + the other one of each pair ∘ ±sin.
+        let ([length, width], turns, Shape { rows, cols }) = (cx.args().sizes, cx.saved(), cx.shape(0));
+        let turn = |at: usize| (at / cols % length) * width + at % cols % width / 2 * 2;
+        let cos: Vec<T> = (0..rows * cols).map(|at| turns[turn(at)]).collect();
+        let sin: Vec<T> = (0..rows * cols)
+            .map(|at| if at % 2 == 0 { -turns[turn(at) + 1] } else { turns[turn(at) + 1] })
+            .collect();
+        cx.through(|tape, x| {
+            let pairs = tape.reshape(x[0], rows * cols / 2, 2);
+            let (second, first) = (tape.slice_cols(pairs, 1..2), tape.slice_cols(pairs, 0..1));
+            let exchanged = tape.concat_cols(&[second, first]);
+            let exchanged = tape.reshape(exchanged, rows, cols);
+            let (cos, sin) = (tape.constant_slice(rows, cols, &cos), tape.constant_slice(rows, cols, &sin));
+            let (along, across) = (tape.mul(x[0], cos), tape.mul(exchanged, sin));
+            tape.add(along, across)
         });
     }
 

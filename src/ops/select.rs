@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Op;
 use crate::Float;
 use crate::linalg::simd::vectorize;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Parts
 /// Rows and columns, by range or by index.
@@ -79,6 +79,42 @@ impl<T: Float> Tape<T> {
             indices.iter().map(|&index| index as u32),
         )
     }
+
+    /// The reverse of [`gather_rows`](Tape::gather_rows): row i of k×n is added to row `indices`ᵢ of `rows`×n, which are
+    /// zeros before. A row that nothing is added to is 0.
+    ///
+    /// Backward: row i of dX is row indicesᵢ of dY.
+    ///
+    /// # Panics
+    /// If `x` is stale, there is not an index for each of its rows, or one is not below `rows`.
+    ///
+    /// ```
+    /// let mut tape = tapegrad::Tape::new();
+    /// let x = tape.constant_slice(3, 1, &[1.0, 2.0, 3.0]);
+    /// let y = tape.scatter_rows(x, &[2, 0, 2], 4);
+    /// assert_eq!(tape.value_slice(y), [2.0, 0.0, 4.0, 0.0]);
+    /// ```
+    #[track_caller]
+    pub fn scatter_rows(&mut self, x: impl Into<Var>, indices: &[usize], rows: usize) -> Var {
+        let x = x.into();
+        let shape = self.shape_for("scatter_rows", x);
+        assert!(
+            indices.len() == shape.rows,
+            "scatter_rows: {x} is {shape}, which takes {} indices, not {}",
+            shape.rows,
+            indices.len()
+        );
+        if let Some(i) = indices.iter().position(|&index| index >= rows) {
+            panic!("scatter_rows: index {} at {i} is not below the {rows} rows of the result", indices[i]);
+        }
+        self.apply_indexed(
+            Op::ScatterRows.get(),
+            &[x],
+            Shape::new(rows, shape.cols),
+            Args::NONE,
+            indices.iter().map(|&index| index as u32),
+        )
+    }
 }
 
 #[track_caller]
@@ -111,6 +147,14 @@ impl<T: Float> Operation<T> for SliceRows {
         cx.add_at(0, |mut dx| dx.part(start, dy.len()).add_slice(dy));
     }
 
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let (Shape { rows, cols }, [start, end]) = (cx.shape(0), cx.args().sizes);
+        cx.add_of(0, |tape, of| {
+            let [above, below] = [start, rows - end].map(|rows| tape.constant_with(rows, cols, |_| ()));
+            tape.concat_rows(&[above, of.dy, below])
+        });
+    }
+
     fn describe(&self, args: &Args<T>) -> String {
         describe_range(args)
     }
@@ -140,6 +184,14 @@ impl<T: Float> Operation<T> for SliceCols {
         });
     }
 
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let (Shape { rows, cols }, [start, end]) = (cx.shape(0), cx.args().sizes);
+        cx.add_of(0, |tape, of| {
+            let [left, right] = [start, cols - end].map(|cols| tape.constant_with(rows, cols, |_| ()));
+            tape.concat_cols(&[left, of.dy, right])
+        });
+    }
+
     fn describe(&self, args: &Args<T>) -> String {
         describe_range(args)
     }
@@ -161,6 +213,44 @@ impl<T: Float> Operation<T> for GatherRows {
     fn backward(&self, mut cx: Backward<'_, T>) {
         let indices = cx.indices();
         add_to_rows(&mut cx, indices.len(), |i| indices[i] as usize);
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let (rows, indices) = (cx.shape(0).rows, cx.indices());
+        cx.add_of(0, |tape, of| {
+            tape.scatter_rows(of.dy, &indices.iter().map(|index| *index as usize).collect::<Vec<_>>(), rows)
+        });
+    }
+}
+
+pub(super) struct ScatterRows;
+impl<T: Float> Operation<T> for ScatterRows {
+    fn name(&self) -> &'static str {
+        "scatter_rows"
+    }
+
+    fn forward(&self, mut cx: Forward<'_, T>) {
+        let (x, indices, cols) = (cx.x(0), cx.indices(), cx.y_shape().cols);
+        let y = cx.y();
+        y.fill(T::ZERO);
+        for (x, &index) in x.chunks(cols.max(1)).zip(indices) {
+            let y = &mut y[index as usize * cols..][..cols];
+            y.iter_mut().zip(x).for_each(|(y, x)| *y += *x);
+        }
+    }
+
+    fn backward(&self, mut cx: Backward<'_, T>) {
+        let (dy, indices, cols) = (cx.dy(), cx.indices(), cx.y_shape().cols);
+        cx.add_rows(
+            0,
+            #[inline(always)]
+            |i, mut dx| dx.add_slice(&dy[indices[i] as usize * cols..][..cols]),
+        );
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let indices: Vec<usize> = cx.indices().iter().map(|index| *index as usize).collect();
+        cx.add_of(0, |tape, of| tape.gather_rows(of.dy, &indices));
     }
 }
 
@@ -234,6 +324,37 @@ mod tests {
             check_op(&[filled(3, 0)], |t, x| t.gather_rows(x[0], indices));
         }
         check_op(&[filled(0, 3)], |t, x| t.gather_rows(x[0], &[]));
+    }
+
+    #[test]
+    fn gradients_of_scattered_rows() {
+        for (indices, rows) in [(&[0usize, 2, 1][..], 3), (&[2, 2, 2, 0], 5), (&[1], 2), (&[], 2), (&[], 0)] {
+            for cols in [4, 1, 0] {
+                check_op(&[filled(indices.len(), cols)], |t, x| t.scatter_rows(x[0], indices, rows));
+            }
+        }
+        // What is gathered and scattered is the number of times that each row was asked for, times the row.
+        let mut tape = Tape::new();
+        let x = tape.constant_slice(3, 1, &[1.0, 10.0, 100.0]);
+        let gathered = tape.gather_rows(x, &[2, 0, 2]);
+        let y = tape.scatter_rows(gathered, &[2, 0, 2], 3);
+        assert_eq!(tape.value_slice(y), [1.0, 0.0, 200.0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "scatter_rows: index 3 at 1 is not below the 3 rows of the result")]
+    fn scattered_out_of_range() {
+        let mut tape = Tape::new();
+        let x = tape.constant(&filled(2, 2));
+        tape.scatter_rows(x, &[0, 3], 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "scatter_rows: v0 is 2×2, which takes 2 indices, not 1")]
+    fn scattered_without_an_index() {
+        let mut tape = Tape::new();
+        let x = tape.constant(&filled(2, 2));
+        tape.scatter_rows(x, &[0], 3);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::simd::{self, vectorize};
 use crate::linalg::{dot, reduce, sum};
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Sum, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Sum, Tape, Var};
 
 /// # Softmax
 /// And its logarithm, per row.
@@ -251,6 +251,15 @@ impl<T: Float> Operation<T> for Softmax {
             },
         );
     }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            let product = tape.mul(of.y, of.dy);
+            let mean = tape.sum_cols(product);
+            let rest = tape.sub(of.dy, mean);
+            tape.mul(of.y, rest)
+        });
+    }
 }
 
 /// Saves the softmax, and behind it, for every row, the probability of all entries but the likeliest.
@@ -308,6 +317,14 @@ impl<T: Float> Operation<T> for LogSoftmax {
             },
         );
     }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            let (p, total) = (tape.softmax(of.x[0]), tape.sum_cols(of.dy));
+            let part = tape.mul(p, total);
+            tape.sub(of.dy, part)
+        });
+    }
 }
 
 /// The same where one entry has more than half of the probability: dy − p·Σdy would lose its digits there. 1 − p is
@@ -357,6 +374,13 @@ impl<T: Float> Operation<T> for LogSumExp {
                 )
             },
         );
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            let p = tape.softmax(of.x[0]);
+            tape.mul(p, of.dy)
+        });
     }
 }
 

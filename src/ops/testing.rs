@@ -53,6 +53,51 @@ fn check(inputs: &[DMatrix<f64>], f: &dyn Fn(&mut Tape, &[Var]) -> Var) {
         tape.sub(product, third)
     };
     check_gradient(inputs, fan_out).assert_below(1e-8);
+    check_recorded(inputs, f);
+}
+
+/// The gradient as nodes: as the backward pass has it, and its own gradient against central differences.
+#[track_caller]
+fn check_recorded(inputs: &[DMatrix<f64>], f: &dyn Fn(&mut Tape, &[Var]) -> Var) {
+    let weight = |i: usize| ((i as f64 + 1.0) * 0.754_877_666).fract() * 2.0 - 0.9;
+    let upstream = |tape: &mut Tape, y: Var| -> Var {
+        let shape = tape.shape(y);
+        let fill = |w: &mut [f64]| w.iter_mut().enumerate().for_each(|(i, w)| *w = weight(i));
+        tape.constant_with(shape.rows, shape.cols, fill)
+    };
+    let mut tape = Tape::new();
+    let x: Vec<Var> = inputs.iter().map(|x| tape.variable(x)).collect();
+    let y = f(&mut tape, &x);
+    let dy = upstream(&mut tape, y);
+    let recorded = tape.gradient_with(y, dy, &x);
+    let dy = tape.value_slice(dy).to_vec();
+    tape.backward_slice(y, &dy);
+    for (k, (x, recorded)) in x.iter().zip(&recorded).enumerate() {
+        for (i, (walked, recorded)) in tape.grad_slice(*x).iter().zip(tape.value_slice(*recorded)).enumerate()
+        {
+            let error = (walked - recorded).abs() / walked.abs().max(1.0);
+            let name = tape.op_name(y);
+            assert!(error < 1e-12, "{name}: operand {k}, number {i}: {walked:e}, but recorded {recorded:e}");
+        }
+    }
+    // Another factor for each number, and squares, so that there is a gradient also where that of `f` is constant.
+    let second = |tape: &mut Tape, x: &[Var]| {
+        let y = f(tape, x);
+        let dy = upstream(tape, y);
+        let gradients = tape.gradient_with(y, dy, x);
+        let mut total = tape.scalar(0.0);
+        for (x, gradient) in x.iter().zip(gradients) {
+            let factors = upstream(tape, gradient);
+            let product = tape.mul(gradient, factors);
+            let squares = tape.square(*x);
+            for part in [product, squares] {
+                let sum = tape.sum(part);
+                total = tape.add(total, sum);
+            }
+        }
+        total
+    };
+    check_gradient(inputs, second).assert_below(1e-7);
 }
 
 /// Forward and backward, without a look at the numbers.

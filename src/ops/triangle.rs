@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Op;
 use crate::Float;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Triangles
 /// One side of a diagonal, as in a causal mask.
@@ -105,6 +105,14 @@ impl<T: Float> Operation<T> for Triangle {
                 dx.part(kept.start, kept.len()).add_slice(&dy[i * shape.cols..][kept]);
             },
         );
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let diagonal = cx.args().sizes[0] as isize;
+        cx.add_of(0, |tape, of| match self {
+            Triangle::Lower => tape.tril(of.dy, diagonal, T::ZERO),
+            Triangle::Upper => tape.triu(of.dy, diagonal, T::ZERO),
+        });
     }
 
     fn describe(&self, args: &Args<T>) -> String {

@@ -1,8 +1,9 @@
 //! Larger images, by repetition.
 
-use super::{ImageShape, Op};
+use super::images::window_sums;
+use super::{ImageShape, Op, Window};
 use crate::Float;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Larger images
 /// Of images, a sample a row: see [`ImageShape`].
@@ -86,6 +87,14 @@ impl<T: Float> Operation<T> for Upsample {
                 });
             },
         );
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let (list, factor) = (cx.indices(), cx.args().sizes[0]);
+        let [channels, height, width] = [0, 1, 2].map(|i| list[i] as usize);
+        let larger = ImageShape::new(channels, height * factor, width * factor);
+        let window = Window { stride: [factor; 2], ..Window::new(factor, factor) };
+        cx.add_of(0, |tape, of| window_sums(tape, of.dy, larger, window));
     }
 
     fn describe(&self, args: &Args<T>) -> String {

@@ -4,7 +4,7 @@ use super::Op;
 use super::reduce::Over;
 use crate::Float;
 use crate::linalg::{centre, centre_columns};
-use crate::tape::{Args, Backward, Forward, Operation, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
 
 /// # Variances
 /// Over all entries, the rows, the columns.
@@ -159,6 +159,20 @@ impl<T: Float> Operation<T> for Variance {
                 },
             ),
         }
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let factor = T::of(2.0) / self.divisor::<T>(self.over.count(cx.shape(0)));
+        cx.add_of(0, |tape, of| {
+            let mean = match self.over {
+                Over::All => tape.mean(of.x[0]),
+                Over::Rows => tape.mean_rows(of.x[0]),
+                Over::Cols => tape.mean_cols(of.x[0]),
+            };
+            let deviation = tape.sub(of.x[0], mean);
+            let slope = tape.scale(deviation, factor);
+            tape.mul(slope, of.dy)
+        });
     }
 }
 

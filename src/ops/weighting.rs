@@ -2,6 +2,7 @@
 
 use super::{Binary, pass_if};
 use crate::Float;
+use crate::tape::Recorder;
 
 /// loss·share, and 0 for a sample that does not count, even if its loss is infinite.
 pub(super) struct Weighted;
@@ -19,6 +20,14 @@ impl<T: Float> Binary<T> for Weighted {
     #[inline(always)]
     fn backward_b(loss: T, _: T, dy: T) -> T {
         loss * dy
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        cx.add_of(0, |tape, of| {
+            let (product, zero) = (tape.mul(of.x[1], of.dy), tape.scalar(T::ZERO));
+            tape.select(of.x[1], product, zero)
+        });
+        cx.add_of(1, |tape, of| tape.mul(of.x[0], of.dy));
     }
 }
 
@@ -40,5 +49,16 @@ impl<T: Float> Binary<T> for Violation {
     #[inline(always)]
     fn backward_b(d: T, margin: T, dy: T) -> T {
         pass_if(margin != T::ZERO && d > -margin, dy)
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        // The slope is 1 where the value is above 0.
+        for k in [0, 1] {
+            cx.add_of(k, |tape, of| {
+                let above: Vec<T> =
+                    tape.value_slice(of.y).iter().map(|y| pass_if(*y > T::ZERO, T::ONE)).collect();
+                tape.kept(&above, of.dy)
+            });
+        }
     }
 }

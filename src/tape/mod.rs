@@ -10,13 +10,14 @@
 //! gradients ■■■■■■■■■■■■■■■■■■■■       the same offsets
 //! ```
 //!
-//! What is deliberately absent: ranks above two, a graph that is kept and replayed, gradients of
-//! gradients, reference counts, and boxed closures.
+//! What is deliberately absent: ranks above two, a graph that is kept and replayed, reference counts, and boxed
+//! closures. A gradient that is itself to be differentiated is appended to the list: [`Tape::gradient`].
 
 mod anomaly;
 mod backward;
 mod check;
 mod clone;
+mod differentiate;
 mod display;
 mod forward;
 mod generation;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use anomaly::{Anomaly, Phase};
 pub use check::{GradientCheck, check_gradient};
+pub use differentiate::{Inputs, Recorder};
 pub use display::Dot;
 pub use forward::Forward;
 pub use gradients::Backward;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::generation::Identity;
-use super::{Backward, Forward};
+use super::{Backward, Forward, Recorder};
 use crate::Float;
 
 /// Handle of a value on a [`Tape`](super::Tape): an index, and the generation that made it.
@@ -236,6 +236,12 @@ pub trait Operation<T: Float>: Sync {
     /// Adds this node's contribution to the gradient of each input, through the methods of
     /// [`Backward`], which alone know where gradients lie.
     fn backward(&self, cx: Backward<'_, T>);
+
+    /// Appends this node's contribution to the gradient of each input, made of operations, through the methods of
+    /// [`Recorder`]: what [`Tape::gradient`](super::Tape::gradient) asks for. By default there is none, and it panics.
+    fn record(&self, cx: Recorder<'_, T>) {
+        cx.none()
+    }
 
     /// The constants for [`Display`](fmt::Display), such as `" 0.01"`; nothing where there are none.
     fn describe(&self, args: &Args<T>) -> String {

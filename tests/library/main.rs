@@ -49,6 +49,7 @@ mod same_bits;
 mod sample_weights;
 mod saved;
 mod schedules;
+mod second_order;
 mod sequence_modules;
 mod sequences;
 mod tables;

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use tapegrad::ops::Attention;
+use tapegrad::ops::{Attention, Convolution, ImageShape};
 use tapegrad::rng::{Purpose, stream};
 use tapegrad::{Float, Param, Tape, Var};
 
@@ -181,8 +181,12 @@ fn more_operations<T: Float>() -> [(&'static str, Op<T>); 51] {
 }
 
 /// Those of sequences and dropout, whose figures are elsewhere or nowhere, with the same inputs.
-fn operations_without_figures<T: Float>() -> [(&'static str, Op<T>); 11] {
+fn operations_without_figures<T: Float>() -> [(&'static str, Op<T>); 13] {
     [
+        ("scatter_rows", |t, x, _| t.scatter_rows(x[0], &[1, 0, 1], 2)),
+        ("conv2d_weights", |t, x, _| {
+            t.conv2d_weights(x[0], x[1], &Convolution::new(ImageShape::new(1, 2, 2), 1, 1))
+        }),
         ("dropout", |t, x, _| t.dropout(x[0], T::of(0.25), &mut stream(5, Purpose::Dropout))),
         ("rms_norm", |t, x, _| {
             let gamma = t.slice_rows(x[1], 0..1);

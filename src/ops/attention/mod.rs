@@ -8,7 +8,7 @@ mod tests;
 
 use super::Op;
 use crate::Float;
-use crate::tape::{Args, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Operation, Recorder, Shape, Tape, Var};
 
 /// How the rows of queries, keys and values are cut into sequences and heads, and which keys a query sees.
 ///
@@ -182,6 +182,27 @@ impl<T: Float> Sizes<T> {
         }
     }
 
+    /// A head of a sequence, made of other operations: the scores are all there at a time.
+    fn head(&self, tape: &mut Tape<T>, x: &[Var], (s, head): (usize, usize), keys: usize) -> Var {
+        if keys == 0 {
+            return tape.constant_with(self.queries, self.out, |_| ());
+        }
+        let mut part = |x: Var, rows: usize, count: usize, cols: usize| {
+            let rows = tape.slice_rows(x, s * rows..s * rows + count);
+            tape.slice_cols(rows, head * cols..(head + 1) * cols)
+        };
+        let (q, k, v) = (
+            part(x[0], self.queries, self.queries, self.width),
+            part(x[1], self.keys, keys, self.width),
+            part(x[2], self.keys, keys, self.out),
+        );
+        let products = tape.matmul_nt(q, k);
+        let scores = tape.scale(products, self.scale);
+        let seen = if self.causal { tape.tril(scores, 0, -T::INFINITY) } else { scores };
+        let weights = tape.softmax(seen);
+        tape.matmul(weights, v)
+    }
+
     /// Multiply-adds for one sequence and head, about.
     fn work(&self) -> usize {
         self.queries.saturating_mul(self.keys).saturating_mul(self.width + self.out)
@@ -204,6 +225,25 @@ impl<T: Float> Operation<T> for ScaledDotProduct {
 
     fn backward(&self, cx: crate::tape::Backward<'_, T>) {
         backward::run(cx);
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let sizes = Sizes::of(&cx.args(), cx.shape(0), cx.shape(1), cx.shape(2));
+        let lengths = cx.indices();
+        if sizes.sequences == 0 || sizes.queries == 0 {
+            return;
+        }
+        cx.through(|tape, x| {
+            let sequences: Vec<Var> = (0..sizes.sequences)
+                .map(|s| {
+                    let heads: Vec<Var> = (0..sizes.heads)
+                        .map(|head| sizes.head(tape, x, (s, head), sizes.keys_of(&lengths, s)))
+                        .collect();
+                    tape.concat_cols(&heads)
+                })
+                .collect();
+            tape.concat_rows(&sequences)
+        });
     }
 
     fn describe(&self, args: &Args<T>) -> String {

@@ -3,13 +3,15 @@
 mod depthwise;
 #[cfg(test)]
 mod tests;
+mod weights;
 
 use super::images::describe_window;
 use super::{Convolution, Op};
 use crate::Float;
 use crate::linalg::convolution::{convolve, convolve_transposed, convolve_weights};
 use crate::linalg::product::convolution::Start;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+pub(super) use weights::Conv2dWeights;
 
 /// # Convolutions
 /// Filters over images, a sample a row: see [`Convolution`].
@@ -151,6 +153,13 @@ impl<T: Float> Operation<T> for Conv2d {
         add_to_bias(&mut cx);
     }
 
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let form = Convolution::of_list(&cx.indices());
+        cx.add_of(0, |tape, of| tape.conv2d_transpose(of.dy, of.x[1], None, &form));
+        cx.add_of(1, |tape, of| tape.conv2d_weights(of.x[0], of.dy, &form));
+        record_bias(cx, form.filters);
+    }
+
     fn describe(&self, args: &Args<T>) -> String {
         describe_window(args)
     }
@@ -192,8 +201,26 @@ impl<T: Float> Operation<T> for Conv2dTranspose {
         add_to_bias(&mut cx);
     }
 
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let form = Convolution::of_list(&cx.indices());
+        cx.add_of(0, |tape, of| tape.conv2d(of.dy, of.x[1], None, &form));
+        cx.add_of(1, |tape, of| tape.conv2d_weights(of.dy, of.x[0], &form));
+        record_bias(cx, form.image.channels);
+    }
+
     fn describe(&self, args: &Args<T>) -> String {
         describe_window(args)
+    }
+}
+
+/// The gradient of the bias, where there is one, of so many channels: the sum of the pixels.
+fn record_bias<T: Float>(mut cx: Recorder<'_, T>, channels: usize) {
+    if cx.inputs() == 3 {
+        cx.add_of(2, |tape, of| {
+            let pixels = tape.shape(of.dy).numel() / channels;
+            let pixels = tape.reshape(of.dy, pixels, channels);
+            tape.sum_rows(pixels)
+        });
     }
 }
 

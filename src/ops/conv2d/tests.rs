@@ -64,11 +64,39 @@ fn gradients() {
             let with_bias = operands(&form, true, samples);
             check_op(&with_bias, |t, x| t.conv2d_transpose(x[0], x[1], Some(x[2]), &form));
             check_op(&with_bias[..2], |t, x| t.conv2d_transpose(x[0], x[1], None, &form));
+            let maps = filled(samples, form.output().unwrap().numel());
+            check_op(&[filled(samples, form.image.numel()), maps], |t, x| {
+                t.conv2d_weights(x[0], x[1], &form)
+            });
         }
     }
     // One value as all operands.
     let form = of((1, 1, 1), 1, (1, 1), (1, 1), (0, 0), (1, 1), 1);
     check_op(&[filled(1, 1)], |t, x| t.conv2d(x[0], x[0], Some(x[0]), &form));
+}
+
+/// Which backward pass it is: the same bits.
+#[test]
+fn gradients_of_weights_are_a_value() {
+    for form in FORMS {
+        let mut tape = Tape::new();
+        let [x, w, _] = operands(&form, false, 2);
+        let (x, w) = (tape.constant(&x), tape.variable(&w));
+        let y = tape.conv2d(x, w, None, &form);
+        let maps = tape.constant(&filled(2, form.output().unwrap().numel()));
+        let value = tape.conv2d_weights(x, maps, &form);
+        let upstream = tape.value_slice(maps).to_vec();
+        tape.backward_slice(y, &upstream);
+        assert_eq!(tape.grad_slice(w), tape.value_slice(value), "{form}");
+    }
+}
+
+#[test]
+#[should_panic(expected = "conv2d_weights: the images v0 are 2×1 but the maps v1 are 3×1 (2 ≠ 3 samples)")]
+fn other_samples() {
+    let mut tape = Tape::new();
+    let (x, m) = (tape.constant(&filled(2, 1)), tape.constant(&filled(3, 1)));
+    tape.conv2d_weights(x, m, &FORMS[0]);
 }
 
 /// `torch.nn.functional.conv2d` and `conv_transpose2d` in `float64` of `filled(1, …)`, with weights `filled(…)` and biases

@@ -7,7 +7,7 @@ use super::windows::{OfWidth, Pools, by_width, few, few_mut};
 use crate::Float;
 use crate::linalg::parts::Rows;
 use crate::linalg::simd::vectorize;
-use crate::tape::{Args, Backward, Forward, Operation};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder};
 
 /// The index list is the form. Saves for each entry the number of its pixel among those of the window.
 pub struct MaxPool;
@@ -61,6 +61,29 @@ impl<T: Float> Operation<T> for MaxPool {
                 }
                 add_to_places(&form, dx, dy, places);
             }
+        });
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        // The pixels that are the largest now.
+        let (form, places) = (Pools::of_list(&cx.indices()), cx.saved());
+        let (from, to, channels) = (form.image.numel(), form.output.numel(), form.image.channels);
+        let mut largest = vec![0; places.len()];
+        for (sample, (largest, places)) in largest.chunks_mut(to).zip(places.chunks(to)).enumerate() {
+            form.windows(|at, lines, columns| {
+                for (channel, at) in at.enumerate() {
+                    let place = places[at].to_f64() as usize;
+                    let (line, column) =
+                        (lines.start + place / columns.len(), columns.start + place % columns.len());
+                    largest[at] = sample * from + (line * form.image.width + column) * channels + channel;
+                }
+            });
+        }
+        cx.through(|tape, x| {
+            let samples = tape.shape(x[0]).rows;
+            let numbers = tape.reshape(x[0], samples * from, 1);
+            let largest = tape.gather_rows(numbers, &largest);
+            tape.reshape(largest, samples, to)
         });
     }
 

@@ -7,11 +7,11 @@ mod windows;
 
 use std::ops::Range;
 
-use super::images::describe_window;
+use super::images::{describe_window, window_sums};
 use super::{ImageShape, Op, Window};
 use crate::Float;
 use crate::linalg::simd::lanes;
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 pub(super) use largest::MaxPool;
 use windows::{OfWidth, Pools, by_width, few, few_mut};
 
@@ -165,6 +165,19 @@ impl<T: Float> Operation<T> for AvgPool {
                 );
             },
         );
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let form = Pools::of_list(&cx.indices());
+        let mut shares = vec![T::ZERO; form.output.numel()];
+        form.windows(|to, lines, columns| {
+            shares[to].fill(T::ONE / T::of((lines.len() * columns.len()) as f64))
+        });
+        cx.through(|tape, x| {
+            let sums = window_sums(tape, x[0], form.image, form.window);
+            let shares = tape.constant_slice(1, shares.len(), &shares);
+            tape.mul(sums, shares)
+        });
     }
 
     fn describe(&self, args: &Args<T>) -> String {

@@ -1,6 +1,6 @@
 //! The gated recurrent unit.
 
-use super::{Cell, append};
+use super::{Cell, Token, append};
 use crate::Float;
 use crate::ops::Op;
 use crate::tape::{Tape, Var};
@@ -110,5 +110,26 @@ impl Cell for Gru {
 
     fn bias(h: usize) -> usize {
         2 * h
+    }
+
+    fn compose<T: Float>(tape: &mut Tape<T>, h: usize, of: Token) -> Var {
+        let part = |tape: &mut Tape<T>, v: Var, k: usize| tape.slice_cols(v, k * h..(k + 1) * h);
+        let gate = |tape: &mut Tape<T>, k: usize| {
+            let (x, product) = (part(tape, of.x, k), part(tape, of.product, k));
+            let sum = tape.add(x, product);
+            tape.sigmoid(sum)
+        };
+        let (reset, keep) = (gate(tape, 0), gate(tape, 1));
+        let (x, mut product) = (part(tape, of.x, 2), part(tape, of.product, 2));
+        if let Some(bias) = of.bias {
+            product = tape.add(product, bias);
+        }
+        let seen = tape.mul(reset, product);
+        let sum = tape.add(x, seen);
+        let new = tape.tanh(sum);
+        // (1 − z)∘n + z∘h = n + z∘(h − n).
+        let difference = tape.sub(of.before, new);
+        let kept = tape.mul(keep, difference);
+        tape.add(new, kept)
     }
 }

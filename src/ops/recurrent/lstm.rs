@@ -1,6 +1,6 @@
 //! Long short-term memory.
 
-use super::{Cell, append};
+use super::{Cell, Token, append};
 use crate::Float;
 use crate::ops::Op;
 use crate::tape::{Tape, Var};
@@ -96,6 +96,19 @@ impl Cell for Lstm {
             dc[k] = d * f[k];
         }
         dh.fill(T::ZERO);
+    }
+
+    fn compose<T: Float>(tape: &mut Tape<T>, h: usize, of: Token) -> Var {
+        let sums = tape.add(of.x, of.product);
+        let gates = [0, 1, 2, 3].map(|k| tape.slice_cols(sums, k * h..(k + 1) * h));
+        let (input, forget, output) =
+            (tape.sigmoid(gates[0]), tape.sigmoid(gates[1]), tape.sigmoid(gates[3]));
+        let (new, cell) = (tape.tanh(gates[2]), tape.slice_cols(of.before, h..2 * h));
+        let (kept, added) = (tape.mul(forget, cell), tape.mul(input, new));
+        let cell = tape.add(kept, added);
+        let shown = tape.tanh(cell);
+        let state = tape.mul(output, shown);
+        tape.concat_cols(&[state, cell])
     }
 }
 

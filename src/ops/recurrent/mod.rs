@@ -20,7 +20,7 @@ use crate::Float;
 use crate::linalg::product::Into;
 use crate::linalg::simd::vectorize;
 use crate::linalg::view::{View, ViewMut};
-use crate::tape::{Args, Backward, Forward, Operation, Shape, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// A cell: its functions for one token, of a state of h units. Widths are in units of h.
 trait Cell: Sync + 'static {
@@ -35,6 +35,10 @@ trait Cell: Sync + 'static {
     const ROOM: usize;
     /// Whether there is a bias of h numbers within the cell.
     const BIAS: bool = false;
+
+    /// The state behind a token, as operations: of the columns of the input for it, the part of the state `before` that U
+    /// is multiplied with times U, the state before, and the bias.
+    fn compose<T: Float>(tape: &mut Tape<T>, h: usize, of: Token) -> Var;
 
     /// What the product with U is added to, of the input `x`.
     fn begin<T: Float>(h: usize, x: &[T], bias: &[T], saved: &mut [T]);
@@ -57,6 +61,15 @@ trait Cell: Sync + 'static {
     fn bias(h: usize) -> usize {
         unreachable!("{}: of {h} numbers, none is a bias within the cell", Self::NAME)
     }
+}
+
+/// What [`Cell::compose`] makes a state of, a sequence a row.
+#[derive(Clone, Copy)]
+struct Token {
+    x: Var,
+    product: Var,
+    before: Var,
+    bias: Option<Var>,
 }
 
 /// The node of a cell.
@@ -238,6 +251,30 @@ impl<C: Cell, T: Float> Operation<T> for Recurrence<C> {
                     }
                 });
             }
+        });
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let (length, sequences, h) = (cx.args().sizes[0], cx.shape(2).rows, cx.shape(1).rows);
+        if length == 0 || sequences == 0 {
+            return;
+        }
+        // Position by position, where the value is sequence by sequence; and back.
+        let rows: Vec<Vec<usize>> =
+            (0..length).map(|t| (0..sequences).map(|s| s * length + t).collect()).collect();
+        let back: Vec<usize> =
+            (0..sequences * length).map(|row| row % length * sequences + row / length).collect();
+        cx.through(|tape, inputs| {
+            let (mut before, mut states) = (inputs[2], Vec::with_capacity(length));
+            for rows in &rows {
+                let x = tape.gather_rows(inputs[0], rows);
+                let own = tape.slice_cols(before, 0..h);
+                let product = tape.matmul(own, inputs[1]);
+                before = C::compose(tape, h, Token { x, product, before, bias: inputs.get(3).copied() });
+                states.push(before);
+            }
+            let all = tape.concat_rows(&states);
+            tape.gather_rows(all, &back)
         });
     }
 

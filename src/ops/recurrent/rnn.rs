@@ -1,6 +1,6 @@
 //! The plain recurrence.
 
-use super::{Cell, append};
+use super::{Cell, Token, append};
 use crate::Float;
 use crate::ops::Op;
 use crate::tape::{Tape, Var};
@@ -58,5 +58,11 @@ impl Cell for Rnn {
             *d = *dh * (T::ONE - *h * *h);
             *dh = T::ZERO;
         }
+    }
+
+    fn compose<T: Float>(tape: &mut Tape<T>, h: usize, of: Token) -> Var {
+        let _ = h;
+        let sum = tape.add(of.x, of.product);
+        tape.tanh(sum)
     }
 }

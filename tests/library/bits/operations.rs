@@ -233,6 +233,12 @@ fn operations<T: Float>() -> Vec<(&'static str, Op<T>)> {
                 (t.slice_cols(x[0], 0..18), t.slice_rows(state, 0..2), t.slice_rows(state, 2..3));
             t.gru(x, u, state, bias, 3)
         }),
+        ("scatter_rows", |t, x| t.scatter_rows(x[0], &[2, 0, 2, 7, 0, 1], 8)),
+        ("conv2d_weights", |t, x| {
+            let maps = FORM.output().unwrap().numel();
+            let (images, maps) = (t.slice_cols(x[0], 0..FORM.image.numel()), t.slice_cols(x[1], 0..maps));
+            t.conv2d_weights(images, maps, &FORM)
+        }),
     ]
 }
 
