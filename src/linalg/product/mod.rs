@@ -56,6 +56,11 @@ const PITCH: usize = DEPTH + 16;
 /// Rows and length of k of a product that is small.
 const SMALL: usize = 32;
 
+/// Length of k from which on a tile's part of C is fetched while its sums are made: its rows lie apart, and the CPU does not
+/// foresee them. With AVX2, a quarter of the time of a large product was spent waiting for them. Where k is shorter,
+/// fetching takes longer than it saves.
+const FETCHED: usize = 64;
+
 /// Columns of C that are too few for vectors along them.
 const FEW: usize = 3;
 
@@ -199,7 +204,8 @@ unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
     // short sequences, which the nearest cache holds as it is.
     let is_small = rows <= SMALL && depth <= SMALL;
     let b_in_place = (rows <= V::TILE || is_small) && b.column == 1;
-    let a_in_place = columns <= 2 * width;
+    let few_panels = if depth <= FETCHED && a.column == 1 { 4 } else { 2 };
+    let a_in_place = columns <= few_panels * width;
     // A copied panel that few rows read is used at once, while it is in the nearest cache.
     let most_columns = if rows <= V::TILE && !b_in_place { width } else { COLUMNS };
     for first_column in (0..columns).step_by(most_columns) {
@@ -349,29 +355,42 @@ unsafe fn transpose<T: Float, V: Vector<T>>(
     }
 }
 
-/// A strip in tiles of `N` vectors, of about as many rows each.
+/// A strip in tiles of `N` vectors, of about as many rows each: first those that have a row more.
 unsafe fn strip_of_tiles<T: Float, V: Vector<T>, const N: usize>(strip: Piece<T>) {
     let tiles = strip.rows.div_ceil(V::TILE);
-    let mut first = 0;
-    for left in (1..=tiles).rev() {
-        let rows = (strip.rows - first).div_ceil(left);
+    let (rows, longer) = (strip.rows / tiles, strip.rows % tiles);
+    for (rows, first, tiles) in [(rows + 1, 0, longer), (rows, longer * (rows + 1), tiles - longer)] {
+        if tiles == 0 {
+            continue;
+        }
         // SAFETY: the rows from `first` on are there.
         unsafe {
             let c = Place { at: strip.c.at.add(first * strip.c.row), ..strip.c };
             let a = Place { at: strip.a.at.add(first * strip.a.row), ..strip.a };
-            let part = Piece { c, a, rows, ..strip };
+            let part = Piece { c, a, rows: tiles * rows, ..strip };
             macro_rules! tiles {
                 ($($n:literal)*) => {
                     match rows {
                         // What no tile of this CPU has is not compiled for it.
-                        $($n if const { $n <= V::TILE } => V::tile::<$n, N>(&part),)*
+                        $($n if const { $n <= V::TILE } => V::tiles::<$n, N>(&part),)*
                         _ => unreachable!("a tile of {rows} rows"),
                     }
                 };
             }
             tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
         }
-        first += rows;
+    }
+}
+
+/// Tiles of `R` rows and `N` vectors, one below the other.
+#[inline(always)]
+unsafe fn tiles<T: Float, V: Vector<T>, const R: usize, const N: usize>(strip: &Piece<T>) {
+    let Piece { mut c, mut a, .. } = *strip;
+    for _ in 0..strip.rows / R {
+        // SAFETY: these rows are there.
+        unsafe { tile::<T, V, R, N>(&Piece { c, a, ..*strip }) };
+        c.at = c.at.wrapping_add(R * c.row);
+        a.at = a.at.wrapping_add(R * a.row);
     }
 }
 
@@ -382,6 +401,12 @@ unsafe fn tile<T: Float, V: Vector<T>, const R: usize, const N: usize>(piece: &P
     let Piece { c, a, b, columns, depth, into, bias, .. } = *piece;
     // SAFETY: rows of `b` are followed by as many numbers as `N` vectors have, and `c` has `columns` in each of `R` rows.
     unsafe {
+        if depth >= FETCHED && c.column == 1 {
+            for i in 0..R {
+                V::fetch(c.at.wrapping_add(i * c.row));
+                V::fetch(c.at.wrapping_add(i * c.row + columns - 1));
+            }
+        }
         let mut sums = [[V::splat(T::ZERO); N]; R];
         let (mut left, mut right) = (a.at, b.at);
         for _ in 0..depth {

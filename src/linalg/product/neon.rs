@@ -4,7 +4,7 @@ use std::arch::aarch64::*;
 
 use super::convolution::{Seen, Strip, Tile, add_seen, narrow, seen_tile};
 use super::vector::{Vector, compiled_for, register};
-use super::{Piece, Place, copy_b, tile};
+use super::{Piece, Place, copy_b, tiles};
 
 register! {
     /// Four numbers.

@@ -3,7 +3,7 @@
 use super::convolution::{Seen, Strip, Tile, add_seen, narrow, seen_tile};
 use super::fused::Fused;
 use super::vector::{Vector, compiled_for};
-use super::{Piece, Place, copy_b, tile};
+use super::{Piece, Place, copy_b, tiles};
 use crate::linalg::simd::lanes;
 
 /// Four numbers.

@@ -45,9 +45,13 @@ pub trait Vector<T: Float>: Copy {
         unsafe { to.write(from.read()) }
     }
 
-    /// [`tile`](super::tile), as a function of its own that is compiled for this CPU: within a larger one the compiler
+    /// Asks for the line of the cache that a number lies in, so that it is there when it is read. Any address is good.
+    #[inline(always)]
+    fn fetch(_at: *const T) {}
+
+    /// [`tiles`](super::tiles), as a function of its own that is compiled for this CPU: within a larger one the compiler
     /// computes the places of all tiles beforehand, which takes longer than a small product.
-    unsafe fn tile<const R: usize, const N: usize>(piece: &Piece<T>);
+    unsafe fn tiles<const R: usize, const N: usize>(strip: &Piece<T>);
     /// [`copy_b`](super::copy_b), likewise.
     unsafe fn copy_b(b: Place<*const T>, length: usize, from: usize, to: usize, room: *mut T);
     /// [`seen_tile`](super::convolution::seen_tile), likewise.
@@ -62,7 +66,7 @@ pub trait Vector<T: Float>: Copy {
 macro_rules! compiled_for {
     ($t:ty $(, $features:literal)?) => {
         compiled_for!($t, [$($features)?], copy_b(b: Place<*const $t>, length: usize, from: usize, to: usize, room: *mut $t));
-        compiled_for!($t, [$($features)?], tile<R, N>(piece: &Piece<$t>));
+        compiled_for!($t, [$($features)?], tiles<R, N>(strip: &Piece<$t>));
         compiled_for!($t, [$($features)?], seen_tile<R, N>(tile: &Tile<'_, $t>));
         compiled_for!($t, [$($features)?], add_seen(seen: &Seen<'_, $t>));
         compiled_for!($t, [$($features)?], narrow(strip: &Strip<'_, $t>));

@@ -5,7 +5,7 @@ use std::is_x86_feature_detected as has;
 
 use super::convolution::{Seen, Strip, Tile, add_seen, narrow, seen_tile};
 use super::vector::{Vector, compiled_for, register};
-use super::{Piece, Place, copy_b, tile};
+use super::{Piece, Place, copy_b, tiles};
 
 pub fn has_avx2() -> bool {
     has!("avx2") && has!("fma")
@@ -29,6 +29,12 @@ macro_rules! vector {
             $name($register) of $t, $features, $tile: $splat $load $store $fused $add $subtract
 
             const SIDE: usize = $side;
+
+            #[inline(always)]
+            fn fetch(at: *const $t) {
+                // SAFETY: a hint, which reads nothing.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+            }
 
             #[inline(always)]
             unsafe fn load_first(from: *const $t, n: usize) -> Self {
