@@ -9,6 +9,7 @@ mod shifts;
 use std::time::Instant;
 
 use rand_chacha::ChaCha8Rng;
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::models::families::{choose, kernel_ridge};
 use super::prelude::*;
@@ -106,17 +107,16 @@ const FAMILIES: [Family; 6] = [
     Family { name: "MLP, moved", moved: MOVED, drawn: false, ..PERCEPTRON },
     LENET_5,
     Family { name: "LeNet-5, moved", moved: MOVED, drawn: false, ..LENET_5 },
-    // Some minutes each in a full run: three seeds there.
     Family {
         name: "CNN",
         build: |image, outputs, tape, rng| Cnn::new(image, outputs).build(tape, rng),
         rate: 2e-3,
-        epochs: (3, 5),
-        seeds: (5, 3),
+        epochs: (3, 3),
+        seeds: (5, 10),
         moved: 0,
         drawn: true,
     },
-    Family { name: "ViT", build: vit, rate: 2e-3, epochs: (8, 10), seeds: (5, 3), moved: 0, drawn: false },
+    Family { name: "ViT", build: vit, rate: 2e-3, epochs: (8, 5), seeds: (5, 10), moved: 0, drawn: false },
 ];
 
 /// Pixels by which images are moved in the training of some.
@@ -148,7 +148,7 @@ struct Row {
     accuracy: Vec<f64>,
     /// Test accuracy for each seed where test images are moved by 0 to [`SHIFTS`] pixels.
     moved: Vec<Vec<f64>>,
-    /// Of one training.
+    /// Of the training from the first seed, on all threads.
     seconds: f64,
     /// Of the network of the first seed, where they are drawn.
     filters: Option<filters::Filters>,
@@ -201,6 +201,8 @@ fn measure(context: &Context) -> Result<Networks> {
 }
 
 impl Study for Networks {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Networks> {
         measure(context)
     }
@@ -210,48 +212,59 @@ impl Study for Networks {
     }
 }
 
-/// Trains a family from each of its seeds.
+/// Trains a family from each of its seeds: from the first one alone, on all threads, which is timed; from the others side by
+/// side, a thread each.
 fn network(context: &Context, family: &Family, train: &Dataset, moved: &[Vec<Dataset>]) -> Result<Row> {
-    let test = &context.data.test;
+    let (mut first, seconds) = trained(context, family, train, 0, Some(family.name))?;
+    let seen = |net: &mut Net<f32>| -> Result<(f64, Vec<f64>)> {
+        let mut accuracy = |data: &Dataset| Ok(net.evaluate(data)?.accuracy().unwrap_or(f64::NAN));
+        Ok((accuracy(&context.data.test)?, by_shift(context, moved, accuracy)?))
+    };
+    let mut all = vec![seen(&mut first)?];
+    let seeds = context.pick(family.seeds.0, family.seeds.1);
+    let other = |seed| seen(&mut trained(context, family, train, seed, None)?.0);
+    all.extend((1..seeds as u64).into_par_iter().map(other).collect::<Result<Vec<_>>>()?);
+    let (accuracy, moved) = all.into_iter().unzip();
+    Ok(Row {
+        name: family.name.into(),
+        parameters: first.tape.param_numbers(),
+        samples: train.len(),
+        accuracy,
+        moved,
+        seconds,
+        filters: if family.drawn { filters::of(&first) } else { None },
+    })
+}
+
+/// A network of the family, trained from the seed of that number, and the seconds that this took; the bar tells `what` is being
+/// done, if it is the only one.
+fn trained(
+    context: &Context,
+    family: &Family,
+    train: &Dataset,
+    seed: u64,
+    what: Option<&str>,
+) -> Result<(Net<f32>, f64)> {
+    let seed = derive(context.seed, seed);
     let (height, width) =
         train.image_shape().ok_or_else(|| Error::Data("the samples are no images".into()))?;
-    let epochs = context.pick(family.epochs.0, family.epochs.1);
-    let batch = context.pick(32, 128);
+    let (mut tape, rng) = (Tape::default(), &mut stream(seed, Purpose::Init));
+    let model = (family.build)(ImageShape::new(1, height, width), train.classes(), &mut tape, rng)?;
+    let mut net = Net { tape, model, loss: loss::suited_to(train)? };
+    let (epochs, batch) = (context.pick(family.epochs.0, family.epochs.1), context.pick(32, 128));
     let steps = (train.len().div_ceil(batch) * epochs) as u64;
     let augment = Augment { shift: family.moved, ..Augment::default() };
-    let mut row = Row {
-        name: family.name.into(),
-        parameters: 0,
-        samples: train.len(),
-        accuracy: vec![],
-        moved: vec![],
-        seconds: 0.0,
-        filters: None,
+    let options = FitOptions {
+        rate: Rate::Schedule(std::sync::Arc::new(Cosine::new(family.rate, 0.0, steps)?)),
+        augment: (family.moved > 0).then_some(augment),
+        ..FitOptions::new(epochs, batch, seed)
     };
-    let seeds = context.pick(family.seeds.0, family.seeds.1);
-    for k in 0..seeds {
-        let seed = derive(context.seed, k as u64);
-        let (mut tape, rng) = (Tape::default(), &mut stream(seed, Purpose::Init));
-        let model = (family.build)(ImageShape::new(1, height, width), train.classes(), &mut tape, rng)?;
-        let mut net = Net { tape, model, loss: loss::suited_to(train)? };
-        let options = FitOptions {
-            rate: Rate::Schedule(std::sync::Arc::new(Cosine::new(family.rate, 0.0, steps)?)),
-            augment: (family.moved > 0).then_some(augment),
-            ..FitOptions::new(epochs, batch, seed)
-        };
-        let mut optimizer = Optimizer::new(Adam::default(), family.rate)?;
-        let start = Instant::now();
-        net.fit(context, family.name, &mut optimizer, (train, None), &options, None)?;
-        row.seconds += start.elapsed().as_secs_f64() / seeds as f64;
-        row.parameters = net.tape.param_numbers();
-        row.accuracy.push(net.evaluate(test)?.accuracy().unwrap_or(f64::NAN));
-        let accuracy = |data: &Dataset| Ok(net.evaluate(data)?.accuracy().unwrap_or(f64::NAN));
-        row.moved.push(by_shift(context, moved, accuracy)?);
-        if family.drawn && k == 0 {
-            row.filters = filters::of(&net);
-        }
-    }
-    Ok(row)
+    let (mut optimizer, start) = (Optimizer::new(Adam::default(), family.rate)?, Instant::now());
+    match what {
+        Some(what) => net.fit(context, what, &mut optimizer, (train, None), &options, None)?,
+        None => net.fit_silently(context, &mut optimizer, (train, None), &options)?,
+    };
+    Ok((net, start.elapsed().as_secs_f64()))
 }
 
 /// For each shift the accuracy on the images that are moved by it, as a mean over the directions.

@@ -86,13 +86,13 @@ fn accuracy_claims(outcome: &mut Outcome, rows: &[Row], ahead_of_kernel: &[f64])
         (
             "cnn-beats-lenet",
             "A wider convolutional network with dropout is right on more digits than LeNet-5",
-            differences(cnn, &rows[LENET].accuracy[..cnn.len()]),
+            differences(cnn, &rows[LENET].accuracy),
             "Dropout makes training slow, and in few steps the small network may be further on.",
         ),
         (
             "lenet-beats-transformer",
             "LeNet-5 is right on more digits than a transformer, which has to learn what neighbours are",
-            differences(&rows[LENET].accuracy[..vit.len()], vit),
+            differences(&rows[LENET].accuracy, vit),
             "Among so many images a transformer may have learnt it.",
         ),
     ] {
