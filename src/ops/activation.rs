@@ -124,16 +124,13 @@ impl<T: Float> Unary<T> for LeakyRelu {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        let slope = cx.args().scalars[0];
-        cx.add_where(0, |x| x > T::ZERO);
-        cx.add_of(0, |tape, of| {
-            let below: Vec<T> = tape
-                .value_slice(of.x[0])
-                .iter()
-                .map(|x| pass_if(*x <= T::ZERO && slope != T::ZERO, T::ONE))
-                .collect();
-            let part = tape.scale(of.dy, slope);
-            tape.kept(&below, part)
+        let (x, dy, slope) = (cx.x(0), cx.dy(), cx.args().scalars[0]);
+        if slope == T::ZERO {
+            return cx.add_where(0, |x| x > T::ZERO);
+        }
+        cx.add_with(0, |tape| {
+            let below = tape.scale(dy, slope);
+            tape.chosen(x, |x| x > T::ZERO, dy, below)
         });
     }
 }
@@ -147,11 +144,14 @@ pub(super) trait Gate<T: Float>: Sync {
 
     /// g(x).
     fn gate(x: T) -> T;
+    /// x·g'(x), where g = g(x) is known already; finite for finite x, however large g'/g may be.
+    fn slope(x: T, g: T) -> T;
+
     /// What the gate is the logistic function of, as operations.
     fn argument(tape: &mut Tape<T>, x: Var) -> Var;
 
-    /// x·g'(x), where g = g(x) is known already; finite for finite x, however large g'/g may be.
-    fn slope(x: T, g: T) -> T;
+    /// part·u'(x) for the argument u, as operations.
+    fn times_slope_of_argument(tape: &mut Tape<T>, part: Var, x: Var) -> Var;
 
     /// x·g(x) for finite x < 0 where g(x) is subnormal, or 0, and has lost digits that the product has.
     fn tail(x: T) -> T;
@@ -205,13 +205,35 @@ impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
         );
     }
 
-    fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.through(|tape, x| {
-            let argument = G::argument(tape, x[0]);
+    fn record(&self, cx: Recorder<'_, T>) {
+        record_slope(cx, |tape, x| {
+            let argument = G::argument(tape, x);
             let gate = tape.sigmoid(argument);
-            tape.mul(x[0], gate)
+            let minus = tape.neg(gate);
+            let rest = tape.shift(minus, T::ONE);
+            let product = tape.mul(gate, rest);
+            let part = tape.mul(product, x);
+            let other = G::times_slope_of_argument(tape, part, x);
+            tape.add(gate, other)
         });
     }
+}
+
+/// The gradient of a function that goes to 0 on the left and to x on the right, by its slope as operations, which have no
+/// limits at ±∞ but ∞·0.
+pub(super) fn record_slope<T: Float>(mut cx: Recorder<'_, T>, slope: impl FnOnce(&mut Tape<T>, Var) -> Var) {
+    let (x, dy) = (cx.x(0), cx.dy());
+    let is_infinite = |x: T| x.abs() == T::INFINITY;
+    cx.add_with(0, |tape| {
+        if !tape.some(x, is_infinite) {
+            let slope = slope(tape, x);
+            return tape.mul(slope, dy);
+        }
+        let finite = tape.kept(x, |x| !is_infinite(x), x);
+        let (slope, limit) = (slope(tape, finite), tape.mask(x, |x| x == T::INFINITY));
+        let slope = tape.chosen(x, is_infinite, limit, slope);
+        tape.mul(slope, dy)
+    });
 }
 
 /// The values where the gate has lost digits.
@@ -251,6 +273,10 @@ impl<T: Float> Gate<T> for Gelu {
     fn argument(tape: &mut Tape<T>, x: Var) -> Var {
         tape.scale(x, T::of(1.702))
     }
+
+    fn times_slope_of_argument(tape: &mut Tape<T>, part: Var, _: Var) -> Var {
+        tape.scale(part, T::of(1.702))
+    }
 }
 
 /// √(2/π).
@@ -288,6 +314,14 @@ impl<T: Float> Gate<T> for GeluTanh {
         let sum = tape.add(x, part);
         tape.scale(sum, T::of(2.0 * SQRT_2_OVER_PI))
     }
+
+    fn times_slope_of_argument(tape: &mut Tape<T>, part: Var, x: Var) -> Var {
+        let line = tape.mul(part, x);
+        let square = tape.mul(line, x);
+        let bent = tape.scale(square, T::of(3.0 * 0.044715));
+        let sum = tape.add(part, bent);
+        tape.scale(sum, T::of(2.0 * SQRT_2_OVER_PI))
+    }
 }
 
 pub(super) struct Silu;
@@ -306,9 +340,12 @@ impl<T: Float> Gate<T> for Silu {
         times_exp(x, x)
     }
 
-    fn argument(tape: &mut Tape<T>, x: Var) -> Var {
-        let _ = tape;
+    fn argument(_: &mut Tape<T>, x: Var) -> Var {
         x
+    }
+
+    fn times_slope_of_argument(_: &mut Tape<T>, part: Var, _: Var) -> Var {
+        part
     }
 }
 
@@ -325,10 +362,13 @@ impl<T: Float> Unary<T> for Sigmoid {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
-            let square = tape.square(of.y);
-            let slope = tape.sub(of.y, square);
-            tape.mul(slope, of.dy)
+        let (y, dy) = (cx.y(), cx.dy());
+        cx.add_with(0, |tape| {
+            // Not y − y², which has no digits where y is near 1.
+            let minus = tape.neg(y);
+            let rest = tape.shift(minus, T::ONE);
+            let slope = tape.mul(y, rest);
+            tape.mul(slope, dy)
         });
     }
 }
@@ -346,11 +386,12 @@ impl<T: Float> Unary<T> for Tanh {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
-            let square = tape.square(of.y);
+        let (y, dy) = (cx.y(), cx.dy());
+        cx.add_with(0, |tape| {
+            let square = tape.square(y);
             let minus = tape.neg(square);
             let slope = tape.shift(minus, T::ONE);
-            tape.mul(slope, of.dy)
+            tape.mul(slope, dy)
         });
     }
 }
@@ -368,9 +409,10 @@ impl<T: Float> Unary<T> for Softplus {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
-            let slope = tape.sigmoid(of.x[0]);
-            tape.mul(slope, of.dy)
+        let (x, dy) = (cx.x(0), cx.dy());
+        cx.add_with(0, |tape| {
+            let slope = tape.sigmoid(x);
+            tape.mul(slope, dy)
         });
     }
 }

@@ -1,8 +1,9 @@
 //! a + b, a − b, a ∘ b, a / b with broadcasting.
 
+use super::broadcast::entry;
 use super::{Binary, Op};
 use crate::Float;
-use crate::tape::{Recorder, Tape, Var};
+use crate::tape::{Recorder, Shape, Tape, Var};
 
 /// # Arithmetic
 /// Of two operands, entry by entry; a row, a column or a scalar is stretched.
@@ -98,7 +99,7 @@ impl<T: Float> Binary<T> for Sub {
     fn record(mut cx: Recorder<'_, T>) {
         let dy = cx.dy();
         cx.add(0, dy);
-        cx.add_of(1, |tape, of| tape.neg(of.dy));
+        cx.add_with(1, |tape| tape.neg(dy));
     }
 }
 
@@ -119,8 +120,9 @@ impl<T: Float> Binary<T> for Mul {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| tape.mul(of.x[1], of.dy));
-        cx.add_of(1, |tape, of| tape.mul(of.x[0], of.dy));
+        let (a, b, dy) = (cx.x(0), cx.x(1), cx.dy());
+        cx.add_with(0, |tape| tape.mul(b, dy));
+        cx.add_with(1, |tape| tape.mul(a, dy));
     }
 }
 
@@ -152,11 +154,38 @@ impl<T: Float> Binary<T> for Div {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| tape.div(of.dy, of.x[1]));
-        cx.add_of(1, |tape, of| {
-            let quotient = tape.div(of.dy, of.x[1]);
-            let product = tape.mul(quotient, of.y);
-            tape.neg(product)
+        let (a, b, y, dy) = (cx.x(0), cx.x(1), cx.y(), cx.dy());
+        cx.add_with(0, |tape| tape.div(dy, b));
+        cx.add_with(1, |tape| {
+            let quotient = tape.div(dy, b);
+            let product = tape.mul(quotient, y);
+            let fits = |x: T| x.is_finite() && x.abs() >= T::MIN_POSITIVE;
+            let Shape { rows, cols } = tape.shape(product);
+            let shape_of_a = tape.shape(a);
+            let (q, of_dy, of_a) = (tape.value_slice(quotient), tape.value_slice(dy), tape.value_slice(a));
+            let is_out = |quotient: T, of: T| of != T::ZERO && !fits(quotient);
+            let mut quotients = q.iter().zip(of_dy).zip(tape.value_slice(y)).enumerate();
+            if !quotients
+                .any(|(i, ((q, dy), y))| is_out(*q, *dy) || is_out(*y, of_a[entry(shape_of_a, i, cols)]))
+            {
+                return tape.neg(product);
+            }
+            // As in the backward pass, where one of the two leaves the range: the other one first.
+            let of_y = tape.mul(dy, y);
+            let of_a = tape.mul(quotient, a);
+            let (of_y, of_a) = (tape.div(of_y, b), tape.div(of_a, b));
+            let both: Vec<(T, T)> =
+                tape.value_slice(quotient).iter().copied().zip(tape.value_slice(y).iter().copied()).collect();
+            let mut mask = |is: &dyn Fn(T, T) -> bool| {
+                let one = |(q, y): &(T, T)| if is(*q, *y) { T::ONE } else { T::ZERO };
+                let mask: Vec<T> = both.iter().map(one).collect();
+                tape.constant_slice(rows, cols, &mask)
+            };
+            let as_usual = mask(&|q, y| fits(q) && fits(y));
+            let by_y = mask(&|q, y| y.is_finite() && (q.abs() < y.abs() || !q.is_finite()));
+            let other = tape.select(by_y, of_y, of_a);
+            let term = tape.select(as_usual, product, other);
+            tape.neg(term)
         });
     }
 }

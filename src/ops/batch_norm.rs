@@ -1,7 +1,7 @@
 //! Batch normalisation, in two operations: the statistics of a batch, and the normalisation by them.
 
 use super::Op;
-use super::layer_norm::{add_affine, check_epsilon, check_scale_and_shift};
+use super::layer_norm::{add_affine, add_epsilon, check_epsilon, check_scale_and_shift, powers_in_range};
 use super::reduce::column_sums;
 use crate::Float;
 use crate::linalg::{self, Huge, centre_columns, dot};
@@ -222,15 +222,42 @@ impl<T: Float> Operation<T> for BatchNorm {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let epsilon = cx.args().scalars[0];
-        cx.through(|tape, x| {
-            let (mean, variance) = (tape.slice_rows(x[1], 0..1), tape.slice_rows(x[1], 1..2));
-            let deviation = tape.sub(x[0], mean);
-            let shifted = tape.shift(variance, epsilon);
+        let (epsilon, of_batch) = (cx.args().scalars[0], cx.args().sizes[0] == OF_BATCH);
+        cx.through(|tape, inputs| {
+            let (mut x, statistics) = (inputs[0], inputs[1]);
+            let (mut mean, mut variance) =
+                (tape.slice_rows(statistics, 0..1), tape.slice_rows(statistics, 1..2));
+            let is_huge = |variance: T| variance == T::INFINITY;
+            let shifted = if of_batch && tape.some(variance, is_huge) {
+                // The gradient of such a column goes to x, and not by its variance, as in the backward pass.
+                let columns = tape.transpose(x);
+                let squares = tape.transpose(variance);
+                let powers = match powers_in_range(tape, columns, squares) {
+                    Some(powers) => tape.transpose(powers),
+                    None => tape.scalar(T::ONE),
+                };
+                (x, mean) = (tape.mul(x, powers), tape.mul(mean, powers));
+                let own = tape.variance_rows(x);
+                variance = tape.chosen(variance, is_huge, own, variance);
+                add_epsilon(tape, variance, powers, epsilon)
+            } else {
+                if tape.some(variance, is_huge) {
+                    let fixed = tape.detach(variance);
+                    variance = tape.chosen(variance, is_huge, fixed, variance);
+                }
+                tape.shift(variance, epsilon)
+            };
+            let mut deviation = tape.sub(x, mean);
+            if of_batch {
+                // The rounding of the mean, as in the forward pass: a constant.
+                let rounding = tape.mean_rows(deviation);
+                let rounding = tape.detach(rounding);
+                deviation = tape.sub(deviation, rounding);
+            }
             let length = tape.sqrt(shifted);
             let normal = tape.div(deviation, length);
-            let scaled = tape.mul(normal, x[2]);
-            tape.add(scaled, x[3])
+            let scaled = tape.mul(normal, inputs[2]);
+            tape.add(scaled, inputs[3])
         });
     }
 

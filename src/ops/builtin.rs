@@ -9,7 +9,7 @@
 //!   arguments are the others of the method of [`Tape`](crate::Tape) of the same name.
 //!
 //! So there is no operation without a method of an expression, but for the last lines, `[without a method]`: those
-//! whose first argument is a list of operands, and those that only the losses of the crate use.
+//! whose first argument is a list of operands, and those that only losses and gradients of the crate use.
 
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ use super::activation::{self, Gated};
 use super::broadcast::Broadcast;
 use super::circular::Circular;
 use super::elementwise::Elementwise;
-use super::gelu_erf::GeluErf;
+use super::gelu_erf::{self, GeluErf};
 use super::loss::{self, MeanOf};
 use super::power::Power;
 use super::recurrent::{self, Recurrence};
@@ -68,7 +68,7 @@ macro_rules! operations {
 
         /// Each operation that has a method of an expression, and that method's name.
         #[cfg(test)]
-        const METHODS: &[(Op, &str)] = &[$((Op::$name, stringify!($method))),*];
+        pub const METHODS: &[(Op, &str)] = &[$((Op::$name, stringify!($method))),*];
     };
 }
 
@@ -194,6 +194,7 @@ operations! {
     L2 = penalty::L2;
     Weighted = Broadcast(weighting::Weighted);
     Violation = Broadcast(weighting::Violation);
+    NormalCdf = Elementwise(gelu_erf::NormalCdf);
 }
 
 impl Op {
@@ -236,6 +237,9 @@ mod tests {
             assert_eq!(op.get::<f64>().name(), *method);
         }
         let of_lists: Vec<_> = OF_F64[METHODS.len()..].iter().map(|op| op.name()).collect();
-        assert_eq!(of_lists, ["concat_rows", "concat_cols", "l2_penalty", "weighted", "violation"]);
+        assert_eq!(
+            of_lists,
+            ["concat_rows", "concat_cols", "l2_penalty", "weighted", "violation", "normal_cdf"]
+        );
     }
 }

@@ -85,14 +85,15 @@ impl<T: Float> Operation<T> for Circular {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
+        let (x, dy) = (cx.x(0), cx.dy());
+        cx.add_with(0, |tape| {
             if self.cosine {
-                let sin = tape.sin(of.x[0]);
+                let sin = tape.sin(x);
                 let slope = tape.neg(sin);
-                tape.mul(slope, of.dy)
+                tape.mul(slope, dy)
             } else {
-                let slope = tape.cos(of.x[0]);
-                tape.mul(slope, of.dy)
+                let slope = tape.cos(x);
+                tape.mul(slope, dy)
             }
         });
     }

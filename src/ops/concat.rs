@@ -83,10 +83,11 @@ impl<T: Float> Operation<T> for ConcatRows {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
         let mut start = 0;
         for k in 0..cx.inputs() {
             let end = start + cx.shape(k).rows;
-            cx.add_of(k, |tape, of| tape.slice_rows(of.dy, start..end));
+            cx.add_with(k, |tape| tape.slice_rows(dy, start..end));
             start = end;
         }
     }
@@ -128,10 +129,11 @@ impl<T: Float> Operation<T> for ConcatCols {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
         let mut start = 0;
         for k in 0..cx.inputs() {
             let end = start + cx.shape(k).cols;
-            cx.add_of(k, |tape, of| tape.slice_cols(of.dy, start..end));
+            cx.add_with(k, |tape| tape.slice_cols(dy, start..end));
             start = end;
         }
     }

@@ -102,9 +102,10 @@ impl<T: Float> Operation<T> for Select {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let (x, dy) = (cx.x(0), cx.dy());
         let zero = cx.tape().scalar(T::ZERO);
-        cx.add_of(1, |tape, of| tape.select(of.x[0], of.dy, zero));
-        cx.add_of(2, |tape, of| tape.select(of.x[0], zero, of.dy));
+        cx.add_with(1, |tape| tape.select(x, dy, zero));
+        cx.add_with(2, |tape| tape.select(x, zero, dy));
     }
 }
 

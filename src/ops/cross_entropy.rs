@@ -119,24 +119,44 @@ impl<T: Float> Operation<T> for CrossEntropy {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let (smoothing, labels) = (cx.args().scalars[0], cx.indices());
-        let labels: Vec<usize> = labels.iter().map(|label| *label as usize).collect();
-        cx.through(|tape, x| {
-            let logarithms = tape.log_softmax(x[0]);
-            let picked = tape.pick_cols(logarithms, &labels);
-            let likelihood = tape.mean(picked);
-            if smoothing == T::ZERO {
-                return tape.neg(likelihood);
+        let (x, dy, shape, smoothing) = (cx.x(0), cx.dy(), cx.shape(0), cx.args().scalars[0]);
+        let labels: Vec<usize> = cx.indices().iter().map(|label| *label as usize).collect();
+        cx.add_with(0, |tape| {
+            let mut delta = record_deltas(tape, x, &labels);
+            if smoothing > T::ZERO {
+                let floor = smoothing / T::of(shape.cols as f64);
+                let shifts = tape.constant_with(shape.rows, shape.cols, |to| {
+                    to.fill(-floor);
+                    labels
+                        .iter()
+                        .enumerate()
+                        .for_each(|(i, label)| to[i * shape.cols + label] = smoothing - floor);
+                });
+                delta = tape.add(delta, shifts);
             }
-            let (one, all) = (tape.scale(likelihood, smoothing - T::ONE), tape.mean(logarithms));
-            let rest = tape.scale(all, -smoothing);
-            tape.add(one, rest)
+            let rows = tape.scalar(T::of(shape.rows as f64));
+            let scale = tape.div(dy, rows);
+            tape.slope_times(delta, scale)
         });
     }
 
     fn describe(&self, args: &Args<T>) -> String {
         if self.smoothed { format!(" {}", args.scalars[0]) } else { String::new() }
     }
+}
+
+/// p − 1 for the label of each row, and p for the other classes, as operations. That for the label is minus the sum of the
+/// others, which keeps its digits where p is near 1.
+pub(super) fn record_deltas<T: Float>(tape: &mut Tape<T>, x: Var, labels: &[usize]) -> Var {
+    let Shape { rows, cols } = tape.shape(x);
+    let is_label = tape.constant_with(rows, cols, |to| {
+        labels.iter().enumerate().for_each(|(i, label)| to[i * cols + label] = T::ONE);
+    });
+    let (p, zero) = (tape.softmax(x), tape.scalar(T::ZERO));
+    let others = tape.select(is_label, zero, p);
+    let rest = tape.sum_cols(others);
+    let of_label = tape.neg(rest);
+    tape.select(is_label, of_label, p)
 }
 
 #[cfg(test)]

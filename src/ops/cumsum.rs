@@ -138,9 +138,10 @@ impl<T: Float> Operation<T> for Cumsum {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
+        let dy = cx.dy();
+        cx.add_with(0, |tape| {
             let along = matches!(self.over, Cols);
-            let dy = if along { tape.transpose(of.dy) } else { of.dy };
+            let dy = if along { tape.transpose(dy) } else { dy };
             let turned: Vec<usize> = (0..tape.shape(dy).rows).rev().collect();
             let from_end = tape.gather_rows(dy, &turned);
             let sums = tape.cumsum_rows(from_end);

@@ -6,7 +6,7 @@ use super::Op;
 use crate::Float;
 use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::vectorize;
-use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
+use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// # Dropout
 /// With a mask that is drawn.
@@ -101,12 +101,13 @@ impl<T: Float> Operation<T> for Dropout {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let (scale, mask) = (cx.args().scalars[0], cx.indices());
-        cx.add_of(0, |tape, of| {
-            let count = tape.shape(of.dy).numel();
-            let kept: Vec<T> = (0..count).map(|i| masked(mask[i / 32], i % 32, T::ONE, T::ONE)).collect();
-            let scaled = tape.scale(of.dy, scale);
-            tape.kept(&kept, scaled)
+        let (dy, scale, mask) = (cx.dy(), cx.args().scalars[0], cx.indices());
+        cx.add_with(0, |tape| {
+            let Shape { rows, cols } = tape.shape(dy);
+            let factors: Vec<T> =
+                (0..rows * cols).map(|i| masked(mask[i / 32], i % 32, T::ONE, scale)).collect();
+            let factors = tape.constant_slice(rows, cols, &factors);
+            tape.slope_times(factors, dy)
         });
     }
 

@@ -106,7 +106,8 @@ impl<T: Float> Unary<T> for Neg {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| tape.neg(of.dy));
+        let dy = cx.dy();
+        cx.add_with(0, |tape| tape.neg(dy));
     }
 }
 
@@ -125,8 +126,9 @@ impl<T: Float> Unary<T> for Scale {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
         let factor = cx.args().scalars[0];
-        cx.add_of(0, |tape, of| tape.scale(of.dy, factor));
+        cx.add_with(0, |tape| tape.scale(dy, factor));
     }
 }
 
@@ -163,7 +165,8 @@ impl<T: Float> Unary<T> for Exp {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| tape.mul(of.y, of.dy));
+        let (y, dy) = (cx.y(), cx.dy());
+        cx.add_with(0, |tape| tape.mul(y, dy));
     }
 }
 
@@ -181,9 +184,10 @@ impl<T: Float> Unary<T> for Expm1 {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
-            let slope = tape.exp(of.x[0]);
-            tape.mul(slope, of.dy)
+        let (x, dy) = (cx.x(0), cx.dy());
+        cx.add_with(0, |tape| {
+            let slope = tape.exp(x);
+            tape.slope_times(slope, dy)
         });
     }
 }
@@ -201,7 +205,8 @@ impl<T: Float> Unary<T> for Ln {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| tape.div(of.dy, of.x[0]));
+        let (x, dy) = (cx.x(0), cx.dy());
+        cx.add_with(0, |tape| tape.div(dy, x));
     }
 }
 
@@ -219,9 +224,10 @@ impl<T: Float> Unary<T> for Sqrt {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
-            let twice = tape.add(of.y, of.y);
-            tape.div(of.dy, twice)
+        let (y, dy) = (cx.y(), cx.dy());
+        cx.add_with(0, |tape| {
+            let twice = tape.add(y, y);
+            tape.div(dy, twice)
         });
     }
 }
@@ -240,9 +246,10 @@ impl<T: Float> Unary<T> for Square {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
-            let twice = tape.add(of.x[0], of.x[0]);
-            tape.mul(twice, of.dy)
+        let (x, dy) = (cx.x(0), cx.dy());
+        cx.add_with(0, |tape| {
+            let twice = tape.add(x, x);
+            tape.mul(twice, dy)
         });
     }
 }
@@ -260,12 +267,13 @@ impl<T: Float> Unary<T> for Erf {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
-            let square = tape.square(of.x[0]);
+        let (x, dy) = (cx.x(0), cx.dy());
+        cx.add_with(0, |tape| {
+            let square = tape.square(x);
             let minus = tape.neg(square);
             let bell = tape.exp(minus);
             let slope = tape.scale(bell, T::of(std::f64::consts::FRAC_2_SQRT_PI));
-            tape.mul(slope, of.dy)
+            tape.mul(slope, dy)
         });
     }
 }
@@ -284,13 +292,8 @@ impl<T: Float> Unary<T> for Abs {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_where(0, |x| x > T::ZERO);
-        cx.add_of(0, |tape, of| {
-            let below: Vec<T> =
-                tape.value_slice(of.x[0]).iter().map(|x| pass_if(*x < T::ZERO, T::ONE)).collect();
-            let minus = tape.neg(of.dy);
-            tape.kept(&below, minus)
-        });
+        let (x, dy) = (cx.x(0), cx.dy());
+        cx.add_with(0, |tape| record_with_sign(tape, x, dy));
     }
 }
 
@@ -298,6 +301,13 @@ impl<T: Float> Unary<T> for Abs {
 #[inline(always)]
 pub(super) fn with_sign<T: Float>(x: T, dy: T) -> T {
     pass_if(x.abs() > T::ZERO, if x < T::ZERO { -dy } else { dy })
+}
+
+/// The same as operations.
+pub(super) fn record_with_sign<T: Float>(tape: &mut Tape<T>, x: Var, dy: Var) -> Var {
+    let minus = tape.neg(dy);
+    let either = tape.chosen(x, |x| x < T::ZERO, minus, dy);
+    tape.kept(x, |x| x.abs() > T::ZERO, either)
 }
 
 pub(super) struct Clamp;

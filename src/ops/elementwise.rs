@@ -13,7 +13,7 @@ use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
 ///
 /// ```
 /// use tapegrad::ops::{Elementwise, Unary};
-/// use tapegrad::{Args, Tape};
+/// use tapegrad::{Args, Recorder, Tape};
 ///
 /// /// y = x³.
 /// struct Cube;
@@ -26,6 +26,11 @@ use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
 ///     fn backward(x: f64, _: f64, dy: f64, _: &Args<f64>) -> f64 {
 ///         3.0 * x * x * dy
 ///     }
+///     // Only for gradients of gradients.
+///     fn record(mut cx: Recorder<'_, f64>) {
+///         let (x, dy) = (cx.x(0), cx.dy());
+///         cx.add_with(0, |tape| tape.scope(|s| (3.0 * s.var(x).square() * dy).var()));
+///     }
 /// }
 ///
 /// let mut tape = Tape::new();
@@ -34,6 +39,11 @@ use crate::tape::{Args, Backward, Forward, Operation, Recorder, Tape, Var};
 /// assert_eq!(tape.value_slice(y), [8.0, -1.0]);
 /// tape.backward_with(y, |dy| dy.fill(2.0));
 /// assert_eq!(tape.grad_slice(x), [24.0, 6.0]);
+///
+/// let sum = tape.sum(y);
+/// let slopes = tape.gradient(sum, &[x])[0];
+/// tape.backward_with(slopes, |dy| dy.fill(1.0));
+/// assert_eq!(tape.grad_slice(x), [12.0, -6.0]);
 /// ```
 pub trait Unary<T: Float>: Sync {
     /// The name in messages: that of the method.

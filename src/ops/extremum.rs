@@ -1,5 +1,6 @@
 //! The larger and the smaller of two operands, and the maximum over a matrix.
 
+use super::broadcast::entry;
 use super::reduce::{Over, rows_of};
 use super::{Binary, Op, pass_if};
 use crate::Float;
@@ -90,24 +91,20 @@ fn share<T: Float>(wins: bool, ties: bool, dy: T) -> T {
 
 /// The [`share`] of each operand; `wins` says which of two numbers is the value.
 fn record_shares<T: Float>(cx: &mut Recorder<'_, T>, wins: impl Fn(T, T) -> bool) {
+    let (a, b, y, dy) = (cx.x(0), cx.x(1), cx.y(), cx.dy());
     let (sa, sb) = (cx.shape(0), cx.shape(1));
-    let at = |shape: Shape, i: usize, j: usize| {
-        (if shape.rows == 1 { 0 } else { i }) * shape.cols + if shape.cols == 1 { 0 } else { j }
-    };
     for k in [0, 1] {
-        cx.add_of(k, |tape, of| {
-            let (Shape { rows, cols }, a, b) =
-                (tape.shape(of.y), tape.value_slice(of.x[0]), tape.value_slice(of.x[1]));
+        cx.add_with(k, |tape| {
+            let (Shape { rows, cols }, a, b) = (tape.shape(y), tape.value_slice(a), tape.value_slice(b));
             let shares: Vec<T> = (0..rows * cols)
                 .map(|i| {
-                    let (a, b) = (a[at(sa, i / cols, i % cols)], b[at(sb, i / cols, i % cols)]);
+                    let (a, b) = (a[entry(sa, i, cols)], b[entry(sb, i, cols)]);
                     let own = if k == 0 { wins(a, b) } else { wins(b, a) };
                     share(own, a == b, T::ONE)
                 })
                 .collect();
-            let factors = tape.constant_slice(rows, cols, &shares);
-            let term = tape.mul(factors, of.dy);
-            tape.kept(&shares, term)
+            let shares = tape.constant_slice(rows, cols, &shares);
+            tape.slope_times(shares, dy)
         });
     }
 }
@@ -224,10 +221,10 @@ impl<T: Float> Operation<T> for Max {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let (x, y, dy) = (cx.x(0), cx.y(), cx.dy());
         let shape = cx.shape(0);
-        cx.add_of(0, |tape, of| {
-            let (x, y, mut first) =
-                (tape.value_slice(of.x[0]), tape.value_slice(of.y), vec![T::ZERO; shape.numel()]);
+        cx.add_with(0, |tape| {
+            let (x, y, mut first) = (tape.value_slice(x), tape.value_slice(y), vec![T::ZERO; shape.numel()]);
             let mut found = vec![false; y.len()];
             for (at, x) in x.iter().enumerate() {
                 let to = match self.over {
@@ -240,7 +237,7 @@ impl<T: Float> Operation<T> for Max {
                 }
             }
             let (first, zero) = (tape.constant_slice(shape.rows, shape.cols, &first), tape.scalar(T::ZERO));
-            tape.select(first, of.dy, zero)
+            tape.select(first, dy, zero)
         });
     }
 }

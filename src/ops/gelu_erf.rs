@@ -1,6 +1,7 @@
 //! The Gaussian error linear unit by the error function.
 
-use super::Op;
+use super::activation::record_slope;
+use super::{Op, Unary};
 use crate::Float;
 use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::vectorize;
@@ -62,13 +63,43 @@ impl<T: Float> Operation<T> for GeluErf {
         );
     }
 
-    fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.through(|tape, x| {
-            let part = tape.scale(x[0], T::of(std::f64::consts::FRAC_1_SQRT_2));
-            let erf = tape.erf(part);
-            let sum = tape.shift(erf, T::ONE);
-            let half = tape.scale(x[0], T::of(0.5));
-            tape.mul(half, sum)
+    fn record(&self, cx: Recorder<'_, T>) {
+        record_slope(cx, |tape, x| {
+            let below = tape.elementwise(Op::NormalCdf.get(), x, Args::NONE);
+            let density = normal_pdf(tape, x);
+            let other = tape.mul(x, density);
+            tape.add(below, other)
+        });
+    }
+}
+
+/// φ(x), as operations.
+fn normal_pdf<T: Float>(tape: &mut Tape<T>, x: Var) -> Var {
+    let square = tape.square(x);
+    let exponent = tape.scale(square, T::of(-0.5));
+    let bell = tape.exp(exponent);
+    tape.scale(bell, T::of(0.5 * std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2))
+}
+
+/// Φ(x), of which the slope of this gelu is made: (1 + erf)/2 has no digits on the left.
+pub(super) struct NormalCdf;
+
+impl<T: Float> Unary<T> for NormalCdf {
+    const NAME: &'static str = "normal_cdf";
+    #[inline(always)]
+    fn value(x: T, _: &Args<T>) -> T {
+        x.normal_cdf()
+    }
+    #[inline(always)]
+    fn backward(x: T, _: T, dy: T, _: &Args<T>) -> T {
+        x.normal_pdf() * dy
+    }
+
+    fn record(mut cx: Recorder<'_, T>) {
+        let (x, dy) = (cx.x(0), cx.dy());
+        cx.add_with(0, |tape| {
+            let slope = normal_pdf(tape, x);
+            tape.mul(slope, dy)
         });
     }
 }

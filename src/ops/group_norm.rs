@@ -1,7 +1,7 @@
 //! Normalisation by groups of channels.
 
 use super::Op;
-use super::layer_norm::{add_affine, check_epsilon, check_row, normalized};
+use super::layer_norm::{add_affine, check_epsilon, check_row, record_normalized};
 use crate::Float;
 use crate::linalg::{Moments, centre, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
@@ -171,7 +171,7 @@ impl<T: Float> Operation<T> for GroupNorm {
             let parts = tape.reshape(x[0], rows * places * groups, width);
             let parts = tape.gather_rows(parts, &by_group);
             let parts = tape.reshape(parts, rows * groups, places * width);
-            let normal = normalized(tape, parts, epsilon);
+            let normal = record_normalized(tape, parts, epsilon);
             let parts = tape.reshape(normal, rows * groups * places, width);
             let parts = tape.gather_rows(parts, &by_place);
             let pixels = tape.reshape(parts, rows * places, channels);

@@ -1,7 +1,10 @@
 //! Layer normalisation.
 
 use super::Op;
+use super::reduce::{Over, rows_of};
+use super::variance::record_deviations;
 use crate::Float;
+use crate::float::power_below;
 use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::vectorize;
 use crate::linalg::{Moments, centre_within, dot3_within, reduce_within};
@@ -140,7 +143,7 @@ impl<T: Float> Operation<T> for LayerNorm {
     fn record(&self, mut cx: Recorder<'_, T>) {
         let epsilon = cx.args().scalars[0];
         cx.through(|tape, x| {
-            let normal = normalized(tape, x[0], epsilon);
+            let normal = record_normalized(tape, x[0], epsilon);
             let scaled = tape.mul(normal, x[1]);
             tape.add(scaled, x[2])
         });
@@ -152,13 +155,39 @@ impl<T: Float> Operation<T> for LayerNorm {
 }
 
 /// (x − μ)/√(σ² + ε) of every row, as operations.
-pub(super) fn normalized<T: Float>(tape: &mut Tape<T>, x: Var, epsilon: T) -> Var {
-    let mean = tape.mean_cols(x);
-    let deviation = tape.sub(x, mean);
+pub(super) fn record_normalized<T: Float>(tape: &mut Tape<T>, x: Var, epsilon: T) -> Var {
     let variance = tape.variance_cols(x);
-    let shifted = tape.shift(variance, epsilon);
+    let Some(powers) = powers_in_range(tape, x, variance) else {
+        let (deviation, shifted) = (record_deviations(tape, x, Over::Cols), tape.shift(variance, epsilon));
+        let length = tape.sqrt(shifted);
+        return tape.div(deviation, length);
+    };
+    let x = tape.mul(x, powers);
+    let (deviation, variance) = (record_deviations(tape, x, Over::Cols), tape.variance_cols(x));
+    let shifted = add_epsilon(tape, variance, powers, epsilon);
     let length = tape.sqrt(shifted);
     tape.div(deviation, length)
+}
+
+/// For each row of x a power of two: 1, unless its numbers are finite and the mean of their squares, which is given, is
+/// not. None where all are 1.
+pub(super) fn powers_in_range<T: Float>(tape: &mut Tape<T>, x: Var, squares: Var) -> Option<Var> {
+    let (shape, numbers) = (tape.shape(x), tape.value_slice(x));
+    let power = |(row, squares): (&[T], &T)| -> T {
+        if squares.is_finite() || !row.iter().all(|x| x.is_finite()) {
+            return T::ONE;
+        }
+        T::of(power_below(row.iter().fold(0.0, |largest, x| f64::max(largest, x.to_f64().abs()))))
+    };
+    let powers: Vec<T> = rows_of(numbers, shape).zip(tape.value_slice(squares)).map(power).collect();
+    powers.iter().any(|power| *power != T::ONE).then(|| tape.constant_slice(powers.len(), 1, &powers))
+}
+
+/// σ² + ε for numbers that were multiplied with `powers`, and that ε as well.
+pub(super) fn add_epsilon<T: Float>(tape: &mut Tape<T>, variance: Var, powers: Var, epsilon: T) -> Var {
+    let squares = tape.square(powers);
+    let epsilon = tape.scale(squares, epsilon);
+    tape.add(variance, epsilon)
 }
 
 /// dγ += Σᵢ dyᵢ ∘ x̂ᵢ and dβ += Σᵢ dyᵢ, for those two inputs.

@@ -76,7 +76,8 @@ impl<T: Float> Operation<T> for Transpose {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| tape.transpose(of.dy));
+        let dy = cx.dy();
+        cx.add_with(0, |tape| tape.transpose(dy));
     }
 }
 
@@ -97,8 +98,9 @@ impl<T: Float> Operation<T> for Reshape {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
         let Shape { rows, cols } = cx.shape(0);
-        cx.add_of(0, |tape, of| tape.reshape(of.dy, rows, cols));
+        cx.add_with(0, |tape| tape.reshape(dy, rows, cols));
     }
 }
 

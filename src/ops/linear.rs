@@ -55,9 +55,10 @@ impl<T: Float> Operation<T> for Linear {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| tape.matmul_nt(of.dy, of.x[1]));
-        cx.add_of(1, |tape, of| tape.matmul_tn(of.x[0], of.dy));
-        cx.add_of(2, |tape, of| tape.sum_rows(of.dy));
+        let (a, b, dy) = (cx.x(0), cx.x(1), cx.dy());
+        cx.add_with(0, |tape| tape.matmul_nt(dy, b));
+        cx.add_with(1, |tape| tape.matmul_tn(a, dy));
+        cx.add_with(2, |tape| tape.sum_rows(dy));
     }
 }
 

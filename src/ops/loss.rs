@@ -3,7 +3,7 @@
 //! Operands must have equal shapes. Nothing is broadcast: m×1 predictions against 1×m targets would
 //! silently become m×m differences. The mean of no entries is NaN.
 
-use super::elementary::with_sign;
+use super::elementary::{record_with_sign, with_sign};
 use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::reduce;
@@ -101,8 +101,12 @@ pub(super) trait Pointwise<T: Float>: Sync {
     fn backward_a(a: T, b: T, dy: T, args: &Args<T>) -> T;
     fn backward_b(a: T, b: T, dy: T, args: &Args<T>) -> T;
 
-    /// The loss of every entry, as operations.
-    fn compose(tape: &mut Tape<T>, a: Var, b: Var, args: &Args<T>) -> Var;
+    /// The same as operations.
+    fn record_a(tape: &mut Tape<T>, a: Var, b: Var, dy: Var, args: &Args<T>) -> Var;
+    /// By default that for a with the operands exchanged: of a loss that goes by their distance.
+    fn record_b(tape: &mut Tape<T>, a: Var, b: Var, dy: Var, args: &Args<T>) -> Var {
+        Self::record_a(tape, b, a, dy, args)
+    }
 }
 
 pub(super) struct MeanOf<L>(pub L);
@@ -153,11 +157,12 @@ impl<T: Float, L: Pointwise<T>> Operation<T> for MeanOf<L> {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let args = cx.args();
-        cx.through(|tape, x| {
-            let losses = L::compose(tape, x[0], x[1], &args);
-            tape.mean(losses)
-        });
+        let (a, b, dy, args) = (cx.x(0), cx.x(1), cx.dy(), cx.args());
+        let n = T::of(cx.shape(0).numel() as f64);
+        let n = cx.tape().scalar(n);
+        let dy = cx.tape().div(dy, n);
+        cx.add_with(0, |tape| L::record_a(tape, a, b, dy, &args));
+        cx.add_with(1, |tape| L::record_b(tape, a, b, dy, &args));
     }
 
     fn describe(&self, args: &Args<T>) -> String {
@@ -185,9 +190,10 @@ impl<T: Float> Pointwise<T> for Squared {
         ((b - a) + (b - a)) * dy
     }
 
-    fn compose(tape: &mut Tape<T>, a: Var, b: Var, _: &Args<T>) -> Var {
+    fn record_a(tape: &mut Tape<T>, a: Var, b: Var, dy: Var, _: &Args<T>) -> Var {
         let difference = tape.sub(a, b);
-        tape.square(difference)
+        let slope = tape.add(difference, difference);
+        tape.mul(slope, dy)
     }
 }
 
@@ -210,9 +216,9 @@ impl<T: Float> Pointwise<T> for Absolute {
         with_sign(b - a, dy)
     }
 
-    fn compose(tape: &mut Tape<T>, a: Var, b: Var, _: &Args<T>) -> Var {
+    fn record_a(tape: &mut Tape<T>, a: Var, b: Var, dy: Var, _: &Args<T>) -> Var {
         let difference = tape.sub(a, b);
-        tape.abs(difference)
+        record_with_sign(tape, difference, dy)
     }
 }
 
@@ -256,14 +262,10 @@ impl<T: Float> Pointwise<T> for Huber {
         Huber::backward(b - a, args.scalars[0], dy)
     }
 
-    fn compose(tape: &mut Tape<T>, a: Var, b: Var, args: &Args<T>) -> Var {
-        // With d clamped to c: c·(d − c/2), which is d²/2 within the bounds, and δ(|d| − δ/2) beyond.
-        let delta = args.scalars[0];
-        let difference = tape.sub(a, b);
-        let clamped = tape.clamp(difference, -delta, delta);
-        let half = tape.scale(clamped, T::of(0.5));
-        let rest = tape.sub(difference, half);
-        tape.mul(clamped, rest)
+    fn record_a(tape: &mut Tape<T>, a: Var, b: Var, dy: Var, args: &Args<T>) -> Var {
+        let (difference, delta) = (tape.sub(a, b), args.scalars[0]);
+        let slope = tape.clamp(difference, -delta, delta);
+        tape.slope_times(slope, dy)
     }
 }
 
@@ -288,9 +290,18 @@ impl<T: Float> Pointwise<T> for Bce {
         -z * dy
     }
 
-    fn compose(tape: &mut Tape<T>, a: Var, b: Var, _: &Args<T>) -> Var {
-        let (softplus, product) = (tape.softplus(a), tape.mul(a, b));
-        tape.sub(softplus, product)
+    fn record_a(tape: &mut Tape<T>, z: Var, t: Var, dy: Var, _: &Args<T>) -> Var {
+        // As in the backward pass: (1 − t)·σ(z) − t·σ(−z).
+        let (minus_t, minus_z) = (tape.neg(t), tape.neg(z));
+        let (rest, above, below) = (tape.shift(minus_t, T::ONE), tape.sigmoid(z), tape.sigmoid(minus_z));
+        let (a, b) = (tape.mul(rest, above), tape.mul(t, below));
+        let slope = tape.sub(a, b);
+        tape.slope_times(slope, dy)
+    }
+
+    fn record_b(tape: &mut Tape<T>, z: Var, _: Var, dy: Var, _: &Args<T>) -> Var {
+        let minus = tape.neg(z);
+        tape.mul(minus, dy)
     }
 }
 

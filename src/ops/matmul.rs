@@ -85,8 +85,9 @@ impl<T: Float> Operation<T> for Matmul {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| tape.matmul_nt(of.dy, of.x[1]));
-        cx.add_of(1, |tape, of| tape.matmul_tn(of.x[0], of.dy));
+        let (a, b, dy) = (cx.x(0), cx.x(1), cx.dy());
+        cx.add_with(0, |tape| tape.matmul_nt(dy, b));
+        cx.add_with(1, |tape| tape.matmul_tn(a, dy));
     }
 }
 
@@ -107,8 +108,9 @@ impl<T: Float> Operation<T> for MatmulNt {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| tape.matmul(of.dy, of.x[1]));
-        cx.add_of(1, |tape, of| tape.matmul_tn(of.dy, of.x[0]));
+        let (a, b, dy) = (cx.x(0), cx.x(1), cx.dy());
+        cx.add_with(0, |tape| tape.matmul(dy, b));
+        cx.add_with(1, |tape| tape.matmul_tn(dy, a));
     }
 }
 
@@ -129,8 +131,9 @@ impl<T: Float> Operation<T> for MatmulTn {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| tape.matmul_nt(of.x[1], of.dy));
-        cx.add_of(1, |tape, of| tape.matmul(of.x[0], of.dy));
+        let (a, b, dy) = (cx.x(0), cx.x(1), cx.dy());
+        cx.add_with(0, |tape| tape.matmul_nt(b, dy));
+        cx.add_with(1, |tape| tape.matmul(a, dy));
     }
 }
 

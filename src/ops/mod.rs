@@ -51,6 +51,8 @@ mod elementwise;
 #[cfg(test)]
 mod edges;
 #[cfg(test)]
+mod recorded;
+#[cfg(test)]
 pub(crate) mod testing;
 
 pub use attention::Attention;

@@ -165,16 +165,38 @@ impl<T: Float> Operation<T> for Norm {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
-            // Where the length is 0, so is each entry: divided by 1, it stays so.
-            let y = tape.value_slice(of.y);
-            let (known, shape) =
-                (y.iter().map(|y| pass_if(*y != T::ZERO, T::ONE)).collect::<Vec<_>>(), tape.shape(of.y));
-            let known = tape.constant_slice(shape.rows, shape.cols, &known);
+        let (x, y, dy, saved) = (cx.x(0), cx.y(), cx.dy(), cx.saved());
+        cx.add_with(0, |tape| {
+            let (mut x, mut length) = (x, y);
+            let shrunk = |saved: T, y: T| saved < y;
+            if saved.iter().zip(tape.value_slice(y)).any(|(saved, y)| shrunk(*saved, *y)) {
+                // The direction is that of the numbers made smaller, as in the backward pass.
+                let factors: Vec<T> = saved
+                    .iter()
+                    .zip(tape.value_slice(y))
+                    .map(|(saved, y)| if shrunk(*saved, *y) { T::of(SHRUNK) } else { T::ONE })
+                    .collect();
+                let to = tape.shape(y);
+                let factors = tape.constant_slice(to.rows, to.cols, &factors);
+                x = tape.mul(x, factors);
+                length = match self.over {
+                    Over::All => tape.norm(x),
+                    Over::Rows => tape.norm_rows(x),
+                    Over::Cols => tape.norm_cols(x),
+                };
+            }
+            // At the origin there is no direction, and a divisor of 0 would be one of the second derivatives.
             let one = tape.scalar(T::ONE);
-            let length = tape.select(known, of.y, one);
-            let direction = tape.div(of.x[0], length);
-            tape.mul(direction, of.dy)
+            let divisor = tape.chosen(length, |y| y != T::ZERO, length, one);
+            let direction = tape.div(x, divisor);
+            let direction = tape.kept(length, |y| y != T::ZERO, direction);
+            let term = tape.mul(direction, dy);
+            if !tape.some(dy, |dy| !dy.is_finite()) {
+                return term;
+            }
+            // An entry of 0 passes nothing on, whatever comes from above, unless the length is NaN.
+            let passed = tape.kept(x, |x| x != T::ZERO, term);
+            tape.chosen(direction, T::is_nan, term, passed)
         });
     }
 }

@@ -77,12 +77,10 @@ impl<T: Float> Operation<T> for L2 {
         if lambda == T::ZERO {
             return;
         }
+        let scale = cx.tape().scale(dy, lambda);
         for k in 0..cx.inputs() {
             let w = cx.x(k);
-            cx.add_of(k, |tape, _| {
-                let slope = tape.scale(w, lambda);
-                tape.mul(slope, dy)
-            });
+            cx.add_with(k, |tape| tape.mul(scale, w));
         }
     }
 

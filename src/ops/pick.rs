@@ -70,13 +70,14 @@ impl<T: Float> Operation<T> for PickCols {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
         let (Shape { rows, cols }, columns) = (cx.shape(0), cx.indices());
-        cx.add_of(0, |tape, of| {
+        cx.add_with(0, |tape| {
             let zero = tape.scalar(T::ZERO);
             let picked = tape.constant_with(rows, cols, |to| {
                 columns.iter().enumerate().for_each(|(i, column)| to[i * cols + *column as usize] = T::ONE);
             });
-            tape.select(picked, of.dy, zero)
+            tape.select(picked, dy, zero)
         });
     }
 }

@@ -185,18 +185,28 @@ impl<T: Float> Operation<T> for Power {
 
     fn record(&self, mut cx: Recorder<'_, T>) {
         let exponent = self.exponent::<T>(&cx.args());
-        let p = exponent.value();
+        let (x, y, dy, p) = (cx.x(0), cx.y(), cx.dy(), exponent.value());
         if p == T::ZERO {
             return;
         }
-        cx.add_of(0, |tape, of| {
+        cx.add_with(0, |tape| {
             let below = match exponent {
-                Whole(i32::MIN) => tape.div(of.y, of.x[0]),
-                Whole(p) => tape.powi(of.x[0], p - 1),
-                Real(p) => tape.powf(of.x[0], p - T::ONE),
+                Whole(i32::MIN) => tape.div(y, x),
+                Whole(p) => tape.powi(x, p - 1),
+                Real(p) => tape.powf(x, p - T::ONE),
             };
             let slope = tape.scale(below, p);
-            tape.mul(slope, of.dy)
+            let term = tape.mul(slope, dy);
+            if !tape.some(slope, |slope| !slope.is_finite()) {
+                return term;
+            }
+            // As in the backward pass, where the slope is out of range: p·(y·dy/x), and 0 for dy = 0.
+            let product = tape.mul(y, dy);
+            let quotient = tape.div(product, x);
+            let scaled = tape.scale(quotient, p);
+            let other = tape.kept(dy, |dy| dy != T::ZERO, scaled);
+            let other = tape.chosen(x, |x| x == T::ZERO || x.abs() == T::INFINITY, term, other);
+            tape.chosen(slope, T::is_finite, term, other)
         });
     }
 

@@ -199,10 +199,15 @@ impl<T: Float> Operation<T> for Reduce {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let divisor = self.divisor::<T>(cx.shape(0));
-        let mean = self.mean;
+        let (dy, divisor) = (cx.dy(), self.divisor::<T>(cx.shape(0)));
         // It stands for all entries that it is of.
-        cx.add_of(0, |tape, of| if mean { tape.scale(of.dy, T::ONE / divisor) } else { of.dy });
+        cx.add_with(0, |tape| {
+            if !self.mean {
+                return dy;
+            }
+            let divisor = tape.scalar(divisor);
+            tape.div(dy, divisor)
+        });
     }
 }
 

@@ -1,7 +1,7 @@
 //! Normalisation by the root of the mean square.
 
 use super::Op;
-use super::layer_norm::{check_epsilon, check_row};
+use super::layer_norm::{add_epsilon, check_epsilon, check_row, powers_in_range};
 use super::reduce::rows_of;
 use crate::Float;
 use crate::float::power_below;
@@ -105,13 +105,28 @@ impl<T: Float> Operation<T> for RmsNorm {
 
     fn record(&self, mut cx: Recorder<'_, T>) {
         let epsilon = cx.args().scalars[0];
-        cx.through(|tape, x| {
-            let squares = tape.square(x[0]);
-            let mean = tape.mean_cols(squares);
-            let shifted = tape.shift(mean, epsilon);
+        cx.through(|tape, inputs| {
+            let mean_square = |tape: &mut Tape<T>, x: Var| {
+                let squares = tape.square(x);
+                tape.mean_cols(squares)
+            };
+            let (mut x, mean) = (inputs[0], mean_square(tape, inputs[0]));
+            let shifted = match powers_in_range(tape, x, mean) {
+                None => tape.shift(mean, epsilon),
+                Some(powers) => {
+                    x = tape.mul(x, powers);
+                    let mean = mean_square(tape, x);
+                    add_epsilon(tape, mean, powers, epsilon)
+                }
+            };
             let length = tape.sqrt(shifted);
-            let normal = tape.div(x[0], length);
-            tape.mul(normal, x[1])
+            if tape.some(length, |length| !length.is_finite()) {
+                // What is not finite makes the whole row NaN, as in the forward pass.
+                let unknown = tape.scalar(T::NAN);
+                x = tape.chosen(length, T::is_finite, x, unknown);
+            }
+            let normal = tape.div(x, length);
+            tape.mul(normal, inputs[1])
         });
     }
 

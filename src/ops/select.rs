@@ -148,11 +148,8 @@ impl<T: Float> Operation<T> for SliceRows {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let (Shape { rows, cols }, [start, end]) = (cx.shape(0), cx.args().sizes);
-        cx.add_of(0, |tape, of| {
-            let [above, below] = [start, rows - end].map(|rows| tape.constant_with(rows, cols, |_| ()));
-            tape.concat_rows(&[above, of.dy, below])
-        });
+        let dy = cx.dy();
+        cx.add_to_rows(0, cx.args().sizes[0], dy);
     }
 
     fn describe(&self, args: &Args<T>) -> String {
@@ -185,11 +182,8 @@ impl<T: Float> Operation<T> for SliceCols {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let (Shape { rows, cols }, [start, end]) = (cx.shape(0), cx.args().sizes);
-        cx.add_of(0, |tape, of| {
-            let [left, right] = [start, cols - end].map(|cols| tape.constant_with(rows, cols, |_| ()));
-            tape.concat_cols(&[left, of.dy, right])
-        });
+        let dy = cx.dy();
+        cx.add_to_cols(0, cx.args().sizes[0], dy);
     }
 
     fn describe(&self, args: &Args<T>) -> String {
@@ -216,9 +210,10 @@ impl<T: Float> Operation<T> for GatherRows {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
         let (rows, indices) = (cx.shape(0).rows, cx.indices());
-        cx.add_of(0, |tape, of| {
-            tape.scatter_rows(of.dy, &indices.iter().map(|index| *index as usize).collect::<Vec<_>>(), rows)
+        cx.add_with(0, |tape| {
+            tape.scatter_rows(dy, &indices.iter().map(|index| *index as usize).collect::<Vec<_>>(), rows)
         });
     }
 }
@@ -249,8 +244,9 @@ impl<T: Float> Operation<T> for ScatterRows {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
         let indices: Vec<usize> = cx.indices().iter().map(|index| *index as usize).collect();
-        cx.add_of(0, |tape, of| tape.gather_rows(of.dy, &indices));
+        cx.add_with(0, |tape| tape.gather_rows(dy, &indices));
     }
 }
 

@@ -253,11 +253,19 @@ impl<T: Float> Operation<T> for Softmax {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
-            let product = tape.mul(of.y, of.dy);
+        let (y, dy) = (cx.y(), cx.dy());
+        cx.add_with(0, |tape| {
+            let product = tape.slope_times(y, dy);
             let mean = tape.sum_cols(product);
-            let rest = tape.sub(of.dy, mean);
-            tape.mul(of.y, rest)
+            if !tape.some(mean, |mean| !(mean * T::of(1024.0)).is_finite()) {
+                let rest = tape.sub(dy, mean);
+                return tape.slope_times(y, rest);
+            }
+            // As in the backward pass: of halves, where the difference may leave the range.
+            let (dy, mean) = (tape.scale(dy, T::of(0.5)), tape.scale(mean, T::of(0.5)));
+            let rest = tape.sub(dy, mean);
+            let half = tape.slope_times(y, rest);
+            tape.scale(half, T::of(2.0))
         });
     }
 }
@@ -319,10 +327,22 @@ impl<T: Float> Operation<T> for LogSoftmax {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
-            let (p, total) = (tape.softmax(of.x[0]), tape.sum_cols(of.dy));
-            let part = tape.mul(p, total);
-            tape.sub(of.dy, part)
+        let (x, dy) = (cx.x(0), cx.dy());
+        cx.add_with(0, |tape| {
+            let (p, total) = (tape.softmax(x), tape.sum_cols(dy));
+            let part = tape.slope_times(p, total);
+            let term = tape.sub(dy, part);
+            let likely = |p: T| p > T::of(0.5);
+            if !tape.some(p, likely) {
+                return term;
+            }
+            // As in the backward pass: of an entry with more than half of the probability, that of all others is exact.
+            let (of_others, dy_of_others) =
+                (tape.kept(p, |p| !likely(p), p), tape.kept(p, |p| !likely(p), dy));
+            let (rest, others) = (tape.sum_cols(of_others), tape.sum_cols(dy_of_others));
+            let (gain, loss) = (tape.slope_times(rest, dy), tape.mul(p, others));
+            let of_likeliest = tape.sub(gain, loss);
+            tape.chosen(p, likely, of_likeliest, term)
         });
     }
 }
@@ -377,9 +397,18 @@ impl<T: Float> Operation<T> for LogSumExp {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
-            let p = tape.softmax(of.x[0]);
-            tape.mul(p, of.dy)
+        let (x, y, dy) = (cx.x(0), cx.y(), cx.dy());
+        cx.add_with(0, |tape| {
+            let empty = |y: T| y == -T::INFINITY;
+            if !tape.some(y, empty) {
+                let p = tape.softmax(x);
+                return tape.slope_times(p, dy);
+            }
+            // A row of nothing but −∞ has no softmax, and gets nothing.
+            let x = tape.kept(y, |y| !empty(y), x);
+            let p = tape.softmax(x);
+            let p = tape.kept(y, |y| !empty(y), p);
+            tape.slope_times(p, dy)
         });
     }
 }

@@ -108,10 +108,11 @@ impl<T: Float> Operation<T> for Triangle {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
         let diagonal = cx.args().sizes[0] as isize;
-        cx.add_of(0, |tape, of| match self {
-            Triangle::Lower => tape.tril(of.dy, diagonal, T::ZERO),
-            Triangle::Upper => tape.triu(of.dy, diagonal, T::ZERO),
+        cx.add_with(0, |tape| match self {
+            Triangle::Lower => tape.tril(dy, diagonal, T::ZERO),
+            Triangle::Upper => tape.triu(dy, diagonal, T::ZERO),
         });
     }
 

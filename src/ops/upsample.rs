@@ -90,11 +90,12 @@ impl<T: Float> Operation<T> for Upsample {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
         let (list, factor) = (cx.indices(), cx.args().sizes[0]);
         let [channels, height, width] = [0, 1, 2].map(|i| list[i] as usize);
         let larger = ImageShape::new(channels, height * factor, width * factor);
         let window = Window { stride: [factor; 2], ..Window::new(factor, factor) };
-        cx.add_of(0, |tape, of| window_sums(tape, of.dy, larger, window));
+        cx.add_with(0, |tape| window_sums(tape, dy, larger, window));
     }
 
     fn describe(&self, args: &Args<T>) -> String {

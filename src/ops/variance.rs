@@ -162,18 +162,29 @@ impl<T: Float> Operation<T> for Variance {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let (x, dy) = (cx.x(0), cx.dy());
         let factor = T::of(2.0) / self.divisor::<T>(self.over.count(cx.shape(0)));
-        cx.add_of(0, |tape, of| {
-            let mean = match self.over {
-                Over::All => tape.mean(of.x[0]),
-                Over::Rows => tape.mean_rows(of.x[0]),
-                Over::Cols => tape.mean_cols(of.x[0]),
-            };
-            let deviation = tape.sub(of.x[0], mean);
+        cx.add_with(0, |tape| {
+            let deviation = record_deviations(tape, x, self.over);
             let slope = tape.scale(deviation, factor);
-            tape.mul(slope, of.dy)
+            tape.mul(slope, dy)
         });
     }
+}
+
+/// x − μ, as operations, without the rounding of the mean.
+pub(super) fn record_deviations<T: Float>(tape: &mut Tape<T>, x: Var, over: Over) -> Var {
+    let mean_of = |tape: &mut Tape<T>, x: Var| match over {
+        Over::All => tape.mean(x),
+        Over::Rows => tape.mean_rows(x),
+        Over::Cols => tape.mean_cols(x),
+    };
+    let mean = mean_of(tape, x);
+    let deviation = tape.sub(x, mean);
+    // What is left of the mean is 0 but for rounding, and so is its derivative.
+    let rounding = mean_of(tape, deviation);
+    let rounding = tape.detach(rounding);
+    tape.sub(deviation, rounding)
 }
 
 #[cfg(test)]

@@ -23,11 +23,9 @@ impl<T: Float> Binary<T> for Weighted {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        cx.add_of(0, |tape, of| {
-            let (product, zero) = (tape.mul(of.x[1], of.dy), tape.scalar(T::ZERO));
-            tape.select(of.x[1], product, zero)
-        });
-        cx.add_of(1, |tape, of| tape.mul(of.x[0], of.dy));
+        let (loss, share, dy) = (cx.x(0), cx.x(1), cx.dy());
+        cx.add_with(0, |tape| tape.slope_times(share, dy));
+        cx.add_with(1, |tape| tape.mul(loss, dy));
     }
 }
 
@@ -52,13 +50,10 @@ impl<T: Float> Binary<T> for Violation {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        // The slope is 1 where the value is above 0.
+        let (y, dy) = (cx.y(), cx.dy());
         for k in [0, 1] {
-            cx.add_of(k, |tape, of| {
-                let above: Vec<T> =
-                    tape.value_slice(of.y).iter().map(|y| pass_if(*y > T::ZERO, T::ONE)).collect();
-                tape.kept(&above, of.dy)
-            });
+            // The slope is 1 where the value is above 0.
+            cx.add_with(k, |tape| tape.kept(y, |y| y > T::ZERO, dy));
         }
     }
 }

@@ -74,6 +74,8 @@ pub(super) struct Watch {
     first: Option<Anomaly>,
     /// The lines that made the nodes; `None` for those from before the watch was switched on.
     callers: Vec<Option<&'static Location<'static>>>,
+    /// The line that is to blame for what is made now, where that is not the one that calls the operation.
+    instead: Option<&'static Location<'static>>,
 }
 
 impl Watch {
@@ -81,7 +83,12 @@ impl Watch {
     pub fn called(&mut self, index: usize, caller: &'static Location<'static>) {
         // What stood there before a rewind is gone; what was made before the watch began is unknown.
         self.callers.resize(index, None);
-        self.callers.push(Some(caller));
+        self.callers.push(Some(self.instead.unwrap_or(caller)));
+    }
+
+    /// From here on nodes are made by that line, whoever calls the operation.
+    pub fn made_by(&mut self, caller: Option<&'static Location<'static>>) {
+        self.instead = caller;
     }
 }
 

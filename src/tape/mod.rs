@@ -37,7 +37,7 @@ mod tests;
 
 pub use anomaly::{Anomaly, Phase};
 pub use check::{GradientCheck, check_gradient};
-pub use differentiate::{Inputs, Recorder};
+pub use differentiate::Recorder;
 pub use display::Dot;
 pub use forward::Forward;
 pub use gradients::Backward;

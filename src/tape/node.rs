@@ -201,7 +201,7 @@ impl<T: Float> Args<T> {
 /// hand a reference to the constant to [`Tape::apply`](super::Tape::apply):
 ///
 /// ```
-/// use tapegrad::{Args, Backward, Forward, Operation, Tape};
+/// use tapegrad::{Args, Backward, Forward, Operation, Recorder, Tape};
 ///
 /// /// y = sin x; dx = cos x ∘ dy.
 /// struct Sin;
@@ -217,6 +217,11 @@ impl<T: Float> Args<T> {
 ///         let (x, dy) = (cx.x(0), cx.dy());
 ///         cx.add_zip(0, x, dy, |x, dy| x.cos() * dy);
 ///     }
+///     // Only for gradients of gradients: the same of operations.
+///     fn record(&self, mut cx: Recorder<'_, f64>) {
+///         let (x, dy) = (cx.x(0), cx.dy());
+///         cx.add_with(0, |tape| tape.scope(|s| (s.var(x).cos() * dy).var()));
+///     }
 /// }
 ///
 /// let mut tape = Tape::new();
@@ -225,6 +230,10 @@ impl<T: Float> Args<T> {
 /// let y = tape.apply(&Sin, &[x], shape, Args::NONE);
 /// tape.backward(y);
 /// assert_eq!(tape.grad(x)[(0, 0)], 0.5f64.cos());
+///
+/// let slope = tape.gradient(y, &[x])[0];
+/// tape.backward(slope);
+/// assert!((tape.grad(x)[(0, 0)] + 0.5f64.sin()).abs() < 1e-15);
 /// ```
 pub trait Operation<T: Float>: Sync {
     /// The name in messages and drawings: that of the method, such as `matmul`.
@@ -239,6 +248,9 @@ pub trait Operation<T: Float>: Sync {
 
     /// Appends this node's contribution to the gradient of each input, made of operations, through the methods of
     /// [`Recorder`]: what [`Tape::gradient`](super::Tape::gradient) asks for. By default there is none, and it panics.
+    ///
+    /// The numbers must be those of [`backward`](Operation::backward), at kinks and under infinite gradients as well: choose
+    /// with [`add_where`](Recorder::add_where) or [`Tape::select`](super::Tape::select), and do not multiply by 0.
     fn record(&self, cx: Recorder<'_, T>) {
         cx.none()
     }

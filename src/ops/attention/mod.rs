@@ -6,6 +6,8 @@ mod forward;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use super::Op;
 use crate::Float;
 use crate::tape::{Args, Operation, Recorder, Shape, Tape, Var};
@@ -182,24 +184,37 @@ impl<T: Float> Sizes<T> {
         }
     }
 
-    /// A head of a sequence, made of other operations: the scores are all there at a time.
-    fn head(&self, tape: &mut Tape<T>, x: &[Var], (s, head): (usize, usize), keys: usize) -> Var {
+    /// A head of a sequence, made of other operations: all scores of some queries at a time, which see the first `keys`.
+    fn head(
+        &self,
+        tape: &mut Tape<T>,
+        x: &[Var],
+        at: (usize, usize),
+        queries: Range<usize>,
+        keys: usize,
+    ) -> Var {
         if keys == 0 {
-            return tape.constant_with(self.queries, self.out, |_| ());
+            return tape.constant_with(queries.len(), self.out, |_| ());
         }
-        let mut part = |x: Var, rows: usize, count: usize, cols: usize| {
-            let rows = tape.slice_rows(x, s * rows..s * rows + count);
+        let (s, head) = at;
+        let mut part = |x: Var, start: usize, count: usize, cols: usize| {
+            let rows = tape.slice_rows(x, start..start + count);
             tape.slice_cols(rows, head * cols..(head + 1) * cols)
         };
         let (q, k, v) = (
-            part(x[0], self.queries, self.queries, self.width),
-            part(x[1], self.keys, keys, self.width),
-            part(x[2], self.keys, keys, self.out),
+            part(x[0], s * self.queries + queries.start, queries.len(), self.width),
+            part(x[1], s * self.keys, keys, self.width),
+            part(x[2], s * self.keys, keys, self.out),
         );
         let products = tape.matmul_nt(q, k);
-        let scores = tape.scale(products, self.scale);
-        let seen = if self.causal { tape.tril(scores, 0, -T::INFINITY) } else { scores };
-        let weights = tape.softmax(seen);
+        let mut scores = tape.scale(products, self.scale);
+        if self.causal && queries.len() > 1 {
+            // No infinity, unless there is one: it would be taken for an anomaly, and this has the exponential 0 as well.
+            let lowest = -(T::of(2.0) / T::MIN_POSITIVE);
+            let fill = if tape.some(scores, |x| !x.is_finite()) { -T::INFINITY } else { lowest };
+            scores = tape.tril(scores, 0, fill);
+        }
+        let weights = tape.softmax(scores);
         tape.matmul(weights, v)
     }
 
@@ -228,21 +243,33 @@ impl<T: Float> Operation<T> for ScaledDotProduct {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let dy = cx.dy();
         let sizes = Sizes::of(&cx.args(), cx.shape(0), cx.shape(1), cx.shape(2));
         let lengths = cx.indices();
         if sizes.sequences == 0 || sizes.queries == 0 {
             return;
         }
+        // Behind a mask, numbers that are not finite must not meet its zeros: then each query is on its own, with what it sees.
+        let one_by_one = sizes.causal
+            && [cx.x(0), cx.x(1), cx.x(2), dy].iter().any(|x| cx.tape().some(*x, |x| !x.is_finite()));
         cx.through(|tape, x| {
-            let sequences: Vec<Var> = (0..sizes.sequences)
-                .map(|s| {
-                    let heads: Vec<Var> = (0..sizes.heads)
-                        .map(|head| sizes.head(tape, x, (s, head), sizes.keys_of(&lengths, s)))
-                        .collect();
-                    tape.concat_cols(&heads)
-                })
-                .collect();
-            tape.concat_rows(&sequences)
+            let mut sequences = Vec::new();
+            for s in 0..sizes.sequences {
+                let keys = sizes.keys_of(&lengths, s);
+                let mut heads = Vec::new();
+                for head in 0..sizes.heads {
+                    heads.push(if one_by_one {
+                        let rows = (0..sizes.queries)
+                            .map(|i| sizes.head(tape, x, (s, head), i..i + 1, keys.min(i + 1)))
+                            .collect();
+                        tape.joined(rows, true)
+                    } else {
+                        sizes.head(tape, x, (s, head), 0..sizes.queries, keys)
+                    });
+                }
+                sequences.push(tape.joined(heads, false));
+            }
+            tape.joined(sequences, true)
         });
     }
 

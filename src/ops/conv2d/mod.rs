@@ -154,9 +154,10 @@ impl<T: Float> Operation<T> for Conv2d {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let (a, b, dy) = (cx.x(0), cx.x(1), cx.dy());
         let form = Convolution::of_list(&cx.indices());
-        cx.add_of(0, |tape, of| tape.conv2d_transpose(of.dy, of.x[1], None, &form));
-        cx.add_of(1, |tape, of| tape.conv2d_weights(of.x[0], of.dy, &form));
+        cx.add_with(0, |tape| tape.conv2d_transpose(dy, b, None, &form));
+        cx.add_with(1, |tape| tape.conv2d_weights(a, dy, &form));
         record_bias(cx, form.filters);
     }
 
@@ -202,9 +203,10 @@ impl<T: Float> Operation<T> for Conv2dTranspose {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let (a, b, dy) = (cx.x(0), cx.x(1), cx.dy());
         let form = Convolution::of_list(&cx.indices());
-        cx.add_of(0, |tape, of| tape.conv2d(of.dy, of.x[1], None, &form));
-        cx.add_of(1, |tape, of| tape.conv2d_weights(of.dy, of.x[0], &form));
+        cx.add_with(0, |tape| tape.conv2d(dy, b, None, &form));
+        cx.add_with(1, |tape| tape.conv2d_weights(dy, a, &form));
         record_bias(cx, form.image.channels);
     }
 
@@ -215,10 +217,11 @@ impl<T: Float> Operation<T> for Conv2dTranspose {
 
 /// The gradient of the bias, where there is one, of so many channels: the sum of the pixels.
 fn record_bias<T: Float>(mut cx: Recorder<'_, T>, channels: usize) {
+    let dy = cx.dy();
     if cx.inputs() == 3 {
-        cx.add_of(2, |tape, of| {
-            let pixels = tape.shape(of.dy).numel() / channels;
-            let pixels = tape.reshape(of.dy, pixels, channels);
+        cx.add_with(2, |tape| {
+            let pixels = tape.shape(dy).numel() / channels;
+            let pixels = tape.reshape(dy, pixels, channels);
             tape.sum_rows(pixels)
         });
     }

@@ -83,9 +83,10 @@ impl<T: Float> Operation<T> for Conv2dWeights {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
+        let (a, b, dy) = (cx.x(0), cx.x(1), cx.dy());
         let form = Convolution::of_list(&cx.indices());
-        cx.add_of(0, |tape, of| tape.conv2d_transpose(of.x[1], of.dy, None, &form));
-        cx.add_of(1, |tape, of| tape.conv2d(of.x[0], of.dy, None, &form));
+        cx.add_with(0, |tape| tape.conv2d_transpose(b, dy, None, &form));
+        cx.add_with(1, |tape| tape.conv2d(a, dy, None, &form));
     }
 
     fn describe(&self, args: &Args<T>) -> String {

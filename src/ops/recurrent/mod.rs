@@ -260,20 +260,21 @@ impl<C: Cell, T: Float> Operation<T> for Recurrence<C> {
             return;
         }
         // Position by position, where the value is sequence by sequence; and back.
-        let rows: Vec<Vec<usize>> =
-            (0..length).map(|t| (0..sequences).map(|s| s * length + t).collect()).collect();
+        let by_position: Vec<usize> =
+            (0..sequences * length).map(|row| row % sequences * length + row / sequences).collect();
         let back: Vec<usize> =
             (0..sequences * length).map(|row| row % length * sequences + row / length).collect();
         cx.through(|tape, inputs| {
+            let all = tape.gather_rows(inputs[0], &by_position);
             let (mut before, mut states) = (inputs[2], Vec::with_capacity(length));
-            for rows in &rows {
-                let x = tape.gather_rows(inputs[0], rows);
+            for t in 0..length {
+                let x = tape.slice_rows(all, t * sequences..(t + 1) * sequences);
                 let own = tape.slice_cols(before, 0..h);
                 let product = tape.matmul(own, inputs[1]);
                 before = C::compose(tape, h, Token { x, product, before, bias: inputs.get(3).copied() });
                 states.push(before);
             }
-            let all = tape.concat_rows(&states);
+            let all = tape.joined(states, true);
             tape.gather_rows(all, &back)
         });
     }

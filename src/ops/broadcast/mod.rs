@@ -4,10 +4,13 @@
 //! Along each dimension the operands must agree, or one of them has a single row or column, which then
 //! stands for all. The gradient of an operand that was stretched is summed over what it stood for.
 
+mod stretched;
+
 use crate::Float;
 use crate::linalg::simd::vectorize;
-use crate::linalg::{LANES, PIECE, add_to_lanes, block_of, parts, reduce_lanes, row_or_rows, sum_of_lanes};
+use crate::linalg::{LANES, PIECE, add_to_lanes, block_of, parts, reduce_lanes, sum_of_lanes};
 use crate::tape::{Args, Backward, Forward, Operand, Operation, Recorder, Shape, Tape, Var};
+use stretched::{Pair, Value, pairs};
 
 /// A function of two numbers and its gradients; [`Broadcast`] makes an operation of it.
 ///
@@ -16,7 +19,7 @@ use crate::tape::{Args, Backward, Forward, Operand, Operation, Recorder, Shape, 
 ///
 /// ```
 /// use tapegrad::ops::{Binary, Broadcast, pass_if};
-/// use tapegrad::Tape;
+/// use tapegrad::{Recorder, Tape};
 ///
 /// /// a where b is positive, and 0 elsewhere.
 /// struct Masked;
@@ -32,6 +35,11 @@ use crate::tape::{Args, Backward, Forward, Operand, Operation, Recorder, Shape, 
 ///     fn backward_b(_: f64, _: f64, _: f64) -> f64 {
 ///         0.0
 ///     }
+///     // Only for gradients of gradients. What it was stretched over is summed.
+///     fn record(mut cx: Recorder<'_, f64>) {
+///         let (b, dy) = (cx.x(1), cx.dy());
+///         cx.add_with(0, |tape| tape.scope(|s| s.var(b).relu().select(dy, s.number(0.0)).var()));
+///     }
 /// }
 ///
 /// let mut tape = Tape::new();
@@ -40,6 +48,10 @@ use crate::tape::{Args, Backward, Forward, Operand, Operation, Recorder, Shape, 
 /// let y = tape.broadcast(&Broadcast(Masked), a, mask);
 /// tape.backward_with(y, |dy| dy.fill(f64::INFINITY));
 /// assert_eq!(tape.grad_slice(a), [f64::INFINITY, 0.0, f64::INFINITY, 0.0]);
+///
+/// let infinite = tape.constant_slice(2, 2, &[f64::INFINITY; 4]);
+/// let recorded = tape.gradient_with(y, infinite, &[a])[0];
+/// assert_eq!(tape.value_slice(recorded), tape.grad_slice(a));
 /// ```
 pub trait Binary<T: Float>: Sync {
     /// The name in messages: that of the method.
@@ -98,9 +110,6 @@ impl<T: Float, B: Binary<T>> Operation<T> for Broadcast<B> {
         B::record(cx);
     }
 }
-
-/// What an operand holds, and its shape.
-type Value<'a, T> = (&'a [T], Shape);
 
 /// The general case; beside it that of 1×1 would set up room on the stack that it does not need.
 #[inline(never)]
@@ -316,9 +325,6 @@ fn add_terms<T: Float>(
     }
 }
 
-/// Why no loop is needed for two operands of one column each.
-const ALL_COLUMNS: &str = "one of the operands has all columns";
-
 /// Σ of the terms of one number of an operand with those that the other one has for it, and their dy.
 fn sum_of_row<T: Float>(kernels: &Kernels<T>, x: T, other: &[T], dy: &[T]) -> T {
     reduce_lanes(dy.len(), |from, to, lanes| {
@@ -351,131 +357,6 @@ fn sum_rows<T: Float>(kernels: &Kernels<T>, rows: Rows<'_, T>, mut add: impl FnM
     }
 }
 
-/// Both operands as they stand in the result, and its gradient.
-struct Pair<'a, T> {
-    a: Stretched<'a, T>,
-    b: Stretched<'a, T>,
-    dy: &'a [T],
-}
-
-impl<'a, T: Float> Pair<'a, T> {
-    /// Beside it how many numbers of the result are worked on at a time: all of them where no row and no column is
-    /// stretched.
-    #[inline(always)]
-    fn new(
-        a: Value<'a, T>,
-        b: Value<'a, T>,
-        dy: &'a [T],
-        result: Shape,
-        [tile_a, tile_b]: &'a mut [[T; PIECE]; 2],
-    ) -> (Self, usize) {
-        let whole = |shape: Shape| shape == result || shape == Shape::SCALAR;
-        let stride = if whole(a.1) && whole(b.1) { result.numel() } else { row_or_rows(result.cols) };
-        let (a, b) = (Stretched::new(a, result, tile_a), Stretched::new(b, result, tile_b));
-        (Pair { a, b, dy }, stride)
-    }
-
-    /// What stands for the `len` numbers of the result from `start` on, row-major: a part of one row,
-    /// or whole rows where they are short.
-    #[inline(always)]
-    fn pieces(&mut self, start: usize, len: usize) -> (Piece<'_, T>, Piece<'_, T>) {
-        (self.a.piece(start, len), self.b.piece(start, len))
-    }
-}
-
-/// An operand as it stands in a result.
-struct Stretched<'a, T> {
-    x: &'a [T],
-    cols: usize,
-    how: How,
-    /// Stretched, as many rows as [`row_or_rows`] says, where rows are short.
-    tile: &'a mut [T; PIECE],
-}
-
-/// How an operand is stretched.
-#[derive(Clone, Copy)]
-enum How {
-    /// It has all rows and columns.
-    Not,
-    Scalar,
-    Row,
-    Column,
-    /// Of a result with short rows.
-    ShortRow,
-    /// Of a result with short rows.
-    ShortColumn,
-}
-
-/// What an operand has for a part of the result: a number for each of its numbers, or one for all.
-enum Piece<'a, T> {
-    Many(&'a [T]),
-    One(T),
-}
-
-impl<'a, T: Float> Stretched<'a, T> {
-    #[inline(always)]
-    fn new((x, shape): Value<'a, T>, result: Shape, tile: &'a mut [T; PIECE]) -> Self {
-        let (cols, len) = (result.cols, row_or_rows(result.cols));
-        let how = if shape == result {
-            How::Not
-        } else if shape == Shape::SCALAR {
-            How::Scalar
-        } else if shape.rows == 1 && len != cols {
-            tile[..len].chunks_mut(cols).for_each(|row| row.copy_from_slice(x));
-            How::ShortRow
-        } else if shape.rows == 1 {
-            How::Row
-        } else if len != cols {
-            How::ShortColumn
-        } else {
-            How::Column
-        };
-        Stretched { x, cols, how, tile }
-    }
-
-    #[inline(always)]
-    fn piece(&mut self, start: usize, len: usize) -> Piece<'_, T> {
-        let (x, cols) = (self.x, self.cols);
-        match self.how {
-            How::Not => Piece::Many(&x[start..][..len]),
-            How::Scalar => Piece::One(x[0]),
-            How::Row => Piece::Many(&x[start % cols..][..len]),
-            How::Column => Piece::One(x[start / cols]),
-            How::ShortRow => Piece::Many(&self.tile[..len]),
-            How::ShortColumn => {
-                let rows = &x[start / cols..];
-                for j in 0..cols {
-                    self.tile[j..len].iter_mut().step_by(cols).zip(rows).for_each(|(to, x)| *to = *x);
-                }
-                Piece::Many(&self.tile[..len])
-            }
-        }
-    }
-}
-
-/// f(y, a, b) for each y with what the operands have for it.
-#[inline(always)]
-fn pairs<T: Float, Y>(y: impl Iterator<Item = Y>, a: Piece<'_, T>, b: Piece<'_, T>, f: impl Fn(Y, T, T)) {
-    match (a, b) {
-        (Piece::Many(a), Piece::Many(b)) => {
-            for (y, (a, b)) in y.zip(a.iter().zip(b)) {
-                f(y, *a, *b);
-            }
-        }
-        (Piece::Many(a), Piece::One(b)) => {
-            for (y, a) in y.zip(a) {
-                f(y, *a, b);
-            }
-        }
-        (Piece::One(a), Piece::Many(b)) => {
-            for (y, b) in y.zip(b) {
-                f(y, a, *b);
-            }
-        }
-        (Piece::One(_), Piece::One(_)) => unreachable!("{ALL_COLUMNS}"),
-    }
-}
-
 /// The shape of a ∘ b, or `None` where the shapes do not fit.
 pub(crate) fn broadcast_shape(a: Shape, b: Shape) -> Option<Shape> {
     let side = |a: usize, b: usize| match (a, b) {
@@ -485,6 +366,12 @@ pub(crate) fn broadcast_shape(a: Shape, b: Shape) -> Option<Shape> {
         _ => None,
     };
     Some(Shape::new(side(a.rows, b.rows)?, side(a.cols, b.cols)?))
+}
+
+/// Where in an operand stands what the number `at` of a result with that many columns is of.
+pub(super) fn entry(operand: Shape, at: usize, cols: usize) -> usize {
+    let row = if operand.rows == 1 { 0 } else { at / cols };
+    row * operand.cols + if operand.cols == 1 { 0 } else { at % cols }
 }
 
 /// # Functions of two numbers
