@@ -3,7 +3,7 @@
 
 use nalgebra::DMatrix;
 use tapegrad::ops::{Binary, Broadcast};
-use tapegrad::{Args, Backward, Float, Forward, Operation, Shape, Tape, Var, check_gradient};
+use tapegrad::{Args, Backward, Float, Forward, Operation, Recorder, Shape, Tape, Var, check_gradient};
 
 /// yᵢ = √(ε + ‖row rᵢ of x‖²) for a list of rows r: k×1.
 ///
@@ -37,6 +37,16 @@ impl<T: Float> Operation<T> for RowNorms {
         });
     }
 
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let (x, y, dy, all) = (cx.x(0), cx.y(), cx.dy(), cx.shape(0).rows);
+        let rows: Vec<usize> = cx.indices().iter().map(|row| *row as usize).collect();
+        cx.add_with(0, |tape| {
+            let (factors, of_rows) = (tape.div(dy, y), tape.gather_rows(x, &rows));
+            let terms = tape.mul(of_rows, factors);
+            tape.scatter_rows(terms, &rows, all)
+        });
+    }
+
     fn describe(&self, args: &Args<T>) -> String {
         format!(" {}", args.scalars[0])
     }
@@ -59,6 +69,13 @@ fn gradients() {
     for rows in [&[0u32, 2][..], &[1, 1, 1, 0], &[]] {
         for cols in [1, 4, 0] {
             check_gradient(&[matrix(3, cols)], |t, x| row_norms(t, x[0], rows, 0.5)).assert_below(1e-9);
+            let of_gradient = |t: &mut Tape, x: &[Var]| {
+                let norms = row_norms(t, x[0], rows, 0.5);
+                let cubes = t.powi(norms, 3);
+                let sum = t.sum(cubes);
+                t.gradient(sum, &[x[0]])[0]
+            };
+            check_gradient(&[matrix(3, cols)], of_gradient).assert_below(1e-8);
         }
     }
 }
