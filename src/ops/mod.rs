@@ -11,7 +11,7 @@ mod batch_norm; // statistics of a batch, normalisation by column
 mod circular; // sin cos
 mod concat; // several matrices below or beside each other
 mod conditional; // select: one of two operands, as a condition says
-mod conv2d; // filters over images, and the transpose
+mod conv2d; // filters over images, the transpose, and the gradient of weights
 mod cross_entropy; // from logits and labels, with label smoothing
 mod cross_entropy_ignoring; // of the rows whose label counts
 mod cumsum; // running sums, down the rows, along the columns
@@ -37,7 +37,7 @@ mod recurrent; // rnn lstm gru, over whole sequences
 mod reduce; // sum mean, over all, rows, columns
 mod rms_norm; // normalisation by row, by the mean square
 mod rotary; // positions as angles
-mod select; // slice_rows slice_cols gather_rows
+mod select; // slice_rows slice_cols gather_rows scatter_rows
 mod softmax; // softmax log_softmax logsumexp, per row
 mod triangle; // tril triu
 mod upsample; // larger images, by repetition
