@@ -144,6 +144,7 @@ pub(super) trait Gate<T: Float>: Sync {
 
     /// g(x).
     fn gate(x: T) -> T;
+
     /// x·g'(x), where g = g(x) is known already; finite for finite x, however large g'/g may be.
     fn slope(x: T, g: T) -> T;
 
@@ -209,8 +210,7 @@ impl<T: Float, G: Gate<T>> Operation<T> for Gated<G> {
         record_slope(cx, |tape, x| {
             let argument = G::argument(tape, x);
             let gate = tape.sigmoid(argument);
-            let minus = tape.neg(gate);
-            let rest = tape.shift(minus, T::ONE);
+            let rest = tape.one_minus(gate);
             let product = tape.mul(gate, rest);
             let part = tape.mul(product, x);
             let other = G::times_slope_of_argument(tape, part, x);
@@ -362,13 +362,11 @@ impl<T: Float> Unary<T> for Sigmoid {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        let (y, dy) = (cx.y(), cx.dy());
-        cx.add_with(0, |tape| {
+        let y = cx.y();
+        cx.add_slope(0, |tape| {
             // Not y − y², which has no digits where y is near 1.
-            let minus = tape.neg(y);
-            let rest = tape.shift(minus, T::ONE);
-            let slope = tape.mul(y, rest);
-            tape.mul(slope, dy)
+            let rest = tape.one_minus(y);
+            tape.mul(y, rest)
         });
     }
 }
@@ -386,12 +384,10 @@ impl<T: Float> Unary<T> for Tanh {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        let (y, dy) = (cx.y(), cx.dy());
-        cx.add_with(0, |tape| {
+        let y = cx.y();
+        cx.add_slope(0, |tape| {
             let square = tape.square(y);
-            let minus = tape.neg(square);
-            let slope = tape.shift(minus, T::ONE);
-            tape.mul(slope, dy)
+            tape.one_minus(square)
         });
     }
 }
@@ -409,11 +405,8 @@ impl<T: Float> Unary<T> for Softplus {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        let (x, dy) = (cx.x(0), cx.dy());
-        cx.add_with(0, |tape| {
-            let slope = tape.sigmoid(x);
-            tape.mul(slope, dy)
-        });
+        let x = cx.x(0);
+        cx.add_slope(0, |tape| tape.sigmoid(x));
     }
 }
 

@@ -1,5 +1,7 @@
 //! Several matrices below or beside each other.
 
+use std::ops::Range;
+
 use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
@@ -82,14 +84,8 @@ impl<T: Float> Operation<T> for ConcatRows {
         }
     }
 
-    fn record(&self, mut cx: Recorder<'_, T>) {
-        let dy = cx.dy();
-        let mut start = 0;
-        for k in 0..cx.inputs() {
-            let end = start + cx.shape(k).rows;
-            cx.add_with(k, |tape| tape.slice_rows(dy, start..end));
-            start = end;
-        }
+    fn record(&self, cx: Recorder<'_, T>) {
+        record_parts(cx, |shape| shape.rows, |tape, dy, part| tape.slice_rows(dy, part));
     }
 }
 
@@ -128,14 +124,22 @@ impl<T: Float> Operation<T> for ConcatCols {
         }
     }
 
-    fn record(&self, mut cx: Recorder<'_, T>) {
-        let dy = cx.dy();
-        let mut start = 0;
-        for k in 0..cx.inputs() {
-            let end = start + cx.shape(k).cols;
-            cx.add_with(k, |tape| tape.slice_cols(dy, start..end));
-            start = end;
-        }
+    fn record(&self, cx: Recorder<'_, T>) {
+        record_parts(cx, |shape| shape.cols, |tape, dy, part| tape.slice_cols(dy, part));
+    }
+}
+
+/// Each operand gets its part of dy.
+fn record_parts<T: Float>(
+    mut cx: Recorder<'_, T>,
+    length: impl Fn(Shape) -> usize,
+    slice: impl Fn(&mut Tape<T>, Var, Range<usize>) -> Var,
+) {
+    let (dy, mut start) = (cx.dy(), 0);
+    for k in 0..cx.inputs() {
+        let part = start..start + length(cx.shape(k));
+        start = part.end;
+        cx.add_with(k, |tape| slice(tape, dy, part));
     }
 }
 

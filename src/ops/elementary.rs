@@ -165,8 +165,8 @@ impl<T: Float> Unary<T> for Exp {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        let (y, dy) = (cx.y(), cx.dy());
-        cx.add_with(0, |tape| tape.mul(y, dy));
+        let y = cx.y();
+        cx.add_slope(0, |_| y);
     }
 }
 
@@ -246,11 +246,8 @@ impl<T: Float> Unary<T> for Square {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        let (x, dy) = (cx.x(0), cx.dy());
-        cx.add_with(0, |tape| {
-            let twice = tape.add(x, x);
-            tape.mul(twice, dy)
-        });
+        let x = cx.x(0);
+        cx.add_slope(0, |tape| tape.add(x, x));
     }
 }
 
@@ -267,13 +264,12 @@ impl<T: Float> Unary<T> for Erf {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        let (x, dy) = (cx.x(0), cx.dy());
-        cx.add_with(0, |tape| {
+        let x = cx.x(0);
+        cx.add_slope(0, |tape| {
             let square = tape.square(x);
             let minus = tape.neg(square);
             let bell = tape.exp(minus);
-            let slope = tape.scale(bell, T::of(std::f64::consts::FRAC_2_SQRT_PI));
-            tape.mul(slope, dy)
+            tape.scale(bell, T::of(std::f64::consts::FRAC_2_SQRT_PI))
         });
     }
 }

@@ -73,10 +73,10 @@ impl<T: Float> Operation<T> for Embedding {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let (b, dy) = (cx.x(1), cx.dy());
+        let (tokens, dy) = (cx.x(1), cx.dy());
         let rows = cx.shape(0).rows;
         cx.add_with(0, |tape| {
-            let tokens: Vec<usize> = tape.value_slice(b).iter().map(|token| row_of(*token)).collect();
+            let tokens: Vec<usize> = tape.value_slice(tokens).iter().map(|token| row_of(*token)).collect();
             tape.scatter_rows(dy, &tokens, rows)
         });
     }

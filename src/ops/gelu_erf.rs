@@ -96,11 +96,8 @@ impl<T: Float> Unary<T> for NormalCdf {
     }
 
     fn record(mut cx: Recorder<'_, T>) {
-        let (x, dy) = (cx.x(0), cx.dy());
-        cx.add_with(0, |tape| {
-            let slope = normal_pdf(tape, x);
-            tape.mul(slope, dy)
-        });
+        let x = cx.x(0);
+        cx.add_slope(0, |tape| normal_pdf(tape, x));
     }
 }
 

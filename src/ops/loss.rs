@@ -292,8 +292,8 @@ impl<T: Float> Pointwise<T> for Bce {
 
     fn record_a(tape: &mut Tape<T>, z: Var, t: Var, dy: Var, _: &Args<T>) -> Var {
         // As in the backward pass: (1 − t)·σ(z) − t·σ(−z).
-        let (minus_t, minus_z) = (tape.neg(t), tape.neg(z));
-        let (rest, above, below) = (tape.shift(minus_t, T::ONE), tape.sigmoid(z), tape.sigmoid(minus_z));
+        let (rest, minus_z) = (tape.one_minus(t), tape.neg(z));
+        let (above, below) = (tape.sigmoid(z), tape.sigmoid(minus_z));
         let (a, b) = (tape.mul(rest, above), tape.mul(t, below));
         let slope = tape.sub(a, b);
         tape.slope_times(slope, dy)

@@ -168,14 +168,10 @@ impl<T: Float> Operation<T> for Norm {
         let (x, y, dy, saved) = (cx.x(0), cx.y(), cx.dy(), cx.saved());
         cx.add_with(0, |tape| {
             let (mut x, mut length) = (x, y);
-            let shrunk = |saved: T, y: T| saved < y;
-            if saved.iter().zip(tape.value_slice(y)).any(|(saved, y)| shrunk(*saved, *y)) {
+            let factor = |(saved, y): (&T, &T)| if saved < y { T::of(SHRUNK) } else { T::ONE };
+            let factors: Vec<T> = saved.iter().zip(tape.value_slice(y)).map(factor).collect();
+            if factors.iter().any(|factor| *factor != T::ONE) {
                 // The direction is that of the numbers made smaller, as in the backward pass.
-                let factors: Vec<T> = saved
-                    .iter()
-                    .zip(tape.value_slice(y))
-                    .map(|(saved, y)| if shrunk(*saved, *y) { T::of(SHRUNK) } else { T::ONE })
-                    .collect();
                 let to = tape.shape(y);
                 let factors = tape.constant_slice(to.rows, to.cols, &factors);
                 x = tape.mul(x, factors);

@@ -162,12 +162,11 @@ impl<T: Float> Operation<T> for Variance {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let (x, dy) = (cx.x(0), cx.dy());
+        let x = cx.x(0);
         let factor = T::of(2.0) / self.divisor::<T>(self.over.count(cx.shape(0)));
-        cx.add_with(0, |tape| {
+        cx.add_slope(0, |tape| {
             let deviation = record_deviations(tape, x, self.over);
-            let slope = tape.scale(deviation, factor);
-            tape.mul(slope, dy)
+            tape.scale(deviation, factor)
         });
     }
 }

@@ -204,6 +204,7 @@ unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
     // short sequences, which the nearest cache holds as it is.
     let is_small = rows <= SMALL && depth <= SMALL;
     let b_in_place = (rows <= V::TILE || is_small) && b.column == 1;
+    // Where k is short, so is the time for which a tile reads a row of A: it is not worth a copy for twice as many panels.
     let few_panels = if depth <= FETCHED && a.column == 1 { 4 } else { 2 };
     let a_in_place = columns <= few_panels * width;
     // A copied panel that few rows read is used at once, while it is in the nearest cache.

@@ -154,10 +154,10 @@ impl<T: Float> Operation<T> for Conv2d {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let (a, b, dy) = (cx.x(0), cx.x(1), cx.dy());
+        let (x, w, dy) = (cx.x(0), cx.x(1), cx.dy());
         let form = Convolution::of_list(&cx.indices());
-        cx.add_with(0, |tape| tape.conv2d_transpose(dy, b, None, &form));
-        cx.add_with(1, |tape| tape.conv2d_weights(a, dy, &form));
+        cx.add_with(0, |tape| tape.conv2d_transpose(dy, w, None, &form));
+        cx.add_with(1, |tape| tape.conv2d_weights(x, dy, &form));
         record_bias(cx, form.filters);
     }
 
@@ -203,10 +203,10 @@ impl<T: Float> Operation<T> for Conv2dTranspose {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let (a, b, dy) = (cx.x(0), cx.x(1), cx.dy());
+        let (x, w, dy) = (cx.x(0), cx.x(1), cx.dy());
         let form = Convolution::of_list(&cx.indices());
-        cx.add_with(0, |tape| tape.conv2d(dy, b, None, &form));
-        cx.add_with(1, |tape| tape.conv2d_weights(dy, a, &form));
+        cx.add_with(0, |tape| tape.conv2d(dy, w, None, &form));
+        cx.add_with(1, |tape| tape.conv2d_weights(dy, x, &form));
         record_bias(cx, form.image.channels);
     }
 

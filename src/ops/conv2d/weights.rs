@@ -83,10 +83,10 @@ impl<T: Float> Operation<T> for Conv2dWeights {
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let (a, b, dy) = (cx.x(0), cx.x(1), cx.dy());
+        let (x, m, dy) = (cx.x(0), cx.x(1), cx.dy());
         let form = Convolution::of_list(&cx.indices());
-        cx.add_with(0, |tape| tape.conv2d_transpose(b, dy, None, &form));
-        cx.add_with(1, |tape| tape.conv2d(a, dy, None, &form));
+        cx.add_with(0, |tape| tape.conv2d_transpose(m, dy, None, &form));
+        cx.add_with(1, |tape| tape.conv2d(x, dy, None, &form));
     }
 
     fn describe(&self, args: &Args<T>) -> String {

@@ -60,8 +60,7 @@ impl Cell for Rnn {
         }
     }
 
-    fn compose<T: Float>(tape: &mut Tape<T>, h: usize, of: Token) -> Var {
-        let _ = h;
+    fn compose<T: Float>(tape: &mut Tape<T>, _: usize, of: Token) -> Var {
         let sum = tape.add(of.x, of.product);
         tape.tanh(sum)
     }

@@ -120,7 +120,17 @@ impl<T: Float> Recorder<'_, T> {
         }
     }
 
-    /// The same for an operation that passes some entries on: dy where `passes` holds of an entry of the first input, and
+    /// dx += slope ∘ dy for input `k`, if it needs a gradient: `slope` makes the slope on the tape.
+    #[track_caller]
+    pub(crate) fn add_slope(&mut self, k: usize, slope: impl FnOnce(&mut Tape<T>) -> Var) {
+        let dy = self.dy;
+        self.add_with(k, |tape| {
+            let slope = slope(tape);
+            tape.mul(slope, dy)
+        });
+    }
+
+    /// dx += dy for an operation that passes some entries on: dy where `passes` holds of an entry of the first input, and
     /// 0 elsewhere, also where dy is infinite or NaN.
     ///
     /// # Panics
@@ -198,6 +208,12 @@ impl<T: Float> Tape<T> {
         let one = |x: &T| if condition(*x) { T::ONE } else { T::ZERO };
         let mask: Vec<T> = self.value_slice(x).iter().map(one).collect();
         self.constant_slice(rows, cols, &mask)
+    }
+
+    /// 1 − x.
+    pub(crate) fn one_minus(&mut self, x: Var) -> Var {
+        let minus = self.neg(x);
+        self.shift(minus, T::ONE)
     }
 
     /// `slope` ∘ dy, and 0 where the slope is 0, also where dy is infinite or NaN.
