@@ -55,6 +55,17 @@ pub(crate) fn reduce<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T 
 /// long as to sum twenty numbers.
 #[inline(always)]
 pub(crate) fn reduce_within<T: Float>(a: &[T], b: &[T], term: impl Fn(T, T) -> T) -> T {
+    if let (Some((a, [])), Some((b, []))) = (a.split_first_chunk(), b.split_first_chunk()) {
+        // A row of a head: the other lanes are 0, and no lane is −0, so that to add them changes nothing.
+        let mut sums = [T::ZERO; HALF];
+        let (a, b): (&[T; HALF], &[T; HALF]) = (a, b);
+        let mut i = 0;
+        while i < HALF {
+            sums[i] += term(a[i], b[i]);
+            i += 1;
+        }
+        return sum_of_lanes(&mut sums);
+    }
     reduce_lanes(
         a.len(),
         #[inline(always)]
@@ -184,8 +195,8 @@ fn kept_apart<T>(sums: &mut [T; LANES]) -> &mut [T; LANES] {
 
 /// The sum of the partial sums, pairwise.
 #[inline(always)]
-pub(crate) fn sum_of_lanes<T: Float>(lanes: &mut [T; LANES]) -> T {
-    let mut width = LANES / 2;
+pub(crate) fn sum_of_lanes<T: Float, const N: usize>(lanes: &mut [T; N]) -> T {
+    let mut width = N / 2;
     while width > 0 {
         for i in 0..width {
             lanes[i] += lanes[i + width];

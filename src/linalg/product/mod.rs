@@ -204,6 +204,16 @@ unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
     // short sequences, which the nearest cache holds as it is.
     let is_small = rows <= SMALL && depth <= SMALL;
     let b_in_place = (rows <= V::TILE || is_small) && b.column == 1;
+    if rows <= ROWS && columns <= width && depth <= DEPTH {
+        // One panel, as of a head: nothing is cut. What comes below would take as long as its sums.
+        let b = if b_in_place && (columns == width || columns == V::LANES) {
+            b
+        } else {
+            unsafe { V::copy_b(b, depth, 0, columns, rooms.b) };
+            Place { at: rooms.b.cast_const(), row: width, column: 1 }
+        };
+        return unsafe { panel::<T, V>(Piece { b, ..*whole }) };
+    }
     // Where k is short, so is the time for which a tile reads a row of A: it is not worth a copy for twice as many panels.
     let few_panels = if depth <= FETCHED && a.column == 1 { 4 } else { 2 };
     let a_in_place = columns <= few_panels * width;
@@ -233,11 +243,11 @@ unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
                 } else {
                     unsafe { copy_a(a_block, block_rows, length, rooms.a) }
                 };
-                for (panel, first) in (0..block_columns).step_by(width).enumerate() {
-                    let right = if panel < in_place {
+                for (k, first) in (0..block_columns).step_by(width).enumerate() {
+                    let right = if k < in_place {
                         Place { at: unsafe { b_block.at.add(first) }, row: b.row, column: 1 }
                     } else {
-                        let at = unsafe { rooms.b.add((panel - in_place) * width * length).cast_const() };
+                        let at = unsafe { rooms.b.add((k - in_place) * width * length).cast_const() };
                         Place { at, row: width, column: 1 }
                     };
                     let at = unsafe { c.at.add(first_row * c.row + (first_column + first) * c.column) };
@@ -251,11 +261,7 @@ unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
                         into,
                         bias: if bias.is_null() { bias } else { unsafe { bias.add(first_column + first) } },
                     };
-                    if strip.columns > V::LANES {
-                        unsafe { strip_of_tiles::<T, V, 2>(strip) }
-                    } else {
-                        unsafe { strip_of_tiles::<T, V, 1>(strip) }
-                    }
+                    unsafe { panel::<T, V>(strip) };
                 }
             }
         }
@@ -356,11 +362,35 @@ unsafe fn transpose<T: Float, V: Vector<T>>(
     }
 }
 
+/// A block of rows and a panel of one or two vectors.
+#[inline(always)]
+unsafe fn panel<T: Float, V: Vector<T>>(strip: Piece<T>) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        if strip.columns > V::LANES {
+            strip_of_tiles::<T, V, 2>(strip)
+        } else {
+            strip_of_tiles::<T, V, 1>(strip)
+        }
+    }
+}
+
+/// How strips of 0 to [`ROWS`] rows are cut into tiles of at most so many: the rows of a tile, how many tiles have a row
+/// more, and how many have not. Two divisions would take as long as a small tile.
+const fn cuts(most: usize) -> [[u8; 3]; ROWS + 1] {
+    let (mut cuts, mut n) = ([[0; 3]; ROWS + 1], 1);
+    while n <= ROWS {
+        let tiles = n.div_ceil(most);
+        cuts[n] = [(n / tiles) as u8, (n % tiles) as u8, (tiles - n % tiles) as u8];
+        n += 1;
+    }
+    cuts
+}
+
 /// A strip in tiles of `N` vectors, of about as many rows each: first those that have a row more.
 unsafe fn strip_of_tiles<T: Float, V: Vector<T>, const N: usize>(strip: Piece<T>) {
-    let tiles = strip.rows.div_ceil(V::TILE);
-    let (rows, longer) = (strip.rows / tiles, strip.rows % tiles);
-    for (rows, first, tiles) in [(rows + 1, 0, longer), (rows, longer * (rows + 1), tiles - longer)] {
+    let [rows, longer, others] = const { &cuts(V::TILE) }[strip.rows].map(usize::from);
+    for (rows, first, tiles) in [(rows + 1, 0, longer), (rows, longer * (rows + 1), others)] {
         if tiles == 0 {
             continue;
         }

@@ -99,7 +99,11 @@ fn the_order_is_the_defined_one() {
             (3, 2, COLUMNS + 40),
             (16, 40, COLUMNS + 33),
             (70, 2 * DEPTH + 3, 10),
+            (ROWS, DEPTH, 16),
+            (ROWS + 1, 20, 8),
         ]);
+        // Every number of columns of which a vector is not full.
+        shapes.extend([4, 6, 7, 9, 11, 12, 13, 14].map(|n| (9, 5, n)));
     }
     for shape in shapes {
         check::<f32>(shape);
@@ -156,6 +160,7 @@ fn convolutions<T: Float>() {
         form(3, 21, 5, 5).dilation(2),
         form(40, 14, 3, 3).padding(1),
         form(1, 33, 1, 3).padding(1),
+        form(1, 14, 7, 3).padding(1),
     ] {
         // An interpreter takes minutes for the large ones.
         if cfg!(miri) && form.work(form.output().unwrap()) > 5000 {

@@ -73,6 +73,13 @@ pub fn run<T: Float>(mut cx: Backward<'_, T>) {
             let of = |x, rows, cols| head_of(x, s, rows, head, cols);
             let keys = sizes.keys_of(lengths, s);
             let saved = (s * sizes.heads + head) * sizes.queries;
+            if let Some((s, head)) = sizes.head_behind(s, head) {
+                head_of(q, s, sizes.queries, head, sizes.width).fetch();
+                head_of(k, s, sizes.keys, head, sizes.width).fetch();
+                head_of(v, s, sizes.keys, head, sizes.out).fetch();
+                head_of(y, s, sizes.queries, head, sizes.out).fetch();
+                head_of(dy, s, sizes.queries, head, sizes.out).fetch();
+            }
             one_head(
                 &Head {
                     q: of(q, sizes.queries, sizes.width),
@@ -144,8 +151,8 @@ fn one_head<T: Float>(head: &Head<'_, T>, place: Place<'_, T>, [room, other]: &m
                 queries.len() * sizes.out,
                 #[inline(always)]
                 || {
-                    for (r, along) in along[..queries.len()].iter_mut().enumerate() {
-                        *along = reduce_within(
+                    for r in 0..queries.len() {
+                        along[r] = reduce_within(
                             dy.row(r),
                             head.y.row(queries.start + r),
                             #[inline(always)]
@@ -175,9 +182,9 @@ fn probabilities<T: Float>(
         p.len(),
         #[inline(always)]
         || {
-            for (r, p) in p.chunks_exact_mut(cols).enumerate() {
+            for r in 0..largest.len() {
                 let shift = if largest[r] == -T::INFINITY { T::ZERO } else { largest[r] };
-                for p in p {
+                for p in &mut p[r * cols..(r + 1) * cols] {
                     *p = *p * scale - shift;
                 }
             }
@@ -185,8 +192,8 @@ fn probabilities<T: Float>(
             for p in &mut *p {
                 *p = p.exp();
             }
-            for (r, p) in p.chunks_exact_mut(cols).enumerate() {
-                let (seen, hidden) = p.split_at_mut(seen(r));
+            for r in 0..sums.len() {
+                let (seen, hidden) = p[r * cols..(r + 1) * cols].split_at_mut(seen(r));
                 let sum = sums[r];
                 for p in seen {
                     *p /= sum;
@@ -210,11 +217,11 @@ fn of_scores<T: Float>(
         ds.len(),
         #[inline(always)]
         || {
-            for (r, (ds, p)) in ds.chunks_exact_mut(cols).zip(p.chunks_exact(cols)).enumerate() {
-                let (ds, hidden) = ds.split_at_mut(seen(r));
-                let along = along[r];
-                for (ds, p) in ds.iter_mut().zip(p) {
-                    *ds = pass_if(*p != T::ZERO, *p * (*ds - along) * scale);
+            for r in 0..ds.len() / cols {
+                let (ds, hidden) = ds[r * cols..(r + 1) * cols].split_at_mut(seen(r));
+                let (p, along) = (&p[r * cols..][..ds.len()], along[r]);
+                for i in 0..ds.len() {
+                    ds[i] = pass_if(p[i] != T::ZERO, p[i] * (ds[i] - along) * scale);
                 }
                 hidden.fill(T::ZERO);
             }

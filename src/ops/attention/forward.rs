@@ -52,6 +52,11 @@ pub fn run<T: Float>(mut cx: Forward<'_, T>) {
     let Sizes { sequences, heads, queries: rows, out: cols, .. } = sizes;
     let place = Place { y: ViewMut::by_rows(y, to.rows, to.cols), largest, sums, rows, cols, heads };
     each_head((0..sequences, 0..heads), sizes.work(), place, &|s, head, place, [room]: &mut [Room<T>; 1]| {
+        if let Some((s, head)) = sizes.head_behind(s, head) {
+            head_of(q, s, sizes.queries, head, sizes.width).fetch();
+            head_of(k, s, sizes.keys, head, sizes.width).fetch();
+            head_of(v, s, sizes.keys, head, sizes.out).fetch();
+        }
         let q = head_of(q, s, sizes.queries, head, sizes.width);
         let keys = sizes.keys_of(lengths, s);
         let k = head_of(k, s, sizes.keys, head, sizes.width).get(..keys, ..);
@@ -106,8 +111,8 @@ fn one_head<T: Float>(
             y.nrows() * y.ncols(),
             #[inline(always)]
             || {
-                for (r, sum) in sums.iter().enumerate() {
-                    let sum = *sum;
+                for r in 0..sums.len() {
+                    let sum = sums[r];
                     for y in y.row_mut(r) {
                         *y /= sum;
                     }
@@ -135,7 +140,8 @@ fn exponentials<T: Float>(
             for score in &mut *scores {
                 *score *= scale;
             }
-            for (r, scores) in scores.chunks_exact_mut(cols).enumerate() {
+            for r in 0..largest.len() {
+                let scores = &mut scores[r * cols..(r + 1) * cols];
                 let before = largest[r];
                 let top = largest_of(before, &scores[..seen(r)]);
                 // Of −∞ alone nothing is taken away: they stay −∞, and not NaN.
@@ -157,8 +163,8 @@ fn exponentials<T: Float>(
             for score in &mut *scores {
                 *score = score.exp();
             }
-            for (r, scores) in scores.chunks_exact_mut(cols).enumerate() {
-                let (seen, hidden) = scores.split_at_mut(seen(r));
+            for r in 0..sums.len() {
+                let (seen, hidden) = scores[r * cols..(r + 1) * cols].split_at_mut(seen(r));
                 hidden.fill(T::ZERO);
                 let sum = reduce_within(
                     seen,
@@ -183,8 +189,8 @@ fn largest_of<T: Float>(from: T, x: &[T]) -> T {
     for block in blocks {
         lanes = simd::lanes(lanes, block, larger);
     }
-    for (lane, x) in lanes.iter_mut().zip(rest) {
-        *lane = larger(*lane, *x);
+    for i in 0..rest.len() {
+        lanes[i] = larger(lanes[i], rest[i]);
     }
     // In halves: one after the other, each would wait for the one before.
     let mut width = LANES / 2;

@@ -218,6 +218,12 @@ impl<T: Float> Sizes<T> {
         tape.matmul(weights, v)
     }
 
+    /// The head behind one, in this sequence or in the next.
+    fn head_behind(&self, s: usize, head: usize) -> Option<(usize, usize)> {
+        let next = if head + 1 < self.heads { (s, head + 1) } else { (s + 1, 0) };
+        (next.0 < self.sequences).then_some(next)
+    }
+
     /// Multiply-adds for one sequence and head, about.
     fn work(&self) -> usize {
         self.queries.saturating_mul(self.keys).saturating_mul(self.width + self.out)

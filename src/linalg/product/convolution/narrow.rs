@@ -47,7 +47,7 @@ impl Planes<'_> {
         let Layout { filters, line, depth, .. } = *self.at;
         let (of_pixels, of_filters) = (filters * line.div_ceil(V::LANES), line * filters.div_ceil(V::LANES));
         // With few of them, it is the copies that take the time.
-        self.are_possible() && depth >= 8 && 4 * of_pixels <= 3 * of_filters
+        self.are_possible() && depth >= 8 && of_pixels <= of_filters
     }
 
     /// Whether pixels that lie side by side in the map do so in the image, and there are not too many filters.
@@ -106,9 +106,10 @@ impl Planes<'_> {
     }
 }
 
-/// Vectors of pixels at a time: as many as there are registers for their sums.
+/// Vectors of pixels at a time: as many as there are registers for them, for their sums, and for a weight.
 const fn at_once(filters: usize, tile: usize) -> usize {
-    match (2 * tile).saturating_sub(4) / filters {
+    let registers = 2 * tile + 4;
+    match (registers - 1) / (filters + 1) {
         0 | 1 => 1,
         2 | 3 => 2,
         _ => 4,
