@@ -38,6 +38,11 @@ impl Found<'_> {
     }
 }
 
+/// A difference of two shares: in points, of which a hundred are the whole.
+pub(super) fn points(x: f64) -> String {
+    format!("{}\u{a0}points", fixed(100.0 * x, 1))
+}
+
 pub(super) fn percent(x: f64) -> String {
     format!("{}\u{a0}%", fixed(100.0 * x, 1))
 }

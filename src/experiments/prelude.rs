@@ -1,6 +1,6 @@
 //! What most experiments are made of: claims, drawings and tables, networks in training, statistics.
 
-pub(super) use super::findings::{Found, Told, percent};
+pub(super) use super::findings::{Found, Told, percent, points};
 pub(super) use super::outcome::{ABOVE_0, BELOW_0, claim};
 pub(super) use super::statistics::{
     Fit, differences, distance, greatest, least, log2_ratio, log10, mean, mean_and_deviation, mean_and_error,

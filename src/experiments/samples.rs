@@ -342,7 +342,7 @@ fn finding(found: &Found) -> Told {
     Some((
         "reliability",
         format!(
-            "The network says {} and is right in {}: {kind} sure than right",
+            "The network is {} sure on average and right on {} of new digits: {kind} sure than right",
             percent(confidence),
             percent(accuracy)
         ),

@@ -169,7 +169,8 @@ fn descent_figure(outcome: &mut Outcome, study: &Bounds) {
         "Gradient descent, and its bound",
         "Means over the seeds, at the rate 1/L. Where the classes overlap, the loss is strongly convex near its optimum, and \
          descent leaves the bound behind. Where a plane separates them, the loss falls nearly as 1/T, below the bound, \
-         and the weights grow with the logarithm of the steps. The bound there is the least of those of 200 points u \
+         and the weights grow on, in the limit with the logarithm of the steps. In the first panel the line of descent \
+         ends where the least loss itself is rounded. The bound there is the least of those of 200 points u \
          along the normal of the plane.",
         [overlapping, separated, norms],
     );

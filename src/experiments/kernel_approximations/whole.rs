@@ -44,6 +44,11 @@ impl Method {
     pub const ALL: [Method; 5] =
         [Method::Exact, Method::Gradients, Method::Falkon, Method::Nystrom, Method::Fourier];
 
+    /// Its place among all of them: it has one colour and one mark in all drawings.
+    pub fn series(self) -> usize {
+        Method::ALL.iter().position(|method| *method == self).expect("all are there")
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Method::Exact => "exact, on a part",

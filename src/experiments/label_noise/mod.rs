@@ -236,11 +236,11 @@ fn finding(found: &Found) -> Told {
             lambda(*clean)
         ),
         format!(
-            "Then {} of new digits are still right, of {} without noise: wrong labels are averaged away by a smoother fit. \
-             The λ that is best for right labels would cost {} of accuracy. Descent stopped at its best gets {}.",
+            "With {share} of wrong labels {} of new digits are still right, without any {}: wrong labels are averaged away by a \
+             smoother fit. There the λ that is best for right labels would cost {}. Descent stopped at its best gets {}.",
             percent(accuracies.last()?.1),
             percent(accuracies.first()?.1),
-            percent(found.number("accuracy that the λ of right labels costs")?),
+            points(found.number("accuracy that the λ of right labels costs")?),
             percent(stopped.last()?.1)
         ),
     ))

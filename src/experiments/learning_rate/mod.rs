@@ -173,7 +173,7 @@ fn finding(found: &Found) -> Told {
         "window",
         format!("Adam trains this network at rates from {} to {}", rounded(from?, 1), rounded(to?, 1)),
         format!(
-            "The best test accuracy, {}, is at a rate of {}. Rates far below get nowhere in so few steps; a rate \
+            "The best test accuracy, {}, is at a rate of {}. Rates far below do not get far in so few steps; a rate \
              of the size of the first weights replaces them at every step, and training fails long before numbers \
              overflow.",
             percent(best.1),

@@ -169,7 +169,8 @@ fn boundaries(spirals: &[Spiral]) -> Figure {
         format!(
             "The first {} of {} test points over the classes that the model gives; a cross is a point that it takes for \
              another arm. The arms turn {} or {} times for each unit of the distance to the centre. The numbers are test \
-             accuracies, of KRR with the γ and λ that were chosen. Lines cut the plane into three wedges. The network's \
+             accuracies of the first seed, of KRR with the γ and λ that were chosen; the title has the means over the \
+             seeds. Lines cut the plane into three wedges. The network's \
              boundaries are made of straight pieces, those of the kernel machine are smooth.",
             spirals[0].test.len(),
             spirals[0].test_points,
@@ -187,7 +188,7 @@ fn given(spirals: &[Spiral]) -> Figure {
     Figure::new(
         "not-chosen",
         "The kernel machine without a choice",
-        "The same arms by a kernel of γ = 1 and a ridge of λ = 10⁻³. Compare it with the chosen ones: on the arms that \
+        "The same arms, of the first seed, by a kernel of γ = 1 and a ridge of λ = 10⁻³. Compare it with the chosen ones: on the arms that \
          turn more such a kernel is too wide, and its boundaries cannot bend as often as the arms do.",
     )
     .panels(spirals.iter().map(|spiral| panel(spiral, &spiral.fits[3], "KRR, γ = 1, λ = 10⁻³")))
@@ -214,8 +215,8 @@ fn bars(spirals: &[Spiral], images: &Images) -> Figure {
     let chart = Chart::new(names(), Axis::linear("right (%)").range(0.0, 112.0)).title("Test accuracy");
     let mean_of = |fit: &Fitted| mean(&fit.accuracy);
     let bars = [
-        (format!("{} turns", spirals[0].turns), of_spiral(&spirals[0], &mean_of), Color::Blue),
-        (format!("{} turns", spirals[1].turns), of_spiral(&spirals[1], &mean_of), Color::Green),
+        (format!("{} turns", spirals[0].turns), of_spiral(&spirals[0], &mean_of), Color::Green),
+        (format!("{} turns", spirals[1].turns), of_spiral(&spirals[1], &mean_of), Color::Blue),
         ("images".to_string(), of_images(&|row| row.accuracy), Color::Vermilion),
     ];
     let percents = |values: &[(f64, f64)]| values.iter().map(|(k, y)| (*k, 100.0 * y)).collect::<Vec<_>>();

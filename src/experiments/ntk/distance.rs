@@ -107,8 +107,8 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Distances]) {
     outcome.draw(
         "distance",
         "The kernel of finite networks",
-        "Marks are means over the draws of the weights, with a standard error to each side, and lines are \
-         fitted to all draws. By the theory the lines are parallel, one exponent for all depths, and the \
+        "Marks are means over the draws of the weights, with a standard error to each side, a little beside \
+         their width so that the depths do not cover each other; lines are fitted to all draws. By the theory the lines are parallel, one exponent for all depths, and the \
          deeper network has the higher one.",
         [chart],
     );

@@ -165,14 +165,14 @@ impl Study for Recurrence {
 
 fn finding(found: &Found) -> Told {
     let left = |name: &str| found.number(&format!("{name}: log10 of what is left"));
-    let power = |x: f64| scientific(Float::powf(10.0, x.round()), 1);
+    let power = |x: f64| rounded(Float::powf(10.0, x), 2);
     let [plain, closed, open] = [left("plain")?, left("LSTM, bias 1")?, left("LSTM, bias ln(T − 1)")?];
     let kept = found.by(
         "open-beats-closed",
         [
-            "Over the longest sequences the open gate keeps more than the other.",
-            "Over the longest sequences the open gate does not keep more than the other.",
-            "Whether the open gate keeps more over the longest sequences than the other is not decided by this run.",
+            "Over the longest sequences it keeps a bit more often than with that bias.",
+            "Over the longest sequences it does not keep a bit more often than with that bias.",
+            "Whether it keeps a bit more often than with that bias over the longest sequences is not decided by this run.",
         ],
     )?;
     let clipped = found.by(
@@ -191,8 +191,10 @@ fn finding(found: &Found) -> Told {
             power(open)
         ),
         format!(
-            "It is the gate that keeps, and not the LSTM as such: with the usual forget bias of 1, {} is left. What is \
-             gone on the way back cannot be learnt. {kept} Large weights do the opposite: gradients reach {}, and {clipped}.",
+            "It is the open gate that keeps the gradient, and not the LSTM as such: with the usual forget bias of 1, {} \
+             is left. {kept} What is left before training tells only in part what is learnt, since training moves the \
+             weights. Large weights do the opposite: the largest gradient of a training is {}, the geometric mean over \
+             the seeds, and {clipped}.",
             power(closed),
             power(found.number("log10 of the largest gradient")?)
         ),

@@ -227,8 +227,8 @@ fn clip_figure(outcome: &mut Outcome, pairs: &[Pair]) {
     let loss = chart(Axis::log("loss"), "Loss")
         .line(Line::new(curve(&|pair| &pair.free)).label("without clipping"))
         .line(Line::new(curve(&|pair| &pair.clipped)).label(format!("norm at most {BOUND}")));
-    let norms = chart(Axis::log("norm of the gradient"), "Before it is clipped")
-        .line(Line::new(curve(&|pair| &pair.norms)))
+    let norms = chart(Axis::log("norm of the gradient"), "With clipping, before it is clipped")
+        .line(Line::new(curve(&|pair| &pair.norms)).color(Color::series(1)))
         .horizontal(BOUND, Color::Muted, "bound");
     outcome.draw(
         "clipping",

@@ -22,7 +22,7 @@ pub(super) fn gap_claims(outcome: &mut Outcome, rows: &[Row]) {
             "gap-small-lambda",
             SMALL,
             format!("A λ of {} narrows the gap between training and test accuracy", rounded(SMALL, 1)),
-            "So small a λ changes the weights by a few percent in so many steps.",
+            "So small a λ hardly changes the weights in so many steps.",
         ),
         (
             "gap-shrinks",

@@ -186,23 +186,27 @@ fn report(outcome: &mut Outcome, measured: &Regularisation) {
 
 fn finding(found: &Found) -> Told {
     let gain = found.number("gain of the chosen λ")?;
+    let half = found.number("half of the interval of the gain")?;
     let title = found.by(
         "choice-gains",
         [
-            "Weight decay, chosen on other images, improves the test accuracy",
+            "Weight decay, chosen on other images, improves the test accuracy by",
             "That weight decay improves this network is not shown",
             "Whether weight decay improves this network is not decided by this run",
         ],
     )?;
     Some((
         "lambda",
-        title.into(),
+        match found.claim("choice-gains")?.holds() {
+            true => format!("{title} {} ± {}", fixed(100.0 * gain, 1), points(half)),
+            false => title.into(),
+        },
         format!(
             "The λ that is best on validation images is {}, the median over the seeds; the gain on the test set is {} \
              ± {}. The norm of the weights falls with λ long before the accuracy does.",
             rounded(found.number("chosen λ")?, 2),
             fixed(gain, 4),
-            fixed(found.number("half of the interval of the gain")?, 4)
+            fixed(half, 4)
         ),
     ))
 }

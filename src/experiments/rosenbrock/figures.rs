@@ -30,6 +30,8 @@ pub(super) fn all(outcome: &mut Outcome, study: &Rosenbrock) {
     );
 }
 
+const MINIMUM: (f64, f64) = (1.0, 1.0);
+
 /// Steps that are marked, and how.
 const MARKED: [(usize, Marker); 3] = [(10, Marker::Circle), (100, Marker::Square), (1000, Marker::Triangle)];
 
@@ -66,7 +68,7 @@ fn walked(chart: Chart, drawn: &Drawn, color: Color, label: &str) -> Chart {
 /// The start, the end of the valley, and what the marks are.
 fn ends(chart: Chart) -> Chart {
     let chart = chart.points([START], Marker::Cross, Color::Ink, "start");
-    let chart = chart.points([(1.0, 1.0)], Marker::Star, Color::Ink, "minimum");
+    let chart = chart.points([MINIMUM], Marker::Star, Color::Ink, "minimum");
     let outside = (f64::NAN, f64::NAN);
     MARKED.into_iter().fold(chart, |chart, (step, marker)| {
         chart.points([outside], marker, Color::Muted, format!("step {step}"))
@@ -75,16 +77,20 @@ fn ends(chart: Chart) -> Chart {
 
 /// All paths in one drawing.
 fn valley(all: &[Drawn]) -> Figure {
+    // Adam first: its path is the longest, and would hide the others.
     let chart = all
         .iter()
         .enumerate()
-        .fold(ground("", 200), |chart, (i, drawn)| walked(chart, drawn, color(i), drawn.kind.name()));
+        .rev()
+        .fold(ground("", 200), |chart, (i, drawn)| walked(chart, drawn, color(i), &drawn.name()));
     Figure::new(
         "valley",
         "Four ways through the valley",
         format!(
             "The first {DRAWN} steps from (−1.2, 1) to the minimum at (1, 1). Numbers are heights of contours; \
-             from one to the next the function grows by √10. Compare where each is after 10, 100 and 1000 steps."
+             from one to the next the function grows by √10. Compare where each is after 10, 100 and 1000 steps. The \
+             rates are of a size that lets one see what each does: smaller ones than the best, with which the steps \
+             of the title and of the claims were counted."
         ),
     )
     .panel(ends(chart))
@@ -110,7 +116,8 @@ fn stepwise(all: &[Drawn]) -> Figure {
     let figure = Figure::new(
         "steps",
         "Step by step",
-        "Where all four are after so many steps, and how they came there; of more than 3000 steps the last 300.",
+        "Where all four are after so many steps, each with a mark of its own, and how they came there; of more than 3000 \
+         steps the last 300.",
     );
     let figure = figure.slider("step", STAGES.map(|step| fixed(step as f64, 0)));
     figure.panels(STAGES.map(|step| {
@@ -120,15 +127,16 @@ fn stepwise(all: &[Drawn]) -> Figure {
         };
         let chart = ground(&title, 60);
         all.iter().enumerate().fold(chart, |chart, (i, drawn)| {
-            let (color, label, walked) = (color(i), drawn.kind.name(), drawn.up_to(step));
+            let (color, walked) = (color(i), drawn.up_to(step));
             let last = walked[walked.len() - 1];
-            chart.line(Line::new(walked).label(label).color(color).width(1.4)).points(
+            chart.line(Line::new(walked).color(color).width(1.4)).points(
                 [last],
                 Marker::series(i),
                 color,
-                "",
+                drawn.kind.name(),
             )
         })
+        .points([MINIMUM], Marker::Star, Color::Ink, "minimum")
     }))
 }
 

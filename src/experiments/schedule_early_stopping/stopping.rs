@@ -127,11 +127,14 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
         format!(
             "A network {}-{HIDDEN}-{} on {N} samples, {:.0} % of them with a wrong label, with stopping and \
              without, by the first seed. See where GL is above α for the first time, and whether behind that the training \
-             loss goes on to zero, for which the wrong labels must be learned by heart, while the validation loss rises.{}",
+             loss goes on to zero, for which the wrong labels must be learned by heart, while the validation loss rises.{} The test \
+             loss, which is not drawn, is {} where it was stopped and {} at the end; the title has its means over the seeds.",
             measured.features,
             measured.classes,
             100.0 * WRONG,
-            missed(&first.stopped, &first.free)
+            missed(&first.stopped, &first.free),
+            fixed(first.stopped.test_loss, 2),
+            fixed(first.free.test_loss, 2)
         ),
         &first.stopped,
         Some(&first.free),
