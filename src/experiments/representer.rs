@@ -331,8 +331,8 @@ fn report(study: &Representer) -> Outcome {
         "Functions with the same values at the samples",
         format!(
             "Kernel ridge regression on {SAMPLES} samples, and the same with parts that are orthogonal to every $k(x_i, ·)$. \
-             All go through the same points at the samples, where the mean square of what is left is {}. Only the first has \
-             no part that costs norm and changes nothing there.",
+             All go through the same points at the samples, where the mean square of what is left is {}. Only the \
+             minimiser, the thick line, has no part that costs norm and changes nothing there.",
             rounded(curves[0].residual, 3)
         ),
         [chart],
@@ -349,18 +349,21 @@ fn report(study: &Representer) -> Outcome {
         .title("Descent in more functions");
     let descents = study.seeds.iter().fold(descents, |chart, run| {
         let points = run.descent.iter().map(|at| (at.step as f64, at.orthogonal));
-        chart.line(Line::new(points).color(Color::Blue))
+        chart.line(Line::new(points).color(Color::Blue).width(4.0))
     });
-    let first = &study.seeds[0];
-    let theory = first.descent.iter().map(|at| {
-        (at.step as f64, 0.5 * first.descent[0].orthogonal * Float::exp(-first.decay * at.step as f64))
+    // Each on the line of its seed, whose samples set its rate.
+    let descents = study.seeds.iter().enumerate().fold(descents, |chart, (i, run)| {
+        let at_step = |step: usize| run.descent[0].orthogonal * Float::exp(-run.decay * step as f64);
+        let theory = run.descent.iter().map(|at| (at.step as f64, at_step(at.step)));
+        let label = if i == 0 { "(1 − 2ηλ)ᵗ of each" } else { "" };
+        chart.line(Line::new(theory).label(label).color(Color::Ink).dash(1).width(1.2))
     });
-    let descents = descents.line(Line::new(theory).label("(1 − 2ηλ)ᵗ").color(Color::Ink).dash(1));
     outcome.draw(
         "seen",
         "Both as measured",
         "A line for each seed. First panel: the integral nears the value as cells become smaller. Second panel: the \
-         descent, which knows nothing of the split, loses the orthogonal part at the rate of the theory.",
+         descent, which knows nothing of the split, loses the orthogonal part. Look whether each line keeps to the \
+         dashed one on it, the theory with the rate η of that seed, which its samples set.",
         [integrals, descents],
     );
     outcome.number("exponent of the integral's error", mean(&orders));

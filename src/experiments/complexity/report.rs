@@ -18,6 +18,19 @@ impl Series {
         Estimate::median(&self.exponents)
     }
 
+    /// Size and seconds as they are drawn. The two largest stand around the mean of their logarithms, as far apart as
+    /// the exponent has it: each least time may be that of another moment of the machine, and a line through two of
+    /// them would show another slope than what is claimed.
+    pub(super) fn drawn(&self) -> Vec<(f64, f64)> {
+        let mut points = self.seconds();
+        if let [.., (small, below), (large, above)] = &mut points[..] {
+            let middle = (*below * *above).sqrt();
+            let half = Float::powf(*large / *small, 0.5 * self.exponent().value());
+            (*below, *above) = (middle / half, middle * half);
+        }
+        points
+    }
+
     /// Billions of operations a second at the smallest and at the largest size.
     fn rates(&self) -> [f64; 2] {
         [self.points[0], self.points[self.points.len() - 1]].map(|p| p.operations / p.seconds / 1e9)

@@ -315,14 +315,20 @@ fn ends_in_words(sets: &[&Ends]) -> String {
         }
         n => format!("On {n} of the sets an end is not at rest, and need not be an optimum."),
     };
+    let several = sets.len() - one;
+    let apart = if several == 0 {
+        String::new()
+    } else {
+        let most = range(optima_of(sets)).1;
+        let of = if several == 1 { format!("{most} on the other") } else { format!("up to {most} on the others") };
+        format!(", and {of}, whose losses are up to {} apart", scientific(gap, 1))
+    };
     format!(
         "Each descent of {STEPS} steps is followed downhill to its end by Newton's method. {rest} An optimum is \
-         there {} times over, as the order and the signs of the units do not matter. But for that, the {STARTS} \
-         ends are one optimum on {one} of {} sets of points, and {} in the mean, whose losses are up to {} apart.",
+         there {} times over, as the order and the signs of the units do not matter. Apart from these copies the \
+         {STARTS} ends are one optimum on {one} of {} sets of points{apart}.",
         (1..=WIDTH).product::<usize>() << WIDTH,
-        sets.len(),
-        rounded(mean(&optima_of(sets)), 2),
-        scientific(gap, 1)
+        sets.len()
     )
 }
 
