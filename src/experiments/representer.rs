@@ -306,10 +306,10 @@ fn report(study: &Representer) -> Outcome {
         .iter()
         .map(|run| run.descent[run.descent.len() - 1].distance / run.descent[0].distance)
         .collect();
-    claim(&mut outcome, "It comes to kernel ridge regression on the samples alone")
+    claim(&mut outcome, "That descent comes to kernel ridge regression on the samples alone")
         .named("same-function")
         .expected("0 in the limit")
-        .estimated(Estimate::mean(&left))
+        .estimated(Estimate::mean(&left).at_least(0.0))
         .saying(&format!(
             ", the distance to it on [0, 1] after {STEPS} steps, as a share of that at the start"
         ))
@@ -340,7 +340,8 @@ fn report(study: &Representer) -> Outcome {
     let integrals = Chart::new(Axis::log("width of a cell"), Axis::log("largest distance to f(x)"))
         .title("⟨f, k(x, ·)⟩ as an integral");
     let integrals = study.seeds.iter().fold(integrals, |chart, run| {
-        chart.line(Line::new(run.integrals.iter().copied()).color(Color::Blue).marker(Marker::Dot))
+        let line = Line::new(run.integrals.iter().copied()).named("measured in a seed");
+        chart.line(line.color(Color::Blue).marker(Marker::Dot))
     });
     let square: Vec<(f64, f64)> = study.seeds[0].integrals.iter().map(|(h, _)| (*h, h * h)).collect();
     let integrals =
@@ -349,14 +350,14 @@ fn report(study: &Representer) -> Outcome {
         .title("Descent in more functions");
     let descents = study.seeds.iter().fold(descents, |chart, run| {
         let points = run.descent.iter().map(|at| (at.step as f64, at.orthogonal));
-        chart.line(Line::new(points).color(Color::Blue).width(4.0))
+        chart.line(Line::new(points).named("measured in a seed").color(Color::Blue).width(4.0))
     });
     // Each on the line of its seed, whose samples set its rate.
     let descents = study.seeds.iter().enumerate().fold(descents, |chart, (i, run)| {
         let at_step = |step: usize| run.descent[0].orthogonal * Float::exp(-run.decay * step as f64);
         let theory = run.descent.iter().map(|at| (at.step as f64, at_step(at.step)));
         let label = if i == 0 { "(1 − 2ηλ)ᵗ of each" } else { "" };
-        chart.line(Line::new(theory).label(label).color(Color::Ink).dash(1).width(1.2))
+        chart.line(Line::new(theory).label(label).named("theory of a seed").color(Color::Ink).dash(1).width(1.2))
     });
     outcome.draw(
         "seen",

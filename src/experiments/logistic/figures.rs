@@ -76,7 +76,7 @@ pub(super) fn landscape(Points { places, labels }: &Points, drawn: &Drawn) -> Fi
     for (i, samples) in descents.iter().enumerate() {
         let path: Vec<(f64, f64)> = samples.iter().map(|sample| (sample.at[0], sample.at[1])).collect();
         paths = paths.points([path[0]], Marker::Circle, Color::series(i), "");
-        paths = paths.line(Line::new(path).color(Color::series(i)));
+        paths = paths.line(Line::new(path).named(format!("start {}", i + 1)).color(Color::series(i)));
     }
     paths = paths.points([(best[0], best[1])], Marker::Star, Color::Ink, "optimum");
 
