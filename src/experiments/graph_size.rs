@@ -150,7 +150,7 @@ fn report(rows: &[Row]) -> Outcome {
             caches_in_words(&backward)
         ),
         [
-            chart("nodes", "Nodes of the graph").line(marked(&nodes)).line(proportional(&nodes)),
+            chart("nodes", "Nodes of the graph").line(marked(&nodes).named("nodes")).line(proportional(&nodes)),
             chart("memory (MB)", "Its memory")
                 .line(marked(&held).label("held").marker(Marker::Square))
                 .line(marked(&used).label("values and gradients"))

@@ -8,7 +8,8 @@ use crate::experiments::prelude::*;
 fn guide(points: &[(f64, f64)], theory: f64) -> Line {
     let (x, y) = points[points.len() - 1];
     let at = move |size: f64| y * Float::powf(size / x, theory);
-    Line::new(points.iter().map(move |(size, _)| (*size, at(*size)))).color(Color::Muted).dash(1).width(1.2)
+    let line = Line::new(points.iter().map(move |(size, _)| (*size, at(*size))));
+    line.named(format!("slope {theory}")).color(Color::Muted).dash(1).width(1.2)
 }
 
 pub(super) fn growth(measured: &Measured) -> Figure {

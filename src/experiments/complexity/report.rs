@@ -127,3 +127,29 @@ fn time_claim(series: &Series) -> Claim {
 fn digits(x: f64) -> f64 {
     (1e9 * x).round() / 1e9
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::measure::Point;
+    use super::*;
+
+    /// One of two least times may be that of a lucky moment: what is drawn has the slope that is claimed.
+    #[test]
+    fn the_last_two_points_have_the_claimed_slope() {
+        let point = |size: f64, seconds: f64| Point { size, seconds, operations: size };
+        let series = Series {
+            name: "work".into(),
+            short: "work".into(),
+            against: "n".into(),
+            theory: 1.0,
+            points: vec![point(256.0, 0.7), point(512.0, 1.1), point(1024.0, 2.9)],
+            ends: [512, 1024],
+            exponents: vec![1.0, 1.1, 1.07, 1.05, 1.2, 1.06, 1.08],
+        };
+        let drawn = series.drawn();
+        assert_eq!(drawn[0], (256.0, 0.7));
+        assert!((log2_ratio(drawn[2].1, drawn[1].1) - 1.07).abs() < 1e-12);
+        // Their mean on the axis of logarithms is that of what was measured.
+        assert!((drawn[1].1 * drawn[2].1 - 1.1 * 2.9).abs() < 1e-12);
+    }
+}

@@ -177,7 +177,8 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Row], width: usize) {
         let chart = Chart::new(Axis::linear("layer"), Axis::log(y)).title(title);
         all.iter().enumerate().fold(chart, |chart, (i, Row { label, mean, theory, .. })| {
             let points = |v: &Variances| (1..).map(f64::from).zip(of(v).to_vec());
-            chart.line(Line::new(points(theory)).color(Color::series(i)).width(1.2)).points(
+            let line = Line::new(points(theory)).named(format!("{label}, theory"));
+            chart.line(line.color(Color::series(i)).width(1.2)).points(
                 points(mean),
                 Marker::series(i),
                 Color::series(i),
