@@ -33,7 +33,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "3.1.2",
         "SGD with $η/√t$ on a convex loss: the mean of the iterates is within $DG/√T$ of the optimum.",
-        &[("convex-bounds", "average-bound-decaying", "Falling rate, share of the bound"), ("convex-bounds", "average-bound", "Constant rate, share of the bound")],
+        &[("convex-bounds", "average-bound-decaying", "Rate that falls, share of the bound"), ("convex-bounds", "average-bound", "Constant rate, share of the bound")],
         AsItStands,
     )
     .remark(
@@ -81,7 +81,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "3.3.2",
         "A loss times $c$ leaves Adam's step unchanged: its parts scale by $c$ and $√c$.",
-        &[("convergence-rates", "adam-scale", "Difference of the paths")],
+        &[("convergence-rates", "adam-scale", "Distance apart, of the first")],
         right(
             "The step is unchanged; $m̂$ and $√{v̂}$ both scale by $c$.",
             &[
@@ -94,7 +94,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "3.4",
         "On Rosenbrock's function Adam converges fastest (figure 2).",
-        &[("rosenbrock", "adam-first", "Lead of Adam")],
+        &[("rosenbrock", "adam-first", "ln of the steps of the next best over Adam's")],
         AsItStands,
     )
     .remark("At a fixed rate it does not end best: momentum does."),
@@ -146,7 +146,7 @@ pub const SENTENCES: &[Sentence] = &[
             ],
         ),
     ),
-    Sentence::new("4.3.3", "$α* = (K+nλI)^{−1}y$.", &[("representer", "same-function", "Distance to that fit")], AsItStands)
+    Sentence::new("4.3.3", "$α* = (K+nλI)^{−1}y$.", &[("representer", "same-function", "Distance to that fit, of that at the start")], AsItStands)
         .remark("A descent among more functions comes to the fit of that formula."),
     Sentence::new(
         "4.3.4",
@@ -199,13 +199,13 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "6.1",
         "Adaptive rates make the fastest progress (figure 8).",
-        &[("optimizers", "adaptive-first", "Lead of the adaptive ones")],
+        &[("optimizers", "adaptive-first", "Training loss, fixed rates less adaptive ones")],
         AsItStands,
     ),
     Sentence::new(
         "6.1",
         "Adam reaches the best accuracy.",
-        &[("optimizers", "adam-best", "Adam less the best of the others")],
+        &[("optimizers", "adam-best", "Accuracy, Adam less the best other one")],
         AsItStands,
     )
     .remark("Of SGD, momentum, RMSProp and Adam, each at a rate that is given, on the same seeds."),
@@ -254,13 +254,13 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "6.4",
         "On the spiral a network reaches 0.97 and kernel ridge regression 0.95 (figure 11).",
-        &[("models", "spiral-network", "Network"), ("models", "spiral-kernel", "Kernel ridge regression")],
+        &[("models", "spiral-network", "Accuracy, network"), ("models", "spiral-kernel", "Accuracy, kernel ridge regression")],
         AsItStands,
     ),
     Sentence::new(
         "6.4",
         "Logistic regression reaches 0.60 there.",
-        &[("models", "spiral-lines", "Logistic regression")],
+        &[("models", "spiral-lines", "Accuracy, logistic regression")],
         AsItStands,
     )
     .remark("How much lines reach depends on how far the arms turn."),
@@ -283,7 +283,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "8.1",
         "Clipping keeps the direction and bounds the norm, vital in deep products.",
-        &[("recurrence", "clipping-vital", "Exploding gradients")],
+        &[("recurrence", "clipping-vital", "log₁₀ of the loss without clipping over with it")],
         AsItStands,
     )
     .remark("That the direction is kept and the norm bounded is by construction, and tested."),
@@ -296,7 +296,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "8.3",
         "GL stops training before it overfits (figure 13).",
-        &[("schedule-early-stopping", "gl-stops", "Stopped after"), ("schedule-early-stopping", "stopping-pays", "Gain")],
+        &[("schedule-early-stopping", "gl-stops", "Share of the epochs before GL stops"), ("schedule-early-stopping", "stopping-pays", "Share of the test loss that stopping takes off")],
         AsItStands,
     ),
     Sentence::new(
@@ -321,7 +321,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "8.4",
         "The loss follows the tangent kernel: $dL/dt = −η·fᵀK(f−y)$.",
-        &[("ntk", "linear-model", "Distance to the linear model")],
+        &[("ntk", "linear-model", "Distance to the linear model, share of ‖y‖")],
         right(
             "$dL/dt = −η·(f−y)ᵀK(f−y)$, which is never positive; the document's form may be.",
             &[
@@ -334,13 +334,13 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "8.4",
         "Kernel machines rival networks.",
-        &[("models", "images-kernel-network", "Kernel machine less network")],
+        &[("models", "images-kernel-network", "Accuracy, kernel machine less network")],
         AsItStands,
     ),
     Sentence::new(
         "9",
         "Batch normalisation belongs in the same framework, against vanishing gradients.",
-        &[("gradient-flow", "batch-norm-cures", "Batch norm, log₁₀ of what is left of the gradient"), ("gradient-flow", "sigmoid-learns", "Sigmoid networks")],
+        &[("gradient-flow", "batch-norm-cures", "Batch norm, log₁₀ of what is left of the gradient"), ("gradient-flow", "sigmoid-learns", "Sigmoid networks, accuracy")],
         AsItStands,
     ),
     Sentence::new(
