@@ -350,7 +350,7 @@ fn report(study: &Representer) -> Outcome {
         .title("Descent in more functions");
     let descents = study.seeds.iter().fold(descents, |chart, run| {
         let points = run.descent.iter().map(|at| (at.step as f64, at.orthogonal));
-        chart.line(Line::new(points).named("measured in a seed").color(Color::Blue).width(4.0))
+        chart.line(Line::new(points).named("measured in a seed").color(Color::Blue).width(3.0))
     });
     // Each on the line of its seed, whose samples set its rate.
     let descents = study.seeds.iter().enumerate().fold(descents, |chart, (i, run)| {

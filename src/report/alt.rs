@@ -58,10 +58,10 @@ fn intervals(chart: &Chart) -> Option<String> {
     let told = chart.layers.iter().filter_map(|layer| {
         let [from, to] = lying(layer)?;
         let name = names.get(from.1 as usize)?;
-        Some(format!("{name} {} to {}", say(&chart.x, from.0), say(&chart.x, to.0)))
+        Some(format!("{name}: {} to {}", say(&chart.x, from.0), say(&chart.x, to.0)))
     });
     let told: Vec<String> = told.collect();
-    (!told.is_empty()).then(|| format!("intervals: {}", told.join(", ")))
+    (!told.is_empty()).then(|| format!("intervals: {}", told.join("; ")))
 }
 
 /// The ends of a line at one height.
@@ -114,9 +114,9 @@ fn series(layer: &Layer, chart: &Chart) -> Option<String> {
                 seen if categories.is_empty() => Some(format!("{label}, {} points", seen.len())),
                 seen => {
                     let at = |(x, y): &&(f64, f64)| {
-                        Some(format!("{} {}", categories.get(*y as usize)?, say_x(*x)))
+                        Some(format!("{}: {}", categories.get(*y as usize)?, say_x(*x)))
                     };
-                    Some(format!("{label}: {}", seen.iter().filter_map(at).collect::<Vec<_>>().join(", ")))
+                    Some(format!("{label}: {}", seen.iter().filter_map(at).collect::<Vec<_>>().join("; ")))
                 }
             }
         }
@@ -180,7 +180,7 @@ mod tests {
             .points([(1.0, 0.0), (2.0, 1.0)], Marker::Circle, Color::Blue, "measured");
         assert_eq!(
             chart(&lying),
-            "n, d over exponent: intervals: n 0.9 to 1.1, d 1.9 to 2.1; measured: n 1, d 2."
+            "n, d over exponent: intervals: n: 0.9 to 1.1; d: 1.9 to 2.1; measured: n: 1; d: 2."
         );
     }
 

@@ -106,56 +106,49 @@ fn fates_claim(outcome: &mut Outcome, flows: &[Flow]) {
     );
 }
 
-/// The layer, from 0, at which the name of each line is to stand: where the lines are apart, and the name lies on none of
-/// them. Of each network its lines, the measured one first; heights are shares of what the axis shows.
-fn places_of_names(networks: &[Vec<Vec<(f64, f64)>>]) -> Vec<usize> {
-    /// What a name takes in layers, and how far its middle is above its place.
-    const WIDE: f64 = 8.0;
-    const ABOVE: f64 = 0.06;
+/// The layer, from 0, at which each line is marked, and the middle of its name beside that: where the lines are apart, and
+/// the name lies on none of them. Of each network its lines, the measured one first; heights are shares of what is drawn.
+fn places_of_names(networks: &[Vec<Vec<(f64, f64)>>]) -> Vec<(usize, (f64, f64))> {
+    /// Half of what a name takes, in layers, and how far its middle is from the mark.
+    const HALF: f64 = 3.4;
+    const BESIDE: (f64, f64) = (4.2, 0.08);
     /// What is as far is far enough.
     const ENOUGH: f64 = 0.15;
     let last = networks.first().map_or(0, |lines| lines[0].len()) as f64;
-    // To the left where there is no room on the right: there is a strip in which that is not certain.
-    let span = |x: f64| match x {
-        x if x <= last - WIDE - 1.0 => Some((x, x + WIDE)),
-        x if x >= last - WIDE + 3.0 => Some((x - WIDE, x)),
-        _ => None,
-    };
-    let mut names: Vec<((f64, f64), f64)> = Vec::new();
+    let all = || networks.iter().enumerate().flat_map(|(k, lines)| lines.iter().map(move |line| (k, line)));
+    let mut names: Vec<(f64, f64)> = Vec::new();
     let mut places = Vec::new();
     for (i, own) in networks.iter().enumerate() {
-        let room = |(x, y): (f64, f64)| -> Option<f64> {
-            let (from, to) = span(x)?;
-            let middle = y + ABOVE;
+        let room = |mark: (f64, f64), name: (f64, f64)| {
             let mut least = ENOUGH;
-            for (k, line) in networks.iter().enumerate().flat_map(|(k, lines)| lines.iter().map(move |line| (k, line))) {
+            for (k, line) in all() {
                 for (at, height) in line {
-                    if (from..=to).contains(at) {
-                        least = least.min((height - middle).abs());
+                    if (at - name.0).abs() <= HALF {
+                        least = least.min((height - name.1).abs());
                     }
-                    // Its own line has to be alone at the place itself.
-                    if k != i && *at == x {
-                        least = least.min((height - y).abs());
+                    // Its own line has to be alone at the mark.
+                    if k != i && *at == mark.0 {
+                        least = least.min((height - mark.1).abs());
                     }
                 }
             }
-            for ((other_from, other_to), other) in &names {
-                if *other_from <= to && from <= *other_to {
-                    least = least.min(0.5 * (other - middle).abs());
-                }
+            for other in names.iter().filter(|other| (other.0 - name.0).abs() <= 2.0 * HALF) {
+                least = least.min(0.5 * (other.1 - name.1).abs());
             }
-            Some(least)
+            least
         };
-        let free: Vec<(usize, f64)> =
-            own[0].iter().enumerate().filter_map(|(l, at)| Some((l, room(*at)?))).collect();
-        if free.is_empty() {
-            places.push(0);
-            continue;
+        let mut free = Vec::new();
+        for (l, mark) in own[0].iter().enumerate() {
+            for (right, up) in [(1.0, 1.0), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0)] {
+                let name = (mark.0 + right * BESIDE.0, mark.1 + up * BESIDE.1);
+                if (1.0 + HALF..=last - HALF).contains(&name.0) && (0.0..=1.1).contains(&name.1) {
+                    free.push((l, name, room(*mark, name)));
+                }
+            }
         }
-        let (at, _) = *greatest(&free, |(_, room)| *room);
-        let (x, y) = own[0][at];
-        names.extend(span(x).map(|span| (span, y + ABOVE)));
-        places.push(at);
+        let (l, name, _) = if free.is_empty() { (0, own[0][0], 0.0) } else { *greatest(&free, |place| place.2) };
+        names.push(name);
+        places.push((l, name));
     }
     places
 }
@@ -199,9 +192,10 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
             })
             .collect();
         // A disc in the colour of its line shows whose name it is: as text two of the colours are too pale.
-        for ((norm, flow, _), at) in drawn.iter().zip(places_of_names(&logs)) {
-            let place = ((at + 1) as f64, flow.norms[at]);
-            chart = chart.points([place], Marker::Circle, norm.style().0, "").note(place, norm.name(), Color::Ink);
+        for ((norm, flow, _), (at, name)) in drawn.iter().zip(places_of_names(&logs)) {
+            let disc = ((at + 1) as f64, flow.norms[at]);
+            let name = (name.0, least * Float::powf(most / least, name.1));
+            chart = chart.points([disc], Marker::Circle, norm.style().0, "").text(name, norm.name(), Color::Ink);
         }
         // What dashes mean, whatever their colour.
         let sample = |label: &str| Line::new([]).label(label).color(Color::Muted);
@@ -328,10 +322,13 @@ mod tests {
         let line = |of: fn(f64) -> f64| vec![(1..=30).map(|l| (f64::from(l), of(f64::from(l)))).collect::<Vec<_>>()];
         let networks = [line(|_| 0.5), line(|l| 1.0 - l / 30.0), line(|l| l / 30.0)];
         let places = places_of_names(&networks);
-        for (own, at) in networks.iter().zip(&places) {
-            let (x, y) = own[0][*at];
+        for (own, (at, name)) in networks.iter().zip(&places) {
             let others = networks.iter().filter(|other| *other != own);
-            assert!(others.into_iter().all(|other| (other[0][*at].1 - y).abs() > 0.1), "{x}: {places:?}");
+            let apart = |other: &Vec<Vec<(f64, f64)>>| (other[0][*at].1 - own[0][*at].1).abs();
+            assert!(others.map(apart).all(|apart| apart > 0.05), "{places:?}");
+            let under = |(at, _): &&(f64, f64)| (at - name.0).abs() <= 3.0;
+            let mut covered = networks.iter().flat_map(|lines| lines[0].iter().filter(under));
+            assert!(covered.all(|(_, height)| (height - name.1).abs() > 0.04), "{places:?}");
         }
         assert!(places_of_names(&[]).is_empty());
     }

@@ -92,7 +92,7 @@ pub(super) fn standardised_in_words(study: &Optimizers) -> String {
             Verdict::DoesNotHold => "is no faster",
             Verdict::NotDecided => "may or may not gain by it",
         };
-        let times = rounded(mean(&claims::standardised(study, raw)), 2);
+        let times = fixed(mean(&claims::standardised(study, raw)), 2);
         format!("{} {verdict}: {times} times as fast", short_name(raw.kind))
     };
     let all: Vec<String> = study.raw.iter().map(of).collect();
