@@ -22,7 +22,7 @@ impl Estimate {
     pub fn mean(xs: &[f64]) -> Estimate {
         assert!(!xs.is_empty(), "there is no mean of no numbers");
         let (mean, half) = mean_and_interval(xs);
-        Estimate::new(mean, mean - half, mean + half, xs.len(), "seeds")
+        Estimate::new(mean, mean - half, mean + half, xs.len(), "seeds").same(all_the_same(xs))
     }
 
     /// The median of repeated measurements, with the interval between two of them that holds the true median with
@@ -40,8 +40,12 @@ impl Estimate {
             Some(k) => (sorted[k], sorted[n - 1 - k]),
             None => (f64::NEG_INFINITY, f64::INFINITY),
         };
-        Estimate::new(middle, low, high, n, "measurements")
+        Estimate::new(middle, low, high, n, "measurements").same(all_the_same(xs))
     }
+}
+
+fn all_the_same(xs: &[f64]) -> bool {
+    xs.iter().all(|x| *x == xs[0])
 }
 
 /// The slope with its interval.
@@ -86,6 +90,16 @@ mod tests {
         assert_eq!(few.against(&(0.0..10.0)), Verdict::NotDecided);
         // More coins than powers of two that a number can tell: no interval is claimed.
         assert_eq!(outer(2000), None);
+    }
+
+    /// The median's interval leaves out the ends, so that it may have no width where the numbers differ.
+    #[test]
+    fn runs_that_all_gave_the_same() {
+        assert_eq!(Estimate::mean(&[0.0; 5]).to_string(), "0 in all 5 seeds");
+        let mut ones = [1.0; 12];
+        assert_eq!(Estimate::median(&ones).to_string(), "1 in all 12 measurements");
+        ones[0] = 0.5;
+        assert_eq!(Estimate::median(&ones).to_string(), "1 (95\u{a0}%: 1 to 1; 12 measurements)");
     }
 
     #[test]

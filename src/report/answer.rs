@@ -71,12 +71,31 @@ pub struct Answer {
     pub sentence: &'static str,
     /// What the measurements say.
     pub standing: Standing,
-    /// The claims for which figures of it were measured, each with the place in the page that it links to.
-    pub measured: Vec<(String, Claim)>,
+    /// What was measured of it; what decides first.
+    pub measured: Vec<Figured>,
     /// What else is to be known; may be empty.
     pub remark: &'static str,
     /// The right statement, where the sentence is wrong.
     pub right: Option<Right>,
+}
+
+/// A claim whose figure answers a sentence.
+#[derive(Clone, Debug)]
+pub struct Figured {
+    /// The place in the page that it links to.
+    pub link: String,
+    /// What the figure is, in short.
+    pub name: &'static str,
+    /// The claim.
+    pub claim: Claim,
+}
+
+impl Figured {
+    /// Its name and what was measured, in the room of a line.
+    fn brief(&self) -> String {
+        let room = LETTERS.saturating_sub(self.name.chars().count());
+        escape(&format!("{}: {}", self.name, self.claim.brief(room)))
+    }
 }
 
 /// The right statement, and why it is right.
@@ -95,8 +114,7 @@ const LETTERS: usize = 74;
 pub fn html(answers: &[Answer]) -> String {
     let mut html = String::from(
         "<section id=\"document\"><h2><a href=\"#document\">What the source document says, and what came out</a></h2>\
-         <p>Every sentence that can be tested, in its order, with the first figure that was measured of it and its 95\u{a0}% \
-         interval. Unfolded, a line has all figures, each of which leads to its claim; and where the document is wrong, \
+         <p>Every sentence that can be tested, in its order, with the figure that decides and its 95\u{a0}% interval. Unfolded, a line has all figures, each of which leads to its claim; and where the document is wrong, \
          the right statement with its derivation.</p><p class=\"totals\">",
     );
     for standing in Standing::ALL {
@@ -136,14 +154,14 @@ impl Answer {
         format!("<li>{line}<span class=\"to\">{}</span></li>", self.links())
     }
 
-    /// What was measured first; where nothing was, the right statement or the remark.
+    /// The figure that decides; where nothing was, the right statement or the remark.
     fn short(&self) -> String {
         match (&self.measured[..], self.right) {
             ([], Some(right)) => prose(right.statement),
             ([], None) => format!("<span class=\"remark\">{}</span>", prose(self.remark)),
-            ([(_, only)], _) => escape(&only.brief(LETTERS)),
-            ([(_, first), others @ ..], _) => {
-                let first = escape(&first.brief(LETTERS));
+            ([only], _) => only.brief(),
+            ([first, others @ ..], _) => {
+                let first = first.brief();
                 format!("{first} <span class=\"remark\">and\u{a0}{}\u{a0}more</span>", others.len())
             }
         }
@@ -154,9 +172,9 @@ impl Answer {
         let mut html = String::new();
         if !self.measured.is_empty() {
             html += "<ul>";
-            for (link, claim) in &self.measured {
-                let (link, figure) = (escape(link), escape(&claim.measured));
-                let _ = write!(html, "<li><a href=\"#{link}\">{figure}</a></li>");
+            for Figured { link, name, claim } in &self.measured {
+                let (link, name, figure) = (escape(link), escape(name), escape(&claim.measured));
+                let _ = write!(html, "<li>{name}: <a href=\"#{link}\">{figure}</a></li>");
             }
             html += "</ul>";
         }
@@ -181,9 +199,13 @@ impl Answer {
 
     /// The sections that have measured it.
     fn links(&self) -> String {
-        let mut sections: Vec<&str> =
-            self.measured.iter().map(|(link, _)| link.split('.').next().unwrap_or(link)).collect();
-        sections.dedup();
+        let mut sections: Vec<&str> = Vec::new();
+        for Figured { link, .. } in &self.measured {
+            let section = link.split('.').next().unwrap_or(link);
+            if !sections.contains(&section) {
+                sections.push(section);
+            }
+        }
         let links = sections.iter().map(|name| format!("<a href=\"#{0}\">{0}</a>", escape(name)));
         links.collect::<Vec<_>>().join(" ")
     }
@@ -196,7 +218,12 @@ mod tests {
     fn answer(measured: &[(&str, &str)], remark: &'static str, right: Option<Right>) -> String {
         let claim =
             |figure: &str| Claim::that("").expected("").measured(figure).criterion("").holds(true, "");
-        let measured = measured.iter().map(|(link, figure)| (link.to_string(), claim(figure))).collect();
+        let figured = |(link, figure): &(&str, &str)| Figured {
+            link: link.to_string(),
+            name: "Slope",
+            claim: claim(figure),
+        };
+        let measured = measured.iter().map(figured).collect();
         let standing = Standing::Confirmed;
         html(&[Answer { place: "1.2", sentence: "It falls.", standing, measured, remark, right }])
     }
@@ -214,7 +241,7 @@ mod tests {
             Some(right),
         );
         let (line, rest) = page.split_once("</summary>").unwrap();
-        assert!(line.contains("0.5 (0.4 to 0.6)") && line.contains("and\u{a0}2\u{a0}more"), "{line}");
+        assert!(line.contains("Slope: 0.5 (0.4 to 0.6)") && line.contains("and\u{a0}2\u{a0}more"), "{line}");
         for part in
             ["#logistic.one\">0.5 (95", "#logistic.two", "#ntk.one", "For once.", "It rises.", "<ol><li>As "]
         {

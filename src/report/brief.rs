@@ -1,7 +1,11 @@
 //! A measured figure in few words, for a line among others.
 
 /// What an interval is known by.
-const INTERVAL: [char; 2] = ['(', '±'];
+const INTERVAL: [&str; 3] = ["(", "±", " in all "];
+
+fn has_interval(text: &str) -> bool {
+    INTERVAL.iter().any(|sign| text.contains(sign))
+}
 
 /// What was measured in about `most` letters: its intervals without what they were taken from, and as many of its
 /// clauses as there is room for, but at least those up to the first interval, or the first. Clauses are whole, so that no
@@ -11,8 +15,8 @@ const INTERVAL: [char; 2] = ['(', '±'];
 /// `0.91 (0.50 to 1.20), the slope from 192 layers on`.
 pub fn brief(measured: &str, most: usize) -> String {
     let text = short_intervals(measured);
-    let with_interval = |end: &usize| text[..*end].contains(INTERVAL);
-    let first = clause_ends(&text).find(|end| !text.contains(INTERVAL) || with_interval(end));
+    let with_interval = |end: &usize| has_interval(&text[..*end]);
+    let first = clause_ends(&text).find(|end| !has_interval(&text) || with_interval(end));
     let fitting = clause_ends(&text).filter(|end| text[..*end].chars().count() <= most).last();
     let end = first.max(fitting).unwrap_or(text.len());
     let kept = &text[..end];
@@ -78,6 +82,7 @@ mod tests {
             ),
             ("0.3 on [0, 1], at most", 9, "0.3 on [0, 1] …"),
             ("1234567890 and more", 3, "1234567890 and more"),
+            ("0 in all 8 seeds, the share that is closed", 20, "0 in all 8 seeds"),
             ("0.5 (1 seed: no interval)", 9, "0.5 (1 seed: no interval)"),
             ("", 9, ""),
         ];

@@ -72,6 +72,8 @@ pub struct Estimate {
     high: Option<f64>,
     count: usize,
     of: String,
+    /// Whether all measurements gave the same.
+    same: bool,
 }
 
 impl Estimate {
@@ -80,12 +82,29 @@ impl Estimate {
     /// An end that is not finite is none: nothing is known on that side, as after a single measurement.
     pub fn new(value: f64, low: f64, high: f64, count: usize, of: impl Into<String>) -> Estimate {
         let finite = |x: f64| x.is_finite().then_some(x);
-        Estimate { value: finite(value), low: finite(low), high: finite(high), count, of: of.into() }
+        Estimate {
+            value: finite(value),
+            low: finite(low),
+            high: finite(high),
+            count,
+            of: of.into(),
+            same: false,
+        }
     }
 
     /// The same, taken from so many of something else than seeds.
     pub fn of(self, of: impl Into<String>) -> Estimate {
         Estimate { of: of.into(), ..self }
+    }
+
+    /// The same, and whether all measurements gave that figure: then it is told without an interval, which has no width.
+    pub(crate) fn same(self, same: bool) -> Estimate {
+        Estimate { same, ..self }
+    }
+
+    /// The same for what cannot be below `least`, as a distance cannot be below 0: there the interval ends.
+    pub fn at_least(self, least: f64) -> Estimate {
+        Estimate { low: self.low.map(|low| low.max(least)), ..self }
     }
 
     /// The figure itself; NaN if it is not finite.
@@ -135,6 +154,9 @@ impl std::fmt::Display for Estimate {
         let (Some(low), Some(high)) = (self.low, self.high) else {
             return write!(f, "{} ({count} {of}: no interval)", rounded(*value, 4));
         };
+        if self.same && *count > 1 {
+            return write!(f, "{} in all {count} {of}", rounded(*value, 5));
+        }
         let [value, low, high] = [*value, low, high].map(|x| self.say(x));
         write!(f, "{value} (95\u{a0}%: {low} to {high}; {count} {of})")
     }
@@ -147,6 +169,9 @@ impl Estimate {
         let (Some(value), Some(low), Some(high)) = (self.value, self.low, self.high) else {
             return self.to_string();
         };
+        if self.same {
+            return self.to_string();
+        }
         let (below, above) = (value - low, high - value);
         if (above - below).abs() <= 1e-6 * (high - low) {
             format!("{}\u{a0}±\u{a0}{}", self.say(value), self.say(above))
@@ -163,8 +188,11 @@ impl Estimate {
             return rounded(x, 3);
         }
         let half = 0.5 * (ends[2] - ends[1]);
+        if half == 0.0 {
+            return rounded(x, 5);
+        }
         // The place of the first digit of half the interval, and one more.
-        let place = if half > 0.0 { libm::log10(half).floor() as i32 } else { -4 };
+        let place = libm::log10(half).floor() as i32;
         fixed(x, (1 - place).clamp(0, 6) as usize)
     }
 }
@@ -255,5 +283,14 @@ mod tests {
         assert_eq!(estimate(0.96, 0.98).brief(), "0.970\u{a0}±\u{a0}0.010");
         assert_eq!(Estimate::new(0.5, 0.45, 0.9, 9, "times").brief(), "0.50 (0.45 to 0.90)");
         assert_eq!(single.brief(), single.to_string());
+        // Zeros would say that the interval was measured.
+        let one = Estimate::new(1.0, 1.0, 1.0, 5, "seeds");
+        assert_eq!(one.to_string(), "1 (95\u{a0}%: 1 to 1; 5 seeds)");
+        assert_eq!((one.clone().same(true).to_string(), one.same(true).brief()), {
+            let all = String::from("1 in all 5 seeds");
+            (all.clone(), all)
+        });
+        let distance = Estimate::new(0.5, -0.25, 1.25, 5, "seeds").at_least(0.0);
+        assert_eq!((distance.interval(), distance.brief()), ((0.0, 1.25), "0.50 (0.00 to 1.25)".into()));
     }
 }

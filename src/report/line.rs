@@ -7,6 +7,7 @@ use super::Color;
 pub struct Line {
     pub(super) points: Vec<(f64, f64)>,
     pub(super) label: String,
+    pub(super) name: String,
     pub(super) color: Option<Color>,
     pub(super) dash: Option<usize>,
     pub(super) width: f64,
@@ -17,13 +18,36 @@ impl Line {
     /// A line through `points`, in their order.
     pub fn new(points: impl IntoIterator<Item = (f64, f64)>) -> Line {
         let points = points.into_iter().collect();
-        Line { points, label: String::new(), color: None, dash: None, width: 1.8, marker: None }
+        Line {
+            points,
+            label: String::new(),
+            name: String::new(),
+            color: None,
+            dash: None,
+            width: 1.8,
+            marker: None,
+        }
     }
 
     /// The name in the legend; without one the line is not in it.
     pub fn label(mut self, label: impl Into<String>) -> Line {
         self.label = label.into();
         self
+    }
+
+    /// What the line is, for those who do not see it: to be said where it has no name in the legend.
+    pub fn named(mut self, name: impl Into<String>) -> Line {
+        self.name = name.into();
+        self
+    }
+
+    /// What the line is called where it is told in words.
+    pub(super) fn told(&self) -> &str {
+        match (&self.label[..], &self.name[..]) {
+            ("", "") => "a line",
+            (label, "") => label,
+            (_, name) => name,
+        }
     }
 
     /// The colour.

@@ -34,7 +34,7 @@ mod section;
 mod svg;
 mod table;
 
-pub use answer::{Answer, Right, Standing};
+pub use answer::{Answer, Figured, Right, Standing};
 pub use axis::Axis;
 pub use claim::{Claim, Criterion, Estimated, Measurement, Prediction, Statement};
 pub(crate) use estimate::student_95;

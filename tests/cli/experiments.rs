@@ -129,7 +129,7 @@ fn rows_that_were_kept_make_the_same_report() {
 #[test]
 fn every_sentence_is_answered_by_claims_that_exist() {
     for sentence in SENTENCES {
-        for (experiment, id) in sentence.claims {
+        for (experiment, id, _) in sentence.claims {
             let outcome = outcome(find(experiment).unwrap(), false);
             let there = outcome.section.claims.iter().filter(|claim| claim.id == *id).count();
             assert_eq!(there, 1, "{}, {}: claims `{id}` of {experiment}", sentence.place, sentence.text);

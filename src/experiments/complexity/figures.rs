@@ -8,31 +8,36 @@ use crate::experiments::prelude::*;
 fn guide(points: &[(f64, f64)], theory: f64) -> Line {
     let (x, y) = points[points.len() - 1];
     let at = move |size: f64| y * Float::powf(size / x, theory);
-    Line::new(points.iter().map(move |(size, _)| (*size, at(*size)))).color(Color::Muted).dash(1).width(1.2)
+    let line = Line::new(points.iter().map(move |(size, _)| (*size, at(*size))));
+    line.named(format!("slope {theory}")).color(Color::Muted).dash(1).width(1.2)
 }
 
 pub(super) fn growth(measured: &Measured) -> Figure {
     let panel = |title: &str, x: &str, series: &[(&Series, String)]| {
         let lines = series.iter().enumerate().flat_map(|(i, (series, label))| {
-            let points: Vec<(f64, f64)> = series.points.iter().map(|p| (p.size, 1e3 * p.seconds)).collect();
+            let points: Vec<(f64, f64)> =
+                series.drawn().into_iter().map(|(size, seconds)| (size, 1e3 * seconds)).collect();
             let guide = guide(&points, series.theory);
             [guide, Line::new(points).label(label).color(Color::series(i)).marker(Marker::series(i))]
         });
         Chart::new(Axis::log(x), Axis::log("time (ms)")).title(title).lines(lines)
     };
+    let labelled = |label: &str, series: &Series| format!("{label}, slope {}", series.theory);
     let named = |name: &str, against: &str, label: &str| {
         let found = measured.times.iter().find(|s| s.name.starts_with(name) && s.against == against);
-        found.map(|series| (series, format!("{label}, slope {}", series.theory)))
+        found.map(|series| (series, labelled(label, series)))
     };
     let pick = |keys: &[(&str, &str, &str)]| -> Vec<(&Series, String)> {
         keys.iter().filter_map(|(name, against, label)| named(name, against, label)).collect()
     };
     let optimizers: Vec<(&Series, String)> =
-        measured.optimizers.iter().map(|cost| (&cost.series, cost.name.clone())).collect();
+        measured.optimizers.iter().map(|cost| (&cost.series, labelled(&cost.name, &cost.series))).collect();
     Figure::new(
         "growth",
         "Time over size",
-        "One thread, numbers of double precision, the least of repeated times of the processor. The dashed \
+        "One thread, numbers of double precision, times of the processor: the least of repeated ones. Those of the two \
+         largest sizes stand as far apart as the median of their ratios has it, of which the exponent is claimed: a \
+         least time may be that of one lucky moment. The dashed \
          lines have the slope of the theory, which stands in the legend, and go through the last point. \
          Where points on the left lie above theirs, small sizes are slower than they need be; where they lie \
          below, large ones have to go to the memory.",
@@ -117,9 +122,11 @@ pub(super) fn slopes(times: &[&Series]) -> Figure {
     Figure::new(
         "slopes",
         "Measured exponents and those of the theory",
-        "Between the two largest sizes: medians of repeated times, and bars from one to another of them that hold the median \
-         with 95 %. Where a bar misses its cross, the table of times has the rates of both ends: a lower one at the \
-         smallest size means calls and loops that weigh more there, a lower one at the largest means the memory.",
+        "Between the two largest sizes: medians of repeated measurements, and bars that hold the median with 95 %. Those of \
+         the theory are whole numbers, and an exponent agrees with one if its whole bar is nearer to it than to any \
+         other; bars may well miss their cross. Why they do, the table of times tells: it has the operations in a second \
+         at the smallest and at the largest size. Fewer at the smallest: calls and loops weigh more there. Fewer at the \
+         largest: numbers have to come from memory.",
     )
     .panel(chart.points(found, Marker::Circle, Color::Blue, "exponent of the time").points(
         theory,

@@ -18,6 +18,19 @@ impl Series {
         Estimate::median(&self.exponents)
     }
 
+    /// Size and seconds as they are drawn. The two largest stand around the mean of their logarithms, as far apart as
+    /// the exponent has it: each least time may be that of another moment of the machine, and a line through two of
+    /// them would show another slope than what is claimed.
+    pub(super) fn drawn(&self) -> Vec<(f64, f64)> {
+        let mut points = self.seconds();
+        if let [.., (small, below), (large, above)] = &mut points[..] {
+            let middle = (*below * *above).sqrt();
+            let half = Float::powf(*large / *small, 0.5 * self.exponent().value());
+            (*below, *above) = (middle / half, middle * half);
+        }
+        points
+    }
+
     /// Billions of operations a second at the smallest and at the largest size.
     fn rates(&self) -> [f64; 2] {
         [self.points[0], self.points[self.points.len() - 1]].map(|p| p.operations / p.seconds / 1e9)
@@ -113,4 +126,30 @@ fn time_claim(series: &Series) -> Claim {
 /// Without the rounding errors of a fit: the slope of a constant is 0.
 fn digits(x: f64) -> f64 {
     (1e9 * x).round() / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::measure::Point;
+    use super::*;
+
+    /// One of two least times may be that of a lucky moment: what is drawn has the slope that is claimed.
+    #[test]
+    fn the_last_two_points_have_the_claimed_slope() {
+        let point = |size: f64, seconds: f64| Point { size, seconds, operations: size };
+        let series = Series {
+            name: "work".into(),
+            short: "work".into(),
+            against: "n".into(),
+            theory: 1.0,
+            points: vec![point(256.0, 0.7), point(512.0, 1.1), point(1024.0, 2.9)],
+            ends: [512, 1024],
+            exponents: vec![1.0, 1.1, 1.07, 1.05, 1.2, 1.06, 1.08],
+        };
+        let drawn = series.drawn();
+        assert_eq!(drawn[0], (256.0, 0.7));
+        assert!((log2_ratio(drawn[2].1, drawn[1].1) - 1.07).abs() < 1e-12);
+        // Their mean on the axis of logarithms is that of what was measured.
+        assert!((drawn[1].1 * drawn[2].1 - 1.1 * 2.9).abs() < 1e-12);
+    }
 }

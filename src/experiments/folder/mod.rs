@@ -6,16 +6,15 @@
 //! What lies in a folder may come from anybody. A result is read as data, checked as it is read, and used
 //! only as the result of the experiment whose folder it lies in. Nothing is written, read or removed through a link.
 
+mod page;
+
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::findings::Found;
-use super::sentences::SENTENCES;
 use super::{EXPERIMENTS, Experiment, ExperimentData, Measured, Outcome, Rows, find};
-use crate::report::{Page, Section, fixed};
 use crate::{Error, Result, file, text};
 
 /// What a result depends on: an experiment with the same settings need not run again.
@@ -253,7 +252,7 @@ impl ReportFolder {
     pub fn write_page(&self) -> Result<()> {
         let there = EXPERIMENTS.iter().filter_map(|experiment| self.finished(experiment.name).ok()?);
         let finished: Vec<Finished> = there.collect();
-        let html = page(&finished).html();
+        let html = page::of(&finished).html();
         remove_link(&self.page())?;
         file::write(self.page(), |out| out.write_all(html.as_bytes()))
     }
@@ -313,59 +312,6 @@ fn printable(error: &dyn std::fmt::Display) -> String {
 fn files(finished: &Finished) -> Vec<(String, String)> {
     let section = &finished.outcome.section;
     section.figure_files().chain(section.table_files()).collect()
-}
-
-/// Experiments whose pictures open the page, and which panel of the headline figure each picture is.
-const PICTURES: [(&str, usize); 6] = [
-    ("rosenbrock", 0),
-    ("spiral", 2),
-    ("kernel-ridge-sine", 1),
-    ("gradient-flow", 2),
-    ("double-descent", 0),
-    ("logistic", 1),
-];
-
-/// The page of these results.
-fn page(finished: &[Finished]) -> Page {
-    let sections = finished.iter().filter_map(|finished| {
-        let experiment = find(&finished.settings.experiment).ok()?;
-        Some(section(experiment, finished))
-    });
-    let whole = finished.len() == EXPERIMENTS.len();
-    // On the page of a few experiments the sentences of all others would be in the way.
-    let answers = SENTENCES.iter().map(|sentence| sentence.answer(finished));
-    let answers = answers.filter(|answer| whole || !answer.measured.is_empty());
-    Page {
-        title: "What the theory claims, and what comes out".into(),
-        intro: vec![
-            "Questions of machine learning, each tried out on this machine by a framework that is made for \
-             that. What the theory claims stands beside the figure that was measured. A claim that does not hold is \
-             shown as such. Where a figure was measured several times, its 95 % interval, which stands behind it, decides, \
-             and a claim whose interval reaches over the bound is left open."
-                .into(),
-        ],
-        pictures: PICTURES.to_vec(),
-        answers: answers.collect(),
-        sections: sections.collect(),
-    }
-}
-
-/// The part of the page on one experiment.
-fn section(experiment: &Experiment, finished: &Finished) -> Section {
-    let Settings { version, data, .. } = &finished.settings;
-    let mut section = finished.outcome.section.clone();
-    section.name = experiment.name.into();
-    section.question = experiment.question.into();
-    section.theory = experiment.theory.iter().map(|text| text.to_string()).collect();
-    if let Some((headline, title, summary)) = (experiment.finding)(&Found(&finished.outcome)) {
-        (section.title, section.summary) = (title, summary);
-        if section.has_figure(headline) {
-            section.headline(headline);
-        }
-    }
-    let (command, seconds) = (&finished.command, fixed(finished.seconds, 1));
-    section.settings = format!("{command} · version {version} · data: {data} · {seconds}\u{a0}s");
-    section
 }
 
 #[cfg(test)]

@@ -203,8 +203,8 @@ fn finding(found: &Found) -> Told {
             fixed(normalised, 2)
         ),
         format!(
-            "Over 30 layers the first is next to nothing, and the second stays. For ReLU it is the other way \
-             round: He's weights keep the gradient without help, and with batch normalisation it grows by a factor \
+            "Over 30 layers of sigmoids next to nothing of the gradient is left, and with batch normalisation it stays. For \
+             ReLU it is the other way round: He's weights keep the gradient without help, and with batch normalisation it grows by a factor \
              of {} at each layer. The product of the norms of the layers is only an upper bound. {mean_field}",
             fixed(relu, 2)
         ),

@@ -19,13 +19,14 @@ fn flow_claims(outcome: &mut Outcome, flows: &[Flow]) {
         ),
         (
             "batch-norm-cures",
-            "Batch normalisation cures it",
+            "Batch normalisation keeps the gradients of sigmoid networks",
             Kind { phi: Phi::Sigmoid, norm: Normalised::Batch },
             Fate::Stays,
         ),
         (
             "layer-norm-does-not",
-            "Layer normalisation does not: the sigmoid's mean of ½ is most of what it divides by",
+            "Layer normalisation lets the gradients of sigmoid networks vanish: the sigmoid's mean of ½ is most of what it \
+             divides by",
             Kind { phi: Phi::Sigmoid, norm: Normalised::Layer },
             Fate::Vanishes,
         ),
@@ -37,7 +38,7 @@ fn flow_claims(outcome: &mut Outcome, flows: &[Flow]) {
         ),
         (
             "batch-norm-explodes",
-            "With batch normalisation they explode",
+            "With batch normalisation the gradients of ReLU networks explode",
             Kind { phi: Phi::Relu, norm: Normalised::Batch },
             Fate::Explodes,
         ),
@@ -105,6 +106,53 @@ fn fates_claim(outcome: &mut Outcome, flows: &[Flow]) {
     );
 }
 
+/// The layer, from 0, at which each line is marked, and the middle of its name beside that: where the lines are apart, and
+/// the name lies on none of them. Of each network its lines, the measured one first; heights are shares of what is drawn.
+fn places_of_names(networks: &[Vec<Vec<(f64, f64)>>]) -> Vec<(usize, (f64, f64))> {
+    /// Half of what a name takes, in layers, and how far its middle is from the mark.
+    const HALF: f64 = 3.4;
+    const BESIDE: (f64, f64) = (4.2, 0.08);
+    /// What is as far is far enough.
+    const ENOUGH: f64 = 0.15;
+    let last = networks.first().map_or(0, |lines| lines[0].len()) as f64;
+    let all = || networks.iter().enumerate().flat_map(|(k, lines)| lines.iter().map(move |line| (k, line)));
+    let mut names: Vec<(f64, f64)> = Vec::new();
+    let mut places = Vec::new();
+    for (i, own) in networks.iter().enumerate() {
+        let room = |mark: (f64, f64), name: (f64, f64)| {
+            let mut least = ENOUGH;
+            for (k, line) in all() {
+                for (at, height) in line {
+                    if (at - name.0).abs() <= HALF {
+                        least = least.min((height - name.1).abs());
+                    }
+                    // Its own line has to be alone at the mark.
+                    if k != i && *at == mark.0 {
+                        least = least.min((height - mark.1).abs());
+                    }
+                }
+            }
+            for other in names.iter().filter(|other| (other.0 - name.0).abs() <= 2.0 * HALF) {
+                least = least.min(0.5 * (other.1 - name.1).abs());
+            }
+            least
+        };
+        let mut free = Vec::new();
+        for (l, mark) in own[0].iter().enumerate() {
+            for (right, up) in [(1.0, 1.0), (-1.0, 1.0), (1.0, -1.0), (-1.0, -1.0)] {
+                let name = (mark.0 + right * BESIDE.0, mark.1 + up * BESIDE.1);
+                if (1.0 + HALF..=last - HALF).contains(&name.0) && (0.0..=1.1).contains(&name.1) {
+                    free.push((l, name, room(*mark, name)));
+                }
+            }
+        }
+        let (l, name, _) = if free.is_empty() { (0, own[0][0], 0.0) } else { *greatest(&free, |place| place.2) };
+        names.push(name);
+        places.push((l, name));
+    }
+    places
+}
+
 pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
     flow_claims(outcome, flows);
     fates_claim(outcome, flows);
@@ -112,7 +160,7 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
         "gradient-norms",
         "Gradient norm of each layer before the first step",
         "Networks of 30 layers; those of 5 and 10 are in the table. What falls to the left vanishes on its way to \
-         the inputs, what rises there explodes. The theory runs through the last hidden layer. It takes each sample \
+         the inputs, what rises there explodes. A disc marks the line whose name stands beside it. The theory runs through the last hidden layer. It takes each sample \
          by itself; what is drawn is the gradient of a batch, whose samples add up or cancel.",
     );
     for phi in Kind::PHIS {
@@ -121,19 +169,33 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
         // Room for a name above the highest line.
         let y = Axis::log("norm of the gradient").holding(most * Float::powf(most / least, 0.1));
         let mut chart = Chart::new(Axis::whole("layer"), y).title(phi.name());
-        for (side, norm) in Normalised::ALL.into_iter().enumerate() {
+        let mut drawn = Vec::new();
+        for norm in Normalised::ALL {
             let Some(flow) = flow_of(flows, Kind { phi, norm }) else { continue };
             let (color, ..) = norm.style();
             let layer = |l: usize| (l + 1) as f64;
             let norms = flow.norms.iter().enumerate().map(|(l, norm)| (layer(l), *norm));
             let anchor = flow.norms[flow.depth - 2];
-            let theory = flow.theory.iter().enumerate().map(|(l, x)| (layer(l + 1), anchor * x));
-            // Side by side, so that names of lines that run together do not lie on each other.
-            let at = 2 + 9 * side;
+            let theory: Vec<(f64, f64)> =
+                flow.theory.iter().enumerate().map(|(l, x)| (layer(l + 1), anchor * x)).collect();
             chart = chart
-                .line(Line::new(norms).color(color))
-                .line(Line::new(theory).color(color).width(1.2).dash(2))
-                .note((layer(at), flow.norms[at]), norm.name(), Color::Ink);
+                .line(Line::new(norms).named(norm.name()).color(color))
+                .line(Line::new(theory.clone()).named(format!("{}, theory", norm.name())).color(color).width(1.2).dash(2));
+            drawn.push((norm, flow, theory));
+        }
+        let logs: Vec<Vec<Vec<(f64, f64)>>> = drawn
+            .iter()
+            .map(|(_, flow, theory)| {
+                let share = |y: f64| log10(y / least) / log10(most / least);
+                let norms = (1..).map(f64::from).zip(flow.norms.iter().map(|norm| share(*norm)));
+                vec![norms.collect(), theory.iter().map(|(l, y)| (*l, share(*y))).collect()]
+            })
+            .collect();
+        // A disc in the colour of its line shows whose name it is: as text two of the colours are too pale.
+        for ((norm, flow, _), (at, name)) in drawn.iter().zip(places_of_names(&logs)) {
+            let disc = ((at + 1) as f64, flow.norms[at]);
+            let name = (name.0, least * Float::powf(most / least, name.1));
+            chart = chart.points([disc], Marker::Circle, norm.style().0, "").text(name, norm.name(), Color::Ink);
         }
         // What dashes mean, whatever their colour.
         let sample = |label: &str| Line::new([]).label(label).color(Color::Muted);
@@ -248,4 +310,26 @@ fn learning_claim(outcome: &mut Outcome, runs: &[Run], learning: &Learning) {
         "That a gradient reaches the first layer says nothing of where it points, nor of how fast a step of \
          this rate goes.",
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of lines that cross, the names stand where these are apart.
+    #[test]
+    fn names_stand_where_lines_are_apart() {
+        let line = |of: fn(f64) -> f64| vec![(1..=30).map(|l| (f64::from(l), of(f64::from(l)))).collect::<Vec<_>>()];
+        let networks = [line(|_| 0.5), line(|l| 1.0 - l / 30.0), line(|l| l / 30.0)];
+        let places = places_of_names(&networks);
+        for (own, (at, name)) in networks.iter().zip(&places) {
+            let others = networks.iter().filter(|other| *other != own);
+            let apart = |other: &Vec<Vec<(f64, f64)>>| (other[0][*at].1 - own[0][*at].1).abs();
+            assert!(others.map(apart).all(|apart| apart > 0.05), "{places:?}");
+            let under = |(at, _): &&(f64, f64)| (at - name.0).abs() <= 3.0;
+            let mut covered = networks.iter().flat_map(|lines| lines[0].iter().filter(under));
+            assert!(covered.all(|(_, height)| (height - name.1).abs() > 0.04), "{places:?}");
+        }
+        assert!(places_of_names(&[]).is_empty());
+    }
 }

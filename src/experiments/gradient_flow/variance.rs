@@ -162,15 +162,14 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Row], width: usize) {
     claims(outcome, all);
     let gelu = all.iter().find(|row| row.phi == Phi::Gelu);
     let gelu = gelu.map_or(String::new(), |row| {
-        let ([f, b], [forward, backward]) = (row.typical(), row.theory.factors());
+        let both = |[forward, backward]: [f64; 2]| format!("{} and {}", fixed(forward, 2), fixed(backward, 2));
         format!(
-            " With GELU a network of this width has factors of {} and {}, where the theory has {} and {}: the factor \
-             depends on the variance itself, from ½ near 0 to 1 far from it, and networks that are thrown upwards by \
-             chance stay up and carry the mean.",
-            fixed(f, 2),
-            fixed(b, 2),
-            fixed(forward, 2),
-            fixed(backward, 2)
+            " Of GELU the marks, which are means over the networks, have the factors {} forward and backward; the \
+             typical network has {}, and the theory {}: the factor depends on the variance itself, from ½ near 0 to \
+             1 far from it, and networks that are thrown upwards by chance stay up and carry the mean.",
+            both(row.mean.factors()),
+            both(row.typical()),
+            both(row.theory.factors())
         )
     });
     let sigmoid = all[all.len() - 1].mean.factors()[1];
@@ -178,7 +177,8 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Row], width: usize) {
         let chart = Chart::new(Axis::linear("layer"), Axis::log(y)).title(title);
         all.iter().enumerate().fold(chart, |chart, (i, Row { label, mean, theory, .. })| {
             let points = |v: &Variances| (1..).map(f64::from).zip(of(v).to_vec());
-            chart.line(Line::new(points(theory)).color(Color::series(i)).width(1.2)).points(
+            let line = Line::new(points(theory)).named(format!("{label}, theory"));
+            chart.line(line.color(Color::series(i)).width(1.2)).points(
                 points(mean),
                 Marker::series(i),
                 Color::series(i),

@@ -177,9 +177,9 @@ fn fits(sine: &Sine) -> [Figure; 3] {
         let curve: Vec<(f64, f64)> = places().into_iter().zip(fitted.values.iter().copied()).collect();
         Chart::new(Axis::linear("x"), Axis::linear("y").range(-2.0, 2.0))
             .title(title)
-            .line(Line::new(places().into_iter().map(|x| (x, truth(x)))).color(Color::Muted).dash(1))
+            .line(Line::new(places().into_iter().map(|x| (x, truth(x)))).named("the sine").color(Color::Muted).dash(1))
             .points(sine.samples.iter().copied(), Marker::Dot, Color::Vermilion, "")
-            .line(Line::new(curve).color(Color::Blue))
+            .line(Line::new(curve).named("the fit").color(Color::Blue))
     };
     let named = |(what, fitted): (&str, &Fitted)| {
         panel(format!("{what}: {}", setting(fitted.gamma, fitted.lambda)), fitted)
@@ -207,9 +207,9 @@ fn finding(found: &Found) -> Told {
         ),
         format!(
             "A wide kernel or a large ridge makes the fit stiff: bias. A narrow kernel and a small ridge follow the \
-             noise: variance. In between lies γ = {}, λ = {}, found without knowing the sine; the ratio is a median over \
-             other sets. The band of the same fit \
-             as a Gaussian process holds the sine at {} of all places, where 95 % are promised.",
+             noise: variance. In between lies γ = {}, λ = {}, found without knowing the sine; that the chosen error is so near \
+             to the least is a median over other sets of points. The band of the fit as a Gaussian process, with the \
+             likeliest γ and the ridge of the noise, holds the sine at {} of all places, where 95 % are promised.",
             rounded(found.number("chosen gamma")?, 3),
             rounded(found.number("chosen lambda")?, 2),
             percent(found.number("share inside the band")?)

@@ -151,7 +151,7 @@ pub(super) fn claims(outcome: &mut Outcome, sets: &[&Convex]) {
     claim(outcome, "Gradient descent from every start comes to the optimum that Newton's method finds")
         .named("one-optimum")
         .expected("distance 0")
-        .estimated(Estimate::mean(&each(&|set| set.farthest)).of("sets of points"))
+        .estimated(Estimate::mean(&each(&|set| set.farthest)).of("sets of points").at_least(0.0))
         .saying(&format!(", the farthest of {STARTS} starts where its gradient is 10⁻¹², after at most {steps} steps"))
         .within(
             ..=1e-6,

@@ -22,14 +22,39 @@ pub(super) fn convergence(drawn: &Drawn) -> Figure {
         format!("Excess loss and accuracy from {STARTS} starts"),
         format!(
             "Gradient descent on the binary cross-entropy. First: see whether the lines become parallel, with the \
-             slope that the smallest curvature gives, until they reach the rounding. Bad starts lie where the loss \
-             is nearly linear, and take longer. Second: the accuracy on {TEST} new points, over a logarithmic axis \
+             slope that the smallest curvature gives, until they reach the rounding. {} Second: the accuracy on {TEST} new points, over a logarithmic axis \
              that begins with the start as 1. It is there long before the loss is: what comes later makes the \
-             boundary hardly any better."
+             boundary hardly any better.",
+            starts_in_words(drawn)
         ),
     )
     .panel(excess)
     .panel(accuracy)
+}
+
+/// Whether the start with the largest loss takes longest.
+fn starts_in_words(drawn: &Drawn) -> String {
+    let starts: Vec<usize> = (0..drawn.descents.len()).collect();
+    let excess = |start: &usize| drawn.descents[*start][0].excess;
+    let steps = |start: &usize| drawn.descents[*start].last().map_or(0, |sample| sample.step);
+    let (worst, slowest) = (greatest(&starts, excess), greatest(&starts, |start| steps(start) as f64));
+    if worst == slowest {
+        return format!(
+            "Start {}, that of the largest excess, takes longest: {} steps to a gradient of 10⁻¹².",
+            worst + 1,
+            steps(worst)
+        );
+    }
+    format!(
+        "A larger loss at the start need not take longer: start {}, that of the largest excess, {}, takes {} steps to a \
+         gradient of 10⁻¹², and start {}, from {}, takes {}.",
+        worst + 1,
+        fixed(excess(worst), 2),
+        steps(worst),
+        slowest + 1,
+        fixed(excess(slowest), 2),
+        steps(slowest)
+    )
 }
 
 pub(super) fn landscape(Points { places, labels }: &Points, drawn: &Drawn) -> Figure {
@@ -51,7 +76,7 @@ pub(super) fn landscape(Points { places, labels }: &Points, drawn: &Drawn) -> Fi
     for (i, samples) in descents.iter().enumerate() {
         let path: Vec<(f64, f64)> = samples.iter().map(|sample| (sample.at[0], sample.at[1])).collect();
         paths = paths.points([path[0]], Marker::Circle, Color::series(i), "");
-        paths = paths.line(Line::new(path).color(Color::series(i)));
+        paths = paths.line(Line::new(path).named(format!("start {}", i + 1)).color(Color::series(i)));
     }
     paths = paths.points([(best[0], best[1])], Marker::Star, Color::Ink, "optimum");
 

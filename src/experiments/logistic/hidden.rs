@@ -315,14 +315,18 @@ fn ends_in_words(sets: &[&Ends]) -> String {
         }
         n => format!("On {n} of the sets an end is not at rest, and need not be an optimum."),
     };
+    let most = range(optima_of(sets)).1;
+    let several = match sets.len() - one {
+        0 => String::new(),
+        1 => format!(", and {most} on the other, whose losses are {} apart", scientific(gap, 1)),
+        _ => format!(", and up to {most} on the others, whose losses are up to {} apart", scientific(gap, 1)),
+    };
     format!(
         "Each descent of {STEPS} steps is followed downhill to its end by Newton's method. {rest} An optimum is \
-         there {} times over, as the order and the signs of the units do not matter. But for that, the {STARTS} \
-         ends are one optimum on {one} of {} sets of points, and {} in the mean, whose losses are up to {} apart.",
+         there {} times over, as the order and the signs of the units do not matter. Apart from these copies the \
+         {STARTS} ends are one optimum on {one} of {} sets of points{several}.",
         (1..=WIDTH).product::<usize>() << WIDTH,
-        sets.len(),
-        rounded(mean(&optima_of(sets)), 2),
-        scientific(gap, 1)
+        sets.len()
     )
 }
 

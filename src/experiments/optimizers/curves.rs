@@ -1,5 +1,6 @@
 //! The curves of all runs.
 
+use super::claims::{self, faster_if_standardised, short_name};
 use super::{Kind, Optimizers, Row};
 use crate::experiments::prelude::*;
 
@@ -83,6 +84,21 @@ pub(super) fn shifted(study: &Optimizers) -> Figure {
     .panel(pair("Adam at ten times the rate", Kind::SlowAdam, Kind::Adam))
 }
 
+/// Which optimizer gains by standardised inputs, as the claims have it.
+pub(super) fn standardised_in_words(study: &Optimizers) -> String {
+    let of = |raw: &Row| {
+        let verdict = match faster_if_standardised(study, raw) {
+            Verdict::Holds => "gains by it",
+            Verdict::DoesNotHold => "is no faster",
+            Verdict::NotDecided => "may or may not gain by it",
+        };
+        let times = fixed(mean(&claims::standardised(study, raw)), 2);
+        format!("{} {verdict}: {times} times as fast", short_name(raw.kind))
+    };
+    let all: Vec<String> = study.raw.iter().map(of).collect();
+    format!("{}.", all.join("; "))
+}
+
 /// The test loss with standardised inputs and without.
 pub(super) fn standardised(study: &Optimizers) -> Figure {
     let figure = Figure::new(
@@ -90,8 +106,9 @@ pub(super) fn standardised(study: &Optimizers) -> Figure {
         "Inputs as they are, and standardised",
         format!(
             "Test loss, means over {} seeds, on the 64 projections as they are and on the same with mean 0 and \
-             deviation 1. Compare how far apart the lines are from left to right: that is how much faster one is.",
-            study.seeds()
+             deviation 1. Compare how far apart the lines are from left to right: that is how much faster one is. {}",
+            study.seeds(),
+            standardised_in_words(study)
         ),
     );
     figure.panels(study.raw.iter().map(|raw| {

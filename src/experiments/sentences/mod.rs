@@ -6,7 +6,7 @@ mod table;
 pub use table::SENTENCES;
 
 use super::Finished;
-use crate::report::{Answer, Claim, Right, Standing, Verdict};
+use crate::report::{Answer, Figured, Right, Standing, Verdict};
 
 /// How the verdict of the claims answers a sentence.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,6 +19,9 @@ pub enum Answers {
     Instead(Right),
 }
 
+/// A claim that answers a sentence: its experiment, its name there, and what its figure is, in short.
+pub type Evidence = (&'static str, &'static str, &'static str);
+
 /// A sentence of the document. Texts may hold formulas between two `$`.
 #[derive(Clone, Copy, Debug)]
 pub struct Sentence {
@@ -26,8 +29,8 @@ pub struct Sentence {
     pub place: &'static str,
     /// What it says, in short.
     pub text: &'static str,
-    /// Experiment and name of each claim that answers it; none where no experiment does.
-    pub claims: &'static [(&'static str, &'static str)],
+    /// The claims that answer it; none where no experiment does.
+    pub claims: &'static [Evidence],
     /// What these say of it.
     pub answers: Answers,
     /// What else is to be known; may be empty.
@@ -38,7 +41,7 @@ impl Sentence {
     const fn new(
         place: &'static str,
         text: &'static str,
-        claims: &'static [(&'static str, &'static str)],
+        claims: &'static [Evidence],
         answers: Answers,
     ) -> Sentence {
         Sentence { place, text, claims, answers, remark: "" }
@@ -50,17 +53,19 @@ impl Sentence {
 
     /// The answer that these results give.
     pub(super) fn answer(&self, finished: &[Finished]) -> Answer {
-        let found: Vec<(String, &Claim)> = self
+        let mut found: Vec<Figured> = self
             .claims
             .iter()
-            .filter_map(|(experiment, id)| {
+            .filter_map(|(experiment, id, name)| {
                 let of = finished.iter().find(|finished| finished.settings.experiment == *experiment)?;
-                let claim = of.outcome().section.claims.iter().find(|claim| claim.id == *id)?;
-                Some((format!("{experiment}.{id}"), claim))
+                let claim = of.outcome().section.claims.iter().find(|claim| claim.id == *id)?.clone();
+                Some(Figured { link: format!("{experiment}.{id}"), name, claim })
             })
             .collect();
         let whole = !found.is_empty() && found.len() == self.claims.len();
-        let verdict = Verdict::all(found.iter().map(|(_, claim)| claim.verdict));
+        let verdict = Verdict::all(found.iter().map(|figure| figure.claim.verdict));
+        // What decides stands first: it is what the folded line shows.
+        found.sort_by_key(|figure| figure.claim.verdict != verdict);
         let standing = match (verdict, self.answers) {
             // Nothing to measure: the right statement is proven beside it.
             (_, Answers::Instead(_)) if self.claims.is_empty() => Standing::Corrected,
@@ -78,7 +83,7 @@ impl Sentence {
             place: self.place,
             sentence: self.text,
             standing,
-            measured: found.into_iter().map(|(link, claim)| (link, claim.clone())).collect(),
+            measured: found,
             remark: self.remark,
             right: match self.answers {
                 Answers::Instead(right) => Some(right),
@@ -93,6 +98,7 @@ mod tests {
     use super::table::right;
     use super::*;
     use crate::experiments::{Measured, Outcome, Rows, Settings, find};
+    use crate::report::Claim;
 
     fn finished(verdicts: &[(&str, Verdict)]) -> Finished {
         let mut outcome = Outcome::default();
@@ -127,12 +133,15 @@ mod tests {
             (RIGHT, &[DoesNotHold, Holds], Standing::NotDecided),
         ];
         for (answers, verdicts, standing) in cases {
-            let sentence = Sentence::new("1", "text", &[("rosenbrock", "a"), ("rosenbrock", "b")], answers);
+            const BOTH: &[Evidence] = &[("rosenbrock", "a", "one"), ("rosenbrock", "b", "other")];
+            let sentence = Sentence::new("1", "text", BOTH, answers);
             let named: Vec<(&str, Verdict)> = ["a", "b"].into_iter().zip(verdicts.iter().copied()).collect();
             let answer = sentence.answer(&[finished(&named)]);
             assert_eq!(answer.standing, standing, "{verdicts:?} {answers:?}");
             assert_eq!(answer.right.is_some(), answers == RIGHT);
-            assert!(answer.measured.iter().all(|(link, _)| link.starts_with("rosenbrock.")));
+            assert!(answer.measured.iter().all(|figure| figure.link.starts_with("rosenbrock.")));
+            let first = answer.measured[0].claim.verdict;
+            assert_eq!(first, Verdict::all(verdicts.iter().copied()), "what decides stands first");
         }
     }
 
@@ -140,8 +149,9 @@ mod tests {
     #[test]
     fn every_line_is_whole() {
         for sentence in SENTENCES {
-            for (experiment, _) in sentence.claims {
+            for (experiment, _, name) in sentence.claims {
                 find(experiment).unwrap();
+                assert!(!name.is_empty() && name.chars().count() <= 50, "{}: {name:?}", sentence.text);
             }
             let texts = [sentence.text, sentence.remark];
             assert!(texts.iter().all(|text| text.matches('$').count() % 2 == 0), "{}", sentence.text);

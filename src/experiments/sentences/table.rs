@@ -15,7 +15,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "2.1.6",
         "Forward pass, backward pass and memory are $O(V+E)$: linear in the depth (figure 1).",
-        &[("graph-size", "forward-linear"), ("graph-size", "backward-linear")],
+        &[("graph-size", "forward-linear", "Forward pass, exponent of the time"), ("graph-size", "backward-linear", "Backward pass, exponent of the time")],
         AsItStands,
     )
     .remark("Nodes and memory are counted by a test: each layer takes as much of both as any other."),
@@ -23,9 +23,9 @@ pub const SENTENCES: &[Sentence] = &[
         "2.1.6",
         "A network of $L$ layers has $O(L)$ nodes and costs $O(L·n·d²)$.",
         &[
-            ("complexity", "time-network-n"),
-            ("complexity", "time-network-d"),
-            ("complexity", "time-network-l"),
+            ("complexity", "time-network-n", "Network, exponent of n"),
+            ("complexity", "time-network-d", "Network, exponent of d"),
+            ("complexity", "time-network-l", "Network, exponent of L"),
         ],
         AsItStands,
     )
@@ -33,7 +33,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "3.1.2",
         "SGD with $η/√t$ on a convex loss: the mean of the iterates is within $DG/√T$ of the optimum.",
-        &[("convex-bounds", "average-bound-decaying"), ("convex-bounds", "average-bound")],
+        &[("convex-bounds", "average-bound-decaying", "Rate that falls, share of the bound"), ("convex-bounds", "average-bound", "Constant rate, share of the bound")],
         AsItStands,
     )
     .remark(
@@ -42,13 +42,13 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "3.1.2",
         "The loss falls as $1/√T$ where it is convex, but for a logarithm, and as $1/T$ where strongly convex.",
-        &[("convergence-rates", "convex-rate"), ("convergence-rates", "strongly-convex-rate")],
+        &[("convergence-rates", "convex-rate", "Convex, exponent of T"), ("convergence-rates", "strongly-convex-rate", "Strongly convex, exponent of T")],
         AsItStands,
     ),
     Sentence::new(
         "3.1.3",
         "Momentum improves the dependence from $(L/μ)²$ to $L/μ$.",
-        &[("convergence-rates", "descent-kappa"), ("convergence-rates", "momentum-root-kappa")],
+        &[("convergence-rates", "descent-kappa", "Descent, exponent of κ"), ("convergence-rates", "momentum-root-kappa", "Momentum, exponent of κ")],
         right(
             "Steps grow as $κ = L/μ$ for descent and as $√κ$ for momentum.",
             &[
@@ -81,7 +81,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "3.3.2",
         "A loss times $c$ leaves Adam's step unchanged: its parts scale by $c$ and $√c$.",
-        &[("convergence-rates", "adam-scale")],
+        &[("convergence-rates", "adam-scale", "Distance apart, of the first")],
         right(
             "The step is unchanged; $m̂$ and $√{v̂}$ both scale by $c$.",
             &[
@@ -94,11 +94,11 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "3.4",
         "On Rosenbrock's function Adam converges fastest (figure 2).",
-        &[("rosenbrock", "adam-first")],
+        &[("rosenbrock", "adam-first", "ln of the steps of the next best over Adam's")],
         AsItStands,
     )
     .remark("At a fixed rate it does not end best: momentum does."),
-    Sentence::new("3.4", "Plain SGD stays stuck in the valley.", &[("rosenbrock", "sgd-late-rate")], Against)
+    Sentence::new("3.4", "Plain SGD stays stuck in the valley.", &[("rosenbrock", "sgd-late-rate", "SGD's late rate, of the theory's")], Against)
         .remark("It is slow, and converges linearly."),
     Sentence::new(
         "4.1.3",
@@ -113,10 +113,10 @@ pub const SENTENCES: &[Sentence] = &[
         "4.1.3",
         "It has one optimum if $X$ has full column rank, and descent comes to it in $O(1/T)$.",
         &[
-            ("logistic", "one-optimum"),
-            ("logistic", "one-over-t"),
-            ("convex-bounds", "descent-bound"),
-            ("convex-bounds", "separable-bound"),
+            ("logistic", "one-optimum", "Distance of the ends from the optimum"),
+            ("logistic", "one-over-t", "Share of the bound ‖w₀−w*‖²/2ηT"),
+            ("convex-bounds", "descent-bound", "Share of the bound, classes that overlap"),
+            ("convex-bounds", "separable-bound", "Share of the bound, classes apart"),
         ],
         right(
             "Full rank makes an optimum unique, and does not make one exist: the classes must overlap as well.",
@@ -130,13 +130,13 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "4.2.3",
         "He's $σ² = 2/d$ keeps the variance through layers of ReLU.",
-        &[("gradient-flow", "he-keeps-variances"), ("gradient-flow", "xavier-halves")],
+        &[("gradient-flow", "he-keeps-variances", "He, factor at each layer"), ("gradient-flow", "xavier-halves", "Xavier, factor at each layer")],
         AsItStands,
     ),
     Sentence::new(
         "4.2.6",
         "$‖δ¹‖ ≈ ‖δ^L‖·∏‖W‖·φ′_max$: gradients vanish below 1 and explode above (figure 4).",
-        &[("gradient-flow", "sigmoid-vanishes"), ("gradient-flow", "fates")],
+        &[("gradient-flow", "sigmoid-vanishes", "Sigmoid, log₁₀ of what is left of the gradient"), ("gradient-flow", "fates", "Nine networks, log₁₀ of what is left")],
         right(
             "The product is a bound. What is left at a layer of a wide network is $√{σ²·E φ′(z)²}$.",
             &[
@@ -146,18 +146,18 @@ pub const SENTENCES: &[Sentence] = &[
             ],
         ),
     ),
-    Sentence::new("4.3.3", "$α* = (K+nλI)^{−1}y$.", &[("representer", "same-function")], AsItStands)
+    Sentence::new("4.3.3", "$α* = (K+nλI)^{−1}y$.", &[("representer", "same-function", "Distance to that fit, of that at the start")], AsItStands)
         .remark("A descent among more functions comes to the fit of that formula."),
     Sentence::new(
         "4.3.4",
         "The Gram matrix takes one product, $O(n₁·n₂·d)$.",
-        &[("complexity", "time-gram-matrix-n"), ("complexity", "time-gram-matrix-d")],
+        &[("complexity", "time-gram-matrix-n", "Exponent of n"), ("complexity", "time-gram-matrix-d", "Exponent of d")],
         AsItStands,
     ),
     Sentence::new(
         "4.3.5",
         "Directions shrink by $d/(d+nλ)$: with $λ$ the bias grows and the variance falls.",
-        &[("kernel-ridge-sine", "bias-lambda"), ("kernel-ridge-sine", "noise-variance-lambda")],
+        &[("kernel-ridge-sine", "bias-lambda", "Bias"), ("kernel-ridge-sine", "noise-variance-lambda", "Variance, exponent of λ")],
         AsItStands,
     )
     .remark(
@@ -167,15 +167,15 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "4.3.6",
         "The solution takes $O(n³)$, with a slope of 2.9 measured (figure 12).",
-        &[("complexity", "time-solution-n")],
+        &[("complexity", "time-solution-n", "Solution, exponent of n")],
         AsItStands,
     ),
     Sentence::new(
         "4.3.6",
         "Nyström, $O(nm²)$, and random features, $O(nD)$, make it scale.",
         &[
-            ("kernel-approximations", "nystrom-time-n"),
-            ("kernel-approximations", "fourier-time-n"),
+            ("kernel-approximations", "nystrom-time-n", "Nyström, exponent of n"),
+            ("kernel-approximations", "fourier-time-n", "Random features, exponent of n"),
         ],
         AsItStands,
     )
@@ -183,43 +183,47 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "fig. 6",
         "Large $γ$ and small $λ$ overfit, small $γ$ and large $λ$ underfit.",
-        &[("kernel-ridge-sine", "bias-gamma"), ("kernel-ridge-sine", "noise-variance-gamma")],
+        &[("kernel-ridge-sine", "bias-gamma", "Fall of bias² with γ"), ("kernel-ridge-sine", "noise-variance-gamma", "Variance, exponent of γ")],
         AsItStands,
     ),
     Sentence::new(
         "5.2",
         "Projecting 784 pixels to 64 and standardising speeds up training.",
-        &[("optimizers", "standardising-adam")],
+        &[("optimizers", "standardising-adam", "Adam, speed standardised over not"), ("optimizers", "standardising-sgd", "SGD, speed standardised over not")],
         AsItStands,
     )
-    .remark("Measured with Adam, on projections as they are and standardised; a figure shows SGD as well."),
+    .remark(
+        "Each optimizer against itself, on the projections as they are. The sentence needs both, Adam and SGD; the two \
+         figures tell which of them gains.",
+    ),
     Sentence::new(
         "6.1",
         "Adaptive rates make the fastest progress (figure 8).",
-        &[("optimizers", "adaptive-first")],
+        &[("optimizers", "adaptive-first", "Training loss, fixed rates less adaptive ones")],
         AsItStands,
     ),
     Sentence::new(
         "6.1",
         "Adam reaches the best accuracy.",
-        &[("optimizers", "momentum-generalises")],
-        Against,
-    ),
+        &[("optimizers", "adam-best", "Accuracy, Adam less the best other one")],
+        AsItStands,
+    )
+    .remark("Of SGD, momentum, RMSProp and Adam, each at a rate that is given, on the same seeds."),
     Sentence::new(
         "6.2",
         "Adam's window of rates is $10⁻³$ to $10⁻²$; above 0.1 it oscillates (figure 9).",
-        &[("learning-rate", "recommended-rates"), ("learning-rate", "too-large")],
+        &[("learning-rate", "recommended-rates", "Rates from 10⁻³ to 10⁻², accuracy"), ("learning-rate", "too-large", "Rates above, accuracy")],
         AsItStands,
     )
     .remark("The window that was measured is wider; it depends on network and batch."),
     Sentence::new(
         "6.2",
         "Under the PL condition $L(θ_t)−L* ≤ (1−2μη)^t (L(θ_0)−L*)$ for $η ≤ 1/L$.",
-        &[("convergence-rates", "pl-factor")],
+        &[("convergence-rates", "pl-factor", "Least share that a step takes off")],
         right(
             "With ${1}/{2}‖∇L‖² ≥ μ(L−L*)$ the factor is $1−μη(2−Lη)$: at $η = 1/L$ it is $1−μ/L$.",
             &[
-                "Smoothness: $L(θ−η∇L) ≤ L(θ) − η‖∇L‖² + {1}/{2}Lη²‖∇L‖² = L(θ) − {η}/{2}(2−Lη)‖∇L‖²$.",
+                "Smoothness: $L(θ−η∇L) ≤ L(θ) − η‖∇L‖² + {1}/{2}Lη²‖∇L‖²$, which is $L(θ) − {η}/{2}(2−Lη)‖∇L‖²$.",
                 "PL: $‖∇L‖² ≥ 2μ(L(θ)−L*)$, so that a step takes off at least $μη(2−Lη)(L(θ)−L*)$.",
                 "$2−Lη ≥ 1$ for $η ≤ 1/L$: the factor is at most $1−μη$, and $1−2μη$ is the limit of small $η$ only.",
             ],
@@ -241,7 +245,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "6.3",
         "A $λ$ of about $10⁻⁴$ narrows the gap on 100 samples without loss (figure 10).",
-        &[("regularisation", "gap-small-lambda")],
+        &[("regularisation", "gap-small-lambda", "Share of the gap that is closed")],
         AsItStands,
     )
     .remark("In so many steps so small a λ hardly changes the weights. Measured is also what a λ gains that was chosen."),
@@ -250,13 +254,13 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "6.4",
         "On the spiral a network reaches 0.97 and kernel ridge regression 0.95 (figure 11).",
-        &[("models", "spiral-network"), ("models", "spiral-kernel")],
+        &[("models", "spiral-network", "Accuracy, network"), ("models", "spiral-kernel", "Accuracy, kernel ridge regression")],
         AsItStands,
     ),
     Sentence::new(
         "6.4",
         "Logistic regression reaches 0.60 there.",
-        &[("models", "spiral-lines")],
+        &[("models", "spiral-lines", "Accuracy, logistic regression")],
         AsItStands,
     )
     .remark("How much lines reach depends on how far the arms turn."),
@@ -264,41 +268,41 @@ pub const SENTENCES: &[Sentence] = &[
         "7.1",
         "Differentiation is linear in the depth, the network in $n$, and the solution goes as $n³$.",
         &[
-            ("complexity", "time-chain-depth"),
-            ("complexity", "time-network-n"),
-            ("complexity", "time-solution-n"),
+            ("complexity", "time-chain-depth", "Differentiation, exponent of the depth"),
+            ("complexity", "time-network-n", "Network, exponent of n"),
+            ("complexity", "time-solution-n", "Solution, exponent of n"),
         ],
         AsItStands,
     ),
     Sentence::new(
         "7.3",
         "Kernel ridge regression is cheaper than a network while $n² ≪ L·d²·E$.",
-        &[("complexity", "crossing-work"), ("complexity", "crossing-place")],
+        &[("complexity", "crossing-place", "At n² = L·d²·E, fit over network"), ("complexity", "crossing-work", "At n² = 100·L·d²·E, fit over network")],
         AsItStands,
     ),
     Sentence::new(
         "8.1",
         "Clipping keeps the direction and bounds the norm, vital in deep products.",
-        &[("recurrence", "clipping-vital")],
+        &[("recurrence", "clipping-vital", "log₁₀ of the loss without clipping over with it")],
         AsItStands,
     )
     .remark("That the direction is kept and the norm bounded is by construction, and tested."),
     Sentence::new(
         "8.2",
         "A cosine with restarts explores, then refines.",
-        &[("schedule-early-stopping", "restart-up-down"), ("schedule-early-stopping", "restarts-early")],
+        &[("schedule-early-stopping", "restart-up-down", "Restarts"), ("schedule-early-stopping", "restarts-early", "Loss early")],
         AsItStands,
     ),
     Sentence::new(
         "8.3",
         "GL stops training before it overfits (figure 13).",
-        &[("schedule-early-stopping", "gl-stops"), ("schedule-early-stopping", "stopping-pays")],
+        &[("schedule-early-stopping", "gl-stops", "Share of the epochs before GL stops"), ("schedule-early-stopping", "stopping-pays", "Share of the test loss that stopping takes off")],
         AsItStands,
     ),
     Sentence::new(
         "8.3",
         "On a quadratic early stopping equals L2 exactly, with $t ~ 1/λ$.",
-        &[("schedule-early-stopping", "stopping-risk")],
+        &[("schedule-early-stopping", "stopping-risk", "Error of descent over that of the ridge")],
         right(
             "It is exact with a ridge of its own for each direction; with one for all, to first order.",
             &[
@@ -311,13 +315,13 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "8.4",
         "At infinite width training is lazy: the weights hardly move.",
-        &[("ntk", "weights-move-less"), ("ntk", "lazy-distance")],
+        &[("ntk", "weights-move-less", "Movement of the weights, exponent of the width"), ("ntk", "lazy-distance", "Distance to the limit, exponents of the width")],
         AsItStands,
     ),
     Sentence::new(
         "8.4",
         "The loss follows the tangent kernel: $dL/dt = −η·fᵀK(f−y)$.",
-        &[("ntk", "linear-model")],
+        &[("ntk", "linear-model", "Distance to the linear model, share of ‖y‖")],
         right(
             "$dL/dt = −η·(f−y)ᵀK(f−y)$, which is never positive; the document's form may be.",
             &[
@@ -330,19 +334,19 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "8.4",
         "Kernel machines rival networks.",
-        &[("models", "images-kernel-network")],
+        &[("models", "images-kernel-network", "Accuracy, kernel machine less network")],
         AsItStands,
     ),
     Sentence::new(
         "9",
         "Batch normalisation belongs in the same framework, against vanishing gradients.",
-        &[("gradient-flow", "batch-norm-cures"), ("gradient-flow", "sigmoid-learns")],
+        &[("gradient-flow", "batch-norm-cures", "Batch norm, log₁₀ of what is left of the gradient"), ("gradient-flow", "sigmoid-learns", "Sigmoid networks, accuracy")],
         AsItStands,
     ),
     Sentence::new(
         "9",
         "Convolutional networks and transformers are trained in the same framework.",
-        &[("algorithms", "reverses"), ("algorithms", "sorts")],
+        &[("algorithms", "reverses", "Transformer, turning digits round"), ("algorithms", "sorts", "Transformer, sorting digits")],
         AsItStands,
     )
     .remark("Convolutional networks and a transformer stand beside the others in the experiment on images."),

@@ -202,8 +202,8 @@ fn figure(widths: &[Width], crossings: &[Crossing]) -> Figure {
              regression on as many features. The fit is measured whole; of training one step of Adam on a \
              batch of {BATCH} is measured, and taken n·E/{BATCH} times. Below the crossing the kernel \
              machine is done first. Parallel to the dashed line, the crossing moves with L·d²·E as the \
-             theory has it; above it, the network's multiply-adds are the slower ones, below it those of the \
-             kernel machine. Look whether triangles lie on the line of the circles of their colour: then L \
+             theory has it. Where points lie above that line, a multiply-add takes longer in the network; where they lie \
+             below it, in the kernel machine. Look whether triangles lie on the line of the circles of their colour: then L \
              counts as much as E.",
             DEPTHS[0], DEPTHS[1]
         ),
