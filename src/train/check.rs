@@ -9,7 +9,7 @@ use crate::tape::{Shape, Tape, Var};
 use crate::{Dataset, Error, Float, Result};
 
 /// Whether the module, the data and the loss belong together.
-pub(super) fn check_fit<T: Float>(
+pub(crate) fn check_fit<T: Float>(
     module: &dyn Module<T>,
     loss: &dyn Loss<T>,
     tape: &mut Tape<T>,
@@ -95,13 +95,8 @@ pub(super) fn check_settings<T: Float>(
         data.check_range::<T>()?;
         data.check_target_range::<T>()?;
     }
-    settings::at_least_one("batch", options.batch)?;
-    let (least, batch) = (module.least_batch(), options.batch);
-    if batch < least {
-        let name = module.describe();
-        let why = format!("{batch} is too small: {name} trains on batches of at least {least}");
-        return Err(Error::setting("batch", why));
-    }
+    check_batch(module, options.batch)?;
+    let least = module.least_batch();
     if train.len() < least {
         let (name, samples) = (module.describe(), train.len());
         return Err(Error::Data(format!("{name} needs {least} samples to train on, not {samples}")));
@@ -113,6 +108,18 @@ pub(super) fn check_settings<T: Float>(
         settings::check::<T>("l2", *lambda, Range::NOT_NEGATIVE)?;
     }
     options.clip.check::<T>()
+}
+
+/// Whether a module can be trained on batches of that size.
+pub(crate) fn check_batch<T: Float>(module: &dyn Module<T>, batch: usize) -> Result<()> {
+    settings::at_least_one("batch", batch)?;
+    let least = module.least_batch();
+    if batch < least {
+        let name = module.describe();
+        let why = format!("{batch} is too small: {name} trains on batches of at least {least}");
+        return Err(Error::setting("batch", why));
+    }
+    Ok(())
 }
 
 /// The number that a loss has come to.

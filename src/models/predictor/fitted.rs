@@ -11,7 +11,7 @@ use crate::{Dataset, Float, Matrix, Result};
 
 /// A map from prepared samples to scores or values: what a family of models brings, and all else is
 /// [`Fitted`]'s.
-pub trait Scores: Send + Sync {
+pub trait Scores: Send + Sync + 'static {
     /// What it is, in a line.
     fn describe(&self) -> String;
 

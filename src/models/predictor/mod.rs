@@ -10,6 +10,8 @@ pub use fitted::{Fitted, Scores};
 pub use inputs::{Inputs, Rows};
 pub use task::Task;
 
+use std::any::Any;
+
 use crate::linalg::first_not_finite;
 use crate::memory::with_room;
 use crate::metrics::Evaluation;
@@ -93,7 +95,10 @@ pub(super) fn no_text(model: &(impl Predictor + ?Sized)) -> Error {
 /// assert_eq!(model.evaluate(&train)?.accuracy(), Some(1.0));
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
-pub trait Predictor: Send + Sync {
+///
+/// What was read from a file is of some family. As [`Any`] it is the model itself again, with all that its type has beyond
+/// this trait, such as [`Network::training_tape`](crate::models::Network::training_tape).
+pub trait Predictor: Any + Send + Sync {
     /// What it is, in a line.
     fn describe(&self) -> String;
 
