@@ -279,16 +279,23 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
     match &args.resume {
         None => train(args, matches, None),
         Some(path) => {
-            let (args, matches, resumed) = resume::resumed(path, matches)?;
-            train(&args, &matches, Some(resumed))
+            let (args, all, resumed) = resume::resumed(path, matches)?;
+            // What is said anew is not among all: it says the same.
+            let entry = entry(&args)?;
+            refuse_others(entry, &(entry.uses)(&args), matches);
+            train(&args, &all, Some(resumed))
         }
     }
 }
 
+/// The model that was asked for.
+fn entry(args: &TrainArgs) -> Result<&'static Entry> {
+    let found = MODELS.iter().find(|entry| entry.name == args.model);
+    found.ok_or_else(|| Error::setting("model", format!("there is no `{}`", args.model)))
+}
+
 fn train(args: &TrainArgs, matches: &ArgMatches, resumed: Option<Resumed>) -> Outcome {
-    let Some(entry) = MODELS.iter().find(|entry| entry.name == args.model) else {
-        return Err(Error::setting("model", format!("there is no `{}`", args.model)).into());
-    };
+    let entry = entry(args)?;
     let uses = (entry.uses)(args);
     refuse_others(entry, &uses, matches);
     let asked = if uses.measures_when_interrupted { interrupt::watch() } else { interrupt::end_at_once() };
