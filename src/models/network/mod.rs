@@ -418,11 +418,11 @@ impl<T: Float> Predictor for Network<T> {
                 }
             })
         })?;
-        if let (Task::Values { width, scale, .. }, Some(targets)) = (&self.task, data.targets()) {
+        if let (Task::Values { width, scale, reconstructs }, Some(targets)) = (&self.task, data.targets()) {
             // A loss of one's own may have more outputs than there are targets: they are no values then.
             if found.len() == targets.len() {
                 scale.iter().for_each(|scale| scale.undo(&mut found));
-                evaluation.values = Some(errors(targets, &found, *width, data.weights())?);
+                evaluation.values = Some(errors(targets, &found, *width, data.weights(), *reconstructs)?);
             }
         }
         if let Some(confusion) = evaluation.confusion.take() {
