@@ -38,11 +38,15 @@ pub(crate) struct Place<'a> {
 
 impl Place<'_> {
     fn deeper(&self) -> Result<Place<'_>> {
-        if self.depth == DEEPEST {
-            return Err(Error::Data(format!("blocks are nested more than {DEEPEST} deep")));
-        }
-        Ok(Place { depth: self.depth + 1, ..*self })
+        Ok(Place { depth: deeper(self.depth)?, ..*self })
     }
+}
+
+fn deeper(depth: usize) -> Result<usize> {
+    if depth == DEEPEST {
+        return Err(Error::Data(format!("blocks are nested more than {DEEPEST} deep")));
+    }
+    Ok(depth + 1)
 }
 
 /// How many numbers the parts of a network may give for a sample, all in all. A few bytes of a file can ask for images of
@@ -60,8 +64,9 @@ const MOST_FOR_EACH: usize = 1024;
 const ALWAYS: usize = 1 << 22;
 
 impl Room {
-    fn of(inputs: usize, from: &Stored) -> Room {
-        let numbers = inputs.saturating_add(from.numbers());
+    /// For samples of so many numbers, and a file of so many.
+    fn of(inputs: usize, held: usize) -> Room {
+        let numbers = inputs.saturating_add(held);
         Room { most: numbers.saturating_mul(MOST_FOR_EACH).max(ALWAYS), given: Cell::new(0) }
     }
 
@@ -75,11 +80,72 @@ impl Room {
             return Ok(());
         }
         Err(Error::Data(format!(
-            "{} gives {numbers} numbers for a sample, {given} with those of all parts before: a file of this size may ask \
-             for {}",
+            "{} gives {numbers} numbers for a sample, {given} with those of all parts before: a network of so few \
+             parameters may have {}",
             module.describe(),
             self.most
         )))
+    }
+
+    /// Takes what the parts of a module give, and those of its parts, for a sample of that shape; what the module gives.
+    /// `None` if one does not take what comes: that is named where data meets it.
+    fn take_parts<T: Float>(
+        &self,
+        module: &dyn Module<T>,
+        tape: &mut Tape<T>,
+        x: Shape,
+    ) -> Result<Option<Shape>> {
+        let (takes, rows, parts) = (module.takes(x.cols), module.rows(x.rows), module.parts());
+        let Some(rows) = rows.filter(|_| takes) else { return Ok(None) };
+        if parts.is_empty() {
+            return Ok(Some(Shape::new(rows, module.columns_behind(tape, x))));
+        }
+        let mut at = x;
+        for (name, part) in parts {
+            let given = self.take_parts(part, tape, at).and_then(|given| {
+                given.iter().try_for_each(|given| self.take(part, given.rows, given.cols))?;
+                Ok(given)
+            });
+            let Some(given) = given.map_err(|error| of_part(name, error))? else { return Ok(None) };
+            at = given;
+        }
+        Ok(Some(at))
+    }
+}
+
+/// An error with the name of the part before it.
+fn of_part(name: &str, error: Error) -> Error {
+    match error {
+        Error::Data(why) => Error::Data(format!("{}: {why}", crate::text::printable(name))),
+        other => other,
+    }
+}
+
+/// Whether a network for samples of that many numbers, whose parameters are on the tape, can be read again once it is saved.
+/// One with modules that no file tells how to make is not saved at all.
+///
+/// # Errors
+/// [`Error::Data`] as [`network`] would say it of the file.
+pub(crate) fn check<T: Float>(module: &Sequential<T>, tape: &mut Tape<T>, inputs: usize) -> Result<()> {
+    let Some(settings) = module.store() else { return Ok(()) };
+    check_settings(&settings, 0)?;
+    let held: usize =
+        module.named_parameters().iter().map(|(_, param)| tape.param_shape(*param).numel()).sum();
+    Room::of(inputs, held).take_parts(module, tape, Shape::new(1, inputs)).map(drop)
+}
+
+/// Whether nothing of a module is beyond what is read from a file.
+fn check_settings(settings: &Settings, depth: usize) -> Result<()> {
+    match settings.kind() {
+        "sequential" => {
+            let depth = deeper(depth)?;
+            settings.get::<Vec<(String, Settings)>>("parts")?.iter().try_for_each(|(name, part)| {
+                check_settings(part, depth).map_err(|error| of_part(name, error))
+            })
+        }
+        "residual" => check_settings(&settings.get("block")?, deeper(depth)?),
+        "conv2d" | "conv2d_transpose" => check_padding(&settings.get("form")?),
+        _ => Ok(()),
     }
 }
 
@@ -93,7 +159,7 @@ pub(crate) fn network<T: Float>(
     from: &Stored,
     inputs: usize,
 ) -> Result<(Sequential<T>, Shape)> {
-    let room = Room::of(inputs, from);
+    let room = Room::of(inputs, from.numbers());
     let (net, cols) = sequential(tape, settings, &Place { from, depth: 0, rows: 1, room: &room }, inputs)?;
     let rows = net.rows(1).ok_or_else(|| Error::Data("tokens are no whole number of samples".into()))?;
     Ok((net, Shape::new(rows, cols)))
@@ -188,10 +254,7 @@ fn sequential<T: Float>(
             from.room.take(&*module, rows, given)?;
             Ok((module, given))
         });
-        let (module, given) = made.map_err(|error| match error {
-            Error::Data(why) => Error::Data(format!("{}: {why}", crate::text::printable(&name))),
-            other => other,
-        })?;
+        let (module, given) = made.map_err(|error| of_part(&name, error))?;
         (net, width) = (net.push_shared(name, module), given);
     }
     Ok((net, width))
@@ -229,6 +292,17 @@ pub(super) fn check_image(image: ImageShape, width: usize) -> Result<()> {
 
 /// How much wider than its image a padding may be.
 const MOST_PADDING: usize = 64;
+
+fn check_padding(form: &Convolution) -> Result<()> {
+    let ([down, along], image) = (form.window.padding, form.image);
+    if down > image.height.saturating_add(MOST_PADDING) || along > image.width.saturating_add(MOST_PADDING) {
+        let why = format!(
+            "a padding of {down}×{along} around an image of {image} is more than {MOST_PADDING} beyond its sides"
+        );
+        return Err(Error::Data(why));
+    }
+    Ok(())
+}
 
 fn conv2d<T: Float>(
     tape: &mut Tape<T>,
@@ -273,10 +347,7 @@ fn of_filters<T: Float, M: Module<T> + 'static>(
 fn convolution<T: Float>(settings: &Settings, from: &Place<'_>) -> Result<(Convolution, ImageShape)> {
     let form: Convolution = settings.get("form")?;
     let output = form.output().map_err(|error| Error::Data(error.to_string()))?;
-    let ([down, along], image) = (form.window.padding, form.image);
-    if down > image.height + MOST_PADDING || along > image.width + MOST_PADDING {
-        return Err(Error::Data(format!("a padding of {down}×{along} around an image of {image}")));
-    }
+    check_padding(&form)?;
     let (rows, cols) = form.weights();
     from.from.check_shape::<T>("weight", rows, cols)?;
     Ok((form, output))

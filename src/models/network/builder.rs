@@ -11,7 +11,9 @@ use crate::data::preprocess::{TargetScale, Transform};
 use crate::metrics::SeenClasses;
 use crate::models::{Inputs, Task};
 use crate::nn::loss::{self, Loss};
-use crate::nn::{Activation, Dropout, Init, LayerNorm, Module, ModuleExt, Norm, RmsNorm, Sequential};
+use crate::nn::{
+    Activation, Dropout, Init, LayerNorm, Module, ModuleExt, Norm, RmsNorm, Sequential, restore,
+};
 use crate::optim::{Adam, Optimizer};
 use crate::rng::{Purpose, stream};
 use crate::tape::Tape;
@@ -214,7 +216,8 @@ impl<T: Float> NetworkBuilder<T> {
     ///
     /// # Errors
     /// [`Error::Data`] if `train` is not what the loss needs, has other features than the preparation, or a part
-    /// takes another number of numbers than the part before gives. [`Error::Setting`] if a setting is out of its
+    /// takes another number of numbers than the part before gives; or if a file of the network could not be read again,
+    /// such as one whose parts give thousands of times more numbers than it has. [`Error::Setting`] if a setting is out of its
     /// range, such as a layer of width 0.
     pub fn outputs_for(mut self, train: &Dataset) -> Result<Network<T>> {
         let (mut parts, init) = (std::mem::take(&mut self.parts), self.init);
@@ -290,6 +293,7 @@ impl<T: Float> NetworkBuilder<T> {
         }
         let (mut tape, mut rng) = (Tape::default(), stream(self.seed, Purpose::Init));
         let module = make(&mut tape, features, outputs, &mut rng)?;
+        restore::check(&module, &mut tape, features)?;
         module.name_parameters(&mut tape);
         let optimizer = match self.optimizer {
             Some(optimizer) => optimizer,

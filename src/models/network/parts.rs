@@ -146,12 +146,7 @@ impl<'a, T: Float> Making<'a, T> {
                 format!("{} does not take the {rows} rows that there are for a sample", module.describe());
             Error::Data(why)
         })?;
-        let cols = match module.images() {
-            Some((_, gives)) => gives.numel(),
-            None if module.keeps_width() => width,
-            None => module.output_shape(self.tape, self.shape).cols,
-        };
-        self.shape = Shape::new(given, cols);
+        self.shape = Shape::new(given, module.columns_behind(self.tape, self.shape));
         Ok(())
     }
 }
