@@ -15,6 +15,7 @@ use crate::nn::{Mode, Module};
 use crate::ops::ImageShape;
 use crate::rng::{Place, Purpose, stream};
 use crate::settings::at_least_one;
+use crate::text::count;
 use crate::train::check_batch;
 use crate::{Error, Float, Result, Tape, Var, file, text};
 
@@ -220,7 +221,7 @@ fn of_image(args: &GraphArgs, form: &impl Form) -> Outcome {
 fn image(args: &GraphArgs) -> Result<ImageShape> {
     let side = args.inputs.isqrt();
     if side.checked_mul(side) != Some(args.inputs) {
-        let why = format!("{} pixels are no image that is as high as it is wide", args.inputs);
+        let why = format!("{} are no image that is as high as it is wide", count(args.inputs, "pixel"));
         return Err(Error::setting("inputs", why));
     }
     Ok(ImageShape::new(1, side, side))

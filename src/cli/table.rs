@@ -179,7 +179,7 @@ impl TableArgs {
         check_classes(all)?;
         let (test, train) = kept_apart(all, share, seed)?;
         if test.is_empty() || train.is_empty() {
-            let why = format!("{share} of {} samples leaves a set without any", all.len());
+            let why = format!("{share} of {} leaves a set without any", text::count(all.len(), "sample"));
             return Err(Error::setting("test", why));
         }
         Ok(Cut { train, test, share })

@@ -4,6 +4,7 @@ use super::input::{Weights, wrong};
 use crate::Result;
 use crate::linalg::compensated_sum;
 use crate::linalg::first_not_finite;
+use crate::text::count;
 
 /// The share of the targets' variance that is explained: R² = 1 − Σ wᵢ(yᵢ − ŷᵢ)²/Σ wᵢ(yᵢ − ȳ)².
 ///
@@ -112,10 +113,10 @@ impl<'a> Errors<'a> {
     ) -> Result<Self> {
         let (found, of) = (targets.len(), predictions.len());
         if found != of {
-            return wrong(name, format!("{of} predictions for {found} targets"));
+            return wrong(name, format!("{} for {}", count(of, "prediction"), count(found, "target")));
         }
         if found.checked_rem(width) != Some(0) {
-            return wrong(name, format!("{found} targets are not whole rows of {width}"));
+            return wrong(name, format!("{} cannot be whole rows of {width}", count(found, "target")));
         }
         let n = found / width;
         let weights = Weights::new(name, n, weights)?;

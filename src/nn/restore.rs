@@ -18,6 +18,7 @@ use crate::ops::{Convolution, ImageShape};
 use crate::rng::{Purpose, stream};
 use crate::store::{Settings, Stored, known};
 use crate::tape::{Param, Shape, Tape};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// A module, and how many numbers per sample it gives.
@@ -80,9 +81,10 @@ impl Room {
             return Ok(());
         }
         Err(Error::Data(format!(
-            "{} gives {numbers} numbers for a sample, {given} with those of all parts before: a network of so few \
+            "{} gives {} for a sample, {given} with those of all parts before: a network of so few \
              parameters may have {}",
             module.describe(),
+            count(numbers, "number"),
             self.most
         )))
     }
@@ -248,9 +250,9 @@ fn sequential<T: Float>(
             if module.vocabulary().is_some() && net.modules().next().is_some() {
                 return Err(Error::Data("it takes tokens, and stands behind another module".into()));
             }
-            rows = module
-                .rows(rows)
-                .ok_or_else(|| Error::Data(format!("it does not take the {rows} rows of a sample")))?;
+            rows = module.rows(rows).ok_or_else(|| {
+                Error::Data(format!("it does not take the {} of a sample", count(rows, "row")))
+            })?;
             from.room.take(&*module, rows, given)?;
             Ok((module, given))
         });
@@ -268,7 +270,10 @@ fn linear<T: Float>(
 ) -> Result<Made<T>> {
     let (inputs, outputs) = from.from.shape::<T>("weight")?;
     if inputs != width || outputs == 0 {
-        return Err(Error::Data(format!("weights of {inputs}×{outputs} for {width} numbers per sample")));
+        return Err(Error::Data(format!(
+            "weights of {inputs}×{outputs} for {} per sample",
+            count(width, "number")
+        )));
     }
     let mut read = |name, rows, cols| -> Result<Param> {
         from.from.check_shape::<T>(name, rows, cols)?;
@@ -286,7 +291,7 @@ pub(super) fn check_image(image: ImageShape, width: usize) -> Result<()> {
     image.check().map_err(|error| Error::Data(error.to_string()))?;
     match image.numel() == width {
         true => Ok(()),
-        false => Err(Error::Data(format!("an image of {image} for {width} numbers per sample"))),
+        false => Err(Error::Data(format!("an image of {image} for {} per sample", count(width, "number")))),
     }
 }
 
@@ -405,7 +410,10 @@ fn residual<T: Float>(
 ) -> Result<Made<T>> {
     let (block, given) = restore(tape, &settings.get("block")?, &from.deeper()?, width)?;
     if given != width {
-        return Err(Error::Data(format!("a residual block takes {width} numbers, but gives {given}")));
+        return Err(Error::Data(format!(
+            "a residual block takes {}, but gives {given}",
+            count(width, "number")
+        )));
     }
     if block.vocabulary().is_some() {
         return Err(Error::Data("a residual block of tokens".into()));

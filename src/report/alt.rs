@@ -3,6 +3,7 @@
 use super::axis::Kind;
 use super::figure::{Chart, Images, Layer};
 use super::{Axis, Line, rounded};
+use crate::text::count;
 
 /// How many series are told in numbers.
 const MOST: usize = 8;
@@ -34,7 +35,7 @@ pub fn images(images: &Images) -> String {
     let labels: Vec<&str> =
         images.images.iter().map(|(_, label)| label.as_str()).filter(|label| !label.is_empty()).collect();
     let what = if labels.is_empty() { String::new() } else { format!(": {}", labels.join("; ")) };
-    format!("{}: {}{what}.", images.title, crate::text::count(images.images.len(), "picture"))
+    format!("{}: {}{what}.", images.title, count(images.images.len(), "picture"))
 }
 
 fn axis(axis: &Axis) -> String {
@@ -69,7 +70,7 @@ fn series(layer: &Layer, chart: &Chart) -> Option<String> {
         }
         Layer::Points { points, label, .. } if !label.is_empty() => Some(match points.as_slice() {
             [(x, y)] => format!("{label} at ({}, {})", say(*x), say(*y)),
-            points => format!("{label}, {} points", points.len()),
+            points => format!("{label}, {}", count(points.len(), "point")),
         }),
         Layer::Bars { bars, label, .. } => {
             let values: Vec<String> = bars.iter().map(|(_, y)| say(*y)).collect();

@@ -13,6 +13,7 @@ use super::memory::reserve;
 use super::node::{Leaf, Operation, Param, Shape, Var};
 use super::{Phase, Tape};
 use crate::Float;
+use crate::text::count;
 
 /// # Leaves
 /// What brings numbers onto the tape: parameters, buffers, constants, variables.
@@ -216,5 +217,5 @@ fn copy<T: Float>(from: &DMatrix<T>, to: &mut [T]) {
 #[track_caller]
 fn check_length(op: &str, rows: usize, cols: usize, found: usize) {
     let shape = Shape::new(rows, cols);
-    assert!(shape.numel() == found, "{op}: {shape} takes {} numbers, not {found}", shape.numel());
+    assert!(shape.numel() == found, "{op}: {shape} takes {}, not {found}", count(shape.numel(), "number"));
 }

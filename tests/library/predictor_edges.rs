@@ -139,7 +139,7 @@ fn a_loss_with_more_outputs_than_targets() {
     assert_eq!(net.scores(&[1.0]).unwrap().shape(), (1, 2));
     let scaled = Network::<f64>::new(1).loss(GaussianNll).standardize_targets(&data).unwrap();
     let error = scaled.outputs_for(&data).map(drop).unwrap_err().to_string();
-    assert!(error.contains("2 outputs for 1 targets"), "{error}");
+    assert!(error.contains("2 outputs for 1 target"), "{error}");
 }
 
 #[test]
@@ -184,9 +184,7 @@ fn a_transform_of_ones_own_keeps_labels_weights_and_places() {
     assert_eq!((changed.labels(), changed.weights(), changed.place(0)), (part.labels(), part.weights(), 7));
     let mut net = Network::<f64>::new(1).transform(&data, Log).linear(4).relu().outputs_for(&data).unwrap();
     net.fit(&data, &FitOptions { epochs: 1, ..Default::default() }).unwrap();
-    assert!(
-        data.with_features(vec![0.0], 1).unwrap_err().to_string().contains("1 rows for a data set of 40")
-    );
+    assert!(data.with_features(vec![0.0], 1).unwrap_err().to_string().contains("1 row for a data set of 40"));
 }
 
 #[test]

@@ -224,7 +224,8 @@ impl FitArgs {
             }
             (_, warmup) if warmup > steps => {
                 let why = format!(
-                    "{warmup} is more than the {steps} steps of the run, which would end below the rate"
+                    "{warmup} is more than the {} of the run, which would end below the rate",
+                    count(steps, "step")
                 );
                 return Err(Error::setting("warmup", why));
             }

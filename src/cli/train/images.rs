@@ -15,6 +15,7 @@ use crate::data::Dataset;
 use crate::data::npy::{Archive, is_archive};
 use crate::models::{Autoencoder, LeNet};
 use crate::ops::ImageShape;
+use crate::text::count;
 use crate::{Error, Result, text};
 
 /// The flags of LeNet, whose form is fixed.
@@ -177,10 +178,13 @@ fn image(job: &Job<'_>) -> Result<ImageShape> {
     let why = match (job.train.image_shape(), job.args.pca.or(job.args.project)) {
         (Some((height, width)), None) => return Ok(ImageShape::new(1, height, width)),
         (Some(_), Some(k)) => {
-            format!("{model} takes images, and {k} numbers in place of the pixels are none")
+            format!("{model} takes images, and {} in place of the pixels are none", count(k, "number"))
         }
         (None, _) => {
-            format!("{model} takes images, and the samples are rows of {} features", job.train.features())
+            format!(
+                "{model} takes images, and the samples are rows of {}",
+                count(job.train.features(), "feature")
+            )
         }
     };
     Err(Error::setting("model", why))

@@ -32,6 +32,7 @@ use super::table::TableArgs;
 use super::{Outcome, interrupt, memory, output};
 use crate::data::Dataset;
 use crate::models::{Inputs, Notes, Predictor};
+use crate::text::count;
 use crate::train::{Checkpoint, Trace};
 use crate::{Error, Float, Result, file, linalg, text};
 use entries::{Entry, MODELS, Uses, direct, model_names};
@@ -336,7 +337,11 @@ fn train(args: &TrainArgs, matches: &ArgMatches, resumed: Option<Resumed>) -> Ou
         for (name, k) in [("pca", args.pca), ("project", args.project)] {
             let features = source.train.features();
             if let Some(k) = k.filter(|k| !(1..=features).contains(k)) {
-                let why = format!("{k} dimensions of {features} features; allowed is 1 to {features}");
+                let why = format!(
+                    "{} of {}; allowed is 1 to {features}",
+                    count(k, "dimension"),
+                    count(features, "feature")
+                );
                 return Err(Error::setting(name, why).into());
             }
         }
@@ -415,7 +420,7 @@ fn hold_out(source: &Source, args: &TrainArgs) -> Result<(Dataset, Option<Datase
         let all = source.train.len();
         return Err(Error::setting(
             "validation",
-            format!("{share} of {all} samples leaves a set without any"),
+            format!("{share} of {} leaves a set without any", count(all, "sample")),
         ));
     }
     Ok((train, Some(validation)))

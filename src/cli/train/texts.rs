@@ -7,6 +7,7 @@ use super::super::{Failure, memory, output};
 use super::mlp::{Classes, by_steps};
 use super::{Done, Job, TrainArgs, Uses, YesNo, direct};
 use crate::data::Text;
+use crate::text::count;
 use crate::{Error, Result, text};
 
 /// The share of a text that is kept apart for the test where nothing else is said: its end.
@@ -72,7 +73,9 @@ fn open(args: &TrainArgs) -> Result<Source> {
     if needed > room.bytes {
         let needed = output::bytes(needed);
         let why = format!(
-            "{windows} windows of {context} bytes take about {needed}, and {room}: take a larger one"
+            "{} of {} take about {needed}, and {room}: take a larger one",
+            count(windows, "window"),
+            count(context, "byte")
         );
         return Err(Error::setting("stride", why));
     }

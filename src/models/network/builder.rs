@@ -17,6 +17,7 @@ use crate::nn::{
 use crate::optim::{Adam, Optimizer};
 use crate::rng::{Purpose, stream};
 use crate::tape::Tape;
+use crate::text::count;
 use crate::{Dataset, Error, Float, Result};
 
 /// The parts of a [`Network`], in order, until [`outputs_for`](Self::outputs_for) makes it.
@@ -271,7 +272,9 @@ impl<T: Float> NetworkBuilder<T> {
             if known != classes {
                 let (name, link) = (loss.name(), loss.link());
                 let why = format!(
-                    "{name}: it takes {outputs} outputs, which do not stand for {classes} classes by its link, {link:?}"
+                    "{name}: it takes {}, which do not stand for {} by its link, {link:?}",
+                    count(outputs, "output"),
+                    count(classes, "class")
                 );
                 return Err(Error::Data(why));
             }
@@ -281,9 +284,11 @@ impl<T: Float> NetworkBuilder<T> {
             let targets = train.target_width();
             if self.scale.is_some() && outputs != targets {
                 let why = format!(
-                    "{} takes {outputs} outputs for {targets} targets: which of them is on the targets' scale is not \
+                    "{} takes {} for {}: which of them is on the targets' scale is not \
                      known, so that they cannot be standardised",
-                    loss.name()
+                    loss.name(),
+                    count(outputs, "output"),
+                    count(targets, "target")
                 );
                 return Err(Error::Data(why));
             }

@@ -331,7 +331,7 @@ mod tests {
         let image = |make: fn(super::NetworkBuilder<f32>) -> super::NetworkBuilder<f32>| {
             error(|net| make(net.image(1, 8, 8))).to_string()
         };
-        assert_eq!(image(|net| net.group_norm(3)), "groups: 3 groups do not divide 1 channels");
+        assert_eq!(image(|net| net.group_norm(3)), "groups: 3 groups do not divide 1 channel");
         assert_eq!(image(|net| net.upsample(0)), "factor: 0 times an image is none");
         assert_eq!(
             image(|net| net.conv_transpose_with(1, 3, |form| form.padding(5))),

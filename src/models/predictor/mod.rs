@@ -16,6 +16,7 @@ use crate::linalg::first_not_finite;
 use crate::memory::with_room;
 use crate::metrics::Evaluation;
 use crate::store::{Settings, Store};
+use crate::text::count;
 use crate::{Dataset, Error, Matrix, Result};
 
 /// Most samples that are prepared at a time, and most numbers: of wide samples, what is prepared takes many times
@@ -62,7 +63,11 @@ pub(super) fn by_blocks(
 #[track_caller]
 pub(super) fn copy(call: &str, from: &Matrix<f64>, to: &mut [f64]) {
     let ((rows, cols), places) = (from.shape(), to.len());
-    assert!(rows * cols == places, "{call}: the answer is {rows}×{cols}, but there are {places} places");
+    assert!(
+        rows * cols == places,
+        "{call}: the answer is {rows}×{cols}, but there is room for {}",
+        count(places, "number")
+    );
     to.copy_from_slice(from.as_slice());
 }
 
