@@ -151,7 +151,7 @@ impl<T: Float> Operation<T> for CrossEntropy {
 /// others, which keeps its digits where p is near 1.
 pub(super) fn record_deltas<T: Float>(tape: &mut Tape<T>, x: Var, labels: &[usize]) -> Var {
     let Shape { rows, cols } = tape.shape(x);
-    let is_label = tape.constant_with(rows, cols, |to| {
+    let is_label = tape.mask_with(rows, cols, |to| {
         labels.iter().enumerate().for_each(|(i, label)| to[i * cols + label] = T::ONE);
     });
     let (p, zero) = (tape.softmax(x), tape.scalar(T::ZERO));

@@ -114,6 +114,12 @@ impl<T: Float> Tape<T> {
         self.leaf(&Leaf::Constant, rows, cols, Fill::Whole(&mut once(fill)))
     }
 
+    /// A constant of zeros, in which `fill` writes ones: what [`select`](Tape::select) chooses by. It is drawn as such.
+    #[track_caller]
+    pub(crate) fn mask_with(&mut self, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
+        self.leaf(&Leaf::Mask, rows, cols, Fill::Zeros(&mut once(fill)))
+    }
+
     /// A 1×1 constant.
     #[track_caller]
     pub fn scalar(&mut self, value: T) -> Var {
