@@ -11,9 +11,7 @@ use crate::data::preprocess::{TargetScale, Transform};
 use crate::metrics::SeenClasses;
 use crate::models::{Inputs, Task};
 use crate::nn::loss::{self, Loss};
-use crate::nn::{
-    Activation, Dropout, Init, LayerNorm, Module, ModuleExt, Norm, RmsNorm, Sequential, restore,
-};
+use crate::nn::{Activation, Dropout, Init, LayerNorm, Module, ModuleExt, Norm, RmsNorm, Sequential, limits};
 use crate::optim::{Adam, Optimizer};
 use crate::rng::{Purpose, stream};
 use crate::tape::Tape;
@@ -298,7 +296,7 @@ impl<T: Float> NetworkBuilder<T> {
         }
         let (mut tape, mut rng) = (Tape::default(), stream(self.seed, Purpose::Init));
         let module = make(&mut tape, features, outputs, &mut rng)?;
-        restore::check(&module, &mut tape, features)?;
+        limits::check(&module, &mut tape, features)?;
         module.name_parameters(&mut tape);
         let optimizer = match self.optimizer {
             Some(optimizer) => optimizer,
