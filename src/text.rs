@@ -1,6 +1,7 @@
 //! Text from outside (paths, names, arguments) as it may be shown, and as a field of a CSV file.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::Path;
 
 /// What a terminal would act on instead of showing it: control characters, the separators of lines and
@@ -61,12 +62,17 @@ pub fn csv_field(text: &str) -> Cow<'_, str> {
 /// ```
 /// use tapegrad::text::count;
 /// assert_eq!([count(0, "class"), count(1, "class"), count(2, "epoch")], ["0 classes", "1 class", "2 epochs"]);
+/// assert_eq!([count(1, "entry"), count(2, "entry"), count(2, "array")], ["1 entry", "2 entries", "2 arrays"]);
+/// assert_eq!(count(0.5, "pixel"), "0.5 pixels");
 /// ```
-pub fn count(n: usize, one: &str) -> String {
-    match n {
-        1 => format!("1 {one}"),
-        n if one.ends_with(['s', 'x']) => format!("{n} {one}es"),
-        n => format!("{n} {one}s"),
+pub fn count<N: fmt::Display + PartialEq + From<u8>>(n: N, one: &str) -> String {
+    if n == N::from(1) {
+        return format!("{n} {one}");
+    }
+    match one.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{n} {stem}ies"),
+        None if one.ends_with(['s', 'x']) => format!("{n} {one}es"),
+        _ => format!("{n} {one}s"),
     }
 }
 

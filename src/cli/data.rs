@@ -147,7 +147,11 @@ fn check_memory(one: &Dataset, rows: usize, args: &SynthArgs) -> Result<()> {
         return Ok(());
     }
     let name = if args.test > args.samples { "test" } else { "samples" };
-    let why = format!("{rows} samples take about {}, and {room}: use fewer", output::bytes(needed));
+    let why = format!(
+        "{} take about {}, and {room}: use fewer",
+        text::count(rows, "sample"),
+        output::bytes(needed)
+    );
     Err(Error::setting(name, why))
 }
 

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::{Failure, Outcome, output};
 use crate::models::{self, Sampling};
+use crate::text::count;
 use crate::{Error, text};
 
 /// Continue a text by a model that was trained on one
@@ -53,7 +54,10 @@ pub fn run(args: &GenerateArgs) -> Outcome {
         })?;
     if let Some(context) = saved.model.context().filter(|context| args.prompt.len() > *context) {
         let len = args.prompt.len();
-        output::note(format_args!("note: the prompt has {len} bytes, and the model sees the last {context}"));
+        output::note(format_args!(
+            "note: the prompt has {}, and the model sees the last {context}",
+            count(len, "byte")
+        ));
     }
     let mut out = Stream { is_terminal: io::stdout().is_terminal(), waiting: Vec::new() };
     for byte in bytes.take(args.length) {

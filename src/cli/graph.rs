@@ -1,19 +1,23 @@
 //! `tapegrad graph`: the tape of a model, as text or as a drawing.
 
-use std::path::PathBuf;
+use std::any::Any;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 
+use super::reading::refuse_input;
 use super::train::{Form, ShapeArgs, check_memory, not_taken, renamed};
-use super::{Outcome, output};
-use crate::models::{LeNet, Mlp};
+use super::{Outcome, memory, output};
+use crate::models::{self, LeNet, Mlp, Predictor};
 use crate::nn::{Mode, Module};
 use crate::ops::ImageShape;
 use crate::rng::{Place, Purpose, stream};
 use crate::settings::at_least_one;
-use crate::{Error, Result, Tape, Var, file};
+use crate::text::count;
+use crate::train::check_batch;
+use crate::{Error, Float, Result, Tape, Var, file, text};
 
 /// Print the tape of one training step of a model
 #[derive(Args)]
@@ -21,8 +25,12 @@ use crate::{Error, Result, Tape, Var, file};
 Examples:
   tapegrad graph --hidden 64,32 --activation gelu
   tapegrad graph --model lenet
+  tapegrad graph digits.safetensors --batch 32
   tapegrad graph --format dot | dot -Tsvg > tape.svg")]
 pub struct GraphArgs {
+    /// A file of `train --save` with a network in it, which is drawn as it stands there; without a file, what the flags say
+    #[arg(value_name = "MODEL")]
+    file: Option<PathBuf>,
     /// Which network
     #[arg(long, value_enum, default_value_t = Network::Mlp)]
     model: Network,
@@ -112,8 +120,11 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
     for (name, count) in [("batch", args.batch), ("inputs", args.inputs), ("outputs", args.outputs)] {
         at_least_one(name, count)?;
     }
-    let (name, groups) = args.model.uses();
     let command = GraphArgs::augment_args(clap::Command::new("tapegrad graph"));
+    if let Some(path) = &args.file {
+        return of_file(args, path, &command, matches);
+    }
+    let (name, groups) = args.model.uses();
     if let Some(flag) = not_taken(&command, &[groups, &["GraphArgs"]].concat(), matches) {
         let why = format!("--{flag} has no meaning for --model {name}");
         return Err(Error::setting("model", why).into());
@@ -147,6 +158,47 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
     }
 }
 
+/// Draws the network in a file.
+fn of_file(args: &GraphArgs, path: &Path, command: &clap::Command, matches: &ArgMatches) -> Outcome {
+    let said = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
+    let own = ["model", "inputs", "outputs"].iter().find(|id| said(id)).map(|id| (*id).to_string());
+    if let Some(flag) = own.or_else(|| not_taken(command, &["GraphArgs"], matches)) {
+        let why =
+            format!("--{flag} has no meaning for the model of a file: {} says what it is", text::path(path));
+        return Err(Error::Data(why).into());
+    }
+    if let Some(out) = &args.out {
+        refuse_input("out", out, &[path])?;
+    }
+    let model = models::load(path)?.model;
+    let drawn = of_numbers::<f32>(args, &*model).or_else(|| of_numbers::<f64>(args, &*model));
+    drawn.unwrap_or_else(|| {
+        let why = format!(
+            "{}: {} was not trained on a tape. What is drawn is a network, or logistic regression by --solver steps",
+            text::path(path),
+            model.describe()
+        );
+        Err(Error::Data(why).into())
+    })
+}
+
+/// Draws the model if it is a network of such numbers.
+fn of_numbers<T: Float>(args: &GraphArgs, model: &dyn Predictor) -> Option<Outcome> {
+    let network = (model as &dyn Any).downcast_ref::<models::Network<T>>()?;
+    let tape = network.summary(args.batch).and_then(|step| {
+        // The buffer of values may hold twice what is in use.
+        let numbers = step.training_numbers().saturating_mul(2);
+        let (needed, room) = (numbers.saturating_mul(size_of::<T>()) as u64, memory::available());
+        if needed > room.bytes {
+            let (name, needed) = (model.describe(), output::bytes(needed));
+            let why = format!("{name} at batch {} takes about {needed}, and {room}", args.batch);
+            return Err(Error::setting("batch", why));
+        }
+        network.training_tape(args.batch)
+    });
+    Some(tape.map_err(Into::into).and_then(|tape| write(args, &tape)))
+}
+
 /// Draws a network that tells what goes in.
 fn reconstructing(args: &GraphArgs, matches: &ArgMatches, form: &impl Form) -> Outcome {
     if matches.value_source("outputs") == Some(ValueSource::CommandLine) {
@@ -169,7 +221,7 @@ fn of_image(args: &GraphArgs, form: &impl Form) -> Outcome {
 fn image(args: &GraphArgs) -> Result<ImageShape> {
     let side = args.inputs.isqrt();
     if side.checked_mul(side) != Some(args.inputs) {
-        let why = format!("{} pixels are no image that is as high as it is wide", args.inputs);
+        let why = format!("{} are no image that is as high as it is wide", count(args.inputs, "pixel"));
         return Err(Error::setting("inputs", why));
     }
     Ok(ImageShape::new(1, side, side))
@@ -187,13 +239,14 @@ fn of_classes(tape: &mut Tape<f32>, _: Var, logits: Var) -> Var {
 fn draw(args: &GraphArgs, form: &impl Form, inputs: usize, loss: Loss) -> Outcome {
     let mut tape = Tape::<f32>::default();
     let model = form.build(&mut tape, &mut stream(0, Purpose::Init))?;
-    let least = model.least_batch();
-    if args.batch < least {
-        return Err(Error::setting("batch", format!("{} is below {least}: batch norm", args.batch)).into());
-    }
+    check_batch(&model, args.batch)?;
     let x = tape.constant_with(args.batch, inputs, |_| ());
     let logits = model.forward(&mut tape, x, &mut Mode::training(Place::default()));
     loss(&mut tape, x, logits);
+    write(args, &tape)
+}
+
+fn write<T: Float>(args: &GraphArgs, tape: &Tape<T>) -> Outcome {
     let text = match args.format {
         Format::Text => tape.to_string(),
         Format::Dot => tape.dot().to_string(),

@@ -7,6 +7,7 @@ use super::reading::{is_arrays, is_table, within_memory};
 use super::source::Source;
 use super::table::TableArgs;
 use crate::data::{Dataset, synthetic};
+use crate::text::count;
 use crate::{Error, Result, text};
 
 /// Where `train` looks for MNIST by itself.
@@ -96,7 +97,8 @@ fn synthetic_set(text: &str, seed: u64) -> Result<Source> {
     let rows = samples.checked_add(test).filter(|rows| *rows <= MOST_SAMPLES && samples > 0 && test > 0);
     let Some(rows) = rows else {
         return Err(wrong(format!(
-            "{samples} samples and {test} to test on; each at least 1, at most {MOST_SAMPLES} in all"
+            "{} and {test} to test on; each at least 1, at most {MOST_SAMPLES} in all",
+            count(samples, "sample")
         )));
     };
     let all = set.generate_with(rows, noise, &settings, seed).map_err(|error| match error {

@@ -14,6 +14,7 @@ use crate::data::Dataset;
 use crate::data::table::{ReadOptions, Schema};
 use crate::linalg::Matrix;
 use crate::models::{self, Saved, Task};
+use crate::text::count;
 use crate::{Error, Result, file, text};
 
 /// Ask a saved model about new samples
@@ -82,7 +83,8 @@ pub fn samples(saved: &Saved, input: &Path) -> Result<Dataset> {
         {
             let name = text::path(input);
             let why = format!(
-                "{name}: an image of {width}×{height} has {found} pixels, and the model takes {takes}"
+                "{name}: an image of {width}×{height} has {}, and the model takes {takes}",
+                count(found, "pixel")
             );
             return Err(Error::Data(why));
         }

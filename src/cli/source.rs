@@ -21,6 +21,25 @@ pub struct Source {
     pub schema: Option<Schema>,
     /// Of windows over a text, how far each is behind the one before.
     pub stride: Option<usize>,
+    /// What the arguments may leave open about the data, as it is here: the name of an argument, and its value.
+    pub worked_out: Vec<(&'static str, String)>,
+}
+
+/// Samples of which a share was kept apart for the test.
+pub struct Cut {
+    pub train: Dataset,
+    pub test: Dataset,
+    pub share: f64,
+}
+
+impl Cut {
+    /// They and what they were.
+    pub fn of(self, all: &str, name: &'static str) -> Source {
+        let Cut { train, test, share } = self;
+        let description = format!("{all}, {share} of them kept apart for the test");
+        let worked_out = vec![("test", share.to_string())];
+        Source { worked_out, ..Source::of(train, test, description, name) }
+    }
 }
 
 /// A share of the samples, and the rest: class by class where there are classes.
@@ -33,7 +52,16 @@ impl Source {
     pub fn of(train: Dataset, test: Dataset, description: String, name: &'static str) -> Source {
         // Points and values are columns, as those of a table are.
         let is_table = train.image_shape().is_none();
-        Source { train, test, description, name, is_table, schema: None, stride: None }
+        Source {
+            train,
+            test,
+            description,
+            name,
+            is_table,
+            schema: None,
+            stride: None,
+            worked_out: Vec::new(),
+        }
     }
 
     /// Keeps the first `limit` training samples.

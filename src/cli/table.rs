@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::output;
 use super::reading::{is_arrays, warn_if_left_out, within_memory};
-use super::source::{Source, kept_apart};
+use super::source::{Cut, Source, kept_apart};
 use crate::data::Dataset;
 use crate::data::npy::is_archive;
 use crate::data::table::{Encoded, Missing, ReadOptions, Schema, Table, TableOptions, Task};
@@ -95,6 +95,18 @@ fn check_classes(data: &Dataset) -> Result<()> {
     }
 }
 
+/// The same, which knows whether classes or values are told.
+fn with_task(mut source: Source) -> Source {
+    let task = if source.train.labels().is_some() { Told::Classification } else { Told::Regression };
+    source.worked_out.push(("task", name_of(task)));
+    source
+}
+
+/// As it is written on the command line.
+fn name_of(value: impl ValueEnum) -> String {
+    value.to_possible_value().map_or(String::new(), |value| value.get_name().to_string())
+}
+
 impl TableArgs {
     /// The file of what is told of samples in another.
     pub fn target_file(&self) -> Option<&Path> {
@@ -128,9 +140,8 @@ impl TableArgs {
     }
 
     /// What a missing cell does, by its name.
-    pub fn when_missing(&self) -> String {
-        let does = self.missing.unwrap_or(WhenMissing::Error).to_possible_value();
-        does.map_or(String::new(), |does| does.get_name().to_string())
+    fn when_missing(&self) -> String {
+        name_of(self.missing.unwrap_or(WhenMissing::Error))
     }
 
     fn task(&self) -> Task {
@@ -141,8 +152,8 @@ impl TableArgs {
         }
     }
 
-    /// The share of `all` that was asked for as test samples, and the others; and what to say of it.
-    pub fn apart(&self, all: &Dataset, seed: u64) -> Result<(Dataset, Dataset, String)> {
+    /// The share of `all` that was asked for as test samples, and the others.
+    pub fn apart(&self, all: &Dataset, seed: u64) -> Result<Cut> {
         if all.is_empty() {
             return Err(Error::Data("there are no samples".into()));
         }
@@ -168,16 +179,16 @@ impl TableArgs {
         check_classes(all)?;
         let (test, train) = kept_apart(all, share, seed)?;
         if test.is_empty() || train.is_empty() {
-            let why = format!("{share} of {} samples leaves a set without any", all.len());
+            let why = format!("{share} of {} leaves a set without any", text::count(all.len(), "sample"));
             return Err(Error::setting("test", why));
         }
-        Ok((train, test, format!(", {share} of them kept apart for the test")))
+        Ok(Cut { train, test, share })
     }
 
     /// The arrays of the file at `path`: an archive, or one of samples with another, named by the target.
     pub fn open_arrays(&self, path: &Path, seed: u64) -> Result<Source> {
         let (shown, task) = (text::path(path), self.task());
-        let (train, test, description) = if is_archive(path) {
+        let source = if is_archive(path) {
             self.refuse(
                 &["test", "task"],
                 "the arrays of an archive have names: X and y, or x_train and so on",
@@ -186,15 +197,12 @@ impl TableArgs {
             match (found, &self.test) {
                 ((train, Some(test)), None) => {
                     check_classes(&train)?;
-                    (train, test, format!("arrays of {shown}"))
+                    Source::of(train, test, format!("arrays of {shown}"), "arrays")
                 }
                 ((_, Some(_)), Some(_)) => {
                     return Err(Error::setting("test", format!("{shown} has test samples of its own")));
                 }
-                ((all, None), _) => {
-                    let (train, test, from) = self.apart(&all, seed)?;
-                    (train, test, format!("arrays of {shown}{from}"))
-                }
+                ((all, None), _) => self.apart(&all, seed)?.of(&format!("arrays of {shown}"), "arrays"),
             }
         } else {
             self.refuse(&["test", "task", "target"], "it has a meaning for a table only")?;
@@ -203,10 +211,10 @@ impl TableArgs {
                 return Err(Error::setting("target", why));
             };
             let all = within_memory(|options| Dataset::from_npy(path, target, task, options))?;
-            let (train, test, from) = self.apart(&all, seed)?;
-            (train, test, format!("arrays of {shown} and {}{from}", text::printable(target)))
+            let what = format!("arrays of {shown} and {}", text::printable(target));
+            self.apart(&all, seed)?.of(&what, "arrays")
         };
-        Ok(Source::of(train, test, description, "arrays"))
+        Ok(with_task(source))
     }
 
     /// The samples of IDX files that are no images, cut in two by `seed`.
@@ -216,8 +224,7 @@ impl TableArgs {
             "it has no meaning for such data, only for a table: --data FILE.csv or FILE.tsv",
         )?;
         let all = within_memory(|options| Dataset::from_columns(folder, options))?;
-        let (train, test, from) = self.apart(&all, seed)?;
-        Ok(Source::of(train, test, format!("IDX files in {}{from}", text::path(folder)), "idx"))
+        Ok(self.apart(&all, seed)?.of(&format!("IDX files in {}", text::path(folder)), "idx"))
     }
 
     /// The samples of the table at `path`, cut in two by `seed` if there is no other table to test on.
@@ -247,7 +254,8 @@ impl TableArgs {
             encoded.data
         };
         let all = samples(schema.encode(&table)?, path);
-        let (train, test, from) = match &self.test {
+        let what = format!("table {}, target {}", text::path(path), text::printable(target));
+        let source = match &self.test {
             Some(Test::File(file)) => {
                 let test = Table::read(file, &reading)?;
                 let test = samples(schema.encode(&test)?, file);
@@ -255,19 +263,12 @@ impl TableArgs {
                     let why = format!("{} has no column {target} to measure by", text::path(file));
                     return Err(Error::setting("test", why));
                 }
-                (all, test, format!(", tested on {}", text::path(file)))
+                Source::of(all, test, format!("{what}, tested on {}", text::path(file)), "table")
             }
-            _ => self.apart(&all, seed)?,
+            _ => self.apart(&all, seed)?.of(&what, "table"),
         };
-        let description = format!("table {}, target {}{from}", text::path(path), text::printable(target));
-        Ok(Source {
-            train,
-            test,
-            description,
-            name: "table",
-            is_table: true,
-            schema: Some(schema),
-            stride: None,
-        })
+        let mut source = Source { schema: Some(schema), ..with_task(source) };
+        source.worked_out.push(("missing", self.when_missing()));
+        Ok(source)
     }
 }

@@ -4,6 +4,7 @@ use crate::float::Numbers;
 use crate::linalg::simd::vectorize;
 use crate::memory::with_room;
 use crate::settings::shown;
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// z = (x − center)/scale, with one pair for all features or one for each.
@@ -45,7 +46,7 @@ impl Affine {
     #[track_caller]
     pub fn columns(center: Vec<f64>, scale: Vec<f64>) -> Result<Affine> {
         let (c, s) = (center.len(), scale.len());
-        assert!(c == s, "Affine::columns: {c} centers but {s} scales");
+        assert!(c == s, "Affine::columns: {} but {}", count(c, "center"), count(s, "scale"));
         for (j, (c, s)) in center.iter().zip(&scale).enumerate() {
             check(*c, *s, || format!("column {j}: "))?;
         }
@@ -80,9 +81,18 @@ impl Affine {
     #[track_caller]
     pub(crate) fn apply<T: Float>(&self, sample: Numbers<'_>, to: &mut [T]) {
         let (found, places) = (sample.len(), to.len());
-        assert!(found == places, "Affine::apply: {found} features, but {places} places");
+        assert!(
+            found == places,
+            "Affine::apply: {}, but {}",
+            count(found, "feature"),
+            count(places, "place")
+        );
         if let Some(n) = self.features() {
-            assert!(n == found, "Affine::apply: a map of {n} features, but the sample has {found}");
+            assert!(
+                n == found,
+                "Affine::apply: a map of {}, but the sample has {found}",
+                count(n, "feature")
+            );
         }
         match sample {
             Numbers::F32(x) => self.apply_to(x, to),
@@ -124,7 +134,7 @@ impl Affine {
     pub fn then(&self, next: &Affine) -> Result<Affine> {
         let features = match (self.features(), next.features()) {
             (Some(a), Some(b)) => {
-                assert!(a == b, "Affine::then: a map of {a} features before one of {b}");
+                assert!(a == b, "Affine::then: a map of {} before one of {b}", count(a, "feature"));
                 Some(a)
             }
             (a, b) => a.or(b),

@@ -16,7 +16,11 @@ const SHADES: &[u8; 10] = b" .:-=+*#%@";
 #[track_caller]
 pub fn ascii_image(pixels: &[u8], height: usize, width: usize) -> String {
     let n = pixels.len();
-    assert!(height.checked_mul(width) == Some(n), "ascii_image: {n} pixels are not {height}×{width}");
+    assert!(
+        height.checked_mul(width) == Some(n),
+        "ascii_image: {} cannot be an image of {height}×{width}",
+        crate::text::count(n, "pixel")
+    );
     let mut text = String::with_capacity(height.div_ceil(2) * (width + 1));
     for row in (0..height).step_by(2) {
         for col in 0..width {
@@ -44,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "3 pixels are not 2×2")]
+    #[should_panic(expected = "3 pixels cannot be an image of 2×2")]
     fn a_wrong_size_panics() {
         ascii_image(&[1, 2, 3], 2, 2);
     }

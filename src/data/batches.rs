@@ -5,6 +5,7 @@ use rand::seq::SliceRandom;
 use crate::memory::collected;
 use crate::rng::{Purpose, stream};
 use crate::settings::at_least_one;
+use crate::text::count;
 use crate::{Error, Result};
 
 /// Cuts the rows 0..n of a dataset into batches, in a new random order every epoch.
@@ -63,7 +64,8 @@ impl Batches {
     /// [`Error::Setting`] if not one batch is full.
     pub fn drop_last(mut self) -> Result<Batches> {
         if self.order.len() < self.size {
-            let why = format!("{} is above the {} rows: no batch is full", self.size, self.order.len());
+            let why =
+                format!("{} is above the {}: no batch is full", self.size, count(self.order.len(), "row"));
             return Err(Error::setting("batch", why));
         }
         self.drop_last = true;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Dataset;
 use super::idx::{self, IdxArray, IdxData, ReadOptions};
+use crate::text::count;
 use crate::{Error, Result, text};
 
 /// The file of the samples.
@@ -68,7 +69,8 @@ impl Dataset {
                     [rows] if rows == data.len() => 1,
                     [rows, width] if rows == data.len() => width,
                     _ => {
-                        let why = format!("{name}: its shape {shape:?} is not of {} samples", data.len());
+                        let why =
+                            format!("{name}: its shape {shape:?} is not of {}", count(data.len(), "sample"));
                         return Err(Error::Data(why));
                     }
                 };

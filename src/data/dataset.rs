@@ -11,6 +11,7 @@ use super::weights::{Weighing, check_weights};
 use crate::float::power_below;
 use crate::linalg::first_not_finite;
 use crate::memory::{collected, reserve, with_room};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 #[derive(Clone, Debug)]
@@ -75,11 +76,18 @@ impl Dataset {
         }
         let len = stored.len() / features;
         if !stored.len().is_multiple_of(features) {
-            let why = format!("{} values are not whole samples of {features} features", stored.len());
+            let why = format!(
+                "{} cannot be whole samples of {}",
+                count(stored.len(), "value"),
+                count(features, "feature")
+            );
             return Err(Error::Data(why));
         }
         if u32::try_from(len).is_err() {
-            return Err(Error::Data(format!("{len} samples are more than the 4294967295 possible")));
+            return Err(Error::Data(format!(
+                "{} are more than the 4294967295 possible",
+                count(len, "sample")
+            )));
         }
         if let Some((at, value)) = stored.first_not_finite() {
             let why = format!("row {}, column {}: the feature is {value}", at / features, at % features);
@@ -119,11 +127,18 @@ impl Dataset {
     /// [`Error::Data`] if there are not as many labels as rows, or a label is not below `classes`.
     pub fn with_labels(mut self, labels: &[usize], classes: usize) -> Result<Dataset> {
         if labels.len() != self.len {
-            return Err(Error::Data(format!("{} labels for {} rows", labels.len(), self.len)));
+            return Err(Error::Data(format!(
+                "{} for {}",
+                crate::text::count(labels.len(), "label"),
+                crate::text::count(self.len, "row")
+            )));
         }
         if let Some(row) = labels.iter().position(|label| *label >= classes) {
             let label = labels[row];
-            return Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes")));
+            return Err(Error::Data(format!(
+                "row {row}: label {label} is not below the {}",
+                crate::text::count(classes, "class")
+            )));
         }
         let of_row = collected(labels.iter().copied(), "the labels")?;
         self.labels = Labels::Classes { of_row: Arc::new(of_row), count: classes, each: 1 };
@@ -159,7 +174,11 @@ impl Dataset {
     /// or infinite.
     pub fn with_targets(mut self, targets: Vec<f64>, width: usize) -> Result<Dataset> {
         if width == 0 || self.len.checked_mul(width) != Some(targets.len()) {
-            let why = format!("{} targets are not {width} for each of {} rows", targets.len(), self.len);
+            let why = format!(
+                "{} cannot be {width} for each of {}",
+                count(targets.len(), "target"),
+                count(self.len, "row")
+            );
             return Err(Error::Data(why));
         }
         if let Some(at) = first_not_finite(&targets) {
@@ -193,7 +212,11 @@ impl Dataset {
     pub fn with_class_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<Dataset> {
         let names: Arc<[String]> = names.into_iter().map(Into::into).collect();
         if names.len() != self.classes() {
-            return Err(Error::Data(format!("{} names for {} classes", names.len(), self.classes())));
+            return Err(Error::Data(format!(
+                "{} for {}",
+                count(names.len(), "name"),
+                count(self.classes(), "class")
+            )));
         }
         let twice = |i: &usize| names[..*i].contains(&names[*i]);
         if let Some(i) = (0..names.len()).find(twice) {
@@ -214,7 +237,11 @@ impl Dataset {
     ) -> Result<Dataset> {
         let names: Arc<[String]> = names.into_iter().map(Into::into).collect();
         if names.len() != self.features {
-            return Err(Error::Data(format!("{} names for {} features", names.len(), self.features)));
+            return Err(Error::Data(format!(
+                "{} for {}",
+                count(names.len(), "name"),
+                count(self.features, "feature")
+            )));
         }
         self.feature_names = Some(names);
         Ok(self)
@@ -226,7 +253,10 @@ impl Dataset {
     /// [`Error::Data`] if an image of this size does not have as many pixels as there are features.
     pub fn with_image_shape(mut self, height: usize, width: usize) -> Result<Dataset> {
         if height.checked_mul(width) != Some(self.features) {
-            return Err(Error::Data(format!("{} features are not {height}×{width} pixels", self.features)));
+            return Err(Error::Data(format!(
+                "{} cannot be an image of {height}×{width}",
+                count(self.features, "feature")
+            )));
         }
         self.image = Some((height, width));
         Ok(self)
@@ -242,7 +272,12 @@ impl Dataset {
     #[track_caller]
     pub fn mapped(&self, map: &Affine) -> Result<Dataset> {
         if let Some(n) = map.features() {
-            assert!(n == self.features, "mapped: a map of {n} features, but the data has {}", self.features);
+            assert!(
+                n == self.features,
+                "mapped: a map of {}, but the data has {}",
+                count(n, "feature"),
+                self.features
+            );
         }
         Ok(Dataset { map: Arc::new(self.map.then(map)?), ..self.clone() })
     }
@@ -257,7 +292,7 @@ impl Dataset {
         let new = Dataset::new(values, features)?;
         if new.len != self.len {
             let (found, rows) = (new.len, self.len);
-            return Err(Error::Data(format!("features of {found} rows for a data set of {rows}")));
+            return Err(Error::Data(format!("features of {} for a data set of {rows}", count(found, "row"))));
         }
         let (labels, weights) = (self.labels.clone(), self.weights.clone());
         let origin = match (&self.rows, &self.origin) {
@@ -289,7 +324,7 @@ impl Dataset {
     #[track_caller]
     pub fn try_subset(&self, indices: &[usize]) -> Result<Dataset> {
         if let Some(bad) = indices.iter().find(|i| **i >= self.len) {
-            panic!("subset: row {bad} of a dataset of {} rows", self.len);
+            panic!("subset: row {bad} of a dataset of {}", count(self.len, "row"));
         }
         self.chosen(indices.iter().copied())
     }
@@ -400,7 +435,7 @@ impl Dataset {
     #[track_caller]
     pub fn label(&self, i: usize) -> usize {
         let each = self.labels_per_row();
-        assert!(each == 1, "label: the rows have {each} labels each");
+        assert!(each == 1, "label: the rows have {} each", count(each, "label"));
         match self.labels() {
             None => panic!("label: the dataset has no class labels"),
             Some(labels) => labels[i],
@@ -442,7 +477,7 @@ impl Dataset {
     /// If there is no such row.
     #[track_caller]
     pub fn bytes(&self, i: usize) -> Option<&[u8]> {
-        assert!(i < self.len, "bytes: row {i} of a dataset of {} rows", self.len);
+        assert!(i < self.len, "bytes: row {i} of a dataset of {}", count(self.len, "row"));
         let start = self.stored_row(i) * self.features;
         if let Features::U8(v) = &self.stored { Some(&v[start..start + self.features]) } else { None }
     }
@@ -454,7 +489,7 @@ impl Dataset {
     /// If there is no such row.
     #[track_caller]
     pub fn place(&self, i: usize) -> usize {
-        assert!(i < self.len, "place: row {i} of a dataset of {} rows", self.len);
+        assert!(i < self.len, "place: row {i} of a dataset of {}", count(self.len, "row"));
         let stored = self.stored_row(i);
         self.origin.as_ref().map_or(stored, |origin| origin[stored] as usize)
     }
@@ -490,7 +525,7 @@ impl Dataset {
         };
         let rows: Vec<usize> = (0..self.len()).filter(|row| weights[*row] > 0.0).collect();
         if rows.is_empty() {
-            return Err(Error::Data(format!("the weights of all {} samples are 0", self.len())));
+            return Err(Error::Data("the weights of all samples are 0".into()));
         }
         self.try_subset(&rows).map(Cow::Owned)
     }

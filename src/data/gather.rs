@@ -9,6 +9,7 @@ use crate::linalg::first_not_finite;
 use crate::linalg::simd::vectorize;
 use crate::linalg::threads::join;
 use crate::memory::{filled, with_room};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// Numbers that one thread converts at a time, in some 5 µs.
@@ -26,8 +27,10 @@ impl Dataset {
         let (rows, width) = (indices.len(), self.features());
         assert!(
             rows.checked_mul(width) == Some(out.len()),
-            "gather: {rows} rows of {width} features do not fit into {} numbers",
-            out.len()
+            "gather: {} of {} cannot fit into {}",
+            count(rows, "row"),
+            count(width, "feature"),
+            count(out.len(), "number")
         );
         self.check_rows("gather", indices);
         T::gather(self, indices, out);
@@ -201,8 +204,10 @@ impl Dataset {
         let rows = indices.len();
         assert!(
             rows * width == out.len(),
-            "gather_targets: {rows} rows of {width} targets do not fit into {} numbers",
-            out.len()
+            "gather_targets: {} of {} cannot fit into {}",
+            count(rows, "row"),
+            count(*width, "target"),
+            count(out.len(), "number")
         );
         for (out, i) in out.chunks_exact_mut(*width).zip(indices) {
             for (z, x) in out.iter_mut().zip(&values[i * width..(i + 1) * width]) {
@@ -267,7 +272,7 @@ impl Dataset {
     /// [`Error::Memory`] if there is not enough of it.
     pub fn try_to_rows<T: Float>(&self) -> Result<Vec<T>> {
         let (n, d) = (self.len(), self.features());
-        let what = format!("{n} samples of {d} features in {}", T::NAME);
+        let what = format!("{} of {} in {}", count(n, "sample"), count(d, "feature"), T::NAME);
         let mut out = filled(n.saturating_mul(d), T::ZERO, &what)?;
         // In blocks: a list of all rows would take more than the bytes of a narrow set.
         let mut indices = [0; 4096];
@@ -329,7 +334,7 @@ impl Dataset {
     #[track_caller]
     fn check_rows(&self, operation: &str, indices: &[usize]) {
         if let Some(bad) = indices.iter().find(|i| **i >= self.len()) {
-            panic!("{operation}: row {bad} of a dataset of {} rows", self.len());
+            panic!("{operation}: row {bad} of a dataset of {}", count(self.len(), "row"));
         }
     }
 }

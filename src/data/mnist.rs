@@ -7,6 +7,7 @@ use super::idx::{self, IdxArray, IdxData, ReadOptions};
 use super::pair::check_scale;
 use super::{Dataset, Features};
 use crate::memory::{try_collected, with_room};
+use crate::text::count;
 use crate::{Error, Result, text};
 
 /// No file may make a program count more classes than this: a confusion matrix takes their square.
@@ -16,7 +17,7 @@ const MOST_CLASSES: i64 = 1000;
 fn describe(data: &Dataset) -> String {
     match data.image_shape() {
         Some((height, width)) => format!("images of {height}×{width}"),
-        None => format!("of {} features", data.features()),
+        None => format!("of {}", count(data.features(), "feature")),
     }
 }
 

@@ -5,6 +5,7 @@ use rand::seq::SliceRandom;
 use super::Dataset;
 use crate::memory::{collected, filled, reserve, with_room};
 use crate::rng::{Purpose, stream};
+use crate::text::count;
 use crate::{Error, Result};
 
 /// What the memory is for.
@@ -100,7 +101,11 @@ impl Dataset {
         if (2..=self.len()).contains(&k) {
             return Ok(());
         }
-        let why = format!("{k} folds of {} rows; allowed is 2 up to the number of rows", self.len());
+        let why = format!(
+            "{} of {}; allowed is 2 up to the number of rows",
+            count(k, "fold"),
+            count(self.len(), "row")
+        );
         Err(Error::setting("folds", why))
     }
 

@@ -103,8 +103,9 @@ impl Text {
             len.checked_sub(context).filter(|rest| *rest > 0).map(|rest| (rest - 1) / stride + 1)
         else {
             let why = format!(
-                "a text of {len} bytes is shorter than a window of {context} and the byte behind it: take a smaller \
-                 context"
+                "a text of {} is shorter than a window of {context} and the byte behind it: take a smaller \
+                 context",
+                text::count(len, "byte")
             );
             return Err(Error::Data(why));
         };

@@ -2,6 +2,7 @@
 
 use super::Dataset;
 use super::dataset::Labels;
+use crate::text::count;
 use crate::{Error, Result};
 
 impl Dataset {
@@ -15,15 +16,25 @@ impl Dataset {
     /// weights.
     pub fn with_token_labels(self, labels: Vec<usize>, each: usize, classes: usize) -> Result<Dataset> {
         if each == 0 || self.len().checked_mul(each) != Some(labels.len()) {
-            let why = format!("{} labels are not {each} for each of {} rows", labels.len(), self.len());
+            let why = format!(
+                "{} cannot be {each} for each of {}",
+                count(labels.len(), "label"),
+                count(self.len(), "row")
+            );
             return Err(Error::Data(why));
         }
         if let Some(at) = labels.iter().position(|label| *label >= classes) {
             let (row, label) = (at / each, labels[at]);
-            return Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes")));
+            return Err(Error::Data(format!(
+                "row {row}: label {label} is not below the {}",
+                count(classes, "class")
+            )));
         }
         if self.weights().is_some() && each > 1 {
-            return Err(Error::Data(format!("{each} labels for each row, and rows that have weights")));
+            return Err(Error::Data(format!(
+                "{} for each row, and rows that have weights",
+                count(each, "label")
+            )));
         }
         Ok(self.with_checked_labels(labels, each, classes))
     }

@@ -2,6 +2,7 @@
 
 use crate::float::power_below;
 use crate::linalg::sum;
+use crate::text::count;
 use crate::{Error, Result};
 
 /// How the weights of a data set are used in means.
@@ -17,7 +18,7 @@ pub(crate) struct Weighing {
 /// An error unless there is a weight for each row, and each is finite and at least 0.
 pub(crate) fn check_weights(weights: &[f64], rows: usize) -> Result<()> {
     if weights.len() != rows {
-        return Err(Error::Data(format!("{} weights for {rows} rows", weights.len())));
+        return Err(Error::Data(format!("{} for {}", count(weights.len(), "weight"), count(rows, "row"))));
     }
     if let Some(row) = weights.iter().position(|w| !(*w >= 0.0 && w.is_finite())) {
         let why = format!("row {row}: the weight {} is not finite and at least 0", weights[row]);

@@ -7,6 +7,7 @@ use super::product::Into;
 use super::threads::join;
 use super::triangular::{add_square, solve_lower, solve_upper};
 use super::view::{View, ViewMut};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// A matrix up to this size is factored column by column.
@@ -260,7 +261,11 @@ fn solve_right<T: Float>(l: View<'_, T>, mut x: ViewMut<'_, T>) {
 #[track_caller]
 pub(crate) fn add_gram<T: Float>(c: &mut DMatrix<T>, a: &[T]) {
     let n = c.ncols();
-    assert!(c.is_square() && a.len().is_multiple_of(n.max(1)), "add_gram: {} numbers for n = {n}", a.len());
+    assert!(
+        c.is_square() && a.len().is_multiple_of(n.max(1)),
+        "add_gram: {} for n = {n}",
+        count(a.len(), "number")
+    );
     let a = View::by_rows(a, a.len() / n.max(1), n);
     add_square(ViewMut::by_columns(c.as_mut_slice(), n, n), Into::Add, a.transpose());
 }

@@ -5,6 +5,7 @@ use super::product::Into;
 use super::threads::{in_pieces_of, join};
 use super::view::{View, ViewMut};
 use crate::Float;
+use crate::text::count;
 
 /// Multiply-adds of the smallest pieces that a product is cut into where there are threads: they take about 20 µs.
 pub(super) const GRAIN: usize = 2_500_000;
@@ -25,7 +26,11 @@ impl<'a, T: Float> Mat<'a, T> {
     /// # Panics
     /// If `data` does not hold `rows * cols` numbers.
     pub fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
-        assert!(rows.checked_mul(cols) == Some(data.len()), "Mat: {} numbers for {rows}×{cols}", data.len());
+        assert!(
+            rows.checked_mul(cols) == Some(data.len()),
+            "Mat: {} for {rows}×{cols}",
+            count(data.len(), "number")
+        );
         Mat { data, rows, cols, transposed: false }
     }
 

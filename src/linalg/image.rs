@@ -9,6 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::text::count;
 use crate::{Error, Result};
 
 /// What one row of a matrix stands for: channels, height and width of an image. It prints as `6×14×14`.
@@ -273,11 +274,11 @@ impl Convolution {
         if filters == 0 {
             return Err(Error::setting("filters", "0 filters let nothing through"));
         }
-        for (count, what) in [(channels, "channels"), (filters, "filters")] {
-            if groups == 0 || count % groups != 0 {
+        for (all, what) in [(channels, "channel"), (filters, "filter")] {
+            if groups == 0 || all % groups != 0 {
                 return Err(Error::setting(
                     "groups",
-                    format!("{groups} groups do not divide {count} {what}"),
+                    format!("{} do not divide {}", count(groups, "group"), count(all, what)),
                 ));
             }
         }
@@ -334,10 +335,10 @@ impl fmt::Display for Convolution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.output() {
             Ok(output) => write!(f, "{}→{output}, {}", self.image, self.window)?,
-            Err(_) => write!(f, "{}→{} filters, {}", self.image, self.filters, self.window)?,
+            Err(_) => write!(f, "{}→{}, {}", self.image, count(self.filters, "filter"), self.window)?,
         }
         if self.groups > 1 {
-            write!(f, ", {} groups", self.groups)?;
+            write!(f, ", {}", count(self.groups, "group"))?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use nalgebra::{DMatrix, Scalar};
 
 use super::MatrixRef;
 use crate::Float;
+use crate::text::count;
 
 /// A row-major matrix: what predictions come out as. Rows are slices; nalgebra's `DMatrix` comes in and goes
 /// out by [`From`] and [`to_dmatrix`](Matrix::to_dmatrix), with a copy.
@@ -34,7 +35,11 @@ impl<T> Matrix<T> {
     #[track_caller]
     pub fn new(data: Vec<T>, rows: usize, cols: usize) -> Self {
         let found = data.len();
-        assert!(rows.checked_mul(cols) == Some(found), "Matrix: {found} numbers for {rows}×{cols}");
+        assert!(
+            rows.checked_mul(cols) == Some(found),
+            "Matrix: {} for {rows}×{cols}",
+            count(found, "number")
+        );
         Matrix { data, rows, cols }
     }
 

@@ -50,7 +50,11 @@ impl<'a, T> MatrixRef<'a, T> {
     #[track_caller]
     pub fn new(data: &'a [T], rows: usize, cols: usize) -> Self {
         let found = data.len();
-        assert!(rows.checked_mul(cols) == Some(found), "MatrixRef: {found} numbers for {rows}×{cols}");
+        assert!(
+            rows.checked_mul(cols) == Some(found),
+            "MatrixRef: {} for {rows}×{cols}",
+            crate::text::count(found, "number")
+        );
         MatrixRef { data, rows, cols }
     }
 

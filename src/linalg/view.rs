@@ -87,8 +87,8 @@ impl<'a, T> View<'a, T> {
     pub fn by_columns(data: &'a [T], rows: usize, columns: usize) -> Self {
         assert!(
             rows.checked_mul(columns) == Some(data.len()),
-            "view: {} numbers for {rows}×{columns}",
-            data.len()
+            "view: {} for {rows}×{columns}",
+            crate::text::count(data.len(), "number")
         );
         View { at: data.as_ptr(), rows, columns, row: 1, column: rows, of: PhantomData }
     }

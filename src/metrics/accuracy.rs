@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::input::{Weights, check_labels, check_pairs, check_scores, wrong};
 use crate::linalg::{CompensatedSum, compensated_sum};
+use crate::text::count;
 use crate::{Error, Result};
 
 /// The share of samples whose class was found: Σ wᵢ·hᵢ/Σ wᵢ with hᵢ = 1 where ŷᵢ = yᵢ and else 0; from 0 to 1.
@@ -16,7 +17,7 @@ where
 {
     let name = "accuracy";
     let weights = Weights::new(name, labels.len(), weights)?;
-    check_pairs(name, labels.len(), predicted.len(), "predictions")?;
+    check_pairs(name, labels.len(), predicted.len(), "prediction")?;
     Ok(weights.mean(labels.len(), |i| f64::from(u8::from(right(labels[i], predicted[i])))))
 }
 
@@ -35,7 +36,7 @@ where
 {
     let name = "balanced accuracy";
     let weights = Weights::new(name, labels.len(), weights)?;
-    check_pairs(name, labels.len(), predicted.len(), "predictions")?;
+    check_pairs(name, labels.len(), predicted.len(), "prediction")?;
     // By the labels that there are: the largest may be far above their number.
     let mut classes: BTreeMap<usize, (CompensatedSum, CompensatedSum)> = BTreeMap::new();
     for (i, label) in labels.iter().enumerate() {
@@ -87,7 +88,10 @@ pub(super) fn check_predicted<P: Copy + Into<Option<usize>>>(
 ) -> Result<()> {
     for (row, class) in predicted.iter().enumerate() {
         if let Some(class) = (*class).into().filter(|class| *class >= classes) {
-            return wrong(metric, format!("row {row}: class {class} is not below the {classes} classes"));
+            return wrong(
+                metric,
+                format!("row {row}: class {class} is not below the {}", count(classes, "class")),
+            );
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::memory::filled;
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// The index of the largest score; `None` where that is undecided.
@@ -74,7 +75,11 @@ impl SeenClasses {
     pub fn of_weighted(labels: &[usize], weights: Option<&[f64]>, classes: usize) -> Result<SeenClasses> {
         let Some(weights) = weights else { return SeenClasses::of_labels(labels, classes) };
         if weights.len() != labels.len() {
-            return Err(Error::Data(format!("{} weights for {} labels", weights.len(), labels.len())));
+            return Err(Error::Data(format!(
+                "{} for {}",
+                count(weights.len(), "weight"),
+                count(labels.len(), "label")
+            )));
         }
         let mut found = SeenClasses::of_labels(labels, classes)?;
         found.seen.fill(false);
@@ -90,7 +95,7 @@ impl SeenClasses {
         let mut seen = filled(classes, false, "the classes")?;
         for (row, label) in labels.iter().enumerate() {
             let Some(seen) = seen.get_mut(*label) else {
-                let why = format!("row {row}: label {label} is not below the {classes} classes");
+                let why = format!("row {row}: label {label} is not below the {}", count(classes, "class"));
                 return Err(Error::Data(why));
             };
             *seen = true;
@@ -121,7 +126,7 @@ impl SeenClasses {
     #[track_caller]
     pub fn argmax<T: Float>(&self, scores: &[T]) -> Option<usize> {
         let (found, classes) = (scores.len(), self.seen.len());
-        assert!(found == classes, "argmax: {found} scores for {classes} classes");
+        assert!(found == classes, "argmax: {} for {}", count(found, "score"), count(classes, "class"));
         largest(scores.iter().enumerate().filter(|(class, _)| self.seen[*class]))
     }
 
@@ -135,7 +140,9 @@ impl SeenClasses {
         // No classes make no scores, of however many rows.
         assert!(
             found.checked_rem(classes).unwrap_or(found) == 0,
-            "decide: {found} scores are not whole rows of {classes} classes"
+            "decide: {} cannot be whole rows of {}",
+            count(found, "score"),
+            count(classes, "class")
         );
         scores.chunks(classes.max(1)).map(|row| self.argmax(row)).collect()
     }
@@ -191,13 +198,13 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "decide: 3 scores are not whole rows of 2 classes")]
+    #[should_panic(expected = "decide: 3 scores cannot be whole rows of 2 classes")]
     fn scores_that_are_not_whole_rows() {
         SeenClasses::all(2).decide(&[1.0, 2.0, 3.0]);
     }
 
     #[test]
-    #[should_panic(expected = "decide: 1 scores are not whole rows of 0 classes")]
+    #[should_panic(expected = "decide: 1 score cannot be whole rows of 0 classes")]
     fn scores_of_no_classes() {
         SeenClasses::all(0).decide(&[1.0]);
     }

@@ -8,6 +8,7 @@ use super::argmax::argmax;
 use super::input::{Weights, check_labels, check_pairs};
 use crate::linalg::{CompensatedSum, compensated_sum};
 use crate::memory::filled;
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// Counts of samples by true class (row) and predicted class (column), and of those that are
@@ -61,7 +62,7 @@ impl ConfusionMatrix {
         P: Copy + Into<Option<usize>>,
     {
         let name = "confusion matrix";
-        check_pairs(name, labels.len(), predicted.len(), "predictions")?;
+        check_pairs(name, labels.len(), predicted.len(), "prediction")?;
         check_labels(name, labels, classes)?;
         check_predicted(name, predicted, classes)?;
         let places = classes.checked_add(1).and_then(|columns| columns.checked_mul(classes));
@@ -83,7 +84,11 @@ impl ConfusionMatrix {
     pub fn with_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Result<Self> {
         let names: Arc<[String]> = names.into_iter().map(Into::into).collect();
         if names.len() != self.classes {
-            return Err(Error::Data(format!("{} names for {} classes", names.len(), self.classes)));
+            return Err(Error::Data(format!(
+                "{} for {}",
+                count(names.len(), "name"),
+                count(self.classes, "class")
+            )));
         }
         self.names = Some(names);
         Ok(self)
@@ -107,7 +112,7 @@ impl ConfusionMatrix {
         let (classes, predicted) = (self.classes, predicted.into());
         if truth >= classes || predicted.is_some_and(|predicted| predicted >= classes) {
             let predicted = predicted.map_or("undecided".to_string(), |class| class.to_string());
-            panic!("a confusion matrix of {classes} classes has no entry ({truth}, {predicted})");
+            panic!("a confusion matrix of {} has no entry ({truth}, {predicted})", count(classes, "class"));
         }
         let valid = weight.is_finite() && weight >= 0.0;
         assert!(valid, "confusion matrix: the weight {weight} is not finite and at least 0");
@@ -135,12 +140,14 @@ impl ConfusionMatrix {
         let (rows, classes) = (labels.len(), self.classes);
         if let Some(row) = labels.iter().position(|label| *label >= classes) {
             let label = labels[row];
-            panic!("add_scores: row {row}: label {label} is not below the {classes} classes");
+            panic!("add_scores: row {row}: label {label} is not below the {}", count(classes, "class"));
         }
         assert!(
             rows.checked_mul(classes) == Some(scores.len()),
-            "add_scores: {} scores for {rows} labels of {classes} classes",
-            scores.len()
+            "add_scores: {} for {} of {}",
+            count(scores.len(), "score"),
+            count(rows, "label"),
+            count(classes, "class")
         );
         // Without classes there are no rows, and nothing to cut them from.
         for (label, scores) in labels.iter().zip(scores.chunks(classes.max(1))) {
@@ -235,7 +242,11 @@ impl ConfusionMatrix {
 
     #[track_caller]
     fn check(&self, class: usize) {
-        assert!(class < self.classes, "class {class} of a confusion matrix of {} classes", self.classes);
+        assert!(
+            class < self.classes,
+            "class {class} of a confusion matrix of {}",
+            count(self.classes, "class")
+        );
     }
 
     /// Where the counts of a true class lie.
@@ -291,7 +302,7 @@ impl fmt::Display for ConfusionMatrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let undecided = self.undecided();
         if self.classes > MOST_PRINTED {
-            writeln!(f, "{} classes, too many for a table", self.classes)?;
+            writeln!(f, "{}, too many for a table", count(self.classes, "class"))?;
         } else {
             self.table(f, undecided > 0)?;
         }
@@ -299,7 +310,7 @@ impl fmt::Display for ConfusionMatrix {
             writeln!(
                 f,
                 "undecided: {undecided} of {}, counted as wrong",
-                crate::text::count(self.total() as usize, "sample")
+                count(self.total() as usize, "sample")
             )?;
         }
         Ok(())
@@ -392,14 +403,14 @@ mod tests {
             *std::panic::catch_unwind(add).unwrap_err().downcast::<String>().unwrap()
         };
         assert_eq!(message(&[0], &[], 0), "add_scores: row 0: label 0 is not below the 0 classes");
-        assert_eq!(message(&[], &[1.0], 0), "add_scores: 1 scores for 0 labels of 0 classes");
+        assert_eq!(message(&[], &[1.0], 0), "add_scores: 1 score for 0 labels of 0 classes");
         assert_eq!(message(&[0, 1], &[1.0; 5], 2), "add_scores: 5 scores for 2 labels of 2 classes");
         assert_eq!(message(&[0, 2], &[1.0; 4], 2), "add_scores: row 1: label 2 is not below the 2 classes");
         let message = |labels: &[usize], predicted: &[usize], classes, weights| {
             ConfusionMatrix::of(labels, predicted, classes, weights).unwrap_err().to_string()
         };
         let of = "confusion matrix: ";
-        assert_eq!(message(&[0], &[], 2, None), format!("{of}0 predictions for 1 labels"));
+        assert_eq!(message(&[0], &[], 2, None), format!("{of}0 predictions for 1 label"));
         assert_eq!(
             message(&[0, 3], &[0, 0], 2, None),
             format!("{of}row 1: label 3 is not below the 2 classes")
@@ -408,13 +419,13 @@ mod tests {
             message(&[0, 1], &[0, 2], 2, None),
             format!("{of}row 1: class 2 is not below the 2 classes")
         );
-        assert_eq!(message(&[0], &[0], 1, Some(&[])), format!("{of}0 weights for 1 samples"));
+        assert_eq!(message(&[0], &[0], 1, Some(&[])), format!("{of}0 weights for 1 sample"));
         assert!(message(&[], &[], 1, Some(&[1.0])).starts_with(of));
         let why = "row 0: the weight -1 is not finite and at least 0";
         assert_eq!(message(&[0], &[0], 1, Some(&[-1.0])), format!("{of}{why}"));
         assert_eq!(
             ConfusionMatrix::new(2).with_names(["a"]).unwrap_err().to_string(),
-            "1 names for 2 classes"
+            "1 name for 2 classes"
         );
     }
 

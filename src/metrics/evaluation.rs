@@ -27,12 +27,23 @@ pub struct Evaluation {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ValueErrors {
     /// R², the share of the variance that is predicted: [`r2`](super::r2()). `None` where a target does not vary, as
-    /// of a single sample.
+    /// of a single sample; and where the samples themselves are told, as by an autoencoder: of images, pixels at the border
+    /// hardly vary, and each of them would count as much as any other.
     pub r2: Option<f64>,
+    /// Number of targets that do not vary: as long as there is one, R² is not defined. 0 where it was not asked for.
+    pub constant: usize,
     /// Root of the mean squared error.
     pub rmse: f64,
     /// Mean absolute error.
     pub mae: f64,
+}
+
+impl ValueErrors {
+    /// Why R² is not defined, in words; `None` where it is there, or was not asked for.
+    pub(crate) fn why_no_r2(&self) -> Option<String> {
+        let does = if self.constant == 1 { "does" } else { "do" };
+        (self.constant > 0).then(|| format!("{} {does} not vary", count(self.constant, "target")))
+    }
 }
 
 impl Evaluation {
@@ -68,11 +79,13 @@ impl fmt::Display for Evaluation {
                 let accuracy = confusion.accuracy();
                 write!(f, "{name} {loss:.6}, accuracy {accuracy:.4} ({samples})\n{confusion}")
             }
-            (None, Some(ValueErrors { r2, rmse, mae })) => {
+            (None, Some(errors)) => {
+                let ValueErrors { r2, rmse, mae, .. } = errors;
                 write!(f, "{name} {loss:.6}, ")?;
-                match r2 {
-                    Some(r2) => write!(f, "R² {r2:.4}, ")?,
-                    None => write!(f, "no R² as a target does not vary, ")?,
+                match (r2, errors.why_no_r2()) {
+                    (Some(r2), _) => write!(f, "R² {r2:.4}, ")?,
+                    (None, Some(why)) => write!(f, "no R² as {why}, ")?,
+                    (None, None) => {}
                 }
                 writeln!(f, "RMSE {rmse:.4}, MAE {mae:.4} ({samples})")
             }

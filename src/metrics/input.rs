@@ -2,6 +2,7 @@
 
 use crate::float::power_below;
 use crate::linalg::compensated_sum;
+use crate::text::count;
 use crate::{Error, Result};
 
 /// An error of the metric `metric`.
@@ -24,7 +25,7 @@ impl<'a> Weights<'a> {
         }
         let Some(weights) = of else { return Ok(Weights { of, total: n as f64 }) };
         if weights.len() != n {
-            return wrong(metric, format!("{} weights for {n} samples", weights.len()));
+            return wrong(metric, format!("{} for {}", count(weights.len(), "weight"), count(n, "sample")));
         }
         if let Some(row) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
             let weight = weights[row];
@@ -55,12 +56,12 @@ impl<'a> Weights<'a> {
     }
 }
 
-/// An error if there is another number of `what` than of labels.
+/// An error if there is another number of them, each a `what`, than of labels.
 pub(super) fn check_pairs(metric: &str, labels: usize, found: usize, what: &str) -> Result<()> {
     if labels == found {
         return Ok(());
     }
-    wrong(metric, format!("{found} {what} for {labels} labels"))
+    wrong(metric, format!("{} for {}", count(found, what), count(labels, "label")))
 }
 
 /// An error if a label is not below `classes`.
@@ -68,7 +69,7 @@ pub(super) fn check_labels(metric: &str, labels: &[usize], classes: usize) -> Re
     match labels.iter().position(|label| *label >= classes) {
         Some(row) => {
             let label = labels[row];
-            wrong(metric, format!("row {row}: label {label} is not below the {classes} classes"))
+            wrong(metric, format!("row {row}: label {label} is not below the {}", count(classes, "class")))
         }
         None => Ok(()),
     }
@@ -78,7 +79,15 @@ pub(super) fn check_labels(metric: &str, labels: &[usize], classes: usize) -> Re
 pub(super) fn check_scores(metric: &str, labels: usize, scores: &[f64], classes: usize) -> Result<()> {
     if labels.checked_mul(classes) != Some(scores.len()) {
         let found = scores.len();
-        return wrong(metric, format!("{found} scores for {labels} labels of {classes} classes"));
+        return wrong(
+            metric,
+            format!(
+                "{} for {} of {}",
+                count(found, "score"),
+                count(labels, "label"),
+                count(classes, "class")
+            ),
+        );
     }
     match scores.iter().position(|score| score.is_nan()) {
         Some(at) => {

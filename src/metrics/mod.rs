@@ -70,6 +70,6 @@ pub use ranking::{
     Average, average_precision, average_precision_by_class, average_precision_one_vs_rest, roc_auc,
     roc_auc_by_class, roc_auc_one_vs_rest,
 };
-pub(crate) use regression::r2_or_column;
+pub(crate) use regression::r2_or_constant;
 pub use regression::{mae, mse, r2, rmse};
 pub(crate) use softmax::softmax_in_place;

@@ -134,7 +134,7 @@ impl Metric {
 
     fn binary(&self, labels: &[usize], scores: &[f64], weights: Option<&[f64]>) -> Result<f64> {
         let weights = Weights::new(self.name, labels.len(), weights)?;
-        check_pairs(self.name, labels.len(), scores.len(), "scores")?;
+        check_pairs(self.name, labels.len(), scores.len(), "score")?;
         check_labels(self.name, labels, 2)?;
         check_scores(self.name, labels.len(), scores, 1)?;
         let ranking = Ranking::new(labels, 1, &weights, |i| scores[i]);

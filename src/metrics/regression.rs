@@ -4,6 +4,7 @@ use super::input::{Weights, wrong};
 use crate::Result;
 use crate::linalg::compensated_sum;
 use crate::linalg::first_not_finite;
+use crate::text::count;
 
 /// The share of the targets' variance that is explained: R² = 1 − Σ wᵢ(yᵢ − ŷᵢ)²/Σ wᵢ(yᵢ − ȳ)².
 ///
@@ -14,25 +15,31 @@ use crate::linalg::first_not_finite;
 /// See [the module](super#errors). It is not defined where a column of the targets does not vary, so that
 /// there must be two samples at least; scikit-learn has 1 or 0 there, or NaN for a single sample.
 pub fn r2(targets: &[f64], predictions: &[f64], width: usize, weights: Option<&[f64]>) -> Result<f64> {
-    r2_or_column(targets, predictions, width, weights)?.or_else(|column| {
-        let why = format!("the targets of column {column} do not vary, so that it is not defined");
+    r2_or_constant(targets, predictions, width, weights)?.or_else(|constant| {
+        let why = format!("the targets of column {} do not vary, so that it is not defined", constant[0]);
         wrong("R²", why)
     })
 }
 
-/// [`r2`], or the column of the targets that does not vary.
-pub(crate) fn r2_or_column(
+/// [`r2`], or the columns of the targets that do not vary.
+pub(crate) fn r2_or_constant(
     targets: &[f64],
     predictions: &[f64],
     width: usize,
     weights: Option<&[f64]>,
-) -> Result<Result<f64, usize>> {
+) -> Result<Result<f64, Vec<usize>>> {
     let errors = Errors::new("R²", targets, predictions, width, weights)?;
-    let unexplained = (0..width).map(|column| errors.unexplained(column).ok_or(column));
-    match unexplained.collect::<Result<Vec<f64>, usize>>() {
-        Ok(shares) => errors.mean_of_columns(|column| Ok(1.0 - shares[column])).map(Ok),
-        Err(column) => Ok(Err(column)),
+    let (mut shares, mut constant) = (Vec::new(), Vec::new());
+    for column in 0..width {
+        match errors.unexplained(column) {
+            Some(share) => shares.push(share),
+            None => constant.push(column),
+        }
     }
+    if constant.is_empty() {
+        return errors.mean_of_columns(|column| Ok(1.0 - shares[column])).map(Ok);
+    }
+    Ok(Err(constant))
 }
 
 /// The mean squared error, Σ wᵢ(yᵢ − ŷᵢ)²/Σ wᵢ; of several columns the mean over them.
@@ -106,10 +113,10 @@ impl<'a> Errors<'a> {
     ) -> Result<Self> {
         let (found, of) = (targets.len(), predictions.len());
         if found != of {
-            return wrong(name, format!("{of} predictions for {found} targets"));
+            return wrong(name, format!("{} for {}", count(of, "prediction"), count(found, "target")));
         }
         if found.checked_rem(width) != Some(0) {
-            return wrong(name, format!("{found} targets are not whole rows of {width}"));
+            return wrong(name, format!("{} cannot be whole rows of {width}", count(found, "target")));
         }
         let n = found / width;
         let weights = Weights::new(name, n, weights)?;

@@ -5,6 +5,7 @@ use super::{Predictor, Task};
 use crate::metrics::SeenClasses;
 use crate::rng::{Place, Purpose, at, fraction};
 use crate::settings::{self, Range};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// How a token is chosen by its scores.
@@ -30,9 +31,10 @@ impl Sampling {
     fn check(&self, tokens: usize) -> Result<()> {
         settings::check::<f64>("temperature", self.temperature, Range::NOT_NEGATIVE)?;
         match self.top_k {
-            Some(k) if !(1..=tokens).contains(&k) => {
-                Err(Error::setting("top_k", format!("{k} of {tokens} tokens; allowed is 1 to {tokens}")))
-            }
+            Some(k) if !(1..=tokens).contains(&k) => Err(Error::setting(
+                "top_k",
+                format!("{k} of {}; allowed is 1 to {tokens}", count(tokens, "token")),
+            )),
             _ => Ok(()),
         }
     }

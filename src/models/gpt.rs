@@ -8,6 +8,7 @@ use super::Trunk;
 use crate::data::BYTES;
 use crate::nn::{Dropout, Embedding, Init, Linear, ModuleExt, Positions, Sequential};
 use crate::tape::Tape;
+use crate::text::count;
 use crate::{Error, Float, Result, settings};
 
 /// The form of a generative transformer: tokens and their positions become vectors, which pass the blocks of a
@@ -116,7 +117,7 @@ impl Gpt {
 impl fmt::Display for Gpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Gpt { vocabulary, context, trunk, .. } = self;
-        write!(f, "gpt of {vocabulary} tokens, context {context}, {trunk}")
+        write!(f, "gpt of {}, context {context}, {trunk}", count(*vocabulary, "token"))
     }
 }
 

@@ -8,6 +8,7 @@ use rand::Rng;
 use crate::nn::{Activation, Dropout, Init, Linear, ModuleExt, Norm, NormLayer, Sequential};
 use crate::settings::{self, Range};
 use crate::tape::{Shape, Tape};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// The form of a multilayer perceptron: affine layers with an activation between each two of them,
@@ -95,8 +96,9 @@ impl Mlp {
             let (w, b) = (Shape::new(w.nrows(), w.ncols()), Shape::new(b.nrows(), b.ncols()));
             if w.rows != before || b != Shape::new(1, w.cols) {
                 return Err(Error::Data(format!(
-                    "mlp: w{k} is {w} and b{k} is {b}, but the layer takes {before} numbers \
-                     (expected {before}×n and 1×n)"
+                    "mlp: w{k} is {w} and b{k} is {b}, but the layer takes {} \
+                     (expected {before}×n and 1×n)",
+                    count(before, "number")
                 )));
             }
             widths.push(w.cols);

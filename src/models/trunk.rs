@@ -6,6 +6,7 @@ use crate::nn::{
     AttentionOptions, Dropout, Init, LayerNorm, Sequential, TransformerBlock, TransformerOptions,
 };
 use crate::tape::Tape;
+use crate::text::count;
 use crate::{Error, Float, Result, settings};
 
 /// The middle of a transformer: [blocks](TransformerBlock) with the normalisation before each half, and one more behind
@@ -58,8 +59,11 @@ impl Trunk {
         settings::at_least_one("expansion", self.expansion)?;
         let hidden = self.width.checked_mul(self.expansion).filter(|hidden| u32::try_from(*hidden).is_ok());
         if hidden.is_none() {
-            let why =
-                format!("{} times {} numbers are more than a matrix has columns", self.expansion, self.width);
+            let why = format!(
+                "{} times {} are more than a matrix has columns",
+                self.expansion,
+                count(self.width, "number")
+            );
             return Err(Error::setting("expansion", why));
         }
         self.options(length, false).attention.check::<T>(self.width)?;
@@ -106,9 +110,9 @@ impl Trunk {
 impl std::fmt::Display for Trunk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Trunk { blocks, width, heads, expansion, dropout } = self;
-        let blocks = crate::text::count(*blocks, "block");
+        let blocks = count(*blocks, "block");
         let hidden = width.saturating_mul(*expansion);
-        write!(f, "{blocks} of width {width}, {heads} heads, hidden {hidden}")?;
+        write!(f, "{blocks} of width {width}, {}, hidden {hidden}", count(*heads, "head"))?;
         if *dropout > 0.0 {
             write!(f, ", dropout {dropout}")?;
         }

@@ -12,6 +12,7 @@ use crate::rng::{Purpose, stream};
 use crate::settings::{self, Range};
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// How a layer of attention looks at its sequences.
@@ -48,7 +49,7 @@ impl AttentionOptions {
         if width == 0 || !width.is_multiple_of(self.heads) {
             return Err(Error::setting(
                 "heads",
-                format!("{} heads do not divide a width of {width}", self.heads),
+                format!("{} do not divide a width of {width}", count(self.heads, "head")),
             ));
         }
         let Some(base) = self.rotary else { return Ok(()) };
@@ -78,7 +79,7 @@ impl AttentionOptions {
     fn describe(&self) -> String {
         let causal = if self.causal { ", causal" } else { "" };
         let rotary = if self.rotary.is_some() { ", rotary" } else { "" };
-        format!("{} heads over {} tokens{causal}{rotary}", self.heads, self.length)
+        format!("{} over {}{causal}{rotary}", count(self.heads, "head"), count(self.length, "token"))
     }
 }
 

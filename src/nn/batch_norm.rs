@@ -5,6 +5,7 @@ use super::{Mode, Module};
 use crate::settings::{self, Range};
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
+use crate::text::count;
 use crate::{Float, Result};
 
 /// Batch normalisation with a scale γ and a shift β that are learnt, and running statistics for evaluation.
@@ -99,8 +100,8 @@ impl<T: Float> Module<T> for BatchNorm {
         let found = tape.shape_for("BatchNorm", x);
         assert!(
             found.cols == self.columns,
-            "BatchNorm: {x} is {found}, but the statistics are of {} columns",
-            self.columns
+            "BatchNorm: {x} is {found}, but the statistics are of {}",
+            count(self.columns, "column")
         );
         let statistics = if mode.is_training() {
             let statistics = tape.batch_statistics(x);

@@ -7,6 +7,7 @@ use super::{Init, Mode, Module};
 use crate::ops::{Convolution, ImageShape};
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
+use crate::text::count;
 use crate::{Float, Result};
 
 /// The transpose of a convolution, a sample a row: [`Tape::conv2d_transpose`].
@@ -85,7 +86,7 @@ impl<T: Float> Module<T> for ConvTranspose2d {
         let bias = if self.bias.is_some() { "" } else { " without bias" };
         let groups = match self.form.groups {
             1 => String::new(),
-            groups => format!(", {groups} groups"),
+            groups => format!(", {}", count(groups, "group")),
         };
         format!("transposed conv {}→{}, {}{groups}{bias}", self.map, self.form.image, self.form.window)
     }

@@ -12,6 +12,7 @@ use crate::ops::fill_sinusoidal;
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
+use crate::text::count;
 use crate::{Error, Float, Result, settings};
 
 /// Where a token stands: what is added to its vector.
@@ -135,8 +136,8 @@ impl<T: Float> Module<T> for Embedding {
         let length = shape.cols;
         assert!(
             length == self.length || shape.rows <= 1 && length < self.length,
-            "Embedding: {x} is {shape}, but texts have {} tokens (one alone may have fewer)",
-            self.length
+            "Embedding: {x} is {shape}, but texts have {} (one alone may have fewer)",
+            count(self.length, "token")
         );
         let y = tape.embedding(self.table, x);
         match self.positions {
@@ -180,7 +181,11 @@ pub(super) fn restore<T: Float>(
     let kind = settings.get::<String>("positions")?.parse()?;
     let length: usize = settings.get("length")?;
     if length != inputs {
-        return Err(Error::Data(format!("an embedding of {length} tokens for {inputs} numbers per sample")));
+        return Err(Error::Data(format!(
+            "an embedding of {} for {} per sample",
+            count(length, "token"),
+            count(inputs, "number")
+        )));
     }
     // Before room is made for as many.
     let (vocabulary, width) = from.from.shape::<T>("weight")?;

@@ -10,6 +10,7 @@ use crate::ops::ImageShape;
 use crate::settings::{self, Range};
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// Group normalisation of images with a scale γ and a shift β for each channel, which are learnt: [`Tape::group_norm`], the
@@ -58,7 +59,7 @@ impl GroupNorm {
         image.check()?;
         let channels = image.channels;
         if groups == 0 || !channels.is_multiple_of(groups) {
-            let why = format!("{groups} groups do not divide {channels} channels");
+            let why = format!("{} do not divide {}", count(groups, "group"), count(channels, "channel"));
             return Err(Error::setting("groups", why));
         }
         settings::check::<T>("eps", epsilon, Range::POSITIVE)?;

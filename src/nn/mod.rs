@@ -13,6 +13,7 @@ mod group_norm;
 mod image_pool;
 mod init;
 mod layer_norm;
+pub(crate) mod limits;
 mod linear;
 pub mod loss;
 mod mode;

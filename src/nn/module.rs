@@ -96,6 +96,11 @@ pub trait Module<T: Float>: Send + Sync {
         1
     }
 
+    /// The modules that it is made of, one behind the other, by their names; none, by default, where it is one piece.
+    fn parts(&self) -> Vec<(&str, &dyn Module<T>)> {
+        Vec::new()
+    }
+
     /// What it is and how it was set, for a file, in which its parameters stand under their names. `None`, by default,
     /// for a module of your own: a file cannot tell how to make it again, but its parameters can be
     /// [read](crate::models::Network::load_parameters) into a network that has been made already.
@@ -144,6 +149,10 @@ impl<T: Float, M: Module<T> + ?Sized> Module<T> for Arc<M> {
 
     fn least_batch(&self) -> usize {
         (**self).least_batch()
+    }
+
+    fn parts(&self) -> Vec<(&str, &dyn Module<T>)> {
+        (**self).parts()
     }
 
     fn store(&self) -> Option<Settings> {
@@ -231,6 +240,18 @@ pub trait ModuleExt<T: Float>: Module<T> {
         let shape = tape.shape(y);
         tape.rewind_to(mark);
         shape
+    }
+
+    /// The columns that come out where a sample of that shape goes in; a dry run where nothing else tells them.
+    ///
+    /// # Panics
+    /// If the module does not take it.
+    fn columns_behind(&self, tape: &mut Tape<T>, x: Shape) -> usize {
+        match self.images() {
+            Some((_, gives)) => gives.numel(),
+            None if self.keeps_width() => x.cols,
+            None => self.output_shape(tape, x).cols,
+        }
     }
 
     /// Gives every parameter its name on the tape, where it is printed, drawn and blamed.

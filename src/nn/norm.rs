@@ -8,6 +8,7 @@ use super::{BatchNorm, BatchNorm2d, LayerNorm, Mode, Module};
 use crate::ops::ImageShape;
 use crate::store::Settings;
 use crate::tape::{Param, Shape, Tape, Var};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// The shape of `x`, of which each row is to be an image; `name` is the layer that says so otherwise.
@@ -17,7 +18,11 @@ use crate::{Error, Float, Result};
 #[track_caller]
 pub(super) fn shape_of_images<T: Float>(tape: &Tape<T>, name: &str, x: Var, image: ImageShape) -> Shape {
     let (found, numbers) = (tape.shape_for(name, x), image.numel());
-    assert!(found.cols == numbers, "{name}: {x} is {found}, but an image of {image} has {numbers} numbers");
+    assert!(
+        found.cols == numbers,
+        "{name}: {x} is {found}, but an image of {image} has {}",
+        count(numbers, "number")
+    );
     found
 }
 

@@ -11,6 +11,7 @@ use super::{Mode, Module};
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
+use crate::text::count;
 use crate::{Float, Result, settings};
 
 /// A vector for each position, which is learnt, on top of tokens that are vectors already, such as the patches of an
@@ -64,7 +65,7 @@ impl PositionEmbedding {
 
 impl<T: Float> Module<T> for PositionEmbedding {
     fn describe(&self) -> String {
-        format!("{} positions of {}", self.length, self.width)
+        format!("{} of {}", count(self.length, "position"), self.width)
     }
 
     /// # Panics

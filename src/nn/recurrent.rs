@@ -12,6 +12,7 @@ use super::{Init, Mode, Module};
 use crate::rng::{Purpose, stream};
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
+use crate::text::count;
 use crate::{Error, Float, Result, settings};
 
 /// What a recurrence does with a token and the state before it.
@@ -150,7 +151,7 @@ impl Recurrent {
 
 impl<T: Float> Module<T> for Recurrent {
     fn describe(&self) -> String {
-        format!("{} {}→{} over {} tokens", self.cell, self.inputs, self.outputs, self.length)
+        format!("{} {}→{} over {}", self.cell, self.inputs, self.outputs, count(self.length, "token"))
     }
 
     /// # Panics
@@ -210,7 +211,10 @@ pub(super) fn restore<T: Float>(
     // Before room is made for as many.
     let (outputs, columns) = from.from.shape::<T>("hidden.weight")?;
     if outputs.checked_mul(cell.gates()) != Some(columns) {
-        return Err(Error::Data(format!("weights of {outputs}×{columns} in a {cell} of {outputs} units")));
+        return Err(Error::Data(format!(
+            "weights of {outputs}×{columns} in a {cell} of {}",
+            count(outputs, "unit")
+        )));
     }
     from.from.check_shape::<T>("input.weight", width, columns)?;
     let rng = &mut stream(0, Purpose::Init);

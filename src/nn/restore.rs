@@ -1,6 +1,5 @@
 //! Modules made again of what a file holds.
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use rand_chacha::ChaCha8Rng;
@@ -8,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 use super::conv_transpose_2d::ConvTranspose2d;
 use super::conv2d::Conv2d;
 use super::image_pool::{Pool, PoolKind};
+use super::limits::{Room, check_padding, deeper, of_part};
 use super::module::image_behind;
 use super::{
     Activation, BatchNorm, Dropout, Init, LayerNorm, Linear, Module, ModuleExt, Residual, RmsNorm,
@@ -18,6 +18,7 @@ use crate::ops::{Convolution, ImageShape};
 use crate::rng::{Purpose, stream};
 use crate::store::{Settings, Stored, known};
 use crate::tape::{Param, Shape, Tape};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// A module, and how many numbers per sample it gives.
@@ -38,48 +39,7 @@ pub(crate) struct Place<'a> {
 
 impl Place<'_> {
     fn deeper(&self) -> Result<Place<'_>> {
-        if self.depth == DEEPEST {
-            return Err(Error::Data(format!("blocks are nested more than {DEEPEST} deep")));
-        }
-        Ok(Place { depth: self.depth + 1, ..*self })
-    }
-}
-
-/// How many numbers the parts of a network may give for a sample, all in all. A few bytes of a file can ask for images of
-/// any size, by a padding, a stride, a dilation or a factor, and again by each part behind another: they are not to take
-/// memory that neither a sample nor the file comes near.
-struct Room {
-    most: usize,
-    given: Cell<usize>,
-}
-
-/// For each number of a sample and of the file: a thousand maps as large as the image that goes in.
-const MOST_FOR_EACH: usize = 1024;
-
-/// As many there may be in any case: 16 MB in `f32`.
-const ALWAYS: usize = 1 << 22;
-
-impl Room {
-    fn of(inputs: usize, from: &Stored) -> Room {
-        let numbers = inputs.saturating_add(from.numbers());
-        Room { most: numbers.saturating_mul(MOST_FOR_EACH).max(ALWAYS), given: Cell::new(0) }
-    }
-
-    /// # Errors
-    /// [`Error::Data`] if there is no room for as many rows of as many numbers.
-    fn take<T: Float>(&self, module: &dyn Module<T>, rows: usize, width: usize) -> Result<()> {
-        let numbers = rows.saturating_mul(width);
-        let given = self.given.get().saturating_add(numbers);
-        self.given.set(given);
-        if given <= self.most {
-            return Ok(());
-        }
-        Err(Error::Data(format!(
-            "{} gives {numbers} numbers for a sample, {given} with those of all parts before: a file of this size may ask \
-             for {}",
-            module.describe(),
-            self.most
-        )))
+        Ok(Place { depth: deeper(self.depth)?, ..*self })
     }
 }
 
@@ -93,14 +53,11 @@ pub(crate) fn network<T: Float>(
     from: &Stored,
     inputs: usize,
 ) -> Result<(Sequential<T>, Shape)> {
-    let room = Room::of(inputs, from);
+    let room = Room::of(inputs, from.numbers());
     let (net, cols) = sequential(tape, settings, &Place { from, depth: 0, rows: 1, room: &room }, inputs)?;
     let rows = net.rows(1).ok_or_else(|| Error::Data("tokens are no whole number of samples".into()))?;
     Ok((net, Shape::new(rows, cols)))
 }
-
-/// Blocks within blocks, at most: each level reads anew what is within.
-const DEEPEST: usize = 8;
 
 /// All modules that can be read from a file, by their kind.
 fn table<T: Float>() -> [(&'static str, Restore<T>); 22] {
@@ -182,16 +139,13 @@ fn sequential<T: Float>(
             if module.vocabulary().is_some() && net.modules().next().is_some() {
                 return Err(Error::Data("it takes tokens, and stands behind another module".into()));
             }
-            rows = module
-                .rows(rows)
-                .ok_or_else(|| Error::Data(format!("it does not take the {rows} rows of a sample")))?;
+            rows = module.rows(rows).ok_or_else(|| {
+                Error::Data(format!("it does not take the {} of a sample", count(rows, "row")))
+            })?;
             from.room.take(&*module, rows, given)?;
             Ok((module, given))
         });
-        let (module, given) = made.map_err(|error| match error {
-            Error::Data(why) => Error::Data(format!("{}: {why}", crate::text::printable(&name))),
-            other => other,
-        })?;
+        let (module, given) = made.map_err(|error| of_part(&name, error))?;
         (net, width) = (net.push_shared(name, module), given);
     }
     Ok((net, width))
@@ -205,7 +159,10 @@ fn linear<T: Float>(
 ) -> Result<Made<T>> {
     let (inputs, outputs) = from.from.shape::<T>("weight")?;
     if inputs != width || outputs == 0 {
-        return Err(Error::Data(format!("weights of {inputs}×{outputs} for {width} numbers per sample")));
+        return Err(Error::Data(format!(
+            "weights of {inputs}×{outputs} for {} per sample",
+            count(width, "number")
+        )));
     }
     let mut read = |name, rows, cols| -> Result<Param> {
         from.from.check_shape::<T>(name, rows, cols)?;
@@ -223,12 +180,9 @@ pub(super) fn check_image(image: ImageShape, width: usize) -> Result<()> {
     image.check().map_err(|error| Error::Data(error.to_string()))?;
     match image.numel() == width {
         true => Ok(()),
-        false => Err(Error::Data(format!("an image of {image} for {width} numbers per sample"))),
+        false => Err(Error::Data(format!("an image of {image} for {} per sample", count(width, "number")))),
     }
 }
-
-/// How much wider than its image a padding may be.
-const MOST_PADDING: usize = 64;
 
 fn conv2d<T: Float>(
     tape: &mut Tape<T>,
@@ -273,10 +227,7 @@ fn of_filters<T: Float, M: Module<T> + 'static>(
 fn convolution<T: Float>(settings: &Settings, from: &Place<'_>) -> Result<(Convolution, ImageShape)> {
     let form: Convolution = settings.get("form")?;
     let output = form.output().map_err(|error| Error::Data(error.to_string()))?;
-    let ([down, along], image) = (form.window.padding, form.image);
-    if down > image.height + MOST_PADDING || along > image.width + MOST_PADDING {
-        return Err(Error::Data(format!("a padding of {down}×{along} around an image of {image}")));
-    }
+    check_padding(&form)?;
     let (rows, cols) = form.weights();
     from.from.check_shape::<T>("weight", rows, cols)?;
     Ok((form, output))
@@ -334,7 +285,10 @@ fn residual<T: Float>(
 ) -> Result<Made<T>> {
     let (block, given) = restore(tape, &settings.get("block")?, &from.deeper()?, width)?;
     if given != width {
-        return Err(Error::Data(format!("a residual block takes {width} numbers, but gives {given}")));
+        return Err(Error::Data(format!(
+            "a residual block takes {}, but gives {given}",
+            count(width, "number")
+        )));
     }
     if block.vocabulary().is_some() {
         return Err(Error::Data("a residual block of tokens".into()));

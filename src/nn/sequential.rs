@@ -179,6 +179,10 @@ impl<T: Float> Module<T> for Sequential<T> {
         self.modules.iter().map(|(_, module)| module.least_batch()).max().unwrap_or(1)
     }
 
+    fn parts(&self) -> Vec<(&str, &dyn Module<T>)> {
+        self.modules().collect()
+    }
+
     fn store(&self) -> Option<Settings> {
         let part = |(name, module): &(String, Arc<dyn Module<T>>)| Some((name.clone(), module.store()?));
         let parts = self.modules.iter().map(part).collect::<Option<Vec<_>>>()?;
@@ -244,6 +248,10 @@ impl<T: Float, M: Module<T>> Module<T> for Residual<M> {
 
     fn least_batch(&self) -> usize {
         self.0.least_batch()
+    }
+
+    fn parts(&self) -> Vec<(&str, &dyn Module<T>)> {
+        self.0.parts()
     }
 
     fn store(&self) -> Option<Settings> {

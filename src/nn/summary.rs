@@ -7,6 +7,7 @@ use super::{Mode, Module};
 use crate::Float;
 use crate::rng::Place;
 use crate::tape::{Shape, Tape};
+use crate::text::count;
 
 /// A node that a module appends in a step of training.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +64,9 @@ impl Summary {
         let (first, second) = (run(few), run(few + 1));
         assert!(
             first.len() == second.len(),
-            "{}: a batch of {few} makes {} nodes, one of {} makes {}",
+            "{}: a batch of {few} makes {}, one of {} makes {}",
             module.describe(),
-            first.len(),
+            count(first.len(), "node"),
             few + 1,
             second.len()
         );
@@ -166,11 +167,11 @@ impl fmt::Display for Summary {
         writeln!(f, "{:<16} {:>12} {trainable:>12} {:>14}", "total", "", bytes(trainable))?;
         writeln!(
             f,
-            "training on batches of {}: {} nodes, {} numbers and as many gradients, {} bytes at the peak",
+            "training on batches of {}: {}, {} and as many gradients, {} at the peak",
             self.batch,
-            self.training_nodes(),
-            self.training_numbers(),
-            self.training_bytes()
+            count(self.training_nodes(), "node"),
+            count(self.training_numbers(), "number"),
+            count(self.training_bytes(), "byte")
         )
     }
 }

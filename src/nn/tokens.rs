@@ -6,6 +6,7 @@ use super::restore::{Made, Place};
 use super::{Mode, Module};
 use crate::store::Settings;
 use crate::tape::{Tape, Var};
+use crate::text::count;
 use crate::{Error, Float, Result, settings};
 
 /// How many sequences the rows of x are, and of how many tokens each, in a module for sequences of `length` tokens:
@@ -21,7 +22,8 @@ pub(super) fn sequences_of<T: Float>(tape: &Tape<T>, name: &str, x: Var, length:
     }
     assert!(
         shape.rows.is_multiple_of(length),
-        "{name}: {x} is {shape}, whose rows are no sequences of {length} tokens each"
+        "{name}: {x} is {shape}, whose rows are no sequences of {} each",
+        count(length, "token")
     );
     (shape.rows / length, length)
 }
@@ -80,9 +82,9 @@ impl Tokens {
 impl<T: Float> Module<T> for Tokens {
     fn describe(&self) -> String {
         if self.join {
-            format!("samples of {} tokens", self.length)
+            format!("samples of {}", count(self.length, "token"))
         } else {
-            format!("{} tokens a sample", self.length)
+            format!("{} a sample", count(self.length, "token"))
         }
     }
 
@@ -92,12 +94,17 @@ impl<T: Float> Module<T> for Tokens {
         let (shape, length) = (tape.shape_for("Tokens", x), self.length);
         if self.join {
             let whole = shape.rows.is_multiple_of(length);
-            assert!(whole, "Tokens: {x} is {shape}, whose rows are no samples of {length} tokens each");
+            assert!(
+                whole,
+                "Tokens: {x} is {shape}, whose rows are no samples of {} each",
+                count(length, "token")
+            );
             return tape.reshape(x, shape.rows / length, shape.cols * length);
         }
         assert!(
             shape.cols.is_multiple_of(length),
-            "Tokens: {x} is {shape}, whose columns are not {length} tokens"
+            "Tokens: {x} is {shape}, whose columns are not {}",
+            count(length, "token")
         );
         tape.reshape(x, shape.rows * length, shape.cols / length)
     }
@@ -128,7 +135,11 @@ pub(super) fn restore<T: Float>(
 ) -> Result<Made<T>> {
     let tokens = Tokens { join: settings.get("join")?, ..Tokens::split(settings.get("length")?)? };
     let Some(given) = tokens.width(width) else {
-        return Err(Error::Data(format!("{} numbers per sample are not {} tokens", width, tokens.length)));
+        return Err(Error::Data(format!(
+            "{} per sample cannot be {}",
+            count(width, "number"),
+            count(tokens.length, "token")
+        )));
     };
     Ok((Arc::new(tokens), given))
 }

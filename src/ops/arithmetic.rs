@@ -179,7 +179,7 @@ impl<T: Float> Binary<T> for Div {
             let mut mask = |is: &dyn Fn(T, T) -> bool| {
                 let one = |(q, y): &(T, T)| if is(*q, *y) { T::ONE } else { T::ZERO };
                 let mask: Vec<T> = both.iter().map(one).collect();
-                tape.constant_slice(rows, cols, &mask)
+                tape.mask_with(rows, cols, |to| to.copy_from_slice(&mask))
             };
             let as_usual = mask(&|q, y| fits(q) && fits(y));
             let by_y = mask(&|q, y| y.is_finite() && (q.abs() < y.abs() || !q.is_finite()));

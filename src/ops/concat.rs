@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+use crate::text::count;
 
 /// # Joining
 /// Several matrices below or beside each other.
@@ -29,7 +30,12 @@ impl<T: Float> Tape<T> {
         let mut rows = 0;
         for part in parts {
             let shape = self.shape_for("concat_rows", *part);
-            assert!(shape.cols == cols, "concat_rows: {} has {cols} columns but {part} is {shape}", parts[0]);
+            assert!(
+                shape.cols == cols,
+                "concat_rows: {} has {} but {part} is {shape}",
+                parts[0],
+                count(cols, "column")
+            );
             rows += shape.rows;
         }
         self.apply(Op::ConcatRows.get(), parts, Shape::new(rows, cols), Args::NONE)
@@ -47,7 +53,12 @@ impl<T: Float> Tape<T> {
         let mut cols = 0;
         for part in parts {
             let shape = self.shape_for("concat_cols", *part);
-            assert!(shape.rows == rows, "concat_cols: {} has {rows} rows but {part} is {shape}", parts[0]);
+            assert!(
+                shape.rows == rows,
+                "concat_cols: {} has {} but {part} is {shape}",
+                parts[0],
+                count(rows, "row")
+            );
             cols += shape.cols;
         }
         self.apply(Op::ConcatCols.get(), parts, Shape::new(rows, cols), Args::NONE)

@@ -5,6 +5,7 @@ use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::mean_of;
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+use crate::text::count;
 
 /// # Cross-entropy
 /// From logits and labels.
@@ -58,14 +59,15 @@ impl<T: Float> Tape<T> {
         let shape = self.shape_for(name, logits);
         assert!(
             labels.len() == shape.rows,
-            "{name}: {logits} is {shape}, which takes {} labels, not {}",
-            shape.rows,
+            "{name}: {logits} is {shape}, which takes {}, not {}",
+            count(shape.rows, "label"),
             labels.len()
         );
         if let Some(i) = labels.iter().position(|&label| label >= shape.cols) {
             panic!(
-                "{name}: label {} of row {i} is not below the {} classes of {logits}, {shape}",
-                labels[i], shape.cols
+                "{name}: label {} of row {i} is not below the {} of {logits}, {shape}",
+                labels[i],
+                count(shape.cols, "class")
             );
         }
         let args = Args::scalar(smoothing).saving(shape.numel() + shape.rows);
@@ -149,7 +151,7 @@ impl<T: Float> Operation<T> for CrossEntropy {
 /// others, which keeps its digits where p is near 1.
 pub(super) fn record_deltas<T: Float>(tape: &mut Tape<T>, x: Var, labels: &[usize]) -> Var {
     let Shape { rows, cols } = tape.shape(x);
-    let is_label = tape.constant_with(rows, cols, |to| {
+    let is_label = tape.mask_with(rows, cols, |to| {
         labels.iter().enumerate().for_each(|(i, label)| to[i * cols + label] = T::ONE);
     });
     let (p, zero) = (tape.softmax(x), tape.scalar(T::ZERO));

@@ -5,6 +5,7 @@ use super::{Op, pass_if};
 use crate::Float;
 use crate::linalg::mean_of;
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+use crate::text::count;
 
 /// # Cross-entropy of some rows
 /// Padding does not count.
@@ -38,15 +39,16 @@ impl<T: Float> Tape<T> {
         let shape = self.shape_for("cross_entropy_ignoring", logits);
         assert!(
             labels.len() == shape.rows,
-            "cross_entropy_ignoring: {logits} is {shape}, which takes {} labels, not {}",
-            shape.rows,
+            "cross_entropy_ignoring: {logits} is {shape}, which takes {}, not {}",
+            count(shape.rows, "label"),
             labels.len()
         );
         if let Some(i) = labels.iter().position(|&label| label >= shape.cols && label != ignored) {
             panic!(
-                "cross_entropy_ignoring: label {} of row {i} is not below the {} classes of {logits}, {shape}, nor is it \
+                "cross_entropy_ignoring: label {} of row {i} is not below the {} of {logits}, {shape}, nor is it \
                  {ignored}, which is ignored",
-                labels[i], shape.cols
+                labels[i],
+                count(shape.cols, "class")
             );
         }
         let args = Args::NONE.saving(shape.numel() + shape.rows);

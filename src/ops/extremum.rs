@@ -236,7 +236,8 @@ impl<T: Float> Operation<T> for Max {
                     (found[to], first[at]) = (true, T::ONE);
                 }
             }
-            let (first, zero) = (tape.constant_slice(shape.rows, shape.cols, &first), tape.scalar(T::ZERO));
+            let first = tape.mask_with(shape.rows, shape.cols, |to| to.copy_from_slice(&first));
+            let zero = tape.scalar(T::ZERO);
             tape.select(first, dy, zero)
         });
     }

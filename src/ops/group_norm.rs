@@ -5,6 +5,7 @@ use super::layer_norm::{add_affine, check_epsilon, check_row, record_normalized}
 use crate::Float;
 use crate::linalg::{Moments, centre, sum};
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+use crate::text::count;
 
 /// # Group normalisation
 /// Row by row, a group of channels at a time.
@@ -49,11 +50,14 @@ impl<T: Float> Tape<T> {
         let whole = if channels == 0 { shape.cols == 0 } else { shape.cols.is_multiple_of(channels) };
         assert!(
             whole,
-            "group_norm: {x} is {shape}, whose columns are no places of {channels} channels, as {gamma} has"
+            "group_norm: {x} is {shape}, whose columns are no places of {}, as {gamma} has",
+            count(channels, "channel")
         );
         assert!(
             groups > 0 && channels.is_multiple_of(groups),
-            "group_norm: {groups} groups do not divide the {channels} channels of {x}"
+            "group_norm: {} do not divide the {} of {x}",
+            count(groups, "group"),
+            count(channels, "channel")
         );
         check_epsilon("group_norm", epsilon);
         let args = Args { sizes: [channels, groups], ..Args::scalar(epsilon) };

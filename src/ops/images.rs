@@ -3,6 +3,7 @@
 use crate::Float;
 use crate::linalg::image::{Convolution, ImageShape, Window};
 use crate::tape::{Args, Shape, Tape, Var};
+use crate::text::count;
 
 impl<T: Float> Tape<T> {
     /// The shape of `x`, of which each row is to be an image.
@@ -14,7 +15,8 @@ impl<T: Float> Tape<T> {
         let (shape, numbers) = (self.shape_for(name, x), image.numel());
         assert!(
             shape.cols == numbers,
-            "{name}: {x} is {shape} but an image of {image} has {numbers} numbers ({} ≠ {numbers})",
+            "{name}: {x} is {shape} but an image of {image} has {} ({} ≠ {numbers})",
+            count(numbers, "number"),
             shape.cols
         );
         shape

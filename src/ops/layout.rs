@@ -3,6 +3,7 @@
 use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+use crate::text::count;
 
 /// # Shapes
 /// The same entries in another shape or order.
@@ -33,9 +34,9 @@ impl<T: Float> Tape<T> {
         let (from, to) = (self.shape_for("reshape", x), Shape::new(rows, cols));
         assert!(
             from.numel() == to.numel(),
-            "reshape: {x} is {from} but the new shape is {to} ({} ≠ {} entries)",
+            "reshape: {x} is {from} but the new shape is {to} ({} ≠ {})",
             from.numel(),
-            to.numel()
+            count(to.numel(), "entry")
         );
         self.apply(Op::Reshape.get(), &[x], to, Args::NONE)
     }

@@ -3,6 +3,7 @@
 use super::Op;
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+use crate::text::count;
 
 /// # Single entries
 /// One of each row.
@@ -29,8 +30,8 @@ impl<T: Float> Tape<T> {
         let shape = self.shape_for("pick_cols", x);
         assert!(
             columns.len() == shape.rows,
-            "pick_cols: {x} is {shape}, which takes {} columns, not {}",
-            shape.rows,
+            "pick_cols: {x} is {shape}, which takes {}, not {}",
+            count(shape.rows, "column"),
             columns.len()
         );
         if let Some(i) = columns.iter().position(|&column| column >= shape.cols) {

@@ -4,6 +4,7 @@ use super::Op;
 use crate::Float;
 use crate::linalg::column_sums;
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+use crate::text::count;
 
 /// # Positions
 /// What tells tokens of a sequence apart that are equal.
@@ -35,8 +36,9 @@ impl<T: Float> Tape<T> {
         );
         assert!(
             length <= positions.rows,
-            "add_positions: a sequence of {length} tokens is longer than the {} positions of {table}",
-            positions.rows
+            "add_positions: a sequence of {} is longer than the {} of {table}",
+            count(length, "token"),
+            count(positions.rows, "position")
         );
         check_sequences("add_positions", x, shape, length);
         self.apply(Op::AddPositions.get(), &[x, table], shape, Args::size(length))
@@ -78,7 +80,7 @@ pub(super) fn frequency(base: f64, i: usize, width: usize) -> f64 {
 #[track_caller]
 pub(super) fn check_sequences(op: &str, x: Var, shape: Shape, length: usize) {
     let whole = if length == 0 { shape.rows == 0 } else { shape.rows.is_multiple_of(length) };
-    assert!(whole, "{op}: {x} is {shape}, which are no sequences of {length} tokens each");
+    assert!(whole, "{op}: {x} is {shape}, which are no sequences of {} each", count(length, "token"));
 }
 
 pub(super) struct AddPositions;

@@ -4,6 +4,7 @@ use super::Op;
 use super::positions::{check_sequences, frequency};
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+use crate::text::count;
 
 /// # Rotary positions
 /// For the queries and keys of attention.
@@ -33,7 +34,8 @@ impl<T: Float> Tape<T> {
         check_sequences("rotary", x, shape, length);
         assert!(
             heads > 0 && shape.cols.is_multiple_of(2 * heads),
-            "rotary: {x} is {shape}, which are no {heads} heads of an even number of columns"
+            "rotary: {x} is {shape}, which are no {} of an even number of columns",
+            count(heads, "head")
         );
         assert!(base > T::ZERO && base.is_finite(), "rotary: the base is {base}, not positive and finite");
         let args = Args { sizes: [length, shape.cols / heads], ..Args::scalar(base) };

@@ -6,6 +6,7 @@ use super::Op;
 use crate::Float;
 use crate::linalg::simd::vectorize;
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+use crate::text::count;
 
 /// # Parts
 /// Rows and columns, by range or by index.
@@ -20,7 +21,7 @@ impl<T: Float> Tape<T> {
     pub fn slice_rows(&mut self, x: impl Into<Var>, range: Range<usize>) -> Var {
         let x = x.into();
         let shape = self.shape_for("slice_rows", x);
-        check_range("slice_rows", x, shape, &range, shape.rows, "rows");
+        check_range("slice_rows", x, shape, &range, shape.rows, "row");
         let args = Args { sizes: [range.start, range.end], ..Args::NONE };
         self.apply(Op::SliceRows.get(), &[x], Shape::new(range.len(), shape.cols), args)
     }
@@ -42,7 +43,7 @@ impl<T: Float> Tape<T> {
     pub fn slice_cols(&mut self, x: impl Into<Var>, range: Range<usize>) -> Var {
         let x = x.into();
         let shape = self.shape_for("slice_cols", x);
-        check_range("slice_cols", x, shape, &range, shape.cols, "columns");
+        check_range("slice_cols", x, shape, &range, shape.cols, "column");
         let args = Args { sizes: [range.start, range.end], ..Args::NONE };
         self.apply(Op::SliceCols.get(), &[x], Shape::new(shape.rows, range.len()), args)
     }
@@ -68,7 +69,11 @@ impl<T: Float> Tape<T> {
         let x = x.into();
         let shape = self.shape_for("gather_rows", x);
         if let Some(i) = indices.iter().position(|&index| index >= shape.rows) {
-            panic!("gather_rows: index {} at {i} is not below the {} rows of {x}", indices[i], shape.rows);
+            panic!(
+                "gather_rows: index {} at {i} is not below the {} of {x}",
+                indices[i],
+                count(shape.rows, "row")
+            );
         }
         let to = Shape::new(indices.len(), shape.cols);
         self.apply_indexed(
@@ -105,7 +110,11 @@ impl<T: Float> Tape<T> {
             indices.len()
         );
         if let Some(i) = indices.iter().position(|&index| index >= rows) {
-            panic!("scatter_rows: index {} at {i} is not below the {rows} rows of the result", indices[i]);
+            panic!(
+                "scatter_rows: index {} at {i} is not below the {} of the result",
+                indices[i],
+                count(rows, "row")
+            );
         }
         self.apply_indexed(
             Op::ScatterRows.get(),
@@ -121,7 +130,8 @@ impl<T: Float> Tape<T> {
 fn check_range(op: &str, x: Var, shape: Shape, range: &Range<usize>, len: usize, what: &str) {
     assert!(
         range.start <= range.end && range.end <= len,
-        "{op}: {x} is {shape}, and {range:?} does not lie in its {len} {what}"
+        "{op}: {x} is {shape}, and {range:?} does not lie in its {}",
+        count(len, what)
     );
 }
 

@@ -2,6 +2,7 @@
 
 use crate::settings::{self, Range};
 use crate::tape::{Param, Tape};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// A running average a of the parameters θ over the steps, to evaluate with in place of the last ones.
@@ -86,7 +87,9 @@ impl<T: Float> Average<T> {
         if values.len() != needed {
             let found = values.len();
             return Err(Error::Data(format!(
-                "an average over {updates} updates holds {found} numbers, not {needed}"
+                "an average over {} holds {}, not {needed}",
+                count(updates, "update"),
+                count(found, "number")
             )));
         }
         (self.values, self.updates) = (values, updates);
@@ -120,7 +123,8 @@ impl<T: Float> Average<T> {
         let (before, now) = (self.values.len(), tape.param_numbers());
         assert!(
             before == now,
-            "Average::{what}: the parameters hold {now} numbers, but held {before} at the first update"
+            "Average::{what}: the parameters hold {}, but held {before} at the first update",
+            count(now, "number")
         );
         assert!(
             tape.params().next() == self.first,

@@ -7,6 +7,7 @@ use super::{Rule, Step, check_factor, described};
 use crate::linalg::first_not_finite;
 use crate::linalg::threads::join;
 use crate::tape::{Param, Shape, Tape};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// Updates the parameters of a tape from their gradients, in one pass over the front of the arena.
@@ -300,7 +301,10 @@ impl<T: Float> Optimizer<T> {
             let (name, count) = (self.rule.name(), tape.params().len());
             for p in self.groups.iter().flat_map(|g| &g.params) {
                 match tape.params().nth(p.index()) {
-                    None => panic!("{name}: {p} is in a group but the tape has {count} parameters only"),
+                    None => panic!(
+                        "{name}: {p} is in a group but the tape has {} only",
+                        crate::text::count(count, "parameter")
+                    ),
                     Some(own) => assert!(
                         own == *p,
                         "{name}: the {p} that is in a group belongs to another tape than this one, whose {own} \
@@ -324,8 +328,9 @@ impl<T: Float> Optimizer<T> {
         let (name, count) = (self.rule.name(), tape.params().len());
         assert!(
             self.slots.len() == count,
-            "{name}: the tape has {count} parameters, but had {} at the first step: add all of them \
+            "{name}: the tape has {}, but had {} at the first step: add all of them \
              before it, and use an optimizer on one tape only",
+            crate::text::count(count, "parameter"),
             self.slots.len()
         );
         for (p, layout) in tape.params().zip(&self.slots) {
@@ -334,9 +339,9 @@ impl<T: Float> Optimizer<T> {
         }
         assert!(
             tape.params().next() == self.first,
-            "{name}: this tape is another than at the first step, whose {} steps it remembers; its parameters \
+            "{name}: this tape is another than at the first step, whose {} it remembers; its parameters \
              have the same shapes: use an optimizer on one tape only, or reset it",
-            self.steps
+            crate::text::count(self.steps, "step")
         );
     }
 
@@ -419,9 +424,10 @@ impl<T: Float> Optimizer<T> {
         let needed = if steps == 0 { 0 } else { self.rule.buffers() * tape.param_numbers() };
         if state.len() != needed {
             return Err(Error::Data(format!(
-                "{}: the state after {steps} steps holds {} numbers, not {needed}",
+                "{}: the state after {} holds {}, not {needed}",
                 self.rule.name(),
-                state.len()
+                count(steps, "step"),
+                count(state.len(), "number")
             )));
         }
         if let Some(at) = first_not_finite(state) {
@@ -443,7 +449,7 @@ impl<T: Float> Optimizer<T> {
     pub(crate) fn groups_in_text(&self) -> String {
         let one = |group: &Group| {
             let Group { params, rate, weight_decay } = group;
-            format!("; {} parameters: {rate:?}, weight_decay={weight_decay:?}", params.len())
+            format!("; {}: {rate:?}, weight_decay={weight_decay:?}", count(params.len(), "parameter"))
         };
         self.groups.iter().map(one).collect()
     }
@@ -505,6 +511,6 @@ impl<T: Float> fmt::Display for Optimizer<T> {
 
 impl<T: Float> fmt::Debug for Optimizer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Optimizer({self}, {} steps)", self.steps)
+        write!(f, "Optimizer({self}, {})", count(self.steps, "step"))
     }
 }

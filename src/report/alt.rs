@@ -3,6 +3,7 @@
 use super::axis::Kind;
 use super::figure::{Chart, Images, Layer};
 use super::{Axis, Line, rounded};
+use crate::text::count;
 
 /// How many series are told in numbers.
 const MOST: usize = 8;
@@ -35,7 +36,7 @@ pub fn images(images: &Images) -> String {
     let labels: Vec<&str> =
         images.images.iter().map(|(_, label)| label.as_str()).filter(|label| !label.is_empty()).collect();
     let what = if labels.is_empty() { String::new() } else { format!(": {}", labels.join("; ")) };
-    format!("{}: {}{what}.", images.title, crate::text::count(images.images.len(), "picture"))
+    format!("{}: {}{what}.", images.title, count(images.images.len(), "picture"))
 }
 
 fn axis(axis: &Axis) -> String {
@@ -111,7 +112,7 @@ fn series(layer: &Layer, chart: &Chart) -> Option<String> {
                 [(x, y)] if categories.is_empty() => {
                     Some(format!("{label} at ({}, {})", say_x(*x), say_y(*y)))
                 }
-                seen if categories.is_empty() => Some(format!("{label}, {} points", seen.len())),
+                seen if categories.is_empty() => Some(format!("{label}, {}", count(seen.len(), "point"))),
                 seen => {
                     let at = |(x, y): &&(f64, f64)| {
                         Some(format!("{}: {}", categories.get(*y as usize)?, say_x(*x)))

@@ -16,6 +16,7 @@ use super::layer::{Canvas, Done, Root, SAMPLE, Sample, TEXT, sample, stroke};
 use super::line::Line;
 use super::palette::Color;
 use super::svg::{Backend, Drawn, Ends, Shape, text_width};
+use crate::text::count;
 
 /// Width of a panel, in pixels.
 const WIDTH: i32 = 460;
@@ -47,8 +48,10 @@ impl Figure {
         let panels = self.panels.len();
         assert!(
             self.sliders.is_empty() || panels == places,
-            "figure {}: {panels} panels for {places} places of its sliders",
-            self.name.as_str()
+            "figure {}: {} for {} of its sliders",
+            self.name.as_str(),
+            count(panels, "panel"),
+            count(places, "place")
         );
         let height = match panels {
             // One is seen at a time.

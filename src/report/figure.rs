@@ -2,6 +2,7 @@
 
 use super::name::Name;
 use super::{Axis, Color, Image, Line, Marker};
+use crate::text::count;
 
 /// A figure: its panels stand side by side where there is room, and below each other where there is not.
 ///
@@ -260,7 +261,11 @@ impl Chart {
     /// If there are not `cells`² classes.
     #[track_caller]
     pub fn class_map(self, cells: usize, x: (f64, f64), y: (f64, f64), classes: &[Option<usize>]) -> Chart {
-        assert!(classes.len() == cells * cells, "{} classes for a grid of {cells}×{cells}", classes.len());
+        assert!(
+            classes.len() == cells * cells,
+            "{} for a grid of {cells}×{cells}",
+            count(classes.len(), "class")
+        );
         let image = Image::from_fn(cells, cells, |column, row| {
             classes[row * cells + column].map_or(Color::Muted, Color::series).pixel(0.28)
         });

@@ -27,7 +27,7 @@ impl Image {
     pub fn from_bytes(bytes: &[u8], height: usize, width: usize) -> Image {
         // The sides may stand in a file of rows: their product must not run over, nor anything be counted up to them.
         let fits = height.checked_mul(width) == Some(bytes.len());
-        assert!(fits, "{} bytes are not an image of {height}×{width}", bytes.len());
+        assert!(fits, "{} cannot be an image of {height}×{width}", crate::text::count(bytes.len(), "byte"));
         let grey = |byte: &u8| [255 - byte, 255 - byte, 255 - byte, 255];
         Image { width, height, pixels: bytes.iter().map(grey).collect() }
     }

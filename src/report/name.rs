@@ -39,7 +39,8 @@ fn wrong(name: &str) -> Option<String> {
     if name.is_empty() || !name.chars().all(good) {
         return Some(format!("the name {name:?} is not of small letters, digits, hyphens"));
     }
-    (name.len() > LONGEST).then(|| format!("a name of {} letters is longer than {LONGEST}", name.len()))
+    (name.len() > LONGEST)
+        .then(|| format!("a name of {} is longer than {LONGEST}", crate::text::count(name.len(), "letter")))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use super::math::prose;
 use super::palette::dark_style;
 use super::section::totals;
 use super::{Answer, Section, answer, escape};
+use crate::text::count;
 
 /// A page of sections.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +72,7 @@ impl Page {
         let all = self.sections.iter().flat_map(|section| &section.claims);
         format!(
             "<p class=\"totals\">{}. Of the claims: {}</p>",
-            crate::text::count(self.sections.len(), "experiment"),
+            count(self.sections.len(), "experiment"),
             totals(all)
         )
     }

@@ -6,7 +6,7 @@ use super::drawn::DrawnFigure;
 use super::math::prose;
 use super::svg::Shape;
 use super::{Claim, Figure, Table, Verdict, escape};
-use crate::text;
+use crate::text::count;
 
 /// One part of a page: an experiment, or a run.
 ///
@@ -160,7 +160,7 @@ impl Section {
     fn rest(&self) -> String {
         let others: Vec<&DrawnFigure> =
             self.figures.iter().enumerate().filter(|(i, _)| *i != self.headline).map(|(_, f)| f).collect();
-        let counted = |n: usize, what: &str| (n > 0).then(|| text::count(n, what));
+        let counted = |n: usize, what: &str| (n > 0).then(|| count(n, what));
         let parts = [
             (!self.theory.is_empty()).then(|| "the theory".to_string()),
             counted(others.len(), "more figure"),

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{escape, fixed, name::Name, rounded};
+use crate::text::count;
 use crate::text::csv_field;
 
 /// A table with named columns.
@@ -145,7 +146,12 @@ impl Table {
     pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         let row: Vec<Cell> = cells.into_iter().collect();
         let (name, columns) = (self.name.as_str(), self.columns.len());
-        assert!(row.len() == columns, "table {name}: a row of {} for {columns} columns", row.len());
+        assert!(
+            row.len() == columns,
+            "table {name}: a row of {} for {}",
+            row.len(),
+            count(columns, "column")
+        );
         self.rows.push(row);
     }
 
@@ -170,7 +176,7 @@ impl Table {
 
     /// The table as an element of a page, folded below its caption.
     pub(super) fn folded(&self) -> String {
-        let rows = crate::text::count(self.rows.len(), "row");
+        let rows = count(self.rows.len(), "row");
         let caption = escape(&self.caption);
         format!(
             "<details class=\"data\"><summary>{caption} <span>({rows})</span></summary>{}</details>",

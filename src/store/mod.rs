@@ -20,6 +20,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::Serialize;
 
+use crate::text::count;
 use crate::{Error, Float, Result, file};
 
 /// The key of the metadata under which the text of this crate stands.
@@ -79,7 +80,11 @@ impl Store {
     /// If there are not as many.
     #[track_caller]
     pub fn put<T: Float>(&mut self, name: &str, rows: usize, cols: usize, values: &[T]) {
-        assert!(values.len() == rows * cols, "{name}: {} numbers are not {rows}×{cols}", values.len());
+        assert!(
+            values.len() == rows * cols,
+            "{name}: {} cannot be {rows}×{cols}",
+            count(values.len(), "number")
+        );
         let mut bytes = Vec::with_capacity(size_of_val(values));
         for x in values {
             match dtype::<T>() {

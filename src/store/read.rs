@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use super::{KEY, LARGEST_TABLE, MOST_VALUES, Store, dtype, has_too_many_values};
 use crate::linalg::{first_not_finite, norm_squared};
 use crate::memory::with_room;
+use crate::text::count;
 use crate::{Error, Float, Matrix, Result, text};
 
 /// Bytes that are read from a file at a time.
@@ -141,7 +142,10 @@ impl Stored {
         let (start, told) = (8 + table, metadata.data_len() as u64);
         if start.checked_add(told) != Some(found.len()) {
             let there = found.len() - start;
-            return Err(not_whole(&format!("its numbers take {told} bytes, and {there} are there")));
+            return Err(not_whole(&format!(
+                "its numbers take {}, and {there} are there",
+                count(told, "byte")
+            )));
         }
         let Some(about) = metadata.metadata().as_ref().and_then(|about| about.get(KEY)) else {
             return Err(refuse(
@@ -262,7 +266,7 @@ impl Stored {
     #[track_caller]
     pub fn read<T: Float>(&self, name: &str, to: &mut [T]) -> Result<()> {
         let (rows, cols) = self.shape::<T>(name)?;
-        assert!(to.len() == rows * cols, "read: {} numbers for {rows}×{cols}", to.len());
+        assert!(to.len() == rows * cols, "read: {} for {rows}×{cols}", count(to.len(), "number"));
         self.each_finite_block(name, |first, block| to[first..first + block.len()].copy_from_slice(block))
     }
 

@@ -5,6 +5,7 @@ use super::memory::reserve;
 use super::node::{Holds, Node};
 use super::{Backward, Phase, Shape, Tape, Var};
 use crate::Float;
+use crate::text::count;
 
 /// # Gradients
 /// The backward pass.
@@ -64,8 +65,8 @@ impl<T: Float> Tape<T> {
         let shape = self.root(y).shape();
         assert!(
             shape.numel() == upstream.len(),
-            "backward: {y} is {shape}, which takes an upstream gradient of {} numbers, not {}",
-            shape.numel(),
+            "backward: {y} is {shape}, which takes an upstream gradient of {}, not {}",
+            count(shape.numel(), "number"),
             upstream.len()
         );
         self.backward_from(y, Fill::Whole(&mut |to| to.copy_from_slice(upstream)));
@@ -109,11 +110,11 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     fn make_room_for_gradients(&mut self) {
         if self.grads.grow(self.used).is_err() {
-            panic!("backward: there is no memory for the gradients of {} numbers", self.used);
+            panic!("backward: there is no memory for the gradients of {}", count(self.used, "number"));
         }
         let more = self.nodes.len().saturating_sub(self.written.len());
         if reserve(&mut self.written, more).is_err() {
-            panic!("backward: there is no memory for a walk over {} nodes", self.nodes.len());
+            panic!("backward: there is no memory for a walk over {}", count(self.nodes.len(), "node"));
         }
     }
 

@@ -2,12 +2,17 @@
 
 use std::fmt;
 
-use super::Tape;
 use super::node::Node;
+use super::{Shape, Tape};
 use crate::Float;
+use crate::settings::shown;
 use crate::text::printable;
 
-/// A line per node, such as `v12: 64×10 = matmul v9 v3`.
+/// A line per node, such as `v12: 64×10 = matmul v9 v3`; a constant of one number is there with it.
+///
+/// The names are those of the methods. What losses and recorded gradients append besides is `mask`, a constant of zeros and
+/// ones; `weighted v3 v4`, the product, and 0 where v4 is 0; `violation v3 v4`, max(0, v3 + v4), and 0 where v4 is 0;
+/// `normal_cdf v3`, the probability that a standard normal number is below v3.
 impl<T: Float> fmt::Display for Tape<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, node) in self.nodes.iter().enumerate() {
@@ -27,7 +32,7 @@ pub struct Dot<'a, T: Float>(&'a Tape<T>);
 /// # Printing
 /// The graph as text and as a drawing.
 impl<T: Float> Tape<T> {
-    /// The graph in the DOT language: `dot -Tsvg` draws it. Parameters are boxes, constants are dashed.
+    /// The graph in the DOT language: `dot -Tsvg` draws it. Parameters are boxes, constants and masks are dashed.
     pub fn dot(&self) -> Dot<'_, T> {
         Dot(self)
     }
@@ -37,6 +42,9 @@ impl<T: Float> Tape<T> {
         match self.names.get(index) {
             // A line feed in a name would make a line.
             Some(name) if !name.is_empty() => format!(" {}", printable(name)),
+            _ if node.name() == "constant" && node.shape() == Shape::SCALAR => {
+                format!(" {}", shown(self.values[node.offset].to_f64()))
+            }
             _ => node.op.describe(&self.args[node.args as usize]),
         }
     }
@@ -55,7 +63,7 @@ impl<T: Float> fmt::Display for Dot<'_, T> {
         for (index, node) in tape.nodes.iter().enumerate() {
             let style = match node.name() {
                 "param" => ", shape=box, style=bold",
-                "constant" => ", shape=box, style=dashed",
+                "constant" | "mask" => ", shape=box, style=dashed",
                 "variable" => ", shape=box",
                 _ => "",
             };

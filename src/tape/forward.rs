@@ -6,6 +6,7 @@ use crate::Float;
 use crate::linalg::parts::{Rows, by_rows};
 use crate::linalg::simd::vectorize;
 use crate::linalg::{Mat, affine, gemm};
+use crate::text::count;
 
 /// The inputs and the place of the value, for [`Operation::forward`](super::Operation::forward).
 ///
@@ -87,7 +88,12 @@ impl<'a, T: Float> Forward<'a, T> {
         let x = self.x(0);
         let y = &mut *self.y;
         let (name, n) = (self.node.name(), y.len());
-        assert!(x.len() == n, "{name}: map takes an input of the value's {n} entries, not of {}", x.len());
+        assert!(
+            x.len() == n,
+            "{name}: map takes an input of the value's {}, not of {}",
+            count(n, "entry"),
+            x.len()
+        );
         by_rows(n, n, Rows { numbers: y, cols: 1 }, &move |first, Rows { numbers: y, .. }| {
             let x = &x[first..][..y.len()];
             // Moved in: behind a reference, what `f` holds would be read again for every entry.

@@ -13,6 +13,7 @@ use super::memory::reserve;
 use super::node::{Leaf, Operation, Param, Shape, Var};
 use super::{Phase, Tape};
 use crate::Float;
+use crate::text::count;
 
 /// # Leaves
 /// What brings numbers onto the tape: parameters, buffers, constants, variables.
@@ -111,6 +112,12 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     pub(crate) fn constant_whole(&mut self, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
         self.leaf(&Leaf::Constant, rows, cols, Fill::Whole(&mut once(fill)))
+    }
+
+    /// A constant of zeros, in which `fill` writes ones: what [`select`](Tape::select) chooses by. It is drawn as such.
+    #[track_caller]
+    pub(crate) fn mask_with(&mut self, rows: usize, cols: usize, fill: impl FnOnce(&mut [T])) -> Var {
+        self.leaf(&Leaf::Mask, rows, cols, Fill::Zeros(&mut once(fill)))
     }
 
     /// A 1×1 constant.
@@ -216,5 +223,5 @@ fn copy<T: Float>(from: &DMatrix<T>, to: &mut [T]) {
 #[track_caller]
 fn check_length(op: &str, rows: usize, cols: usize, found: usize) {
     let shape = Shape::new(rows, cols);
-    assert!(shape.numel() == found, "{op}: {shape} takes {} numbers, not {found}", shape.numel());
+    assert!(shape.numel() == found, "{op}: {shape} takes {}, not {found}", count(shape.numel(), "number"));
 }

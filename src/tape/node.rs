@@ -288,6 +288,8 @@ pub(super) enum Leaf {
     Param,
     Buffer,
     Constant,
+    /// A constant of zeros and ones, for a choice.
+    Mask,
     Variable,
 }
 
@@ -297,6 +299,7 @@ impl<T: Float> Operation<T> for Leaf {
             Leaf::Param => "param",
             Leaf::Buffer => "buffer",
             Leaf::Constant => "constant",
+            Leaf::Mask => "mask",
             Leaf::Variable => "variable",
         }
     }

@@ -4,6 +4,7 @@ use super::generation::Identity;
 use super::node::Node;
 use super::{Param, Shape, Tape, Var};
 use crate::Float;
+use crate::text::count;
 
 /// One parameter's place in the arena.
 pub struct Slot<'a, T> {
@@ -135,8 +136,8 @@ impl<T: Float> Tape<T> {
         let place = self.node("set_param", p.var()).range();
         assert!(
             place.len() == values.len(),
-            "set_param: {p} has {} numbers, and not {}",
-            place.len(),
+            "set_param: {p} has {}, and not {}",
+            count(place.len(), "number"),
             values.len()
         );
         self.param_values_mut()[place].copy_from_slice(values);
@@ -175,7 +176,7 @@ impl<T: Float> Tape<T> {
     #[track_caller]
     fn make_gradients(&mut self) -> usize {
         let n = self.param_numbers();
-        assert!(self.grads.grow(n).is_ok(), "there is no memory for the gradients of {n} numbers");
+        assert!(self.grads.grow(n).is_ok(), "there is no memory for the gradients of {}", count(n, "number"));
         n
     }
 

@@ -6,29 +6,41 @@ use crate::nn::loss::{Link, Loss};
 use crate::nn::{Module, ModuleExt};
 use crate::settings::{self, Range};
 use crate::tape::{Shape, Tape, Var};
+use crate::text::count;
 use crate::{Dataset, Error, Float, Result};
 
 /// Whether the module, the data and the loss belong together.
-pub(super) fn check_fit<T: Float>(
+pub(crate) fn check_fit<T: Float>(
     module: &dyn Module<T>,
     loss: &dyn Loss<T>,
     tape: &mut Tape<T>,
     data: &Dataset,
 ) -> Result<()> {
     let needed = loss.outputs(data)?;
-    let (features, kind) = (data.features(), if loss.link().classifies() { "classes" } else { "targets" });
-    let of_data = format!("the data has {features} features and {needed} {kind}");
+    let (features, kind) = (data.features(), if loss.link().classifies() { "class" } else { "target" });
+    let of_data = format!("the data has {} and {}", count(features, "feature"), count(needed, kind));
     if let Some(inputs) = module.inputs().filter(|inputs| *inputs != features) {
-        return Err(Error::Data(format!("{} takes {inputs} features, but {of_data}", module.describe())));
+        return Err(Error::Data(format!(
+            "{} takes {}, but {of_data}",
+            module.describe(),
+            count(inputs, "feature")
+        )));
     }
     check_samples(module, data)?;
     let (rows, each) = (module.rows(1), data.labels_per_row());
     if rows != Some(each) {
         let (name, rows) = (module.describe(), rows.unwrap_or(0));
         return Err(Error::Data(if each == 1 {
-            format!("{name} gives {rows} rows for each sample, and not one: Tokens::join makes one")
+            format!(
+                "{name} gives {} for each sample, and not one: Tokens::join makes one",
+                count(rows, "row")
+            )
         } else {
-            format!("{name} gives {rows} rows for each sample, but the data has {each} labels for each")
+            format!(
+                "{name} gives {} for each sample, but the data has {} for each",
+                count(rows, "row"),
+                count(each, "label")
+            )
         }));
     }
     let outputs = module.outputs(tape, features);
@@ -38,7 +50,11 @@ pub(super) fn check_fit<T: Float>(
         _ => needed <= outputs,
     };
     if !enough {
-        return Err(Error::Data(format!("{} gives {outputs} outputs, but {of_data}", module.describe())));
+        return Err(Error::Data(format!(
+            "{} gives {}, but {of_data}",
+            module.describe(),
+            count(outputs, "output")
+        )));
     }
     if data.is_empty() {
         return Err(Error::Data("there are no samples".into()));
@@ -53,7 +69,7 @@ pub(super) fn check_fit<T: Float>(
 pub(super) fn check_samples<T: Float>(module: &dyn Module<T>, data: &Dataset) -> Result<()> {
     let features = data.features();
     if !module.takes(features) {
-        let why = format!("{} does not take samples of {features} features", module.describe());
+        let why = format!("{} does not take samples of {}", module.describe(), count(features, "feature"));
         return Err(Error::Data(why));
     }
     if module.rows(1).is_none() {
@@ -95,16 +111,14 @@ pub(super) fn check_settings<T: Float>(
         data.check_range::<T>()?;
         data.check_target_range::<T>()?;
     }
-    settings::at_least_one("batch", options.batch)?;
-    let (least, batch) = (module.least_batch(), options.batch);
-    if batch < least {
-        let name = module.describe();
-        let why = format!("{batch} is too small: {name} trains on batches of at least {least}");
-        return Err(Error::setting("batch", why));
-    }
+    check_batch(module, options.batch)?;
+    let least = module.least_batch();
     if train.len() < least {
         let (name, samples) = (module.describe(), train.len());
-        return Err(Error::Data(format!("{name} needs {least} samples to train on, not {samples}")));
+        return Err(Error::Data(format!(
+            "{name} needs {} to train on, not {samples}",
+            count(least, "sample")
+        )));
     }
     if options.early_stopping.is_some() && validation.is_none() {
         return Err(Error::setting("early_stopping", "it needs a validation set to judge by"));
@@ -113,6 +127,18 @@ pub(super) fn check_settings<T: Float>(
         settings::check::<T>("l2", *lambda, Range::NOT_NEGATIVE)?;
     }
     options.clip.check::<T>()
+}
+
+/// Whether a module can be trained on batches of that size.
+pub(crate) fn check_batch<T: Float>(module: &dyn Module<T>, batch: usize) -> Result<()> {
+    settings::at_least_one("batch", batch)?;
+    let least = module.least_batch();
+    if batch < least {
+        let name = module.describe();
+        let why = format!("{batch} is too small: {name} trains on batches of at least {least}");
+        return Err(Error::setting("batch", why));
+    }
+    Ok(())
 }
 
 /// The number that a loss has come to.

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::settings::{self, Range};
 use crate::store::{Settings, Store, Stored};
 use crate::tape::{Shape, Tape};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// When to end a training, judged by the error on a validation set.
@@ -245,13 +246,14 @@ impl<T: Float> EarlyStopping<T> {
         let (kept, there) = (self.parameters.len(), tape.param_numbers());
         assert!(
             kept == there,
-            "EarlyStopping::restore: {kept} numbers were kept, but the parameters hold {there}"
+            "EarlyStopping::restore: it kept {}, but the parameters hold {there}",
+            count(kept, "number")
         );
         let shapes = || tape.params().map(|p| (p, tape.param_shape(p)));
         assert!(
             shapes().len() == self.shapes.len(),
-            "EarlyStopping::restore: {} parameters were kept, but the tape has {}",
-            self.shapes.len(),
+            "EarlyStopping::restore: it kept {}, but the tape has {}",
+            count(self.shapes.len(), "parameter"),
             shapes().len()
         );
         for ((p, now), then) in shapes().zip(&self.shapes) {
@@ -282,7 +284,10 @@ impl<T: Float> EarlyStopping<T> {
         let parameters = from.matrix::<T>("parameters")?.into_vec();
         let needed = if best_epoch == 0 { 0 } else { tape.param_numbers() };
         if parameters.len() != needed {
-            return Err(Error::Data(format!("{} numbers were kept, and not {needed}", parameters.len())));
+            return Err(Error::Data(format!(
+                "it kept {}, and not {needed}",
+                count(parameters.len(), "number")
+            )));
         }
         let [best, sum, least] = settings.get::<[u64; 3]>("numbers")?.map(f64::from_bits);
         (self.best, self.strip_sum, self.strip_least) = (best, sum, least);

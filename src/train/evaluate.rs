@@ -5,6 +5,7 @@ use crate::data::{Batches, Dataset};
 use crate::metrics::{ConfusionMatrix, Evaluation, SeenClasses};
 use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
 use crate::tape::{Tape, Var};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// Rows that go through the model at once: enough for the products to run at full speed.
@@ -101,7 +102,8 @@ pub(super) fn evaluate_of<T: Float>(
             let cols = tape.shape(output).cols;
             let (asked, known) = (seen.classes(), link.classes(cols));
             if asked != known {
-                wrong = Some(format!("{asked} classes to choose among, but the module knows {known}"));
+                wrong =
+                    Some(format!("{} to choose among, but the module knows {known}", count(asked, "class")));
                 return;
             }
             let confusion =
@@ -118,8 +120,8 @@ pub(super) fn evaluate_of<T: Float>(
     let mean = total / weight;
     if !mean.is_finite() {
         return Err(Error::NonFinite(format!(
-            "evaluation on {} samples: the mean loss is {mean}; a smaller learning rate may help",
-            data.len()
+            "evaluation on {}: the mean loss is {mean}; a smaller learning rate may help",
+            count(data.len(), "sample")
         )));
     }
     let loss_name = loss.name().into();
@@ -148,8 +150,9 @@ fn for_blocks<T: Float>(
 fn check_inputs<T: Float>(module: &dyn Module<T>, data: &Dataset) -> Result<()> {
     match module.inputs() {
         Some(inputs) if inputs != data.features() => Err(Error::Data(format!(
-            "{} takes {inputs} features, but the data has {}",
+            "{} takes {}, but the data has {}",
             module.describe(),
+            count(inputs, "feature"),
             data.features()
         ))),
         _ => check_samples(module, data),

@@ -19,7 +19,7 @@ mod value;
 
 pub use crate::metrics::{ConfusionMatrix, Evaluation};
 pub use audit::{ActivationFlow, Audit, ParamFlow};
-pub(crate) use check::is_token;
+pub(crate) use check::{check_batch, check_fit, is_token};
 pub use checkpoint::Checkpoint;
 pub(crate) use checkpoint::PART as RUN_PART;
 pub(crate) use compiled::Compiled;

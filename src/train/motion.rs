@@ -2,6 +2,7 @@
 
 use crate::store::{Settings, Store, Stored};
 use crate::tape::{Param, Tape};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// Steps that are looked at together: beside as many, a copy of the parameters costs next to nothing.
@@ -77,7 +78,10 @@ impl<T: Float> Motion<T> {
         let moved: Vec<bool> = settings.get("moved")?;
         if moved.len() != self.moved.len() {
             let (found, needed) = (moved.len(), self.moved.len());
-            return Err(Error::Data(format!("{found} parameters were followed, and not {needed}")));
+            return Err(Error::Data(format!(
+                "the run followed {}, and not {needed}",
+                count(found, "parameter")
+            )));
         }
         (self.before, self.moved) = (before, moved);
         (self.epochs, self.steps) = (settings.get("epochs")?, settings.get("steps")?);

@@ -29,8 +29,10 @@ fn images_are_told_through_a_code() {
         let more =
             ["--epochs", "12", "--batch", "10", "--save", "a.st", "--trace", "t.csv", "--report", "r.html"];
         let last = succeeds(folder.path(), &[&args[..], &form, &more].concat());
-        let rmse: f64 = last.strip_prefix("test RMSE ").unwrap().split(',').next().unwrap().parse().unwrap();
-        assert!(last.contains("R2 is not defined: a target does not vary (100 samples)"), "{last}");
+        let rmse: f64 = last.strip_prefix("test RMSE ").unwrap().split(' ').next().unwrap().parse().unwrap();
+        assert_eq!(last, format!("test RMSE {rmse:.4} (100 samples)\n"));
+        let measured = succeeds(folder.path(), &["evaluate", "a.st", "--data", "d"]);
+        assert!(measured.contains(", RMSE 0.") && !measured.contains("R²"), "{measured}");
         assert_eq!(succeeds(folder.path(), &["evaluate", "a.st", "--data", "d", "-q"]), last);
         let inspected = succeeds(folder.path(), &["inspect", "a.st"]);
         assert!(inspected.contains(&format!("model: {name}\n")), "{inspected}");

@@ -6,6 +6,7 @@ mod commands;
 mod data;
 mod experiments;
 mod fit;
+mod graph;
 mod images;
 mod models;
 mod program;

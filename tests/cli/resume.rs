@@ -170,6 +170,14 @@ fn what_would_change_the_run_is_named() {
     let decay = decay.split("which has ").nth(1).and_then(|rest| rest.split(':').next()).unwrap().to_string();
     assert!(decay.starts_with("0.012"), "{decay}");
     fails(&["m.st", "--weight-decay", &decay, "--width", "7"], "--width 7 would change the run in m.st");
+    // What the test samples are as well: 0.2 of the table, which is cut before anything is trained.
+    fails(&["m.st", "--test", "0.25"], "--test 0.25 would change the run in m.st, which has 0.2:");
+    fails(&["m.st", "--test", "test.csv"], "--test test.csv would change the run in m.st, which has 0.2:");
+    fails(&["m.st", "--test", "0.20", "--width", "7"], "--width 7 would change the run in m.st");
+    // Said with its default, and without a meaning all the same.
+    let output = tapegrad(folder.path(), &["train", "--resume", "m.st", "--width", "64"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(stderr(&output).contains("--width has no meaning for --model mlp"), "{}", stderr(&output));
     // The schedule was made for three epochs.
     fails(&["m.st", "--epochs", "4"], "a run that goes on has another rate");
     fails(&["alone.st"], "alone.st: the file has no run to go on from");
@@ -197,6 +205,77 @@ fn what_would_change_the_run_is_named() {
     let keep =
         error(folder.path(), &["train", "--data=old.csv", "--target=species", "--save=k.st", "--keep=2"]);
     assert!(keep.contains("--keep: of which saves? --save-every N"), "{keep}");
+}
+
+/// Whatever a run had without saying it may be said, for data of every kind.
+#[test]
+fn what_was_worked_out_may_be_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    iris_in_two(folder);
+    fs::write(folder.join("text"), "to be or not to be, that is the question. ".repeat(20)).unwrap();
+    succeeds(folder, &["data", "synth", "spirals", "--samples", "60", "--out", "points"]);
+    succeeds(folder, &["data", "synth", "digits", "--samples", "60", "--test", "20", "--out", "d"]);
+    let images = fs::read_dir(folder.join("d")).unwrap().map(|entry| entry.unwrap().path());
+    let images = images.into_iter().find(|path| path.to_string_lossy().contains("t10k-images")).unwrap();
+    let images = images.to_str().unwrap();
+    let array = |name: &str, descr: &str, shape: &str, bytes: &[u8]| {
+        let header = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}");
+        let header = format!("{header:<117}\n");
+        let start = [&b"\x93NUMPY\x01\x00"[..], &(header.len() as u16).to_le_bytes()].concat();
+        fs::write(folder.join(name), [&start[..], header.as_bytes(), bytes].concat()).unwrap();
+    };
+    let x: Vec<u8> = (0..120).flat_map(|i| f64::from(i * 37 % 101).to_le_bytes()).collect();
+    array("X.npy", "<f8", "(60, 2)", &x);
+    array("y.npy", "<i8", "(60,)", &(0..60i64).flat_map(|i| (i % 2).to_le_bytes()).collect::<Vec<u8>>());
+    let table = ["--data=train.csv", "--target=species", "--early-stopping=gl", "--validation=0.2"];
+    for (begins, again, changed) in [
+        (
+            &[&table[..], &["--hidden=8,4", "--warmup=2"]].concat()[..],
+            &[
+                "--test=0.20",
+                "--task=classification",
+                "--missing=error",
+                "--schedule=constant",
+                "--hidden=08,4",
+                "--early-stopping=gl:5.0",
+                "--standardize",
+                "--optimizer=adam",
+                "--dropout=0",
+                "--batch=32",
+            ][..],
+            ("--early-stopping=gl:4", "which has gl:"),
+        ),
+        (
+            &["--data=X.npy", "--target=y.npy"],
+            &["--test=.2", "--task=classification", "--target=y.npy"],
+            ("--task=regression", "which has classification:"),
+        ),
+        (&["--data=points"], &["--test=0.2"], ("--test=0.3", "which has 0.2:")),
+        (
+            &["--data", images, "--model=autoencoder"],
+            &["--test=0.2", "--code=32"],
+            ("--test=0.1", "which has 0.2:"),
+        ),
+        (
+            &["--data=text", "--model=gpt", "--blocks=1", "--width=8", "--heads=2", "--context=6"],
+            &["--test=0.1", "--stride=3", "--blocks=1", "--expansion=4"],
+            ("--test=0.2", "which has 0.1:"),
+        ),
+    ] {
+        succeeds(folder, &[&["train", "-q", "--epochs=1", "--save=m.st", "--save-every=1"], begins].concat());
+        let resumed = ["train", "-q", "--resume=m.st"];
+        succeeds(folder, &[&resumed[..], again].concat());
+        let message = error(folder, &[&resumed[..], &[changed.0]].concat());
+        assert!(message.contains(changed.1), "{changed:?}: {message}");
+    }
+    // Test images of their own leave nothing to say.
+    succeeds(folder, &["train", "-q", "--data=d", "--epochs=1", "--save=m.st", "--save-every=1"]);
+    let message = error(folder, &["train", "--resume=m.st", "--test=0.2"]);
+    assert!(
+        message.contains("--test 0.2 would change the run in m.st, which was begun without it"),
+        "{message}"
+    );
 }
 
 /// What is measured on is part of the run as well.

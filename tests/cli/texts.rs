@@ -166,7 +166,7 @@ fn what_does_not_fit_is_named() {
     );
     assert!(
         gpt(&["--data", "short", "--context", "4"])
-            .contains("test part: a text of 1 bytes is shorter than a window of 4")
+            .contains("test part: a text of 1 byte is shorter than a window of 4")
     );
     assert!(gpt(&["--data", "sums.txt", "--context", "1"]).contains("--context: 1 is not at least 2"));
     // A file of zeros, and windows that overlap a hundred thousand times.

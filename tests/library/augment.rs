@@ -228,7 +228,7 @@ fn what_is_wrong_is_named() {
     );
     assert_eq!(
         panic(&mut || augmenter.gather(digits, &[0, 1], PLACE, &mut out)),
-        "augment: 2 images of 784 pixels do not fit into 784 numbers"
+        "augment: 2 images of 784 pixels cannot fit into 784 numbers"
     );
     assert_eq!(
         panic(&mut || augmenter.gather(digits, &[40], PLACE, &mut out)),

@@ -145,7 +145,7 @@ fn a_file_that_does_not_fit_is_refused() {
         (r#"\"height\":5"#, r#"\"height\":0"#, "an image of 1×0×6 has no pixels"),
         (r#"\"padding\":[1,1]"#, r#"\"padding\":[9,1]"#, "for 18 numbers per sample"),
         (r#"\"dilation\":[1,1]"#, r#"\"dilation\":[9,1]"#, "a window of 3×3, 19×3 with its dilation of 9×1,"),
-        (r#"\"groups\":1"#, r#"\"groups\":2"#, "2 groups do not divide 1 channels"),
+        (r#"\"groups\":1"#, r#"\"groups\":2"#, "2 groups do not divide 1 channel"),
     ] {
         // The last place is that of the transpose.
         let at = whole.windows(from.len()).rposition(|part| part == from.as_bytes()).unwrap();

@@ -124,7 +124,7 @@ fn no_average_yet() {
 }
 
 #[test]
-#[should_panic(expected = "Average::update: the parameters hold 1 numbers, but held 4 at the first update")]
+#[should_panic(expected = "Average::update: the parameters hold 1 number, but held 4 at the first update")]
 fn an_average_of_another_tape() {
     let mut average = Average::uniform();
     average.update(&tape::<f64>([0.0; 4]));

@@ -114,17 +114,17 @@ fn bad_data_is_named() {
     assert_eq!(message(Dataset::new(vec![1.0, 2.0, f64::NAN], 1)), "row 2, column 0: the feature is NaN");
     let single = vec![1.0, 2.0, 3.0, f32::NEG_INFINITY];
     assert_eq!(message(Dataset::new(single, 2)), "row 1, column 1: the feature is -inf");
-    assert_eq!(message(Dataset::new(vec![1u8; 3], 2)), "3 values are not whole samples of 2 features");
+    assert_eq!(message(Dataset::new(vec![1u8; 3], 2)), "3 values cannot be whole samples of 2 features");
     assert_eq!(message(Dataset::new(vec![1u8; 3], 0)), "the samples have no features");
-    assert_eq!(message(two().with_labels(&[0], 2)), "1 labels for 2 rows");
+    assert_eq!(message(two().with_labels(&[0], 2)), "1 label for 2 rows");
     assert_eq!(message(two().with_labels(&[0, 2], 2)), "row 1: label 2 is not below the 2 classes");
-    assert_eq!(message(two().with_targets(vec![1.0], 1)), "1 targets are not 1 for each of 2 rows");
+    assert_eq!(message(two().with_targets(vec![1.0], 1)), "1 target cannot be 1 for each of 2 rows");
     let target = two().with_targets(vec![1.0, f64::INFINITY], 1);
     assert_eq!(message(target), "row 1, column 0: the target is inf");
-    assert_eq!(message(two().with_image_shape(1, 3)), "2 features are not 1×3 pixels");
-    assert_eq!(message(two().with_feature_names(["a"])), "1 names for 2 features");
+    assert_eq!(message(two().with_image_shape(1, 3)), "2 features cannot be an image of 1×3");
+    assert_eq!(message(two().with_feature_names(["a"])), "1 name for 2 features");
     let labelled = two().with_labels(&[0, 1], 2).unwrap();
-    assert_eq!(message(labelled.clone().with_class_names(["a"])), "1 names for 2 classes");
+    assert_eq!(message(labelled.clone().with_class_names(["a"])), "1 name for 2 classes");
     assert_eq!(labelled.class_name(1), "1");
     assert_eq!(labelled.with_class_names(["a", "b"]).unwrap().class_name(1), "b");
 }

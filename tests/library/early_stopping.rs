@@ -141,7 +141,7 @@ fn settings_out_of_range() {
 }
 
 #[test]
-#[should_panic(expected = "EarlyStopping::restore: 2 numbers were kept, but the parameters hold 0")]
+#[should_panic(expected = "EarlyStopping::restore: it kept 2 numbers, but the parameters hold 0")]
 fn another_tape() {
     let mut stopping = EarlyStopping::new(Criterion::Up { times: 1, strip: 1 }).unwrap();
     stopping.observe(&tape(1), 1.0, 1.0).unwrap();

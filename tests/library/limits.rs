@@ -33,9 +33,7 @@ fn long_tape() -> (Tape, Param) {
 
 /// Another tape of the same shapes would go on with the momentum of the first.
 #[test]
-#[should_panic(
-    expected = "momentum: this tape is another than at the first step, whose 1 steps it remembers"
-)]
+#[should_panic(expected = "momentum: this tape is another than at the first step, whose 1 step it remembers")]
 fn another_tape_of_the_same_shapes() {
     let ((mut first, _), (mut second, _)) = (three_params::<f64>(), three_params::<f64>());
     let mut optimizer = Optimizer::new(Momentum::default(), 0.1).unwrap();

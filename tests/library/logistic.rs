@@ -421,7 +421,7 @@ fn bad_input() {
     check(&x, &[0, 1, 2], 2, good, "row 2: label 2 is not below the 2 classes");
     check(&x, &[1, 1, 1], 2, good, "class 0 has no samples");
     check(&x, &[0, 1, 1], 3, options(Scheme::Multinomial, 0.1), "class 2 has no samples");
-    check(&x, &[0, 0, 0], 1, options(Scheme::Multinomial, 0.1), "nothing to tell apart in 1 classes");
+    check(&x, &[0, 0, 0], 1, options(Scheme::Multinomial, 0.1), "nothing to tell apart in 1 class");
     check(&x, &[0, 1, 2], 3, good, "the binary scheme is for 2 classes, not 3");
     check(&dmatrix![1.0], &[0], 2, good, "class 1 has no samples");
     check(&DMatrix::zeros(0, 2), &[], 2, good, "there are no samples");

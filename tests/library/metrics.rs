@@ -238,7 +238,7 @@ fn what_is_not_defined_says_why() {
         ),
         (
             metrics::average_precision(&[0, 1], &half[..2], Some(&[1.0])),
-            "average precision: 1 weights for 2 samples",
+            "average precision: 1 weight for 2 samples",
         ),
         (
             metrics::roc_auc_one_vs_rest(&[0, 0], &half, 2, Average::Macro, None),
@@ -249,7 +249,7 @@ fn what_is_not_defined_says_why() {
             "average precision: no sample is of class 1, so that the mean over the classes is not defined; see the numbers by class",
         ),
         (metrics::accuracy::<usize>(&[], &[], None), "accuracy: there are no samples"),
-        (metrics::accuracy(&[0, 1], &[0usize], None), "accuracy: 1 predictions for 2 labels"),
+        (metrics::accuracy(&[0, 1], &[0usize], None), "accuracy: 1 prediction for 2 labels"),
         (
             metrics::accuracy(&[0], &[0usize], Some(&[-1.0])),
             "accuracy: row 0: the weight -1 is not finite and at least 0",
@@ -287,7 +287,7 @@ fn what_is_not_defined_says_why() {
             metrics::r2(&[1.0, 2.0], &[1.0, 2.0], 1, Some(&[0.0, 1.0])),
             "R²: the targets of column 0 do not vary, so that it is not defined",
         ),
-        (metrics::rmse(&[1.0, 2.0, 3.0], &[1.0; 3], 2, None), "RMSE: 3 targets are not whole rows of 2"),
+        (metrics::rmse(&[1.0, 2.0, 3.0], &[1.0; 3], 2, None), "RMSE: 3 targets cannot be whole rows of 2"),
         (metrics::mae(&[1.0, f64::INFINITY], &[1.0; 2], 1, None), "MAE: row 1, column 0: the target is inf"),
     ];
     for (found, expected) in cases {

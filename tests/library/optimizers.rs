@@ -440,7 +440,7 @@ fn a_parameter_in_two_groups() {
 }
 
 #[test]
-#[should_panic(expected = "sgd: p2 is in a group but the tape has 1 parameters only")]
+#[should_panic(expected = "sgd: p2 is in a group but the tape has 1 parameter only")]
 fn a_group_of_another_tape() {
     let (_, [.., c]) = three_params::<f64>();
     let mut optimizer = Optimizer::<f64>::new(Sgd, 0.1).unwrap().with_group(Group::new([c])).unwrap();

@@ -88,8 +88,19 @@ fn errors_of_values() {
     let model = Fitted::regressor(model, Inputs::of(&data), &data).unwrap();
     let one = model.evaluate(&data.take(1)).unwrap();
     assert_eq!(one.values.unwrap().r2, None);
-    assert!(one.loss > 0.0 && one.to_string().contains("no R²"), "{one}");
+    assert!(one.loss > 0.0 && one.to_string().contains("no R² as 1 target does not vary, RMSE "), "{one}");
     assert!(model.evaluate(&data).unwrap().values.unwrap().r2 > Some(0.9));
+    // One of two targets is the same for all samples, and for one sample both are.
+    let data = Dataset::new(vec![0.0, 1.0, 2.0], 1).unwrap();
+    let data = data.with_targets(vec![1.0, 5.0, 3.0, 5.0, 4.0, 5.0], 2).unwrap();
+    let model = LinearRegression::fit_dataset(&data, &LinearOptions::default()).unwrap();
+    let model = Fitted::regressor(model, Inputs::of(&data), &data).unwrap();
+    for (data, constant, why) in [(&data, 1, "1 target does"), (&data.take(1), 2, "2 targets do")] {
+        let found = model.evaluate(data).unwrap();
+        let values = found.values.unwrap();
+        assert_eq!((values.r2, values.constant), (None, constant));
+        assert!(found.to_string().contains(&format!("no R² as {why} not vary, RMSE ")), "{found}");
+    }
 }
 
 /// Mean and log-variance of each target.
@@ -128,7 +139,7 @@ fn a_loss_with_more_outputs_than_targets() {
     assert_eq!(net.scores(&[1.0]).unwrap().shape(), (1, 2));
     let scaled = Network::<f64>::new(1).loss(GaussianNll).standardize_targets(&data).unwrap();
     let error = scaled.outputs_for(&data).map(drop).unwrap_err().to_string();
-    assert!(error.contains("2 outputs for 1 targets"), "{error}");
+    assert!(error.contains("2 outputs for 1 target"), "{error}");
 }
 
 #[test]
@@ -173,9 +184,7 @@ fn a_transform_of_ones_own_keeps_labels_weights_and_places() {
     assert_eq!((changed.labels(), changed.weights(), changed.place(0)), (part.labels(), part.weights(), 7));
     let mut net = Network::<f64>::new(1).transform(&data, Log).linear(4).relu().outputs_for(&data).unwrap();
     net.fit(&data, &FitOptions { epochs: 1, ..Default::default() }).unwrap();
-    assert!(
-        data.with_features(vec![0.0], 1).unwrap_err().to_string().contains("1 rows for a data set of 40")
-    );
+    assert!(data.with_features(vec![0.0], 1).unwrap_err().to_string().contains("1 row for a data set of 40"));
 }
 
 #[test]

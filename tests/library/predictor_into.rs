@@ -151,7 +151,7 @@ fn a_place_too_many() {
 }
 
 #[test]
-#[should_panic(expected = "scores_into: the answer is 1×2, but there are 1 places")]
+#[should_panic(expected = "scores_into: the answer is 1×2, but there is room for 1 number")]
 fn a_place_too_few() {
     let net = Network::<f32>::new(1).outputs_for(&classes()).unwrap();
     let _ = net.predict_into(&[0.0, 1.0], &mut []).unwrap_err();

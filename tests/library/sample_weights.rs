@@ -125,7 +125,7 @@ fn huge_and_tiny_weights() {
     assert!(fit.leave_one_out_residuals().iter().all(|r| r.is_finite()));
     let (x, y) = of::<f64>(&weighted(&WEIGHTS).subset(&[3]));
     let error = KernelRidge::fit(kernel(), &x, &y, RidgeOptions::new(LAMBDA)).unwrap_err().to_string();
-    assert!(error.contains("weights of all 1 samples are 0"), "{error}");
+    assert!(error.contains("weights of all samples are 0"), "{error}");
     for wrong in [vec![1.0], vec![-1.0; 3], vec![f64::NAN; 3], vec![0.0; 3]] {
         assert!(matches!(asked::<f64>().with_weights(wrong), Err(Error::Data(_))));
     }

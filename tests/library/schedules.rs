@@ -236,5 +236,5 @@ fn steps_beyond_all_counting() {
     let error = sequence.then(1, constant()).err().unwrap().to_string();
     assert_eq!(error, "steps: 1 after 18446744073709551615 are more than there are numbers for");
     let error = Exponential::over(1e300, 1e-300, 1).unwrap_err().to_string();
-    assert_eq!(error, "last: 1e-300 is too small a part of 1e300 to be reached in 1 steps");
+    assert_eq!(error, "last: 1e-300 is too small a part of 1e300 to be reached in 1 step");
 }

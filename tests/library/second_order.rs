@@ -1,11 +1,11 @@
 //! Gradients of gradients against figures of PyTorch 2.15, in f64: `reference/second_order.py` made them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use tapegrad::nn::{
-    Activation, AttentionOptions, BatchNorm, Cell, Conv2d, Init, LayerNorm, Linear, Mode, Module, Recurrent,
-    Sequential, TransformerBlock, TransformerOptions,
+    Activation, AttentionOptions, BatchNorm, Cell, Conv2d, Init, LayerNorm, Linear, Mode, Module, Pool,
+    Recurrent, Sequential, TransformerBlock, TransformerOptions,
 };
 use tapegrad::ops::{Attention, Convolution, ImageShape, Window};
 use tapegrad::rng::{Place, Purpose, stream};
@@ -242,6 +242,63 @@ fn hessians_of_networks() {
         let (left, right) = (dot(&u, &hessian_v), dot(&v, &product(&u)));
         assert!((left - right).abs() < 1e-10, "{}: {left:e} and {right:e}", network.0);
     }
+}
+
+/// A reader finds every node of a recorded gradient, and of the gradient of that, with a name, a shape, and what it is made of.
+#[test]
+fn recorded_gradients_are_printed_and_drawn() {
+    for (name, shape, build) in networks().into_iter().chain([filters()]) {
+        let (mut tape, loss, of) = loss_of(&(name, shape, build), &[], 0.0);
+        let forward = tape.to_string().lines().count();
+        let first = tape.gradient(loss, &of);
+        let direction = vec![0.5; of.iter().map(|v| tape.shape(*v).numel()).sum()];
+        let total = along(&mut tape, &first, &direction);
+        let second = tape.gradient(total, &of);
+        for (v, gradients) in of.iter().zip(first.iter().zip(&second)) {
+            assert_eq!([tape.shape(*gradients.0), tape.shape(*gradients.1)], [tape.shape(*v); 2], "{name}");
+        }
+        let (text, dot) = (tape.to_string(), tape.dot().to_string());
+        assert!(text.lines().count() > 3 * forward, "{name}: {text}");
+        let edges: BTreeSet<&str> = dot.lines().filter(|line| line.contains(" -> ")).collect();
+        let mut nodes = dot.lines().filter(|line| line.contains(" [label=\""));
+        let mut inputs = BTreeSet::new();
+        for (index, line) in text.lines().enumerate() {
+            let (shape, rest) = line.strip_prefix(&format!("v{index}: ")).unwrap().split_once(" = ").unwrap();
+            let sides: Vec<usize> = shape.split('×').map(|side| side.parse().unwrap()).collect();
+            assert!(sides.len() == 2 && sides.iter().all(|side| *side > 0), "{name}: {line}");
+            let mut words = rest.split(' ');
+            let op = words.next().unwrap();
+            assert!(op.starts_with(|c: char| c.is_ascii_lowercase()), "{name}: {line}");
+            assert!(
+                op.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_'),
+                "{name}: {line}"
+            );
+            let from: Vec<usize> =
+                words.map_while(|word| word.strip_prefix('v')).map_while(|word| word.parse().ok()).collect();
+            let is_leaf = ["param", "buffer", "constant", "mask"].contains(&op);
+            assert!(from.is_empty() == is_leaf && from.iter().all(|from| *from < index), "{name}: {line}");
+            let node = nodes.next().unwrap();
+            assert!(node.starts_with(&format!("  v{index} [label=\"v{index} {op}")), "{name}: {node}");
+            assert!(node.contains(&format!("\\n{shape}\"")), "{name}: {node}");
+            inputs.extend(from.iter().map(|from| format!("  v{from} -> v{index};")));
+        }
+        assert_eq!(edges, inputs.iter().map(String::as_str).collect(), "{name}");
+        // The upstream gradient of the loss, and the place of each label.
+        assert!(text.contains(": 1×1 = constant 1\n") && text.contains(" = mask\n"), "{name}: {text}");
+    }
+}
+
+/// Of images of 4×4, with a pool that selects.
+fn filters() -> Network {
+    ("filters", (3, 16), |tape| {
+        let rng = &mut stream(7, Purpose::Init);
+        let form = Convolution::new(ImageShape::new(1, 4, 4), 2, 3).padding(1);
+        Sequential::new()
+            .push("0", Conv2d::new(tape, form, true, Init::default(), rng).unwrap())
+            .push("1", Activation::Relu)
+            .push("2", Pool::max(ImageShape::new(2, 4, 4), Pool::whole(2)).unwrap())
+            .push("3", Linear::new(tape, 8, 3, true, Init::default(), rng))
+    })
 }
 
 /// The gradient penalty of Gulrajani et al., *Improved Training of Wasserstein GANs*, arXiv:1704.00028: the mean of

@@ -366,7 +366,7 @@ fn a_schema_that_was_changed_is_an_error() {
         schema.encode(&table).unwrap_err().to_string()
     };
     let error = changed("\"fill\":null", "\"fill\":7");
-    assert!(error.contains("column color: fill is 7, but there are 2 texts"), "{error}");
+    assert!(error.contains("column color: fill is 7, beyond 2 texts"), "{error}");
     let error = changed("[\"blue\",\"red\"]", "[\"red\",\"blue\"]");
     assert!(error.contains("column color: its texts are not in alphabetical order"), "{error}");
 }

@@ -88,9 +88,9 @@ fn what_does_not_fit_is_named() {
     let labels = |labels: Vec<usize>, each, classes| {
         plain.clone().with_token_labels(labels, each, classes).unwrap_err().to_string()
     };
-    assert_eq!(labels(vec![0; 5], 2, 3), "5 labels are not 2 for each of 3 rows");
+    assert_eq!(labels(vec![0; 5], 2, 3), "5 labels cannot be 2 for each of 3 rows");
     assert_eq!(labels(vec![0, 1, 2, 3, 0, 0], 2, 3), "row 1: label 3 is not below the 3 classes");
-    assert!(labels(vec![], 0, 3).contains("0 labels are not 0 for each"));
+    assert!(labels(vec![], 0, 3).contains("0 labels cannot be 0 for each"));
     // One row for a sample, where there is a label for each token.
     let joined = Network::<f32>::new(1)
         .add_with(|tape, length, rng| Embedding::new(tape, 256, length, 4, Positions::Learned, rng))
@@ -99,7 +99,7 @@ fn what_does_not_fit_is_named() {
     let joined = joined.err().unwrap().to_string();
     assert_eq!(
         joined,
-        "the network gives 1 rows for a sample, and not 8: as many as there are labels for each"
+        "the network gives 1 row for a sample, and not 8: as many as there are labels for each"
     );
     let net = network(&windows, Init::default());
     let other = net.evaluate(&text(40).windows(8, 1).unwrap().subset(&[3]));

@@ -84,8 +84,8 @@ enum WhenNotFinite {
 }
 
 /// A criterion as it is written on the command line.
-#[derive(Clone, Copy)]
-struct Stopping(Criterion);
+#[derive(Clone, Copy, PartialEq)]
+pub struct Stopping(Criterion);
 
 impl FromStr for Stopping {
     type Err = String;
@@ -224,17 +224,23 @@ impl FitArgs {
             }
             (_, warmup) if warmup > steps => {
                 let why = format!(
-                    "{warmup} is more than the {steps} steps of the run, which would end below the rate"
+                    "{warmup} is more than the {} of the run, which would end below the rate",
+                    count(steps, "step")
                 );
                 return Err(Error::setting("warmup", why));
             }
-            (name, _) => name.unwrap_or("constant"),
+            _ => self.schedule(),
         };
         let after = (schedule::find(name)?.schedule)(lr, steps.saturating_sub(self.warmup))?;
         Ok(Rate::Schedule(match self.warmup {
             0 => Arc::from(after),
             warmup => Arc::new(Warmup::new(warmup, after)),
         }))
+    }
+
+    /// The name of the schedule, where none was said too.
+    pub fn schedule(&self) -> &str {
+        self.schedule.as_deref().unwrap_or("constant")
     }
 
     /// The loss of these classes, or of values, with what was asked for.

@@ -15,6 +15,7 @@ use crate::data::Dataset;
 use crate::data::npy::{Archive, is_archive};
 use crate::models::{Autoencoder, LeNet};
 use crate::ops::ImageShape;
+use crate::text::count;
 use crate::{Error, Result, text};
 
 /// The flags of LeNet, whose form is fixed.
@@ -123,19 +124,19 @@ fn images_alone(path: &Path, table: &TableArgs, seed: u64) -> Result<Option<Sour
         return Ok(None);
     }
     table.refuse(&["test"], "it has no meaning for images alone")?;
-    let (what, cut) = (text::path(path), |all: Dataset| table.apart(&all, seed));
-    let (train, test, from) = if is_arrays(path) {
-        cut(within_memory(|options| Dataset::from_npy_samples(path, options))?)?
+    let what = format!("images of {}", text::path(path));
+    let all = if is_arrays(path) {
+        within_memory(|options| Dataset::from_npy_samples(path, options))?
     } else if is_folder_of_pairs {
         table.refuse(&[], "it has no meaning for such data, which has test images of its own")?;
         let (train, test) = within_memory(|options| Dataset::mnist_images_with(path, options))?;
-        (train, test, String::new())
+        return Ok(Some(Source::of(train, test, what, "images")));
     } else if let Some(pictures) = images(path)? {
-        cut(Dataset::from_png(&pictures)?)?
+        Dataset::from_png(&pictures)?
     } else {
-        cut(within_memory(|options| Dataset::from_idx_samples(path, options))?)?
+        within_memory(|options| Dataset::from_idx_samples(path, options))?
     };
-    Ok(Some(Source::of(train, test, format!("images of {what}{from}"), "images")))
+    Ok(Some(table.apart(&all, seed)?.of(&what, "images")))
 }
 
 /// Whether the file holds no array but the samples.
@@ -177,10 +178,13 @@ fn image(job: &Job<'_>) -> Result<ImageShape> {
     let why = match (job.train.image_shape(), job.args.pca.or(job.args.project)) {
         (Some((height, width)), None) => return Ok(ImageShape::new(1, height, width)),
         (Some(_), Some(k)) => {
-            format!("{model} takes images, and {k} numbers in place of the pixels are none")
+            format!("{model} takes images, and {} in place of the pixels are none", count(k, "number"))
         }
         (None, _) => {
-            format!("{model} takes images, and the samples are rows of {} features", job.train.features())
+            format!(
+                "{model} takes images, and the samples are rows of {}",
+                count(job.train.features(), "feature")
+            )
         }
     };
     Err(Error::setting("model", why))

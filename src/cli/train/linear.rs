@@ -6,6 +6,7 @@ use super::super::{Failure, output};
 use super::{Done, Job, Precision};
 use crate::models::Fitted;
 use crate::models::linear::{RidgePath, RidgePoint};
+use crate::text::count;
 use crate::train::{Trace, Value};
 use crate::{Error, Result};
 
@@ -21,7 +22,7 @@ pub fn fit(job: &Job<'_>) -> Result<Option<Done>, Failure> {
     }
     let (n, d, k) = (train.len(), job.width(), train.target_width());
     if let Some(lack) = job.lacks_memory(d + k) {
-        let why = format!("the exact fit of {n} samples takes {lack}: use fewer");
+        let why = format!("the exact fit of {} takes {lack}: use fewer", count(n, "sample"));
         return Err(Error::setting("limit", why).into());
     }
     let inputs = job.inputs()?;

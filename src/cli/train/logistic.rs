@@ -10,6 +10,7 @@ use super::{Done, Job, Precision, TrainArgs, Uses, direct, mlp};
 use crate::Error;
 use crate::models::{Fitted, LogisticOptions, LogisticRegression, Mlp, Scheme};
 use crate::nn::Activation;
+use crate::text::count;
 use crate::train::Trace;
 
 /// How classes are told apart, and how the optimum is looked for.
@@ -79,7 +80,7 @@ fn newton(job: &Job<'_>) -> Result<Done, Failure> {
     }
     let (n, d, classes) = (train.len(), job.width(), train.classes());
     if let Some(lack) = job.lacks_memory(d + classes) {
-        let why = format!("newton takes, for {n} samples, {lack}: take steps");
+        let why = format!("newton takes, for {}, {lack}: take steps", count(n, "sample"));
         return Err(Error::setting("solver", why).into());
     }
     let scheme = match args.logistic.scheme {

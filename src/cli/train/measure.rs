@@ -139,7 +139,7 @@ fn record(trace: &mut Trace, set: &str, found: &Evaluation) {
     if found.undecided() > 0 {
         trace.result(&format!("{set}_undecided"), found.undecided() as f64);
     }
-    if let Some(ValueErrors { r2, rmse, mae }) = found.values {
+    if let Some(ValueErrors { r2, rmse, mae, .. }) = found.values {
         for (name, value) in [("r2", r2), ("rmse", Some(rmse)), ("mae", Some(mae))] {
             value.into_iter().for_each(|value| trace.result(&format!("{set}_{name}"), value));
         }
@@ -157,12 +157,13 @@ pub fn last_line(set: &str, found: &Evaluation) -> Result<(), Failure> {
         ));
     }
     if let Some(errors) = found.values {
-        return match errors.r2 {
-            Some(r2) => output::line(format_args!("{set} R2 {r2:.4} ({samples})")),
-            None => output::line(format_args!(
-                "{set} RMSE {:.4}, R2 is not defined: a target does not vary ({samples})",
-                errors.rmse
-            )),
+        let rmse = errors.rmse;
+        return match (errors.r2, errors.why_no_r2()) {
+            (Some(r2), _) => output::line(format_args!("{set} R2 {r2:.4} ({samples})")),
+            (None, Some(why)) => {
+                output::line(format_args!("{set} RMSE {rmse:.4}, R2 is not defined as {why} ({samples})"))
+            }
+            (None, None) => output::line(format_args!("{set} RMSE {rmse:.4} ({samples})")),
         };
     }
     let (accuracy, undecided) = (found.accuracy().unwrap_or(f64::NAN), found.undecided());

@@ -265,12 +265,9 @@ fn worked_out<T: Float>(
         ("standardize", if job.standardizes() { "yes" } else { "no" }.into()),
         // No other solver has a run to go on with.
         ("solver", "steps".into()),
+        ("schedule", args.fitting.schedule().into()),
     ];
-    all.extend(source.stride.map(|stride| ("stride", stride.to_string())));
-    if source.schema.is_some() {
-        let task = if job.train.labels().is_some() { "classification" } else { "regression" };
-        all.extend([("task", task.into()), ("missing", args.table.when_missing())]);
-    }
+    all.extend(source.worked_out.iter().cloned());
     all.into_iter().map(|(name, value)| (name.to_string(), value)).collect()
 }
 

@@ -32,6 +32,7 @@ use super::table::TableArgs;
 use super::{Outcome, interrupt, memory, output};
 use crate::data::Dataset;
 use crate::models::{Inputs, Notes, Predictor};
+use crate::text::count;
 use crate::train::{Checkpoint, Trace};
 use crate::{Error, Float, Result, file, linalg, text};
 use entries::{Entry, MODELS, Uses, direct, model_names};
@@ -279,16 +280,23 @@ pub fn run(args: &TrainArgs, matches: &ArgMatches) -> Outcome {
     match &args.resume {
         None => train(args, matches, None),
         Some(path) => {
-            let (args, matches, resumed) = resume::resumed(path, matches)?;
-            train(&args, &matches, Some(resumed))
+            let (args, all, resumed) = resume::resumed(path, matches)?;
+            // What is said anew is not among all: it says the same.
+            let entry = entry(&args)?;
+            refuse_others(entry, &(entry.uses)(&args), matches);
+            train(&args, &all, Some(resumed))
         }
     }
 }
 
+/// The model that was asked for.
+fn entry(args: &TrainArgs) -> Result<&'static Entry> {
+    let found = MODELS.iter().find(|entry| entry.name == args.model);
+    found.ok_or_else(|| Error::setting("model", format!("there is no `{}`", args.model)))
+}
+
 fn train(args: &TrainArgs, matches: &ArgMatches, resumed: Option<Resumed>) -> Outcome {
-    let Some(entry) = MODELS.iter().find(|entry| entry.name == args.model) else {
-        return Err(Error::setting("model", format!("there is no `{}`", args.model)).into());
-    };
+    let entry = entry(args)?;
     let uses = (entry.uses)(args);
     refuse_others(entry, &uses, matches);
     let asked = if uses.measures_when_interrupted { interrupt::watch() } else { interrupt::end_at_once() };
@@ -329,7 +337,11 @@ fn train(args: &TrainArgs, matches: &ArgMatches, resumed: Option<Resumed>) -> Ou
         for (name, k) in [("pca", args.pca), ("project", args.project)] {
             let features = source.train.features();
             if let Some(k) = k.filter(|k| !(1..=features).contains(k)) {
-                let why = format!("{k} dimensions of {features} features; allowed is 1 to {features}");
+                let why = format!(
+                    "{} of {}; allowed is 1 to {features}",
+                    count(k, "dimension"),
+                    count(features, "feature")
+                );
                 return Err(Error::setting(name, why).into());
             }
         }
@@ -408,7 +420,7 @@ fn hold_out(source: &Source, args: &TrainArgs) -> Result<(Dataset, Option<Datase
         let all = source.train.len();
         return Err(Error::setting(
             "validation",
-            format!("{share} of {all} samples leaves a set without any"),
+            format!("{share} of {} leaves a set without any", count(all, "sample")),
         ));
     }
     Ok((train, Some(validation)))

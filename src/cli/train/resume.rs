@@ -1,13 +1,15 @@
 //! A run that goes on from its file: its arguments, and whether its data is still the same.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::parser::ValueSource;
-use clap::{ArgAction, ArgMatches, Args, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 
 use super::TrainArgs;
+use super::fitting::Stopping;
 use crate::data::{Augment, Dataset};
 use crate::train::Checkpoint;
 use crate::{Error, Result, models, text};
@@ -88,12 +90,18 @@ fn raw(matches: &ArgMatches, id: &str) -> String {
     values.map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(",")
 }
 
-/// Whether two values of an argument say the same: 0.1 and 0.10 do, and changes of images in another order.
-fn is_same(a: &str, b: &str) -> bool {
+/// Whether two values of an argument say the same: 0.1 and 0.10 do, changes of images in another order, and a criterion
+/// with the settings that it has anyway. Names have to be the same letters: a column `1` is none of the name `1.0`.
+fn is_same(arg: Option<&Arg>, a: &str, b: &str) -> bool {
     fn are_equal<V: FromStr + PartialEq>(a: &str, b: &str) -> bool {
         matches!((a.parse::<V>(), b.parse::<V>()), (Ok(a), Ok(b)) if a == b)
     }
-    a == b || are_equal::<f64>(a, b) || are_equal::<Augment>(a, b)
+    let is_name = arg.is_some_and(|arg| arg.get_value_parser().type_id() == TypeId::of::<String>());
+    let are_numbers = || {
+        let (a, b): (Vec<&str>, Vec<&str>) = (a.split(',').collect(), b.split(',').collect());
+        a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| are_equal::<f64>(a, b))
+    };
+    a == b || (!is_name && (are_numbers() || are_equal::<Augment>(a, b) || are_equal::<Stopping>(a, b)))
 }
 
 fn command() -> clap::Command {
@@ -136,7 +144,8 @@ pub fn resumed(path: &Path, matches: &ArgMatches) -> Result<(TrainArgs, ArgMatch
             notes.worked_out.iter().find(|(name, _)| *name == id).map(|(_, value)| value.clone());
         let was = if all.contains_key(&id) { raw(&then, &id) } else { worked_out.unwrap_or(raw(&then, &id)) };
         let now = raw(matches, &id);
-        if is_same(&was, &now) {
+        let arg = command.get_arguments().find(|arg| arg.get_id() == id.as_str());
+        if is_same(arg, &was, &now) {
             continue;
         }
         let (flag, now) = (id.replace('_', "-"), text::printable(&now));

@@ -7,6 +7,7 @@ use super::super::{Failure, memory, output};
 use super::mlp::{Classes, by_steps};
 use super::{Done, Job, TrainArgs, Uses, YesNo, direct};
 use crate::data::Text;
+use crate::text::count;
 use crate::{Error, Result, text};
 
 /// The share of a text that is kept apart for the test where nothing else is said: its end.
@@ -52,10 +53,13 @@ fn open(args: &TrainArgs) -> Result<Source> {
         "it has no meaning for a text; it is read byte by byte, and kept apart is its end or --test FILE";
     args.table.refuse(&["test"], why)?;
     let (all, (context, stride)) = (read(path)?, args.shape.windows());
+    let mut worked_out = vec![("stride", stride.to_string())];
     let (train, test, from) = match args.table.test_file() {
         Some(file) => (all, read(file)?, format!("tested on {}", text::path(file))),
         None => {
-            let (train, test) = all.split(args.table.test_share().unwrap_or(SHARE))?;
+            let share = args.table.test_share().unwrap_or(SHARE);
+            worked_out.push(("test", share.to_string()));
+            let (train, test) = all.split(share)?;
             let from = format!("its last {} kept apart for the test", text::count(test.len(), "byte"));
             (train, test, from)
         }
@@ -69,7 +73,9 @@ fn open(args: &TrainArgs) -> Result<Source> {
     if needed > room.bytes {
         let needed = output::bytes(needed);
         let why = format!(
-            "{windows} windows of {context} bytes take about {needed}, and {room}: take a larger one"
+            "{} of {} take about {needed}, and {room}: take a larger one",
+            count(windows, "window"),
+            count(context, "byte")
         );
         return Err(Error::setting("stride", why));
     }
@@ -77,7 +83,8 @@ fn open(args: &TrainArgs) -> Result<Source> {
         format!("text {} of {} to learn from, {from}", text::path(path), text::count(train.len(), "byte"));
     let train = train.windows(context, stride).map_err(|error| part("training part", error))?;
     let test = test.windows(context, context).map_err(|error| part("test part", error))?;
-    Ok(Source { stride: Some(stride), is_table: false, ..Source::of(train, test, description, "text") })
+    let source = Source::of(train, test, description, "text");
+    Ok(Source { stride: Some(stride), is_table: false, worked_out, ..source })
 }
 
 /// Trains it.

@@ -10,6 +10,7 @@ use crate::data::features::Features;
 use crate::linalg::threads::join;
 use crate::memory::filled;
 use crate::rng::{Place, Purpose, at, fraction};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// [`Augment`] at work: [`Dataset::gather`] with changed images.
@@ -47,7 +48,10 @@ impl Augmenter {
     /// [`Error::Memory`] if there is not enough of it for the random fields.
     pub fn new(augment: Augment, data: &Dataset) -> Result<Augmenter> {
         let Some((height, width)) = data.image_shape() else {
-            let why = format!("it changes images, and the samples are rows of {} features", data.features());
+            let why = format!(
+                "it changes images, and the samples are rows of {}",
+                count(data.features(), "feature")
+            );
             return Err(Error::setting("augment", why));
         };
         augment.check(height, width)?;
@@ -97,16 +101,18 @@ impl Augmenter {
             "augment: made for images of {height}×{width} pixels, but the data has {}",
             match data.image_shape() {
                 Some((height, width)) => format!("images of {height}×{width}"),
-                None => format!("rows of {features} features"),
+                None => format!("rows of {}", crate::text::count(features, "feature")),
             }
         );
         assert!(
             count.checked_mul(features) == Some(out.len()),
-            "augment: {count} images of {features} pixels do not fit into {} numbers",
-            out.len()
+            "augment: {} of {} cannot fit into {}",
+            crate::text::count(count, "image"),
+            crate::text::count(features, "pixel"),
+            crate::text::count(out.len(), "number")
         );
         if let Some(bad) = rows.iter().find(|row| **row >= data.len()) {
-            panic!("augment: row {bad} of a dataset of {} rows", data.len());
+            panic!("augment: row {bad} of a dataset of {}", crate::text::count(data.len(), "row"));
         }
         let (augment, elastic) = (self.augment, self.elastic.as_ref());
         let work = Work { augment, shape: self.shape, elastic, data, place };

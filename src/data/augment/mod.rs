@@ -10,6 +10,7 @@ use std::str::FromStr;
 pub use augmenter::Augmenter;
 
 use crate::settings::{self, Range, shown};
+use crate::text::count;
 use crate::{Error, Result};
 
 /// By how much images are changed at random while a network is trained on them.
@@ -81,7 +82,11 @@ impl Augment {
     fn check_each(&self, height: usize, width: usize) -> Result<()> {
         let (shorter, longer) = (height.min(width), height.max(width));
         if self.shift > 0 && self.shift >= shorter {
-            let why = format!("{} is not below the {shorter} pixels of the image's shorter side", self.shift);
+            let why = format!(
+                "{} is not below the {} of the image's shorter side",
+                self.shift,
+                count(shorter, "pixel")
+            );
             return Err(Error::setting("shift", why));
         }
         let angle = Range { text: "in the range 0 ≤ x ≤ 180", contains: |x| (0.0..=180.0).contains(&x) };
@@ -93,7 +98,7 @@ impl Augment {
         settings::check::<f32>("smooth", self.smooth, Range::POSITIVE)?;
         if self.elastic > 0.0 && self.smooth > longer as f64 {
             let smooth = shown(self.smooth);
-            let why = format!("{smooth} is above the {longer} pixels of the image's longer side");
+            let why = format!("{smooth} is above the {} of the image's longer side", count(longer, "pixel"));
             return Err(Error::setting("smooth", why));
         }
         Ok(())

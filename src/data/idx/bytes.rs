@@ -12,6 +12,7 @@ use std::time::SystemTime;
 
 use memmap2::Mmap;
 
+use crate::text::count;
 use crate::{Error, Result, text};
 
 /// Read-only bytes behind an `Arc`; cloning copies nothing, and a memory map lives as long as its last
@@ -84,7 +85,7 @@ impl Stamp {
         let what = if now.len == self.len {
             "it was written to".to_string()
         } else {
-            format!("it had {} bytes and has {}", self.len, now.len)
+            format!("it had {} and has {}", count(self.len, "byte"), now.len)
         };
         let why =
             format!("the file was changed while it was read: {what}; read it again when it is finished");
@@ -145,6 +146,6 @@ impl Eq for Bytes {}
 impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Not the contents: a failing test would print 47 million numbers.
-        write!(f, "Bytes({} bytes{})", self.len(), if self.is_mapped() { ", mapped" } else { "" })
+        write!(f, "Bytes({}{})", count(self.len(), "byte"), if self.is_mapped() { ", mapped" } else { "" })
     }
 }

@@ -17,6 +17,7 @@ pub(super) use write::write_rows;
 
 use crate::Result;
 use crate::memory::collected;
+use crate::text::count;
 
 /// The elements of an IDX file, by the type code in its header.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,8 +132,8 @@ impl IdxArray {
         let expected = elements(&shape);
         assert!(
             expected == Some(data.len()),
-            "IdxArray: shape {shape:?} does not hold the {} elements given",
-            data.len()
+            "IdxArray: shape {shape:?} does not hold the {} given",
+            count(data.len(), "element")
         );
         IdxArray { shape, data }
     }

@@ -7,6 +7,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::{IdxArray, IdxData, read};
+use crate::text::count;
 
 /// The six types with three elements each, and their bytes.
 fn samples() -> Vec<(IdxData, Vec<u8>)> {
@@ -62,7 +63,7 @@ fn every_type_and_every_length() {
         }
         let whole = file(&[3], data.code(), &elements);
         for length in (0..whole.len()).step_by(if cfg!(miri) { 9 } else { 1 }) {
-            assert!(parse(&whole[..length]).is_err(), "{length} bytes of {}", whole.len());
+            assert!(parse(&whole[..length]).is_err(), "{} of {}", count(length, "byte"), whole.len());
         }
         let longer = [&whole[..], &[0]].concat();
         assert!(parse(&longer).unwrap_err().contains("expected the end"), "a byte too many");

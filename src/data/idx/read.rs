@@ -11,6 +11,7 @@ use super::bytes::{Mapped, Stamp};
 use super::gzip::Members;
 use super::{Bytes, IdxArray, IdxData, elements};
 use crate::memory::reserve;
+use crate::text::count;
 use crate::{Error, Result, text};
 
 /// Deflate spends at least two bits on a match of at most 258 bytes, so no gzip file unpacks to more
@@ -130,7 +131,8 @@ pub fn read_pair_with(
     }
     if labels.shape[0] != count {
         let why = format!(
-            "expected {count} labels, as many as {} has samples, found {}",
+            "expected {}, as many as {} has samples, found {}",
+            text::count(count, "label"),
             text::path(images_path),
             labels.shape[0]
         );
@@ -177,7 +179,7 @@ fn read_plain(
         return Err(cut_short(path, &header, held));
     }
     if held > header.bytes as u64 {
-        return Err(too_long(path, &header, &format!("{} more", held - header.bytes as u64)));
+        return Err(too_long(path, &header, &count(held - header.bytes as u64, "more byte")));
     }
     if header.code == 0x08 && options.map_above.is_some_and(|bound| header.bytes as u64 > bound) {
         let file = file.try_clone().map_err(Error::io(path))?;
@@ -201,8 +203,10 @@ fn read_gzip(path: &Path, mut reader: impl Read, limit: u64, options: &ReadOptio
     let header = read_header(path, &mut reader)?;
     if header.bytes as u64 > limit {
         let why = format!(
-            "shape {:?} of type 0x{:02x} takes {} bytes, but this gzip file can unpack to at most {limit}",
-            header.shape, header.code, header.bytes
+            "shape {:?} of type 0x{:02x} takes {}, but this gzip file can unpack to at most {limit}",
+            header.shape,
+            header.code,
+            count(header.bytes, "byte")
         );
         return Err(bad(path, 4, why));
     }
@@ -212,7 +216,7 @@ fn read_gzip(path: &Path, mut reader: impl Read, limit: u64, options: &ReadOptio
     let (more, outcome) = read_full(&mut reader, &mut [0]);
     outcome.map_err(|e| unpacking(path, header.start + header.bytes as u64, e))?;
     if more != 0 {
-        return Err(too_long(path, &header, "more"));
+        return Err(too_long(path, &header, "more bytes"));
     }
     Ok(IdxArray { shape: header.shape, data })
 }
@@ -309,7 +313,11 @@ fn read_header(path: &Path, reader: &mut impl Read) -> Result<Header> {
     let (got, outcome) = read_full(reader, dimensions);
     outcome.map_err(|e| unpacking(path, 4, e))?;
     if got < dimensions.len() {
-        let why = format!("expected {rank} dimensions of 4 bytes each, found the end after {got} bytes");
+        let why = format!(
+            "expected {} of 4 bytes each, found the end after {}",
+            count(rank, "dimension"),
+            count(got, "byte")
+        );
         return Err(bad(path, 4 + got as u64, why));
     }
     let (dimensions, _) = dimensions.as_chunks::<4>();
@@ -346,16 +354,19 @@ fn bad(path: &Path, offset: u64, why: impl Into<String>) -> Error {
 
 fn cut_short(path: &Path, header: &Header, held: u64) -> Error {
     let why = format!(
-        "shape {:?} has {} elements in {} bytes, found the end after {held}",
-        header.shape, header.elements, header.bytes
+        "shape {:?} has {} in {}, found the end after {held}",
+        header.shape,
+        count(header.elements, "element"),
+        count(header.bytes, "byte")
     );
     bad(path, header.start + held, why)
 }
 
 fn too_long(path: &Path, header: &Header, more: &str) -> Error {
     let why = format!(
-        "expected the end after the {} elements of shape {:?}, found {more} bytes",
-        header.elements, header.shape
+        "expected the end after the {} of shape {:?}, found {more}",
+        count(header.elements, "element"),
+        header.shape,
     );
     bad(path, header.start + header.bytes as u64, why)
 }

@@ -7,6 +7,7 @@ use super::header::{self, Header};
 use super::{NpyArray, NpyValues};
 use crate::data::idx::ReadOptions;
 use crate::memory::{reserve, with_room};
+use crate::text::count;
 use crate::{Error, Result, text};
 
 /// Largest header that is read; NumPy itself stops at 10,000 bytes.
@@ -69,7 +70,10 @@ pub fn read_from(from: &mut dyn Read, what: &str, options: &ReadOptions) -> Resu
         }
     };
     if length > LARGEST_HEADER {
-        return Err(refuse(format!("its header has {length} bytes, and may have {LARGEST_HEADER}")));
+        return Err(refuse(format!(
+            "its header has {}, and may have {LARGEST_HEADER}",
+            text::count(length, "byte")
+        )));
     }
     let mut header = vec![0; length];
     from.read_exact(&mut header).map_err(broken)?;
@@ -90,7 +94,7 @@ pub fn read_from(from: &mut dyn Read, what: &str, options: &ReadOptions) -> Resu
         Failure::Other(error) => error,
     })?;
     if from.read(&mut [0]).map_err(broken)? > 0 {
-        return Err(refuse(format!("there is more behind its {count} elements")));
+        return Err(refuse(format!("there is more behind its {}", text::count(count, "element"))));
     }
     let values = if fortran_order && shape.len() > 1 { row_major(values, &shape, what)? } else { values };
     Ok(NpyArray { shape, descr, values })
@@ -125,7 +129,10 @@ impl Kind {
             (b'b' | b'u' | b'i', 1) | (b'u' | b'i' | b'f', 2 | 4 | 8) => number,
             (b'U' | b'S', 1..=LONGEST_TEXT) => number * if letter == b'U' { 4 } else { 1 },
             (b'U' | b'S', _) => {
-                return Err(format!("its texts have {number} characters, and may have 1 to {LONGEST_TEXT}"));
+                return Err(format!(
+                    "its texts have {}, and may have 1 to {LONGEST_TEXT}",
+                    count(number, "character")
+                ));
             }
             _ => return Err(unknown()),
         };
@@ -334,7 +341,7 @@ mod tests {
             (b"\x93NUMPY\x09\x00..".to_vec(), "version 9"),
             (b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec(), "its header has 4294967295 bytes"),
             (file("<f8", "False", "(2,)", &[0; 12]), "cut short"),
-            (file("<f8", "False", "(1,)", &[0; 12]), "more behind its 1 elements"),
+            (file("<f8", "False", "(1,)", &[0; 12]), "more behind its 1 element"),
             (file("<f8", "False", "(1000000000000,)", &[0; 8]), "cut short"),
             (file("<f8", "False", "(10000000000, 10000000000)", &[]), "more elements than any memory holds"),
             (file("|O", "False", "(1,)", &[0; 8]), "objects of Python"),

@@ -8,6 +8,7 @@ use crate::data::table::{Task, class_numbers};
 use crate::data::{Dataset, Features};
 use crate::linalg::first_not_finite;
 use crate::memory::with_room;
+use crate::text::count;
 use crate::{Error, Result, text};
 
 /// What samples and what is told of them are called in an archive.
@@ -107,7 +108,10 @@ impl Dataset {
             let shape = |data: &Dataset| (data.features(), data.image_shape());
             if shape(&train) != shape(&test) {
                 let (of_train, of_test) = (train.features(), test.features());
-                let why = format!("{of_test} features, or another shape, where {x_train} has {of_train}");
+                let why = format!(
+                    "{}, or another shape, where {x_train} has {of_train}",
+                    count(of_test, "feature")
+                );
                 return Err(Error::Data(format!("{}: {why}", what(x_test))));
             }
             return Ok((train, Some(test)));
@@ -254,8 +258,9 @@ impl Told {
             return Ok(());
         }
         Err(Error::Data(format!(
-            "{}: {count} classes, and {MOST_CLASSES} are the most: are they values, for a regression?",
-            self.name
+            "{}: {}, and {MOST_CLASSES} are the most: are they values, for a regression?",
+            self.name,
+            text::count(count, "class")
         )))
     }
 
@@ -284,7 +289,12 @@ impl Told {
             }
         };
         if rows != data.len() {
-            return Err(Error::Data(format!("{}: {rows} rows, and {} samples", self.name, data.len())));
+            return Err(Error::Data(format!(
+                "{}: {}, and {}",
+                self.name,
+                count(rows, "row"),
+                count(data.len(), "sample")
+            )));
         }
         let named = |error| match error {
             Error::Data(why) => Error::Data(format!("{}: {why}", self.name)),

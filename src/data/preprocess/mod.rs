@@ -24,6 +24,7 @@ pub use transform::{SmoothImages, TargetScale, Transform, UnitRows};
 use super::Dataset;
 use crate::linalg::{Mat, gemm};
 use crate::memory::filled;
+use crate::text::count;
 use crate::{Error, Result};
 
 /// Rows of a block: at 784 features it takes 3 MB, and a product over it still runs at full speed.
@@ -77,12 +78,15 @@ fn check_k(k: usize, d: usize) -> Result<()> {
     if (1..=d).contains(&k) {
         return Ok(());
     }
-    Err(Error::setting("k", format!("{k} dimensions of {d} features; allowed is 1 to {d}")))
+    Err(Error::setting(
+        "k",
+        format!("{} of {}; allowed is 1 to {d}", count(k, "dimension"), count(d, "feature")),
+    ))
 }
 
 fn check_rows(what: &str, data: &Dataset, least: usize) -> Result<()> {
     if data.len() >= least {
         return Ok(());
     }
-    Err(Error::Data(format!("{what} needs at least {least} rows, found {}", data.len())))
+    Err(Error::Data(format!("{what} needs at least {}, found {}", count(least, "row"), data.len())))
 }

@@ -8,6 +8,7 @@ use crate::data::Dataset;
 use crate::linalg::{Mat, gemm, symmetric_eigen};
 use crate::memory::{filled, with_room};
 use crate::store::{Store, Stored};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// The `k` directions of largest variance: Z = (X − 1μᵀ)·Wᵀ, W k×d with orthonormal rows.
@@ -140,7 +141,7 @@ impl Pca {
     #[track_caller]
     pub fn apply(&self, data: &Dataset) -> Result<Dataset> {
         let (d, found) = (self.mean.len(), data.features());
-        assert!(d == found, "Pca: fitted to {d} features, found {found}");
+        assert!(d == found, "Pca: fitted to {}, found {found}", count(d, "feature"));
         project(data, Some(&self.mean), &self.components, self.variance.len())
     }
 
@@ -155,7 +156,7 @@ impl Pca {
     pub fn invert(&self, coordinates: &Dataset) -> Result<Dataset> {
         let (n, k, d) = (coordinates.len(), self.variance.len(), self.mean.len());
         let found = coordinates.features();
-        assert!(k == found, "Pca: {k} components, but {found} coordinates");
+        assert!(k == found, "Pca: {}, but {}", count(k, "component"), count(found, "coordinate"));
         let mut values = with_room(n.saturating_mul(d), "the features")?;
         values.extend(self.mean.iter().copied().cycle().take(n * d));
         let z = coordinates.to_rows::<f64>();

@@ -5,6 +5,7 @@ use crate::data::Dataset;
 use crate::memory::with_room;
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::store::Stored;
+use crate::text::count;
 use crate::{Float, Result};
 
 /// Z = X·R with R d×k and independent entries from N(0, 1/k).
@@ -67,7 +68,12 @@ impl RandomProjection {
     #[track_caller]
     pub fn apply(&self, data: &Dataset) -> Result<Dataset> {
         let d = self.inputs();
-        assert!(d == data.features(), "RandomProjection: made for {d} features, found {}", data.features());
+        assert!(
+            d == data.features(),
+            "RandomProjection: made for {}, found {}",
+            count(d, "feature"),
+            data.features()
+        );
         project(data, None, &self.weights, self.k)
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::memory::filled;
 use crate::settings::{Range, check};
+use crate::text::count;
 use crate::{Float, Result};
 
 /// Replaces every image by its convolution with a Gaussian bell of standard deviation `sigma` pixels, in
@@ -34,8 +35,8 @@ pub fn smooth_images<T: Float>(images: &mut [T], height: usize, width: usize, si
     let pixels = height.saturating_mul(width);
     assert!(
         pixels > 0 && images.len().is_multiple_of(pixels),
-        "smooth_images: {} numbers are not whole images of {height}×{width}",
-        images.len()
+        "smooth_images: {} cannot be whole images of {height}×{width}",
+        count(images.len(), "number")
     );
     let bell = bell::<T>(sigma, height.max(width));
     let mut between = filled(pixels, T::ZERO, "an image")?;
@@ -85,8 +86,8 @@ fn add_shifted<T: Float>(to: &mut [T], from: &[T], places: usize, weight: T) {
 pub fn normalize_rows<T: Float>(values: &mut [T], features: usize) {
     assert!(
         features > 0 && values.len().is_multiple_of(features),
-        "normalize_rows: {} numbers are not whole rows of {features}",
-        values.len()
+        "normalize_rows: {} cannot be whole rows of {features}",
+        count(values.len(), "number")
     );
     for row in values.chunks_exact_mut(features) {
         // Scaled by the largest first, so that no square leaves the range.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{MinMax, Pca, RandomProjection, Standardize, check_rows, normalize_rows, smooth_images};
 use crate::data::{Affine, Dataset, Features};
 use crate::store::{Precision, Settings, Store, Stored, known};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// A fitted step of preparation: what was learnt from the training samples, and is done to all that come later.
@@ -142,7 +143,7 @@ impl Transform for MinMax {
 
 impl Transform for Pca {
     fn describe(&self) -> String {
-        crate::text::count(self.explained_variance().len(), "principal component")
+        count(self.explained_variance().len(), "principal component")
     }
 
     fn inputs(&self) -> Option<usize> {
@@ -161,7 +162,7 @@ impl Transform for Pca {
 
 impl Transform for RandomProjection {
     fn describe(&self) -> String {
-        format!("projected to {}", crate::text::count(self.outputs(), "feature"))
+        format!("projected to {}", count(self.outputs(), "feature"))
     }
 
     fn inputs(&self) -> Option<usize> {
@@ -230,7 +231,7 @@ impl<T: Float> SmoothImages<T> {
 
 impl<T: Float> Transform for SmoothImages<T> {
     fn describe(&self) -> String {
-        format!("smoothed by {} pixels", self.sigma)
+        format!("smoothed by {}", count(self.sigma, "pixel"))
     }
 
     fn inputs(&self) -> Option<usize> {
@@ -239,7 +240,12 @@ impl<T: Float> Transform for SmoothImages<T> {
 
     fn apply(&self, data: &Dataset) -> Result<Dataset> {
         let (pixels, found) = (self.height * self.width, data.features());
-        assert!(pixels == found, "SmoothImages: images of {pixels} pixels, but {found} features");
+        assert!(
+            pixels == found,
+            "SmoothImages: images of {}, but {}",
+            count(pixels, "pixel"),
+            count(found, "feature")
+        );
         let mut rows = data.try_to_rows::<T>()?;
         smooth_images(&mut rows, self.height, self.width, self.sigma)?;
         data.with_features(Features::of(rows), data.features())
@@ -323,7 +329,10 @@ impl TargetScale {
     pub fn apply(&self, data: &Dataset) -> Result<Dataset> {
         let (width, found) = (self.mean.len(), data.target_width());
         if width != found {
-            return Err(Error::Data(format!("scaled for {width} targets, but the data has {found}")));
+            return Err(Error::Data(format!(
+                "scaled for {}, but the data has {found}",
+                count(width, "target")
+            )));
         }
         let mut targets = data.targets().unwrap_or_default().to_vec();
         for row in targets.chunks_exact_mut(width) {
@@ -339,7 +348,11 @@ impl TargetScale {
     #[track_caller]
     pub fn undo(&self, predictions: &mut [f64]) {
         let (width, found) = (self.mean.len(), predictions.len());
-        assert!(found.is_multiple_of(width), "TargetScale: {found} predictions are not rows of {width}");
+        assert!(
+            found.is_multiple_of(width),
+            "TargetScale: {} cannot be rows of {width}",
+            count(found, "prediction")
+        );
         for row in predictions.chunks_exact_mut(width) {
             row.iter_mut().zip(self.mean.iter().zip(&self.std)).for_each(|(y, (m, s))| *y = *y * s + m);
         }

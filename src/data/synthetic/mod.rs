@@ -27,6 +27,7 @@ use super::Dataset;
 use crate::memory::with_room;
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::settings::{self, Range};
+use crate::text;
 use crate::{Error, Result};
 
 /// An entry of [`SYNTHETIC`].
@@ -64,7 +65,13 @@ impl Synthetic {
     #[track_caller]
     pub fn generate_with(&self, rows: usize, noise: f64, settings: &[f64], seed: u64) -> Result<Dataset> {
         let (found, needed) = (settings.len(), self.settings.len());
-        assert!(found == needed, "generate_with: {found} values for {needed} settings of {}", self.name);
+        assert!(
+            found == needed,
+            "generate_with: {} for {} of {}",
+            text::count(found, "value"),
+            text::count(needed, "setting"),
+            self.name
+        );
         (self.make)(rows, noise, settings, seed)
     }
 }

@@ -8,6 +8,7 @@ use super::read::{Blocks, Wanted, read_file, read_stream};
 use super::schema::{Code, Feature, Target, TargetKind, no_row_left, used_rows};
 use super::{Column, MISSING, ReadOptions, Schema, Table, Values};
 use crate::data::Dataset;
+use crate::text::count;
 use crate::{Error, Result};
 
 /// A table as numbers.
@@ -92,7 +93,9 @@ impl Schema {
         {
             let names = self.feature_names().len();
             return Err(Error::Data(format!(
-                "schema: {width} features with {names} names do not fit the model"
+                "schema: {} with {} cannot be those of the model",
+                count(width, "feature"),
+                count(names, "name")
             )));
         }
         for feature in &self.features {
@@ -106,7 +109,7 @@ impl Schema {
             if let Some(fill) = fill.filter(|fill| *fill >= texts.len()) {
                 return wrong(
                     &feature.column,
-                    &format!("fill is {fill}, but there are {} texts", texts.len()),
+                    &format!("fill is {fill}, beyond {}", count(texts.len(), "text")),
                 );
             }
         }
@@ -156,7 +159,8 @@ impl Schema {
         let mut values: Vec<f64> = Vec::new();
         let reserved = numbers.is_some_and(|numbers| values.try_reserve_exact(numbers).is_ok());
         let Some(numbers) = numbers.filter(|_| reserved) else {
-            let why = format!("{} rows of {width} features do not fit into memory", rows.len());
+            let why =
+                format!("{} of {} cannot fit into memory", count(rows.len(), "row"), count(width, "feature"));
             return Err(Error::Data(format!("{}: {why}", table.file)));
         };
         values.resize(numbers, 0.0);

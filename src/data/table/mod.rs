@@ -39,6 +39,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Dataset;
+use crate::text::count;
 use crate::{Error, Result};
 use names::{nearest, quoted};
 
@@ -114,7 +115,7 @@ impl Table {
     /// If there is no such row.
     #[track_caller]
     pub fn line(&self, row: usize) -> u64 {
-        assert!(row < self.rows, "line: row {row} of a table of {} rows", self.rows);
+        assert!(row < self.rows, "line: row {row} of a table of {}", count(self.rows, "row"));
         self.lines.of(row)
     }
 

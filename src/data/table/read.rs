@@ -11,6 +11,7 @@ use super::columns::{Growing, Kind, is_missing};
 use super::names::quoted;
 use super::records::{Record, Records, unreadable};
 use super::{Header, Lines, ReadOptions, Table, unknown};
+use crate::text::count;
 use crate::{Error, Result};
 
 /// Bytes at the start of a text from which its form is found out.
@@ -354,7 +355,7 @@ fn check_names(file: &str, line: u64, names: &[String]) -> Result<()> {
 }
 
 fn ragged(file: &str, record: Record, expected: usize, header: bool) -> Error {
-    let cells = crate::text::count(record.cells, "cell");
+    let cells = count(record.cells, "cell");
     let first = if header { "the header" } else { "the first row" };
     let why = format!("the row has {cells}, {first} has {expected}");
     Error::Table { file: file.into(), line: record.line, why }

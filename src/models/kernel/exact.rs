@@ -16,6 +16,7 @@ use crate::linalg::Cholesky;
 use crate::linalg::threads::join;
 use crate::metrics::SeenClasses;
 use crate::store::{Settings, Store};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// f(x) = Σᵢ αᵢ·k(x, xᵢ) with (K + nλI)·α = Y: the minimum of 1/n·Σ(f(xᵢ) − yᵢ)² + λ‖f‖² over the
@@ -81,7 +82,7 @@ impl<T: Float> KernelRidge<T> {
         let Counted { x, y, weights } = Counted::new(x, y)?;
         let (n, d, c) = (x.len(), x.features(), y.ncols());
         let way_out = "Nyström, random Fourier features and FALKON take less";
-        let what = format!("an exact fit of {n} samples in {}", T::NAME);
+        let what = format!("an exact fit of {} in {}", count(n, "sample"), T::NAME);
         options.check_memory::<T>(&what, Self::numbers(n, d, c), way_out)?;
         check_kernel(kernel.as_ref(), &x)?;
         let mut k = gram_lower(kernel.as_ref(), &x)?;
@@ -232,7 +233,7 @@ pub(super) fn name_lambda(error: Error, lambda: f64, n: usize) -> Error {
     match error {
         // Of a pivot that is not finite, no λ is the cause, and none helps.
         Error::NotPositiveDefinite { pivot, value, hint } if value.is_finite() => {
-            let hint = format!("λ = {lambda:e} is too small for {n} samples: {hint}");
+            let hint = format!("λ = {lambda:e} is too small for {}: {hint}", count(n, "sample"));
             Error::NotPositiveDefinite { pivot, value, hint }
         }
         other => other,

@@ -11,6 +11,7 @@ use super::samples::{Rows, Samples};
 use crate::linalg::{Mat, gemm};
 use crate::metrics::SeenClasses;
 use crate::store::{Settings, Store, Stored, known};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// f(x) = Σⱼ αⱼ·k(x, cⱼ): what remains of every fit but the one by random features.
@@ -32,9 +33,9 @@ impl<T: Float> Expansion<T> {
     pub fn new(name: String, kernel: Arc<dyn Kernel<T>>, centres: Samples<T>, alpha: DMatrix<T>) -> Self {
         assert!(
             centres.len() == alpha.nrows(),
-            "Expansion: {} centres, but {} rows of α",
-            centres.len(),
-            alpha.nrows()
+            "Expansion: {}, but {} of α",
+            count(centres.len(), "centre"),
+            count(alpha.nrows(), "row")
         );
         let seen = SeenClasses::all(alpha.ncols());
         Expansion { name, kernel, centres, alpha, seen }
@@ -47,7 +48,12 @@ impl<T: Float> Expansion<T> {
     #[track_caller]
     pub fn with_seen(self, seen: SeenClasses) -> Self {
         let (classes, columns) = (seen.classes(), self.alpha.ncols());
-        assert!(classes == columns, "Expansion: {classes} classes, but {columns} columns of α");
+        assert!(
+            classes == columns,
+            "Expansion: {}, but {} of α",
+            count(classes, "class"),
+            count(columns, "column")
+        );
         Expansion { seen, ..self }
     }
 
@@ -138,7 +144,8 @@ impl<T: Float> Expansion<T> {
         let centres = Samples::new(centres.into_vec(), features)?;
         let alpha = from.dmatrix::<T>("alpha")?;
         if alpha.nrows() != rows {
-            let why = format!("{rows} centres, but {} rows of α in the file", alpha.nrows());
+            let why =
+                format!("{}, but {} of α in the file", count(rows, "centre"), count(alpha.nrows(), "row"));
             return Err(Error::Data(why));
         }
         Ok(Expansion::new(settings.get("name")?, kernel, centres, alpha))

@@ -16,6 +16,7 @@ use super::samples::{Samples, seen_classes};
 use super::targets::Scales;
 use super::weights::Counted;
 use crate::linalg::{Cholesky, Into, Mat, View, ViewMut, add_gram, gemm, product};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// What a FALKON fit is told.
@@ -105,7 +106,7 @@ pub fn falkon_of<T: Float>(
     check_count("centres", m, n)?;
     let block = block_rows(m).min(n);
     let numbers = fixed_numbers(n, d, c, m, block);
-    let what = format!("FALKON with {m} centres in {}", T::NAME);
+    let what = format!("FALKON with {} in {}", count(m, "centre"), T::NAME);
     ridge.check_memory::<T>(&what, numbers, "take fewer centres")?;
     let left = u128::from(ridge.memory) / size_of::<T>() as u128 - numbers;
     let held = (left / (block as u128 * m as u128)).min(n.div_ceil(block) as u128) as usize;
@@ -170,7 +171,7 @@ pub fn falkon_of<T: Float>(
     second.solve_upper_in_place(&mut alpha);
     first.solve_upper_in_place(&mut alpha);
     scales.multiply("the coefficients α", &mut alpha)?;
-    let name = format!("FALKON, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
+    let name = format!("FALKON, {}, {}, λ={:e}", kernel.name(), count(m, "centre"), ridge.lambda);
     let rows_held = (held * block).min(n);
     let machine = Expansion::new(name, kernel, centres, alpha).with_seen(seen_classes(&y));
     Ok(Falkon { machine, residuals, rows_held })

@@ -15,6 +15,7 @@ use crate::metrics::SeenClasses;
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::settings::{Range, at_least_one, check};
 use crate::store::{Settings, Store, Stored};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// Ridge regression on z(x) = √(1/F)·[cos ω₁ᵀx, …, cos ω_Fᵀx, sin ω₁ᵀx, …, sin ω_Fᵀx] with ωⱼ ~ N(0, 2γI).
@@ -46,8 +47,12 @@ impl<T: Float> FourierRidge<T> {
         let (f, inputs) = frequencies.shape();
         let weights = from.dmatrix::<T>("weights")?;
         if f == 0 || inputs == 0 || weights.nrows() != 2 * f {
-            let why =
-                format!("{f} frequencies of {inputs} features, but {} weights in the file", weights.nrows());
+            let why = format!(
+                "{} of {}, but {} in the file",
+                count(f, "frequency"),
+                count(inputs, "feature"),
+                count(weights.nrows(), "weight")
+            );
             return Err(Error::Data(why));
         }
         let centred: bool = settings.get("centred")?;
@@ -109,8 +114,9 @@ impl<T: Float> FourierRidge<T> {
             })?;
         scales.multiply("the weights", &mut weights)?;
         let name = format!(
-            "random Fourier features, {}, {frequencies} frequencies, λ={:e}",
+            "random Fourier features, {}, {}, λ={:e}",
             kernel.name(),
+            count(frequencies, "frequency"),
             options.lambda
         );
         Ok(FourierRidge { name, frequencies: omega, centre, inputs: d, weights, seen: seen_classes(&y) })
@@ -123,7 +129,7 @@ impl<T: Float> FourierRidge<T> {
     #[track_caller]
     pub fn features(&self, x: &Samples<T>) -> DMatrix<T> {
         let (d, found) = (self.inputs, x.features());
-        assert!(d == found, "FourierRidge: fitted to {d} features, found {found}");
+        assert!(d == found, "FourierRidge: fitted to {}, found {found}", count(d, "feature"));
         let mut phi = vec![T::ZERO; x.len() * self.width()];
         fourier(&self.frequencies, &self.centre, x.rows(), &mut phi);
         DMatrix::from_row_slice(x.len(), self.width(), &phi)

@@ -8,6 +8,7 @@ use crate::linalg::simd::vectorize;
 use crate::linalg::threads::join;
 use crate::linalg::{Mat, gemm, reduce};
 use crate::memory::filled;
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// Numbers that one thread works on at a time.
@@ -145,7 +146,7 @@ pub(crate) fn cross_block<T: Float>(kernel: &dyn Kernel<T>, x: Rows<'_, T>, y: R
 #[track_caller]
 pub fn cross_block_of<T: Float>(kernel: &dyn Kernel<T>, x: Rows<'_, T>, y: Rows<'_, T>, out: &mut [T]) {
     let (d, e) = (x.features, y.features);
-    assert!(d == e, "kernel: samples of {d} features against samples of {e}");
+    assert!(d == e, "kernel: samples of {} against samples of {e}", count(d, "feature"));
     pairs(kernel.pairwise(), x, y, out);
     for_rows(out, y.len(), 0, &|i, row: &mut [T]| finish(kernel, row, x.range(i..i + 1), y));
 }

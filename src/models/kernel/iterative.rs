@@ -15,6 +15,7 @@ use super::samples::{Samples, seen_classes};
 use super::targets::Scales;
 use super::weights::{Counted, RowWeights};
 use crate::linalg::{Cholesky, Into, View, ViewMut, add_gram, norm_squared, product};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// What an iterative fit is told.
@@ -93,7 +94,7 @@ pub fn iterative_ridge_of<T: Float>(
     let (n, d, c) = (x.len(), x.features(), y.ncols());
     check_count("pilots", pilots, n)?;
     let numbers = fixed_numbers(n, d, c, pilots);
-    let what = format!("an iterative fit of {n} samples in {}", T::NAME);
+    let what = format!("an iterative fit of {} in {}", count(n, "sample"), T::NAME);
     ridge.check_memory::<T>(&what, numbers, "take fewer pilots, or Nyström or FALKON")?;
     let left = u128::from(ridge.memory) / size_of::<T>() as u128 - numbers;
 

@@ -6,6 +6,7 @@ use super::samples::{Rows, Samples};
 use crate::float::power_below;
 use crate::metrics::SeenClasses;
 use crate::store::{Settings, Store};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// Kernel values, or features, that a prediction holds at a time.
@@ -63,7 +64,7 @@ pub trait KernelMachine<T: Float>: Send + Sync {
     #[track_caller]
     fn predict_rows(&self, x: &Samples<T>) -> Vec<T> {
         let (d, found) = (self.inputs(), x.features());
-        assert!(d == found, "predict: fitted to {d} features, found {found}");
+        assert!(d == found, "predict: fitted to {}, found {found}", count(d, "feature"));
         row_major(self, x)
     }
 
@@ -75,7 +76,7 @@ pub trait KernelMachine<T: Float>: Send + Sync {
     #[track_caller]
     fn classify(&self, x: &Samples<T>) -> Vec<Option<usize>> {
         let (d, found) = (self.inputs(), x.features());
-        assert!(d == found, "classify: fitted to {d} features, found {found}");
+        assert!(d == found, "classify: fitted to {}, found {found}", count(d, "feature"));
         self.seen().decide(&row_major(self, x))
     }
 
@@ -86,7 +87,12 @@ pub trait KernelMachine<T: Float>: Send + Sync {
     /// As [`predict`](Self::predict), and if there are not as many labels as samples.
     #[track_caller]
     fn accuracy(&self, x: &Samples<T>, labels: &[usize]) -> f64 {
-        assert!(labels.len() == x.len(), "accuracy: {} labels for {} samples", labels.len(), x.len());
+        assert!(
+            labels.len() == x.len(),
+            "accuracy: {} for {}",
+            count(labels.len(), "label"),
+            count(x.len(), "sample")
+        );
         let classes = self.classify(x);
         let is_right = |i: &usize| classes[*i] == Some(labels[*i]);
         match x.weights() {

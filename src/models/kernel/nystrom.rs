@@ -12,6 +12,7 @@ use super::gram::{check_kernel, cross_block};
 use super::options::RidgeOptions;
 use super::samples::{Samples, seen_classes};
 use super::weights::Counted;
+use crate::text::count;
 use crate::{Float, Result};
 
 /// What a Nyström fit is told.
@@ -64,7 +65,7 @@ pub fn nystrom_of<T: Float>(
     let (n, d, c) = (x.len(), x.features(), y.ncols());
     check_count("centres", m, n)?;
     let numbers = features::numbers(n, d, c, m) + (m as u128) * (m as u128 + d as u128 + 1);
-    let what = format!("Nyström with {m} centres in {}", T::NAME);
+    let what = format!("Nyström with {} in {}", count(m, "centre"), T::NAME);
     ridge.check_memory::<T>(&what, numbers, "take fewer centres")?;
     check_kernel(kernel.as_ref(), &x)?;
     let centres = x.subset(&selection.choose(&kernel, &x, m, ridge.lambda, seed)?);
@@ -76,6 +77,6 @@ pub fn nystrom_of<T: Float>(
     })?;
     factor.solve_upper_in_place(&mut alpha);
     scales.multiply("the coefficients α", &mut alpha)?;
-    let name = format!("Nyström, {}, {m} centres, λ={:e}", kernel.name(), ridge.lambda);
+    let name = format!("Nyström, {}, {}, λ={:e}", kernel.name(), count(m, "centre"), ridge.lambda);
     Ok(Expansion::new(name, kernel, centres, alpha).with_seen(seen_classes(&y)))
 }

@@ -1,6 +1,7 @@
 //! What all fits are told, and the memory they may take.
 
 use crate::settings::{Range, check};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// λ and the memory that a fit may take.
@@ -55,7 +56,7 @@ pub(super) fn check_lambda<T: Float>(lambda: f64, n: usize) -> Result<()> {
     check::<T>("lambda", lambda * n as f64, Range::NOT_NEGATIVE).map(drop).map_err(|error| match error {
         Error::Setting { name, why } => Error::setting(
             name,
-            format!("{lambda:e} for {n} samples makes a ridge nλ that is out of range: {why}"),
+            format!("{lambda:e} for {} makes a ridge nλ that is out of range: {why}", count(n, "sample")),
         ),
         other => other,
     })

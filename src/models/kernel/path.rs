@@ -14,6 +14,7 @@ use crate::linalg::{SymmetricEigen, symmetric_eigen};
 use crate::memory::collected;
 use crate::metrics::SeenClasses;
 use crate::settings::{Range, check};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// K = Q·diag(d)·Qᵀ, from which the fit for any λ follows in O(n²c).
@@ -70,7 +71,7 @@ impl<T: Float> RidgePath<T> {
     ) -> Result<Self> {
         let Counted { x, y, weights } = Counted::new(x, y)?;
         let (n, d, c) = (x.len() as u128, x.features() as u128, y.ncols() as u128);
-        let what = format!("the spectral decomposition for {n} samples");
+        let what = format!("the spectral decomposition for {}", count(n, "sample"));
         let way_out = "choose λ on fewer samples, or fit one λ by KernelRidge";
         let options = RidgeOptions::new(0.0).with_memory(memory);
         options.check_memory::<T>(&what, 6 * n * n + n * (d + 1) + 2 * n * c, way_out)?;

@@ -10,6 +10,7 @@ use crate::linalg::first_not_finite;
 use crate::linalg::norm_squared;
 use crate::memory::filled;
 use crate::metrics::SeenClasses;
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// n samples of d features, row-major, with ‖x‖² of each. At least one sample, at least one feature, all
@@ -37,7 +38,11 @@ impl<T: Float> Samples<T> {
             return Err(Error::Data("there are no samples".into()));
         }
         if !values.len().is_multiple_of(features) {
-            let why = format!("{} values are not whole samples of {features} features", values.len());
+            let why = format!(
+                "{} cannot be whole samples of {}",
+                count(values.len(), "value"),
+                count(features, "feature")
+            );
             return Err(Error::Data(why));
         }
         if let Some(at) = first_not_finite(&values) {
@@ -186,7 +191,10 @@ impl<'a, T: Float> Rows<'a, T> {
 pub fn one_vs_rest<T: Float>(labels: &[usize], classes: usize) -> Result<DMatrix<T>> {
     if let Some(row) = labels.iter().position(|label| *label >= classes) {
         let label = labels[row];
-        return Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes")));
+        return Err(Error::Data(format!(
+            "row {row}: label {label} is not below the {}",
+            count(classes, "class")
+        )));
     }
     let mut targets = filled(labels.len().saturating_mul(classes), -T::ONE, "the targets")?;
     labels.iter().enumerate().for_each(|(i, label)| targets[*label * labels.len() + i] = T::ONE);

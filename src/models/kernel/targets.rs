@@ -3,12 +3,17 @@
 use nalgebra::DMatrix;
 
 use super::samples::Samples;
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// An error unless there is a finite row of targets for each sample, and one column at least.
 pub(super) fn check_targets<T: Float>(x: &Samples<T>, y: &DMatrix<T>) -> Result<()> {
     if y.nrows() != x.len() {
-        return Err(Error::Data(format!("{} rows of targets for {} samples", y.nrows(), x.len())));
+        return Err(Error::Data(format!(
+            "{} of targets for {}",
+            count(y.nrows(), "row"),
+            count(x.len(), "sample")
+        )));
     }
     if y.ncols() == 0 {
         return Err(Error::Data("there are no targets".into()));

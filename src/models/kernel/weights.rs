@@ -50,7 +50,7 @@ fn count<T: Float>(x: &Samples<T>) -> Result<(Option<Vec<usize>>, RowWeights<T>)
     let counted = x.counted_rows();
     let rows = counted.clone().unwrap_or_else(|| (0..x.len()).collect());
     if rows.is_empty() {
-        return Err(Error::Data(format!("the weights of all {} samples are 0", x.len())));
+        return Err(Error::Data("the weights of all samples are 0".into()));
     }
     let kept: Vec<f64> = rows.iter().map(|row| all[*row]).collect();
     let relative = unequal_over_mean(&kept);

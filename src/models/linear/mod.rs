@@ -24,6 +24,7 @@ use nalgebra::{DMatrix, RowDVector};
 use crate::data::Dataset;
 use crate::linalg::{Mat, Matrix, first_not_finite, gemm};
 use crate::store::{Settings, Store, Stored};
+use crate::text::count;
 use crate::{Error, Result};
 
 /// Samples that are copied at a time where a whole dataset is looked at.
@@ -166,7 +167,7 @@ impl LinearRegression {
     pub fn predict(&self, x: &DMatrix<f64>) -> Result<DMatrix<f64>> {
         let d = self.features();
         if x.ncols() != d {
-            let why = format!("linear: the model was fitted to {d} features, found {}", x.ncols());
+            let why = format!("linear: the model was fitted to {}, found {}", count(d, "feature"), x.ncols());
             return Err(Error::Data(why));
         }
         let mut out = product(view(x), view(&self.weights));
@@ -185,7 +186,7 @@ impl LinearRegression {
     pub(crate) fn predict_rows(&self, x: &[f64], rows: usize, features: usize) -> Result<Matrix<f64>> {
         let (d, t) = self.weights.shape();
         if features != d {
-            let why = format!("linear: the model was fitted to {d} features, found {features}");
+            let why = format!("linear: the model was fitted to {}, found {features}", count(d, "feature"));
             return Err(Error::Data(why));
         }
         let mut out = Matrix::zeros(rows, t);

@@ -6,6 +6,7 @@ use crate::data::over_mean;
 use crate::float::power_below;
 use crate::linalg::first_not_finite;
 use crate::linalg::{dot, sum};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// √w·(X − 1x̄ᵀ)·2⁻ᵏ and √w·(Y − 1ȳᵀ), with the weights' mean made 1.
@@ -74,7 +75,11 @@ fn centre(column: &mut [f64], weights: Option<&[f64]>) -> f64 {
 /// The weights over their mean.
 fn normalised(weights: &[f64], rows: usize) -> Result<Vec<f64>> {
     if weights.len() != rows {
-        return Err(Error::Data(format!("linear: {} weights for {rows} samples", weights.len())));
+        return Err(Error::Data(format!(
+            "linear: {} for {}",
+            count(weights.len(), "weight"),
+            count(rows, "sample")
+        )));
     }
     if let Some(row) = weights.iter().position(|w| !(w.is_finite() && *w >= 0.0)) {
         let why = format!("linear: row {row}: the weight is {}; allowed is 0 and above", weights[row]);
@@ -86,7 +91,7 @@ fn normalised(weights: &[f64], rows: usize) -> Result<Vec<f64>> {
 fn check(x: &DMatrix<f64>, y: &DMatrix<f64>) -> Result<()> {
     let fail = |why: String| Err(Error::Data(format!("linear: {why}")));
     if x.nrows() != y.nrows() {
-        return fail(format!("{} rows of features and {} of targets", x.nrows(), y.nrows()));
+        return fail(format!("{} of features and {} of targets", count(x.nrows(), "row"), y.nrows()));
     }
     for (what, a) in [("features", x), ("targets", y)] {
         if a.ncols() == 0 {

@@ -19,6 +19,7 @@ use crate::metrics::argmax;
 use crate::nn::loss::Link;
 use crate::settings::{Range, at_least_one, check};
 use crate::store::{Settings, Store, Stored, known};
+use crate::text::count;
 use crate::{Error, Matrix, Result};
 use problem::Problem;
 
@@ -139,7 +140,8 @@ impl LogisticRegression {
         let columns = if scheme == Scheme::Binary { 1 } else { classes };
         if theta.nrows() < 2 || columns == 0 || theta.ncols() != columns {
             let (rows, found) = theta.shape();
-            let why = format!("parameters of {rows}×{found} in the file do not fit {classes} classes");
+            let why =
+                format!("parameters of {rows}×{found} in the file do not fit {}", count(classes, "class"));
             return Err(Error::Data(why));
         }
         Ok(LogisticRegression { scheme, classes, theta, steps: settings.get("steps")? })
@@ -381,7 +383,7 @@ impl LogisticRegression {
         if found == d {
             return Ok(());
         }
-        Err(Error::Data(format!("logistic: the model takes {d} features, the data has {found}")))
+        Err(Error::Data(format!("logistic: the model takes {}, the data has {found}", count(d, "feature"))))
     }
 }
 
@@ -462,7 +464,8 @@ impl Rows {
         check_labels(labels, self.n, classes)?;
         if classes < 2 {
             return Err(Error::Data(format!(
-                "logistic: there is nothing to tell apart in {classes} classes"
+                "logistic: there is nothing to tell apart in {}",
+                count(classes, "class")
             )));
         }
         if let Some(class) = (0..classes).find(|class| !labels.contains(class)) {
@@ -512,7 +515,7 @@ fn row_major(x: &DMatrix<f64>) -> Vec<f64> {
 
 fn check_labels(labels: &[usize], n: usize, classes: usize) -> Result<()> {
     if labels.len() != n {
-        return Err(Error::Data(format!("{} labels for {n} rows", labels.len())));
+        return Err(Error::Data(format!("{} for {}", count(labels.len(), "label"), count(n, "row"))));
     }
     if n == 0 {
         return Err(Error::Data("there are no samples".into()));
@@ -520,7 +523,7 @@ fn check_labels(labels: &[usize], n: usize, classes: usize) -> Result<()> {
     match labels.iter().position(|label| *label >= classes) {
         Some(row) => {
             let label = labels[row];
-            Err(Error::Data(format!("row {row}: label {label} is not below the {classes} classes")))
+            Err(Error::Data(format!("row {row}: label {label} is not below the {}", count(classes, "class"))))
         }
         None => Ok(()),
     }

@@ -11,10 +11,11 @@ use crate::data::preprocess::{TargetScale, Transform};
 use crate::metrics::SeenClasses;
 use crate::models::{Inputs, Task};
 use crate::nn::loss::{self, Loss};
-use crate::nn::{Activation, Dropout, Init, LayerNorm, Module, ModuleExt, Norm, RmsNorm, Sequential};
+use crate::nn::{Activation, Dropout, Init, LayerNorm, Module, ModuleExt, Norm, RmsNorm, Sequential, limits};
 use crate::optim::{Adam, Optimizer};
 use crate::rng::{Purpose, stream};
 use crate::tape::Tape;
+use crate::text::count;
 use crate::{Dataset, Error, Float, Result};
 
 /// The parts of a [`Network`], in order, until [`outputs_for`](Self::outputs_for) makes it.
@@ -214,7 +215,8 @@ impl<T: Float> NetworkBuilder<T> {
     ///
     /// # Errors
     /// [`Error::Data`] if `train` is not what the loss needs, has other features than the preparation, or a part
-    /// takes another number of numbers than the part before gives. [`Error::Setting`] if a setting is out of its
+    /// takes another number of numbers than the part before gives; or if a file of the network could not be read again,
+    /// such as one whose parts give thousands of times more numbers than it has. [`Error::Setting`] if a setting is out of its
     /// range, such as a layer of width 0.
     pub fn outputs_for(mut self, train: &Dataset) -> Result<Network<T>> {
         let (mut parts, init) = (std::mem::take(&mut self.parts), self.init);
@@ -268,7 +270,9 @@ impl<T: Float> NetworkBuilder<T> {
             if known != classes {
                 let (name, link) = (loss.name(), loss.link());
                 let why = format!(
-                    "{name}: it takes {outputs} outputs, which do not stand for {classes} classes by its link, {link:?}"
+                    "{name}: it takes {}, which do not stand for {} by its link, {link:?}",
+                    count(outputs, "output"),
+                    count(classes, "class")
                 );
                 return Err(Error::Data(why));
             }
@@ -278,9 +282,11 @@ impl<T: Float> NetworkBuilder<T> {
             let targets = train.target_width();
             if self.scale.is_some() && outputs != targets {
                 let why = format!(
-                    "{} takes {outputs} outputs for {targets} targets: which of them is on the targets' scale is not \
+                    "{} takes {} for {}: which of them is on the targets' scale is not \
                      known, so that they cannot be standardised",
-                    loss.name()
+                    loss.name(),
+                    count(outputs, "output"),
+                    count(targets, "target")
                 );
                 return Err(Error::Data(why));
             }
@@ -290,6 +296,7 @@ impl<T: Float> NetworkBuilder<T> {
         }
         let (mut tape, mut rng) = (Tape::default(), stream(self.seed, Purpose::Init));
         let module = make(&mut tape, features, outputs, &mut rng)?;
+        limits::check(&module, &mut tape, features)?;
         module.name_parameters(&mut tape);
         let optimizer = match self.optimizer {
             Some(optimizer) => optimizer,

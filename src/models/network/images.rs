@@ -159,7 +159,7 @@ fn over(image: ImageShape, form: Convolution) -> Result<Convolution> {
 mod tests {
     use crate::data::synthetic;
     use crate::models::{Network, Predictor};
-    use crate::nn::Activation;
+    use crate::nn::{Activation, Init, Linear, Pool, Sequential, Upsample};
     use crate::ops::{ImageShape, Window};
     use crate::optim::{Adam, Optimizer};
     use crate::train::FitOptions;
@@ -244,26 +244,64 @@ mod tests {
         assert_eq!(read.probabilities(&train).unwrap(), net.probabilities(&train).unwrap());
     }
 
-    /// A few bytes could ask for memory without end.
+    const FAR_LARGER: &str = "upsample2: upsample 1×800×800→1×2400×2400 gives 5760000 numbers for a sample, 7680000 with \
+                              those of all parts before: a network of so few parameters may have 4194304";
+
+    /// What could not be read again is not made, and so not saved.
+    #[test]
+    fn what_a_file_may_not_ask_for_is_refused_before_it_is_trained() {
+        let refused = |make: fn(super::NetworkBuilder<f32>) -> super::NetworkBuilder<f32>| {
+            error(|net| make(net.image(1, 8, 8)).global_avg_pool()).to_string()
+        };
+        let why = refused(|net| net.upsample(100).residual(|block| block.relu()).upsample(3));
+        assert_eq!(why, FAR_LARGER);
+        let why = refused(|net| net.residual(|block| block.upsample(300).avg_pool(300)));
+        assert!(
+            why.starts_with("residual1: upsample1: upsample 1×8×8→1×2400×2400 gives 5760000 numbers"),
+            "{why}"
+        );
+        let why = refused(|net| net.conv_transpose_with(1, 2, |form| form.dilation(2100)));
+        assert!(why.contains("gives 4443664 numbers for a sample"), "{why}");
+        let why = refused(|net| net.conv_transpose_with(1, 2, |form| form.stride(400)));
+        assert!(why.contains("gives 7851204 numbers for a sample"), "{why}");
+        assert_eq!(
+            refused(|net| net.relu().conv_with(1, 3, |form| form.padding(73))),
+            "conv1: a padding of 73×73 around an image of 1×8×8 is more than 64 beyond its sides"
+        );
+        let deep = refused(|net| {
+            net.residual(|a| a.residual(|b| b.residual(|c| c.residual(|d| d.residual(|e| e.relu())))))
+        });
+        assert!(deep.ends_with("residual1: blocks are nested more than 8 deep"), "{deep}");
+        // Modules that were made in one piece are looked at as well.
+        let made = Network::<f32>::new(1).made_by(&data(), |tape, _, classes, rng| {
+            let upsample = Upsample::new(ImageShape::new(1, 8, 8), 300)?;
+            let pool = Pool::global_avg(ImageShape::new(1, 2400, 2400))?;
+            let out = Linear::new(tape, 1, classes, true, Init::default(), rng);
+            Ok(Sequential::new().push("large", upsample).push("mean", pool).push("out", out))
+        });
+        assert!(
+            made.expect_err("too large").to_string().starts_with("large: upsample 1×8×8→1×2400×2400 gives")
+        );
+    }
+
+    /// As large as it may be, it is read; a few bytes more could ask for memory without end.
     #[test]
     fn a_file_that_asks_for_far_larger_images_is_refused() {
         let train = data();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("net.safetensors");
-        let refused = |make: fn(super::NetworkBuilder<f32>) -> super::NetworkBuilder<f32>| {
-            let net = make(Network::<f32>::new(1).image(1, 8, 8)).global_avg_pool();
-            crate::models::save(&net.outputs_for(&train).unwrap(), &path, &Default::default()).unwrap();
-            crate::models::load(&path).err().map(|error| error.to_string()).unwrap_or_default()
-        };
-        let why = refused(|net| net.upsample(100).residual(|block| block.relu()).upsample(3));
-        let factor = "upsample2: upsample 1×800×800→1×2400×2400 gives 5760000 numbers for a sample, 7680000 with those \
-                      of all parts before: a file of this size may ask for 4194304";
-        assert!(why.contains(factor), "{why}");
-        let why = refused(|net| net.conv_transpose_with(1, 2, |form| form.dilation(2100)));
-        assert!(why.contains("gives 4443664 numbers for a sample"), "{why}");
-        let why = refused(|net| net.conv_transpose_with(1, 2, |form| form.stride(400)));
-        assert!(why.contains("gives 7851204 numbers for a sample"), "{why}");
-        assert_eq!(refused(|net| net.upsample(100)), "");
+        let net = Network::<f32>::new(1).image(1, 8, 8).upsample(100).residual(|block| block.relu());
+        let net = net.upsample(1).global_avg_pool().outputs_for(&train).unwrap();
+        crate::models::save(&net, &path, &Default::default()).unwrap();
+        let read = crate::models::load(&path).unwrap().model;
+        assert_eq!(read.probabilities(&train).unwrap(), net.probabilities(&train).unwrap());
+        let mut bytes = std::fs::read(&path).unwrap();
+        let factor = br#"\"factor\":1}"#;
+        let at = bytes.windows(factor.len()).position(|part| part == factor).unwrap();
+        bytes[at + factor.len() - 2] = b'3';
+        std::fs::write(&path, bytes).unwrap();
+        let why = crate::models::load(&path).err().expect("too large").to_string();
+        assert!(why.contains(FAR_LARGER), "{why}");
     }
 
     fn error(make: impl FnOnce(super::NetworkBuilder<f32>) -> super::NetworkBuilder<f32>) -> Error {
@@ -293,7 +331,7 @@ mod tests {
         let image = |make: fn(super::NetworkBuilder<f32>) -> super::NetworkBuilder<f32>| {
             error(|net| make(net.image(1, 8, 8))).to_string()
         };
-        assert_eq!(image(|net| net.group_norm(3)), "groups: 3 groups do not divide 1 channels");
+        assert_eq!(image(|net| net.group_norm(3)), "groups: 3 groups do not divide 1 channel");
         assert_eq!(image(|net| net.upsample(0)), "factor: 0 times an image is none");
         assert_eq!(
             image(|net| net.conv_transpose_with(1, 3, |form| form.padding(5))),
@@ -320,7 +358,7 @@ mod tests {
             assert!(without.to_string().contains("say with image(channels, height, width)"), "{without}");
         }
         // As many numbers, but another image.
-        let pool = crate::nn::Pool::max(ImageShape::new(4, 4, 4), crate::nn::Pool::whole(2)).unwrap();
+        let pool = Pool::max(ImageShape::new(4, 4, 4), Pool::whole(2)).unwrap();
         assert_eq!(
             error(|net| net.image(1, 8, 8).activation(Activation::Relu).add(pool)).to_string(),
             "max pool 4×4×4→4×2×2, 2×2, stride 2×2 takes an image of 4×4×4, but gets one of 1×8×8"

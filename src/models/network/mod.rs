@@ -24,6 +24,7 @@ use crate::nn::{Mode, Module, ModuleExt, Sequential, Summary, restore};
 use crate::optim::{Adam, Optimizer};
 use crate::store::{Settings, Store, Stored};
 use crate::tape::{Param, Tape};
+use crate::text::count;
 use crate::train::{self, FitOptions, History, Observer, RUN_PART, Run, is_token};
 use crate::{Dataset, Error, Float, Matrix, Result};
 
@@ -71,7 +72,7 @@ fn check_rows(rows: usize, labels: usize) -> Result<()> {
     if rows == labels {
         return Ok(());
     }
-    let why = format!("the network gives {rows} rows for a sample, and not ");
+    let why = format!("the network gives {} for a sample, and not ", count(rows, "row"));
     Err(Error::Data(match labels {
         1 => why + "one: Tokens::join makes one of its tokens",
         _ => format!("{why}{labels}: as many as there are labels for each"),
@@ -164,7 +165,11 @@ impl<T: Float> Network<T> {
     #[track_caller]
     pub fn within(&self, run: &Run<'_, T>) -> Network<T> {
         let (own, others) = (self.tape.param_numbers(), run.tape.param_numbers());
-        assert!(own == others, "Network::within: the run has {others} parameters, and the network {own}");
+        assert!(
+            own == others,
+            "Network::within: the run has {}, and the network {own}",
+            count(others, "parameter")
+        );
         let mut network = self.clone();
         network.tape = run.tape.clone_parameters();
         if run.loss.link().classifies() {
@@ -226,8 +231,11 @@ impl<T: Float> Network<T> {
         let (module, given) = restore::network(&mut tape, &settings.get("module")?, from, width)?;
         let outputs = given.cols;
         if outputs != task.outputs() {
-            let why =
-                format!("the network gives {outputs} numbers for a sample, but {} are told", task.outputs());
+            let why = format!(
+                "the network gives {} for a sample, and what is told has {}",
+                count(outputs, "number"),
+                task.outputs()
+            );
             return Err(Error::Data(why));
         }
         check_rows(given.rows, task.labels_per_row().max(1))?;
@@ -418,11 +426,11 @@ impl<T: Float> Predictor for Network<T> {
                 }
             })
         })?;
-        if let (Task::Values { width, scale, .. }, Some(targets)) = (&self.task, data.targets()) {
+        if let (Task::Values { width, scale, reconstructs }, Some(targets)) = (&self.task, data.targets()) {
             // A loss of one's own may have more outputs than there are targets: they are no values then.
             if found.len() == targets.len() {
                 scale.iter().for_each(|scale| scale.undo(&mut found));
-                evaluation.values = Some(errors(targets, &found, *width, data.weights())?);
+                evaluation.values = Some(errors(targets, &found, *width, data.weights(), *reconstructs)?);
             }
         }
         if let Some(confusion) = evaluation.confusion.take() {

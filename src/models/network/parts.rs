@@ -10,6 +10,7 @@ use crate::nn::{
 };
 use crate::ops::ImageShape;
 use crate::tape::{Shape, Tape};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// Where a part is made: what comes to it, and what it is made of.
@@ -70,7 +71,8 @@ impl<'a, T: Float> Making<'a, T> {
         image.check()?;
         let (numbers, width) = (image.numel(), self.shape.cols);
         if numbers != width {
-            let why = format!("an image of {image} has {numbers} numbers, but what goes in has {width}");
+            let why =
+                format!("an image of {image} has {}, but what goes in has {width}", count(numbers, "number"));
             return Err(Error::Data(why));
         }
         self.image = Some(image);
@@ -110,12 +112,16 @@ impl<'a, T: Float> Making<'a, T> {
             return Err(Error::Data(why));
         }
         if given.cols != taken.cols {
-            let why = format!("a residual block takes {} numbers, but gives {}", taken.cols, given.cols);
+            let why =
+                format!("a residual block takes {}, but gives {}", count(taken.cols, "number"), given.cols);
             return Err(Error::Data(why));
         }
         if given.rows != taken.rows {
-            let why =
-                format!("a residual block takes {} rows for a sample, but gives {}", taken.rows, given.rows);
+            let why = format!(
+                "a residual block takes {} for a sample, but gives {}",
+                count(taken.rows, "row"),
+                given.rows
+            );
             return Err(Error::Data(why));
         }
         Ok(Residual::new(block))
@@ -129,11 +135,13 @@ impl<'a, T: Float> Making<'a, T> {
         let Shape { rows, cols: width } = self.shape;
         if let Some(takes) = module.inputs().filter(|takes| *takes != width) {
             let before = before.map_or("the data".to_string(), |last| last.describe());
-            let why = format!("{} takes {takes} numbers, but {before} gives {width}", module.describe());
+            let why =
+                format!("{} takes {}, but {before} gives {width}", module.describe(), count(takes, "number"));
             return Err(Error::Data(why));
         }
         if !module.takes(width) {
-            let why = format!("{} does not take the {width} numbers that come to it", module.describe());
+            let why =
+                format!("{} does not take the {} that come to it", module.describe(), count(width, "number"));
             return Err(Error::Data(why));
         }
         if module.vocabulary().is_some() && before.is_some() {
@@ -142,16 +150,14 @@ impl<'a, T: Float> Making<'a, T> {
         }
         self.image = image_behind(module, self.image)?;
         let given = module.rows(rows).ok_or_else(|| {
-            let why =
-                format!("{} does not take the {rows} rows that there are for a sample", module.describe());
+            let why = format!(
+                "{} does not take the {} that there are for a sample",
+                module.describe(),
+                count(rows, "row")
+            );
             Error::Data(why)
         })?;
-        let cols = match module.images() {
-            Some((_, gives)) => gives.numel(),
-            None if module.keeps_width() => width,
-            None => module.output_shape(self.tape, self.shape).cols,
-        };
-        self.shape = Shape::new(given, cols);
+        self.shape = Shape::new(given, module.columns_behind(self.tape, self.shape));
         Ok(())
     }
 }

@@ -4,6 +4,7 @@ use nalgebra::{DMatrix, DVector};
 
 use crate::linalg::{SymmetricEigen, symmetric_eigen};
 use crate::settings::{Range, check};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// The outputs of a model with a constant tangent kernel Θ while it is trained.
@@ -73,8 +74,10 @@ impl<T: Float> Dynamics<T> {
         let rows = theta.nrows();
         assert!(
             theta.is_square() && (rows == n || rows == n * k),
-            "Dynamics: a kernel of {:?} for {n} samples of {k} outputs",
-            theta.shape()
+            "Dynamics: a kernel of {:?} for {} of {}",
+            theta.shape(),
+            count(n, "sample"),
+            count(k, "output")
         );
         if let Some(at) = start.iter().chain(targets.iter()).position(|v| !v.is_finite()) {
             let what = if at < start.len() { "an output" } else { "a target" };
@@ -184,9 +187,10 @@ impl<T: Float> Dynamics<T> {
         let rows = self.eigen.values.len();
         assert!(
             start.ncols() == k && cross.shape() == (m * (rows / n.max(1)), rows),
-            "Dynamics: a kernel of {:?} and outputs {:?}, for one of {rows}×{rows} and {k} outputs",
+            "Dynamics: a kernel of {:?} and outputs {:?}, for one of {rows}×{rows} and {}",
             cross.shape(),
-            start.shape()
+            start.shape(),
+            count(k, "output")
         );
         start - to_outputs(&(cross * self.scale_modes(|x| self.absorbed(x, training))), (m, k))
     }
@@ -233,7 +237,7 @@ impl<T: Float> Dynamics<T> {
 fn descent(rate: f64, steps: u64) -> Result<Training> {
     check::<f64>("rate", rate, Range::NOT_NEGATIVE)?;
     if !(rate * steps as f64).is_finite() {
-        return Err(Error::setting("rate", format!("{rate:e} times {steps} steps is not finite")));
+        return Err(Error::setting("rate", format!("{rate:e} times {} is not finite", count(steps, "step"))));
     }
     Ok(Training::Descent { rate, steps })
 }

@@ -8,6 +8,7 @@ use crate::linalg::{Mat, gemm};
 use crate::models::kernel::{Rows, Samples};
 use crate::nn::{Mode, Module, ModuleExt};
 use crate::tape::Tape;
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// What becomes of several outputs.
@@ -356,5 +357,5 @@ pub(super) fn for_gradients<T: Float>(
 #[track_caller]
 pub(super) fn check_inputs<T: Float>(model: &dyn Module<T>, x: &Samples<T>) {
     let (d, inputs) = (x.features(), model.inputs().unwrap_or(x.features()));
-    assert!(d == inputs, "{}: takes {inputs} features, not {d}", model.describe());
+    assert!(d == inputs, "{}: takes {}, not {d}", model.describe(), count(inputs, "feature"));
 }

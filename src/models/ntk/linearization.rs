@@ -8,6 +8,7 @@ use crate::linalg::dot;
 use crate::models::kernel::Samples;
 use crate::nn::{Module, ModuleExt};
 use crate::tape::Tape;
+use crate::text::count;
 
 /// f_lin(x; θ) = f(x; θ₀) + Σ_p ∂f(x; θ₀)/∂θ_p·(θ − θ₀)_p.
 ///
@@ -62,7 +63,7 @@ impl<'a, T: Float> Linearization<'a, T> {
     pub fn predict(&self, tape: &mut Tape<T>, theta: &[T], x: &Samples<T>) -> DMatrix<T> {
         check_inputs(self.model, x);
         let (p, found) = (self.origin.len(), theta.len());
-        assert!(p == found, "linearization: {p} parameters at the origin, but {found} are given");
+        assert!(p == found, "linearization: {} at the origin, but {found} are given", count(p, "parameter"));
         assert!(p == tape.param_numbers(), "linearization: another tape's parameters");
         let step: Vec<T> = theta.iter().zip(&self.origin).map(|(t, o)| *t - *o).collect();
         let kept = tape.param_values().to_vec();

@@ -12,6 +12,7 @@ use crate::models::kernel::{Counted, RidgeOptions, Samples};
 use crate::nn::loss::Link;
 use crate::nn::{Module, ModuleExt};
 use crate::tape::Tape;
+use crate::text::count;
 use crate::{Dataset, Error, Float, Result};
 
 /// A model linearised at its parameters θ₀ and fitted exactly: f(x; θ₀) + Θ̂(x, X)·(Θ̂ + nλI)⁻¹·(Y − f(X; θ₀)).
@@ -76,14 +77,19 @@ impl<T: Float> TangentRidge<T> {
         let (n, features) = (x.len(), x.features());
         options.check_lambda::<T>(n)?;
         if let Some(inputs) = model.inputs().filter(|inputs| *inputs != features) {
-            let why = format!("{} takes {inputs} features, but there are {features}", model.describe());
+            let why =
+                format!("{} takes {}, but there are {features}", model.describe(), count(inputs, "feature"));
             return Err(Error::Data(why));
         }
         let mut own = tape.clone_parameters();
         let k = model.outputs(&mut own, features);
         if y.shape() != (n, k) {
             let (rows, cols) = y.shape();
-            let why = format!("{rows}×{cols} targets for {n} samples and a model of {k} outputs");
+            let why = format!(
+                "{rows}×{cols} targets for {} and a model of {}",
+                count(n, "sample"),
+                count(k, "output")
+            );
             return Err(Error::Data(why));
         }
         let Counted { x, y, weights } = Counted::new(x, y)?;
@@ -141,7 +147,11 @@ impl<T: Float> TangentRidge<T> {
     #[track_caller]
     pub fn predict(&self, x: &Samples<T>) -> DMatrix<T> {
         let (expected, found) = (self.features, x.features());
-        assert!(expected == found, "the tangent model takes {expected} features, but there are {found}");
+        assert!(
+            expected == found,
+            "the tangent model takes {}, but there are {found}",
+            count(expected, "feature")
+        );
         self.pool.with(&self.tape, |tape| outputs_after(&*self.model, tape, &self.step, x))
     }
 }
@@ -158,7 +168,11 @@ impl<T: Float> Scores for TangentRidge<T> {
     fn scores(&self, data: &Dataset) -> Result<Matrix<f64>> {
         let (expected, found) = (self.features, data.features());
         if expected != found {
-            let why = format!("{} takes {expected} features, but there are {found}", Scores::describe(self));
+            let why = format!(
+                "{} takes {}, but there are {found}",
+                Scores::describe(self),
+                count(expected, "feature")
+            );
             return Err(Error::Data(why));
         }
         Ok(Matrix::from(&self.predict(&Samples::from_dataset(data)?).map(|x| x.to_f64())))

@@ -1,7 +1,7 @@
 //! How good a predictor is.
 
 use super::Task;
-use crate::metrics::{ConfusionMatrix, Evaluation, ValueErrors, log_loss, mae, mse, r2_or_column, rmse};
+use crate::metrics::{ConfusionMatrix, Evaluation, ValueErrors, log_loss, mae, mse, r2_or_constant, rmse};
 use crate::{Dataset, Error, Matrix, Result};
 
 /// The figures for these scores of `data`, whose labels or targets were [checked](Task::check).
@@ -14,9 +14,9 @@ pub(crate) fn evaluation(task: &Task, scores: &Matrix<f64>, data: &Dataset) -> R
         return Err(Error::Data("there are no samples to evaluate on".into()));
     }
     match task {
-        Task::Values { width, .. } => {
+        Task::Values { width, reconstructs, .. } => {
             let (y, found) = (data.targets().unwrap_or_default(), scores.as_slice());
-            let values = errors(y, found, *width, weights)?;
+            let values = errors(y, found, *width, weights, *reconstructs)?;
             let (loss, loss_name) = (mse(y, found, *width, weights)?, "mean squared error".into());
             Ok(Evaluation { samples, tokens: None, loss, loss_name, confusion: None, values: Some(values) })
         }
@@ -47,15 +47,25 @@ pub(crate) fn evaluation(task: &Task, scores: &Matrix<f64>, data: &Dataset) -> R
     }
 }
 
-/// How far values are off.
+/// How far values are off; `reconstructs` says that they are the samples themselves.
 pub(crate) fn errors(
     targets: &[f64],
     found: &[f64],
     width: usize,
     weights: Option<&[f64]>,
+    reconstructs: bool,
 ) -> Result<ValueErrors> {
+    let (r2, constant) = if reconstructs {
+        (None, 0)
+    } else {
+        match r2_or_constant(targets, found, width, weights)? {
+            Ok(r2) => (Some(r2), 0),
+            Err(constant) => (None, constant.len()),
+        }
+    };
     Ok(ValueErrors {
-        r2: r2_or_column(targets, found, width, weights)?.ok(),
+        r2,
+        constant,
         rmse: rmse(targets, found, width, weights)?,
         mae: mae(targets, found, width, weights)?,
     })

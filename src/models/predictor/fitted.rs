@@ -7,11 +7,12 @@ use crate::models::kernel::{KernelMachine, Samples};
 use crate::models::linear::LinearRegression;
 use crate::nn::loss::Link;
 use crate::store::{Settings, Store};
+use crate::text::count;
 use crate::{Dataset, Float, Matrix, Result};
 
 /// A map from prepared samples to scores or values: what a family of models brings, and all else is
 /// [`Fitted`]'s.
-pub trait Scores: Send + Sync {
+pub trait Scores: Send + Sync + 'static {
     /// What it is, in a line.
     fn describe(&self) -> String;
 
@@ -100,9 +101,13 @@ impl<M: Scores> Fitted<M> {
         let sample = self.inputs.prepare(&train.take(1))?;
         let (found, wanted) = (self.model.scores(&sample)?.ncols(), self.task.outputs());
         if found != wanted {
-            let (name, what) = (self.describe(), if self.task.classes() > 0 { "classes" } else { "targets" });
+            let (name, what) = (self.describe(), if self.task.classes() > 0 { "class" } else { "target" });
             let told = self.task.classes().max(wanted);
-            let why = format!("{name} gives {found} numbers for a sample, but the data has {told} {what}");
+            let why = format!(
+                "{name} gives {} for a sample, but the data has {}",
+                count(found, "number"),
+                count(told, what)
+            );
             return Err(crate::Error::Data(why));
         }
         Ok(self)
@@ -118,7 +123,10 @@ impl<M: Scores> Fitted<M> {
         };
         if *width != scale.mean().len() {
             let (width, found) = (*width, scale.mean().len());
-            return Err(crate::Error::Data(format!("a scale of {found} targets for a model of {width}")));
+            return Err(crate::Error::Data(format!(
+                "a scale of {} for a model of {width}",
+                count(found, "target")
+            )));
         }
         *own = Some(scale);
         Ok(self)
@@ -159,9 +167,9 @@ impl<M: Scores> Predictor for Fitted<M> {
 impl Scores for LogisticRegression {
     fn describe(&self) -> String {
         format!(
-            "logistic regression, {} features, {} classes, {}",
-            self.features(),
-            self.classes(),
+            "logistic regression, {}, {}, {}",
+            count(self.features(), "feature"),
+            count(self.classes(), "class"),
             self.scheme()
         )
     }
@@ -181,7 +189,11 @@ impl Scores for LogisticRegression {
 
 impl Scores for LinearRegression {
     fn describe(&self) -> String {
-        format!("linear regression, {} features, {} targets", self.features(), self.targets())
+        format!(
+            "linear regression, {}, {}",
+            count(self.features(), "feature"),
+            count(self.targets(), "target")
+        )
     }
 
     fn link(&self) -> Link {
@@ -210,7 +222,7 @@ impl<T: Float> Scores for Box<dyn KernelMachine<T>> {
     fn scores(&self, data: &Dataset) -> Result<Matrix<f64>> {
         let (expected, found) = (KernelMachine::inputs(&**self), data.features());
         if expected != found {
-            let why = format!("{} takes {expected} features, but there are {found}", self.name());
+            let why = format!("{} takes {}, but there are {found}", self.name(), count(expected, "feature"));
             return Err(crate::Error::Data(why));
         }
         let scores = self.predict_rows(&Samples::from_dataset(data)?);

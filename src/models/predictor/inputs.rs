@@ -9,6 +9,7 @@ use crate::data::{Affine, Features};
 use crate::float::Numbers;
 use crate::linalg::first_not_finite;
 use crate::store::{Settings, Store, Stored};
+use crate::text::count;
 use crate::{Dataset, Error, Float, Matrix, MatrixRef, Result};
 
 /// What goes into a model: the number and names of the features as they come, and the fitted steps of
@@ -115,7 +116,10 @@ impl Inputs {
             || features > from.numbers().max(MOST_WITHOUT_NUMBERS)
             || names.as_ref().is_some_and(|names| names.len() != features)
         {
-            return Err(Error::Data(format!("{features} features in the file do not fit the rest of it")));
+            return Err(Error::Data(format!(
+                "{} in the file do not fit the rest of it",
+                count(features, "feature")
+            )));
         }
         let mut inputs = Inputs::new(features, names);
         for (i, step) in settings.get::<Vec<Settings>>("steps")?.iter().enumerate() {
@@ -155,7 +159,7 @@ impl Inputs {
     /// In a line: `4 features, standardised`.
     pub fn describe(&self) -> String {
         let steps = self.steps.iter().map(|step| format!(", {}", step.describe()));
-        format!("{} features{}", self.features, steps.collect::<String>())
+        format!("{}{}", count(self.features, "feature"), steps.collect::<String>())
     }
 
     /// The map that prepares this sample, to the bits of [`prepare`](Self::prepare). `None` where the steps are no such
@@ -175,7 +179,10 @@ impl Inputs {
     pub fn prepare(&self, data: &Dataset) -> Result<Dataset> {
         let (expected, found) = (self.features, data.features());
         if expected != found {
-            return Err(Error::Data(format!("the model takes {expected} features, but there are {found}")));
+            return Err(Error::Data(format!(
+                "the model takes {}, but there are {found}",
+                count(expected, "feature")
+            )));
         }
         if let (Some(ours), Some(theirs)) = (self.names(), data.feature_names())
             && let Some(at) = (0..expected).find(|at| ours[*at] != theirs[*at])
@@ -188,7 +195,8 @@ impl Inputs {
         for step in &self.steps {
             let (takes, found) = (step.inputs(), data.features());
             if let Some(takes) = takes.filter(|takes| *takes != found) {
-                let why = format!("{} takes {takes} features, but there are {found}", step.describe());
+                let why =
+                    format!("{} takes {}, but there are {found}", step.describe(), count(takes, "feature"));
                 return Err(Error::Data(why));
             }
             data = step.apply(&data)?;

@@ -10,10 +10,13 @@ pub use fitted::{Fitted, Scores};
 pub use inputs::{Inputs, Rows};
 pub use task::Task;
 
+use std::any::Any;
+
 use crate::linalg::first_not_finite;
 use crate::memory::with_room;
 use crate::metrics::Evaluation;
 use crate::store::{Settings, Store};
+use crate::text::count;
 use crate::{Dataset, Error, Matrix, Result};
 
 /// Most samples that are prepared at a time, and most numbers: of wide samples, what is prepared takes many times
@@ -60,7 +63,11 @@ pub(super) fn by_blocks(
 #[track_caller]
 pub(super) fn copy(call: &str, from: &Matrix<f64>, to: &mut [f64]) {
     let ((rows, cols), places) = (from.shape(), to.len());
-    assert!(rows * cols == places, "{call}: the answer is {rows}×{cols}, but there are {places} places");
+    assert!(
+        rows * cols == places,
+        "{call}: the answer is {rows}×{cols}, but there is room for {}",
+        count(places, "number")
+    );
     to.copy_from_slice(from.as_slice());
 }
 
@@ -93,7 +100,10 @@ pub(super) fn no_text(model: &(impl Predictor + ?Sized)) -> Error {
 /// assert_eq!(model.evaluate(&train)?.accuracy(), Some(1.0));
 /// # Ok::<(), tapegrad::Error>(())
 /// ```
-pub trait Predictor: Send + Sync {
+///
+/// What was read from a file is of some family. As [`Any`] it is the model itself again, with all that its type has beyond
+/// this trait, such as [`Network::training_tape`](crate::models::Network::training_tape).
+pub trait Predictor: Any + Send + Sync {
     /// What it is, in a line.
     fn describe(&self) -> String;
 

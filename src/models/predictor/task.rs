@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::preprocess::TargetScale;
 use crate::metrics::SeenClasses;
 use crate::nn::loss::Link;
+use crate::text::count;
 use crate::{Dataset, Error, Matrix, Result};
 
 /// What a model has learnt to tell: classes, or values.
@@ -141,7 +142,8 @@ impl Task {
         let (expected, found) = (self.outputs(), scores.len());
         assert!(
             expected == found,
-            "Task::class_of: the model gives {expected} scores, but there are {found}"
+            "Task::class_of: the model gives {}, but there are {found}",
+            count(expected, "score")
         );
         link.class(scores, seen)
     }
@@ -170,13 +172,18 @@ impl Task {
                 }
                 let labels = data.labels_per_row();
                 if labels != *each {
-                    let why =
-                        format!("the model tells {each} classes of each sample, but the data has {labels}");
+                    let why = format!(
+                        "the model tells {} of each sample, but the data has {labels}",
+                        count(*each, "class")
+                    );
                     return Err(Error::Data(why));
                 }
                 if found > names.len() {
                     let known = names.len();
-                    return Err(Error::Data(format!("the model knows {known} classes, the data {found}")));
+                    return Err(Error::Data(format!(
+                        "the model knows {}, the data {found}",
+                        count(known, "class")
+                    )));
                 }
                 let other = |class: &usize| data.class_name(*class) != names[*class];
                 if let Some(class) = (0..found).find(other) {
@@ -188,7 +195,10 @@ impl Task {
             Task::Values { width, .. } => {
                 let found = data.target_width();
                 if found != *width {
-                    return Err(Error::Data(format!("the model tells {width} values, the data {found}")));
+                    return Err(Error::Data(format!(
+                        "the model tells {}, the data {found}",
+                        count(*width, "value")
+                    )));
                 }
             }
         }

@@ -4,6 +4,7 @@ use crate::Float;
 use crate::data::{Dataset, Weighing};
 use crate::ops::Op;
 use crate::tape::{Tape, Var};
+use crate::text::count;
 
 /// The samples of a step: which rows of which data, and what for.
 #[derive(Clone, Copy, Debug)]
@@ -173,8 +174,8 @@ impl<'a> Batch<'a> {
         let shape = tape.shape_for("Batch::mean", losses);
         assert!(
             shape.rows == self.len(),
-            "Batch::mean: {losses} is {shape}, but the batch has {} samples",
-            self.len()
+            "Batch::mean: {losses} is {shape}, but the batch has {}",
+            count(self.len(), "sample")
         );
         let shares = self.shares(tape, total * shape.cols as f64, factor);
         let weighted = tape.broadcast(Op::Weighted.get(), losses, shares);

@@ -5,6 +5,7 @@ use crate::data::Dataset;
 use crate::settings::{self, Range};
 use crate::store::Settings;
 use crate::tape::{Tape, Var};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 const SMOOTHING: Range = Range { text: "in [0, 1)", ..Range::BELOW_ONE };
@@ -123,7 +124,7 @@ impl<T: Float> Loss<T> for CrossEntropy {
         match &self.class_weights {
             Some(weights) if weights.len() != classes => Err(Error::setting(
                 "class_weights",
-                format!("{} weights for {classes} classes", weights.len()),
+                format!("{} for {}", count(weights.len(), "weight"), count(classes, "class")),
             )),
             _ => Ok(classes),
         }

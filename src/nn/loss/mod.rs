@@ -24,6 +24,7 @@ pub use one_vs_rest::OneVsRest;
 pub use squared::MeanSquaredError;
 
 use crate::metrics::softmax_in_place;
+use crate::text::count;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -189,7 +190,12 @@ impl Link {
     pub fn probabilities(self, row: &[f64], to: &mut [f64]) {
         let (classes, places) = (self.classes(row.len()), to.len());
         assert!(self.has_probabilities(), "Link::probabilities: {self:?} has none");
-        assert!(places == classes, "Link::probabilities: {classes} classes, but {places} places");
+        assert!(
+            places == classes,
+            "Link::probabilities: {}, but {}",
+            count(classes, "class"),
+            count(places, "place")
+        );
         to[..row.len()].copy_from_slice(row);
         self.probabilities_in_place(to);
     }

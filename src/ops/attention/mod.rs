@@ -11,6 +11,7 @@ use std::ops::Range;
 use super::Op;
 use crate::Float;
 use crate::tape::{Args, Operation, Recorder, Shape, Tape, Var};
+use crate::text::count;
 
 /// How the rows of queries, keys and values are cut into sequences and heads, and which keys a query sees.
 ///
@@ -112,11 +113,13 @@ impl<T: Float> Tape<T> {
             let whole = |n: usize, parts: usize| if parts == 0 { n == 0 } else { n.is_multiple_of(parts) };
             assert!(
                 whole(shape.rows, sequences),
-                "attention: the {name} {x} are {shape}, whose rows are no {sequences} sequences of one length"
+                "attention: the {name} {x} are {shape}, whose rows are no {} of one length",
+                count(sequences, "sequence")
             );
             assert!(
                 heads > 0 && whole(shape.cols, heads),
-                "attention: the {name} {x} are {shape}, which {heads} heads do not divide"
+                "attention: the {name} {x} are {shape}, which {} do not divide",
+                count(heads, "head")
             );
         }
         assert!(
@@ -128,8 +131,9 @@ impl<T: Float> Tape<T> {
         if let Some(lengths) = lengths {
             assert!(
                 lengths.len() == sequences,
-                "attention: {} lengths for {sequences} sequences",
-                lengths.len()
+                "attention: {} for {}",
+                count(lengths.len(), "length"),
+                count(sequences, "sequence")
             );
             if let Some(s) = lengths.iter().position(|length| *length > keys) {
                 panic!(
@@ -281,6 +285,6 @@ impl<T: Float> Operation<T> for ScaledDotProduct {
 
     fn describe(&self, args: &Args<T>) -> String {
         let causal = if args.scalars[1] == T::ZERO { "" } else { ", causal" };
-        format!(" {} sequences, {} heads{causal}", args.sizes[0], args.sizes[1])
+        format!(" {}, {}{causal}", count(args.sizes[0], "sequence"), count(args.sizes[1], "head"))
     }
 }

@@ -11,6 +11,7 @@ use crate::Float;
 use crate::linalg::convolution::{convolve, convolve_transposed, convolve_weights};
 use crate::linalg::product::convolution::Start;
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+use crate::text;
 pub(super) use weights::Conv2dWeights;
 
 /// # Convolutions
@@ -107,8 +108,8 @@ impl<T: Float> Tape<T> {
             let sb = self.shape_for(name, b);
             assert!(
                 sb == Shape::new(1, to.channels),
-                "{name}: the bias {b} is {sb} but the result has {} channels (expected {})",
-                to.channels,
+                "{name}: the bias {b} is {sb} but the result has {} (expected {})",
+                text::count(to.channels, "channel"),
                 Shape::new(1, to.channels)
             );
             (operands[2], count) = (b, 3);

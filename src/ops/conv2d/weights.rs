@@ -7,6 +7,7 @@ use crate::linalg::product::convolution::Start;
 use crate::ops::images::describe_window;
 use crate::ops::{Convolution, Op};
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+use crate::text::count;
 
 /// # Gradients of filters
 /// For gradients that are differentiated again.
@@ -42,9 +43,9 @@ impl<T: Float> Tape<T> {
         let (sx, sm) = (self.shape_of_images(name, x, form.image), self.shape_of_images(name, m, output));
         assert!(
             sx.rows == sm.rows,
-            "{name}: the images {x} are {sx} but the maps {m} are {sm} ({} ≠ {} samples)",
+            "{name}: the images {x} are {sx} but the maps {m} are {sm} ({} ≠ {})",
             sx.rows,
-            sm.rows
+            count(sm.rows, "sample")
         );
         let (rows, cols) = form.weights();
         let args = Args { sizes: form.window.kernel, ..Args::NONE };

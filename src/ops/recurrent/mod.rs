@@ -21,6 +21,7 @@ use crate::linalg::product::Into;
 use crate::linalg::simd::vectorize;
 use crate::linalg::view::{View, ViewMut};
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
+use crate::text::count;
 
 /// A cell: its functions for one token, of a state of h units. Widths are in units of h.
 trait Cell: Sync + 'static {
@@ -103,8 +104,10 @@ fn append<C: Cell, T: Float>(
     let sequences = sx.rows.checked_div(length).unwrap_or(ss.rows);
     assert!(
         ss.rows == sequences,
-        "{}: {x} is {sx}, which are {sequences} sequences of {length} tokens, but the state {state} is {ss}",
-        C::NAME
+        "{}: {x} is {sx}, which are {} of {}, but the state {state} is {ss}",
+        C::NAME,
+        count(sequences, "sequence"),
+        count(length, "token")
     );
     if let Some(bias) = bias {
         let (found, expected) = (shape(bias), Shape::new(1, h));

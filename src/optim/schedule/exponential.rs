@@ -1,6 +1,7 @@
 use std::fmt;
 
 use super::{Schedule, check_decay, check_lr, check_steps};
+use crate::text::count;
 use crate::{Error, Float, Result};
 
 /// η·γᵗ: a straight line on a logarithmic scale.
@@ -37,7 +38,8 @@ impl Exponential {
         }
         let gamma = Float::powf(last / lr, 1.0 / steps as f64);
         if gamma == 0.0 {
-            let why = format!("{last:?} is too small a part of {lr:?} to be reached in {steps} steps");
+            let why =
+                format!("{last:?} is too small a part of {lr:?} to be reached in {}", count(steps, "step"));
             return Err(Error::setting("last", why));
         }
         Ok(Exponential { last: Some((steps, last)), ..Exponential::new(lr, gamma.min(1.0))? })

@@ -3,6 +3,7 @@
 use super::Shown;
 use crate::data::Dataset;
 use crate::report::{Figure, Image, Images, Section, Table};
+use crate::text::count;
 
 /// Test images, and what the model made of each.
 #[derive(Clone, Copy, Debug)]
@@ -100,7 +101,9 @@ impl Shown for Reconstructed<'_> {
         let (samples, features, told) = (self.test.len(), self.test.features(), self.told.len());
         assert!(
             samples.checked_mul(features) == Some(told),
-            "run report: {told} numbers came back of {samples} samples of {features}"
+            "run report: {} came back of {} of {features}",
+            count(told, "number"),
+            count(samples, "sample")
         );
         let Some(shape) = self.test.image_shape().filter(|_| samples > 0) else { return };
         let (errors, worst) = (self.errors(), self.worst());
@@ -109,8 +112,9 @@ impl Shown for Reconstructed<'_> {
         let shares = match samples {
             1 => format!("There is one image, and its error is {mean:.4}."),
             _ => format!(
-                "Over all {samples} images that error is {mean:.4}; that of their mean, told of every one, would be \
-                 {of_mean:.4}."
+                "Over all {} that error is {mean:.4}; that of their mean, told of every one, would be \
+                 {of_mean:.4}.",
+                count(samples, "image")
             ),
         };
         let first = Figure::new(

@@ -7,6 +7,7 @@ mod values;
 
 use super::{Axis, Cell, Chart, Color, Figure, Line, Marker, Page, Section, Table};
 use crate::data::Dataset;
+use crate::text::count;
 use crate::train::{Epoch, Trace};
 
 pub use images::Reconstructed;
@@ -83,16 +84,19 @@ impl Shown for Scored<'_> {
 
     fn figures(&self, section: &mut Section) {
         let (classes, targets, samples) = (self.test.classes(), self.test.target_width(), self.test.len());
-        let (told, what) = if targets > 0 { (targets, "targets") } else { (classes, "classes") };
+        let (told, what) = if targets > 0 { (targets, "target") } else { (classes, "class") };
         assert!(
             self.scores.len() == samples * told,
-            "run report: {} scores for {samples} samples of {told} {what}",
-            self.scores.len(),
+            "run report: {} for {} of {}",
+            count(self.scores.len(), "score"),
+            count(samples, "sample"),
+            count(told, what)
         );
         let found = self.predicted.len();
         assert!(
             found == samples || targets > 0,
-            "run report: {found} predicted classes for {samples} samples"
+            "run report: {found} predicted classes for {}",
+            count(samples, "sample")
         );
         if targets > 0 {
             section.figure(&self.values());

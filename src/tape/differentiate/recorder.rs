@@ -207,7 +207,7 @@ impl<T: Float> Tape<T> {
         let Shape { rows, cols } = self.shape(x);
         let one = |x: &T| if condition(*x) { T::ONE } else { T::ZERO };
         let mask: Vec<T> = self.value_slice(x).iter().map(one).collect();
-        self.constant_slice(rows, cols, &mask)
+        self.mask_with(rows, cols, |to| to.copy_from_slice(&mask))
     }
 
     /// 1 − x.

@@ -140,7 +140,7 @@ pub(in crate::train) fn restore<T: Float>(
         )));
     }
     if state.place.step > count {
-        return Err(Error::Data(format!("{} steps of an epoch of {count}", state.place.step)));
+        return Err(Error::Data(format!("{} of an epoch of {count}", text::count(state.place.step, "step"))));
     }
     let from = numbers.part(PART);
     let values = from.shaped::<T>("parameters", 1, run.tape.param_numbers())?;

@@ -2,6 +2,7 @@
 
 use super::{TraceFormat, WrittenTrace};
 use crate::linalg::ORDER;
+use crate::text;
 use crate::text::printable;
 use crate::train::trace::{Hashes, StepHashes};
 
@@ -130,7 +131,7 @@ impl Both<'_> {
             let alone: Vec<(usize, usize)> = alone.collect();
             if let Some((epoch, step)) = alone.first() {
                 let (count, first) = (alone.len(), place(*epoch, *step));
-                to.push(format!("hashes: {count} lines in {name} only, the first: {first}"));
+                to.push(format!("hashes: {} in {name} only, the first: {first}", text::count(count, "line")));
             }
         }
     }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 use super::{HASHES_MARK, ORDER_NAME, TraceFormat};
+use crate::text::count;
 use crate::train::trace::{Hashes, StepHashes};
 use crate::{Error, Result, file, text};
 
@@ -84,7 +85,11 @@ impl WrittenTrace {
 
     fn row(&mut self, row: Vec<Option<f64>>) -> Why<()> {
         if row.len() != self.figures.len() {
-            return Err(format!("{} figures, and there are names for {}", row.len(), self.figures.len()));
+            return Err(format!(
+                "{}, and there are names for {}",
+                count(row.len(), "figure"),
+                self.figures.len()
+            ));
         }
         let last = self.epochs.last().and_then(|row| row[0]).unwrap_or(0.0);
         match row[0] {
@@ -117,7 +122,10 @@ impl WrittenTrace {
         let count = hashes.parameters.len();
         let (epoch, at) = (step.epoch, step.step);
         if step.values.len() != count || ![0, count].contains(&step.gradients.len()) {
-            return Err(format!("epoch {epoch}, step {at}: not one hash for each of {count} parameters"));
+            return Err(format!(
+                "epoch {epoch}, step {at}: not one hash for each of {}",
+                text::count(count, "parameter")
+            ));
         }
         if let Some(last) = hashes.steps.last().filter(|last| (last.epoch, last.step) >= (epoch, at)) {
             let (e, s) = (last.epoch, last.step);

@@ -292,7 +292,7 @@ fn broken_traces_are_errors_with_their_line() {
         ("txt", "precious\n", 1, "no trace"),
         ("txt", "epoch  steps\n  1  2\n", 2, "do not stand above"),
         ("csv", "# seed = 1\nepoch,lr\n1,x\n", 3, "`x` is no number"),
-        ("csv", "epoch,lr\n1\n", 2, "1 figures, and there are names for 2"),
+        ("csv", "epoch,lr\n1\n", 2, "1 figure, and there are names for 2"),
         ("csv", "epoch,lr\n1,2\n1,2\n", 3, "epoch 1 after epoch 1"),
         ("csv", "epoch,lr\n,2\n", 2, "without its number"),
         ("csv", "epoch,\"l\nr\"\n1,x\n", 3, "`x` is no number"),
