@@ -256,7 +256,8 @@ mod tests {
         }
         for k in [0, 1, 4, usize::MAX] {
             let error = data.folds(k, 0).unwrap_err().to_string();
-            assert_eq!(error, format!("folds: {k} folds of 3 rows; allowed is 2 up to the number of rows"));
+            let folds = count(k, "fold");
+            assert_eq!(error, format!("folds: {folds} of 3 rows; allowed is 2 up to the number of rows"));
             assert!(matches!(data.stratified_folds(k, 0), Err(Error::Setting { .. })));
         }
         let plain = Dataset::new(vec![1.0f64], 1).unwrap();

@@ -144,7 +144,7 @@ fn steps_of_other_widths() {
 }
 
 #[test]
-#[should_panic(expected = "probabilities_into: the answer is 1×2, but there are 3 places")]
+#[should_panic(expected = "probabilities_into: the answer is 1×2, but there is room for 3 numbers")]
 fn a_place_too_many() {
     let net = Network::<f32>::new(1).outputs_for(&classes()).unwrap();
     let _ = net.probabilities_into(&[0.0, 1.0], &mut [0.0; 3]);

@@ -270,7 +270,7 @@ impl<T: Float> NetworkBuilder<T> {
             if known != classes {
                 let (name, link) = (loss.name(), loss.link());
                 let why = format!(
-                    "{name}: it takes {}, which do not stand for {} by its link, {link:?}",
+                    "{name}: it takes {}, which cannot stand for {} by its link, {link:?}",
                     count(outputs, "output"),
                     count(classes, "class")
                 );
