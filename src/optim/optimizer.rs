@@ -449,7 +449,8 @@ impl<T: Float> Optimizer<T> {
     pub(crate) fn groups_in_text(&self) -> String {
         let one = |group: &Group| {
             let Group { params, rate, weight_decay } = group;
-            format!("; {}: {rate:?}, weight_decay={weight_decay:?}", count(params.len(), "parameter"))
+            // The same for one of them: checkpoints hold this text, and one of before is compared with it.
+            format!("; {} parameters: {rate:?}, weight_decay={weight_decay:?}", params.len())
         };
         self.groups.iter().map(one).collect()
     }
