@@ -357,7 +357,9 @@ fn report(study: &Representer) -> Outcome {
         let at_step = |step: usize| run.descent[0].orthogonal * Float::exp(-run.decay * step as f64);
         let theory = run.descent.iter().map(|at| (at.step as f64, at_step(at.step)));
         let label = if i == 0 { "(1 − 2ηλ)ᵗ of each" } else { "" };
-        chart.line(Line::new(theory).label(label).named("theory of a seed").color(Color::Ink).dash(1).width(1.2))
+        chart.line(
+            Line::new(theory).label(label).named("theory of a seed").color(Color::Ink).dash(1).width(1.2),
+        )
     });
     outcome.draw(
         "seen",

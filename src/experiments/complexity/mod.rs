@@ -168,7 +168,10 @@ fn finding(found: &Found) -> Told {
     let slope = |id: &str| Some(found.claim(id)?.estimate.as_ref()?.value());
     Some((
         "slopes",
-        format!("{held} of {} times grow with an exponent that is nearest to that of the theory", times.len()),
+        format!(
+            "{held} of {} times grow with an exponent that is nearest to that of the theory",
+            times.len()
+        ),
         format!(
             "Exponents of the theory are whole numbers, and the whole interval of a measured one has to be nearer to its \
              own than to any other. The counts of numbers are exact, times are not: at small sizes calls and caches cost more than \

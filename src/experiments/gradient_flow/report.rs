@@ -146,7 +146,8 @@ fn places_of_names(networks: &[Vec<Vec<(f64, f64)>>]) -> Vec<(usize, (f64, f64))
                 }
             }
         }
-        let (l, name, _) = if free.is_empty() { (0, own[0][0], 0.0) } else { *greatest(&free, |place| place.2) };
+        let (l, name, _) =
+            if free.is_empty() { (0, own[0][0], 0.0) } else { *greatest(&free, |place| place.2) };
         names.push(name);
         places.push((l, name));
     }
@@ -178,9 +179,13 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
             let anchor = flow.norms[flow.depth - 2];
             let theory: Vec<(f64, f64)> =
                 flow.theory.iter().enumerate().map(|(l, x)| (layer(l + 1), anchor * x)).collect();
-            chart = chart
-                .line(Line::new(norms).named(norm.name()).color(color))
-                .line(Line::new(theory.clone()).named(format!("{}, theory", norm.name())).color(color).width(1.2).dash(2));
+            chart = chart.line(Line::new(norms).named(norm.name()).color(color)).line(
+                Line::new(theory.clone())
+                    .named(format!("{}, theory", norm.name()))
+                    .color(color)
+                    .width(1.2)
+                    .dash(2),
+            );
             drawn.push((norm, flow, theory));
         }
         let logs: Vec<Vec<Vec<(f64, f64)>>> = drawn
@@ -195,7 +200,8 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
         for ((norm, flow, _), (at, name)) in drawn.iter().zip(places_of_names(&logs)) {
             let disc = ((at + 1) as f64, flow.norms[at]);
             let name = (name.0, least * Float::powf(most / least, name.1));
-            chart = chart.points([disc], Marker::Circle, norm.style().0, "").text(name, norm.name(), Color::Ink);
+            chart =
+                chart.points([disc], Marker::Circle, norm.style().0, "").text(name, norm.name(), Color::Ink);
         }
         // What dashes mean, whatever their colour.
         let sample = |label: &str| Line::new([]).label(label).color(Color::Muted);
@@ -319,7 +325,8 @@ mod tests {
     /// Of lines that cross, the names stand where these are apart.
     #[test]
     fn names_stand_where_lines_are_apart() {
-        let line = |of: fn(f64) -> f64| vec![(1..=30).map(|l| (f64::from(l), of(f64::from(l)))).collect::<Vec<_>>()];
+        let line =
+            |of: fn(f64) -> f64| vec![(1..=30).map(|l| (f64::from(l), of(f64::from(l)))).collect::<Vec<_>>()];
         let networks = [line(|_| 0.5), line(|l| 1.0 - l / 30.0), line(|l| l / 30.0)];
         let places = places_of_names(&networks);
         for (own, (at, name)) in networks.iter().zip(&places) {

@@ -177,7 +177,12 @@ fn fits(sine: &Sine) -> [Figure; 3] {
         let curve: Vec<(f64, f64)> = places().into_iter().zip(fitted.values.iter().copied()).collect();
         Chart::new(Axis::linear("x"), Axis::linear("y").range(-2.0, 2.0))
             .title(title)
-            .line(Line::new(places().into_iter().map(|x| (x, truth(x)))).named("the sine").color(Color::Muted).dash(1))
+            .line(
+                Line::new(places().into_iter().map(|x| (x, truth(x))))
+                    .named("the sine")
+                    .color(Color::Muted)
+                    .dash(1),
+            )
             .points(sine.samples.iter().copied(), Marker::Dot, Color::Vermilion, "")
             .line(Line::new(curve).named("the fit").color(Color::Blue))
     };

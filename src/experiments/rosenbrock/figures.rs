@@ -126,17 +126,19 @@ fn stepwise(all: &[Drawn]) -> Figure {
             _ => format!("After {} steps", fixed(step as f64, 0)),
         };
         let chart = ground(&title, 60);
-        all.iter().enumerate().fold(chart, |chart, (i, drawn)| {
-            let (color, walked) = (color(i), drawn.up_to(step));
-            let last = walked[walked.len() - 1];
-            chart.line(Line::new(walked).color(color).width(1.4)).points(
-                [last],
-                Marker::series(i),
-                color,
-                drawn.kind.name(),
-            )
-        })
-        .points([MINIMUM], Marker::Star, Color::Ink, "minimum")
+        all.iter()
+            .enumerate()
+            .fold(chart, |chart, (i, drawn)| {
+                let (color, walked) = (color(i), drawn.up_to(step));
+                let last = walked[walked.len() - 1];
+                chart.line(Line::new(walked).color(color).width(1.4)).points(
+                    [last],
+                    Marker::series(i),
+                    color,
+                    drawn.kind.name(),
+                )
+            })
+            .points([MINIMUM], Marker::Star, Color::Ink, "minimum")
     }))
 }
 

@@ -178,7 +178,10 @@ impl Study for Rosenbrock {
                 .column("optimizer", |sweep| sweep.kind.name())
                 .column("rate", |sweep| sweep.rate)
                 .column("steps", |sweep| {
-                    Cell::or(sweep.arrived().map(|steps| median(&steps).round() as usize), "not from every start")
+                    Cell::or(
+                        sweep.arrived().map(|steps| median(&steps).round() as usize),
+                        "not from every start",
+                    )
                 }),
         );
         outcome
