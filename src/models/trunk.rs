@@ -112,10 +112,22 @@ impl std::fmt::Display for Trunk {
         let Trunk { blocks, width, heads, expansion, dropout } = self;
         let blocks = count(*blocks, "block");
         let hidden = width.saturating_mul(*expansion);
-        write!(f, "{blocks} of width {width}, {}, hidden {hidden}", count(*heads, "head"))?;
+        // The same for one of them: checkpoints hold this text, and one of before is compared with it.
+        write!(f, "{blocks} of width {width}, {heads} heads, hidden {hidden}")?;
         if *dropout > 0.0 {
             write!(f, ", dropout {dropout}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_that_checkpoints_hold_is_that_of_before() {
+        let trunk = Trunk { blocks: 1, width: 8, heads: 1, expansion: 4, dropout: 0.0 };
+        assert_eq!(trunk.to_string(), "1 block of width 8, 1 heads, hidden 32");
     }
 }

@@ -79,7 +79,8 @@ impl AttentionOptions {
     fn describe(&self) -> String {
         let causal = if self.causal { ", causal" } else { "" };
         let rotary = if self.rotary.is_some() { ", rotary" } else { "" };
-        format!("{} over {}{causal}{rotary}", count(self.heads, "head"), count(self.length, "token"))
+        // The same for one of them: checkpoints hold this text, and one of before is compared with it.
+        format!("{} heads over {} tokens{causal}{rotary}", self.heads, self.length)
     }
 }
 

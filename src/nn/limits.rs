@@ -9,8 +9,9 @@ use crate::tape::{Shape, Tape};
 use crate::text::{count, printable};
 use crate::{Error, Float, Result};
 
-/// Whether a network for samples of that many numbers, whose parameters are on the tape, can be read again once it is saved.
-/// One with modules that no file tells how to make is not saved at all.
+/// Whether a network for samples of that many numbers, whose parameters are on the tape, can be read again once it is saved:
+/// from a file of these parameters, which may hold more than them. One with modules that no file tells how to make is not
+/// saved at all.
 ///
 /// # Errors
 /// [`Error::Data`] as [`restore::network`](super::restore::network) would say it of the file.
@@ -19,6 +20,8 @@ pub(crate) fn check<T: Float>(module: &Sequential<T>, tape: &mut Tape<T>, inputs
     check_settings(&settings, 0)?;
     let held: usize =
         module.named_parameters().iter().map(|(_, param)| tape.param_shape(*param).numel()).sum();
+    // The reader counts four bytes as a number.
+    let held = held.saturating_mul(size_of::<T>()) / size_of::<f32>();
     Room::of(inputs, held).take_parts(module, tape, Shape::new(1, inputs)).map(drop)
 }
 

@@ -11,7 +11,6 @@ use super::{Mode, Module};
 use crate::rng::{Purpose, standard_normal, stream};
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
-use crate::text::count;
 use crate::{Float, Result, settings};
 
 /// A vector for each position, which is learnt, on top of tokens that are vectors already, such as the patches of an
@@ -65,7 +64,8 @@ impl PositionEmbedding {
 
 impl<T: Float> Module<T> for PositionEmbedding {
     fn describe(&self) -> String {
-        format!("{} of {}", count(self.length, "position"), self.width)
+        // The same for one of them: checkpoints hold this text, and one of before is compared with it.
+        format!("{} positions of {}", self.length, self.width)
     }
 
     /// # Panics

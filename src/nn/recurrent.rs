@@ -151,7 +151,8 @@ impl Recurrent {
 
 impl<T: Float> Module<T> for Recurrent {
     fn describe(&self) -> String {
-        format!("{} {}→{} over {}", self.cell, self.inputs, self.outputs, count(self.length, "token"))
+        // The same for one of them: checkpoints hold this text, and one of before is compared with it.
+        format!("{} {}→{} over {} tokens", self.cell, self.inputs, self.outputs, self.length)
     }
 
     /// # Panics

@@ -81,10 +81,11 @@ impl Tokens {
 
 impl<T: Float> Module<T> for Tokens {
     fn describe(&self) -> String {
+        // The same for one of them: checkpoints hold this text, and one of before is compared with it.
         if self.join {
-            format!("samples of {}", count(self.length, "token"))
+            format!("samples of {} tokens", self.length)
         } else {
-            format!("{} a sample", count(self.length, "token"))
+            format!("{} tokens a sample", self.length)
         }
     }
 

@@ -155,7 +155,7 @@ impl std::fmt::Display for Estimate {
             return write!(f, "{} ({count} {of}: no interval)", rounded(*value, 4));
         };
         if self.same && *count > 1 {
-            return write!(f, "{} in all {count} {of}", rounded(*value, 5));
+            return write!(f, "{} (the same in all {count} {of})", rounded(*value, 5));
         }
         let [value, low, high] = [*value, low, high].map(|x| self.say(x));
         write!(f, "{value} (95\u{a0}%: {low} to {high}; {count} {of})")
@@ -287,7 +287,7 @@ mod tests {
         let one = Estimate::new(1.0, 1.0, 1.0, 5, "seeds");
         assert_eq!(one.to_string(), "1 (95\u{a0}%: 1 to 1; 5 seeds)");
         assert_eq!((one.clone().same(true).to_string(), one.same(true).brief()), {
-            let all = String::from("1 in all 5 seeds");
+            let all = String::from("1 (the same in all 5 seeds)");
             (all.clone(), all)
         });
         let distance = Estimate::new(0.5, -0.25, 1.25, 5, "seeds").at_least(0.0);

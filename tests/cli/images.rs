@@ -133,7 +133,7 @@ fn what_is_no_image_is_named() {
     let prepared = ["train", "--data", "d", "--model", "cnn", "--pca", "16"];
     assert!(
         error(folder.path(), &prepared)
-            .contains("cnn takes images, and 16 numbers in place of the pixels are none")
+            .contains("cnn takes images, and 16 numbers in place of the pixels cannot be one")
     );
     let dropout = run(folder.path(), &["train", "--data", "d", "--model", "lenet", "--dropout", "0.1"]);
     assert!(stderr(&dropout).contains("--dropout has no meaning for --model lenet"), "{}", stderr(&dropout));

@@ -178,7 +178,7 @@ fn image(job: &Job<'_>) -> Result<ImageShape> {
     let why = match (job.train.image_shape(), job.args.pca.or(job.args.project)) {
         (Some((height, width)), None) => return Ok(ImageShape::new(1, height, width)),
         (Some(_), Some(k)) => {
-            format!("{model} takes images, and {} in place of the pixels are none", count(k, "number"))
+            format!("{model} takes images, and {} in place of the pixels cannot be one", count(k, "number"))
         }
         (None, _) => {
             format!(

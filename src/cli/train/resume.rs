@@ -99,7 +99,12 @@ fn is_same(arg: Option<&Arg>, a: &str, b: &str) -> bool {
     let is_name = arg.is_some_and(|arg| arg.get_value_parser().type_id() == TypeId::of::<String>());
     let are_numbers = || {
         let (a, b): (Vec<&str>, Vec<&str>) = (a.split(',').collect(), b.split(',').collect());
-        a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| are_equal::<f64>(a, b))
+        // A seed may have more digits than a number with a point.
+        let same = |(a, b): (&&str, &&str)| match (a.parse::<u64>(), b.parse::<u64>()) {
+            (Ok(a), Ok(b)) => a == b,
+            _ => are_equal::<f64>(a, b),
+        };
+        a.len() == b.len() && a.iter().zip(&b).all(same)
     };
     a == b || (!is_name && (are_numbers() || are_equal::<Augment>(a, b) || are_equal::<Stopping>(a, b)))
 }

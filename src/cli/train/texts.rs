@@ -73,7 +73,7 @@ fn open(args: &TrainArgs) -> Result<Source> {
     if needed > room.bytes {
         let needed = output::bytes(needed);
         let why = format!(
-            "{} of {} take about {needed}, and {room}: take a larger one",
+            "{} of {} would take about {needed}, and {room}: take a larger one",
             count(windows, "window"),
             count(context, "byte")
         );

@@ -27,23 +27,30 @@ pub(super) fn of(finished: &[Finished]) -> Page {
     let answers = SENTENCES.iter().map(|sentence| sentence.answer(finished));
     let answers = answers.filter(|answer| whole || !answer.measured.is_empty());
     let answers: Vec<_> = answers.collect();
-    let document = match answers.is_empty() {
-        true => "",
-        false => {
+    let document = match (whole, answers.is_empty()) {
+        (true, _) => {
             " The source document is the text that tapegrad was built from; § stands before its sections, and every \
              sentence of it that can be tested has its answer here."
         }
+        (false, false) => {
+            " The source document is the text that tapegrad was built from; § stands before its sections. Of its \
+             sentences, those that these experiments answer stand here."
+        }
+        (false, true) => "",
     };
     Page {
         title: "What the theory claims, and what comes out".into(),
-        intro: vec![
+        intro: [
             "Questions of machine learning, each tried out by tapegrad, a framework for the processor. What the theory \
              claims stands beside the figure that was measured. A claim that does not hold is shown as such. Where a figure \
              was measured several times, the 95 % interval after it decides, and a claim whose interval reaches over \
              the bound is left open."
                 .into(),
             made_by(finished) + document,
-        ],
+        ]
+        .into_iter()
+        .filter(|paragraph| !paragraph.is_empty())
+        .collect(),
         pictures: PICTURES.to_vec(),
         answers,
         sections: sections.collect(),
@@ -52,6 +59,9 @@ pub(super) fn of(finished: &[Finished]) -> Page {
 
 /// Which runs these are: of which version, quick or not, from which seeds, on which images.
 fn made_by(finished: &[Finished]) -> String {
+    if finished.is_empty() {
+        return String::new();
+    }
     let all = |say: &dyn Fn(&Settings) -> String| {
         let mut different: Vec<String> = Vec::new();
         for Finished { settings, .. } in finished {

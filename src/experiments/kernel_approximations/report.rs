@@ -160,6 +160,7 @@ fn whole_figure(outcome: &mut Outcome, study: &Approximations) {
     let beaten = approximations()
         .filter(|row| {
             of(&whole.rows, Method::Exact)
+                .filter(|exact| exact.samples < row.samples)
                 .any(|exact| exact.seconds <= row.seconds && exact.accuracy >= row.accuracy)
         })
         .count();
@@ -170,8 +171,8 @@ fn whole_figure(outcome: &mut Outcome, study: &Approximations) {
             "On {}, with {} test images; γ = {}, λ = {}. First panel: the exact method is fitted to a part of the \
              training samples, conjugate gradients to as many as there is room for, and the others to all of them. \
              Along a line centres, features or samples grow in number, as the table has them. Of the {} fits that are \
-             not exact, {beaten} are beaten by an exact fit to fewer samples, which takes no longer and is right at \
-             least as often: what approximations save grows with the number of samples. Second panel: means over {} \
+             not exact, an exact fit to fewer samples beats {beaten}: it takes no longer, and is right at least as often. \
+             What approximations save grows with the number of samples. Second panel: means over {} \
              seeds.",
             study.data,
             whole.tested,

@@ -61,7 +61,7 @@ const FASTER: f64 = 1.1;
 /// A lead in accuracy that counts: of less, the next run with another seed would say something else.
 const LEAD: f64 = 0.005;
 
-/// Of the optimizers that are tried on projections as they are: its name, and what that is in a claim's.
+/// The name of an optimizer without its rate, in texts.
 pub(super) fn short_name(kind: Kind) -> &'static str {
     match kind {
         Kind::Sgd => "SGD",
@@ -150,10 +150,11 @@ fn ahead(study: &Optimizers, kind: Kind, others: &[Kind]) -> (Vec<Vec<f64>>, Vec
     (each, best)
 }
 
-/// `−0.0132 RMSProp's, …`: the means over the seeds.
+/// `−0.0132 against RMSProp's, …`: the means over the seeds.
 fn each_in_words(others: &[Kind], each: &[Vec<f64>]) -> String {
     list(others.iter().zip(each), |(kind, less)| {
-        format!("{} less {}'s", fixed(mean(less), 4), short_name(*kind))
+        let sign = if mean(less) > 0.0 { "+" } else { "" };
+        format!("{sign}{} against {}'s", fixed(mean(less), 4), short_name(*kind))
     })
 }
 

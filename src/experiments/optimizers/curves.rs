@@ -89,7 +89,7 @@ pub(super) fn standardised_in_words(study: &Optimizers) -> String {
     let of = |raw: &Row| {
         let verdict = match faster_if_standardised(study, raw) {
             Verdict::Holds => "gains by it",
-            Verdict::DoesNotHold => "is no faster",
+            Verdict::DoesNotHold => "does not gain a tenth by it",
             Verdict::NotDecided => "may or may not gain by it",
         };
         let times = fixed(mean(&claims::standardised(study, raw)), 2);

@@ -170,9 +170,10 @@ fn finding(found: &Found) -> Told {
     let kept = found.by(
         "open-beats-closed",
         [
-            "Over the longest sequences it keeps a bit more often than with that bias.",
-            "Over the longest sequences it does not keep a bit more often than with that bias.",
-            "Whether it keeps a bit more often than with that bias over the longest sequences is not decided by this run.",
+            "Over the longest sequences an LSTM with an open gate is right more often than one with that bias.",
+            "Over the longest sequences an LSTM with an open gate is not right more often than one with that bias.",
+            "Whether over the longest sequences an LSTM with an open gate is right more often than one with that bias is not \
+             decided by this run.",
         ],
     )?;
     let clipped = found.by(

@@ -128,7 +128,8 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
             "A network {}-{HIDDEN}-{} on {N} samples, {:.0} % of them with a wrong label, with stopping and \
              without, by the first seed. See where GL is above α for the first time, and whether behind that the training \
              loss goes on to zero, for which the wrong labels must be learned by heart, while the validation loss rises.{} The test \
-             loss, which is not drawn, is {} where it was stopped and {} at the end; the title has its means over the seeds.",
+             loss, which is not drawn, is {} with what was put back and {} at the end of the run without stopping; the \
+             title has its means over the seeds.",
             measured.features,
             measured.classes,
             100.0 * WRONG,

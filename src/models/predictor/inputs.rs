@@ -117,7 +117,7 @@ impl Inputs {
             || names.as_ref().is_some_and(|names| names.len() != features)
         {
             return Err(Error::Data(format!(
-                "{} in the file do not fit the rest of it",
+                "{} in the file cannot fit the rest of it",
                 count(features, "feature")
             )));
         }

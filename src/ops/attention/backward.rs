@@ -151,8 +151,8 @@ fn one_head<T: Float>(head: &Head<'_, T>, place: Place<'_, T>, [room, other]: &m
                 queries.len() * sizes.out,
                 #[inline(always)]
                 || {
-                    for r in 0..queries.len() {
-                        along[r] = reduce_within(
+                    for (r, along) in along[..queries.len()].iter_mut().enumerate() {
+                        *along = reduce_within(
                             dy.row(r),
                             head.y.row(queries.start + r),
                             #[inline(always)]

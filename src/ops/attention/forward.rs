@@ -111,8 +111,8 @@ fn one_head<T: Float>(
             y.nrows() * y.ncols(),
             #[inline(always)]
             || {
-                for r in 0..sums.len() {
-                    let sum = sums[r];
+                for (r, sum) in sums.iter().enumerate() {
+                    let sum = *sum;
                     for y in y.row_mut(r) {
                         *y /= sum;
                     }

@@ -157,6 +157,9 @@ impl<T: Float> Tape<T> {
 /// Saves, for each sequence, head and query, the largest score and the sum of e^(score − largest).
 pub(super) struct ScaledDotProduct;
 
+/// Bytes of a head, of queries, keys, values and what comes out, up to which it is fetched while the one before is computed.
+const FETCHED: usize = 1 << 14;
+
 /// The sizes of a node, worked out again from its operands.
 #[derive(Clone, Copy)]
 struct Sizes<T> {
@@ -222,8 +225,13 @@ impl<T: Float> Sizes<T> {
         tape.matmul(weights, v)
     }
 
-    /// The head behind one, in this sequence or in the next.
+    /// The head behind one, in this sequence or in the next, if it is to be fetched: where heads are long, the nearest cache
+    /// holds what the present one reads, and no more.
     fn head_behind(&self, s: usize, head: usize) -> Option<(usize, usize)> {
+        let numbers = (self.queries.saturating_add(self.keys)).saturating_mul(self.width + self.out);
+        if numbers.saturating_mul(size_of::<T>()) > FETCHED {
+            return None;
+        }
         let next = if head + 1 < self.heads { (s, head + 1) } else { (s + 1, 0) };
         (next.0 < self.sequences).then_some(next)
     }
