@@ -89,8 +89,7 @@ fn valley(all: &[Drawn]) -> Figure {
         format!(
             "The first {DRAWN} steps from (−1.2, 1) to the minimum at (1, 1). Numbers are heights of contours; \
              from one to the next the function grows by √10. Compare where each is after 10, 100 and 1000 steps. The \
-             rates are of a size that lets one see what each does: smaller ones than the best, with which the steps \
-             of the title and of the claims were counted."
+             rates are of a size that lets one see what each does. Those of the title are others: each at its best."
         ),
     )
     .panel(ends(chart))
