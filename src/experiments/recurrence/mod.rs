@@ -187,13 +187,13 @@ fn finding(found: &Found) -> Told {
     Some((
         "memory",
         format!(
-            "Through 100 steps a plain recurrence leaves {} of a gradient, an LSTM with an open gate {}",
+            "100 steps of a plain recurrence multiply a gradient by {}, of an LSTM with an open gate by {}",
             power(plain),
             power(open)
         ),
         format!(
-            "It is the open gate that keeps the gradient, and not the LSTM as such: with the usual forget bias of 1, {} \
-             is left. {kept} What is left before training tells only in part what is learnt, since training moves the \
+            "It is the open gate that keeps the gradient, and not the LSTM as such: with the usual forget bias of 1 the \
+             factor is {}. {kept} What is left before training tells only in part what is learnt, since training moves the \
              weights. Large weights do the opposite: the largest gradient of a training is {}, the geometric mean over \
              the seeds, and {clipped}.",
             power(closed),
