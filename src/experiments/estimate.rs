@@ -95,9 +95,9 @@ mod tests {
     /// The median's interval leaves out the ends, so that it may have no width where the numbers differ.
     #[test]
     fn runs_that_all_gave_the_same() {
-        assert_eq!(Estimate::mean(&[0.0; 5]).to_string(), "0 in all 5 seeds");
+        assert_eq!(Estimate::mean(&[0.0; 5]).to_string(), "0 (the same in all 5 seeds)");
         let mut ones = [1.0; 12];
-        assert_eq!(Estimate::median(&ones).to_string(), "1 in all 12 measurements");
+        assert_eq!(Estimate::median(&ones).to_string(), "1 (the same in all 12 measurements)");
         ones[0] = 0.5;
         assert_eq!(Estimate::median(&ones).to_string(), "1 (95\u{a0}%: 1 to 1; 12 measurements)");
     }

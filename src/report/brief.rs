@@ -1,7 +1,7 @@
 //! A measured figure in few words, for a line among others.
 
 /// What an interval is known by.
-const INTERVAL: [&str; 3] = ["(", "±", " in all "];
+const INTERVAL: [&str; 2] = ["(", "±"];
 
 fn has_interval(text: &str) -> bool {
     INTERVAL.iter().any(|sign| text.contains(sign))
@@ -82,7 +82,7 @@ mod tests {
             ),
             ("0.3 on [0, 1], at most", 9, "0.3 on [0, 1] …"),
             ("1234567890 and more", 3, "1234567890 and more"),
-            ("0 in all 8 seeds, the share that is closed", 20, "0 in all 8 seeds"),
+            ("0 (the same in all 8 seeds), the share that is closed", 20, "0 (the same in all 8 seeds)"),
             ("0.5 (1 seed: no interval)", 9, "0.5 (1 seed: no interval)"),
             ("", 9, ""),
         ];

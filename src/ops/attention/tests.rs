@@ -274,7 +274,7 @@ fn what_does_not_fit_is_named() {
         "attention: the queries v0 are 2×4 and the keys v1 are 4×4: where no token sees those behind it, the rows must \
          be the same",
     );
-    fails(of([(4, 4), (4, 4), (4, 4)], plain.with_lengths(&[1])), "attention: 1 lengths for 2 sequences");
+    fails(of([(4, 4), (4, 4), (4, 4)], plain.with_lengths(&[1])), "attention: 1 length for 2 sequences");
     fails(
         of([(4, 4), (4, 4), (4, 4)], plain.with_lengths(&[1, 3])),
         "attention: sequence 1 has the length 3, but v1 has 2 keys for it",
