@@ -298,12 +298,12 @@ impl<T: Float> Optimizer<T> {
     #[track_caller]
     fn bind(&mut self, tape: &Tape<T>) {
         if self.steps == 0 {
-            let (name, count) = (self.rule.name(), tape.params().len());
+            let (name, found) = (self.rule.name(), tape.params().len());
             for p in self.groups.iter().flat_map(|g| &g.params) {
                 match tape.params().nth(p.index()) {
                     None => panic!(
                         "{name}: {p} is in a group but the tape has {} only",
-                        crate::text::count(count, "parameter")
+                        count(found, "parameter")
                     ),
                     Some(own) => assert!(
                         own == *p,
@@ -325,12 +325,12 @@ impl<T: Float> Optimizer<T> {
     /// Whether the tape is that of the first step.
     #[track_caller]
     fn check_tape(&self, tape: &Tape<T>) {
-        let (name, count) = (self.rule.name(), tape.params().len());
+        let (name, found) = (self.rule.name(), tape.params().len());
         assert!(
-            self.slots.len() == count,
+            self.slots.len() == found,
             "{name}: the tape has {}, but had {} at the first step: add all of them \
              before it, and use an optimizer on one tape only",
-            crate::text::count(count, "parameter"),
+            count(found, "parameter"),
             self.slots.len()
         );
         for (p, layout) in tape.params().zip(&self.slots) {
@@ -341,7 +341,7 @@ impl<T: Float> Optimizer<T> {
             tape.params().next() == self.first,
             "{name}: this tape is another than at the first step, whose {} it remembers; its parameters \
              have the same shapes: use an optimizer on one tape only, or reset it",
-            crate::text::count(self.steps, "step")
+            count(self.steps, "step")
         );
     }
 

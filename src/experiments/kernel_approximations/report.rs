@@ -159,9 +159,9 @@ fn whole_figure(outcome: &mut Outcome, study: &Approximations) {
     let approximations = || whole.rows.iter().filter(|row| row.method != Method::Exact);
     let beaten = approximations()
         .filter(|row| {
-            of(&whole.rows, Method::Exact)
-                .filter(|exact| exact.samples < row.samples)
-                .any(|exact| exact.seconds <= row.seconds && exact.accuracy >= row.accuracy)
+            of(&whole.rows, Method::Exact).any(|exact| {
+                exact.samples < row.samples && exact.seconds <= row.seconds && exact.accuracy >= row.accuracy
+            })
         })
         .count();
     outcome.draw(

@@ -187,20 +187,18 @@ fn report(outcome: &mut Outcome, measured: &Regularisation) {
 fn finding(found: &Found) -> Told {
     let gain = found.number("gain of the chosen λ")?;
     let half = found.number("half of the interval of the gain")?;
-    let title = found.by(
-        "choice-gains",
-        [
-            "Weight decay, chosen on other images, improves the test accuracy by",
-            "That weight decay improves this network is not shown",
-            "Whether weight decay improves this network is not decided by this run",
-        ],
-    )?;
+    let title = match found.claim("choice-gains")?.verdict {
+        Verdict::Holds => format!(
+            "Weight decay, chosen on other images, improves the test accuracy by {} ± {}",
+            fixed(100.0 * gain, 1),
+            points(half)
+        ),
+        Verdict::DoesNotHold => "That weight decay improves this network is not shown".into(),
+        Verdict::NotDecided => "Whether weight decay improves this network is not decided by this run".into(),
+    };
     Some((
         "lambda",
-        match found.claim("choice-gains")?.holds() {
-            true => format!("{title} {} ± {}", fixed(100.0 * gain, 1), points(half)),
-            false => title.into(),
-        },
+        title,
         format!(
             "The λ that is best on validation images is {}, the median over the seeds; the gain on the test set is {} \
              ± {}. The norm of the weights falls with λ long before the accuracy does.",

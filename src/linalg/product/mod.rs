@@ -15,6 +15,7 @@
 )]
 
 pub mod convolution;
+mod copies;
 mod fused;
 mod kernels;
 #[cfg(target_arch = "aarch64")]
@@ -23,11 +24,14 @@ mod plain;
 mod scratch;
 #[cfg(test)]
 mod tests;
+mod tile;
 mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+use copies::{copy_a, copy_b};
 use kernels::{Kernel, kernel};
+use tile::{FETCHED, panel, tiles};
 use vector::Vector;
 
 use super::view::{View, ViewMut};
@@ -55,11 +59,6 @@ const PITCH: usize = DEPTH + 16;
 
 /// Rows and length of k of a product that is small.
 const SMALL: usize = 32;
-
-/// Length of k from which on a tile's part of C is fetched while its sums are made: its rows lie apart, and the CPU does not
-/// foresee them. With AVX2, a quarter of the time of a large product was spent waiting for them. Where k is shorter,
-/// fetching takes longer than it saves.
-const FETCHED: usize = 64;
 
 /// Columns of C that are too few for vectors along them.
 const FEW: usize = 3;
@@ -264,260 +263,6 @@ unsafe fn multiply<T: Float, V: Vector<T>>(whole: &Piece<T>, rooms: &Rooms<T>) {
                     unsafe { panel::<T, V>(strip) };
                 }
             }
-        }
-    }
-}
-
-/// Copies `length` rows of B from column `from` to column `to` into panels of two vectors, of which the last one may not be
-/// full.
-#[inline(always)]
-unsafe fn copy_b<T: Float, V: Vector<T>>(
-    b: Place<*const T>,
-    length: usize,
-    from: usize,
-    to: usize,
-    room: *mut T,
-) {
-    let width = 2 * V::LANES;
-    for (panel, first) in (from..to).step_by(width).enumerate() {
-        let columns = width.min(to - first);
-        // SAFETY: a panel is `width`·`length` numbers, and the room holds all of them.
-        unsafe {
-            let out = room.add(panel * width * length);
-            let from = b.at.add(first * b.column);
-            if b.column == 1 {
-                for l in 0..length {
-                    let (from, out) = (from.add(l * b.row), out.add(l * width));
-                    if columns == width {
-                        V::load(from).store(out);
-                        V::load(from.add(V::LANES)).store(out.add(V::LANES));
-                    } else if columns > V::LANES {
-                        V::load(from).store(out);
-                        V::load_first(from.add(V::LANES), columns - V::LANES).store(out.add(V::LANES));
-                    } else {
-                        V::load_first(from, columns).store(out);
-                    }
-                }
-                continue;
-            }
-            // What is behind the columns stays as it is: what comes of it is stored nowhere.
-            if b.row == 1 {
-                transpose::<T, V>(from, b.column, columns, length, out, width);
-            } else {
-                for (l, j) in (0..length).flat_map(|l| (0..columns).map(move |j| (l, j))) {
-                    out.add(l * width + j).write(from.add(l * b.row + j * b.column).read());
-                }
-            }
-        }
-    }
-}
-
-/// Copies `rows`×`length` numbers of A, so that the rows of a tile lie close to one another; where they are then.
-#[inline(always)]
-unsafe fn copy_a<T: Float>(a: Place<*const T>, rows: usize, length: usize, room: *mut T) -> Place<*const T> {
-    // SAFETY: `rows` is at most `ROWS`, and `length` at most `DEPTH`: the room holds as many in both forms.
-    unsafe {
-        if a.row == 1 && a.column != 1 {
-            for l in 0..length {
-                room.add(l * ROWS).copy_from_nonoverlapping(a.at.add(l * a.column), rows);
-            }
-            return Place { at: room, row: 1, column: ROWS };
-        }
-        for i in 0..rows {
-            let (from, to) = (a.at.add(i * a.row), room.add(i * PITCH));
-            if a.column == 1 {
-                to.copy_from_nonoverlapping(from, length);
-            } else {
-                (0..length).for_each(|l| to.add(l).write(from.add(l * a.column).read()));
-            }
-        }
-        Place { at: room, row: PITCH, column: 1 }
-    }
-}
-
-/// to[l, i] ← from[i, l] of `rows`×`columns` numbers.
-#[inline(always)]
-unsafe fn transpose<T: Float, V: Vector<T>>(
-    from: *const T,
-    pitch: usize,
-    rows: usize,
-    columns: usize,
-    to: *mut T,
-    to_pitch: usize,
-) {
-    let (square_rows, square_columns) = (rows / V::SIDE * V::SIDE, columns / V::SIDE * V::SIDE);
-    // SAFETY: as the caller promises, all entries of both are there.
-    unsafe {
-        for l in (0..square_columns).step_by(V::SIDE) {
-            for i in (0..square_rows).step_by(V::SIDE) {
-                V::transpose(from.add(i * pitch + l), pitch, to.add(l * to_pitch + i), to_pitch);
-            }
-        }
-        for i in 0..rows {
-            let done = if i < square_rows { square_columns } else { 0 };
-            for l in done..columns {
-                to.add(l * to_pitch + i).write(from.add(i * pitch + l).read());
-            }
-        }
-    }
-}
-
-/// A block of rows and a panel of one or two vectors.
-#[inline(always)]
-unsafe fn panel<T: Float, V: Vector<T>>(strip: Piece<T>) {
-    // SAFETY: as the caller promises.
-    unsafe {
-        if strip.columns > V::LANES {
-            strip_of_tiles::<T, V, 2>(strip)
-        } else {
-            strip_of_tiles::<T, V, 1>(strip)
-        }
-    }
-}
-
-/// How strips of 0 to [`ROWS`] rows are cut into tiles of at most so many: the rows of a tile, how many tiles have a row
-/// more, and how many have not. Two divisions would take as long as a small tile.
-const fn cuts(most: usize) -> [[u8; 3]; ROWS + 1] {
-    let (mut cuts, mut n) = ([[0; 3]; ROWS + 1], 1);
-    while n <= ROWS {
-        let tiles = n.div_ceil(most);
-        cuts[n] = [(n / tiles) as u8, (n % tiles) as u8, (tiles - n % tiles) as u8];
-        n += 1;
-    }
-    cuts
-}
-
-/// A strip in tiles of `N` vectors, of about as many rows each: first those that have a row more.
-unsafe fn strip_of_tiles<T: Float, V: Vector<T>, const N: usize>(strip: Piece<T>) {
-    let [rows, longer, others] = const { &cuts(V::TILE) }[strip.rows].map(usize::from);
-    for (rows, first, tiles) in [(rows + 1, 0, longer), (rows, longer * (rows + 1), others)] {
-        if tiles == 0 {
-            continue;
-        }
-        // SAFETY: the rows from `first` on are there.
-        unsafe {
-            let c = Place { at: strip.c.at.add(first * strip.c.row), ..strip.c };
-            let a = Place { at: strip.a.at.add(first * strip.a.row), ..strip.a };
-            let part = Piece { c, a, rows: tiles * rows, ..strip };
-            macro_rules! tiles {
-                ($($n:literal)*) => {
-                    match rows {
-                        // What no tile of this CPU has is not compiled for it.
-                        $($n if const { $n <= V::TILE } => V::tiles::<$n, N>(&part),)*
-                        _ => unreachable!("a tile of {rows} rows"),
-                    }
-                };
-            }
-            tiles!(1 2 3 4 5 6 7 8 9 10 11 12 13 14);
-        }
-    }
-}
-
-/// Tiles of `R` rows and `N` vectors, one below the other.
-#[inline(always)]
-unsafe fn tiles<T: Float, V: Vector<T>, const R: usize, const N: usize>(strip: &Piece<T>) {
-    let Piece { mut c, mut a, .. } = *strip;
-    for _ in 0..strip.rows / R {
-        // SAFETY: these rows are there.
-        unsafe { tile::<T, V, R, N>(&Piece { c, a, ..*strip }) };
-        c.at = c.at.wrapping_add(R * c.row);
-        a.at = a.at.wrapping_add(R * a.row);
-    }
-}
-
-/// A tile of `R` rows and `N` vectors: its sums are registers for all of a block.
-#[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "indices are unrolled into registers, and iterators are not")]
-unsafe fn tile<T: Float, V: Vector<T>, const R: usize, const N: usize>(piece: &Piece<T>) {
-    let Piece { c, a, b, columns, depth, into, bias, .. } = *piece;
-    // SAFETY: rows of `b` are followed by as many numbers as `N` vectors have, and `c` has `columns` in each of `R` rows.
-    unsafe {
-        if depth >= FETCHED && c.column == 1 {
-            for i in 0..R {
-                V::fetch(c.at.wrapping_add(i * c.row));
-                V::fetch(c.at.wrapping_add(i * c.row + columns - 1));
-            }
-        }
-        let mut sums = [[V::splat(T::ZERO); N]; R];
-        let (mut left, mut right) = (a.at, b.at);
-        for _ in 0..depth {
-            let mut vectors = [V::splat(T::ZERO); N];
-            for j in 0..N {
-                vectors[j] = V::load(right.add(j * V::LANES));
-            }
-            for i in 0..R {
-                let x = V::splat(left.add(i * a.row).read());
-                for j in 0..N {
-                    sums[i][j] = x.fused(vectors[j], sums[i][j]);
-                }
-            }
-            left = left.wrapping_add(a.column);
-            right = right.wrapping_add(b.row);
-        }
-        // Loops so small that they are unrolled: an index that is not known puts all sums into memory.
-        macro_rules! each {
-            ($row:ident, $j:ident, $sum:ident => $then:expr) => {
-                for i in 0..R {
-                    let $row = c.at.add(i * c.row);
-                    for $j in 0..N {
-                        let $sum = sums[i][$j];
-                        $then;
-                    }
-                }
-            };
-        }
-        if c.column != 1 {
-            let mut rows = [[T::ZERO; 2 * MOST_LANES]; R];
-            for i in 0..R {
-                for j in 0..N {
-                    sums[i][j].store(rows[i].as_mut_ptr().add(j * V::LANES));
-                }
-            }
-            for (i, row) in rows.iter().enumerate() {
-                for (j, sum) in row[..columns].iter().enumerate() {
-                    let to = c.at.add(i * c.row + j * c.column);
-                    to.write(match into {
-                        Into::Replace => *sum,
-                        Into::Add => to.read() + *sum,
-                        Into::Subtract => to.read() - *sum,
-                    });
-                }
-            }
-            return;
-        }
-        if columns == N * V::LANES {
-            match into {
-                Into::Replace if !bias.is_null() => each!(row, j, sum => {
-                    V::load(bias.add(j * V::LANES)).add(sum).store(row.add(j * V::LANES))
-                }),
-                Into::Replace => each!(row, j, sum => sum.store(row.add(j * V::LANES))),
-                Into::Add => each!(row, j, sum => {
-                    let to = row.add(j * V::LANES);
-                    V::load(to).add(sum).store(to)
-                }),
-                Into::Subtract => each!(row, j, sum => {
-                    let to = row.add(j * V::LANES);
-                    V::load(to).subtract(sum).store(to)
-                }),
-            }
-            return;
-        }
-        let last = columns - (N - 1) * V::LANES;
-        let there = |j: usize| if j + 1 == N { last } else { V::LANES };
-        match into {
-            Into::Replace if !bias.is_null() => each!(row, j, sum => {
-                let from = bias.add(j * V::LANES);
-                V::load_first(from, there(j)).add(sum).store_first(row.add(j * V::LANES), there(j))
-            }),
-            Into::Replace => each!(row, j, sum => sum.store_first(row.add(j * V::LANES), there(j))),
-            Into::Add => each!(row, j, sum => {
-                let to = row.add(j * V::LANES);
-                V::load_first(to, there(j)).add(sum).store_first(to, there(j))
-            }),
-            Into::Subtract => each!(row, j, sum => {
-                let to = row.add(j * V::LANES);
-                V::load_first(to, there(j)).subtract(sum).store_first(to, there(j))
-            }),
         }
     }
 }

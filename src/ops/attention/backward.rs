@@ -73,13 +73,17 @@ pub fn run<T: Float>(mut cx: Backward<'_, T>) {
             let of = |x, rows, cols| head_of(x, s, rows, head, cols);
             let keys = sizes.keys_of(lengths, s);
             let saved = (s * sizes.heads + head) * sizes.queries;
-            if let Some((s, head)) = sizes.head_behind(s, head) {
-                head_of(q, s, sizes.queries, head, sizes.width).fetch();
-                head_of(k, s, sizes.keys, head, sizes.width).fetch();
-                head_of(v, s, sizes.keys, head, sizes.out).fetch();
-                head_of(y, s, sizes.queries, head, sizes.out).fetch();
-                head_of(dy, s, sizes.queries, head, sizes.out).fetch();
-            }
+            sizes.fetch_next(
+                s,
+                head,
+                &[
+                    (q, sizes.queries, sizes.width),
+                    (k, sizes.keys, sizes.width),
+                    (v, sizes.keys, sizes.out),
+                    (y, sizes.queries, sizes.out),
+                    (dy, sizes.queries, sizes.out),
+                ],
+            );
             one_head(
                 &Head {
                     q: of(q, sizes.queries, sizes.width),

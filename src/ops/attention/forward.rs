@@ -52,11 +52,11 @@ pub fn run<T: Float>(mut cx: Forward<'_, T>) {
     let Sizes { sequences, heads, queries: rows, out: cols, .. } = sizes;
     let place = Place { y: ViewMut::by_rows(y, to.rows, to.cols), largest, sums, rows, cols, heads };
     each_head((0..sequences, 0..heads), sizes.work(), place, &|s, head, place, [room]: &mut [Room<T>; 1]| {
-        if let Some((s, head)) = sizes.head_behind(s, head) {
-            head_of(q, s, sizes.queries, head, sizes.width).fetch();
-            head_of(k, s, sizes.keys, head, sizes.width).fetch();
-            head_of(v, s, sizes.keys, head, sizes.out).fetch();
-        }
+        sizes.fetch_next(
+            s,
+            head,
+            &[(q, sizes.queries, sizes.width), (k, sizes.keys, sizes.width), (v, sizes.keys, sizes.out)],
+        );
         let q = head_of(q, s, sizes.queries, head, sizes.width);
         let keys = sizes.keys_of(lengths, s);
         let k = head_of(k, s, sizes.keys, head, sizes.width).get(..keys, ..);

@@ -10,6 +10,7 @@ use std::ops::Range;
 
 use super::Op;
 use crate::Float;
+use crate::linalg::view::View;
 use crate::tape::{Args, Operation, Recorder, Shape, Tape, Var};
 use crate::text::count;
 
@@ -225,15 +226,14 @@ impl<T: Float> Sizes<T> {
         tape.matmul(weights, v)
     }
 
-    /// The head behind one, in this sequence or in the next, if it is to be fetched: where heads are long, the nearest cache
-    /// holds what the present one reads, and no more.
-    fn head_behind(&self, s: usize, head: usize) -> Option<(usize, usize)> {
+    /// Fetches the head behind one, in this sequence or in the next: of each value its part, which is so many rows of a
+    /// sequence and so many columns. Not where heads are long: the nearest cache holds what the present one reads, and no more.
+    fn fetch_next(&self, s: usize, head: usize, values: &[(View<'_, T>, usize, usize)]) {
         let numbers = (self.queries.saturating_add(self.keys)).saturating_mul(self.width + self.out);
-        if numbers.saturating_mul(size_of::<T>()) > FETCHED {
-            return None;
+        let (s, head) = if head + 1 < self.heads { (s, head + 1) } else { (s + 1, 0) };
+        if s < self.sequences && numbers.saturating_mul(size_of::<T>()) <= FETCHED {
+            values.iter().for_each(|(x, rows, cols)| block::head_of(*x, s, *rows, head, *cols).fetch());
         }
-        let next = if head + 1 < self.heads { (s, head + 1) } else { (s + 1, 0) };
-        (next.0 < self.sequences).then_some(next)
     }
 
     /// Multiply-adds for one sequence and head, about.
