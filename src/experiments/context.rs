@@ -1,7 +1,10 @@
 //! What an experiment is given.
 
+use std::ops::Range;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::ExperimentData;
 use crate::train::{Observer, Run, Stop};
@@ -54,6 +57,32 @@ impl<'a> Context<'a> {
         self.check()
     }
 
+    /// Does the same work for each of the items, such as seeds, several at the same time: a small network has no work
+    /// for a second thread, another seed has. The results are in the order of the items. All of it is
+    /// `parts` of the `all` pieces that [`at`](Context::at) counts.
+    ///
+    /// # Errors
+    /// That of the work, and [`Error::Interrupted`] once somebody has asked for an end.
+    pub(super) fn side_by_side<X: Sync, Y: Send>(
+        &self,
+        parts: Range<usize>,
+        all: usize,
+        what: &str,
+        items: &[X],
+        work: impl Fn(&X) -> Result<Y> + Sync,
+    ) -> Result<Vec<Y>> {
+        let (start, each) = (parts.start * items.len(), parts.len());
+        let at = |done: usize| self.at(start + each * done, all * items.len(), what);
+        at(0)?;
+        let done = AtomicUsize::new(0);
+        let one = |item: &X| {
+            let result = work(item)?;
+            at(done.fetch_add(1, Ordering::Relaxed) + 1)?;
+            Ok(result)
+        };
+        items.par_iter().map(one).collect()
+    }
+
     /// An error once somebody has asked for an end.
     ///
     /// # Errors
@@ -100,5 +129,31 @@ impl<T: Float> Observer<T> for Watch<'_, '_> {
         (self.context.progress)(share, self.what);
         self.context.stop_if_asked(run);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn side_by_side_keeps_the_order_and_tells_how_far_it_is() {
+        let data = ExperimentData::synthetic(50, 10).expect("there is a sample of each");
+        let (told, interrupted) = (Mutex::new(Vec::new()), AtomicBool::new(false));
+        let tell = |share: f64, _: &str| told.lock().unwrap().push(share);
+        let context = Context::new(true, 0, &data, &tell, &interrupted);
+        let items = [1, 2, 3, 4];
+        let squares = context.side_by_side(1..3, 4, "squares", &items, |x| Ok(x * x)).unwrap();
+        assert_eq!(squares, [1, 4, 9, 16]);
+        let mut shares = told.lock().unwrap().clone();
+        shares.sort_by(f64::total_cmp);
+        assert_eq!(shares, [0.25, 0.375, 0.5, 0.625, 0.75]);
+
+        let fails = |x: &i32| if *x == 3 { Err(Error::Data("three".into())) } else { Ok(*x) };
+        let failed = context.side_by_side(0..1, 1, "work", &items, fails).unwrap_err();
+        assert_eq!(failed.to_string(), Error::Data("three".into()).to_string());
+        interrupted.store(true, Ordering::SeqCst);
+        let stopped = context.side_by_side(0..1, 1, "work", &items, |x| Ok(*x)).unwrap_err();
+        assert!(matches!(stopped, Error::Interrupted), "{stopped}");
     }
 }

@@ -1,7 +1,5 @@
 //! The images, and those that a trained network is most wrong about.
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-
 use super::prelude::*;
 use crate::metrics::argmax;
 use crate::nn::{Mode, Module};
@@ -111,19 +109,18 @@ impl Study for Samples {
     const EDITION: u32 = 2;
 
     fn measure(context: &Context) -> Result<Samples> {
-        context.at(0, 1, "training")?;
         let ExperimentData { train, test, .. } = context.data;
         let epochs = context.pick(12, 10);
         let of_seed = |seed: &u64| -> Result<(Run, Vec<Verdict>)> {
             let mut net = Net::<f32>::relu(train, &[128], *seed)?;
             let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
             let options = FitOptions::new(epochs, 128, *seed);
-            let history = net.fit_silently(context, &mut optimizer, (train, None), &options)?;
+            let history = net.fit(context, &mut optimizer, (train, None), &options)?;
             let verdicts = judge(&net.model, &mut net.tape, test);
             let loss = history.epochs.last().map_or(f64::NAN, |epoch| epoch.train_loss);
             Ok((run(loss, &verdicts), verdicts))
         };
-        let all: Vec<(Run, Vec<Verdict>)> = seeds(context).par_iter().map(of_seed).collect::<Result<_>>()?;
+        let all = context.side_by_side(0..1, 1, "training", &seeds(context), of_seed)?;
         let (runs, mut verdicts): (Vec<_>, Vec<_>) = all.into_iter().unzip();
         let verdicts = verdicts.swap_remove(0);
         let mut wrong: Vec<(usize, &Verdict)> =

@@ -35,51 +35,40 @@ impl<T: Float> Net<T> {
         Ok(Net { tape, model, loss: loss::suited_to(data)? })
     }
 
-    /// Trains it while the bar tells `what` is being done; `record` sees every step and epoch.
+    /// Trains it, and ends when somebody has asked for it.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] once somebody has asked for an end, and those of [`fit`](fn@fit).
+    /// Those of [`fit`](fn@crate::train::fit), and [`Error::Interrupted`].
     pub fn fit(
         &mut self,
         context: &Context,
-        what: &str,
         optimizer: &mut Optimizer<T>,
         sets: (&Dataset, Option<&Dataset>),
         options: &FitOptions,
-        record: Option<&mut dyn Observer<T>>,
     ) -> Result<History> {
-        let mut watch = context.observer(what);
-        let mut observers: Vec<&mut dyn Observer<T>> = vec![&mut watch];
-        if let Some(record) = record {
-            observers.push(record);
-        }
-        self.fit_observed(context, optimizer, sets, options, &mut observers)
+        self.fit_observed(context, optimizer, sets, options, None)
     }
 
-    /// Trains it as one of several at the same time: the bar is not moved, which several would move to and fro.
+    /// As [`fit`](Net::fit), with an observer: one that records, or [`Context::observer`], which moves the bar where
+    /// this is all that is being done.
     ///
     /// # Errors
     /// As [`fit`](Net::fit).
-    pub fn fit_silently(
-        &mut self,
-        context: &Context,
-        optimizer: &mut Optimizer<T>,
-        sets: (&Dataset, Option<&Dataset>),
-        options: &FitOptions,
-    ) -> Result<History> {
-        self.fit_observed(context, optimizer, sets, options, &mut [&mut Ends(context)])
-    }
-
-    fn fit_observed(
+    pub fn fit_observed(
         &mut self,
         context: &Context,
         optimizer: &mut Optimizer<T>,
         (train, validation): (&Dataset, Option<&Dataset>),
         options: &FitOptions,
-        observers: &mut [&mut dyn Observer<T>],
+        observer: Option<&mut dyn Observer<T>>,
     ) -> Result<History> {
         let Net { tape, model, loss } = self;
-        let fitted = fit(model, &**loss, tape, optimizer, train, validation, options, observers);
+        let mut ends = Ends(context);
+        let mut observers: Vec<&mut dyn Observer<T>> = vec![&mut ends];
+        if let Some(observer) = observer {
+            observers.push(observer);
+        }
+        let fitted = fit(model, &**loss, tape, optimizer, train, validation, options, &mut observers);
         context.check()?;
         fitted
     }

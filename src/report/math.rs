@@ -1,6 +1,6 @@
 //! Formulas as MathML, from text as one would type it.
 //!
-//! `x_0`, `x^2`, `x^{t+1}`, `λₘᵢₙ` and `x²` are sub- and superscripts, `√x` and `√{…}` roots, `{a}/{b}` a fraction, `"…"`
+//! `x_0`, `x^2`, `x^{t+1}` and `λₘᵢₙ` are sub- and superscripts, small raised characters as in `x²` stay text, `√x` and `√{…}` roots, `{a}/{b}` a fraction, `"…"`
 //! words; braces group and are not seen. Names of functions stand upright, all other letters are variables. Whatever the
 //! text is, what comes out is well-formed: a brace that is never closed ends with the text.
 
@@ -124,7 +124,7 @@ impl Parser<'_> {
     }
 
     fn scripts(&mut self, base: String) -> String {
-        let (mut below, mut above) = (None, None);
+        let (mut below, mut above, mut small) = (None, None, String::new());
         loop {
             match self.peek() {
                 Some('_') if below.is_none() => {
@@ -136,16 +136,22 @@ impl Parser<'_> {
                     above = Some(self.atom().html);
                 }
                 Some(c) if below.is_none() && lowered(c).is_some() => below = Some(self.run(lowered)),
-                Some(c) if above.is_none() && raised(c).is_some() => above = Some(self.run(raised)),
+                // Not as a script of MathML: without a mathematical font browsers raise that by half a line.
+                Some(c) if RAISED.contains(c) => {
+                    small.push(c);
+                    self.next();
+                }
                 _ => break,
             }
         }
-        match (below, above) {
+        let small = if small.is_empty() { small } else { format!("<mtext>{small}</mtext>") };
+        let scripts = match (below, above) {
             (None, None) => base,
             (Some(below), None) => format!("<msub><mrow>{base}</mrow>{below}</msub>"),
             (None, Some(above)) => format!("<msup><mrow>{base}</mrow>{above}</msup>"),
             (Some(below), Some(above)) => format!("<msubsup><mrow>{base}</mrow>{below}{above}</msubsup>"),
-        }
+        };
+        scripts + &small
     }
 
     /// Small letters and digits in a row, as a row of their usual forms.
@@ -196,7 +202,10 @@ impl Parser<'_> {
             }
             '√' => {
                 let under = self.atom().html;
-                plain(format!("<msqrt>{under}</msqrt>"))
+                // A hat leans into the hook of the root.
+                let room =
+                    if under.starts_with("<mover") { "<mspace width=\"0.15em\"></mspace>" } else { "" };
+                plain(format!("<msqrt>{room}{under}</msqrt>"))
             }
             c if c.is_ascii_digit() => {
                 let mut number = String::from(c);
@@ -213,13 +222,15 @@ impl Parser<'_> {
                 plain(format!("<mn>{number}</mn>"))
             }
             c if c.is_alphabetic() => {
-                let mut letter = String::from(c);
-                // A hat or a bar over it.
-                while let Some(c) = self.peek().filter(|c| ('\u{300}'..='\u{36f}').contains(c)) {
-                    letter.push(c);
-                    self.next();
-                }
-                plain(format!("<mi>{}</mi>", escape(&letter)))
+                let letter = format!("<mi>{}</mi>", escape(&c.to_string()));
+                let over = self.peek().and_then(accent);
+                plain(match over {
+                    Some(sign) => {
+                        self.next();
+                        format!("<mover accent=\"true\">{letter}<mo>{sign}</mo></mover>")
+                    }
+                    None => letter,
+                })
             }
             '-' => plain("<mo>−</mo>".into()),
             // Bars are no brackets that stretch: which of two opens is not known.
@@ -233,7 +244,7 @@ impl Parser<'_> {
     fn begins_with(&self, name: &str) -> bool {
         self.rest
             .strip_prefix(name)
-            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '\u{302}'))
+            .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic() || accent(c).is_some()))
     }
 }
 
@@ -244,20 +255,22 @@ fn word(name: &str) -> String {
 }
 
 const RAISED: &str = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ᵀᵗⁿᵏ";
-const RAISED_USUAL: &str = "0123456789+−Ttnk";
 const LOWERED: &str = "₀₁₂₃₄₅₆₇₈₉₊₋ᵢⱼₙₘₐₖₜₚₗ";
 const LOWERED_USUAL: &str = "0123456789+−ijnmaktpl";
 
-fn usual(c: char, from: &str, to: &str) -> Option<char> {
-    from.chars().zip(to.chars()).find(|(small, _)| *small == c).map(|(_, usual)| usual)
-}
-
-fn raised(c: char) -> Option<char> {
-    usual(c, RAISED, RAISED_USUAL)
-}
-
 fn lowered(c: char) -> Option<char> {
-    usual(c, LOWERED, LOWERED_USUAL)
+    LOWERED.chars().zip(LOWERED_USUAL.chars()).find(|(small, _)| *small == c).map(|(_, usual)| usual)
+}
+
+/// The sign over a letter that a combining character stands for.
+fn accent(c: char) -> Option<char> {
+    match c {
+        '\u{302}' => Some('^'),
+        '\u{303}' => Some('~'),
+        '\u{304}' | '\u{305}' => Some('¯'),
+        '\u{307}' => Some('˙'),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -271,7 +284,11 @@ mod tests {
 
     #[test]
     fn scripts_roots_and_fractions() {
-        assert_eq!(row("x²"), "<msup><mrow><mi>x</mi></mrow><mrow><mn>2</mn></mrow></msup>");
+        assert_eq!(row("x²"), "<mi>x</mi><mtext>²</mtext>");
+        assert_eq!(
+            row("{x_0}⁻¹"),
+            "<mrow><msub><mrow><mi>x</mi></mrow><mn>0</mn></msub></mrow><mtext>⁻¹</mtext>"
+        );
         assert_eq!(row("x^2"), "<msup><mrow><mi>x</mi></mrow><mn>2</mn></msup>");
         assert_eq!(row("λₘᵢₙ"), "<msub><mrow><mi>λ</mi></mrow><mrow><mi>min</mi></mrow></msub>");
         assert_eq!(
@@ -279,6 +296,9 @@ mod tests {
             "<msubsup><mrow><mi>w</mi></mrow><mrow><mi>t</mi><mo>+</mo><mn>1</mn></mrow><mi>T</mi></msubsup>"
         );
         assert_eq!(row("√κ"), "<msqrt><mi>κ</mi></msqrt>");
+        let hat = "<mover accent=\"true\"><mi>v</mi><mo>^</mo></mover>";
+        assert_eq!(row("v\u{302}"), hat);
+        assert_eq!(row("√v\u{302}"), format!("<msqrt><mspace width=\"0.15em\"></mspace>{hat}</msqrt>"));
         assert_eq!(
             row("{μ}/{L}"),
             "<mfrac><mrow><mrow><mi>μ</mi></mrow></mrow><mrow><mi>L</mi></mrow></mfrac>"
@@ -311,7 +331,7 @@ mod tests {
                     let (opened, children) = open.pop().unwrap();
                     assert_eq!(opened, name, "{html}");
                     let wanted = match name {
-                        "msub" | "msup" | "mfrac" => 2,
+                        "msub" | "msup" | "mfrac" | "mover" => 2,
                         "msubsup" => 3,
                         _ => continue,
                     };

@@ -181,24 +181,23 @@ impl Study for Calibration {
     fn measure(context: &Context) -> Result<Calibration> {
         let (all, test) = (&context.data.train, &context.data.test);
         let seeds = context.pick(8, 10);
-        let parts = 1 + KINDS.len() * seeds;
-        context.at(0, parts, "the kernel's width")?;
-        let mut chosen = choose::<f32>(context, all, 500, 4)?;
+        context.at(0, 10, "the kernel's width")?;
+        let chosen = choose::<f32>(context, all, 500, 4)?;
         let samples = context.pick(500, 2000).min(all.len() / 2);
         let held_out = context.pick(1000, 5000).min(all.len() - samples);
-        let mut models: Vec<Model> = KINDS.iter().map(|kind| Model { kind: *kind, seeds: vec![] }).collect();
-        for k in 0..seeds {
-            let seed = derive(context.seed, k as u64);
-            let both = super::kernel_approximations::drawn(all, samples + held_out, seed);
+        let seeds: Vec<u64> = (0..seeds).map(|k| derive(context.seed, k)).collect();
+        let of_seed = |seed: &u64| -> Result<[Run; 3]> {
+            let both = super::kernel_approximations::drawn(all, samples + held_out, *seed);
             let train = both.take(samples);
             let held = super::data::rows(&both, samples, samples + held_out);
-            for (i, model) in models.iter_mut().enumerate() {
-                context.at(1 + k * KINDS.len() + i, parts, model.kind.name())?;
-                let [held, tested] = match model.kind {
-                    Kind::Logistic => network(context, &[], seed, &train, [&held, test])?,
-                    Kind::Network => network(context, &[100], seed, &train, [&held, test])?,
+            let run = |kind: Kind| -> Result<Run> {
+                let [held, tested] = match kind {
+                    Kind::Logistic => network(context, &[], *seed, &train, [&held, test])?,
+                    Kind::Network => network(context, &[100], *seed, &train, [&held, test])?,
                     Kind::Kernel => {
-                        let (machine, _) = fit_kernel::<f32>(context, &mut chosen, &train)?;
+                        // What one draw needs is not for the others.
+                        let mut own = chosen;
+                        let (machine, _) = fit_kernel::<f32>(context, &mut own, &train)?;
                         let scores = |data: &Dataset| -> Result<Scores> {
                             Ok(Scores::of(machine.predict_rows(&Samples::from_dataset(data)?), data))
                         };
@@ -206,13 +205,19 @@ impl Study for Calibration {
                     }
                 };
                 let temperature = held.temperature()?;
-                model.seeds.push(Run {
+                Ok(Run {
                     temperature,
                     accuracy: tested.accuracy(),
                     before: tested.measured(1.0)?,
                     after: tested.measured(temperature)?,
-                });
-            }
+                })
+            };
+            let [logistic, net, kernel] = KINDS.map(run);
+            Ok([logistic?, net?, kernel?])
+        };
+        let mut models: Vec<Model> = KINDS.iter().map(|kind| Model { kind: *kind, seeds: vec![] }).collect();
+        for runs in context.side_by_side(1..10, 10, "all three models", &seeds, of_seed)? {
+            models.iter_mut().zip(runs).for_each(|(model, run)| model.seeds.push(run));
         }
         Ok(Calibration { data: context.data.name.clone(), samples, held_out, tested: test.len(), models })
     }
@@ -232,7 +237,7 @@ fn network(
 ) -> Result<[Scores; 2]> {
     let mut net = Net::<f32>::relu(train, hidden, seed)?;
     let mut optimizer = Optimizer::new(Adam::default(), 3e-3)?;
-    net.fit(context, "training", &mut optimizer, (train, None), &FitOptions::new(EPOCHS, 32, seed), None)?;
+    net.fit(context, &mut optimizer, (train, None), &FitOptions::new(EPOCHS, 32, seed))?;
     let mut scores = |data: &Dataset| -> Result<Scores> {
         Ok(Scores::of(predict(&net.model, &mut net.tape, data)?, data))
     };

@@ -6,7 +6,6 @@ mod descend;
 mod report;
 
 use nalgebra::DMatrix;
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::prelude::*;
 use crate::linalg::symmetric_eigen;
@@ -53,16 +52,15 @@ impl Study for Bounds {
         let runs = context.pick(20, 50);
         let doublings = context.pick(12, 15);
         let seeds: Vec<u64> = (0..context.pick(5, 10)).map(|k| derive(context.seed, k)).collect();
-        // The steps are too small to be shared out; the seeds are not.
-        context.at(0, 3, "stochastic descents")?;
-        let stochastic = seeds.par_iter().map(|seed| descend::stochastic(context, *seed, runs, doublings));
-        let stochastic = stochastic.collect::<Result<_>>()?;
-        context.at(1, 3, "descents")?;
-        let descent = seeds.par_iter().map(|seed| descend::descent(context, *seed, doublings));
-        let descent = descent.collect::<Result<_>>()?;
-        context.at(2, 3, "descents on separable classes")?;
-        let separable = seeds.par_iter().map(|seed| descend::separable(context, *seed, doublings));
-        Ok(Bounds { runs, stochastic, descent, separable: separable.collect::<Result<_>>()? })
+        let stochastic = |seed: &u64| descend::stochastic(context, *seed, runs, doublings);
+        let descent = |seed: &u64| descend::descent(context, *seed, doublings);
+        let separable = |seed: &u64| descend::separable(context, *seed, doublings);
+        Ok(Bounds {
+            runs,
+            stochastic: context.side_by_side(0..1, 3, "stochastic descents", &seeds, stochastic)?,
+            descent: context.side_by_side(1..2, 3, "descents", &seeds, descent)?,
+            separable: context.side_by_side(2..3, 3, "descents on separable classes", &seeds, separable)?,
+        })
     }
 
     fn report(&self) -> Outcome {

@@ -120,32 +120,19 @@ pub(super) struct Run {
     pub accuracies: Vec<f64>,
 }
 
-impl Run {
-    /// From each of the seeds.
-    pub fn measure(
-        context: &Context,
-        kind: Kind,
-        seeds: &[u64],
-        mut tell: impl FnMut() -> Result<()>,
-    ) -> Result<Run> {
-        let data = context.data.train.take(context.pick(2000, 5000));
-        let (mut losses, mut accuracies) = (None, Vec::new());
-        for seed in seeds {
-            tell()?;
-            let mut net = Net::<f32>::new(&options(context, kind, DEEP, &data), &data, *seed)?;
-            let mut optimizer = Optimizer::new(Sgd, RATE)?;
-            let options = FitOptions::new(context.pick(5, 10), 50, *seed);
-            let mut record = Recorder::default();
-            let fitted =
-                net.fit(context, "training", &mut optimizer, (&data, None), &options, Some(&mut record));
-            // What was recorded before it diverged stays.
-            let finite = unless_diverged(fitted)?.is_some();
-            let last = record.epochs.last().filter(|_| finite);
-            accuracies.push(last.and_then(|epoch| epoch.train_accuracy).unwrap_or(0.0));
-            losses.get_or_insert_with(|| record.epochs.iter().map(|epoch| epoch.train_loss).collect());
-        }
-        Ok(Run { kind, losses: losses.unwrap_or_default(), accuracies })
-    }
+/// A network of these, trained from a seed: its mean loss of each epoch, and its accuracy in the last one.
+pub(super) fn trained(context: &Context, kind: Kind, seed: u64) -> Result<(Vec<f64>, f64)> {
+    let data = context.data.train.take(context.pick(2000, 3000));
+    let mut net = Net::<f32>::new(&options(context, kind, DEEP, &data), &data, seed)?;
+    let mut optimizer = Optimizer::new(Sgd, RATE)?;
+    let options = FitOptions::new(context.pick(5, 6), 50, seed);
+    let mut record = Recorder::default();
+    let fitted = net.fit_observed(context, &mut optimizer, (&data, None), &options, Some(&mut record));
+    // What was recorded before it diverged stays.
+    let finite = unless_diverged(fitted)?.is_some();
+    let last = record.epochs.last().filter(|_| finite);
+    let accuracy = last.and_then(|epoch| epoch.train_accuracy).unwrap_or(0.0);
+    Ok((record.epochs.iter().map(|epoch| epoch.train_loss).collect(), accuracy))
 }
 
 #[cfg(test)]

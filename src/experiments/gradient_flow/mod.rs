@@ -7,7 +7,7 @@ mod report;
 mod theory;
 mod variance;
 
-use flow::{Flow, Run};
+use flow::{Flow, Run, trained};
 
 use super::prelude::*;
 use crate::nn::{Activation, Norm};
@@ -142,13 +142,17 @@ struct GradientFlow {
 }
 
 impl Study for GradientFlow {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<GradientFlow> {
         let (networks, width) = context.pick((20, 200), (40, 400));
-        let trained = seeds(context);
+        let all_seeds = seeds(context);
         // Of the sigmoid something is claimed; the others are drawn.
-        let seeds_of = |kind: Kind| if kind.phi == Phi::Sigmoid { &trained[..] } else { &trained[..1] };
-        let of_kind = |kind: Kind| DEPTHS.len() + seeds_of(kind).len();
-        let all = variance::INITS.len() + Kind::all().map(of_kind).sum::<usize>();
+        let seeds_of = |kind: Kind| if kind.phi == Phi::Sigmoid { &all_seeds[..] } else { &all_seeds[..1] };
+        let jobs: Vec<(Kind, u64)> =
+            Kind::all().flat_map(|kind| seeds_of(kind).iter().map(move |seed| (kind, *seed))).collect();
+        let before = variance::INITS.len() + Kind::all().count() * DEPTHS.len();
+        let all = before + jobs.len();
         let mut done = 0;
         let mut tell = |what: &str| {
             done += 1;
@@ -159,16 +163,21 @@ impl Study for GradientFlow {
         if batch.len() < 2 {
             return Err(Error::Data("batch normalisation needs two samples at least".into()));
         }
-        let (mut flows, mut runs) = (Vec::new(), Vec::new());
+        let mut flows = Vec::new();
         for kind in Kind::all() {
             for depth in DEPTHS {
                 tell("gradients before the first step")?;
                 flows.push(Flow::measure(context, kind, depth, &batch)?);
             }
         }
-        for kind in Kind::all() {
-            runs.push(Run::measure(context, kind, seeds_of(kind), || tell("training"))?);
-        }
+        let one = |(kind, seed): &(Kind, u64)| trained(context, *kind, *seed);
+        let mut learnt = context.side_by_side(before..all, all, "training", &jobs, one)?.into_iter();
+        let mut run = |kind: Kind| {
+            let (mut losses, accuracies): (Vec<_>, Vec<_>) =
+                learnt.by_ref().take(seeds_of(kind).len()).unzip();
+            Run { kind, losses: losses.swap_remove(0), accuracies }
+        };
+        let runs = Kind::all().map(&mut run).collect();
         // Labels may be fewer than the data set has room for.
         let classes = context.data.train.class_counts().into_iter().filter(|count| *count > 0).count();
         Ok(GradientFlow { variances, width, flows, runs, classes })

@@ -48,25 +48,32 @@ pub(super) fn measure(context: &Context, setting: Setting, seeds: &[u64]) -> Res
     let sizes = [16, 32, 64, 128, 256, 512].into_iter().filter(|m| *m < samples);
     let mut rows: Vec<Errors> =
         sizes.map(|features| Errors { features, fourier: vec![], nystrom: vec![] }).collect();
+    let sizes: Vec<usize> = rows.iter().map(|row| row.features).collect();
     let kernel = Rbf::new(setting.gamma)?;
-    for (k, seed) in seeds.iter().enumerate() {
-        context.at(10 + k, 10 * seeds.len(), "kernel matrices")?;
+    let of_seed = |seed: &u64| -> Result<Vec<[f64; 2]>> {
         let (x, y) = kernel_inputs::<f64>(&drawn(&context.data.train, samples, *seed))?;
         let exact = gram(&kernel, &x);
-        for row in &mut rows {
+        let of_size = |features: &usize| -> Result<[f64; 2]> {
+            let features = *features;
             let (mut fourier, mut nystrom) = (0.0, 0.0);
             for draw in 0..DRAWS {
                 context.check()?;
                 let seed = derive(*seed, 100 + draw);
                 let options = RidgeOptions::new(setting.lambda);
-                let machine = FourierRidge::fit(&kernel, &x, &y, row.features / 2, seed, options)?;
+                let machine = FourierRidge::fit(&kernel, &x, &y, features / 2, seed, options)?;
                 let z = machine.features(&x).transpose();
-                fourier += distance_squared(&exact, z.as_slice(), z.as_slice(), row.features);
-                let (shares, across) = projected(&kernel, &x, row.features, seed)?;
-                nystrom += distance_squared(&exact, shares.as_slice(), across.as_slice(), row.features);
+                fourier += distance_squared(&exact, z.as_slice(), z.as_slice(), features);
+                let (shares, across) = projected(&kernel, &x, features, seed)?;
+                nystrom += distance_squared(&exact, shares.as_slice(), across.as_slice(), features);
             }
-            row.fourier.push((fourier / DRAWS as f64).sqrt());
-            row.nystrom.push((nystrom / DRAWS as f64).sqrt());
+            Ok([fourier, nystrom].map(|squares| (squares / DRAWS as f64).sqrt()))
+        };
+        sizes.iter().map(of_size).collect()
+    };
+    for errors in context.side_by_side(1..2, 20, "kernel matrices", seeds, of_seed)? {
+        for (row, [fourier, nystrom]) in rows.iter_mut().zip(errors) {
+            row.fourier.push(fourier);
+            row.nystrom.push(nystrom);
         }
     }
     Ok(Matrices { samples, rows })

@@ -50,6 +50,8 @@ struct Setting {
 }
 
 impl Study for Approximations {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Self> {
         context.at(0, 20, "the kernel's width and λ")?;
         let n = context.data.train.len();

@@ -66,7 +66,7 @@ fn plan(context: &Context, n: usize) -> Vec<(Method, usize, usize)> {
     let exact = context.pick([250, 500, 1000, 2000], [1250, 2500, 5000, 10_000]);
     let features = context.pick([64, 128, 256, 512], [250, 500, 1000, 2000]);
     let root = root_n_centres(n);
-    let gradients = [n.min(4000), n.min(20_000)];
+    let gradients = [n.min(4000), n.min(12_000)];
     let all = exact.map(|n| (Method::Exact, n, n)).into_iter();
     let all = all.chain(gradients.map(|n| (Method::Gradients, n, n)));
     let all = all.chain([root / 2, root, 2 * root].map(|m| (Method::Falkon, n, m)));

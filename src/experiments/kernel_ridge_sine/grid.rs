@@ -8,6 +8,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 use super::{N, SEEDS, draw, places, truth};
 use crate::experiments::prelude::*;
 use crate::models::kernel::{KernelMachine, Rbf, RidgePath, Samples};
+use crate::report::Image;
 
 /// Where the colours of the error stop, as log₁₀: twenty times what saying 0 everywhere costs.
 const CUT: f64 = 1.0;
@@ -38,7 +39,8 @@ pub(super) struct Grid {
 }
 
 impl Grid {
-    /// A figure of something at every γ and λ, γ by γ; what lies above `high` has the colour of `high`.
+    /// A figure of something at every γ and λ, γ by γ; what lies above `high` has the colour of `high`, and a
+    /// cell without a value is grey.
     pub fn heat(
         &self,
         title: &str,
@@ -53,14 +55,13 @@ impl Grid {
         };
         let (columns, rows) = (self.gammas.len(), self.lambdas.len());
         let value = |column: usize, row: usize| log(column * rows + rows - 1 - row);
-        Chart::new(Axis::linear("log₁₀ γ"), Axis::linear("log₁₀ λ")).title(title).heat(
-            (columns, rows),
-            ends(&self.gammas),
-            ends(&self.lambdas),
-            label,
-            (low, high),
-            value,
-        )
+        let (x, y) = (ends(&self.gammas), ends(&self.lambdas));
+        // Under the cells without a value, which are transparent: on a dark page they would look like the least colour.
+        let grey = Image::from_fn(1, 1, |_, _| [0x9A, 0x9A, 0x9A, 255]);
+        Chart::new(Axis::linear("log₁₀ γ"), Axis::linear("log₁₀ λ"))
+            .title(title)
+            .raster(grey, x, y, false)
+            .heat((columns, rows), x, y, label, (low, high), value)
     }
 
     /// Says so where γ or λ is the first or the last of the grid: beyond it there may be better ones.

@@ -93,7 +93,7 @@ fn last_of_the_least(errors: &[f64]) -> usize {
 impl Study for Noise {
     fn measure(context: &Context) -> Result<Noise> {
         let count = context.pick(8, 10);
-        context.at(0, 1 + count, "the kernel's width")?;
+        context.at(0, 10, "the kernel's width")?;
         let (train, test) = (&context.data.train, &context.data.test);
         if train.classes() < 2 {
             return Err(Error::Data("a label is wrong if it is that of another class: it takes two".into()));
@@ -103,13 +103,13 @@ impl Study for Noise {
         let lambdas = lambda_grid(1e-10, 1.0, LAMBDAS)?;
         let mut levels: Vec<Level> =
             LEVELS.iter().map(|wrong| Level { wrong: *wrong, seeds: vec![] }).collect();
-        for k in 0..count {
-            context.at(1 + k, 1 + count, "wrong labels")?;
-            let seed = derive(context.seed, k as u64);
-            let part = super::kernel_approximations::drawn(train, samples, seed);
-            for (level, run) in levels.iter_mut().zip(of_seed(context, &part, test, gamma, &lambdas, seed)?) {
-                level.seeds.push(run);
-            }
+        let seeds: Vec<u64> = (0..count).map(|k| derive(context.seed, k)).collect();
+        let one = |seed: &u64| {
+            let part = super::kernel_approximations::drawn(train, samples, *seed);
+            of_seed(context, &part, test, gamma, &lambdas, *seed)
+        };
+        for runs in context.side_by_side(1..10, 10, "wrong labels", &seeds, one)? {
+            levels.iter_mut().zip(runs).for_each(|(level, run)| level.seeds.push(run));
         }
         Ok(Noise { data: context.data.name.clone(), samples, tested: test.len(), gamma, lambdas, levels })
     }

@@ -3,10 +3,6 @@
 
 mod report;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
-
 use super::data::accuracy_of_a_constant;
 use super::prelude::*;
 use crate::train::{FitOptions, Observer, Run, fit};
@@ -31,6 +27,8 @@ const RATES: [f64; 10] = [1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0
 const DRAWN: [usize; 6] = [0, 2, 4, 6, 8, 9];
 /// Width of the hidden layer.
 const HIDDEN: usize = 128;
+/// Training images, at most: with all of them a full run takes half as long again.
+const LEARNT: usize = 40_000;
 
 /// What is measured.
 #[derive(Serialize, Deserialize)]
@@ -58,24 +56,18 @@ struct Row {
 }
 
 impl Study for LearningRate {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<LearningRate> {
-        let ExperimentData { train, test, .. } = context.data;
+        let (train, test) = (&context.data.train.take(LEARNT), &context.data.test);
         let seeds = so_many_seeds(context, context.pick(8, 10));
-        let all = RATES.len() * seeds.len();
-        let options = FitOptions::new(context.pick(10, 5), 64, 0);
-        context.at(0, 1, "training")?;
-        let done = AtomicUsize::new(0);
-        // The products are too small to be shared out; the runs are not.
-        let trained: Vec<Trained> = (0..all)
-            .into_par_iter()
-            .map(|k| {
-                let (rate, seed) = (RATES[k / seeds.len()], seeds[k % seeds.len()]);
-                let trained = run(context, rate, FitOptions { seed, ..options.clone() })?;
-                let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                context.at(done, all, &format!("η = {rate}"))?;
-                Ok(trained)
-            })
-            .collect::<Result<_>>()?;
+        let options = FitOptions::new(context.pick(10, 3), 64, 0);
+        let jobs: Vec<(f64, u64)> =
+            RATES.iter().flat_map(|rate| seeds.iter().map(|seed| (*rate, *seed))).collect();
+        let one = |(rate, seed): &(f64, u64)| {
+            run(context, train, *rate, FitOptions { seed: *seed, ..options.clone() })
+        };
+        let trained = context.side_by_side(0..1, 1, "training", &jobs, one)?;
         let rows = RATES.into_iter().zip(trained.chunks(seeds.len())).map(|(rate, trained)| {
             let losses = &trained[0].losses;
             Row {
@@ -121,8 +113,7 @@ impl<T: Float> Observer<T> for Losses<'_, '_> {
 }
 
 /// From one seed the same initial weights and the same batches for every rate.
-fn run(context: &Context, rate: f64, options: FitOptions) -> Result<Trained> {
-    let ExperimentData { train, test, .. } = context.data;
+fn run(context: &Context, train: &Dataset, rate: f64, options: FitOptions) -> Result<Trained> {
     let mut net = Net::<f32>::relu(train, &[HIDDEN], options.seed)?;
     let mut optimizer = Optimizer::new(Adam::default(), rate)?;
     let mut record = Losses { context, losses: Vec::new() };
@@ -131,7 +122,7 @@ fn run(context: &Context, rate: f64, options: FitOptions) -> Result<Trained> {
     context.check()?;
     let diverged = unless_diverged(fitted)?.is_none();
     // Where the last step was refused, the weights before it may be finite still.
-    let evaluation = if diverged { None } else { unless_diverged(net.evaluate(test))? };
+    let evaluation = if diverged { None } else { unless_diverged(net.evaluate(&context.data.test))? };
     let accuracy = evaluation.and_then(|evaluation| evaluation.accuracy());
     Ok(Trained { losses: record.losses, diverged, accuracy })
 }

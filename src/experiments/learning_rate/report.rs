@@ -1,6 +1,6 @@
 //! What is claimed of the rates, and shown.
 
-use super::{DRAWN, HIDDEN, LearningRate, RATES, Row, USABLE, window};
+use super::{DRAWN, HIDDEN, LEARNT, LearningRate, RATES, Row, USABLE, window};
 use crate::experiments::prelude::*;
 
 /// The rates that the source document recommends.
@@ -123,9 +123,9 @@ pub(super) fn report(study: &LearningRate) -> Outcome {
     outcome.draw(
         "loss",
         "Loss over the steps",
-        "From one seed, means over pieces of the run; a line ends where the loss stops being finite. On the linear \
+        format!("From one seed, on at most {LEARNT} training images, means over pieces of the run; a line ends where the loss stops being finite. On the linear \
          axis see which rates learn, on the logarithmic one how far they get, and how far off the large ones are \
-         thrown. The linear axis ends at 3.",
+         thrown. The linear axis ends at 3."),
         [
             chart(Axis::linear("cross-entropy (nats)").range(0.0, 3.0), "Linear axis"),
             chart(Axis::log("cross-entropy (nats)"), "Logarithmic axis"),

@@ -102,7 +102,7 @@ pub(super) fn network<T: Float>(
     let mut optimizer = Optimizer::new(Adam::default(), recipe.rate)?;
     let options = FitOptions::new(recipe.epochs, recipe.batch, seed);
     let start = Instant::now();
-    net.fit_silently(context, &mut optimizer, (train, None), &options)?;
+    net.fit(context, &mut optimizer, (train, None), &options)?;
     let fit_seconds = start.elapsed().as_secs_f64();
     let fit_bytes = net.tape.bytes() + optimizer.bytes();
     let start = Instant::now();

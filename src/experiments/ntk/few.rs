@@ -86,7 +86,7 @@ fn trained(context: &Context, train: &Dataset, test: &Dataset, seed: u64) -> Res
     let mut optimizer = Optimizer::new(Adam::default(), 1e-3)?;
     let steps: usize = context.pick(600, 2000);
     let options = FitOptions::new(steps.div_ceil(train.len().div_ceil(32).max(1)), 32, seed);
-    net.fit_silently(context, &mut optimizer, (train, None), &options)?;
+    net.fit(context, &mut optimizer, (train, None), &options)?;
     Ok(net.evaluate(test)?.accuracy().unwrap_or(f64::NAN))
 }
 

@@ -1,7 +1,5 @@
 //! A recurrence whose gradients explode, trained with clipping and without.
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-
 use super::{BATCH, Bits, Kind, Rememberer};
 use crate::experiments::prelude::*;
 use crate::optim::Clip;
@@ -28,8 +26,7 @@ pub(super) struct Pair {
 }
 
 pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Vec<Pair>> {
-    context.at(1, 10, "clipping")?;
-    seeds.par_iter().map(|seed| pair(context, *seed)).collect()
+    context.side_by_side(1..2, 10, "clipping", seeds, |seed| pair(context, *seed))
 }
 
 fn pair(context: &Context, seed: u64) -> Result<Pair> {

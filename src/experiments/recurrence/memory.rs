@@ -1,7 +1,5 @@
 //! Over how many steps a bit is learnt to be kept, and what training makes of the gradients.
 
-use rayon::iter::{IntoParallelIterator, ParallelIterator};
-
 use super::flow::{Flow, norms};
 use super::{BATCH, Bits, Kind, Rememberer};
 use crate::experiments::prelude::*;
@@ -45,15 +43,14 @@ struct One {
 }
 
 pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Memory> {
-    context.at(2, 10, "a bit to be kept")?;
     let lengths = context.pick(vec![5, 20, 100], vec![5, 10, 20, 50, 100, 200]);
-    let steps = context.pick(150, 1000);
+    let steps = context.pick(150, 400);
     let forms: Vec<(Kind, usize)> =
         KINDS.iter().flat_map(|kind| lengths.iter().map(|length| (*kind, *length))).collect();
     let jobs: Vec<(Kind, usize, u64)> =
         forms.iter().flat_map(|(kind, length)| seeds.iter().map(|seed| (*kind, *length, *seed))).collect();
-    // The products of so few units are too small to be shared out; the runs are not.
-    let ones: Vec<One> = jobs.into_par_iter().map(|job| learn(context, job, steps)).collect::<Result<_>>()?;
+    let ones =
+        context.side_by_side(2..10, 10, "a bit to be kept", &jobs, |job| learn(context, *job, steps))?;
     let learnt = |((kind, length), ones): (&(Kind, usize), &[One])| Learnt {
         kind: *kind,
         length: *length,

@@ -147,6 +147,8 @@ impl Bits {
 }
 
 impl Study for Recurrence {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Recurrence> {
         // Products of a hundred random factors differ by powers of ten from seed to seed, and so do the losses that
         // follow from them: these take more seeds than what is learnt.

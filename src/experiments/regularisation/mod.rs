@@ -5,7 +5,6 @@ mod claims;
 mod prior;
 
 use claims::{choice_claim, figure, gap_claims};
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::data::{accuracy_of_a_constant, drawn};
 use super::prelude::*;
@@ -81,10 +80,10 @@ impl Study for Regularisation {
         let seeds: Vec<u64> = (0..count).map(|k| derive(context.seed, k)).collect();
         let mut rows = Vec::new();
         for (i, lambda) in LAMBDAS.into_iter().enumerate() {
-            context.at(i, LAMBDAS.len(), &format!("λ = {lambda}"))?;
+            let what = format!("λ = {lambda}");
             // The same samples and initial weights for every λ; a batch is all samples.
             let of_seed = |seed: &u64| fit_at(context, lambda, *seed);
-            let ends: Vec<[f64; 4]> = seeds.par_iter().map(of_seed).collect::<Result<_>>()?;
+            let ends = context.side_by_side(i..i + 1, LAMBDAS.len(), &what, &seeds, of_seed)?;
             let [train, validation, test, norms] =
                 [0, 1, 2, 3].map(|k| ends.iter().map(|end| end[k]).collect::<Vec<f64>>());
             rows.push(Row { lambda, train, validation, test, norms });
@@ -119,7 +118,7 @@ fn fit_at(context: &Context, lambda: f64, seed: u64) -> Result<[f64; 4]> {
         .with_weight_decay(lambda)?
         .with_group(Group::new(net.model.biases(&net.tape)).with_weight_decay(0.0)?)?;
     let options = FitOptions::new(context.pick(150, 600), N, seed);
-    net.fit_silently(context, &mut optimizer, (train, None), &options)?;
+    net.fit(context, &mut optimizer, (train, None), &options)?;
     let squares =
         |p: Param| net.tape.value_slice(p).iter().map(|w| f64::from(*w) * f64::from(*w)).sum::<f64>();
     let norm = net.model.weights().into_iter().map(squares).sum::<f64>().sqrt();

@@ -49,11 +49,8 @@ impl Study for Schedules {
 
     fn measure(context: &Context) -> Result<Schedules> {
         let seeds = seeds(context);
-        context.at(0, 3, "early stopping")?;
         let stopping = stopping::measure(context, &seeds)?;
-        context.at(1, 3, "warm restarts")?;
         let restarts = restarts::measure(context, &seeds)?;
-        context.at(2, 3, "early stopping on a quadratic")?;
         let designs = quadratic::measure(context, &seeds)?;
         Ok(Schedules { stopping, restarts, designs })
     }
@@ -124,7 +121,7 @@ fn train(
         early_stopping: early,
         ..FitOptions::new(epochs, batch, seed)
     };
-    let history = net.fit_silently(context, &mut optimizer, (train, Some(validation)), &options)?;
+    let history = net.fit(context, &mut optimizer, (train, Some(validation)), &options)?;
     let (validation, test) = (net.evaluate(validation)?.loss, net.evaluate(test)?);
     let epochs = &history.epochs;
     Ok(Run {

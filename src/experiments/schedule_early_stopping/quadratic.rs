@@ -2,8 +2,6 @@
 
 use nalgebra::DMatrix;
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-
 use crate::experiments::prelude::*;
 use crate::linalg::{Cholesky, SymmetricEigen, symmetric_eigen};
 
@@ -38,7 +36,8 @@ const LARGEST_STEP: f64 = 0.1;
 
 pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Vec<Design>> {
     let powers = context.pick(14, 16);
-    seeds.par_iter().map(|seed| design(context, *seed, powers)).collect()
+    let of_seed = |seed: &u64| design(context, *seed, powers);
+    context.side_by_side(2..3, 3, "early stopping on a quadratic", seeds, of_seed)
 }
 
 /// Least squares with as many draws of the noise as the targets have columns, for 2 to the power of `powers` steps.

@@ -1,7 +1,5 @@
 //! Warm restarts beside one long cosine.
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-
 use super::{RATE, Run, Sets, curve, train};
 use crate::experiments::data::drawn;
 use crate::experiments::prelude::*;
@@ -47,7 +45,8 @@ pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Restarts> {
             cosine: train(context, &sets, cosine, None, (epochs, BATCH), *seed)?,
         })
     };
-    Ok(Restarts { samples: n, runs: seeds.par_iter().map(of_seed).collect::<Result<_>>()? })
+    let runs = context.side_by_side(1..2, 3, "warm restarts", seeds, of_seed)?;
+    Ok(Restarts { samples: n, runs })
 }
 
 /// The rates are those of each step, over the epochs that are done.

@@ -1,7 +1,6 @@
 //! Early stopping where some labels are wrong.
 
 use rand::RngExt;
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 
 use super::{HIDDEN, RATE, Run, Sets, curve, train};
 use crate::experiments::data::drawn;
@@ -52,7 +51,7 @@ pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Stopping> {
         );
         return Err(Error::Data(why));
     }
-    let runs = seeds.par_iter().map(|seed| three(context, *seed)).collect::<Result<_>>()?;
+    let runs = context.side_by_side(0..1, 3, "early stopping", seeds, |seed| three(context, *seed))?;
     Ok(Stopping { features: all.features(), classes: all.classes(), runs })
 }
 

@@ -54,7 +54,7 @@ pub const SENTENCES: &[Sentence] = &[
             &[
                 "Descent at $η = {2}/{L+μ}$ leaves $|1−ηλ| ≤ {κ−1}/{κ+1} ≈ 1 − {2}/{κ}$ of each direction a step.",
                 "The heavy ball has the roots of $z² − (1+β−ηλ)z + β$; with $√β = {√κ−1}/{√κ+1}$ and \
-                 $η = {4}/{{(√L+√μ)}^2}$ all are complex, of modulus $√β ≈ 1 − {2}/{√κ}$.",
+                 $η = {4}/{{(√L+√μ)}²}$ all are complex, of modulus $√β ≈ 1 − {2}/{√κ}$.",
                 "To come to a share $ε$ takes $ln(1/ε)$ over that: ${κ}/{2}·ln(1/ε)$ and ${√κ}/{2}·ln(1/ε)$ steps.",
             ],
         ),
@@ -70,11 +70,11 @@ pub const SENTENCES: &[Sentence] = &[
         "Without its correction the first moment is too small by $1−β₁$.",
         &[],
         right(
-            "After $t$ steps it is too small by the factor $1−β₁^t$, which is $1−β₁$ at the first step only.",
+            "After $t$ steps it is too small by the factor $1−β₁ᵗ$, which is $1−β₁$ at the first step only.",
             &[
                 "$m_t = (1−β₁)·Σ_{k=1}^t β₁^{t−k}·g_k$ from $m_0 = 0$.",
                 "For gradients of mean $g$ this has the mean $g·(1−β₁)·Σ_{j=0}^{t−1} β₁^j$.",
-                "The sum is ${1−β₁^t}/{1−β₁}$, so that the mean is $g·(1−β₁^t)$: Adam divides by that.",
+                "The sum is ${1−β₁ᵗ}/{1−β₁}$, so that the mean is $g·(1−β₁ᵗ)$: Adam divides by that.",
             ],
         ),
     ),
@@ -140,8 +140,8 @@ pub const SENTENCES: &[Sentence] = &[
         right(
             "The product is a bound. What is left at a layer of a wide network is $√{σ²·E φ′(z)²}$.",
             &[
-                "$δ^l = φ′(z^l) ⊙ W^T δ^{l+1}$, and so $‖δ^l‖ ≤ φ′_max·‖W‖·‖δ^{l+1}‖$: at most, not about.",
-                "With independent weights of variance $σ²/n$ the mean of $‖W^T δ‖²$ is $σ²·‖δ‖²$.",
+                "$δ^l = φ′(z^l) ⊙ Wᵀ δ^{l+1}$, and so $‖δ^l‖ ≤ φ′_max·‖W‖·‖δ^{l+1}‖$: at most, not about.",
+                "With independent weights of variance $σ²/n$ the mean of $‖Wᵀ δ‖²$ is $σ²·‖δ‖²$.",
                 "So $‖δ^l‖² ≈ σ²·E φ′(z)²·‖δ^{l+1}‖²$, with $z$ as it is distributed at that layer.",
             ],
         ),
@@ -218,7 +218,7 @@ pub const SENTENCES: &[Sentence] = &[
     .remark("The window that was measured is wider; it depends on network and batch."),
     Sentence::new(
         "6.2",
-        "Under the PL condition $L(θ_t)−L* ≤ (1−2μη)^t (L(θ_0)−L*)$ for $η ≤ 1/L$.",
+        "Under the PL condition $L(θ_t)−L* ≤ (1−2μη)ᵗ (L(θ_0)−L*)$ for $η ≤ 1/L$.",
         &[("convergence-rates", "pl-factor", "Least share that a step takes off")],
         right(
             "With ${1}/{2}‖∇L‖² ≥ μ(L−L*)$ the factor is $1−μη(2−Lη)$: at $η = 1/L$ it is $1−μ/L$.",
@@ -325,9 +325,9 @@ pub const SENTENCES: &[Sentence] = &[
         right(
             "$dL/dt = −η·(f−y)ᵀK(f−y)$, which is never positive; the document's form may be.",
             &[
-                "$L = {1}/{2}‖f−y‖²$ has the gradient $J^T(f−y)$ in the weights, with $J = ∂f/∂θ$.",
-                "The flow $dθ/dt = −η·J^T(f−y)$ moves the outputs by $df/dt = −η·JJ^T(f−y) = −η·K(f−y)$.",
-                "$dL/dt = (f−y)^T·df/dt = −η·(f−y)^TK(f−y) ≤ 0$, since $K = JJ^T$ has no negative eigenvalue.",
+                "$L = {1}/{2}‖f−y‖²$ has the gradient $Jᵀ(f−y)$ in the weights, with $J = ∂f/∂θ$.",
+                "The flow $dθ/dt = −η·Jᵀ(f−y)$ moves the outputs by $df/dt = −η·JJᵀ(f−y) = −η·K(f−y)$.",
+                "$dL/dt = (f−y)ᵀ·df/dt = −η·(f−y)ᵀK(f−y) ≤ 0$, since $K = JJᵀ$ has no negative eigenvalue.",
             ],
         ),
     ),

@@ -5,8 +5,6 @@ mod report;
 
 use std::f64::consts::TAU;
 
-use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
-
 use super::data::rows;
 use super::prelude::*;
 use crate::data::synthetic;
@@ -128,9 +126,8 @@ impl Study for Spiral {
     const EDITION: u32 = 2;
 
     fn measure(context: &Context) -> Result<Spiral> {
-        context.at(0, 1, "networks on the spiral")?;
         let of_seed = |seed: &u64| learn(context, *seed);
-        let learnt: Vec<Learnt> = seeds(context).par_iter().map(of_seed).collect::<Result<_>>()?;
+        let learnt = context.side_by_side(0..1, 1, "networks on the spiral", &seeds(context), of_seed)?;
         let (firsts, runs): (Vec<_>, Vec<_>) = learnt
             .into_iter()
             .map(|Learnt { test, stages, losses, run }| ((test, stages, losses), run))
@@ -159,7 +156,7 @@ fn learn(context: &Context, seed: u64) -> Result<Learnt> {
     for (i, epochs) in STAGES.into_iter().enumerate() {
         // Each stage goes on from the one before, with an order of the samples of its own.
         let options = FitOptions::new(epochs - done, 32, derive(seed, i as u64));
-        let history = net.fit_silently(context, &mut optimizer, (&train, None), &options)?;
+        let history = net.fit(context, &mut optimizer, (&train, None), &options)?;
         losses.extend(history.epochs.iter().map(|epoch| epoch.train_loss));
         done = epochs;
         let classes = classify(&net.model, &mut net.tape, &grid(CELLS, SPAN, SPAN));

@@ -21,15 +21,15 @@ pub(super) fn maps(outcome: &mut Outcome, grid: &Grid, parts: &[Part], chosen: &
             "least by leaving one out",
         )
     };
-    let empty = parts.iter().filter(|part| !part.resolved()).count();
+    let unresolved = parts.iter().filter(|part| !part.resolved()).count();
     outcome.draw(
         "bias-variance-grid",
         "Bias and variance over γ and λ",
         format!(
             "From {SETS} sets, in one scale for all three. Violet is little, yellow much. Bias is to be sought where fits are stiff, to \
              the upper left, and where the kernel is narrower than the gaps between samples, to the right; \
-             variance to the lower right. The star, chosen on one set, should stand between. Bias² is empty \
-             at {empty} of {} places, where it is below two of its standard errors. All colours stop at 10⁻⁴ \
+             variance to the lower right. The star, chosen on one set, should stand between. Bias² is grey \
+             at {unresolved} of {} places, where it is below two of its standard errors. All colours stop at 10⁻⁴ \
              and at 1: what is less or more looks the same.",
             parts.len()
         ),
