@@ -200,7 +200,7 @@ fn bars(spirals: &[Spiral], images: &Images) -> Figure {
     let more = images
         .iter()
         .skip(3)
-        .map(|row| format!("{} on {}", row.model.split(',').next().unwrap_or(&row.model), row.samples));
+        .map(|row| format!("{}, all", row.model.split(',').next().unwrap_or(&row.model)));
     let names: Vec<String> =
         ["logistic", "MLP", "KRR", "KRR, γ = 1"].map(String::from).into_iter().chain(more).collect();
     let names = || Axis::categories("", names.clone());
@@ -247,11 +247,14 @@ fn bars(spirals: &[Spiral], images: &Images) -> Figure {
             notes.fold(chart, |chart, (at, text)| chart.note(at, text, Color::Ink))
         })
     };
+    let all = images
+        .get(3)
+        .map_or(String::new(), |row| format!(", and where it says \"all\" to {} images", row.samples));
     Figure::new(
         "comparison",
         "What each takes, and what it gives",
         format!(
-            "Fitted to {} points of a spiral and {} images, the same for all. Accuracies on the spirals are means over {} \
+            "Fitted to {} points of a spiral and {} images, the same for all{all}. Accuracies on the spirals are means over {} \
              seeds. All but the accuracy are on logarithmic axes. Times are of one run each; that of a fit is without the \
              choice of γ and λ, which is in the tables. Memory is what is held when the fit is done.",
             spirals[0].fits[0].row.samples,

@@ -48,6 +48,7 @@ impl Study for Schedules {
     const EDITION: u32 = 2;
 
     fn measure(context: &Context) -> Result<Schedules> {
+        context.at(0, 3, "early stopping")?;
         let seeds = seeds(context);
         let stopping = stopping::measure(context, &seeds)?;
         let restarts = restarts::measure(context, &seeds)?;

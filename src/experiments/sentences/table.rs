@@ -146,7 +146,7 @@ pub const SENTENCES: &[Sentence] = &[
             ],
         ),
     ),
-    Sentence::new("4.3.3", "$α* = (K+nλI)^{−1}y$.", &[("representer", "same-function", "Distance to that fit, of that at the start")], AsItStands)
+    Sentence::new("4.3.3", "$α* = (K+nλI)⁻¹y$.", &[("representer", "same-function", "Distance to that fit, of that at the start")], AsItStands)
         .remark("A descent among more functions comes to the fit of that formula."),
     Sentence::new(
         "4.3.4",
