@@ -7,7 +7,7 @@ pub(super) use super::statistics::{
     mean_of, median, range,
 };
 pub(super) use super::study::{Parts, Study};
-pub(super) use super::training::{Net, seeds, so_many_seeds, step, unless_diverged, widths};
+pub(super) use super::training::{Net, derived_seeds, seeds, so_many_seeds, step, unless_diverged, widths};
 pub(super) use super::words::list;
 pub(super) use super::{Context, Experiment, ExperimentData, Outcome};
 pub(super) use crate::data::Dataset;

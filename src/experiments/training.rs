@@ -100,6 +100,11 @@ pub fn so_many_seeds(context: &Context, count: usize) -> Vec<u64> {
     std::iter::once(context.seed).chain(others).collect()
 }
 
+/// Seeds of repetitions of which none is drawn by itself: the seed of the run is none of them.
+pub fn derived_seeds(context: &Context, count: u64) -> Vec<u64> {
+    (0..count).map(|k| derive(context.seed, k)).collect()
+}
+
 /// `None` for what left the finite numbers, where that is a result and no failure.
 pub fn unless_diverged<X>(result: Result<X>) -> Result<Option<X>> {
     match result {

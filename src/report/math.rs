@@ -1,8 +1,9 @@
 //! Formulas as MathML, from text as one would type it.
 //!
-//! `x_0`, `x^2`, `x^{t+1}` and `λₘᵢₙ` are sub- and superscripts, small raised characters as in `x²` stay text, `√x` and `√{…}` roots, `{a}/{b}` a fraction, `"…"`
-//! words; braces group and are not seen. Names of functions stand upright, all other letters are variables. Whatever the
-//! text is, what comes out is well-formed: a brace that is never closed ends with the text.
+//! `x_0`, `x^2`, `x^{t+1}` and `λₘᵢₙ` are sub- and superscripts, small raised characters as in `x²` stay text, `√x` and
+//! `√{…}` are roots, `{a}/{b}` is a fraction, `"…"` are words; braces group and are not seen. Names of functions stand
+//! upright, all other letters are variables. Whatever the text is, what comes out is well-formed: a brace that is never
+//! closed ends with the text.
 
 use super::escape;
 
@@ -135,7 +136,7 @@ impl Parser<'_> {
                     self.next();
                     above = Some(self.atom().html);
                 }
-                Some(c) if below.is_none() && lowered(c).is_some() => below = Some(self.run(lowered)),
+                Some(c) if below.is_none() && lowered(c).is_some() => below = Some(self.lowered()),
                 // Not as a script of MathML: without a mathematical font browsers raise that by half a line.
                 Some(c) if RAISED.contains(c) => {
                     small.push(c);
@@ -155,9 +156,9 @@ impl Parser<'_> {
     }
 
     /// Small letters and digits in a row, as a row of their usual forms.
-    fn run(&mut self, usual: fn(char) -> Option<char>) -> String {
+    fn lowered(&mut self) -> String {
         let mut text = String::new();
-        while let Some(c) = self.peek().and_then(usual) {
+        while let Some(c) = self.peek().and_then(lowered) {
             text.push(c);
             self.next();
         }

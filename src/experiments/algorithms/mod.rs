@@ -164,7 +164,7 @@ impl Study for Algorithms {
     fn measure(context: &Context) -> Result<Algorithms> {
         // Now and then a network has not found out how to add when the rate has become small. Of so many seeds, two such
         // networks do not decide whether the median is above a half.
-        let seeds: Vec<u64> = (0..12).map(|k| derive(context.seed, k)).collect();
+        let seeds = derived_seeds(context, 12);
         let steps = context.pick([150, 250, 1000], [800, 1500, 4000]);
         let jobs: Vec<(Task, usize, u64)> = TASKS
             .iter()

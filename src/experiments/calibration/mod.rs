@@ -180,13 +180,12 @@ impl Scores {
 impl Study for Calibration {
     fn measure(context: &Context) -> Result<Calibration> {
         let (all, test) = (&context.data.train, &context.data.test);
-        let seeds = context.pick(8, 10);
         context.at(0, 10, "the kernel's width")?;
         let chosen = choose::<f32>(context, all, 500, 4)?;
         let samples = context.pick(500, 2000).min(all.len() / 2);
         let held_out = context.pick(1000, 5000).min(all.len() - samples);
-        let seeds: Vec<u64> = (0..seeds).map(|k| derive(context.seed, k)).collect();
-        let of_seed = |seed: &u64| -> Result<[Run; 3]> {
+        let seeds = derived_seeds(context, context.pick(8, 10));
+        let of_seed = |seed: &u64| -> Result<Vec<Run>> {
             let both = super::kernel_approximations::drawn(all, samples + held_out, *seed);
             let train = both.take(samples);
             let held = super::data::rows(&both, samples, samples + held_out);
@@ -212,8 +211,7 @@ impl Study for Calibration {
                     after: tested.measured(temperature)?,
                 })
             };
-            let [logistic, net, kernel] = KINDS.map(run);
-            Ok([logistic?, net?, kernel?])
+            KINDS.into_iter().map(run).collect()
         };
         let mut models: Vec<Model> = KINDS.iter().map(|kind| Model { kind: *kind, seeds: vec![] }).collect();
         for runs in context.side_by_side(1..10, 10, "all three models", &seeds, of_seed)? {

@@ -51,7 +51,7 @@ impl Study for Bounds {
     fn measure(context: &Context) -> Result<Bounds> {
         let runs = context.pick(20, 50);
         let doublings = context.pick(12, 15);
-        let seeds: Vec<u64> = (0..context.pick(5, 10)).map(|k| derive(context.seed, k)).collect();
+        let seeds = derived_seeds(context, context.pick(5, 10));
         let stochastic = |seed: &u64| descend::stochastic(context, *seed, runs, doublings);
         let descent = |seed: &u64| descend::descent(context, *seed, doublings);
         let separable = |seed: &u64| descend::separable(context, *seed, doublings);

@@ -172,12 +172,12 @@ impl Study for GradientFlow {
         }
         let one = |(kind, seed): &(Kind, u64)| trained(context, *kind, *seed);
         let mut learnt = context.side_by_side(before..all, all, "training", &jobs, one)?.into_iter();
-        let mut run = |kind: Kind| {
+        let run = |kind: Kind| {
             let (mut losses, accuracies): (Vec<_>, Vec<_>) =
                 learnt.by_ref().take(seeds_of(kind).len()).unzip();
             Run { kind, losses: losses.swap_remove(0), accuracies }
         };
-        let runs = Kind::all().map(&mut run).collect();
+        let runs = Kind::all().map(run).collect();
         // Labels may be fewer than the data set has room for.
         let classes = context.data.train.class_counts().into_iter().filter(|count| *count > 0).count();
         Ok(GradientFlow { variances, width, flows, runs, classes })

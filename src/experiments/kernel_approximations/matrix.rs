@@ -46,15 +46,13 @@ impl Matrices {
 pub(super) fn measure(context: &Context, setting: Setting, seeds: &[u64]) -> Result<Matrices> {
     let samples = SAMPLES.min(context.data.train.len());
     let sizes = [16, 32, 64, 128, 256, 512].into_iter().filter(|m| *m < samples);
-    let mut rows: Vec<Errors> =
-        sizes.map(|features| Errors { features, fourier: vec![], nystrom: vec![] }).collect();
-    let sizes: Vec<usize> = rows.iter().map(|row| row.features).collect();
+    let row = |features| Errors { features, fourier: vec![], nystrom: vec![] };
+    let mut rows: Vec<Errors> = sizes.clone().map(row).collect();
     let kernel = Rbf::new(setting.gamma)?;
     let of_seed = |seed: &u64| -> Result<Vec<[f64; 2]>> {
         let (x, y) = kernel_inputs::<f64>(&drawn(&context.data.train, samples, *seed))?;
         let exact = gram(&kernel, &x);
-        let of_size = |features: &usize| -> Result<[f64; 2]> {
-            let features = *features;
+        let of_size = |features: usize| -> Result<[f64; 2]> {
             let (mut fourier, mut nystrom) = (0.0, 0.0);
             for draw in 0..DRAWS {
                 context.check()?;
@@ -68,7 +66,7 @@ pub(super) fn measure(context: &Context, setting: Setting, seeds: &[u64]) -> Res
             }
             Ok([fourier, nystrom].map(|squares| (squares / DRAWS as f64).sqrt()))
         };
-        sizes.iter().map(of_size).collect()
+        sizes.clone().map(of_size).collect()
     };
     for errors in context.side_by_side(1..2, 20, "kernel matrices", seeds, of_seed)? {
         for (row, [fourier, nystrom]) in rows.iter_mut().zip(errors) {

@@ -65,7 +65,7 @@ impl Study for Approximations {
         // In f32 a smaller ridge is lost in rounding.
         let lambda = Float::max(chosen.lambda, LEAST_LAMBDA);
         let setting = Setting { gamma: chosen.gamma, lambda };
-        let seeds: Vec<u64> = (0..context.pick(5, 10)).map(|k| derive(context.seed, k)).collect();
+        let seeds = derived_seeds(context, context.pick(5, 10));
         Ok(Approximations {
             data: context.data.name.clone(),
             gamma: setting.gamma,

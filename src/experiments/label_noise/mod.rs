@@ -103,7 +103,7 @@ impl Study for Noise {
         let lambdas = lambda_grid(1e-10, 1.0, LAMBDAS)?;
         let mut levels: Vec<Level> =
             LEVELS.iter().map(|wrong| Level { wrong: *wrong, seeds: vec![] }).collect();
-        let seeds: Vec<u64> = (0..count).map(|k| derive(context.seed, k)).collect();
+        let seeds = derived_seeds(context, count);
         let one = |seed: &u64| {
             let part = super::kernel_approximations::drawn(train, samples, *seed);
             of_seed(context, &part, test, gamma, &lambdas, *seed)

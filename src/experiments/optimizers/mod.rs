@@ -165,8 +165,8 @@ impl<T: Float> Observer<T> for Watch<'_, '_> {
 
 impl Study for Optimizers {
     fn measure(context: &Context) -> Result<Optimizers> {
-        // With fewer than 20 the fast ones are where the slow are at half time before their first epoch has ended, of which
-        // the middle is not known.
+        // With fewer than 20 epochs the fast optimizers would come to the compared loss within their first epoch, and
+        // inside an epoch nothing is measured.
         let (epochs, seeds) = context.pick((30, 10), (25, 10));
         let kinds = [&Kind::ALL[..], &Kind::RAW].concat();
         let all = epochs * kinds.len() * seeds;

@@ -152,7 +152,7 @@ impl Study for Recurrence {
     fn measure(context: &Context) -> Result<Recurrence> {
         // Products of a hundred random factors differ by powers of ten from seed to seed, and so do the losses that
         // follow from them: these take more seeds than what is learnt.
-        let seeds: Vec<u64> = (0..SEEDS).map(|k| derive(context.seed, k)).collect();
+        let seeds = derived_seeds(context, SEEDS);
         Ok(Recurrence {
             gradients: flow::measure(context, &seeds)?,
             clipping: clipping::measure(context, &seeds)?,

@@ -77,7 +77,7 @@ impl Study for Regularisation {
             )));
         }
         let count = context.pick(8, 16);
-        let seeds: Vec<u64> = (0..count).map(|k| derive(context.seed, k)).collect();
+        let seeds = derived_seeds(context, count);
         let mut rows = Vec::new();
         for (i, lambda) in LAMBDAS.into_iter().enumerate() {
             let what = format!("λ = {lambda}");
