@@ -5,7 +5,8 @@ use super::{PITCH, Place, ROWS};
 use crate::Float;
 
 /// Copies `length` rows of B from column `from` to column `to` into panels of two vectors, of which the last one may not be
-/// full.
+/// full. Rows that have no gaps are read from end to end, as the CPU foresees it: panel by panel, they took the products of
+/// the gradients of narrow layers a tenth to a fifth longer.
 #[inline(always)]
 pub unsafe fn copy_b<T: Float, V: Vector<T>>(
     b: Place<*const T>,
@@ -15,27 +16,33 @@ pub unsafe fn copy_b<T: Float, V: Vector<T>>(
     room: *mut T,
 ) {
     let width = 2 * V::LANES;
+    if b.column == 1 {
+        let (panels, last) = ((to - from) / width, (to - from) % width);
+        for l in 0..length {
+            // SAFETY: a panel is `width`·`length` numbers, and the room holds all of them.
+            unsafe {
+                let (mut from, mut out) = (b.at.add(l * b.row + from), room.add(l * width));
+                for _ in 0..panels {
+                    V::load(from).store(out);
+                    V::load(from.add(V::LANES)).store(out.add(V::LANES));
+                    (from, out) = (from.add(width), out.wrapping_add(width * length));
+                }
+                if last > V::LANES {
+                    V::load(from).store(out);
+                    V::load_first(from.add(V::LANES), last - V::LANES).store(out.add(V::LANES));
+                } else if last > 0 {
+                    V::load_first(from, last).store(out);
+                }
+            }
+        }
+        return;
+    }
     for (panel, first) in (from..to).step_by(width).enumerate() {
         let columns = width.min(to - first);
         // SAFETY: a panel is `width`·`length` numbers, and the room holds all of them.
         unsafe {
             let out = room.add(panel * width * length);
             let from = b.at.add(first * b.column);
-            if b.column == 1 {
-                for l in 0..length {
-                    let (from, out) = (from.add(l * b.row), out.add(l * width));
-                    if columns == width {
-                        V::load(from).store(out);
-                        V::load(from.add(V::LANES)).store(out.add(V::LANES));
-                    } else if columns > V::LANES {
-                        V::load(from).store(out);
-                        V::load_first(from.add(V::LANES), columns - V::LANES).store(out.add(V::LANES));
-                    } else {
-                        V::load_first(from, columns).store(out);
-                    }
-                }
-                continue;
-            }
             // What is behind the columns stays as it is: what comes of it is stored nowhere.
             if b.row == 1 {
                 transpose::<T, V>(from, b.column, columns, length, out, width);
