@@ -139,24 +139,23 @@ impl<T: Float> OfWidth for Largest<'_, T> {
 /// of all windows of a line is looked at together: so it is one long loop, however few channels there are.
 #[inline(always)]
 fn lines_of_windows<T: Float>(form: &Pools, x: &[T], y: &mut [T], places: &mut [T]) {
-    let (channels, width, windows) = (form.image.channels, form.image.width, form.output.width);
+    let (channels, width) = (form.image.channels, form.image.width);
     let [kernel_lines, kernel_columns] = form.window.kernel;
-    let at_once = (LINE / channels).min(windows);
     let mut pixels = [T::ZERO; LINE + MOST];
-    for (i, first) in
-        (0..form.output.height).flat_map(|i| (0..windows).step_by(at_once).map(move |first| (i, first)))
-    {
-        let count = at_once.min(windows - first);
-        let these = (i * windows + first) * channels..(i * windows + first + count) * channels;
+    for block in form.blocks(LINE / channels) {
+        let these = block.numbers(form);
         let (y, places) = (&mut y[these.clone()], &mut places[these]);
         for (number, (m, n)) in
             (0..kernel_lines).flat_map(|m| (0..kernel_columns).map(move |n| (m, n))).enumerate()
         {
-            let start = ((i * kernel_lines + m) * width + first * kernel_columns + n) * channels;
-            if channels <= MOST / 2 {
-                gather::<T, { MOST / 2 }>(&x[start..], &mut pixels, channels, kernel_columns, count);
-            } else {
-                gather::<T, MOST>(&x[start..], &mut pixels, channels, kernel_columns, count);
+            for (k, i) in block.lines.clone().enumerate() {
+                let start = ((i * kernel_lines + m) * width + block.first * kernel_columns + n) * channels;
+                let (from, to) = (&x[start..], &mut pixels[k * block.count * channels..]);
+                if channels <= MOST / 2 {
+                    gather::<T, { MOST / 2 }>(from, to, channels, kernel_columns, block.count);
+                } else {
+                    gather::<T, MOST>(from, to, channels, kernel_columns, block.count);
+                }
             }
             let (pixels, number) = (&pixels[..y.len()], T::of(number as f64));
             if number == T::ZERO {
@@ -214,13 +213,14 @@ fn lines_of_samples<'a, T: Float>(
     terms: impl Iterator<Item = (&'a [T], &'a [T])>,
     add: bool,
 ) {
-    let (channels, width, windows) = (form.image.channels, form.image.width, form.output.width);
+    let (channels, width) = (form.image.channels, form.image.width);
     let [kernel_lines, kernel_columns] = form.window.kernel;
-    let at_once = (LINE / (kernel_columns * channels)).min(windows);
+    let at_once = LINE / (kernel_columns * channels);
     let (mut dys, mut places_of) = ([T::ZERO; LINE + MOST], [T::ZERO; LINE + MOST]);
     // The number of each column within its window.
     let mut own = [T::ZERO; LINE];
-    for (column, own) in own[..at_once * kernel_columns * channels].chunks_exact_mut(channels).enumerate() {
+    let longest = at_once.min(form.output.width) * kernel_columns * channels;
+    for (column, own) in own[..longest].chunks_exact_mut(channels).enumerate() {
         own.fill(T::of((column % kernel_columns) as f64));
     }
     vectorize(
@@ -231,19 +231,20 @@ fn lines_of_samples<'a, T: Float>(
                 if !add {
                     clear_rest(form, dx);
                 }
-                for (i, first) in (0..form.output.height)
-                    .flat_map(|i| (0..windows).step_by(at_once).map(move |first| (i, first)))
-                {
-                    let count = at_once.min(windows - first);
-                    let these = (i * windows + first) * channels..(i * windows + first + count) * channels;
+                for block in form.blocks(at_once) {
+                    let these = block.numbers(form);
                     spread(&dy[these.clone()], &mut dys, channels, kernel_columns);
                     spread(&places[these], &mut places_of, channels, kernel_columns);
-                    let numbers = count * kernel_columns * channels;
-                    for m in 0..kernel_lines {
+                    let numbers = block.count * kernel_columns * channels;
+                    for (k, (i, m)) in
+                        block.lines.clone().flat_map(|i| (0..kernel_lines).map(move |m| (i, m))).enumerate()
+                    {
                         let before = T::of((m * kernel_columns) as f64);
-                        let start = ((i * kernel_lines + m) * width + first * kernel_columns) * channels;
+                        let start =
+                            ((i * kernel_lines + m) * width + block.first * kernel_columns) * channels;
                         let dx = &mut dx[start..][..numbers];
-                        let (own, places, dys) = (&own[..numbers], &places_of[..numbers], &dys[..numbers]);
+                        let spread = k / kernel_lines * numbers..(k / kernel_lines + 1) * numbers;
+                        let (own, places, dys) = (&own[..numbers], &places_of[spread.clone()], &dys[spread]);
                         let term = |k: usize| if own[k] + before == places[k] { dys[k] } else { T::ZERO };
                         if add {
                             dx.iter_mut().enumerate().for_each(|(k, dx)| *dx += term(k));
@@ -258,7 +259,8 @@ fn lines_of_samples<'a, T: Float>(
     );
 }
 
-/// Numbers of a line that are worked on at a time.
+/// Numbers that are worked on at a time: some lines of windows, or a part of a long one. What is stored as parts of vectors
+/// is read as other vectors only after many more of them, or the CPU would wait for it.
 const LINE: usize = 2048;
 
 /// Numbers that are copied at a time, at most.

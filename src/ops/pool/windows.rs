@@ -20,6 +20,23 @@ pub struct Pools {
 /// Numbers that are read in the smallest piece that a thread is given.
 const GRAIN: usize = 1 << 16;
 
+/// Windows in some lines: `count` of them in each, from the window `first` on. Of more than one line they are all.
+pub struct Block {
+    pub lines: Range<usize>,
+    pub first: usize,
+    pub count: usize,
+}
+
+impl Block {
+    /// Where they are in what comes out.
+    #[inline(always)]
+    pub fn numbers(&self, form: &Pools) -> Range<usize> {
+        let ImageShape { channels, width, .. } = form.output;
+        let start = (self.lines.start * width + self.first) * channels;
+        start..start + self.lines.len() * self.count * channels
+    }
+}
+
 impl Pools {
     pub fn to_list(self) -> [u32; 13] {
         let mut list = [0; 13];
@@ -72,6 +89,20 @@ impl Pools {
     pub fn behind(&self, lines: &Range<usize>, columns: &Range<usize>, channel: usize) -> usize {
         let last = (lines.end - 1) * self.image.width + columns.end - 1;
         self.image.numel() - last * self.image.channels - channel
+    }
+
+    /// All windows in blocks of at most `most`, which is not 0: whole lines, or parts of one where a line has more.
+    #[inline(always)]
+    pub fn blocks(&self, most: usize) -> impl Iterator<Item = Block> {
+        let ImageShape { height, width, .. } = self.output;
+        let (count, lines) = (most.min(width), (most / width).max(1));
+        (0..height).step_by(lines).flat_map(move |line| {
+            (0..width).step_by(count).map(move |first| Block {
+                lines: line..(line + lines).min(height),
+                first,
+                count: count.min(width - first),
+            })
+        })
     }
 
     /// Calls `visit` with where the channels of each pixel of a window begin.
