@@ -28,6 +28,7 @@ macro_rules! vector {
             $(#[$about])*
             $name($register) of $t, $features, $tile: $splat $load $store $fused $add $subtract
 
+            const TILE_OF_ONE: usize = 12;
             const SIDE: usize = $side;
 
             #[inline(always)]

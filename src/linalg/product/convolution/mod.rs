@@ -58,6 +58,9 @@ const COLUMNS_OF_IMAGE: usize = 512;
 /// Numbers in the room for these.
 const ROWS_OF_IMAGE: usize = ROWS * PITCH;
 
+/// Filters of a map whose rows are read where they are: longer ones would want the same lines of the nearest cache.
+const SHORT: usize = 32;
+
 /// What the sums of the first block are added to.
 #[derive(Clone, Copy)]
 pub enum Start<P> {
@@ -397,15 +400,26 @@ unsafe fn weights_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &
                     let columns = COLUMNS.min(at.filters - first);
                     let column = group * at.filters + first;
                     let map = unsafe { job.map.add(sample * at.map + pixel * filters + column).cast_const() };
-                    let map = Place { at: map, row: filters, column: 1 };
-                    unsafe { V::copy_b(map, pixels.len(), 0, columns, rooms.b) };
+                    // Short rows are read where they are, if whole vectors can be: of the last sample, they may end behind it.
+                    let there = (job.samples - sample) * at.map - pixel * filters - column;
+                    let read = (pixels.len() - 1) * filters + columns.next_multiple_of(V::LANES);
+                    let in_place = filters <= SHORT && read <= there;
+                    if !in_place {
+                        let map = Place { at: map, row: filters, column: 1 };
+                        unsafe { V::copy_b(map, pixels.len(), 0, columns, rooms.b) };
+                    }
                     for (panel, from) in (0..columns).step_by(width).enumerate() {
+                        let (b, pitch) = if in_place {
+                            (unsafe { map.add(from) }, filters)
+                        } else {
+                            (unsafe { rooms.b.add(panel * width * pixels.len()).cast_const() }, width)
+                        };
                         let tile = Tile {
                             rows: [unsafe { image.add(group * at.channels) }; MOST_ROWS],
                             stretches,
                             step: at.steps[1],
-                            b: unsafe { rooms.b.add(panel * width * pixels.len()) },
-                            pitch: width,
+                            b,
+                            pitch,
                             c: unsafe { job.weights.add(column + from) },
                             c_pitch: filters,
                             columns: width.min(columns - from),

@@ -9,10 +9,6 @@ use crate::Float;
 /// Rows of the largest tile of any CPU.
 pub const MOST_ROWS: usize = 14;
 
-/// Rows of the largest tile of one vector. Measured: 207 GFLOPS with 12 rows, and 117 with 13, whose beginnings do not all fit
-/// into registers; with two vectors, 248 with 14.
-const MOST_ROWS_OF_ONE: usize = 12;
-
 /// Numbers at the same distance from one another, so far behind where a row begins.
 #[derive(Clone, Copy)]
 pub struct Stretch {
@@ -51,25 +47,25 @@ pub unsafe fn tiles<T: Float, V: Vector<T>>(
 ) {
     let mut tile = strip;
     let (base, mut first) = (tile.rows[0], rows.start);
-    let most = if tile.columns > V::LANES { V::TILE } else { V::TILE.min(MOST_ROWS_OF_ONE) };
+    let most = if tile.columns > V::LANES { V::TILE } else { V::TILE_OF_ONE };
     for left in (1..=rows.len().div_ceil(most)).rev() {
         let count = (rows.end - first).div_ceil(left);
         for (row, place) in tile.rows[..count].iter_mut().zip(&mut places) {
             *row = unsafe { base.add(place) };
         }
         macro_rules! tiles {
-            ($n:literal: $($rows:literal)*) => {
+            ($n:literal, $most:expr; $($rows:literal)*) => {
                 match count {
                     // What no tile of this CPU has is not compiled for it.
-                    $($rows if const { $rows <= V::TILE } => unsafe { V::seen_tile::<$rows, $n>(&tile) },)*
+                    $($rows if const { $rows <= $most } => unsafe { V::seen_tile::<$rows, $n>(&tile) },)*
                     _ => unreachable!("a tile of {count} rows"),
                 }
             };
         }
         if tile.columns > V::LANES {
-            tiles!(2: 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
+            tiles!(2, V::TILE; 1 2 3 4 5 6 7 8 9 10 11 12 13 14);
         } else {
-            tiles!(1: 1 2 3 4 5 6 7 8 9 10 11 12);
+            tiles!(1, V::TILE_OF_ONE; 1 2 3 4 5 6 7 8 9 10 11 12);
         }
         tile.c = tile.c.wrapping_add(count * tile.c_pitch);
         first += count;
