@@ -157,6 +157,16 @@ pub(in crate::train) fn restore<T: Float>(
     Ok((state.place, state.sums.clone()))
 }
 
+/// What an observer does not find may be called otherwise, or not be kept, by another version.
+fn of_another_version(error: Error) -> Error {
+    match error {
+        Error::Data(why) => Error::Data(format!(
+            "{why}; where another version of the program wrote the file, go on with that one, or train anew"
+        )),
+        other => other,
+    }
+}
+
 /// Gives each observer what one of its kind remembered, in order.
 fn put_back<T: Float>(
     state: &State,
@@ -184,7 +194,9 @@ fn put_back<T: Float>(
             state.observers.iter().enumerate().find(|(_, settings)| settings.kind() == now.kind())
         };
         match found {
-            Some((i, settings)) => observer.restore(run, settings, &from.part(&i.to_string()))?,
+            Some((i, settings)) => {
+                observer.restore(run, settings, &from.part(&i.to_string())).map_err(of_another_version)?
+            }
             // It may still want to know where the run stands.
             None if now.is_nothing() => observer.restore(run, &now, from)?,
             None => (),
