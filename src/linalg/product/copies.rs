@@ -5,8 +5,8 @@ use super::{PITCH, Place, ROWS};
 use crate::Float;
 
 /// Copies `length` rows of B from column `from` to column `to` into panels of two vectors, of which the last one may not be
-/// full. Rows that have no gaps are read from end to end, as the CPU foresees it: panel by panel, they took the products of
-/// the gradients of narrow layers a tenth to a fifth longer.
+/// full. Rows without gaps are read from end to end, which the CPU foresees. Read panel by panel, they made the products of
+/// the gradients of narrow layers take a tenth to a fifth longer.
 #[inline(always)]
 pub unsafe fn copy_b<T: Float, V: Vector<T>>(
     b: Place<*const T>,

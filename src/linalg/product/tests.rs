@@ -159,6 +159,11 @@ fn convolutions<T: Float>() {
         form(2, 30, 8, 3).groups(2),
         form(3, 21, 5, 5).dilation(2),
         form(40, 14, 3, 3).padding(1),
+        // Maps that are read where they are, of several panels, and the first that is not.
+        form(3, 9, 24, 3),
+        form(3, 9, 32, 3),
+        form(3, 9, 33, 3),
+        form(4, 9, 28, 3).groups(2),
         form(1, 33, 1, 3).padding(1),
         form(1, 14, 7, 3).padding(1),
     ] {

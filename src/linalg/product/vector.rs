@@ -12,8 +12,8 @@ pub trait Vector<T: Float>: Copy {
     /// Rows of the largest tile: two vectors for each, two of B and one of A fit into the registers.
     const TILE: usize;
     /// Rows of the largest tile of one vector, where each row begins anywhere: at most 12. With AVX-512 207 GFLOPS were measured
-    /// with 12 rows, and 117 with 13, whose beginnings do not all fit into registers; with two vectors, 248 with 14. With AVX2
-    /// the sums of six rows are too few to work on while others are not ready.
+    /// with 12 rows, and 117 with 13, whose beginnings do not all fit into registers; with two vectors, 248 with 14. With AVX2,
+    /// the sums of six rows are too few to hide the latency of a multiply-add.
     const TILE_OF_ONE: usize = Self::TILE;
     /// The side of the block that [`transpose`](Self::transpose) takes.
     const SIDE: usize = 1;

@@ -136,7 +136,7 @@ impl<T: Float> OfWidth for Largest<'_, T> {
 }
 
 /// y ← the largest, and `places` ← the first pixel that has it, of windows that lie side by side, for a sample. The same pixel
-/// of all windows of a line is looked at together: so it is one long loop, however few channels there are.
+/// of all windows of a block is looked at together: so it is one long loop, however few channels there are.
 #[inline(always)]
 fn lines_of_windows<T: Float>(form: &Pools, x: &[T], y: &mut [T], places: &mut [T]) {
     let (channels, width) = (form.image.channels, form.image.width);
@@ -236,15 +236,17 @@ fn lines_of_samples<'a, T: Float>(
                     spread(&dy[these.clone()], &mut dys, channels, kernel_columns);
                     spread(&places[these], &mut places_of, channels, kernel_columns);
                     let numbers = block.count * kernel_columns * channels;
-                    for (k, (i, m)) in
+                    for (row, (i, m)) in
                         block.lines.clone().flat_map(|i| (0..kernel_lines).map(move |m| (i, m))).enumerate()
                     {
                         let before = T::of((m * kernel_columns) as f64);
                         let start =
                             ((i * kernel_lines + m) * width + block.first * kernel_columns) * channels;
                         let dx = &mut dx[start..][..numbers];
-                        let spread = k / kernel_lines * numbers..(k / kernel_lines + 1) * numbers;
-                        let (own, places, dys) = (&own[..numbers], &places_of[spread.clone()], &dys[spread]);
+                        let line = row / kernel_lines;
+                        let of_line = line * numbers..(line + 1) * numbers;
+                        let (own, places, dys) =
+                            (&own[..numbers], &places_of[of_line.clone()], &dys[of_line]);
                         let term = |k: usize| if own[k] + before == places[k] { dys[k] } else { T::ZERO };
                         if add {
                             dx.iter_mut().enumerate().for_each(|(k, dx)| *dx += term(k));
@@ -259,8 +261,8 @@ fn lines_of_samples<'a, T: Float>(
     );
 }
 
-/// Numbers that are worked on at a time: some lines of windows, or a part of a long one. What is stored as parts of vectors
-/// is read as other vectors only after many more of them, or the CPU would wait for it.
+/// Numbers that are worked on at a time: some lines of windows, or a part of a long one. They are stored in pieces that
+/// overlap, and read again as other vectors. Read at once, the CPU would wait for the stores; so many others come in between.
 const LINE: usize = 2048;
 
 /// Numbers that are copied at a time, at most.

@@ -157,11 +157,11 @@ pub(in crate::train) fn restore<T: Float>(
     Ok((state.place, state.sums.clone()))
 }
 
-/// What an observer does not find may be called otherwise, or not be kept, by another version.
+/// What an observer does not find may have another name in another version, or not be kept there.
 fn of_another_version(error: Error) -> Error {
     match error {
         Error::Data(why) => Error::Data(format!(
-            "{why}; where another version of the program wrote the file, go on with that one, or train anew"
+            "{why}; if another version of the program wrote the file, resume with that version, or train again"
         )),
         other => other,
     }
@@ -195,7 +195,9 @@ fn put_back<T: Float>(
         };
         match found {
             Some((i, settings)) => {
-                observer.restore(run, settings, &from.part(&i.to_string())).map_err(of_another_version)?
+                let same = settings.values().map(|(name, _)| name).eq(now.values().map(|(name, _)| name));
+                let restored = observer.restore(run, settings, &from.part(&i.to_string()));
+                if same { restored? } else { restored.map_err(of_another_version)? }
             }
             // It may still want to know where the run stands.
             None if now.is_nothing() => observer.restore(run, &now, from)?,

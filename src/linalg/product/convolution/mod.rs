@@ -10,7 +10,8 @@
 //!   added to where it was seen;
 //! - the weights: rows are rows of the weights, and k goes over the pixels of the map.
 //!
-//! An image with padding is copied first, one at a time. The other factor is copied into panels, as for a product.
+//! An image with padding is copied first, one at a time. The other factor is copied into panels, as for a product; but
+//! a map of few filters is read where it lies.
 //!
 //! Of few filters, vectors along them would be nearly empty. Then the map is computed with the [pixels](mod@narrow) of a line
 //! in a vector, from a copy of the image that has its channels one behind the other.
@@ -58,8 +59,9 @@ const COLUMNS_OF_IMAGE: usize = 512;
 /// Numbers in the room for these.
 const ROWS_OF_IMAGE: usize = ROWS * PITCH;
 
-/// Filters of a map whose rows are read where they are: longer ones would want the same lines of the nearest cache.
-const SHORT: usize = 32;
+/// Most bytes of a row of a map that is read where it is: the lines of longer rows would displace one another in the nearest
+/// cache.
+const MOST_IN_PLACE: usize = 128;
 
 /// What the sums of the first block are added to.
 #[derive(Clone, Copy)]
@@ -242,7 +244,8 @@ pub(super) unsafe fn convolve<T: Float, V: Vector<T>>(job: &Job<T>, rooms: &Room
 }
 
 // SAFETY, of all below: samples, pixels, rows and columns stay below those of the job, which are there, and what is copied
-// into a room stays below its size, by the constants above.
+// into a room stays below its size, by the constants above. Vectors that are read in place may reach beyond their columns, but
+// not beyond the map: `weights_of` looks at that.
 
 unsafe fn map_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &Rooms<T>) {
     let width = 2 * V::LANES;
@@ -400,10 +403,11 @@ unsafe fn weights_of<T: Float, V: Vector<T>>(job: &Job<T>, at: &Layout, rooms: &
                     let columns = COLUMNS.min(at.filters - first);
                     let column = group * at.filters + first;
                     let map = unsafe { job.map.add(sample * at.map + pixel * filters + column).cast_const() };
-                    // Short rows are read where they are, if whole vectors can be: of the last sample, they may end behind it.
-                    let there = (job.samples - sample) * at.map - pixel * filters - column;
-                    let read = (pixels.len() - 1) * filters + columns.next_multiple_of(V::LANES);
-                    let in_place = filters <= SHORT && read <= there;
+                    // Short rows are read where they are, if whole vectors can be read: in the last sample, a vector may reach
+                    // beyond the end of the map.
+                    let numbers_left = (job.samples - sample) * at.map - pixel * filters - column;
+                    let numbers_read = (pixels.len() - 1) * filters + columns.next_multiple_of(V::LANES);
+                    let in_place = filters * size_of::<T>() <= MOST_IN_PLACE && numbers_read <= numbers_left;
                     if !in_place {
                         let map = Place { at: map, row: filters, column: 1 };
                         unsafe { V::copy_b(map, pixels.len(), 0, columns, rooms.b) };

@@ -236,3 +236,70 @@ fn edges_of_few_filters() {
         }
     }
 }
+
+/// Numbers whose last one is the last that can be read: behind it lies a page without access.
+#[cfg(target_os = "linux")]
+struct AtEnd<T> {
+    start: *mut std::ffi::c_void,
+    bytes: usize,
+    numbers: *mut [T],
+}
+
+#[cfg(target_os = "linux")]
+impl<T: Copy> AtEnd<T> {
+    fn new(numbers: &[T]) -> AtEnd<T> {
+        use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap_anonymous, mprotect};
+        let page = rustix::param::page_size();
+        let room = size_of_val(numbers).next_multiple_of(page);
+        let bytes = room + page;
+        // SAFETY: memory of its own, of which the last page is closed, and the numbers fill the end of the others.
+        unsafe {
+            let all = ProtFlags::READ | ProtFlags::WRITE;
+            let start = mmap_anonymous(std::ptr::null_mut(), bytes, all, MapFlags::PRIVATE).unwrap();
+            mprotect(start.byte_add(room), page, MprotectFlags::empty()).unwrap();
+            let first: *mut T = start.byte_add(room - size_of_val(numbers)).cast();
+            first.copy_from_nonoverlapping(numbers.as_ptr(), numbers.len());
+            AtEnd { start, bytes, numbers: std::ptr::slice_from_raw_parts_mut(first, numbers.len()) }
+        }
+    }
+
+    fn get(&self) -> &[T] {
+        // SAFETY: they were written when it was made.
+        unsafe { &*self.numbers }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl<T> Drop for AtEnd<T> {
+    fn drop(&mut self) {
+        // SAFETY: as it was asked for, and nothing of it is borrowed any more.
+        unsafe { rustix::mm::munmap(self.start, self.bytes).unwrap() };
+    }
+}
+
+/// A vector may reach beyond the filters of a map that is read where it lies, but not beyond the last sample.
+#[cfg(target_os = "linux")]
+#[test]
+#[cfg_attr(miri, ignore = "an interpreter has no pages, and sees such a read by itself")]
+fn nothing_behind_the_map_is_read() {
+    fn check<T: Float + Fused>(form: Convolution, samples: usize) {
+        let given = Given::<T>::new(form, samples);
+        let dw: Vec<T> = numbers(form.depth() * form.filters, 7);
+        let (right, map) = (given.weights(0..form.depth(), dw.clone()), AtEnd::new(&given.dy));
+        for kernel in T::KERNELS.iter().filter(|kernel| (kernel.available)()) {
+            let mut found = dw.clone();
+            weights_by(kernel, &form, &given.x, map.get(), 0..form.depth(), true, &mut found);
+            assert!(found == right, "{}: {form}, {samples} samples, in {}", kernel.name, T::NAME);
+        }
+    }
+    for (groups, filters) in (1..4).flat_map(|groups| (1..36).map(move |filters| (groups, filters))) {
+        for (height, width) in [(1, 1), (1, 3), (2, 9)] {
+            let image = ImageShape::new(groups, height, width);
+            let form = Convolution::new(image, groups * filters, 1).groups(groups);
+            for samples in [1, 2, 3] {
+                check::<f32>(form, samples);
+                check::<f64>(form, samples);
+            }
+        }
+    }
+}

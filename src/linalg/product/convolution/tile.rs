@@ -46,6 +46,7 @@ pub unsafe fn tiles<T: Float, V: Vector<T>>(
     mut places: impl Iterator<Item = usize>,
 ) {
     let mut tile = strip;
+    const { assert!(V::TILE <= MOST_ROWS && V::TILE_OF_ONE <= 12, "a tile of more rows than there are below") };
     let (base, mut first) = (tile.rows[0], rows.start);
     let most = if tile.columns > V::LANES { V::TILE } else { V::TILE_OF_ONE };
     for left in (1..=rows.len().div_ceil(most)).rev() {
