@@ -25,13 +25,11 @@ const RUN: [&str; 12] = [
     "--epochs=60",
 ];
 
-/// The whole run, as the others must come out: its last line, and what its model tells.
+/// The whole of a run, as the others must come out: its last line, and what its model tells.
 #[track_caller]
-fn whole(folder: &Path) -> (String, String) {
-    let last = succeeds(
-        folder,
-        &[&["train", "-q", "--trace", "whole.csv", "--save", "whole.st"], &RUN[..]].concat(),
-    );
+fn whole(folder: &Path, run: &[&str]) -> (String, String) {
+    let last =
+        succeeds(folder, &[&["train", "-q", "--trace", "whole.csv", "--save", "whole.st"], run].concat());
     (last, succeeds(folder, &["predict", "whole.st", "test.csv", "--format", "csv"]))
 }
 
@@ -47,7 +45,7 @@ fn is_whole(folder: &Path, (last, answers): &(String, String), resumed: &str) {
 fn what_was_saved_on_the_way_goes_on_to_the_same_end() {
     let folder = tempfile::tempdir().unwrap();
     iris_in_two(folder.path());
-    let whole = whole(folder.path());
+    let whole = whole(folder.path(), &RUN);
     // The same run, ended by its epochs: in the middle of them, what it had saved last is of a step within an epoch.
     let begun: Vec<&str> = RUN.iter().copied().filter(|flag| *flag != "--epochs=60").collect();
     let kept = ["--save=m.st", "--save-every=5", "--keep=2", "--epochs=23"];
@@ -97,11 +95,7 @@ fn a_run_of_an_earlier_version_goes_on_to_the_same_end() {
     iris_in_two(folder.path());
     // That version kept other numbers for an audit, so its file has none.
     let asked: Vec<&str> = RUN.iter().copied().filter(|flag| *flag != "--audit").collect();
-    let whole = succeeds(
-        folder.path(),
-        &[&["train", "-q", "--trace=whole.csv", "--save=whole.st"], &asked[..]].concat(),
-    );
-    let whole = (whole, succeeds(folder.path(), &["predict", "whole.st", "test.csv", "--format", "csv"]));
+    let whole = whole(folder.path(), &asked);
     let earlier = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cli/files/run-2026-11-27.st");
     fs::copy(earlier, folder.path().join("m.st")).unwrap();
     let resumed = succeeds(
@@ -119,7 +113,7 @@ fn killed_at_any_moment_it_goes_on_to_the_same_bits() {
     let folder = tempfile::tempdir().unwrap();
     iris_in_two(folder.path());
     let start = std::time::Instant::now();
-    let whole = whole(folder.path());
+    let whole = whole(folder.path(), &RUN);
     // Such a run and its question; a part of the kills comes after its end.
     let most = start.elapsed().as_micros() as u64;
     let kills = std::env::var("TAPEGRAD_KILLS").map_or(12, |kills| kills.parse().unwrap());

@@ -257,9 +257,9 @@ fn bars(spirals: &[Spiral], images: &Images) -> Figure {
         "What each takes, and what it gives",
         format!(
             "Fitted to {} points of a spiral and {} images, the same for all{all}. \"γ = 1\" is the kernel machine with γ = 1 \
-             and λ = 10⁻³, which were not chosen. Accuracies on the spirals are means over {} seeds. All but the accuracy are on logarithmic axes. Times \
-             are of one run each; that of a fit is without the choice of γ and λ, which is in the tables. Memory is what is \
-             held when the fit is done.",
+             and λ = 10⁻³, which were not chosen. Accuracies on the spirals are means over {} seeds. All but the accuracy are \
+             on logarithmic axes. Times are of one run each; that of a fit is without the choice of γ and λ, which is in the \
+             tables. Memory is what is held when the fit is done.",
             spirals[0].fits[0].row.samples,
             images[0].samples,
             spirals[0].fits[0].accuracy.len()

@@ -236,23 +236,21 @@ fn lines_of_samples<'a, T: Float>(
                     spread(&dy[these.clone()], &mut dys, channels, kernel_columns);
                     spread(&places[these], &mut places_of, channels, kernel_columns);
                     let numbers = block.count * kernel_columns * channels;
-                    for (row, (i, m)) in
-                        block.lines.clone().flat_map(|i| (0..kernel_lines).map(move |m| (i, m))).enumerate()
-                    {
-                        let before = T::of((m * kernel_columns) as f64);
-                        let start =
-                            ((i * kernel_lines + m) * width + block.first * kernel_columns) * channels;
-                        let dx = &mut dx[start..][..numbers];
-                        let line = row / kernel_lines;
+                    for (line, i) in block.lines.clone().enumerate() {
                         let of_line = line * numbers..(line + 1) * numbers;
-                        let (own, places, dys) =
-                            (&own[..numbers], &places_of[of_line.clone()], &dys[of_line]);
-                        let term = |k: usize| if own[k] + before == places[k] { dys[k] } else { T::ZERO };
-                        if add {
-                            dx.iter_mut().enumerate().for_each(|(k, dx)| *dx += term(k));
-                        } else {
-                            // Added to 0: so −0 becomes 0, as in all sums.
-                            dx.iter_mut().enumerate().for_each(|(k, dx)| *dx = T::ZERO + term(k));
+                        let (places, dys) = (&places_of[of_line.clone()], &dys[of_line]);
+                        for m in 0..kernel_lines {
+                            let before = T::of((m * kernel_columns) as f64);
+                            let start =
+                                ((i * kernel_lines + m) * width + block.first * kernel_columns) * channels;
+                            let (own, dx) = (&own[..numbers], &mut dx[start..][..numbers]);
+                            let term = |k: usize| if own[k] + before == places[k] { dys[k] } else { T::ZERO };
+                            if add {
+                                dx.iter_mut().enumerate().for_each(|(k, dx)| *dx += term(k));
+                            } else {
+                                // Added to 0: so −0 becomes 0, as in all sums.
+                                dx.iter_mut().enumerate().for_each(|(k, dx)| *dx = T::ZERO + term(k));
+                            }
                         }
                     }
                 }

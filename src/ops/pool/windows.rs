@@ -20,7 +20,8 @@ pub struct Pools {
 /// Numbers that are read in the smallest piece that a thread is given.
 const GRAIN: usize = 1 << 16;
 
-/// Windows in some lines: `count` of them in each, from the window `first` on. Where there is more than one line, they are all windows of each.
+/// Windows in some lines: `count` of them in each, from the window `first` on. Where there is more than one line, they are all
+/// windows of each.
 pub struct Block {
     pub lines: Range<usize>,
     pub first: usize,
