@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::opening::{TEST_DIGITS, TRAINING_DIGITS, USUAL_FOLDER, usual_folder};
-use super::{Outcome, interrupt, output, quoted};
+use super::{Failure, Outcome, interrupt, output, quoted};
 use crate::experiments::{
     Context, EXPERIMENTS, Experiment, ExperimentData, Finished, ReportFolder, Settings, find,
 };
@@ -92,61 +92,78 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
         for experiment in &chosen {
             folder.check(experiment.name)?;
         }
-        let mut failed = Vec::new();
-        for experiment in &chosen {
-            if let Some(code) = interrupt::check(&asked) {
-                return Ok(code);
-            }
-            let settings = Settings::new(experiment, args.quick, args.seed, &data);
-            let kept = folder.finished(experiment.name).unwrap_or_else(|error| {
-                output::note(format_args!(
-                    "note: the kept result of {} cannot be used, so it is run again: {error}",
-                    experiment.name
-                ));
-                None
-            });
-            if let Some(finished) = kept {
-                if finished.settings == settings {
-                    folder.restore(&finished)?;
-                    output::line(summary(&finished) + ", kept from an earlier run")?;
-                    continue;
+        let (mut failed, mut page) = (Vec::new(), PageOf::new(&folder));
+        let mut all = || -> std::result::Result<Option<ExitCode>, Failure> {
+            for experiment in &chosen {
+                if let Some(code) = interrupt::check(&asked) {
+                    return Ok(Some(code));
                 }
-                // Other settings the user has asked for; another program may come as a surprise.
-                if finished.settings.version != settings.version {
+                let settings = Settings::new(experiment, args.quick, args.seed, &data);
+                let kept = folder.finished(experiment.name).unwrap_or_else(|error| {
                     output::note(format_args!(
-                        "note: the kept result of {} is of another version, so it is run again",
+                        "note: the kept result of {} cannot be used, so it is run again: {error}",
                         experiment.name
                     ));
+                    None
+                });
+                if let Some(finished) = kept {
+                    if finished.settings == settings {
+                        page.behind = true;
+                        folder.restore(&finished)?;
+                        output::line(summary(&finished) + ", kept from an earlier run")?;
+                        continue;
+                    }
+                    // Other settings the user has asked for; another program may come as a surprise.
+                    if finished.settings.version != settings.version {
+                        output::note(format_args!(
+                            "note: the kept result of {} is of another version, so it is run again",
+                            experiment.name
+                        ));
+                    }
                 }
+                let bar = progress_bar(experiment.name);
+                let progress = |share: f64, what: &str| {
+                    bar.set_position((share * BAR_STEPS as f64) as u64);
+                    bar.set_message(what.to_string());
+                };
+                let start = Instant::now();
+                let context = Context::new(args.quick, args.seed, &data, &progress, &asked);
+                let result = experiment.run(&context);
+                bar.finish_and_clear();
+                let measured = match result {
+                    Ok(measured) => measured,
+                    Err(Error::Interrupted) => {
+                        output::note(format_args!(
+                            "interrupted in {}; what is finished stays",
+                            experiment.name
+                        ));
+                        return Ok(Some(ExitCode::from(interrupt::EXIT_CODE)));
+                    }
+                    // The others do not depend on it.
+                    Err(error) => {
+                        output::note(format_args!("error: {}: {error}", experiment.name));
+                        failed.push(experiment.name);
+                        continue;
+                    }
+                };
+                let (command, seconds) = (args.command(experiment, images), start.elapsed().as_secs_f64());
+                let finished = Finished::new(settings, command, seconds, measured);
+                folder.keep(&finished)?;
+                page.one_more(args.quick)?;
+                output::line(summary(&finished))?;
             }
-            let bar = progress_bar(experiment.name);
-            let progress = |share: f64, what: &str| {
-                bar.set_position((share * BAR_STEPS as f64) as u64);
-                bar.set_message(what.to_string());
-            };
-            let start = Instant::now();
-            let context = Context::new(args.quick, args.seed, &data, &progress, &asked);
-            let result = experiment.run(&context);
-            bar.finish_and_clear();
-            let measured = match result {
-                Ok(measured) => measured,
-                Err(Error::Interrupted) => {
-                    output::note(format_args!("interrupted in {}; what is finished stays", experiment.name));
-                    return Ok(ExitCode::from(interrupt::EXIT_CODE));
-                }
-                // The others do not depend on it.
-                Err(error) => {
-                    output::note(format_args!("error: {}: {error}", experiment.name));
-                    failed.push(experiment.name);
-                    continue;
-                }
-            };
-            let (command, seconds) = (args.command(experiment, images), start.elapsed().as_secs_f64());
-            let finished = Finished::new(settings, command, seconds, measured);
-            folder.keep(&finished)?;
-            output::line(summary(&finished))?;
+            // Results of other experiments may lie there that the page does not show, or none and no page.
+            page.behind = true;
+            Ok(None)
+        };
+        // However it ends, what is kept is on the page.
+        let ended = all();
+        let written = page.write_rest();
+        if let Some(code) = ended? {
+            written?;
+            return Ok(code);
         }
-        folder.write_page()?;
+        written?;
         for other in EXPERIMENTS.iter().filter(|other| chosen.iter().all(|c| c.name != other.name)) {
             if let Err(error) = folder.finished(other.name) {
                 let name = other.name;
@@ -160,6 +177,39 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
         let failed = failed.join(", ");
         Err(Error::Data(format!("not finished: {failed}; run the same command to try again")).into())
     })?
+}
+
+/// The page of a folder, as results come in. All of them are read for it, which takes half a second for the quick ones.
+struct PageOf<'a> {
+    folder: &'a ReportFolder,
+    /// When it was written last, or the run began.
+    written: Instant,
+    /// Whether there may be results that it does not show.
+    behind: bool,
+}
+
+impl<'a> PageOf<'a> {
+    /// Of quick experiments, so much time at least is between one page and the next.
+    const BETWEEN: Duration = Duration::from_secs(30);
+
+    fn new(folder: &'a ReportFolder) -> Self {
+        PageOf { folder, written: Instant::now(), behind: false }
+    }
+
+    /// A result has been kept.
+    fn one_more(&mut self, quick: bool) -> Result<()> {
+        self.behind = true;
+        if quick && self.written.elapsed() < Self::BETWEEN { Ok(()) } else { self.write_rest() }
+    }
+
+    /// Writes it if it is behind.
+    fn write_rest(&mut self) -> Result<()> {
+        if self.behind {
+            self.folder.write_page()?;
+            (self.written, self.behind) = (Instant::now(), false);
+        }
+        Ok(())
+    }
 }
 
 impl ExperimentsArgs {

@@ -159,13 +159,13 @@ struct Learnt {
 }
 
 impl Study for Algorithms {
-    const EDITION: u32 = 3;
+    const EDITION: u32 = 4;
 
     fn measure(context: &Context) -> Result<Algorithms> {
         // Now and then a network has not found out how to add when the rate has become small. Of so many seeds, two such
         // networks do not decide whether the median is above a half.
         let seeds = derived_seeds(context, 12);
-        let steps = context.pick([150, 250, 1000], [800, 1500, 4000]);
+        let steps = context.pick([150, 250, 600], [800, 1500, 4000]);
         let jobs: Vec<(Task, usize, u64)> = TASKS
             .iter()
             .zip(steps)

@@ -6,7 +6,7 @@ mod figures;
 mod measure;
 mod report;
 
-use measure::{Effort, Held, OptimizerCost, Point, Series, doubling, kernels};
+use measure::{Held, OptimizerCost, Series, Task, doubling, kernels};
 
 use super::prelude::*;
 use crate::linalg;
@@ -45,7 +45,7 @@ struct Measured {
 }
 
 impl Study for Measured {
-    const EDITION: u32 = 2;
+    const EDITION: u32 = 3;
 
     fn measure(context: &Context) -> Result<Measured> {
         context.at(0, 1, "one thread")?;
@@ -71,21 +71,17 @@ fn measure_all(context: &Context) -> Result<Measured> {
         theory,
         points,
     };
-    let timed = |names, theory: f64, sizes: &[usize], of: &dyn Fn(usize, Effort) -> Result<Point>| {
+    let timed = |names, theory: f64, sizes: &[usize], of: &dyn Fn(usize) -> Result<Task>| {
         measure::series(context, names, theory, sizes, of)
     };
     let sizes = |low: usize, quick: u32, full: u32| Vec::from_iter(doubling(low, context.pick(quick, full)));
 
     tell("graph")?;
     let depths = sizes(64, 8, 11);
-    let nodes = |depth: &usize| Ok((*depth as f64, measure::chain(context, *depth, Effort::Few)?.1 as f64));
-    let nodes = depths.iter().map(nodes).collect::<Result<_>>()?;
-    times.push(timed(
-        ["value and gradient of a chain", "chain, depth", "depth"],
-        1.0,
-        &depths,
-        &|depth, effort| Ok(measure::chain(context, depth, effort)?.0),
-    )?);
+    let nodes = depths.iter().map(|depth| (*depth as f64, measure::chain(*depth).operations)).collect();
+    times.push(timed(["value and gradient of a chain", "chain, depth", "depth"], 1.0, &depths, &|depth| {
+        Ok(measure::chain(depth))
+    })?);
     held.push(numbers("nodes of a chain", "depth", 1.0, nodes));
 
     // Each of the three sizes in turn, at fixed values of the others.
@@ -97,26 +93,23 @@ fn measure_all(context: &Context) -> Result<Measured> {
     for (i, (against, sizes, theory, of_weights)) in all_sizes.into_iter().enumerate() {
         tell("network")?;
         let shape = |size: usize| std::array::from_fn(|k| if k == i { size } else { [64, 64, 3][k] });
-        let cost = |size: usize, effort| measure::network(context, shape(size), size, effort);
+        let cost = |size: usize| measure::network(context, shape(size), size);
         let (mut graph, mut weights) = (Vec::new(), Vec::new());
         for size in &sizes {
-            let cost = cost(*size, Effort::Few)?;
+            let cost = cost(*size)?;
             graph.push((*size as f64, cost.graph as f64));
             weights.push((*size as f64, cost.weights as f64));
         }
         let names = ["network, forward and backward", SHORT[i], against];
-        times.push(timed(names, theory, &sizes, &|size, effort| Ok(cost(size, effort)?.point))?);
+        times.push(timed(names, theory, &sizes, &|size| Ok(cost(size)?.pass))?);
         held.push(numbers("graph of a network", against, 1.0, graph));
         held.push(numbers("weights of a network", against, of_weights, weights));
     }
 
     tell("products")?;
-    times.push(timed(
-        ["product of matrices", "product, n", "size n"],
-        3.0,
-        &sizes(64, 4, 4),
-        &|n, effort| measure::product(context, n, effort),
-    )?);
+    times.push(timed(["product of matrices", "product, n", "size n"], 3.0, &sizes(64, 4, 4), &|n| {
+        Ok(measure::product(context, n))
+    })?);
 
     // Beyond, numbers leave the caches between one size and the next, which says nothing of the count of operations.
     tell("optimizers")?;
@@ -125,36 +118,33 @@ fn measure_all(context: &Context) -> Result<Measured> {
     tell("Gram matrix")?;
     // A result above 32 MB is fetched from the operating system anew each time.
     let (samples, features) = (sizes(64, 5, 5), sizes(64, 5, 6));
-    times.push(timed(["Gram matrix", "Gram matrix, n", "samples n"], 2.0, &samples, &|n, effort| {
-        kernels::gram_matrix(context, n, 16, n, effort)
+    times.push(timed(["Gram matrix", "Gram matrix, n", "samples n"], 2.0, &samples, &|n| {
+        kernels::gram_matrix(context, n, 16, n)
     })?);
     let count = |n: &usize| Ok((*n as f64, kernels::machine_numbers(context, *n, 16)? as f64));
     let counts = samples.iter().map(count).collect::<Result<_>>()?;
     held.push(numbers("kernel machine", "samples n", 2.0, counts));
 
     tell("Gram matrix")?;
-    times.push(timed(["Gram matrix", "Gram matrix, d", "features d"], 1.0, &features, &|d, effort| {
-        kernels::gram_matrix(context, 512, d, d, effort)
+    times.push(timed(["Gram matrix", "Gram matrix, d", "features d"], 1.0, &features, &|d| {
+        kernels::gram_matrix(context, 512, d, d)
     })?);
 
     tell("solution")?;
     // A factor comes near its speed at thousands of samples only.
-    let orders = sizes(128, 6, 6);
-    times.push(timed(
-        ["solution of (K + nλI)α = y", "solution, n", "samples n"],
-        3.0,
-        &orders,
-        &|n, effort| kernels::solve(context, n, effort),
-    )?);
-
-    tell("predictions")?;
-    times.push(timed(["predictions", "predictions, n", "samples n"], 1.0, &samples, &|n, effort| {
-        kernels::predict(context, n, 16, n, effort)
+    let orders = sizes(context.pick(96, 128), 6, 6);
+    times.push(timed(["solution of (K + nλI)α = y", "solution, n", "samples n"], 3.0, &orders, &|n| {
+        kernels::solve(context, n)
     })?);
 
     tell("predictions")?;
-    times.push(timed(["predictions", "predictions, d", "features d"], 1.0, &features, &|d, effort| {
-        kernels::predict(context, 512, d, d, effort)
+    times.push(timed(["predictions", "predictions, n", "samples n"], 1.0, &samples, &|n| {
+        kernels::predict(context, n, 16, n)
+    })?);
+
+    tell("predictions")?;
+    times.push(timed(["predictions", "predictions, d", "features d"], 1.0, &features, &|d| {
+        kernels::predict(context, 512, d, d)
     })?);
 
     let widths = crossing::measure(context, tell)?;

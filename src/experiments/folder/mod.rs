@@ -185,8 +185,8 @@ impl ReportFolder {
         Ok(Some(finished))
     }
 
-    /// Keeps a result: its figures and tables, then itself, then the page of all results. What an earlier
-    /// result of the same experiment left is removed.
+    /// Keeps a result: its figures and tables, then itself. What an earlier result of the same experiment left is
+    /// removed. The page does not show it until it is [written](ReportFolder::write_page) again.
     ///
     /// # Errors
     /// [`Error::Io`] if a file cannot be written; an earlier result is then still there, with its figures.
@@ -225,7 +225,7 @@ impl ReportFolder {
             // One that is gone already is as good.
             let _ = fs::remove_file(folder.join(name));
         }
-        self.write_page()
+        Ok(())
     }
 
     /// Writes those figures and tables of a result that are not there any more, or are not its own.

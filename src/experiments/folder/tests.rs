@@ -33,6 +33,7 @@ fn kept(finished: &Finished) -> (tempfile::TempDir, ReportFolder) {
     let parent = tempfile::tempdir().unwrap();
     let folder = ReportFolder::open(parent.path().join("report")).unwrap();
     folder.keep(finished).unwrap();
+    folder.write_page().unwrap();
     (parent, folder)
 }
 
@@ -79,6 +80,7 @@ fn rows_that_are_none_are_refused() {
     for (rows, why) in [(serde_json::json!([1, 2]), "invalid"), (empty, "no report")] {
         let measured = Measured { rows: Rows::of(&rows), outcome: Outcome::default() };
         folder.keep(&Finished::new(settings.clone(), "c".into(), 1.0, measured)).unwrap();
+        folder.write_page().unwrap();
         let error = folder.finished("spiral").unwrap_err().to_string();
         assert!(error.contains(why) && !error.contains(|c: char| c.is_control()), "{error}");
         assert!(!page(&folder).contains("id=\"spiral\""));
@@ -167,6 +169,7 @@ fn links_in_the_folder_are_not_followed() {
         folder.restore(&finished).unwrap();
         link_all();
         folder.keep(&finished).unwrap();
+        folder.write_page().unwrap();
         for place in &places {
             assert!(fs::symlink_metadata(place).unwrap().is_file(), "{}", place.display());
         }

@@ -122,10 +122,10 @@ pub(super) struct Run {
 
 /// A network of these, trained from a seed: its mean loss of each epoch, and its accuracy in the last one.
 pub(super) fn trained(context: &Context, kind: Kind, seed: u64) -> Result<(Vec<f64>, f64)> {
-    let data = context.data.train.take(context.pick(2000, 3000));
+    let data = context.data.train.take(context.pick(1500, 3000));
     let mut net = Net::<f32>::new(&options(context, kind, DEEP, &data), &data, seed)?;
     let mut optimizer = Optimizer::new(Sgd, RATE)?;
-    let options = FitOptions::new(context.pick(5, 6), 50, seed);
+    let options = FitOptions::new(context.pick(3, 6), 50, seed);
     let mut record = Recorder::default();
     let fitted = net.fit_observed(context, &mut optimizer, (&data, None), &options, Some(&mut record));
     // What was recorded before it diverged stays.

@@ -142,7 +142,7 @@ struct GradientFlow {
 }
 
 impl Study for GradientFlow {
-    const EDITION: u32 = 2;
+    const EDITION: u32 = 3;
 
     fn measure(context: &Context) -> Result<GradientFlow> {
         let (networks, width) = context.pick((20, 200), (40, 400));

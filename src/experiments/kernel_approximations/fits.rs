@@ -93,7 +93,7 @@ impl Test {
 
 pub(super) fn measure(context: &Context, setting: Setting, seeds: &[u64]) -> Result<Fits> {
     let train = &context.data.train;
-    let n = context.pick(2000, 5000).min(train.len());
+    let n = context.pick(1500, 5000).min(train.len());
     let sizes = context.pick(vec![64, 128, 256, 512], vec![64, 128, 256, 512, 1024, 2048]);
     let test = Test::new(&context.data.test)?;
     let kernel = Arc::new(Rbf::new(setting.gamma)?);

@@ -9,8 +9,6 @@ use crate::experiments::prelude::*;
 use crate::linalg::{Cholesky, Mat, gemm};
 use crate::models::kernel::{FourierRidge, Rbf, RidgeOptions, Samples, gram};
 
-/// Samples of a matrix.
-const SAMPLES: usize = 600;
 /// Draws of frequencies and of centres, of which the mean square is taken.
 const DRAWS: u64 = 4;
 /// On the diagonal of the centres' matrix.
@@ -44,7 +42,7 @@ impl Matrices {
 }
 
 pub(super) fn measure(context: &Context, setting: Setting, seeds: &[u64]) -> Result<Matrices> {
-    let samples = SAMPLES.min(context.data.train.len());
+    let samples = context.pick(400, 600).min(context.data.train.len());
     let sizes = [16, 32, 64, 128, 256, 512].into_iter().filter(|m| *m < samples);
     let row = |features| Errors { features, fourier: vec![], nystrom: vec![] };
     let mut rows: Vec<Errors> = sizes.clone().map(row).collect();

@@ -7,7 +7,7 @@ use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::{N, SEEDS, draw, places, truth};
 use crate::experiments::prelude::*;
-use crate::models::kernel::{KernelMachine, Rbf, RidgePath, Samples};
+use crate::models::kernel::{Expansion, KernelMachine, PathPoint, Rbf, RidgePath, Samples};
 use crate::report::Image;
 
 /// Where the colours of the error stop, as log₁₀: twenty times what saying 0 everywhere costs.
@@ -100,16 +100,18 @@ pub(super) fn one_set(
         context.check()?;
         let kernel = Arc::new(Rbf::new(*gamma)?);
         let path = RidgePath::new(kernel.as_ref(), x, y, 1 << 30)?;
-        for lambda in &grid.lambdas {
-            let point = path.at(*lambda)?;
-            let values = point.machine(kernel.clone(), x).predict(&at);
-            cells.push(Cell {
-                gamma: *gamma,
-                lambda: *lambda,
-                leave_one_out: point.leave_one_out_error,
-                error: error(values.as_slice()),
-            });
-        }
+        let points: Vec<PathPoint<f64>> =
+            grid.lambdas.iter().map(|lambda| path.at(*lambda)).collect::<Result<_>>()?;
+        // The kernel between samples and places is the same for all λ: a column of α for each. No sample has weight 0.
+        let alphas: Vec<_> = points.iter().map(|point| point.alpha.column(0)).collect();
+        let alphas = DMatrix::from_columns(&alphas);
+        let values = Expansion::new("all ridges".into(), kernel, x.clone(), alphas).predict(&at);
+        cells.extend(points.iter().zip(values.column_iter()).map(|(point, values)| Cell {
+            gamma: *gamma,
+            lambda: point.lambda,
+            leave_one_out: point.leave_one_out_error,
+            error: error(values.as_slice()),
+        }));
     }
     Ok(cells)
 }

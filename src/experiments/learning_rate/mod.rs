@@ -56,12 +56,12 @@ struct Row {
 }
 
 impl Study for LearningRate {
-    const EDITION: u32 = 2;
+    const EDITION: u32 = 3;
 
     fn measure(context: &Context) -> Result<LearningRate> {
         let (train, test) = (&context.data.train.take(LEARNT), &context.data.test);
-        let seeds = so_many_seeds(context, context.pick(8, 10));
-        let options = FitOptions::new(context.pick(10, 3), 64, 0);
+        let seeds = so_many_seeds(context, context.pick(6, 10));
+        let options = FitOptions::new(context.pick(6, 3), 64, 0);
         let jobs: Vec<(f64, u64)> =
             RATES.iter().flat_map(|rate| seeds.iter().map(|seed| (*rate, *seed))).collect();
         let one = |(rate, seed): &(f64, u64)| {

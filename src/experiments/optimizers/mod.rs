@@ -164,10 +164,12 @@ impl<T: Float> Observer<T> for Watch<'_, '_> {
 }
 
 impl Study for Optimizers {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Optimizers> {
         // With fewer than 20 epochs the fast optimizers would come to the compared loss within their first epoch, and
         // inside an epoch nothing is measured.
-        let (epochs, seeds) = context.pick((30, 10), (25, 10));
+        let (epochs, seeds) = context.pick((24, 8), (25, 10));
         let kinds = [&Kind::ALL[..], &Kind::RAW].concat();
         let all = epochs * kinds.len() * seeds;
         context.at(0, all, "random projection")?;

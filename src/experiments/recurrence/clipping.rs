@@ -32,7 +32,7 @@ pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Vec<Pair>> {
 fn pair(context: &Context, seed: u64) -> Result<Pair> {
     let mut pair = Pair { free: vec![], clipped: vec![], norms: vec![] };
     for clips in [false, true] {
-        let mut net = Rememberer::new(KIND, LENGTH, seed)?;
+        let mut net = Rememberer::<f64>::new(KIND, LENGTH, seed)?;
         let mut clip = if clips { Clip::none().with_norm(BOUND)? } else { Clip::none() };
         let mut optimizer = Optimizer::new(Sgd, RATE)?;
         for step in 0..STEPS {

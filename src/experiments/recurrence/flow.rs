@@ -109,6 +109,11 @@ mod tests {
             assert_eq!(norms.len(), 7);
             let differs = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-12 * b.abs().max(1e-3);
             assert!(!net.tape.param_grads().iter().zip(&expected).any(differs), "{kind:?}");
+            // A copy has the same weights, and so the same gradients to the last bit; by way of f32, nearly so.
+            assert_eq!(super::norms(&mut net.copied().unwrap(), &batch), norms, "{kind:?}");
+            let rounded = super::norms(&mut net.copied::<f32>().unwrap().copied().unwrap(), &batch);
+            let near = |(a, b): (&f64, &f64)| a != b && (a - b).abs() < 1e-5 * b;
+            assert!(rounded.iter().zip(&norms).all(near), "{kind:?}: {rounded:?} {norms:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Over how many steps a bit is learnt to be kept, and what training makes of the gradients.
 
 use super::flow::{Flow, norms};
-use super::{BATCH, Bits, Kind, Rememberer};
+use super::{BATCH, Bits, INPUTS, Kind, Rememberer};
 use crate::experiments::prelude::*;
 use crate::metrics::argmax;
 use crate::optim::Clip;
@@ -44,7 +44,7 @@ struct One {
 
 pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Memory> {
     let lengths = context.pick(vec![5, 20, 100], vec![5, 10, 20, 50, 100, 200]);
-    let steps = context.pick(150, 400);
+    let steps = context.pick(60, 400);
     let forms: Vec<(Kind, usize)> =
         KINDS.iter().flat_map(|kind| lengths.iter().map(|length| (*kind, *length))).collect();
     let jobs: Vec<(Kind, usize, u64)> =
@@ -63,9 +63,10 @@ pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Memory> {
 }
 
 fn learn(context: &Context, (kind, length, seed): (Kind, usize, u64), steps: usize) -> Result<One> {
-    let mut net = Rememberer::new(kind, length, seed)?;
+    let mut start = Rememberer::new(kind, length, seed)?;
     let seen = Bits::new(seed, u64::MAX, BATCH, length);
-    let before = norms(&mut net, &seen);
+    let before = norms(&mut start, &seen);
+    let mut net = start.copied::<f32>()?;
     let mut optimizer = Optimizer::new(Adam::default(), RATE)?;
     let mut clip = Clip::none().with_norm(1.0)?;
     for k in 0..steps {
@@ -76,10 +77,19 @@ fn learn(context: &Context, (kind, length, seed): (Kind, usize, u64), steps: usi
         clip.apply(&mut net.tape)?;
         optimizer.step(&mut net.tape)?;
     }
-    let test = Bits::new(seed, u64::MAX - 1, TESTED, length);
-    let (_, logits) = net.forward(&test);
-    let answers = net.tape.value_slice(logits).chunks_exact(2).map(argmax);
-    let right = answers.zip(&test.labels).filter(|(answer, label)| *answer == Some(**label)).count();
-    let after = norms(&mut net, &seen);
+    let right = right(&mut net, &Bits::new(seed, u64::MAX - 1, TESTED, length));
+    let after = norms(&mut net.copied()?, &seen);
     Ok(One { accuracy: right as f64 / TESTED as f64, before, after })
+}
+
+/// How many sequences it tells right, in batches of those of training: all at once take fresh memory, which costs more
+/// than what is computed.
+fn right(net: &mut Rememberer<f32>, test: &Bits) -> usize {
+    let tokens = test.tokens.chunks(BATCH * net.length * INPUTS);
+    let of_batch = |(tokens, labels): (&[f64], &[usize])| {
+        let (_, logits) = net.forward(&Bits { tokens: tokens.to_vec(), labels: labels.to_vec() });
+        let answers = net.tape.value_slice(logits).chunks_exact(2).map(argmax);
+        answers.zip(labels).filter(|(answer, label)| *answer == Some(**label)).count()
+    };
+    tokens.zip(test.labels.chunks(BATCH)).map(of_batch).sum()
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-use super::{Effort, Point, least_seconds, normal};
+use super::{Effort, Task, least_seconds, normal};
 use crate::experiments::prelude::*;
 use crate::experiments::stopwatch::{seconds, seconds_of};
 use crate::linalg::Cholesky;
@@ -24,37 +24,36 @@ fn problem(context: &Context, n: usize, d: usize) -> Result<(Samples<f64>, DMatr
 
 const LAMBDA: f64 = 1e-6;
 
-pub fn gram_matrix(context: &Context, n: usize, d: usize, size: usize, effort: Effort) -> Result<Point> {
+pub fn gram_matrix(context: &Context, n: usize, d: usize, size: usize) -> Result<Task> {
     let (x, kernel) = (samples(context.seed, n, d)?, Rbf::new(1.0)?);
-    let seconds = least_seconds(context, effort, || Ok(seconds(|| gram(&kernel, &x))))?;
     // One half is computed: a product of d, and the distance and the exponential, which are not counted.
-    Ok(Point { size: size as f64, seconds, operations: (n * n * d) as f64 / 2.0 })
+    Ok(Task::new(size, (n * n * d) as f64 / 2.0, move || Ok(seconds(|| gram(&kernel, &x)))))
 }
 
 /// The factor of K + nλI, and the solution for one right-hand side.
-pub fn solve(context: &Context, n: usize, effort: Effort) -> Result<Point> {
+pub fn solve(context: &Context, n: usize) -> Result<Task> {
     let (x, y) = problem(context, n, 16)?;
     let mut k = gram(&Rbf::new(1.0)?, &x);
     (0..n).for_each(|i| k[(i, i)] += n as f64 * LAMBDA);
-    let seconds = least_seconds(context, effort, || {
+    let work = move || {
         let (k, mut alpha) = (k.clone(), y.clone());
         seconds_of(|| {
             let factor = Cholesky::new(k)?;
             factor.solve_in_place(&mut alpha);
             Ok(factor)
         })
-    })?;
-    let n = n as f64;
-    Ok(Point { size: n, seconds, operations: n * n * n / 6.0 + n * n })
+    };
+    let order = n as f64;
+    Ok(Task::new(n, order * order * order / 6.0 + order * order, work))
 }
 
 /// Predictions for 256 samples.
-pub fn predict(context: &Context, n: usize, d: usize, size: usize, effort: Effort) -> Result<Point> {
+pub fn predict(context: &Context, n: usize, d: usize, size: usize) -> Result<Task> {
     const TESTS: usize = 256;
     let machine = machine(context, n, d)?;
     let tests = samples(derive(context.seed, 2), TESTS, d)?;
-    let seconds = least_seconds(context, effort, || Ok(seconds(|| machine.predict(&tests))))?;
-    Ok(Point { size: size as f64, seconds, operations: (TESTS * n * (d + 1)) as f64 })
+    let operations = (TESTS * n * (d + 1)) as f64;
+    Ok(Task::new(size, operations, move || Ok(seconds(|| machine.predict(&tests)))))
 }
 
 fn machine(context: &Context, n: usize, d: usize) -> Result<KernelRidge<f64>> {

@@ -67,21 +67,45 @@ pub enum Effort {
 /// How often the exponent between two sizes is measured: of nine the interval leaves out the first and the last.
 const ROUNDS: usize = 9;
 
+/// Work whose time is taken again and again. What it needs is there already.
+pub struct Task {
+    size: f64,
+    /// Multiply-adds, or what the series counts in their place.
+    pub operations: f64,
+    /// Does it once, and gives the seconds.
+    work: Box<dyn FnMut() -> Result<f64>>,
+}
+
+impl Task {
+    fn new(size: usize, operations: f64, work: impl FnMut() -> Result<f64> + 'static) -> Task {
+        Task { size: size as f64, operations, work: Box::new(work) }
+    }
+
+    fn time(&mut self, context: &Context, effort: Effort) -> Result<Point> {
+        let seconds = least_seconds(context, effort, &mut self.work)?;
+        Ok(Point { size: self.size, seconds, operations: self.operations })
+    }
+}
+
 /// Times of some sizes, and the exponent between the last two, by times of one after the other: what the machine does
-/// beside falls on both.
+/// beside falls on both. Their memory is the same in all rounds: what another place in it would do to the times is not in
+/// the interval.
 pub fn series(
     context: &Context,
     [name, short, against]: [&str; 3],
     theory: f64,
     sizes: &[usize],
-    of: &dyn Fn(usize, Effort) -> Result<Point>,
+    of: &dyn Fn(usize) -> Result<Task>,
 ) -> Result<Series> {
     let (before, ends) = sizes.split_at(sizes.len() - 2);
-    let mut points: Vec<Point> = before.iter().map(|size| of(*size, Effort::Least)).collect::<Result<_>>()?;
+    let once = |size: &usize| of(*size)?.time(context, Effort::Least);
+    let mut points: Vec<Point> = before.iter().map(once).collect::<Result<_>>()?;
+    let mut tasks = [of(ends[0])?, of(ends[1])?];
     let (mut least, mut exponents) = ([None; 2], Vec::new());
     for _ in 0..ROUNDS {
         context.check()?;
-        let round = [of(ends[0], Effort::Few)?, of(ends[1], Effort::Few)?];
+        let [few, many] = &mut tasks;
+        let round = [few.time(context, Effort::Few)?, many.time(context, Effort::Few)?];
         exponents
             .push(Float::ln(round[1].seconds / round[0].seconds) / Float::ln(round[1].size / round[0].size));
         for (least, point) in least.iter_mut().zip(round) {
@@ -94,11 +118,11 @@ pub fn series(
     Ok(Series { name, short, against, theory, points, ends: [ends[0], ends[1]], exponents })
 }
 
-/// The least of repeated times, which `work` returns. The first is not counted, as it makes the buffers.
+/// The least of repeated times, which `work` returns. The first is not counted, as it fills the caches.
 fn least_seconds(context: &Context, effort: Effort, mut work: impl FnMut() -> Result<f64>) -> Result<f64> {
     let first = work()?;
-    // What takes that long does not gain by buffers that are there.
-    if effort == Effort::Few && first > 0.1 {
+    // What takes that long does not gain by caches that are full.
+    if effort == Effort::Few && first > 0.05 {
         return Ok(first);
     }
     let budget = if effort == Effort::Few { 0.01 } else { context.pick(0.015, 0.3) };
@@ -120,59 +144,54 @@ pub fn doubling(low: usize, count: u32) -> impl Iterator<Item = usize> {
     (0..count).map(move |k| low << k)
 }
 
-/// A chain of `depth` pairs of a product and a tanh, on scalars: almost nothing but the graph itself. Seconds
-/// for value and gradient, and nodes.
-pub fn chain(context: &Context, depth: usize, effort: Effort) -> Result<(Point, usize)> {
+/// Value and gradient of a chain of `depth` pairs of a product and a tanh, on scalars: almost nothing but the graph
+/// itself. Its operations are the nodes.
+pub fn chain(depth: usize) -> Task {
     let mut tape = Tape::new();
     let w = tape.param_slice(1, 1, &[0.9]);
-    let seconds = least_seconds(context, effort, || {
-        Ok(seconds(|| {
-            tape.rewind();
-            let mut y = tape.scalar(0.5);
-            for _ in 0..depth {
-                let z = tape.mul(y, w);
-                y = tape.tanh(z);
-            }
-            tape.zero_grad();
-            tape.backward(y);
-        }))
-    })?;
-    Ok((Point { size: depth as f64, seconds, operations: tape.len() as f64 }, tape.len()))
+    let pass = move |tape: &mut Tape| {
+        tape.rewind();
+        let mut y = tape.scalar(0.5);
+        for _ in 0..depth {
+            let z = tape.mul(y, w);
+            y = tape.tanh(z);
+        }
+        tape.zero_grad();
+        tape.backward(y);
+    };
+    pass(&mut tape);
+    Task::new(depth, tape.len() as f64, move || Ok(seconds(|| pass(&mut tape))))
 }
 
-/// What a network of `depth` layers of width `d` costs on a batch of n.
-pub struct NetworkCost {
-    pub point: Point,
+/// Forward and backward pass of a network of `depth` layers of width `d` on a batch of n.
+pub struct Network {
+    pub pass: Task,
     /// Numbers of the graph behind the parameters: the batch, and what the layers append.
     pub graph: usize,
     pub weights: usize,
 }
 
-/// Forward and backward pass. `size` is for the caller to choose.
-pub fn network(
-    context: &Context,
-    [n, d, depth]: [usize; 3],
-    size: usize,
-    effort: Effort,
-) -> Result<NetworkCost> {
+/// See [`Network`]; `size` is the one of the three that the series is over.
+pub fn network(context: &Context, [n, d, depth]: [usize; 3], size: usize) -> Result<Network> {
     let mut tape = Tape::new();
     let mut rng = stream(context.seed, Purpose::Init);
     let model = Mlp::new(&vec![d; depth + 1], Activation::Relu).build(&mut tape, &mut rng)?;
     let input = normal(context.seed, n * d);
-    let seconds = least_seconds(context, effort, || {
-        Ok(seconds(|| {
-            tape.rewind();
-            let x = tape.constant_slice(n, d, &input);
-            let y = model.forward(&mut tape, x, &mut Mode::evaluation());
-            let loss = tape.mean(y);
-            tape.zero_grad();
-            tape.backward(loss);
-        }))
-    })?;
+    let pass = move |tape: &mut Tape| {
+        tape.rewind();
+        let x = tape.constant_slice(n, d, &input);
+        let y = model.forward(tape, x, &mut Mode::evaluation());
+        let loss = tape.mean(y);
+        tape.zero_grad();
+        tape.backward(loss);
+    };
+    pass(&mut tape);
+    let weights = tape.param_numbers();
+    let graph = tape.numbers() - weights;
     // Forward, and backward to the weights and to the values; the first layer's inputs need no gradient.
     let operations = (n * d * d * (3 * depth - 1)) as f64;
-    let point = Point { size: size as f64, seconds, operations };
-    Ok(NetworkCost { point, graph: tape.numbers() - tape.param_numbers(), weights: tape.param_numbers() })
+    let pass = Task::new(size, operations, move || Ok(seconds(|| pass(&mut tape))));
+    Ok(Network { pass, graph, weights })
 }
 
 /// Samples in a batch of training.
@@ -201,12 +220,11 @@ pub fn training_seconds(context: &Context, d: usize, depth: usize) -> Result<f64
     Ok(step / BATCH as f64)
 }
 
-pub fn product(context: &Context, n: usize, effort: Effort) -> Result<Point> {
+pub fn product(context: &Context, n: usize) -> Task {
     let (a, b) = (normal(context.seed, n * n), normal(derive(context.seed, 1), n * n));
     let mut c = vec![0.0; n * n];
-    let work = || Ok(seconds(|| gemm(&mut c, false, Mat::new(&a, n, n), Mat::new(&b, n, n))));
-    let seconds = least_seconds(context, effort, work)?;
-    Ok(Point { size: n as f64, seconds, operations: (n * n * n) as f64 })
+    let work = move || Ok(seconds(|| gemm(&mut c, false, Mat::new(&a, n, n), Mat::new(&b, n, n))));
+    Task::new(n, (n * n * n) as f64, work)
 }
 
 /// One step of each optimizer on so many parameters.
@@ -219,19 +237,18 @@ pub fn optimizers(context: &Context, sizes: &[usize]) -> Result<Vec<OptimizerCos
     };
     let mut costs = Vec::new();
     for (k, name) in ["SGD", "momentum", "RMSProp", "Adam"].into_iter().enumerate() {
-        let step = |size: usize, effort: Effort| -> Result<(Point, f64)> {
+        let step = |size: usize| -> Result<(Task, f64)> {
             let mut tape = Tape::new();
             tape.param_with(1, size, |values| values.fill(1.0));
             tape.param_grads_mut().fill(1e-3);
             let mut optimizer: Optimizer<f64> = make(k)?;
-            let seconds = least_seconds(context, effort, || seconds_of(|| optimizer.step(&mut tape)))?;
+            optimizer.step(&mut tape)?;
             let state = optimizer.state().len() as f64 / size as f64;
-            Ok((Point { size: size as f64, seconds, operations: size as f64 }, state))
+            let work = move || seconds_of(|| optimizer.step(&mut tape));
+            Ok((Task::new(size, size as f64, work), state))
         };
-        let (state, what) = (step(sizes[0], Effort::Few)?.1, format!("step of {name}"));
-        let series = series(context, [&what, &what, "parameters"], 1.0, sizes, &|size, effort| {
-            Ok(step(size, effort)?.0)
-        })?;
+        let (state, what) = (step(sizes[0])?.1, format!("step of {name}"));
+        let series = series(context, [&what, &what, "parameters"], 1.0, sizes, &|size| Ok(step(size)?.0))?;
         costs.push(OptimizerCost { name: name.into(), state, series });
     }
     Ok(costs)
@@ -255,8 +272,8 @@ mod tests {
 
     fn check_numbers(context: &Context) {
         // The weight and the start, and two nodes for each pair.
-        assert_eq!(chain(context, 5, Effort::Few).unwrap().1, 2 + 2 * 5);
-        let cost = network(context, [7, 3, 4], 7, Effort::Few).unwrap();
+        assert_eq!(chain(5).operations, f64::from(2 + 2 * 5));
+        let cost = network(context, [7, 3, 4], 7).unwrap();
         // The batch, a sum and a ReLU for each layer but the last, which has no ReLU, and the mean.
         assert_eq!((cost.graph, cost.weights), (7 * 3 * (1 + 4 + 3) + 1, 4 * (3 * 3 + 3)));
         // The factor, α, and the samples with their norms.
