@@ -31,7 +31,7 @@ impl Distances {
 pub(super) fn measure(context: &Context) -> Result<Vec<Distances>> {
     let x = sphere(8, context.seed)?;
     let widths = context.pick(&[64, 128, 256, 512][..], &[64, 128, 256, 512, 1024]);
-    let draws = context.pick(24, 48);
+    let draws = context.pick(32, 48);
     let of_depth = |depth: usize| -> Result<Distances> {
         let network = network(depth, D, 0.1)?;
         let at_width = |width: &usize| -> Result<AtWidth> {

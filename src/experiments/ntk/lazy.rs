@@ -51,7 +51,7 @@ pub(super) fn measure(context: &Context) -> Result<Vec<Lazy>> {
     let network = network(2, D, 0.1)?;
     let widths = context.pick(&[32, 128, 512][..], &[32, 64, 128, 256, 512]);
     // Narrow networks scatter more, and cost less.
-    let runs = |width: usize| context.pick(8, 20) * if width < 200 { 2 } else { 1 };
+    let runs = |width: usize| context.pick(16, 20) * if width < 200 { 2 } else { 1 };
     let at_width = |width: &usize| -> Result<Lazy> {
         let run = |k: u64| {
             context.check()?;

@@ -57,7 +57,7 @@ struct Wide {
 }
 
 impl Study for Wide {
-    const EDITION: u32 = 4;
+    const EDITION: u32 = 3;
 
     fn measure(context: &Context) -> Result<Wide> {
         context.at(0, 3, "kernels at the start")?;
