@@ -152,11 +152,11 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
                 page.one_more(args.quick)?;
                 output::line(summary(&finished))?;
             }
-            // Results of other experiments may lie there that the page does not show, or none and no page.
+            // Its path is printed below, so that it is written even if nothing new was kept.
             page.behind = true;
             Ok(None)
         };
-        // However it ends, what is kept is on the page.
+        // What is kept is on the page however the run ends, also by an error.
         let ended = all();
         let written = page.write_rest();
         if let Some(code) = ended? {
@@ -179,7 +179,8 @@ pub fn run(args: &ExperimentsArgs) -> Outcome {
     })?
 }
 
-/// The page of a folder, as results come in. All of them are read for it, which takes half a second for the quick ones.
+/// Writes the page of a folder as results come in. Each time all kept results are read, half a second for the quick ones:
+/// after every experiment that was 12 seconds of a quick run.
 struct PageOf<'a> {
     folder: &'a ReportFolder,
     /// When it was written last, or the run began.
@@ -189,7 +190,7 @@ struct PageOf<'a> {
 }
 
 impl<'a> PageOf<'a> {
-    /// Of quick experiments, so much time at least is between one page and the next.
+    /// In a quick run, the least time between one page and the next. The last one does not wait.
     const BETWEEN: Duration = Duration::from_secs(30);
 
     fn new(folder: &'a ReportFolder) -> Self {

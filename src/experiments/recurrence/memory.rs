@@ -82,8 +82,8 @@ fn learn(context: &Context, (kind, length, seed): (Kind, usize, u64), steps: usi
     Ok(One { accuracy: right as f64 / TESTED as f64, before, after })
 }
 
-/// How many sequences it tells right, in batches of those of training: all at once take fresh memory, which costs more
-/// than what is computed.
+/// How many sequences it tells right. They go through in batches as large as those of training, for which the tape has
+/// room: all at once would take fresh memory, and that costs more than what is computed.
 fn right(net: &mut Rememberer<f32>, test: &Bits) -> usize {
     let tokens = test.tokens.chunks(BATCH * net.length * INPUTS);
     let of_batch = |(tokens, labels): (&[f64], &[usize])| {

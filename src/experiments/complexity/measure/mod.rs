@@ -60,7 +60,7 @@ pub struct OptimizerCost {
 pub enum Effort {
     /// As the least of many.
     Least,
-    /// As the least of a few, since it is one of several that are compared.
+    /// As the least of a few, or as one alone where that takes long, since it is one of several that are compared.
     Few,
 }
 
