@@ -4,6 +4,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::gemm::product;
 use super::product::Into;
+use super::simd::vectorize;
 use super::threads::join;
 use super::triangular::{add_square, solve_lower, solve_upper};
 use super::view::{View, ViewMut};
@@ -212,26 +213,49 @@ fn factor<T: Float>(mut a: ViewMut<'_, T>, floor: &[T], first: usize) -> Result<
     factor(a22, &floor[middle..], first + middle)
 }
 
+/// Each entry takes its products from the first column on, each product and each difference rounded. The diagonal is the
+/// pivot over its root as well, which is not always the root to the last bit.
 fn factor_leaf<T: Float>(mut a: ViewMut<'_, T>, floor: &[T], first: usize) -> Result<(), (usize, f64)> {
     let n = a.nrows();
-    for j in 0..n {
-        for k in 0..j {
-            let factor = a[(j, k)];
-            for i in j..n {
-                let product = a[(i, k)] * factor;
-                a[(i, j)] -= product;
+    // Its columns, beside one another.
+    let mut columns = [[T::ZERO; LEAF]; LEAF];
+    for (j, column) in columns[..n].iter_mut().enumerate() {
+        (j..n).for_each(|i| column[i] = a[(i, j)]);
+    }
+    let failed = vectorize(
+        n * n * n,
+        #[inline(always)]
+        || factor_columns(&mut columns[..n], floor),
+    );
+    for (j, column) in columns[..n].iter().enumerate() {
+        (j..n).for_each(|i| a[(i, j)] = column[i]);
+    }
+    failed.map_err(|(j, pivot)| (first + j, pivot))
+}
+
+#[inline(always)]
+fn factor_columns<T: Float>(columns: &mut [[T; LEAF]], floor: &[T]) -> Result<(), (usize, f64)> {
+    for j in 0..columns.len() {
+        let (before, rest) = columns.split_at_mut(j);
+        // A copy, so that it stays in registers. What is above the diagonal or below the last row is computed as well; no
+        // entry that counts depends on it.
+        let mut column = rest[0];
+        for other in before.iter() {
+            let factor = other[j];
+            for (x, y) in column.iter_mut().zip(other) {
+                *x -= *y * factor;
             }
         }
-        let pivot = a[(j, j)];
+        let pivot = column[j];
         // A NaN is not above the floor either; infinity is no number to go on with.
         if !(pivot > floor[j] && Float::is_finite(pivot)) {
-            return Err((first + j, pivot.to_f64()));
+            return Err((j, pivot.to_f64()));
         }
         let root = Float::sqrt(pivot);
-        for i in j..n {
-            let quotient = a[(i, j)] / root;
-            a[(i, j)] = quotient;
+        for x in &mut column {
+            *x /= root;
         }
+        rest[0] = column;
     }
     Ok(())
 }
@@ -351,6 +375,22 @@ mod tests {
                 let determinant: f64 = reference.l().diagonal().iter().map(|x| 2.0 * x.ln()).sum();
                 assert!((cholesky.log_determinant() - determinant).abs() <= 1e-12 * determinant.abs());
             }
+        }
+    }
+
+    /// A leaf as it is defined, to the last bit.
+    #[test]
+    fn a_leaf_takes_its_products_in_order() {
+        for n in [1, 2, 5, 31, LEAF] {
+            let a = positive_definite(n) / 3.0;
+            let mut l = DMatrix::zeros(n, n);
+            for j in 0..n {
+                let rest = |i: usize| (0..j).fold(a[(i, j)], |rest, k| rest - l[(i, k)] * l[(j, k)]);
+                let column: Vec<f64> = (j..n).map(rest).collect();
+                let root = column[0].sqrt();
+                (j..n).zip(column).for_each(|(i, rest)| l[(i, j)] = rest / root);
+            }
+            assert!(Cholesky::new(a).unwrap().l() == &l, "{n}");
         }
     }
 

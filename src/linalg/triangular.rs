@@ -32,7 +32,7 @@ pub fn solve_upper<T: Float>(u: View<'_, T>, b: ViewMut<'_, T>) {
     solve(Triangle::Upper, u, b);
 }
 
-fn solve<T: Float>(which: Triangle, t: View<'_, T>, mut b: ViewMut<'_, T>) {
+fn solve<T: Float>(which: Triangle, t: View<'_, T>, b: ViewMut<'_, T>) {
     let n = t.nrows();
     if n > LEAF {
         let middle = (n / 2).next_multiple_of(16);
@@ -47,57 +47,93 @@ fn solve<T: Float>(which: Triangle, t: View<'_, T>, mut b: ViewMut<'_, T>) {
         product(rest.rb_mut(), Into::Subtract, between, known.rb());
         return solve(which, bound, rest);
     }
-    in_strips(
-        n,
-        b.rb_mut(),
-        #[inline(always)]
-        |b| {
-            for step in 0..n {
-                let (i, solved) = match which {
-                    Triangle::Lower => (step, 0..step),
-                    Triangle::Upper => (n - 1 - step, n - step..n),
-                };
-                for k in solved {
-                    let known = b[k];
-                    subtract(&mut b[i], t[(i, k)], &known);
-                }
-                divide(&mut b[i], t[(i, i)]);
-            }
-        },
-    );
+    assert!(b.nrows() == n, "triangular: {} rows of right-hand sides for {n}", b.nrows());
+    let mut triangle = [[T::ZERO; LEAF]; LEAF];
+    let in_rows = t.col_stride() == 1;
+    let lines = if in_rows { t } else { t.transpose() };
+    for i in 0..n {
+        // Rows of a lower triangle and columns of an upper one end at the diagonal, the others begin there.
+        let there = if (which == Triangle::Lower) == in_rows { 0..i + 1 } else { i..n };
+        let line = &lines.row(i)[there.clone()];
+        if in_rows {
+            triangle[i][there].copy_from_slice(line);
+        } else {
+            triangle[there].iter_mut().zip(line).for_each(|(row, x)| row[i] = *x);
+        }
+    }
+    // A single right-hand side goes alone: the rest of a strip would be empty.
+    if b.ncols() == 1 {
+        return solve_sides::<T, 1>(which, &triangle, b);
+    }
+    solve_sides::<T, SIDES>(which, &triangle, b);
 }
 
-/// A row of right-hand sides.
-type Row<T> = [T; SIDES];
-
-#[inline(always)]
-fn subtract<T: Float>(row: &mut Row<T>, factor: T, other: &Row<T>) {
-    for (x, y) in row.iter_mut().zip(other) {
-        *x -= factor * *y;
+/// A leaf, for `W` right-hand sides at a time, which are copied to where they lie side by side, and back.
+fn solve_sides<T: Float, const W: usize>(
+    which: Triangle,
+    triangle: &[[T; LEAF]; LEAF],
+    mut b: ViewMut<'_, T>,
+) {
+    let n = b.nrows();
+    let in_rows = b.col_stride() == 1;
+    // What is behind the last columns of a strip is computed as well, and goes nowhere.
+    let mut strip = [[T::ZERO; W]; LEAF];
+    let strip = &mut strip[..n];
+    for first in (0..b.ncols()).step_by(W) {
+        let columns = W.min(b.ncols() - first);
+        let mut sides = b.rb_mut().get(.., first..first + columns);
+        if in_rows {
+            for (i, row) in strip.iter_mut().enumerate() {
+                row[..columns].copy_from_slice(sides.rb().row(i));
+            }
+        } else {
+            for j in 0..columns {
+                let column = sides.rb().transpose().row(j);
+                strip.iter_mut().zip(column).for_each(|(row, x)| row[j] = *x);
+            }
+        }
+        vectorize(
+            n * n * W,
+            #[inline(always)]
+            || solve_strip(which, triangle, strip),
+        );
+        if in_rows {
+            for (i, row) in strip.iter().enumerate() {
+                sides.row_mut(i).copy_from_slice(&row[..columns]);
+            }
+        } else {
+            let mut across = sides.transpose();
+            for j in 0..columns {
+                strip.iter().zip(across.row_mut(j)).for_each(|(row, x)| *x = row[j]);
+            }
+        }
     }
 }
 
 #[inline(always)]
-fn divide<T: Float>(row: &mut Row<T>, divisor: T) {
-    row.iter_mut().for_each(|x| *x /= divisor);
-}
-
-/// Copies some right-hand sides at a time to where they lie side by side, and back.
-fn in_strips<T: Float>(n: usize, mut b: ViewMut<'_, T>, solve: impl Fn(&mut [Row<T>])) {
-    for first in (0..b.ncols()).step_by(SIDES) {
-        let columns = SIDES.min(b.ncols() - first);
-        let mut strip = [[T::ZERO; SIDES]; LEAF];
-        for (i, row) in strip[..n].iter_mut().enumerate() {
-            (0..columns).for_each(|j| row[j] = b[(i, first + j)]);
+fn solve_strip<T: Float, const W: usize>(
+    which: Triangle,
+    triangle: &[[T; LEAF]; LEAF],
+    strip: &mut [[T; W]],
+) {
+    let n = strip.len();
+    for step in 0..n {
+        let (i, solved) = match which {
+            Triangle::Lower => (step, 0..step),
+            Triangle::Upper => (n - 1 - step, n - step..n),
+        };
+        // A copy, so that it stays in registers for the whole sum.
+        let mut row = strip[i];
+        for (factor, known) in triangle[i][solved.clone()].iter().zip(&strip[solved]) {
+            for (x, y) in row.iter_mut().zip(known) {
+                *x -= *factor * *y;
+            }
         }
-        vectorize(
-            n * n * SIDES,
-            #[inline(always)]
-            || solve(&mut strip[..n]),
-        );
-        for (i, row) in strip[..n].iter().enumerate() {
-            (0..columns).for_each(|j| b[(i, first + j)] = row[j]);
+        let divisor = triangle[i][i];
+        for x in &mut row {
+            *x /= divisor;
         }
+        strip[i] = row;
     }
 }
 
@@ -152,6 +188,47 @@ mod tests {
                 add_square(view_mut(&mut c), into, view(&a));
                 let right = |i, j| if i < j { 4.0 } else { 4.0 + sign * square[(i, j)] };
                 assert_eq!(c, DMatrix::from_fn(n, n, right));
+            }
+        }
+    }
+
+    /// A leaf as it is defined, to the last bit: one right-hand side, some, and more than go side by side, which lie in
+    /// columns or in rows.
+    #[test]
+    fn a_leaf_takes_its_products_in_order() {
+        let number = |i: usize, j: usize| (((i * 37 + j * 11) % 101) as f64 - 50.0) / 17.0;
+        for n in [1, 2, 5, 31, LEAF] {
+            let lower = DMatrix::from_fn(n, n, |i, j| if i < j { f64::NAN } else { number(i, j) + 3.1 });
+            let upper = lower.transpose();
+            for columns in [0, 1, 2, SIDES - 1, SIDES, SIDES + 1, 3 * SIDES + 5] {
+                let b = DMatrix::from_fn(n, columns, |i, j| number(j, i));
+                let solved = |t: &DMatrix<f64>, order: &[usize]| {
+                    let mut x = b.clone();
+                    for (step, i) in order.iter().enumerate() {
+                        let mut known = order[..step].to_vec();
+                        known.sort_unstable();
+                        for j in 0..columns {
+                            known.iter().for_each(|k| x[(*i, j)] -= t[(*i, *k)] * x[(*k, j)]);
+                            x[(*i, j)] /= t[(*i, *i)];
+                        }
+                    }
+                    x
+                };
+                let down: Vec<usize> = (0..n).collect();
+                let up: Vec<usize> = (0..n).rev().collect();
+                type Solve = fn(View<'_, f64>, ViewMut<'_, f64>);
+                for (solve, t, order) in
+                    [(solve_lower as Solve, &lower, &down), (solve_upper as Solve, &upper, &up)]
+                {
+                    let expected = solved(t, order);
+                    let across = t.transpose();
+                    for t in [view(t), view(&across).transpose()] {
+                        let (mut x, mut rows) = (b.clone(), b.transpose());
+                        solve(t, view_mut(&mut x));
+                        solve(t, view_mut(&mut rows).transpose());
+                        assert!(x == expected && rows.transpose() == expected, "{n}×{columns}");
+                    }
+                }
             }
         }
     }
