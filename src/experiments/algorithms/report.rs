@@ -10,7 +10,7 @@ use crate::report::{Image, Images};
 const ENLARGED: usize = 8;
 
 pub(super) fn all(study: &Algorithms) -> Outcome {
-    let Algorithms { seeds, learnt } = study;
+    let Algorithms { learnt } = study;
     let mut outcome = Outcome::default();
     let of = |task: Task| learnt.iter().filter(move |learnt| learnt.task == task);
     let last = |task: Task| -> Vec<f64> {
@@ -68,8 +68,9 @@ pub(super) fn all(study: &Algorithms) -> Outcome {
         "accuracy",
         "How accuracy grows",
         format!(
-            "Means over {seeds} seeds, on problems that were not seen; each step sees {} new ones. Compare where whole \
+            "Means over the seeds ({}), on problems that were not seen; each step sees {} new ones. Compare where whole \
              answers begin to come, and how long digits are right before.",
+            list(TASKS, |task| format!("{}: {}", task.name(), of(task).count())),
             super::BATCH
         ),
         TASKS.map(|task| {
@@ -116,6 +117,7 @@ pub(super) fn all(study: &Algorithms) -> Outcome {
         Table::of("tasks", caption, &rows)
             .column("task", |(task, _)| task.name())
             .column("steps", |(task, _)| steps(*task))
+            .column("seeds", |(_, shares)| shares.len())
             .column("share of whole answers", |(_, shares)| mean(shares))
             .column("least of the seeds", |(_, shares)| range(shares.iter().copied()).0)
             .column("digits", |(task, _)| {

@@ -1,7 +1,7 @@
 //! Time and memory against the formulas.
 
-use super::Measured;
 use super::measure::{Held, Series};
+use super::{Measured, NETWORK};
 use crate::experiments::prelude::*;
 
 /// A line of slope `theory` through the last point.
@@ -13,6 +13,7 @@ fn guide(points: &[(f64, f64)], theory: f64) -> Line {
 }
 
 pub(super) fn growth(measured: &Measured) -> Figure {
+    let [samples, width, layers] = NETWORK;
     let panel = |title: &str, x: &str, series: &[(&Series, String)]| {
         let lines = series.iter().enumerate().flat_map(|(i, (series, label))| {
             let points: Vec<(f64, f64)> =
@@ -44,7 +45,7 @@ pub(super) fn growth(measured: &Measured) -> Figure {
     )
     .panel(panel("A chain of scalars", "depth", &pick(&[("value", "depth", "value and gradient")])))
     .panel(panel(
-        "A network of 3 layers of width 64, a batch of 64",
+        &format!("A network of {layers} layers of width {width}, a batch of {samples}"),
         "samples n, width d or depth L",
         &pick(&[("network", "samples n", "n"), ("network", "width d", "d"), ("network", "depth L", "L")]),
     ))
@@ -67,6 +68,7 @@ pub(super) fn growth(measured: &Measured) -> Figure {
 }
 
 pub(super) fn memory(held: &[Held]) -> Figure {
+    let [samples, width, layers] = NETWORK;
     let named = |name: &str, against: &str| held.iter().find(|h| h.name == *name && h.against == *against);
     let chart = |title: &str, x: &str, keys: &[(&str, &str, &str)]| {
         let mut chart = Chart::new(Axis::log(x), Axis::log("numbers held")).title(title);
@@ -85,10 +87,11 @@ pub(super) fn memory(held: &[Held]) -> Figure {
     Figure::new(
         "memory",
         "Numbers held over size",
-        "Counted, not timed: the same in every run. First: the graph of a network of 3 layers of width 64 on \
-         a batch of 64, with one of the three changed; samples and width lie on each other, as it holds some \
-         n·d·L numbers, and the other of the two is 64. Second: weights, and what a kernel machine has to \
-         keep.",
+        format!(
+            "Counted, not timed: the same in every run. First: the graph of a network of {layers} layers of width {width} \
+             on a batch of {samples}, with one of the three changed; samples and width lie on each other, as it holds some \
+             n·d·L numbers, and the other of the two is {samples}. Second: weights, and what a kernel machine has to keep."
+        ),
     )
     .panel(chart(
         "The graph of a network",

@@ -19,7 +19,7 @@ fn result(text: &str) -> Finished {
     let settings = Settings {
         experiment: experiment.name.into(),
         version: text.into(),
-        edition: 1,
+        edition: experiment.edition(),
         quick: true,
         seed: 1,
         data: text.into(),
@@ -92,7 +92,7 @@ fn a_result_that_is_none_is_refused_with_the_reason() {
     let (_parent, folder) = kept(&result("plain"));
     let path = folder.path.join("graph-size").join(RESULT);
     let json = fs::read_to_string(&path).unwrap();
-    let nested = "[".repeat(1 << 20);
+    let (nested, edition) = ("[".repeat(1 << 20), find("graph-size").unwrap().edition());
     for (text, why) in [
         ("", "EOF"),
         (&json[..json.len() - 1], "EOF"),
@@ -109,8 +109,10 @@ fn a_result_that_is_none_is_refused_with_the_reason() {
             "another experiment",
         ),
         (
-            &json.replace("\"edition\":1", "\"edition\":2"),
-            "by edition 2 of the experiment, and this version has edition 1; a new run replaces it",
+            &json.replace(&format!("\"edition\":{edition}"), "\"edition\":99"),
+            &format!(
+                "by edition 99 of the experiment, and this version has edition {edition}; a new run replaces it"
+            ),
         ),
         (&json.replace("\"depth\":8", "\"depth\":9"), "has been edited"),
     ] {

@@ -142,10 +142,10 @@ struct GradientFlow {
 }
 
 impl Study for GradientFlow {
-    const EDITION: u32 = 3;
+    const EDITION: u32 = 4;
 
     fn measure(context: &Context) -> Result<GradientFlow> {
-        let (networks, width) = context.pick((20, 200), (40, 400));
+        let (networks, width) = context.pick((12, 200), (40, 400));
         let all_seeds = seeds(context);
         // Of the sigmoid something is claimed; the others are drawn.
         let seeds_of = |kind: Kind| if kind.phi == Phi::Sigmoid { &all_seeds[..] } else { &all_seeds[..1] };

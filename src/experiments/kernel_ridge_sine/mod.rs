@@ -103,7 +103,7 @@ const GAMMAS: [f64; 5] = [0.1, 1.0, 10.0, 100.0, 1000.0];
 const LAMBDAS: [f64; 5] = [1e-8, 1e-6, 1e-4, 1e-2, 1.0];
 
 impl Study for Sine {
-    const EDITION: u32 = 2;
+    const EDITION: u32 = 3;
 
     fn measure(context: &Context) -> Result<Sine> {
         context.at(0, 10, "grid")?;
@@ -113,7 +113,7 @@ impl Study for Sine {
         let grid = Grid { gammas: lambda_grid(0.1, 1e4, columns)?, lambdas: lambda_grid(1e-12, 10.0, rows)? };
         let cells = grid::one_set(context, &grid, &x, &y)?;
         context.at(1, 10, "choices of other sets")?;
-        let choices = grid::choices(context, &grid, context.pick(240, 400))?;
+        let choices = grid::choices(context, &grid, context.pick(160, 400))?;
         let parts = decomposition::measure(context, &grid)?;
         context.at(9, 10, "posterior")?;
         let band = posterior::measure(context, &grid.gammas, &x, &y)?;

@@ -19,8 +19,8 @@ pub const EXPERIMENT: Experiment = Experiment {
     question: "How fast do SGD, momentum, RMSProp and Adam train the same network, and how well does it do?",
     theory: &[
         "A network with one hidden layer of 128 ReLU learns the classes from 64 random projections of the \
-         pixels, each standardised to mean 0 and deviation 1, by the cross-entropy on batches of 128. In each seed all \
-         optimizers begin at the same weights and see the same batches; the projection is the same throughout.",
+         pixels, each standardised to mean 0 and deviation 1, by the cross-entropy on batches of 128, in numbers of \
+         single precision. In each seed all optimizers begin at the same weights and see the same batches; the projection is the same throughout.",
         "Momentum (Polyak 1964) sums the gradients with weights $βᵏ$. As long as these change slowly, k steps \
          go as far as ${k−β/(1−β)}/{1−β}$ of plain descent with the same rate (Goh, \"Why Momentum Really \
          Works\", 2017): ten times as fast for β = 0.9, but for a start of 9 steps.",
@@ -68,7 +68,7 @@ impl Kind {
         }
     }
 
-    fn optimizer(self) -> Result<Optimizer<f64>> {
+    fn optimizer(self) -> Result<Optimizer<f32>> {
         match self {
             Kind::Sgd => Optimizer::new(Sgd, 1e-2),
             Kind::Momentum => Optimizer::new(Momentum::new(BETA)?, 1e-2),
@@ -164,7 +164,7 @@ impl<T: Float> Observer<T> for Watch<'_, '_> {
 }
 
 impl Study for Optimizers {
-    const EDITION: u32 = 2;
+    const EDITION: u32 = 3;
 
     fn measure(context: &Context) -> Result<Optimizers> {
         // With fewer than 20 epochs the fast optimizers would come to the compared loss within their first epoch, and
@@ -220,7 +220,7 @@ fn train_one(
     let before = evaluate(&model, &*loss, &mut tape, test)?;
     let mut record = Recorder::default();
     // The test set takes part in no choice: every epoch is kept, and none stopped at.
-    let observers: &mut [&mut dyn Observer<f64>] = &mut [&mut record, watch];
+    let observers: &mut [&mut dyn Observer<f32>] = &mut [&mut record, watch];
     let fitted = fit(&model, &*loss, &mut tape, &mut optimizer, train, Some(test), &options, observers);
     watch.context.check()?;
     let diverged = unless_diverged(fitted)?.is_none();
