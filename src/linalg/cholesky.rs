@@ -233,6 +233,7 @@ fn factor_leaf<T: Float>(mut a: ViewMut<'_, T>, floor: &[T], first: usize) -> Re
     failed.map_err(|(j, pivot)| (first + j, pivot))
 }
 
+/// As [`factor_leaf`], for columns that lie beside one another.
 #[inline(always)]
 fn factor_columns<T: Float>(columns: &mut [[T; LEAF]], floor: &[T]) -> Result<(), (usize, f64)> {
     for j in 0..columns.len() {

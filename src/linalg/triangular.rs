@@ -110,6 +110,7 @@ fn solve_sides<T: Float, const W: usize>(
     }
 }
 
+/// x ← T⁻¹·x for each of the `W` columns x of a strip, side by side.
 #[inline(always)]
 fn solve_strip<T: Float, const W: usize>(
     which: Triangle,

@@ -129,6 +129,7 @@ fn measure_all(context: &Context) -> Result<Measured> {
     times.push(timed(["Gram matrix", "Gram matrix, n", "samples n"], 2.0, &samples, &|n| {
         kernels::gram_matrix(context, n, FEATURES, n)
     })?);
+    // Few features: the n·d numbers of many would hide the n² where n is small.
     let count = |n: &usize| Ok((*n as f64, kernels::machine_numbers(context, *n, 16)? as f64));
     let counts = samples.iter().map(count).collect::<Result<_>>()?;
     held.push(numbers("kernel machine", "samples n", 2.0, counts));

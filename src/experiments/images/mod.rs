@@ -66,7 +66,8 @@ struct Family {
     epochs: Epochs,
     /// Pixels by which training images are moved.
     moved: usize,
-    /// Whether a quick run trains it from its first seed alone: on two cores the others would take half a minute.
+    /// Whether a quick run trains it from its first seed alone: on two cores the others would take as long as all else
+    /// here.
     slow: bool,
     /// Whether the weights of its first layer are drawn.
     drawn: bool,

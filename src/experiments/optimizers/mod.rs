@@ -20,7 +20,8 @@ pub const EXPERIMENT: Experiment = Experiment {
     theory: &[
         "A network with one hidden layer of 128 ReLU learns the classes from 64 random projections of the \
          pixels, each standardised to mean 0 and deviation 1, by the cross-entropy on batches of 128, in numbers of \
-         single precision. In each seed all optimizers begin at the same weights and see the same batches; the projection is the same throughout.",
+         single precision. In each seed all optimizers begin at the same weights and see the same batches; the \
+         projection is the same throughout.",
         "Momentum (Polyak 1964) sums the gradients with weights $βᵏ$. As long as these change slowly, k steps \
          go as far as ${k−β/(1−β)}/{1−β}$ of plain descent with the same rate (Goh, \"Why Momentum Really \
          Works\", 2017): ten times as fast for β = 0.9, but for a start of 9 steps.",
