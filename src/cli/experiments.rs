@@ -38,7 +38,7 @@ pub struct ExperimentsArgs {
     /// Tell which there are, and what they ask
     #[arg(long)]
     list: bool,
-    /// Smaller ones on synthetic digits: a few minutes for all on two cores
+    /// Smaller ones on synthetic digits: about two minutes for all on two cores
     #[arg(long)]
     quick: bool,
     /// Folder with the four MNIST files [default: data/mnist, else synthetic digits; the latter also

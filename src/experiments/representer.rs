@@ -317,7 +317,7 @@ fn report(study: &Representer) -> Outcome {
 
     let Picture { samples, curves } = &study.picture;
     let axes = || Chart::new(Axis::linear("x"), Axis::linear("f(x)"));
-    let names = ["the minimiser", "with an orthogonal part", "with another"];
+    let names = ["the minimiser", "with one orthogonal part", "with another one"];
     let chart = curves.iter().enumerate().rev().fold(axes(), |chart, (i, curve)| {
         let line = Line::new(curve.points.iter().copied())
             .label(format!("{}: ‖f‖² = {}", names[i], rounded(curve.norm, 3)))

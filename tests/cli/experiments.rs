@@ -79,7 +79,16 @@ fn every_bit_is_the_same_at_any_number_of_threads() {
 }
 
 /// Those that take at most a second or two in a quick run.
-const CHEAP: [&str; 5] = ["rosenbrock", "convergence-rates", "samples", "convex-bounds", "representer"];
+const CHEAP: [&str; 8] = [
+    "rosenbrock",
+    "convergence-rates",
+    "samples",
+    "convex-bounds",
+    "representer",
+    "logistic",
+    "spiral",
+    "regularisation",
+];
 
 /// A verdict that another seed turns is no verdict. `TAPEGRAD_EXPERIMENT=name` tries that one, or `all`.
 #[test]

@@ -101,8 +101,8 @@ pub(super) fn all(study: &Algorithms) -> Outcome {
             "Where each token looks",
             format!(
                 "Weights of attention of the first seed, means over {MAPPED} sequences: a row for each token that looks, \
-                 a column for each that is looked at; dark is 0, bright is 1. See the diagonal from corner to corner \
-                 where a sequence is turned round. Of a sum, the first four rows give the answer, and columns 1 to 3 and \
+                 a column for each that is looked at; dark is 0, bright is 1. Where a sequence is turned round, see the \
+                 diagonal that rises to the right: each place looks at the one across. Of a sum, the first four rows give the answer, and columns 1 to 3 and \
                  5 to 7 hold the numbers."
             ),
         ),

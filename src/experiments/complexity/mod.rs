@@ -168,7 +168,7 @@ fn finding(found: &Found) -> Told {
     Some((
         "slopes",
         format!(
-            "{held} of {} times grow with an exponent that is nearest to that of the theory",
+            "For {held} of {} times the exponent is shown to be nearest to that of the theory",
             times.len()
         ),
         format!(

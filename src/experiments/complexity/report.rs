@@ -102,6 +102,8 @@ fn time_claim(series: &Series) -> Claim {
     let why = if exponent.value() < *theory {
         "small sizes do not reach the speed of large ones, as calls, loops and what is done once for each \
          entry weigh more there, and so the time grows more slowly than the operations"
+    } else if largest > smallest {
+        "times are measured, and those of the smallest and of the largest size vary with what else the machine does"
     } else {
         "what fits into the caches at small sizes comes from memory at large ones, and a large result has to \
          be fetched from the operating system first"

@@ -257,7 +257,7 @@ impl Polyak {
                 "Least squares with {UNKNOWNS} unknowns and {EQUATIONS} equations: flat in {} directions. See \
                  whether the loss stays below the bound, and how far: in the long run the direction of the \
                  smallest curvature is all that is left, and along it the loss falls by (1 − μ/L)² a step, which \
-                 is the dashed line that lies on it, twice as steep as the bound.",
+                 is the dashed line that lies on the loss, twice as steep as the bound, the other dashed line.",
                 UNKNOWNS - EQUATIONS
             ),
             [chart],

@@ -170,8 +170,8 @@ fn descent_figure(outcome: &mut Outcome, study: &Bounds) {
         "Means over the seeds, at the rate 1/L. Where the classes overlap, the loss is strongly convex near its optimum, and \
          descent leaves the bound behind. Where a plane separates them, the loss falls nearly as 1/T, below the bound, \
          and the weights grow on, in the limit with the logarithm of the steps. In the first panel the line of descent \
-         ends where the least loss itself is rounded. The bound there is the least of those of 200 points u \
-         along the normal of the plane.",
+         ends where the least loss itself is rounded. In the second panel the bound is the least of those of 200 \
+         points u along the normal of the plane.",
         [overlapping, separated, norms],
     );
 }
@@ -208,13 +208,13 @@ pub(super) fn finding(found: &Found) -> Told {
     Some((
         "average",
         format!(
-            "The mean of SGD's iterates {below} DG/√T, at {} of it at most",
+            "The mean of SGD's iterates {below} DG/√T, at {} of it at the most unfavourable T",
             percent(share("average-bound")?)
         ),
         format!(
-            "All constants are those of the problem, and nothing is fitted. With a rate that falls as 1/√t the mean \
-             comes to {} of its bound at most. Gradient descent on the whole data reaches {} of L‖w₀ − w*‖²/2T at \
-             most. Where a plane separates the classes no optimum exists, {separable}: the loss falls with an exponent \
+            "All constants are those of the problem, and nothing is fitted; shares are means over the seeds. With a rate that \
+             falls as 1/√t the mean comes to {} of its bound. Gradient descent on the whole data reaches {} of \
+             L‖w₀ − w*‖²/2T. Where a plane separates the classes no optimum exists, {separable}: the loss falls with an exponent \
              of {}.",
             percent(share("average-bound-decaying")?),
             percent(share("descent-bound")?),

@@ -157,7 +157,7 @@ pub(super) fn report(outcome: &mut Outcome, rows: &[Gaussian]) {
         curve.into_iter().filter(|(_, e)| e.is_finite()).partition(|(p, _)| *p < N as f64);
     let points = |of: fn(&Gaussian) -> &Vec<f64>| rows.iter().map(move |row| (row.p as f64, mean(of(row))));
     let chart =
-        Chart::new(Axis::linear("features p"), Axis::log("squared error on new samples").range(0.5, 1e3))
+        Chart::new(Axis::linear("features p"), Axis::log("squared error on new samples").range(0.5, 1e4))
             .title(format!("Gaussian features, n = {N}"))
             .line(Line::new(left).label("theory").color(Color::Blue).width(1.2))
             .line(Line::new(right).color(Color::Blue).width(1.2))
@@ -177,7 +177,7 @@ pub(super) fn report(outcome: &mut Outcome, rows: &[Gaussian]) {
              as well as one can, to the right one fits all samples in the shortest way. The jump at \
              p = n has one cause: there XXᵀ has an eigenvalue near 0, by which the noise in the targets is divided, and \
              for p from n − 1 to n + 1 the error has no mean at all: the marks are what these draws happen to give. \
-             What is above 1000 is cut off. Look what the best ridge makes of the peak."
+             Close to that a few rare draws carry the mean, so that most means of as many draws lie below the theory. Look what the best ridge makes of the peak."
         ),
         [chart],
     );

@@ -114,11 +114,11 @@ fn finding(found: &Found) -> Told {
     let ((few, first), (many, last)) = (errors.first()?, errors.last()?);
     Some((
         "gaussian",
-        format!("The error peaks where features equal samples, and falls to {} behind", fixed(*last, 2)),
+        format!("The error peaks where features equal samples, and falls to {} beyond", fixed(*last, 2)),
         format!(
             "With {few} features the error is {}, with {many} it is {}, and in between it has no bound. At the peak one \
              solution fits all samples, and it has to be long. With more features there are many, and the shortest \
-             shares the work. The best ridge has no peak at all.",
+             shares the work. With the best ridge there is no peak at all.",
             fixed(*first, 2),
             fixed(*last, 2)
         ),

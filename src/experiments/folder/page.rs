@@ -73,7 +73,7 @@ fn made_by(finished: &[Finished]) -> String {
         different.join(" and ")
     };
     format!(
-        "This is the report of tapegrad experiments, version {}: {}, seed {}; images, where there are any: {}.",
+        "This is the report of tapegrad experiments, version {}: {}, seed {}; images are from: {}.",
         all(&|settings| settings.version.clone()),
         all(&|settings| if settings.quick { "the quick run" } else { "the full run" }.into()),
         all(&|settings| settings.seed.to_string()),

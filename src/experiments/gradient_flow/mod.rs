@@ -207,7 +207,7 @@ fn finding(found: &Found) -> Told {
     Some((
         "gradient-norms",
         format!(
-            "A layer of sigmoids leaves {} of the gradient; batch normalisation makes that {}",
+            "A layer of sigmoids leaves {} of the gradient, and with batch normalisation {}",
             fixed(sigmoid, 2),
             fixed(normalised, 2)
         ),

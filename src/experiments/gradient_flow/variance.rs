@@ -1,5 +1,7 @@
 //! The variances of values and gradients through depth: measured, claimed and shown.
 
+use std::ops::Bound;
+
 use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
 use super::theory::{Variances, mean_field};
@@ -135,6 +137,25 @@ fn claims(outcome: &mut Outcome, all: &[Row]) {
                 rounded(*range.end(), 4)
             ))
             .judged(forward.against(&range).and(backward.against(&range)), finite);
+    }
+    let of = |phi: Phi| all.iter().find(|row| row.phi == phi);
+    if let Some(tanh) = of(Phi::Tanh) {
+        let [forward, backward] = [0, 1].map(|way| tanh.over(way, 1.0));
+        let below = (Bound::Unbounded, Bound::Excluded(1.0));
+        claim(outcome, "With Xavier's the variances of tanh networks fall, forward and backward")
+            .named("xavier-tanh")
+            .expected("a factor below 1 at each layer")
+            .measured(format!("forward {forward}; backward {backward}"))
+            .criterion("both whole 95\u{a0}% intervals are below 1")
+            .judged(forward.against(&below).and(backward.against(&below)), finite);
+    }
+    if let Some(sigmoid) = of(Phi::Sigmoid) {
+        claim(outcome, "With Xavier's the gradients of sigmoid networks keep at most 1/16 of their variance at each layer")
+            .named("xavier-sigmoid")
+            .expected("a factor of at most 1/16 = 0.0625")
+            .estimated(sigmoid.over(1, 1.0))
+            .saying(", the factor of the variance of the gradients at each layer")
+            .within(..=1.0 / 16.0, finite);
     }
     let told: Vec<(&Row, usize, Estimate)> = all
         .iter()

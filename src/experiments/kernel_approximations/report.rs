@@ -134,7 +134,7 @@ fn of(rows: &[Whole], method: Method) -> impl Iterator<Item = &Whole> {
 fn whole_figure(outcome: &mut Outcome, study: &Approximations) {
     let (whole, fits) = (&study.whole, &study.fits);
     let chart = Chart::new(Axis::log("time of the fit (s)"), Axis::linear("test error (%)").holding(0.0))
-        .title(format!("Against time, {} samples", whole.samples));
+        .title(format!("Against time, up to {} samples", whole.samples));
     let chart = Method::ALL.into_iter().fold(chart, |chart, method| {
         let points = of(&whole.rows, method).map(|row| (row.seconds, wrong(row.accuracy)));
         chart.line(line_of(method, points).label(method.name()))
@@ -154,7 +154,7 @@ fn whole_figure(outcome: &mut Outcome, study: &Approximations) {
                 Color::series(Method::Falkon.series()),
                 "FALKON",
             )
-            .horizontal(wrong(mean(&fits.exact)), Color::series(Method::Exact.series()), "exact");
+            .horizontal(wrong(mean(&fits.exact)), Color::Ink, "exact");
     // An approximation that some exact fit to fewer samples beats in both.
     let approximations = || whole.rows.iter().filter(|row| row.method != Method::Exact);
     let beaten = approximations()

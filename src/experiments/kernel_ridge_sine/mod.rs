@@ -207,13 +207,13 @@ fn finding(found: &Found) -> Told {
     Some((
         "fits",
         format!(
-            "Leaving one out chooses a width and a ridge whose error is {} times the least possible",
+            "Leaving one out chooses a width and a ridge whose error is {} times the least on the grid, in the median",
             rounded(found.number("median ratio of the chosen error to the least")?, 2)
         ),
         format!(
             "A wide kernel or a large ridge makes the fit stiff: bias. A narrow kernel and a small ridge follow the \
-             noise: variance. In between lies γ = {}, λ = {}, found without knowing the sine; that the chosen error is so near \
-             to the least is a median over other sets of points. The band of the fit as a Gaussian process, with the \
+             noise: variance. In between lies γ = {}, λ = {}, found without knowing the sine. The median is over other sets of \
+             points; in some the choice is far off. The band of the fit as a Gaussian process, with the \
              likeliest γ and the ridge of the noise, holds the sine at {} of all places, where 95 % are promised.",
             rounded(found.number("chosen gamma")?, 3),
             rounded(found.number("chosen lambda")?, 2),

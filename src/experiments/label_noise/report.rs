@@ -89,14 +89,15 @@ pub(super) fn all(study: &Noise) -> Outcome {
         format!(
             "On {}: {} training samples, means over {} seeds; the {} test labels are right. Second panel: descent is \
              stopped where 1/(ηt) = nλ, and later stops are on the left. See how the valley moves to the right with \
-             the noise, and that both have it.",
+             the noise, and that both have it. What is called the best λ has the least squared error of the scores; that of \
+             the fewest wrong answers, which are drawn, can be a neighbour.",
             study.data,
             study.samples,
             clean.seeds.len(),
             study.tested
         ),
         [
-            panel("ridge regression", "λ", |run| &run.ridge),
+            panel("kernel ridge regression", "λ", |run| &run.ridge),
             panel("descent, stopped", "1/(ηtn)", |run| &run.stopped),
         ],
     );
@@ -113,7 +114,7 @@ pub(super) fn all(study: &Noise) -> Outcome {
         "lambda",
         "The best λ against the noise",
         "Geometric means over the seeds: of the λ of least squared error on the test samples, and of that which \
-         leave-one-out chooses, which sees wrong labels only. Of all that are within 1 % of the least error, the largest.",
+         leave-one-out chooses, which sees only labels of which some are wrong. Of all λ that are within 1 % of the least error, the largest.",
         [Chart::new(Axis::linear("wrong labels (%)"), Axis::log("λ"))
             .line(Line::new(best(&best_ridge)).label("best").marker(Marker::Circle))
             .line(Line::new(best(&Run::chosen)).label("leave-one-out").marker(Marker::Square))],

@@ -10,9 +10,11 @@ pub(super) fn convergence(drawn: &Drawn) -> Figure {
         };
         drawn.descents.iter().enumerate().map(line).collect()
     };
+    // Below that the least loss itself is rounded.
+    let excess = |sample: &super::Sample| if sample.excess < 1e-15 { f64::NAN } else { sample.excess };
     let excess = Chart::new(Axis::linear("step"), Axis::log("excess loss (nats)").range(1e-15, 30.0))
         .title("Loss")
-        .lines(lines(&|sample| (sample.step as f64, sample.excess)));
+        .lines(lines(&|sample| (sample.step as f64, excess(sample))));
     let accuracy = Chart::new(Axis::log("step"), Axis::linear("share of new points that are right"))
         .title("Accuracy")
         .lines(lines(&|sample| ((sample.step + 1) as f64, sample.accuracy)))
@@ -22,7 +24,7 @@ pub(super) fn convergence(drawn: &Drawn) -> Figure {
         format!("Excess loss and accuracy from {STARTS} starts"),
         format!(
             "Gradient descent on the binary cross-entropy. First: see whether the lines become parallel, with the \
-             slope that the smallest curvature gives, until they reach the rounding. {} Second: the accuracy on {TEST} new points, over a logarithmic axis \
+             slope that the smallest curvature gives; they end where the least loss itself is rounded. {} Second: the accuracy on {TEST} new points, over a logarithmic axis \
              that begins with the start as 1. It is there long before the loss is: what comes later makes the \
              boundary hardly any better.",
             starts_in_words(drawn)
@@ -90,6 +92,13 @@ pub(super) fn landscape(Points { places, labels }: &Points, drawn: &Drawn) -> Fi
             .contours(2, plane, plane, &[-Float::ln(9.0), 0.0, Float::ln(9.0)], Color::Ink, |x, y| {
                 best[0] * x + best[1] * y + best[2]
             });
+    let height = 0.84 * plane.1;
+    for p in [0.1, 0.9] {
+        let x = (Float::ln(p / (1.0 - p)) - best[2] - best[1] * height) / best[0];
+        if (plane.0..plane.1).contains(&x) {
+            boundary = boundary.note((x, height), rounded(p, 1), Color::Ink);
+        }
+    }
     for k in 0..2 {
         let of_class = places.iter().zip(labels).filter(|(_, label)| **label == k).map(|(x, _)| (x[0], x[1]));
         let marker = [Marker::Dot, Marker::Cross][k];
@@ -100,9 +109,9 @@ pub(super) fn landscape(Points { places, labels }: &Points, drawn: &Drawn) -> Fi
         "landscape",
         "One bowl, one boundary",
         format!(
-            "First: the loss as a function of the two weights (the bias at its optimum), and where the paths \
-             from {STARTS} starts end; they cross contours at odd angles where their bias is still on its \
-             way. Second: the boundary in the plane, with the lines on which the model says 0.1 and 0.9."
+            "First: contours of the loss as a function of the two weights (the bias at its optimum), and where the paths \
+             from {STARTS} starts, the discs, end; they cross contours at odd angles where their bias is still on its \
+             way. Second: the points and the boundary in the plane, with the lines on which the model says 0.1 and 0.9."
         ),
     )
     .panel(paths)

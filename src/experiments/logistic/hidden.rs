@@ -322,8 +322,8 @@ fn ends_in_words(sets: &[&Ends]) -> String {
         _ => format!(", and up to {most} on the others, whose losses are up to {} apart", scientific(gap, 1)),
     };
     format!(
-        "Each descent of {STEPS} steps is followed downhill to its end by Newton's method. {rest} An optimum is \
-         there {} times over, as the order and the signs of the units do not matter. Apart from these copies the \
+        "Each descent of {STEPS} steps is followed downhill to its end by Newton's method. {rest} The order and the \
+         signs of the units do not matter, so that each optimum has {} copies. Apart from these copies the \
          {STARTS} ends are one optimum on {one} of {} sets of points{several}.",
         (1..=WIDTH).product::<usize>() << WIDTH,
         sets.len()

@@ -238,16 +238,29 @@ fn bars(spirals: &[Spiral], images: &Images) -> Figure {
             ("spiral of 1.25 turns", spiral, Color::Blue, Marker::Circle),
             ("images", of_images(f), Color::Vermilion, Marker::Square),
         ];
-        // Room for the numbers above the highest points.
-        let most = range(parts.iter().flat_map(|part| part.1.iter().map(|(_, y)| *y))).1;
-        let chart = Chart::new(names(), Axis::log(y).holding(2.0 * most)).title(title);
-        parts.into_iter().enumerate().fold(chart, |chart, (i, (label, values, color, marker))| {
-            let aside = 0.2 * i as f64 - 0.1;
-            let places: Vec<(f64, f64)> = values.into_iter().map(|(k, y)| (k + aside, y)).collect();
-            let notes = places.clone().into_iter().map(|at| (at, rounded(at.1, 2)));
-            let chart = chart.points(places, marker, color, label);
-            notes.fold(chart, |chart, (at, text)| chart.note(at, text, Color::Ink))
-        })
+        // Numbers stand above the higher of two points and below the lower one, where nothing covers them; there is room
+        // for those of the highest and of the lowest.
+        let (least, most) = range(parts.iter().flat_map(|part| part.1.iter().map(|(_, y)| *y)));
+        let off = Float::powf(most / least, 0.08).max(1.2);
+        let axis = Axis::log(y).holding(most * off * off).holding(least / (off * off));
+        let chart = Chart::new(names(), axis).title(title);
+        let others = [parts[1].1.clone(), parts[0].1.clone()];
+        parts.into_iter().zip(others).enumerate().fold(
+            chart,
+            |chart, (i, ((label, values, color, marker), others))| {
+                let aside = 0.2 * i as f64 - 0.1;
+                let is_lower = |(k, y): &(f64, f64)| others.iter().any(|other| other.0 == *k && *y < other.1);
+                let notes: Vec<_> = values
+                    .iter()
+                    .map(|at| {
+                        ((at.0 + aside, if is_lower(at) { at.1 / off } else { at.1 * off }), rounded(at.1, 2))
+                    })
+                    .collect();
+                let chart =
+                    chart.points(values.into_iter().map(|(k, y)| (k + aside, y)), marker, color, label);
+                notes.into_iter().fold(chart, |chart, (at, text)| chart.text(at, text, Color::Ink))
+            },
+        )
     };
     let all = images
         .get(3)

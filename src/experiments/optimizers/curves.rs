@@ -106,7 +106,8 @@ pub(super) fn standardised(study: &Optimizers) -> Figure {
         "Inputs as they are, and standardised",
         format!(
             "Test loss, means over {} seeds, on the 64 projections as they are and on the same with mean 0 and \
-             deviation 1. Compare how far apart the lines are from left to right: that is how much faster one is. {}",
+             deviation 1. Compare how far apart the lines are from left to right: that is how much faster one comes to a \
+             loss. At the loss that the claims take, {}",
             study.seeds(),
             standardised_in_words(study)
         ),

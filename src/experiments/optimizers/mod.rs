@@ -295,22 +295,14 @@ fn finding(found: &Found) -> Told {
     for name in names {
         ends.push((name, accuracy(name)?));
     }
-    let apart = found.by(
-        "momentum-generalises",
-        [
-            "On the same seeds momentum is above both others.",
-            "On the same seeds momentum is not above both others.",
-            "Whether momentum is above both others this run does not decide.",
-        ],
-    )?;
     Some((
         "curves",
         format!(
-            "Momentum needs {} times fewer steps than SGD",
+            "At the same rate momentum needs {} times fewer steps than SGD",
             fixed(found.number("momentum against SGD")?, 1)
         ),
         format!(
-            "At the end {} have test accuracies of {}. {apart} With a tenth of its rate Adam takes {} times as long. \
+            "At the end {} have test accuracies of {}. With a tenth of its rate Adam takes {} times as long. \
              On projections that are standardised Adam is {} times as fast as on those as they are, SGD {} times.",
             names.join(", "),
             ends.iter().map(|(_, accuracy)| percent(*accuracy)).collect::<Vec<_>>().join(", "),

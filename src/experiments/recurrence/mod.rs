@@ -199,7 +199,7 @@ fn finding(found: &Found) -> Told {
         ],
     )?;
     Some((
-        "memory",
+        "gradients",
         format!(
             "100 steps of a plain recurrence multiply a gradient by {}, of an LSTM with an open gate by {}",
             power(plain),

@@ -194,7 +194,7 @@ fn memory_figure(outcome: &mut Outcome, memory: &Memory) {
     let longest = memory.lengths.len() - 1;
     let flow = KINDS.iter().fold(
         Chart::new(Axis::linear("steps before the loss"), Axis::log("norm of the gradient by the state"))
-            .title(format!("Before (dashed) and after, {} steps", memory.lengths[longest])),
+            .title(format!("Before training (dashed) and after, {} steps", memory.lengths[longest])),
         |chart, kind| {
             let Some(learnt) = memory.of(*kind).nth(longest) else { return chart };
             chart

@@ -4,7 +4,7 @@ mod claims;
 #[cfg(test)]
 mod prior;
 
-use claims::{choice_claim, figure, gap_claims};
+use claims::{choice_claim, figure, gap_claim};
 
 use super::data::{accuracy_of_a_constant, drawn};
 use super::prelude::*;
@@ -155,7 +155,7 @@ fn report(outcome: &mut Outcome, measured: &Regularisation) {
             "The norms are those after a fixed number of steps, not of the minimum. At two neighbouring λ \
              that both change little in that time, or that both leave nothing, rounding decides.",
         );
-    gap_claims(outcome, rows);
+    gap_claim(outcome, rows);
     choice_claim(outcome, rows, measured.images);
     outcome.number("test accuracy of a constant", mean(constant));
     outcome.figure(&figure(measured));
@@ -188,9 +188,9 @@ fn finding(found: &Found) -> Told {
     let half = found.number("half of the interval of the gain")?;
     let title = match found.claim("choice-gains")?.verdict {
         Verdict::Holds => format!(
-            "Weight decay, chosen on other images, improves the test accuracy by {} ± {}",
-            fixed(100.0 * gain, 1),
-            points(half)
+            "Weight decay that each seed chooses on other images improves the test accuracy by {} ± {} points",
+            fixed(100.0 * gain, 2),
+            fixed(100.0 * half, 2)
         ),
         Verdict::DoesNotHold => "That weight decay improves this network is not shown".into(),
         Verdict::NotDecided => "Whether weight decay improves this network is not decided by this run".into(),

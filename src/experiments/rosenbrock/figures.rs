@@ -130,13 +130,16 @@ fn stepwise(all: &[Drawn]) -> Figure {
             .fold(chart, |chart, (i, drawn)| {
                 let (color, walked) = (color(i), drawn.up_to(step));
                 let last = walked[walked.len() - 1];
+                // × is the start.
+                let marker = [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Dot][i % 4];
                 chart.line(Line::new(walked).color(color).width(1.4)).points(
                     [last],
-                    Marker::series(i),
+                    marker,
                     color,
-                    drawn.kind.name(),
+                    drawn.name(),
                 )
             })
+            .points([START], Marker::Cross, Color::Ink, "start")
             .points([MINIMUM], Marker::Star, Color::Ink, "minimum")
     }))
 }

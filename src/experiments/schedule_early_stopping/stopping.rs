@@ -125,7 +125,7 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
         "A cosine with early stopping",
         format!(
             "A network {}-{HIDDEN}-{} on {N} samples, {:.0} % of them with a wrong label, with stopping and \
-             without, by the first seed. See where GL is above α for the first time, and whether behind that the training \
+             without, by the first seed; of losses and GL the first epochs, of the rate all. See where GL is above α for the first time, and whether behind that the training \
              loss goes on to zero, for which the wrong labels must be learned by heart, while the validation loss rises.{} The test \
              loss, which is not drawn, is {} with what was put back and {} at the end of the run without stopping; the \
              title has its means over the seeds.",
@@ -206,14 +206,19 @@ fn figure(name: &str, title: &str, caption: String, run: &Run, free: Option<&Run
         }
     };
     let x = || Axis::whole("epoch");
-    let loss = Chart::new(x(), Axis::linear("cross-entropy (nats)").holding(0.0))
+    // What happens, happens early in a run that is stopped early: the rate has all epochs.
+    let first = || match run.stopped {
+        Some(end) if 8 * end < whole.validation.len() => x().range(0.0, (8 * end) as f64),
+        _ => x(),
+    };
+    let loss = Chart::new(first(), Axis::linear("cross-entropy (nats)").holding(0.0))
         .title("Losses")
         .line(Line::new(curve(&whole.train)).label("training").color(Color::Blue))
         .line(Line::new(curve(&whole.validation)).label("validation").color(Color::Vermilion));
-    let gl = Chart::new(x(), Axis::linear("GL (%)"))
+    let gl = Chart::new(first(), Axis::linear("GL (%)"))
         .title("Loss above its least so far")
-        .line(Line::new(curve(&generalization)).color(Color::Vermilion))
-        .horizontal(ALPHA, Color::Muted, "α");
+        .line(Line::new(curve(&generalization)).label("GL").color(Color::Vermilion))
+        .horizontal(ALPHA, Color::Muted, format!("α = {ALPHA} %"));
     let rate = Chart::new(x(), Axis::linear("learning rate η").holding(0.0)).title("Rate");
     let rate = free.into_iter().fold(rate, |chart, free| {
         chart.line(Line::new(curve(&free.rates)).label("if it goes on").color(Color::Muted))

@@ -25,14 +25,25 @@ pub fn small_plane(
     classes: &[Option<usize>],
     found: &[Option<usize>],
 ) -> Chart {
-    let radius = |[x, y]: [f64; 2]| x * x + y * y;
     (0..ARMS).fold(plane(title, points, classes, found).bare(), |chart, arm| {
         let of_arm = (0..points.len()).filter(|i| points.arms[*i] == arm).map(|i| points.places[i]);
-        // At the edge the name would be cut off.
-        let within = of_arm.filter(|place| place.iter().all(|x| x.abs() < 0.9 * SPAN.1));
-        match within.max_by(|a, b| radius(*a).total_cmp(&radius(*b))) {
-            Some([x, y]) => chart.note((x, y), format!("arm {}", arm + 1), Color::Ink),
+        match of_arm.max_by(|a, b| radius(*a).total_cmp(&radius(*b))) {
+            Some(tip) => chart.text(behind(tip), format!("arm {}", arm + 1), Color::Ink),
             None => chart,
         }
     })
+}
+
+fn radius([x, y]: [f64; 2]) -> f64 {
+    Float::sqrt(x * x + y * y)
+}
+
+/// A place for the name of the arm that ends at `tip`: behind its end in the direction in which arms turn, where no arm is,
+/// and so far from the edge that a name is not cut off.
+fn behind(tip: [f64; 2]) -> (f64, f64) {
+    const ANGLE: f64 = 0.36;
+    let out = 0.95 * SPAN.1 / radius(tip);
+    let (sin, cos) = (Float::sin(ANGLE), Float::cos(ANGLE));
+    let (x, y) = (out * (cos * tip[0] - sin * tip[1]), out * (sin * tip[0] + cos * tip[1]));
+    (x.clamp(0.83 * SPAN.0, 0.83 * SPAN.1), y.clamp(0.9 * SPAN.0, 0.9 * SPAN.1))
 }

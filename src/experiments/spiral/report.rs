@@ -43,21 +43,25 @@ pub(super) fn all(spiral: &Spiral) -> Outcome {
              chance at first need not grow.",
         );
     let epochs = |stage: &Stage| text::count(stage.epochs, "epoch");
+    let drawn = |stage: &Stage| {
+        let right = stage.found.iter().zip(&test.arms).filter(|(found, arm)| **found == Some(**arm)).count();
+        Right { count: right as u64, of: test.arms.len() as u64 }
+    };
     let small_panel = |stage: &Stage| {
-        let title = format!("{}: {} right", epochs(stage), percent(stage.test.share()));
+        let title = format!("{}: {} right", epochs(stage), percent(drawn(stage).share()));
         small_plane(title, test, &stage.classes, &stage.found)
     };
     let panel = |stage: &Stage| {
-        let Right { count, of } = stage.test;
-        let title = format!("{}, {count} of {of} test points right", epochs(stage));
+        let Right { count, of } = drawn(stage);
+        let title = format!("{}, {count} of {of} points right", epochs(stage));
         plane(title, test, &stage.classes, &stage.found)
     };
     let figure = Figure::new(
         "boundary",
         "The boundary over training time",
         format!(
-            "The first {} of {} test points over the classes that the network gives, by the first seed; a cross is a point \
-             that it takes for another arm. See how straight the boundaries are at first, and how they bend along the \
+            "The first {} of {} test points over the classes that the network gives, by the first seed; titles count these \
+             points. A cross is a point that it takes for another arm. See how straight the boundaries are at first, and how they bend along the \
              arms. Beyond the points nothing was learned, and the boundary there means nothing.",
             test.arms.len(),
             last.test.of
@@ -66,7 +70,7 @@ pub(super) fn all(spiral: &Spiral) -> Outcome {
     let shown = stages.iter().filter(|stage| SHOWN.contains(&stage.epochs));
     outcome.figure(&figure.panels(shown.map(small_panel)));
     outcome.figure(
-        &Figure::new("stages", "Epoch by epoch", "The same with the stages between.")
+        &Figure::new("stages", "Epoch by epoch", "The same points, with the stages between.")
             .slider("epoch", stages.iter().map(|stage| stage.epochs.to_string()))
             .panels(stages.iter().map(panel)),
     );

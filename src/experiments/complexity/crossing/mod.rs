@@ -201,11 +201,16 @@ fn figure(widths: &[Width], crossings: &[Crossing]) -> Figure {
             "Networks of {} and {} layers of width d, trained for E epochs, against exact kernel ridge \
              regression on as many features. The fit is measured whole; of training one step of Adam on a \
              batch of {BATCH} is measured, and taken n·E/{BATCH} times. Below the crossing the kernel \
-             machine is done first. Parallel to the dashed line, the crossing moves with L·d²·E as the \
-             theory has it. Where points lie above that line, a multiply-add takes longer in the network; where they lie \
-             below it, in the kernel machine. Look whether triangles lie on the line of the circles of their colour: then L \
-             counts as much as E.",
-            DEPTHS[0], DEPTHS[1]
+             machine is done first. The dashed line takes each multiply-add for equally fast, and rises as the power 0.5 of \
+             L·d²·E. The measured crossings rise as the power {}. Where they lie below the line, a multiply-add takes longer \
+             in the kernel machine, as in the small ones, and where they lie above it, in the network. Look whether \
+             triangles lie on the line of the circles of their colour: then L counts as much as E.",
+            DEPTHS[0],
+            DEPTHS[1],
+            match crossings.len() {
+                0 | 1 => "that one cannot tell".to_string(),
+                _ => fixed(Fit::power_law(&crossings.iter().map(|c| (c.work, c.n)).collect::<Vec<_>>()).slope, 2),
+            }
         ),
     )
     .panel(times)

@@ -81,7 +81,7 @@ pub(super) fn bias_claims(outcome: &mut Outcome, along_lambda: &[Grouped], along
         .judged(Verdict::all(steps.iter().map(|(_, estimate)| estimate.against(&ABOVE_0))), why);
     let of = |gamma: f64| at(&along_gamma, |g| g.gamma, gamma);
     let (wide, narrow) = (of(0.1), of(10.0));
-    claim(outcome, "The bias falls with γ, as long as the kernel reaches from a sample to the next")
+    claim(outcome, "With a γ a hundred times as large there is less bias, as long as the kernel reaches from a sample to the next")
         .named("bias-gamma")
         .expected("bias² is smaller for a narrow kernel")
         .estimated(Estimate::mean(&differences(&wide.bias, &narrow.bias)).of("groups of sets"))
