@@ -36,27 +36,36 @@
   tip.className = 'tip';
   tip.setAttribute('aria-hidden', 'true');
   document.body.append(tip);
-  const value = (axis, share) => {
+  // With the digits that a tenth of a pixel tells.
+  const value = (axis, share, pixels) => {
     const [low, high, log] = axis.split(' ').map(Number);
     const x = low + share * (high - low);
-    const y = log ? 10 ** x : x;
-    return String(Number(y.toPrecision(3))).replace('-', '\u2212');
+    const decimals = Math.floor(-Math.log10((high - low) / (10 * pixels)));
+    const shown = log ? (10 ** x).toPrecision(3) : x.toFixed(Math.min(Math.max(decimals, 0), 20));
+    return String(Number(shown)).replace('-', '\u2212');
   };
   document.addEventListener('pointermove', event => {
     const svg = event.target.closest && event.target.closest('svg[data-x]');
     const area = svg && svg.querySelector('svg');
     tip.style.display = 'none';
     if (!area) return;
-    const box = area.getBoundingClientRect();
-    // Of what leaves the axes the box is larger than they are.
+    // The drawing goes a pixel beyond the axes on each side.
+    const [x, y, w, h] = [area.x, area.y, area.width, area.height].map((side, i) => side.baseVal.value + [1, 1, -2, -2][i]);
     const scale = svg.getScreenCTM();
-    const [left, top] = [scale.e + scale.a * area.x.baseVal.value, scale.f + scale.d * area.y.baseVal.value];
-    const across = (event.clientX - left) / (scale.a * area.width.baseVal.value);
-    const down = (event.clientY - top) / (scale.d * area.height.baseVal.value);
-    if (!box.width || across < 0 || across > 1 || down < 0 || down > 1) return;
+    const here = [(event.clientX - scale.e) / scale.a, (event.clientY - scale.f) / scale.d];
+    if (here[0] < x || here[0] > x + w || here[1] < y || here[1] > y + h) return;
+    // The values of a point of a line that is near, else those of the place.
+    let [near, line, least] = [here, null, (10 / scale.a) ** 2];
+    for (const other of area.querySelectorAll('polyline')) {
+      for (const point of other.points) {
+        const off = (point.x - here[0]) ** 2 + (point.y - here[1]) ** 2;
+        if (off < least) [near, line, least] = [[point.x, point.y], other, off];
+      }
+    }
+    tip.style.borderLeftColor = line ? getComputedStyle(line).stroke : 'transparent';
     const parts = [];
-    if (svg.dataset.x) parts.push(value(svg.dataset.x, across));
-    if (svg.dataset.y) parts.push(value(svg.dataset.y, 1 - down));
+    if (svg.dataset.x) parts.push(value(svg.dataset.x, (near[0] - x) / w, w));
+    if (svg.dataset.y) parts.push(value(svg.dataset.y, 1 - (near[1] - y) / h, h));
     tip.textContent = parts.length > 1 ? '(' + parts.join(', ') + ')' : parts[0];
     tip.style.display = 'block';
     tip.style.left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 4) + 'px';

@@ -63,7 +63,8 @@ fn fetched(page: &str) -> Vec<&str> {
 
 /// Put into a copy of the page, this tells what the browser has laid out on that many pixels: of the page as it comes,
 /// its height, what is unfolded, whether sliders leave one drawing, the last at their end, and what of both the
-/// keyboard cannot reach; how many sentences of the source lack their links, and which texts are cut off. Then, with
+/// keyboard cannot reach; how many sentences of the source lack their links, which texts are cut off, and what values the
+/// pointer is told. Then, with
 /// everything unfolded: for each drawing the least of its size and the extent of what is drawn, the texts that leave
 /// it, and those that lie on each other; for the page, how far it runs over; and texts that are too pale or too small.
 /// (A window can be no narrower than 500 pixels, an element can.)
@@ -125,6 +126,17 @@ const stiff = folds.filter(details => {
 const lost = inputs.filter(input => !reached(input));
 root.setAttribute('data-folds', folds.length);
 root.setAttribute('data-keys', `${stiff.length} folds, ${lost.length} sliders, ${mute.length} without a name or value`);
+// Near a point of a line the pointer is told the point's own values: on this line these are whole epochs.
+const line = document.querySelector('#optimizers svg[data-x] svg polyline'), chart = line.closest('svg[data-x]');
+const told = [...line.points].map(point => {
+  const at = point.matrixTransform(chart.getScreenCTM());
+  const pointer = {clientX: at.x + 2, clientY: at.y - 2, bubbles: true};
+  chart.dispatchEvent(new PointerEvent('pointermove', pointer));
+  const tip = document.querySelector('.tip');
+  return tip.style.display === 'block' ? tip.textContent : 'nothing';
+});
+const broken = told.filter(text => !/^\([1-9]\d*, \d[\d.e−]*\)$/.test(text));
+root.setAttribute('data-told', `${told.length > 2 ? 'points' : 'too few points'}, ${broken.length} without whole epochs ${broken}`);
 
 // WCAG 2.2, 1.4.3.
 const light = color => {
@@ -222,6 +234,7 @@ fn every_figure_renders_and_nothing_is_fetched() {
         assert_eq!(values(&dom, "data-unfolded"), ["0"]);
         assert_eq!(values(&dom, "data-moved"), ["3 sliders, 0 stuck"]);
         assert_eq!(values(&dom, "data-keys"), ["0 folds, 0 sliders, 0 without a name or value"]);
+        assert_eq!(values(&dom, "data-told"), ["points, 0 without whole epochs "]);
         let folds: usize = values(&dom, "data-folds")[0].parse().unwrap();
         assert!(folds > 3 * EXPERIMENTS.len(), "{folds} folds");
         let answers = format!("{} sentences, 0 without their links", SENTENCES.len());

@@ -20,7 +20,7 @@ pub const EXPERIMENT: Experiment = Experiment {
         "A temperature $T$ divides all scores before the softmax, and is fitted to the likelihood of held-out samples. The \
          order of the classes is the same at any temperature, and so is every answer.",
         "The scores of kernel ridge regression are about 1 for the class and −1 for the others, and no logits. For scores \
-         that are just these the softmax is ${e²}/{e²+9} = 0.45$ with ten classes, and few are much further apart: far less \
+         that are just these the softmax is ${e²}/{e²+9} = 0.45$ with ten classes: far less \
          sure than the model is right.",
     ],
     parts: Parts::of::<Calibration>(),

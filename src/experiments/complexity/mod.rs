@@ -168,7 +168,7 @@ fn finding(found: &Found) -> Told {
     Some((
         "slopes",
         format!(
-            "For {held} of {} times the exponent is shown to be nearest to that of the theory",
+            "Of {} exponents of times, {held} are shown to be nearest to that of the theory",
             times.len()
         ),
         format!(

@@ -103,7 +103,8 @@ fn time_claim(series: &Series) -> Claim {
         "small sizes do not reach the speed of large ones, as calls, loops and what is done once for each \
          entry weigh more there, and so the time grows more slowly than the operations"
     } else if largest > smallest {
-        "times are measured, and those of the smallest and of the largest size vary with what else the machine does"
+        "the exponent is taken between the two largest sizes, where what still fits into a cache at one need not at the \
+         other"
     } else {
         "what fits into the caches at small sizes comes from memory at large ones, and a large result has to \
          be fetched from the operating system first"

@@ -156,19 +156,20 @@ pub(super) fn report(outcome: &mut Outcome, rows: &[Gaussian]) {
     let (left, right): (Vec<_>, Vec<_>) =
         curve.into_iter().filter(|(_, e)| e.is_finite()).partition(|(p, _)| *p < N as f64);
     let points = |of: fn(&Gaussian) -> &Vec<f64>| rows.iter().map(move |row| (row.p as f64, mean(of(row))));
-    let chart =
-        Chart::new(Axis::linear("features p"), Axis::log("squared error on new samples").range(0.5, 1e4))
-            .title(format!("Gaussian features, n = {N}"))
-            .line(Line::new(left).label("theory").color(Color::Blue).width(1.2))
-            .line(Line::new(right).color(Color::Blue).width(1.2))
-            .points(points(|row| &row.ridgeless), Marker::Circle, Color::Blue, "shortest solution")
-            .line(
-                Line::new(points(|row| &row.ridge))
-                    .label("best ridge")
-                    .color(Color::Vermilion)
-                    .marker(Marker::Square),
-            )
-            .vertical(N as f64, Color::Muted, "p = n");
+    let largest = range(points(|row| &row.ridgeless).map(|(_, error)| error)).1;
+    let error = Axis::log("squared error on new samples").range(0.5, (2.0 * largest).max(1e4));
+    let chart = Chart::new(Axis::linear("features p"), error)
+        .title(format!("Gaussian features, n = {N}"))
+        .line(Line::new(left).label("theory").color(Color::Blue).width(1.2))
+        .line(Line::new(right).color(Color::Blue).width(1.2))
+        .points(points(|row| &row.ridgeless), Marker::Circle, Color::Blue, "shortest solution")
+        .line(
+            Line::new(points(|row| &row.ridge))
+                .label("best ridge")
+                .color(Color::Vermilion)
+                .marker(Marker::Square),
+        )
+        .vertical(N as f64, Color::Muted, "p = n");
     outcome.draw(
         "gaussian",
         "Double descent in closed form",

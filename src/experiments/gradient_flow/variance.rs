@@ -142,15 +142,18 @@ fn claims(outcome: &mut Outcome, all: &[Row]) {
     if let Some(tanh) = of(Phi::Tanh) {
         let [forward, backward] = [0, 1].map(|way| tanh.over(way, 1.0));
         let below = (Bound::Unbounded, Bound::Excluded(1.0));
-        claim(outcome, "With Xavier's the variances of tanh networks fall, forward and backward")
-            .named("xavier-tanh")
-            .expected("a factor below 1 at each layer")
-            .measured(format!("forward {forward}; backward {backward}"))
-            .criterion("both whole 95\u{a0}% intervals are below 1")
-            .judged(forward.against(&below).and(backward.against(&below)), finite);
+        claim(
+            outcome,
+            "With Xavier's initialisation the variances of tanh networks fall, forward and backward",
+        )
+        .named("xavier-tanh")
+        .expected("a factor below 1 at each layer")
+        .measured(format!("forward {forward}; backward {backward}"))
+        .criterion("both whole 95\u{a0}% intervals are below 1")
+        .judged(forward.against(&below).and(backward.against(&below)), finite);
     }
     if let Some(sigmoid) = of(Phi::Sigmoid) {
-        claim(outcome, "With Xavier's the gradients of sigmoid networks keep at most 1/16 of their variance at each layer")
+        claim(outcome, "With Xavier's initialisation the gradients of sigmoid networks keep at most 1/16 of their variance at each layer")
             .named("xavier-sigmoid")
             .expected("a factor of at most 1/16 = 0.0625")
             .estimated(sigmoid.over(1, 1.0))

@@ -231,7 +231,7 @@ fn finding(found: &Found) -> Told {
     Some((
         "error",
         format!(
-            "With {share} of wrong labels the λ of least squared error is {}, without any it is {}",
+            "With {share} of wrong labels the λ with the smallest squared error is {}, without any it is {}",
             lambda(*noisy),
             lambda(*clean)
         ),

@@ -19,6 +19,7 @@ pub(super) fn all(outcome: &mut Outcome, study: &Optimizers) {
     speed_claims(outcome, study);
     standardised_claims(outcome, study);
     start_claim(outcome, study);
+    adaptive_claim(outcome, study);
     end_claims(outcome, study);
 }
 
@@ -107,10 +108,19 @@ fn standardised_claims(outcome: &mut Outcome, study: &Optimizers) {
     }
 }
 
+/// The epoch after which one is ahead at first.
+fn early(study: &Optimizers) -> usize {
+    (study.epochs / 10).max(1)
+}
+
+/// The training loss of a seed in that epoch.
+fn early_loss(study: &Optimizers, kind: Kind, k: usize) -> f64 {
+    study.row(kind).runs[k].train.get(early(study) - 1).copied().unwrap_or(f64::NAN)
+}
+
 fn start_claim(outcome: &mut Outcome, study: &Optimizers) {
-    let early = (study.epochs / 10).max(1);
-    let loss =
-        |kind: Kind, k: usize| study.row(kind).runs[k].train.get(early - 1).copied().unwrap_or(f64::NAN);
+    let early = early(study);
+    let loss = |kind: Kind, k: usize| early_loss(study, kind, k);
     let lead = |k: usize| {
         let fixed = loss(Kind::Sgd, k).min(loss(Kind::Momentum, k));
         fixed - loss(Kind::RmsProp, k).min(loss(Kind::Adam, k))
@@ -134,6 +144,25 @@ fn start_claim(outcome: &mut Outcome, study: &Optimizers) {
             "Who is fast at first is a matter of the rates as much as of the rule. Random projections \
              mix all pixels, so that all inputs have about the same scale, and there is little that a \
              rate of its own for each weight could mend at the start.",
+        );
+}
+
+/// Which of the two adaptive rules is ahead at first.
+fn adaptive_claim(outcome: &mut Outcome, study: &Optimizers) {
+    let early = early(study);
+    let loss = |kind: Kind, k: usize| early_loss(study, kind, k);
+    let leads: Vec<f64> = (0..study.seeds()).map(|k| loss(Kind::Adam, k) - loss(Kind::RmsProp, k)).collect();
+    claim(outcome, "At the same rate RMSProp is ahead of Adam at first")
+        .named("rmsprop-first")
+        .expected("a smaller training loss")
+        .estimated(Estimate::mean(&leads))
+        .saying(&format!(
+            ", the training loss of Adam less that of RMSProp, in epoch {early} of {}",
+            study.epochs
+        ))
+        .within(
+            (Bound::Excluded(0.0), Bound::Unbounded),
+            "Where gradients keep their sign from step to step, Adam's mean of them is as large as they are.",
         );
 }
 

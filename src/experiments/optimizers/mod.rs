@@ -33,7 +33,7 @@ pub const EXPERIMENT: Experiment = Experiment {
          without them a given rate gets further (LeCun, Bottou, Orr and Müller, \"Efficient BackProp\", 1998, section \
          4.3).",
         "Adaptive rates make fast progress at first, and are said to generalise worse in the end than SGD \
-         with momentum (Wilson et al., \"The Marginal Value of Adaptive Gradient Methods\", 2017).",
+         with momentum (Wilson et al., \"The Marginal Value of Adaptive Gradient Methods\", 2017), which is not judged here.",
     ],
     parts: Parts::of::<Optimizers>(),
     finding,

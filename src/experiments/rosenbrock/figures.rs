@@ -130,8 +130,8 @@ fn stepwise(all: &[Drawn]) -> Figure {
             .fold(chart, |chart, (i, drawn)| {
                 let (color, walked) = (color(i), drawn.up_to(step));
                 let last = walked[walked.len() - 1];
-                // × is the start.
-                let marker = [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Dot][i % 4];
+                // × is the start. Discs differ in colour.
+                let marker = [Marker::Circle, Marker::Square, Marker::Triangle, Marker::Circle][i % 4];
                 chart.line(Line::new(walked).color(color).width(1.4)).points(
                     [last],
                     marker,

@@ -125,13 +125,16 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
         "A cosine with early stopping",
         format!(
             "A network {}-{HIDDEN}-{} on {N} samples, {:.0} % of them with a wrong label, with stopping and \
-             without, by the first seed; of losses and GL the first epochs, of the rate all. See where GL is above α for the first time, and whether behind that the training \
+             without, by the first seed.{} See where GL is above α for the first time, and whether behind that the training \
              loss goes on to zero, for which the wrong labels must be learned by heart, while the validation loss rises.{} The test \
              loss, which is not drawn, is {} with what was put back and {} at the end of the run without stopping; the \
              title has its means over the seeds.",
             measured.features,
             measured.classes,
             100.0 * WRONG,
+            shown(&first.stopped, &first.free).map_or(String::new(), |epochs| {
+                format!(" Of losses and GL the first {epochs} epochs are shown, of the rate all.")
+            }),
             missed(&first.stopped, &first.free),
             fixed(first.stopped.test_loss, 2),
             fixed(first.free.test_loss, 2)
@@ -190,6 +193,14 @@ fn missed(stopped: &Run, free: &Run) -> String {
     })
 }
 
+/// So many epochs of the losses are drawn for each until a run is stopped.
+const BEYOND: usize = 8;
+
+/// The epochs of the losses that are drawn of a run that is stopped early, which would be lost among all.
+fn shown(run: &Run, whole: &Run) -> Option<usize> {
+    run.stopped.map(|end| BEYOND * end).filter(|epochs| *epochs < whole.validation.len())
+}
+
 /// Losses, GL and rate of a run, and what follows if it goes on.
 fn figure(name: &str, title: &str, caption: String, run: &Run, free: Option<&Run>) -> Figure {
     let whole = free.unwrap_or(run);
@@ -206,10 +217,9 @@ fn figure(name: &str, title: &str, caption: String, run: &Run, free: Option<&Run
         }
     };
     let x = || Axis::whole("epoch");
-    // What happens, happens early in a run that is stopped early: the rate has all epochs.
-    let first = || match run.stopped {
-        Some(end) if 8 * end < whole.validation.len() => x().range(0.0, (8 * end) as f64),
-        _ => x(),
+    let first = || match shown(run, whole) {
+        Some(epochs) => x().range(0.0, epochs as f64),
+        None => x(),
     };
     let loss = Chart::new(first(), Axis::linear("cross-entropy (nats)").holding(0.0))
         .title("Losses")

@@ -35,10 +35,10 @@ pub const SENTENCES: &[Sentence] = &[
         "SGD with $η/√t$ on a convex loss: the mean of the iterates is within $DG/√T$ of the optimum.",
         &[("convex-bounds", "average-bound-decaying", "Rate that falls, share of the bound"), ("convex-bounds", "average-bound", "Constant rate, share of the bound")],
         right(
-            "That is proven for the constant rate $η = D/(G√T)$; for $η_t = D/(G√t)$ the proof gives ${3}/{2}·DG/√T$.",
+            "Proven for the constant rate $D/(G√T)$. For $D/(G√t)$ the proof needs a bounded set, and gives ${3}/{2}·DG/√T$.",
             &[
                 "A step gives $2η_t(L(w_t)−L*) ≤ ‖w_t−w*‖² − ‖w_{t+1}−w*‖² + η_t²G²$ on average.",
-                "With a constant rate the sum over $t$ gives ${D²}/{2ηT} + {ηG²}/{2}$ for the mean: $DG/√T$ at that $η$.",
+                "With a constant rate the sum over $t$ gives ${D²}/{2ηT} + {ηG²}/{2}$ for the mean, $D = ‖w₁−w*‖$: $DG/√T$ at that $η$.",
                 "With $η_t$, where all $‖w_t−w*‖ ≤ D$, it is ${D²}/{2η_T T} + {G²}/{2T}·Σ_t η_t ≤ {DG}/{2√T} + {DG}/{√T}$.",
             ],
         ),
@@ -146,11 +146,12 @@ pub const SENTENCES: &[Sentence] = &[
             ("gradient-flow", "xavier-sigmoid", "Sigmoid, backward, factor at each layer"),
         ],
         right(
-            "For tanh it does so near 0 only, where tanh is nearly the identity; for the sigmoid it does not.",
+            "For tanh it does so near 0 only; of sigmoids the values settle, and the gradients vanish.",
             &[
-                "A layer multiplies the variance of values by ${E φ(z)²}/{E z²}$, and that of gradients by $E φ′(z)²$.",
+                "A layer multiplies the mean square of values by ${E φ(z)²}/{E z²}$, and that of gradients by $E φ′(z)²$.",
                 "tanh: $|φ(z)| < |z|$ and $φ′(z) < 1$ for $z ≠ 0$. Both factors are below 1, and near 1 for small $z$.",
-                "Sigmoid: $φ′(z) ≤ {1}/{4}$. At most ${1}/{16}$ of the variance of gradients is left at each layer.",
+                "Sigmoid: $q = E φ(z)²$ for $z$ of variance $q$ settles at about 0.26, and $φ′(z) ≤ {1}/{4}$ leaves at most ${1}/{16}$ \
+                 of the mean square of gradients at each layer.",
             ],
         ),
     ),
@@ -220,13 +221,17 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "6.1",
         "Adam converges fastest (figure 8).",
-        &[("optimizers", "adaptive-first", "Training loss, fixed rates less adaptive ones")],
+        &[
+            ("optimizers", "rmsprop-first", "Early training loss, Adam less RMSProp"),
+            ("optimizers", "adaptive-first", "Early training loss, fixed rates less adaptive"),
+        ],
         right(
-            "At first both adaptive rules are ahead, RMSProp and Adam; at the same rate RMSProp begins with longer steps.",
+            "At the same rate RMSProp is ahead of Adam at first: who is first is a matter of the rate.",
             &[
-                "Adam's first step has $m̂ = g$ and $v̂ = g²$: each weight moves by $η$.",
-                "RMSProp's has $v = (1−ρ)g²$, without a correction: each weight moves by ${η}/{√{1−ρ}}$.",
-                "That is $3.2·η$ for $ρ = 0.9$ and $10·η$ for $ρ = 0.99$, until $v$ has seen about ${1}/{1−ρ}$ gradients.",
+                "RMSProp moves a weight by ${η·|g|}/{√v}$ a step, which is about $η$.",
+                "Adam moves it by ${η·|m̂|}/{√{v̂}}$. Of gradients that are mostly noise $E m² = {1−β₁}/{1+β₁}·E g²$, which is \
+                 ${1}/{19}$ of it for $β₁ = 0.9$.",
+                "So Adam moves a weight by about $0.23·η$, and further where gradients keep their sign.",
             ],
         ),
     ),
@@ -238,12 +243,12 @@ pub const SENTENCES: &[Sentence] = &[
     )
     .remark(
         "Of SGD, momentum, RMSProp and Adam, each at a rate that is given, on the same seeds. A lead counts from half a point \
-         on: who is ahead by less turns with the seeds.",
+         on: who is ahead by less changes with the seed.",
     ),
     Sentence::new(
         "6.2",
         "Adam's window of rates is $10⁻³$ to $10⁻²$; above 0.1 it oscillates (figure 9).",
-        &[("learning-rate", "recommended-rates", "Rates from 10⁻³ to 10⁻², accuracy"), ("learning-rate", "too-large", "Rates above, accuracy")],
+        &[("learning-rate", "window", "Powers of ten in the window"), ("learning-rate", "recommended-rates", "Rates from 10⁻³ to 10⁻², accuracy"), ("learning-rate", "too-large", "Rates above, accuracy")],
         right(
             "These rates are good ones; the window is wider, and moves with the inputs and with the number of steps.",
             &[
@@ -253,7 +258,7 @@ pub const SENTENCES: &[Sentence] = &[
             ],
         ),
     )
-    .remark("Measured of rates above is the accuracy; that the loss goes up and down there is seen in the figure."),
+    .remark("Of the rates above 0.1 the accuracy is measured; the figure shows that the loss goes up and down there."),
     Sentence::new(
         "6.2",
         "Under the PL condition $L(θ_t)−L* ≤ (1−2μη)ᵗ (L(θ_0)−L*)$ for $η ≤ 1/L$.",
@@ -286,7 +291,8 @@ pub const SENTENCES: &[Sentence] = &[
         &[("regularisation", "gap-small-lambda", "Share of the gap that is closed")],
         AsItStands,
     )
-    .remark("In so many steps so small a λ hardly changes the weights. Measured is also what a λ gains that was chosen."),
+    .remark("In so many steps so small a λ hardly changes the weights. The experiment also measures what a λ gains that is chosen on \
+         other images."),
     Sentence::new("6.3", "L2 is the most likely estimate under a Gaussian prior.", &[], AsItStands)
         .remark("By the logarithm of the prior; the tests compare both gradients and both values."),
     Sentence::new(
@@ -323,18 +329,20 @@ pub const SENTENCES: &[Sentence] = &[
         "So kernel ridge regression is for $n ≤ 5000$, and a network for $n > 10⁴$.",
         &[
             ("complexity", "crossing-place", "At n² = L·d²·E, fit over network"),
+            ("complexity", "crossing-work", "At n² = 100·L·d²·E, fit over network"),
             ("models", "images-kernel-network", "Accuracy, kernel machine less network"),
         ],
         right(
             "$n$ alone does not tell: if all multiply-adds are equally fast, both take as long at $n = √{18·L·d²·E}$.",
             &[
-                "The factor of an $n×n$ matrix takes ${n³}/{6}$ multiply-adds.",
+                "The Cholesky factor of an $n×n$ matrix takes ${n³}/{6}$ multiply-adds.",
                 "Training takes three for each of $L·d²$ weights, $n$ samples and $E$ epochs: $3·L·d²·E·n$.",
                 "They are equal at $n² = 18·L·d²·E$: at $n = 2429$ for $L = 2$, $d = 128$, $E = 10$, and beyond $10⁴$ for \
                  $L = 8$, $E = 50$.",
             ],
         ),
-    ),
+    )
+    .remark("An exact kernel machine is fitted to at most 10000 images here."),
     Sentence::new(
         "8.1",
         "Clipping keeps the direction and bounds the norm, vital in deep products.",
@@ -371,7 +379,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "8.4",
         "At infinite width training is lazy: the weights hardly move.",
-        &[("ntk", "weights-move-less", "Movement of the weights, exponent of the width"), ("ntk", "lazy-distance", "Distance to the linear model, exponents of the width")],
+        &[("ntk", "weights-move-less", "Movement of the weights, exponent of the width"), ("ntk", "lazy-distance", "Distance to the linear model, exponents")],
         AsItStands,
     ),
     Sentence::new(
@@ -402,7 +410,7 @@ pub const SENTENCES: &[Sentence] = &[
             ("gradient-flow", "sigmoid-learns", "Sigmoid networks, accuracy"),
         ],
         right(
-            "Both are here. Of sigmoids batch normalisation keeps the gradients, layer normalisation does not.",
+            "Both are here. In sigmoid networks batch normalisation keeps the gradients, layer normalisation does not.",
             &[
                 "A layer of sigmoids gives ${1}/{2} + s$. The next one adds up $W·{1}/{2}$, alike for all samples, and $W·s$.",
                 "Batch normalisation subtracts what is alike for all samples, and divides by the deviation of $W·s$.",
@@ -427,7 +435,7 @@ pub const SENTENCES: &[Sentence] = &[
         AsItStands,
     )
     .remark(
-        "Neither is built. Of second order there are Newton's method for logistic regression and for the ends of its \
-         descents, and conjugate gradients for kernel machines.",
+        "Neither is built. Of second order there is Newton's method, for logistic regression and, in an experiment, for the \
+         ends of a small network's descents; conjugate gradients solve the systems of kernel machines.",
     ),
 ];

@@ -61,7 +61,7 @@ pub(super) fn all(spiral: &Spiral) -> Outcome {
         "The boundary over training time",
         format!(
             "The first {} of {} test points over the classes that the network gives, by the first seed; titles count these \
-             points. A cross is a point that it takes for another arm. See how straight the boundaries are at first, and how they bend along the \
+             points. A cross is a point that it takes for another arm; a name stands where its arm ends. See how straight the boundaries are at first, and how they bend along the \
              arms. Beyond the points nothing was learned, and the boundary there means nothing.",
             test.arms.len(),
             last.test.of
