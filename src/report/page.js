@@ -36,11 +36,11 @@
   tip.className = 'tip';
   tip.setAttribute('aria-hidden', 'true');
   document.body.append(tip);
-  // With the digits that a tenth of a pixel tells.
+  // Drawn to a tenth of a pixel: with the digits that are sure then.
   const value = (axis, share, pixels) => {
     const [low, high, log] = axis.split(' ').map(Number);
     const x = low + share * (high - low);
-    const decimals = Math.floor(-Math.log10((high - low) / (10 * pixels)));
+    const decimals = Math.floor(-Math.log10((high - low) / (5 * pixels)));
     const shown = log ? (10 ** x).toPrecision(3) : x.toFixed(Math.min(Math.max(decimals, 0), 20));
     return String(Number(shown)).replace('-', '\u2212');
   };
