@@ -64,10 +64,9 @@ fn fetched(page: &str) -> Vec<&str> {
 /// Put into a copy of the page, this tells what the browser has laid out on that many pixels: of the page as it comes,
 /// its height, what is unfolded, whether sliders leave one drawing, the last at their end, and what of both the
 /// keyboard cannot reach; how many sentences of the source lack their links, which texts are cut off, and what values the
-/// pointer is told. Then, with
-/// everything unfolded: for each drawing the least of its size and the extent of what is drawn, the texts that leave
-/// it, and those that lie on each other; for the page, how far it runs over; and texts that are too pale or too small.
-/// (A window can be no narrower than 500 pixels, an element can.)
+/// pointer is told. Then, with everything unfolded: for each drawing the least of its size and the extent of what is
+/// drawn, the texts that leave it, and those that lie on each other; for the page, how far it runs over; and texts that
+/// are too pale or too small. (A window can be no narrower than 500 pixels, an element can.)
 const MEASURE: &str = r#"<script>
 const root = document.documentElement, main = document.querySelector('main');
 root.style.width = 'WIDTHpx';

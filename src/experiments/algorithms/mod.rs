@@ -219,7 +219,8 @@ fn finding(found: &Found) -> Told {
         ),
         format!(
             "It has seen no rule, only questions with answers. Sums take more steps, after which {} are whole, and are \
-             learnt digit by digit. How it reverses can be looked at: one head gives {} of its weight to the place on the other side.",
+             learnt digit by digit. How it reverses can be looked at: one head gives {} of its weight to the place on \
+             the other side.",
             share("add")?,
             fixed(found.number("reverse: weight of the place across")?, 2)
         ),

@@ -100,10 +100,10 @@ pub(super) fn all(study: &Algorithms) -> Outcome {
             "attention",
             "Where each token looks",
             format!(
-                "Weights of attention of the first seed, means over {MAPPED} sequences: a row for each token that looks, \
-                 a column for each that is looked at; dark is 0, bright is 1. Where a sequence is turned round, see the \
-                 diagonal that rises to the right: each place looks at the one across. Of a sum, the first four rows give the answer, and columns 1 to 3 and \
-                 5 to 7 hold the numbers."
+                "Weights of attention of the first seed, means over {MAPPED} sequences: a row for each token that \
+                 looks, a column for each that is looked at; dark is 0, bright is 1. Where a sequence is turned round, \
+                 see the diagonal that rises to the right: each place looks at the one across. Of a sum, the first four \
+                 rows give the answer, and columns 1 to 3 and 5 to 7 hold the numbers."
             ),
         ),
         |figure, images| figure.panel(images),

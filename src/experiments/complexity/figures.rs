@@ -37,10 +37,10 @@ pub(super) fn growth(measured: &Measured) -> Figure {
         "growth",
         "Time over size",
         "One thread, numbers of double precision, times of the processor: the least of repeated ones. The time of the \
-         largest size is that of the size before, times the median of the measured ratios of both, from which the claims \
-         take the exponent: a least time may be that of one lucky moment. The dashed lines have the slope of the theory, which stands in the legend, and go through the last point. \
-         Where points on the left lie above theirs, small sizes are slower than they need be; where they lie \
-         below, large ones have to go to the memory.",
+         largest size is that of the size before, times the median of the measured ratios of both, from which the \
+         claims take the exponent: a least time may be that of one lucky moment. The dashed lines have the slope of the \
+         theory, which stands in the legend, and go through the last point. Where points on the left lie above theirs, \
+         small sizes are slower than they need be; where they lie below, large ones have to go to the memory.",
     )
     .panel(panel("A chain of scalars", "depth", &pick(&[("value", "depth", "value and gradient")])))
     .panel(panel(

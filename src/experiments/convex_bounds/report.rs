@@ -212,10 +212,10 @@ pub(super) fn finding(found: &Found) -> Told {
             percent(share("average-bound")?)
         ),
         format!(
-            "All constants are those of the problem, and nothing is fitted; shares are the largest over T, means over the \
-             seeds. With a rate that falls as 1/√t the share of DG/√T is {}. Gradient descent on the whole data comes to {} of \
-             L‖w₀ − w*‖²/2T. Where a plane separates the classes no optimum exists, {separable}: the loss falls with an exponent \
-             of {}.",
+            "All constants are those of the problem, and nothing is fitted; shares are the largest over T, means over \
+             the seeds. With a rate that falls as 1/√t the share of DG/√T is {}. Gradient descent on the whole data \
+             comes to {} of L‖w₀ − w*‖²/2T. Where a plane separates the classes no optimum exists, {separable}: the \
+             loss falls with an exponent of {}.",
             percent(share("average-bound-decaying")?),
             percent(share("descent-bound")?),
             fixed(found.number("exponent on separable classes")?, 2)

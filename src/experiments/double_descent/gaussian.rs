@@ -174,11 +174,12 @@ pub(super) fn report(outcome: &mut Outcome, rows: &[Gaussian]) {
         "gaussian",
         "Double descent in closed form",
         format!(
-            "Means over {draws} draws of {N} samples with {D} features in all. To the left of p = n one fits \
-             as well as one can, to the right one fits all samples in the shortest way. The jump at \
-             p = n has one cause: there XXᵀ has an eigenvalue near 0, by which the noise in the targets is divided, and \
-             for p from n − 1 to n + 1 the error has no mean at all: the marks are what these draws happen to give. \
-             Close to that a few rare draws carry the mean, so that most means of as many draws lie below the theory. Look what the best ridge makes of the peak."
+            "Means over {draws} draws of {N} samples with {D} features in all. To the left of p = n one fits as well as \
+             one can, to the right one fits all samples in the shortest way. The jump at p = n has one cause: there XXᵀ \
+             has an eigenvalue near 0, by which the noise in the targets is divided, and for p from n − 1 to n + 1 the \
+             error has no mean at all: the marks are what these draws happen to give. Close to that a few rare draws \
+             carry the mean, so that most means of as many draws lie below the theory. Look what the best ridge makes \
+             of the peak."
         ),
         [chart],
     );

@@ -212,8 +212,8 @@ fn finding(found: &Found) -> Told {
         ),
         format!(
             "A wide kernel or a large ridge makes the fit stiff: bias. A narrow kernel and a small ridge follow the \
-             noise: variance. In between lies γ = {}, λ = {}, found without knowing the sine. The median is over other sets of \
-             points; in some the choice is far off. The band of the fit as a Gaussian process, with the \
+             noise: variance. In between lies γ = {}, λ = {}, found without knowing the sine. The median is over other \
+             sets of points; in some the choice is far off. The band of the fit as a Gaussian process, with the \
              likeliest γ and the ridge of the noise, holds the sine at {} of all places, where 95 % are promised.",
             rounded(found.number("chosen gamma")?, 3),
             rounded(found.number("chosen lambda")?, 2),

@@ -114,7 +114,8 @@ pub(super) fn all(study: &Noise) -> Outcome {
         "lambda",
         "The best λ against the noise",
         "Geometric means over the seeds: of the λ of least squared error on the test samples, and of that which \
-         leave-one-out chooses, which sees only labels of which some are wrong. Of all λ that are within 1 % of the least error, the largest.",
+         leave-one-out chooses, which sees only labels of which some are wrong. Of all λ that are within 1 % of the \
+         least error, the largest.",
         [Chart::new(Axis::linear("wrong labels (%)"), Axis::log("λ"))
             .line(Line::new(best(&best_ridge)).label("best").marker(Marker::Circle))
             .line(Line::new(best(&Run::chosen)).label("leave-one-out").marker(Marker::Square))],

@@ -123,9 +123,9 @@ pub(super) fn report(study: &LearningRate) -> Outcome {
     outcome.draw(
         "loss",
         "Loss over the steps",
-        format!("From one seed, on at most {LEARNT} training images, means over pieces of the run; the line of a rate at which the loss stops being finite would end there. On the linear \
-         axis see which rates learn, on the logarithmic one how far they get, and how far off the large ones are \
-         thrown. The linear axis ends at 3."),
+        format!("From one seed, on at most {LEARNT} training images, means over pieces of the run; the line of a rate \
+         at which the loss stops being finite would end there. On the linear axis see which rates learn, on the \
+         logarithmic one how far they get, and how far off the large ones are thrown. The linear axis ends at 3."),
         [
             chart(Axis::linear("cross-entropy (nats)").range(0.0, 3.0), "Linear axis"),
             chart(Axis::log("cross-entropy (nats)"), "Logarithmic axis"),

@@ -23,10 +23,10 @@ pub(super) fn convergence(drawn: &Drawn) -> Figure {
         "convergence",
         format!("Excess loss and accuracy from {STARTS} starts"),
         format!(
-            "Gradient descent on the binary cross-entropy. First: see whether the lines become parallel, with the \
-             slope that the smallest curvature gives; they end where the least loss itself is rounded. {} Second: the accuracy on {TEST} new points, over a logarithmic axis \
-             that begins with the start as 1. It is there long before the loss is: what comes later makes the \
-             boundary hardly any better.",
+            "Gradient descent on the binary cross-entropy. First: see whether the lines become parallel, with the slope \
+             that the smallest curvature gives; they end where the least loss itself is rounded. {} Second: the \
+             accuracy on {TEST} new points, over a logarithmic axis that begins with the start as 1. It is there long \
+             before the loss is: what comes later makes the boundary hardly any better.",
             starts_in_words(drawn)
         ),
     )

@@ -107,9 +107,9 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Distances]) {
     outcome.draw(
         "distance",
         "The kernel of finite networks",
-        "Marks are means over the draws of the weights, with a standard error to each side, a little beside \
-         their width so that the depths do not cover each other. Lines are fitted to the logarithms of all draws, and a mean \
-         of logarithms is below the logarithm of the mean: so most marks are above their line. By the theory the lines are \
+        "Marks are means over the draws of the weights, with a standard error to each side, a little beside their width \
+         so that the depths do not cover each other. Lines are fitted to the logarithms of all draws, and a mean of \
+         logarithms is below the logarithm of the mean: so most marks are above their line. By the theory the lines are \
          parallel, with one exponent for all depths, and the line of the deeper network is the higher one.",
         [chart],
     );

@@ -108,7 +108,7 @@ fn standardised_claims(outcome: &mut Outcome, study: &Optimizers) {
     }
 }
 
-/// The epoch after which one is ahead at first.
+/// The epoch whose training loss tells who is ahead at first: a tenth of all.
 fn early(study: &Optimizers) -> usize {
     (study.epochs / 10).max(1)
 }
@@ -149,15 +149,15 @@ fn start_claim(outcome: &mut Outcome, study: &Optimizers) {
 
 /// Which of the two adaptive rules is ahead at first.
 fn adaptive_claim(outcome: &mut Outcome, study: &Optimizers) {
-    let early = early(study);
-    let loss = |kind: Kind, k: usize| early_loss(study, kind, k);
-    let leads: Vec<f64> = (0..study.seeds()).map(|k| loss(Kind::Adam, k) - loss(Kind::RmsProp, k)).collect();
+    let lead = |k: usize| early_loss(study, Kind::Adam, k) - early_loss(study, Kind::RmsProp, k);
+    let leads: Vec<f64> = (0..study.seeds()).map(lead).collect();
     claim(outcome, "At the same rate RMSProp is ahead of Adam at first")
         .named("rmsprop-first")
         .expected("a smaller training loss")
         .estimated(Estimate::mean(&leads))
         .saying(&format!(
-            ", the training loss of Adam less that of RMSProp, in epoch {early} of {}",
+            ", the training loss of Adam less that of RMSProp, in epoch {} of {}",
+            early(study),
             study.epochs
         ))
         .within(

@@ -32,8 +32,8 @@ pub const EXPERIMENT: Experiment = Experiment {
         "A mean that all inputs share makes the loss steep in one direction, and so does a scale that differs: \
          without them a given rate gets further (LeCun, Bottou, Orr and Müller, \"Efficient BackProp\", 1998, section \
          4.3).",
-        "Adaptive rates make fast progress at first, and are said to generalise worse in the end than SGD \
-         with momentum (Wilson et al., \"The Marginal Value of Adaptive Gradient Methods\", 2017), which is not judged here.",
+        "Adaptive rates make fast progress at first, and are said to generalise worse in the end than SGD with momentum \
+         (Wilson et al., \"The Marginal Value of Adaptive Gradient Methods\", 2017), which is not judged here.",
     ],
     parts: Parts::of::<Optimizers>(),
     finding,

@@ -108,8 +108,8 @@ pub(super) fn figure(measured: &Regularisation) -> Figure {
             "A network {features}-{HIDDEN}-{classes} on {N} samples; means over {} seeds, with a standard deviation to \
              each side. See whether the test accuracy has its best between where the norm of the weights begins to fall \
              and where the training accuracy does. Where the accuracy comes down to the dashed line, that of always the \
-             same class, a gap that closes means nothing. For the claims each seed has a λ of its own, chosen on other images: \
-             the gain by that cannot be seen in means over the seeds.",
+             same class, a gap that closes means nothing. For the claims each seed has a λ of its own, chosen on other \
+             images: the gain by that cannot be seen in means over the seeds.",
             first.train.len()
         ),
     )

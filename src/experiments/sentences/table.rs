@@ -150,8 +150,8 @@ pub const SENTENCES: &[Sentence] = &[
             &[
                 "A layer multiplies the mean square of values by ${E φ(z)²}/{E z²}$, and that of gradients by $E φ′(z)²$.",
                 "tanh: $|φ(z)| < |z|$ and $φ′(z) < 1$ for $z ≠ 0$. Both factors are below 1, and near 1 for small $z$.",
-                "Sigmoid: $q = E φ(z)²$ for $z$ of variance $q$ settles at about 0.26, and $φ′(z) ≤ {1}/{4}$ leaves at most ${1}/{16}$ \
-                 of the mean square of gradients at each layer.",
+                "Sigmoid: $q = E φ(z)²$ for $z$ of variance $q$ settles at about 0.26, and $φ′(z) ≤ {1}/{4}$ leaves at \
+                 most ${1}/{16}$ of the mean square of gradients at each layer.",
             ],
         ),
     ),
@@ -215,8 +215,9 @@ pub const SENTENCES: &[Sentence] = &[
         AsItStands,
     )
     .remark(
-        "Each optimizer against itself, on the projections as they are: the sentence counts as confirmed if both gain. That 64 \
-         inputs cost less than 784 is a matter of counting: the first layer has a twelfth of the multiply-adds.",
+        "Each optimizer against itself, on the projections as they are: the sentence counts as confirmed if both gain. \
+         That 64 inputs cost less than 784 is a matter of counting: the first layer has a twelfth of the \
+         multiply-adds.",
     ),
     Sentence::new(
         "6.1",
@@ -229,8 +230,8 @@ pub const SENTENCES: &[Sentence] = &[
             "At the same rate RMSProp is ahead of Adam at first: who is first is a matter of the rate.",
             &[
                 "RMSProp moves a weight by ${η·|g|}/{√v}$ a step, which is about $η$.",
-                "Adam moves it by ${η·|m̂|}/{√{v̂}}$. Of gradients that are mostly noise $E m² = {1−β₁}/{1+β₁}·E g²$, which is \
-                 ${1}/{19}$ of it for $β₁ = 0.9$.",
+                "Adam moves it by ${η·|m̂|}/{√{v̂}}$. Of gradients that are mostly noise $E m² = {1−β₁}/{1+β₁}·E g²$, \
+                 which is ${1}/{19}$ of it for $β₁ = 0.9$.",
                 "So Adam moves a weight by about $0.23·η$, and further where gradients keep their sign.",
             ],
         ),
@@ -242,8 +243,8 @@ pub const SENTENCES: &[Sentence] = &[
         AsItStands,
     )
     .remark(
-        "Of SGD, momentum, RMSProp and Adam, each at a rate that is given, on the same seeds. A lead counts from half a point \
-         on: who is ahead by less changes with the seed.",
+        "Of SGD, momentum, RMSProp and Adam, each at a rate that is given, on the same seeds. A lead counts from half a \
+         point on: who is ahead by less changes with the seed.",
     ),
     Sentence::new(
         "6.2",
@@ -291,8 +292,8 @@ pub const SENTENCES: &[Sentence] = &[
         &[("regularisation", "gap-small-lambda", "Share of the gap that is closed")],
         AsItStands,
     )
-    .remark("In so many steps so small a λ hardly changes the weights. The experiment also measures what a λ gains that is chosen on \
-         other images."),
+    .remark("In so many steps so small a λ hardly changes the weights. The experiment also measures what a λ gains that \
+         is chosen on other images."),
     Sentence::new("6.3", "L2 is the most likely estimate under a Gaussian prior.", &[], AsItStands)
         .remark("By the logarithm of the prior; the tests compare both gradients and both values."),
     Sentence::new(

@@ -60,9 +60,10 @@ pub(super) fn all(spiral: &Spiral) -> Outcome {
         "boundary",
         "The boundary over training time",
         format!(
-            "The first {} of {} test points over the classes that the network gives, by the first seed; titles count these \
-             points. A cross is a point that it takes for another arm; a name stands where its arm ends. See how straight the boundaries are at first, and how they bend along the \
-             arms. Beyond the points nothing was learned, and the boundary there means nothing.",
+            "The first {} of {} test points over the classes that the network gives, by the first seed; titles count \
+             these points. A cross is a point that it takes for another arm; a name stands where its arm ends. See how \
+             straight the boundaries are at first, and how they bend along the arms. Beyond the points nothing was \
+             learned, and the boundary there means nothing.",
             test.arms.len(),
             last.test.of
         ),
