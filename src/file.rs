@@ -6,6 +6,7 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
@@ -52,7 +53,7 @@ pub fn write(path: impl AsRef<Path>, fill: impl FnOnce(&mut dyn Write) -> io::Re
 pub struct Staged {
     path: PathBuf,
     target: PathBuf,
-    file: NamedTempFile,
+    temporary: Temporary,
 }
 
 impl Staged {
@@ -65,13 +66,14 @@ impl Staged {
         fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<Staged> {
         let path = path.as_ref();
-        let (target, file) = prepare(path).map_err(Error::io(path))?;
-        let mut writer = BufWriter::new(file.as_file());
+        let (target, temporary) = prepare(path).map_err(Error::io(path))?;
+        let file = temporary.file.as_file();
+        let mut writer = BufWriter::new(file);
         fill(&mut writer).and_then(|()| writer.flush()).map_err(Error::io(path))?;
         drop(writer);
         // Without this a crash of the machine could leave the new name on empty contents.
-        file.as_file().sync_all().map_err(Error::io(path))?;
-        Ok(Staged { path: path.to_path_buf(), target, file })
+        file.sync_all().map_err(Error::io(path))?;
+        Ok(Staged { path: path.to_path_buf(), target, temporary })
     }
 
     /// Gives the file its name.
@@ -79,8 +81,12 @@ impl Staged {
     /// # Errors
     /// [`Error::Io`] if the name has become that of a folder, or the folder has been made read-only since.
     pub fn commit(self) -> Result<()> {
-        let folder = folder_of(&self.target).to_path_buf();
-        self.file.persist(self.target).map_err(|e| Error::io(&self.path)(e.error))?;
+        let Staged { path, target, temporary: Temporary { file, listed: _listed } } = self;
+        let folder = folder_of(&target).to_path_buf();
+        let list = open_files();
+        let renamed = file.persist(target);
+        drop(list);
+        renamed.map_err(|e| Error::io(&path)(e.error))?;
         // The name is the folder's: only when that has reached the disk is the new file there after a power failure.
         // Some file systems cannot be asked for it; the file is whole nevertheless.
         #[cfg(unix)]
@@ -101,7 +107,7 @@ pub fn check_writable(path: impl AsRef<Path>) -> Result<()> {
 }
 
 /// The file that `path` leads to, and a temporary file in the same folder.
-fn prepare(path: &Path) -> io::Result<(PathBuf, NamedTempFile)> {
+fn prepare(path: &Path) -> io::Result<(PathBuf, Temporary)> {
     let refuse = |why: &str| Err(io::Error::other(why));
     // What lies there may lead to the program's own output, which a renamed file would cut off.
     if ["/dev", "/proc"].iter().any(|special| path.starts_with(special)) {
@@ -145,13 +151,53 @@ fn prepare(path: &Path) -> io::Result<(PathBuf, NamedTempFile)> {
     // Temporary files are private by default; the result should be as readable as any new file.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    let mut list = open_files();
     // The error's own text would name the temporary file.
     let file = builder.tempfile_in(folder).map_err(|e| io::Error::from(e.kind()))?;
+    let listed = Listed(file.path().to_path_buf());
+    list.push(listed.0.clone());
+    drop(list);
     // Held until the file is closed, however this process ends: see `clean`. Where a file system has no locks,
     // age alone decides.
     let _ = file.as_file().try_lock();
     clean(folder, &file);
-    Ok((target, file))
+    Ok((target, Temporary { file, listed }))
+}
+
+/// The temporary files of this process. A signal ends the process as a whole, wherever it is, and runs no destructor:
+/// what removes them then has nothing else to know them by. Nothing but [`exit`] reads the list.
+static OPEN: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn open_files() -> MutexGuard<'static, Vec<PathBuf>> {
+    OPEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[derive(Debug)]
+struct Temporary {
+    file: NamedTempFile,
+    // Behind the file: it is off the list once it is gone.
+    listed: Listed,
+}
+
+/// A temporary file's place on the list.
+#[derive(Debug)]
+struct Listed(PathBuf);
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        open_files().retain(|path| *path != self.0);
+    }
+}
+
+/// Ends the program from any thread, and leaves no temporary file behind.
+#[cfg(feature = "cli")]
+pub(crate) fn exit(code: u8) -> ! {
+    // Held to the end: no other thread begins a file any more, or finds that the one it is to rename has gone.
+    let list = open_files();
+    for path in list.iter() {
+        let _ = fs::remove_file(path);
+    }
+    std::process::exit(code.into())
 }
 
 /// The folder that a file is in; that of a bare name is "", which no system call takes.
@@ -327,8 +373,8 @@ mod tests {
     fn a_staged_file_is_nobody_elses_to_remove() {
         let folder = tempfile::tempdir().unwrap();
         let staged = Staged::new(folder.path().join("a"), |out| out.write_all(b"a")).unwrap();
-        age(staged.file.path(), OLD * 2);
-        assert!(is_ours(staged.file.path().file_name().unwrap()));
+        age(staged.temporary.file.path(), OLD * 2);
+        assert!(is_ours(staged.temporary.file.path().file_name().unwrap()));
         write(folder.path().join("b"), |out| out.write_all(b"b")).unwrap();
         staged.commit().unwrap();
         assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"a");

@@ -51,7 +51,7 @@ def op(clock, kind, name, direction):
 
 def chain(clock, kind, length):
     length = int(length)
-    x = torch.tensor([[0.5]], dtype=getattr(torch, side.TYPES[kind].__name__), requires_grad=True)
+    x = torch.tensor([[1.0]], dtype=getattr(torch, side.TYPES[kind].__name__), requires_grad=True)
 
     def work():
         y = x

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
 
 use super::opening::{self, MOST_SAMPLES, SYNTH};
@@ -52,9 +53,9 @@ struct SynthArgs {
     /// Training samples
     #[arg(long, value_name = "N", default_value_t = 20_000)]
     samples: usize,
-    /// Test samples, for sets of images
-    #[arg(long, value_name = "N", default_value_t = 5_000)]
-    test: usize,
+    /// Test samples, for sets of images [default: 5000]
+    #[arg(long, value_name = "N")]
+    test: Option<usize>,
     /// Noise [default: the usual one of the set]
     #[arg(long, value_name = "X")]
     noise: Option<f64>,
@@ -96,7 +97,8 @@ pub fn run(args: &DataArgs) -> Outcome {
 fn synth(args: &SynthArgs) -> Outcome {
     let set = synthetic::find(&args.name)?;
     let noise = args.noise.unwrap_or(set.noise);
-    for (name, n) in [("samples", args.samples), ("test", args.test)] {
+    let test = args.test.unwrap_or(opening::TEST_DIGITS);
+    for (name, n) in [("samples", args.samples), ("test", test)] {
         if n > MOST_SAMPLES {
             return Err(Error::setting(name, format!("{n} is above {MOST_SAMPLES}")).into());
         }
@@ -104,7 +106,13 @@ fn synth(args: &SynthArgs) -> Outcome {
     // What such a sample is, and whether the noise is right.
     let one = set.generate(1, noise, args.seed)?;
     let images = one.image_shape().is_some();
-    if args.samples == 0 || (images && args.test == 0) {
+    if args.test.is_some() && !images {
+        let mut command = SynthArgs::augment_args(clap::Command::new("tapegrad data synth"));
+        let why =
+            format!("--test has no meaning for {}: only images become a training and a test set", set.name);
+        command.error(ErrorKind::ArgumentConflict, why).exit()
+    }
+    if args.samples == 0 || test == 0 {
         let why = if images {
             "images are written as a training and a test set, and neither may be empty"
         } else {
@@ -112,14 +120,17 @@ fn synth(args: &SynthArgs) -> Outcome {
         };
         return Err(Error::setting(if args.samples == 0 { "samples" } else { "test" }, why).into());
     }
-    let rows = args.samples + args.test;
-    check_memory(&one, rows, args)?;
+    // Sets without images are drawn with test samples as well: what is written is what `train --data synth:NAME` trains on.
+    let rows = args.samples + test;
+    let blamed = if test > args.samples { "test" } else { "samples" };
+    check_memory(&one, rows, if images { blamed } else { "samples" })?;
     let asked = interrupt::watch();
     // One draw cut in two: no test sample is a training sample.
     let all = set.generate(rows, noise, args.seed)?;
     let test: Vec<usize> = (args.samples..rows).collect();
     let (train, test) = (all.try_take(args.samples)?, all.try_subset(&test)?);
     if let Some(code) = interrupt::check(&asked) {
+        output::note("interrupted: nothing was written");
         return Ok(code);
     }
     let paths = if images {
@@ -127,18 +138,18 @@ fn synth(args: &SynthArgs) -> Outcome {
     } else {
         write_columns(&train, &args.out)?
     };
-    if let Some(code) = interrupt::check(&asked) {
-        return Ok(code);
-    }
     for path in paths {
         output::line(text::path(&path))?;
     }
-    Ok(ExitCode::SUCCESS)
+    let Some(code) = interrupt::check(&asked) else { return Ok(ExitCode::SUCCESS) };
+    // To stop between two files would leave half a set.
+    output::note("interrupted while the files were written: all of them are whole");
+    Ok(code)
 }
 
 /// An error if `rows` samples such as `one` take more memory than there is: a machine that gives out more than
 /// it has kills the program later.
-fn check_memory(one: &Dataset, rows: usize, args: &SynthArgs) -> Result<()> {
+fn check_memory(one: &Dataset, rows: usize, blamed: &'static str) -> Result<()> {
     // Numbers are copied for their file, bytes are not; then there are labels or targets, and row numbers.
     let row = if let Features::U8(_) = one.stored() { 1 } else { 2 * size_of::<f64>() } * one.features() + 32;
     let needed = (row as u64).saturating_mul(rows as u64);
@@ -146,13 +157,12 @@ fn check_memory(one: &Dataset, rows: usize, args: &SynthArgs) -> Result<()> {
     if needed <= room.bytes {
         return Ok(());
     }
-    let name = if args.test > args.samples { "test" } else { "samples" };
     let why = format!(
         "{} take about {}, and {room}: use fewer",
         text::count(rows, "sample"),
         output::bytes(needed)
     );
-    Err(Error::setting(name, why))
+    Err(Error::setting(blamed, why))
 }
 
 fn info(args: &InfoArgs) -> Outcome {
@@ -245,8 +255,10 @@ fn describe_table(table: &Table) -> String {
     let columns = table.columns();
     let (rows, cols) = (text::count(table.len(), "row"), text::count(columns.len(), "column"));
     let mut text = format!("table: {rows} of {cols}\n");
-    let width = columns.iter().map(|column| column.name().chars().count()).max().unwrap_or(0).min(30);
-    for column in columns {
+    let names = columns.iter().map(|column| text::printable(column.name()));
+    let names: Vec<_> = names.collect();
+    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).min(30);
+    for (column, name) in columns.iter().zip(names) {
         let found = match (column.range(), column.texts()) {
             (Some((least, largest)), _) => format!("numbers from {least} to {largest}"),
             (None, Some(texts)) => format!("text, {}", shares(&texts, table.len())),
@@ -256,15 +268,16 @@ fn describe_table(table: &Table) -> String {
             0 => String::new(),
             n => format!("; {n} missing"),
         };
-        let _ = writeln!(text, "  {:<width$}  {found}{missing}", column.name());
+        let _ = writeln!(text, "  {name:<width$}  {found}{missing}");
     }
     text
 }
 
 /// The most frequent texts with their shares of all.
 fn shares(texts: &[(&str, usize)], all: usize) -> String {
-    let share =
-        |(name, count): &(&str, usize)| format!("{name} {:.1} %", 100.0 * *count as f64 / all.max(1) as f64);
+    let share = |(name, count): &(&str, usize)| {
+        format!("{} {:.1} %", text::printable(name), 100.0 * *count as f64 / all.max(1) as f64)
+    };
     let shown: Vec<String> = texts.iter().take(MOST_TEXTS).map(share).collect();
     let more = if texts.len() > MOST_TEXTS { ", …" } else { "" };
     format!("{} different: {}{more}", texts.len(), shown.join(", "))

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 
@@ -115,6 +116,12 @@ fn blame(args: &GraphArgs, form: &Mlp, error: Error) -> Error {
     }
 }
 
+/// Ends the program as wrong usage.
+fn refuse(why: String) -> ! {
+    let mut command = GraphArgs::augment_args(clap::Command::new("tapegrad graph"));
+    command.error(ErrorKind::ArgumentConflict, why).exit()
+}
+
 /// Runs the command.
 pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
     for (name, count) in [("batch", args.batch), ("inputs", args.inputs), ("outputs", args.outputs)] {
@@ -126,8 +133,7 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
     }
     let (name, groups) = args.model.uses();
     if let Some(flag) = not_taken(&command, &[groups, &["GraphArgs"]].concat(), matches) {
-        let why = format!("--{flag} has no meaning for --model {name}");
-        return Err(Error::setting("model", why).into());
+        refuse(format!("--{flag} has no meaning for --model {name}"));
     }
     match args.model {
         Network::Mlp => {
@@ -140,8 +146,7 @@ pub fn run(args: &GraphArgs, matches: &ArgMatches) -> Outcome {
         Network::Gpt => {
             for id in ["inputs", "outputs"] {
                 if matches.value_source(id) == Some(ValueSource::CommandLine) {
-                    let why = format!("--{id} has no meaning for --model gpt: --context says what goes in");
-                    return Err(Error::setting("model", why).into());
+                    refuse(format!("--{id} has no meaning for --model gpt: --context says what goes in"));
                 }
             }
             let form = args.shape.gpt();
@@ -163,9 +168,8 @@ fn of_file(args: &GraphArgs, path: &Path, command: &clap::Command, matches: &Arg
     let said = |id: &&str| matches.value_source(id) == Some(ValueSource::CommandLine);
     let own = ["model", "inputs", "outputs"].iter().find(|id| said(id)).map(|id| (*id).to_string());
     if let Some(flag) = own.or_else(|| not_taken(command, &["GraphArgs"], matches)) {
-        let why =
-            format!("--{flag} has no meaning for the model of a file: {} says what it is", text::path(path));
-        return Err(Error::Data(why).into());
+        let path = text::path(path);
+        refuse(format!("--{flag} has no meaning for the model of a file: {path} says what it is"));
     }
     if let Some(out) = &args.out {
         refuse_input("out", out, &[path])?;
@@ -203,8 +207,7 @@ fn of_numbers<T: Float>(args: &GraphArgs, model: &dyn Predictor) -> Option<Outco
 fn reconstructing(args: &GraphArgs, matches: &ArgMatches, form: &impl Form) -> Outcome {
     if matches.value_source("outputs") == Some(ValueSource::CommandLine) {
         let name = args.model.uses().0;
-        let why = format!("--outputs has no meaning for --model {name}: what goes in comes out");
-        return Err(Error::setting("model", why).into());
+        refuse(format!("--outputs has no meaning for --model {name}: what goes in comes out"));
     }
     check_memory::<f32>(form, args.batch)?;
     draw(args, form, args.inputs, |tape, x, y| tape.mse(y, x))

@@ -24,6 +24,7 @@ mod train;
 
 use std::any::TypeId;
 use std::ffi::OsString;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -100,14 +101,18 @@ fn is_number(arg: &clap::Arg) -> bool {
     numbers.iter().any(|number| arg.get_value_parser().type_id() == *number)
 }
 
-/// Ends the program with what clap has to say: help and version, or that the usage is wrong. That quotes the
+/// Prints what clap has to say: help and version, or that the usage is wrong, which ends the program. That quotes the
 /// arguments: if a terminal would act on one, clap is asked again with all of them as they may be shown.
-fn refuse(error: &clap::Error) -> ! {
+fn answer(error: &clap::Error) -> Outcome {
+    if !error.use_stderr() {
+        // Not by `exit`: it keeps to itself that nothing could be written.
+        error.print().and_then(|()| std::io::stdout().flush()).map_err(output::failure)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let args: Vec<OsString> = std::env::args_os().collect();
     let shown: Vec<OsString> =
         args.iter().map(|arg| text::printable(&arg.to_string_lossy()).into_owned().into()).collect();
-    if error.use_stderr()
-        && args != shown
+    if args != shown
         && let Err(error) = with_negative_numbers(Cli::command()).try_get_matches_from(shown)
     {
         error.exit();
@@ -121,11 +126,22 @@ pub fn run() -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         output::note(format_args!("error: internal error, please report it: {panic}"));
     }));
+    interrupt::limits_are_errors();
     let outcome = std::panic::catch_unwind(|| {
-        let matches = with_negative_numbers(Cli::command()).try_get_matches().unwrap_or_else(|e| refuse(&e));
-        let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|e| refuse(&e));
+        let matches = match with_negative_numbers(Cli::command()).try_get_matches() {
+            Ok(matches) => matches,
+            Err(error) => return answer(&error),
+        };
+        let cli = match Cli::from_arg_matches(&matches) {
+            Ok(cli) => cli,
+            Err(error) => return answer(&error),
+        };
         // Before anything is done: a product could only panic.
         crate::linalg::kernel_in_use()?;
+        // The others go about it in their own ways.
+        if !matches!(cli.command, Command::Train(_) | Command::Data(_) | Command::Experiments(_)) {
+            interrupt::end_at_once();
+        }
         match cli.command {
             Command::Train(args) => {
                 train::run(&args, matches.subcommand_matches("train").unwrap_or(&matches))

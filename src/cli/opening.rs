@@ -3,9 +3,11 @@
 use std::io;
 use std::path::Path;
 
+use super::output;
 use super::reading::{is_arrays, is_table, within_memory};
 use super::source::Source;
 use super::table::TableArgs;
+use crate::data::npy::{Archive, is_archive};
 use crate::data::{Dataset, synthetic};
 use crate::text::count;
 use crate::{Error, Result, text};
@@ -30,7 +32,9 @@ pub fn open(path: Option<&Path>, table: &TableArgs, seed: u64) -> Result<Source>
         return table.open(path, seed);
     }
     if let Some(path) = path.filter(|path| is_arrays(path)) {
-        return table.open_arrays(path, seed);
+        let source = table.open_arrays(path, seed)?;
+        tell_unused_arrays(path)?;
+        return Ok(source);
     }
     if let Some(folder) = path.filter(|folder| Dataset::are_columns(folder)) {
         return table.open_columns(folder, seed);
@@ -61,6 +65,21 @@ pub fn open(path: Option<&Path>, table: &TableArgs, seed: u64) -> Result<Source>
     }
 }
 
+/// Tells which arrays of an archive are neither samples nor what is told of them.
+fn tell_unused_arrays(path: &Path) -> Result<()> {
+    if !is_archive(path) {
+        return Ok(());
+    }
+    let archive = within_memory(|options| Archive::open(path, options))?;
+    let unused: Vec<_> = archive.unused()?.into_iter().map(text::printable).collect();
+    let (what, are) = if unused.len() == 1 { ("array", "is") } else { ("arrays", "are") };
+    if !unused.is_empty() {
+        let (names, path) = (output::names(&unused), text::path(path));
+        output::note(format_args!("note: {path}: the {what} {names} {are} not used"));
+    }
+    Ok(())
+}
+
 /// One draw cut in two: the test samples differ from all training samples.
 fn cut(all: &Dataset, training: usize) -> (Dataset, Dataset) {
     let rest: Vec<usize> = (training..all.len()).collect();
@@ -74,8 +93,13 @@ fn synthetic_set(text: &str, seed: u64) -> Result<Source> {
     let set = synthetic::find(parts.next().unwrap_or_default())?;
     let (mut samples, mut test, mut noise) = (TRAINING_DIGITS, TEST_DIGITS, set.noise);
     let mut settings: Vec<f64> = set.settings.iter().map(|(_, value)| *value).collect();
+    let mut said: Vec<&str> = Vec::new();
     for part in parts {
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        if said.contains(&name) {
+            return Err(wrong(format!("{} is said twice", text::printable(name))));
+        }
+        said.push(name);
         let no_number =
             || wrong(format!("`{}` is not a number for {}", text::printable(value), text::printable(name)));
         match name {

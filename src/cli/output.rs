@@ -4,7 +4,7 @@
 //! reads standard output may leave at any time.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
 pub use crate::text::bytes;
@@ -21,12 +21,24 @@ pub fn line(text: impl fmt::Display) -> Result<(), Failure> {
 pub fn write(text: impl fmt::Display) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let text = text.to_string();
-    out.write_all(printable_lines(&text).as_bytes()).and_then(|()| out.flush()).map_err(|error| {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-            _ => crate::Error::io("standard output")(error).into(),
-        }
-    })
+    out.write_all(printable_lines(&text).as_bytes()).and_then(|()| out.flush()).map_err(failure)
+}
+
+/// Writes what is for programs to standard output: byte for byte as to a file, save where it is a terminal.
+pub fn data(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    if out.is_terminal() {
+        return write(text);
+    }
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(failure)
+}
+
+/// Why standard output took no more.
+pub fn failure(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+        _ => crate::Error::io("standard output")(error).into(),
+    }
 }
 
 /// Writes a line to standard error, if anybody reads it.

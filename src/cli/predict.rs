@@ -106,11 +106,18 @@ pub fn images(input: &Path) -> Result<Option<Vec<PathBuf>>> {
     if !input.is_dir() {
         return Ok(None);
     }
-    let mut paths = entries(input)?;
-    paths.retain(|path| has_ending(path, "png"));
+    let (mut paths, mut others): (Vec<_>, Vec<_>) =
+        entries(input)?.into_iter().partition(|path| has_ending(path, "png"));
     paths.sort();
+    others.sort();
+    let folder = text::path(input);
     if paths.is_empty() {
-        return Err(Error::Data(format!("{}: a folder without an image, .png", text::path(input))));
+        return Err(Error::Data(format!("{folder}: a folder without an image, .png")));
+    }
+    if let Some(first) = others.first().and_then(|path| path.file_name()) {
+        let (left_out, first) = (count(others.len(), "file"), text::path(Path::new(first)));
+        let more = if others.len() > 1 { ", …" } else { "" };
+        output::note(format_args!("{left_out} of {folder} left out, no .png: {first}{more}"));
     }
     Ok(Some(paths))
 }
@@ -136,7 +143,10 @@ pub fn is_folder_of_images(input: &Path) -> Result<bool> {
 pub fn run(args: &PredictArgs) -> Outcome {
     args.out.as_ref().map_or(Ok(()), file::check_writable)?;
     if let Some(out) = &args.out {
-        refuse_input("out", out, &[&args.model, &args.input])?;
+        let mut images = if args.input.is_dir() { entries(&args.input)? } else { Vec::new() };
+        images.retain(|path| has_ending(path, "png"));
+        let read = [&args.model, &args.input].into_iter().chain(&images);
+        refuse_input("out", out, &read.map(PathBuf::as_path).collect::<Vec<_>>())?;
     }
     let saved = models::load(&args.model)?;
     let ending = args.out.as_ref().and_then(|out| out.extension()).and_then(|ending| ending.to_str());
@@ -146,7 +156,11 @@ pub fn run(args: &PredictArgs) -> Outcome {
         _ => Format::Table,
     });
     let Some(out) = &args.out else {
-        answer(args, &saved, format, &mut |answers| output::write(answers))?;
+        let mut show = |answers: &str| match format {
+            Format::Table => output::write(answers),
+            Format::Csv | Format::Jsonl => output::data(answers),
+        };
+        answer(args, &saved, format, &mut show)?;
         return Ok(ExitCode::SUCCESS);
     };
     // What goes wrong with the samples, and not with the file.

@@ -1,10 +1,13 @@
 //! The samples that a command works on, and what is said of them.
 
+use std::path::Path;
+
+use super::opening::USUAL_FOLDER;
 use super::output;
 use super::reading::warn_if_mapped;
 use crate::data::table::Schema;
 use crate::data::{Dataset, Features};
-use crate::text::count;
+use crate::text::{self, count};
 use crate::{Error, Result};
 
 /// Training and test set, and what they are.
@@ -62,6 +65,17 @@ impl Source {
             stride: None,
             worked_out: Vec::new(),
         }
+    }
+
+    /// For a page that others may read: the name of the file or folder, without the way to it, or what is synthetic.
+    pub fn label(&self, path: Option<&Path>) -> String {
+        let (first, is_synthetic) =
+            (self.description.split(',').next(), self.description.starts_with("synthetic "));
+        if let Some(first) = first.filter(|_| is_synthetic) {
+            return first.into();
+        }
+        let name = path.unwrap_or(Path::new(USUAL_FOLDER)).file_name();
+        name.map_or(self.name.into(), |name| text::printable(&name.to_string_lossy()).into_owned())
     }
 
     /// Keeps the first `limit` training samples.

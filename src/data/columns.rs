@@ -14,15 +14,31 @@ const LABELS: &str = "labels.idx";
 /// That of their values.
 const TARGETS: &str = "targets.idx";
 
+/// Images of MNIST in the same folder, if there are such: another data set.
+fn images_beside(folder: &Path) -> Option<String> {
+    let names = ["train", "t10k"].into_iter().flat_map(|set| {
+        ["-", "."]
+            .into_iter()
+            .flat_map(move |mark| ["", ".gz"].map(|packed| format!("{set}-images{mark}idx3-ubyte{packed}")))
+    });
+    names.into_iter().find(|name| folder.join(name).is_file())
+}
+
 /// Writes features, and labels or targets, as IDX files of their own into `folder`, which is made if it does not exist:
 /// `features.idx` in double precision, `labels.idx` in whole numbers of 32 bits, `targets.idx`. Returns their paths.
 ///
 /// # Errors
-/// [`Error::Io`] if a file cannot be written; [`Error::Data`] if a row has several labels; [`Error::Memory`] if there is
+/// [`Error::Io`] if a file cannot be written; [`Error::Data`] if a row has several labels, or the samples have weights, for
+/// which there is no file; [`Error::Memory`] if there is
 /// not enough for the numbers.
 pub fn write_columns(data: &Dataset, folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let folder = folder.as_ref();
     data.check_one_label("IDX files")?;
+    if data.weights().is_some() {
+        return Err(Error::Data(
+            "the weights of samples have no place in IDX files; take them off first".into(),
+        ));
+    }
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let write = |name: &str, shape: Vec<usize>, values: IdxData| {
         let path = folder.join(name);
@@ -52,11 +68,17 @@ impl Dataset {
     /// is the largest label and one.
     ///
     /// # Errors
-    /// As [`from_idx_with`](Self::from_idx_with); [`Error::Data`] if there are both labels and targets, or neither.
+    /// As [`from_idx_with`](Self::from_idx_with); [`Error::Data`] if there are both labels and targets, or neither, or
+    /// images of MNIST as well.
     pub fn from_columns(folder: impl AsRef<Path>, options: &ReadOptions) -> Result<Dataset> {
         let folder = folder.as_ref();
         let path = |name: &str| folder.join(name);
         let refuse = |why: &str| Err(Error::Data(format!("{}: {why}", text::path(folder))));
+        if let Some(images) = images_beside(folder) {
+            return refuse(&format!(
+                "there are {FEATURES} and {images}: which data set is meant? remove one"
+            ));
+        }
         match (path(LABELS).is_file(), path(TARGETS).is_file()) {
             (true, true) => refuse("there are labels.idx and targets.idx: which is told? remove one"),
             (false, false) => refuse("there is neither labels.idx nor targets.idx beside features.idx"),
@@ -108,6 +130,13 @@ mod tests {
         std::fs::remove_file(folder.path().join(LABELS)).unwrap();
         let read = Dataset::from_columns(folder.path(), &options).unwrap();
         assert_eq!((read.to_rows::<f64>(), read.targets()), (sine.to_rows::<f64>(), sine.targets()));
+        let images = folder.path().join("t10k-images.idx3-ubyte.gz");
+        std::fs::write(&images, "").unwrap();
+        let error = Dataset::from_columns(folder.path(), &options).unwrap_err().to_string();
+        let expected =
+            "there are features.idx and t10k-images.idx3-ubyte.gz: which data set is meant? remove one";
+        assert!(error.ends_with(expected), "{error}");
+        std::fs::remove_file(images).unwrap();
         std::fs::remove_file(folder.path().join(TARGETS)).unwrap();
         assert!(Dataset::from_columns(folder.path(), &options).unwrap_err().to_string().contains("neither"));
     }

@@ -30,9 +30,19 @@ pub(super) fn working(observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<
     if observe(IterativeProgress::Working).is_break() { Err(Error::Interrupted) } else { Ok(()) }
 }
 
-/// Solves A·X = B for every column of B from X = 0, with `precondition` in place of a product with A⁻¹; the
-/// solution, and the largest relative residual √(rᵀP⁻¹r) of any column after every iteration (Hestenes and
-/// Stiefel, 1952), after which `observe` says whether there is another.
+/// What conjugate gradients came to.
+#[derive(Debug, PartialEq)]
+pub(super) struct Found<T: Float> {
+    /// The solution.
+    pub x: DMatrix<T>,
+    /// The largest relative residual √(rᵀP⁻¹r) of any column after every iteration.
+    pub residuals: Vec<f64>,
+    /// Whether rounding has taken positive definiteness from A or P before a column was solved: it stays as it was then.
+    pub broken: bool,
+}
+
+/// Solves A·X = B for every column of B from X = 0, with `precondition` in place of a product with A⁻¹ (Hestenes and
+/// Stiefel, 1952). After each iteration `observe` says whether there is another.
 ///
 /// `apply` is handed the observer for its own work: where it returns [`Error::Interrupted`], the solution is
 /// that of the iterations before.
@@ -47,7 +57,7 @@ pub(super) fn conjugate_gradients<T: Float>(
     mut apply: impl FnMut(&DMatrix<T>, &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>) -> Result<DMatrix<T>>,
     mut precondition: impl FnMut(&DMatrix<T>) -> DMatrix<T>,
     observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
-) -> Result<(DMatrix<T>, Vec<f64>)> {
+) -> Result<Found<T>> {
     let (m, c) = b.shape();
     let mut x = DMatrix::<T>::zeros(m, c);
     let mut r = b;
@@ -56,7 +66,8 @@ pub(super) fn conjugate_gradients<T: Float>(
     let first: Vec<f64> = (0..c).map(|j| finite(column_dot(&r, &z, j), 0)).collect::<Result<_>>()?;
     let mut now = first.clone();
     let mut residuals = Vec::new();
-    let digits = T::EPSILON.to_f64().powi(2);
+    let mut broken = false;
+    let epsilon = T::EPSILON.to_f64();
     for iteration in 1..=iterations {
         let q = match apply(&p, observe) {
             // There is a solution to hand back.
@@ -68,7 +79,8 @@ pub(super) fn conjugate_gradients<T: Float>(
             let curvature = finite(column_dot(&p, &q, j), iteration)?;
             // A column that is solved, or whose digits are used up, stays as it is: beyond that, quotients of
             // ever smaller numbers grow without bound.
-            if curvature <= 0.0 || now[j] <= first[j] * digits {
+            if curvature <= 0.0 || now[j] <= first[j] * epsilon * epsilon {
+                broken |= now[j] > first[j] * epsilon;
                 p.column_mut(j).fill(T::ZERO);
                 active[j] = false;
                 continue;
@@ -79,8 +91,14 @@ pub(super) fn conjugate_gradients<T: Float>(
         }
         z = precondition(&r);
         for j in (0..c).filter(|j| active[*j]) {
-            // Rounding may take it below 0 where little is left.
-            let next = finite(column_dot(&r, &z, j), iteration)?.max(0.0);
+            let next = finite(column_dot(&r, &z, j), iteration)?;
+            // Rounding may take it below 0 where little is left. Where much is, that it is 0 would be a lie.
+            if next < 0.0 && now[j] > first[j] * epsilon {
+                broken = true;
+                p.column_mut(j).fill(T::ZERO);
+                continue;
+            }
+            let next = next.max(0.0);
             let share = T::of(next / now[j]);
             p.column_mut(j).zip_apply(&z.column(j), |p, z| *p = z + share * *p);
             now[j] = next;
@@ -94,6 +112,56 @@ pub(super) fn conjugate_gradients<T: Float>(
             break;
         }
     }
+    Ok(Found { x, residuals, broken })
+}
+
+/// The same for an A that is positive definite but for rounding, as K + nλI with a small λ is; `near` says that λ is so small
+/// that it may not be. The solution and its residuals.
+///
+/// In exact arithmetic ½xᵀAx − bᵀx falls from 0 with every iteration. Where λ is lost in the rounding of K it rises, while
+/// the residuals that are carried along fall as if all were well. So where that can be, it is computed anew, at the price
+/// of one product, and the last residual is the true one.
+///
+/// # Errors
+/// As [`conjugate_gradients`]; [`Error::Setting`] for `lambda` if the solution would be worse than none;
+/// [`Error::Interrupted`] also if `apply` is while it is checked.
+pub(super) fn checked<T: Float>(
+    b: DMatrix<T>,
+    (iterations, tolerance): (usize, f64),
+    (lambda, near): (f64, bool),
+    mut apply: impl FnMut(&DMatrix<T>, &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>) -> Result<DMatrix<T>>,
+    mut precondition: impl FnMut(&DMatrix<T>) -> DMatrix<T>,
+    observe: &mut dyn FnMut(IterativeProgress) -> ControlFlow<()>,
+) -> Result<(DMatrix<T>, Vec<f64>)> {
+    let found =
+        conjugate_gradients(b.clone(), iterations, tolerance, &mut apply, &mut precondition, observe)?;
+    let Found { x, mut residuals, broken } = found;
+    let Some(last) = residuals.last_mut().filter(|last| near || broken || **last > 1.0) else {
+        return Ok((x, residuals));
+    };
+    let product = apply(&x, observe)?;
+    let r = &b - &product;
+    for j in (0..b.ncols()).filter(|j| column_dot(&b, &b, *j) > 0.0) {
+        let value = 0.5 * column_dot(&x, &product, j) - column_dot(&b, &x, j);
+        // Where coefficients are so large that the value is lost as well, what is left over tells.
+        let is_less = !(near || broken) || column_dot(&r, &r, j) < column_dot(&b, &b, j);
+        // So that a NaN is an error too.
+        if !(value < 0.0 && is_less) {
+            let why = format!(
+                "{lambda:e} is too small for {}: conjugate gradients lose it in the rounding of the kernel matrix, and end \
+                 further from the solution than they began; take a larger one{}",
+                T::NAME,
+                if size_of::<T>() < size_of::<f64>() { ", or f64" } else { "" }
+            );
+            return Err(Error::setting("lambda", why));
+        }
+    }
+    let (z, first) = (precondition(&r), precondition(&b));
+    let share = |j: usize| match column_dot(&b, &first, j) {
+        size if size > 0.0 => (column_dot(&r, &z, j) / size).max(0.0),
+        _ => 0.0,
+    };
+    *last = last.max((0..b.ncols()).map(share).fold(0.0, f64::max).sqrt());
     Ok((x, residuals))
 }
 
@@ -125,7 +193,7 @@ mod tests {
 
     use nalgebra::{DMatrix, dmatrix};
 
-    use super::{IterativeProgress, conjugate_gradients, working};
+    use super::{IterativeProgress, checked, conjugate_gradients, working};
     use crate::{Error, Float, Result};
 
     /// A·X = B without a preconditioner, to the end.
@@ -136,7 +204,43 @@ mod tests {
     ) -> Result<(DMatrix<T>, Vec<f64>)> {
         let go_on = &mut |_| ControlFlow::Continue(());
         // No residual is below it.
-        conjugate_gradients(b.clone(), iterations, -1.0, |p, _| Ok(apply(p)), DMatrix::clone, go_on)
+        let found =
+            conjugate_gradients(b.clone(), iterations, -1.0, |p, _| Ok(apply(p)), DMatrix::clone, go_on)?;
+        assert!(!found.broken);
+        Ok((found.x, found.residuals))
+    }
+
+    /// A matrix that is not positive definite, or a preconditioner that is not: nothing passes for solved.
+    #[test]
+    fn what_is_not_positive_definite_is_said() {
+        let a = dmatrix![1.0, 2.0; 2.0, 1.0];
+        let b = dmatrix![1.0; -1.5];
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let apply = |p: &DMatrix<f64>, _: &mut dyn FnMut(_) -> _| Ok(&a * p);
+        let found = conjugate_gradients(b.clone(), 9, 0.0, apply, DMatrix::clone, go_on).unwrap();
+        assert!(found.broken && found.residuals.iter().all(|r| *r > 0.1), "{found:?}");
+        let mut checks = |near| checked(b.clone(), (9, 0.0), (1e-20, near), apply, DMatrix::clone, go_on);
+        for near in [false, true] {
+            let error = checks(near).unwrap_err().to_string();
+            assert!(error.contains("lambda: 1e-20 is too small for f64: conj"), "{error}");
+        }
+    }
+
+    /// The residual that is carried along says that all is well; the true one is told.
+    #[test]
+    fn the_last_residual_of_a_checked_solution_is_the_true_one() {
+        let a = dmatrix![4.0, 1.0; 1.0, 3.0];
+        let b = dmatrix![1.0; 2.0];
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let mut asked = 0;
+        // From the third product on another matrix.
+        let apply = |p: &DMatrix<f64>, _: &mut dyn FnMut(_) -> _| {
+            asked += 1;
+            Ok(&a * p * if asked > 2 { 1.5 } else { 1.0 })
+        };
+        let (_, residuals) = checked(b.clone(), (2, 0.0), (1.0, true), apply, DMatrix::clone, go_on).unwrap();
+        assert_eq!(residuals.len(), 2);
+        assert!((residuals[1] - 0.5).abs() < 1e-12, "{residuals:?}");
     }
 
     #[test]
@@ -191,9 +295,9 @@ mod tests {
         };
         for last in [4, 5] {
             let (found, finished) = run(last);
-            let (x, residuals) = found.unwrap();
-            assert_eq!((residuals.len(), finished), (2, 2));
-            assert_eq!((x, residuals), solve(&b, 2, |p| &a * p).unwrap());
+            let found = found.unwrap();
+            assert_eq!((found.residuals.len(), finished), (2, 2));
+            assert_eq!((found.x, found.residuals), solve(&b, 2, |p| &a * p).unwrap());
         }
         for last in [0, 1] {
             assert!(matches!(run(last).0, Err(Error::Interrupted)));

@@ -44,8 +44,9 @@ impl Sampling {
     /// p ∝ e^((s − max s)/t), and the token in whose share a number from [0, 1) falls, shares in the order of the tokens.
     fn choose(&self, scores: &[f64], seen: &SeenClasses, step: u64) -> Result<usize> {
         let mut order: Vec<usize> = (0..scores.len()).filter(|token| seen.contains(*token)).collect();
-        // Stable: of equal scores the first token comes first.
-        order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+        // Stable: of equal scores the first token comes first. The zeros are equal, whatever their signs.
+        let score = |token: &usize| scores[*token] + 0.0;
+        order.sort_by(|a, b| score(b).total_cmp(&score(a)));
         let Some(&best) = order.first() else {
             return Err(Error::Data("the model has seen no token".into()));
         };

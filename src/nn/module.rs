@@ -1,5 +1,6 @@
 //! [`Module`]: the one contract of layers, blocks and networks.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Mode;
@@ -200,7 +201,7 @@ pub trait ModuleExt<T: Float>: Module<T> {
         all
     }
 
-    /// The parameters whose own name is `weight`: what a penalty or weight decay is usually meant for.
+    /// The parameters whose own name is `weight`, each once: what a penalty or weight decay is usually meant for.
     fn weights(&self) -> Vec<Param> {
         self.chosen(|name| name == "weight")
     }
@@ -212,11 +213,11 @@ pub trait ModuleExt<T: Float>: Module<T> {
         others
     }
 
-    /// The parameters whose name, without that of the containers, is chosen.
+    /// The parameters whose name, without that of the containers, is chosen; one that several modules share is there once.
     fn chosen(&self, choose: impl Fn(&str) -> bool) -> Vec<Param> {
-        let mut chosen = Vec::new();
+        let (mut chosen, mut seen) = (Vec::new(), HashSet::new());
         self.parameters(&mut |name, param| {
-            if choose(name.rsplit('.').next().unwrap_or(name)) {
+            if choose(name.rsplit('.').next().unwrap_or(name)) && seen.insert(param) {
                 chosen.push(param);
             }
         });

@@ -239,7 +239,8 @@ fn draw_marker(marker: Marker, color: Color, root: &Root, (x, y): (i32, i32)) ->
         Marker::Dot => root.draw(&Circle::new((x, y), 17, fill)),
         Marker::Circle => root.draw(&Circle::new((x, y), 35, fill)),
         Marker::Square => polygon(&[(-3.2, -3.2), (3.2, -3.2), (3.2, 3.2), (-3.2, 3.2)]),
-        Marker::Triangle => polygon(&[(0.0, -4.2), (4.0, 3.0), (-4.0, 3.0)]),
+        // The page's script takes the mean of the corners for the place.
+        Marker::Triangle => polygon(&[(0.0, -4.8), (4.0, 2.4), (-4.0, 2.4)]),
         Marker::Cross => {
             let r = 32;
             for d in [-r, r] {

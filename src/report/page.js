@@ -44,6 +44,17 @@
     const shown = log ? (10 ** x).toPrecision(3) : x.toFixed(Math.min(Math.max(decimals, 0), 20));
     return String(Number(shown)).replace('-', '\u2212');
   };
+  // The points of a line, and the middle of a mark: a circle, the corners of a polygon, one stroke of a cross.
+  const places = shape => {
+    if (shape.tagName === 'circle') return [{x: shape.cx.baseVal.value, y: shape.cy.baseVal.value}];
+    const points = [...shape.points], {width, height} = shape.getBBox();
+    const isStroke = points.length === 2 && Math.abs(width - 6.4) + Math.abs(height - 6.4) < 0.1;
+    if (shape.tagName === 'polyline' && !isStroke) return points;
+    // What is larger than a mark is an area.
+    if (Math.max(width, height) > 20) return [];
+    const mean = side => points.reduce((sum, point) => sum + point[side], 0) / points.length;
+    return [{x: mean('x'), y: mean('y')}];
+  };
   document.addEventListener('pointermove', event => {
     const svg = event.target.closest && event.target.closest('svg[data-x]');
     const area = svg && svg.querySelector('svg');
@@ -54,15 +65,16 @@
     const scale = svg.getScreenCTM();
     const here = [(event.clientX - scale.e) / scale.a, (event.clientY - scale.f) / scale.d];
     if (here[0] < x || here[0] > x + w || here[1] < y || here[1] > y + h) return;
-    // The values of a point of a line that is near, else those of the place.
-    let [near, line, least] = [here, null, (10 / scale.a) ** 2];
-    for (const other of area.querySelectorAll('polyline')) {
-      for (const point of other.points) {
+    // The values of a point of a line or of a mark that is near, else those of the place.
+    let [near, shape, least] = [here, null, (10 / scale.a) ** 2];
+    for (const other of area.querySelectorAll('polyline, polygon, circle')) {
+      for (const point of places(other)) {
         const off = (point.x - here[0]) ** 2 + (point.y - here[1]) ** 2;
-        if (off < least) [near, line, least] = [[point.x, point.y], other, off];
+        if (off < least) [near, shape, least] = [[point.x, point.y], other, off];
       }
     }
-    tip.style.borderLeftColor = line ? getComputedStyle(line).stroke : 'transparent';
+    const style = shape && getComputedStyle(shape);
+    tip.style.borderLeftColor = !style ? 'transparent' : style.fill === 'none' ? style.stroke : style.fill;
     const parts = [];
     if (svg.dataset.x) parts.push(value(svg.dataset.x, (near[0] - x) / w, w));
     if (svg.dataset.y) parts.push(value(svg.dataset.y, 1 - (near[1] - y) / h, h));

@@ -74,6 +74,14 @@ impl Settings {
         V::deserialize(self.value(name)?).map_err(|error| self.wrong(name, &error))
     }
 
+    /// The value of that name, if there is one: files of earlier versions may not have it.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if it is of another type.
+    pub fn find<V: DeserializeOwned>(&self, name: &str) -> Result<Option<V>> {
+        if self.values.contains_key(name) { self.get(name).map(Some) } else { Ok(None) }
+    }
+
     fn value(&self, name: &str) -> Result<&Value> {
         let missing = || Error::Data(format!("{}: `{name}` is missing", shown(&self.kind)));
         self.values.get(name).ok_or_else(missing)

@@ -65,6 +65,14 @@ pub(crate) fn check_fit<T: Float>(
     Ok(())
 }
 
+/// What is wrong where all that a loss weighs has weighed nothing: there is no mean then.
+pub(super) fn no_weight(data: &Dataset) -> Error {
+    Error::Data(format!(
+        "none of {} has a weight in the loss: the weights of their classes are 0, or all of them are left out",
+        count(data.len(), "sample")
+    ))
+}
+
 /// Whether the samples can go into the module.
 pub(super) fn check_samples<T: Float>(module: &dyn Module<T>, data: &Dataset) -> Result<()> {
     let features = data.features();

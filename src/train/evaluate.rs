@@ -1,6 +1,6 @@
 //! A model on data it does not learn from.
 
-use super::check::{check_fit, check_samples, value_of};
+use super::check::{check_fit, check_samples, no_weight, value_of};
 use crate::data::{Batches, Dataset};
 use crate::metrics::{ConfusionMatrix, Evaluation, SeenClasses};
 use crate::nn::{Batch, Loss, Mode, Module, ModuleExt};
@@ -117,11 +117,16 @@ pub(super) fn evaluate_of<T: Float>(
     if let Some(why) = wrong {
         return Err(Error::Data(why));
     }
+    if weight == 0.0 {
+        return Err(no_weight(data));
+    }
     let mean = total / weight;
     if !mean.is_finite() {
         return Err(Error::NonFinite(format!(
-            "evaluation on {}: the mean loss is {mean}; a smaller learning rate may help",
-            count(data.len(), "sample")
+            "evaluation on {}: the mean loss is {mean}: a sample, or an output of the model for one, is too large for \
+             {}; in training, a smaller learning rate may help",
+            count(data.len(), "sample"),
+            T::NAME
         )));
     }
     let loss_name = loss.name().into();

@@ -1,6 +1,6 @@
 //! The training loop.
 
-use super::check::check_buffers;
+use super::check::{check_buffers, no_weight};
 use super::checkpoint::{Standing, Sums};
 use super::clock::Clock;
 use super::observers::of_options;
@@ -153,6 +153,9 @@ fn finish<T: Float>(
     run.optimizer.check_finite(run.tape).map_err(in_epoch)?;
     check_buffers(run.tape).map_err(in_epoch)?;
     steps.motion.look(run.tape, sums.steps);
+    if sums.weight == 0.0 && sums.samples > 0 {
+        return Err(no_weight(steps.train));
+    }
     let train_loss = sums.loss / sums.weight;
     let validated = validation.map(|data| validate(run, all, data, &steps.seen, train_loss)).transpose();
     let after = validated.as_ref().ok().and_then(Option::as_ref);

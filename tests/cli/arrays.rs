@@ -72,7 +72,7 @@ fn arrays_are_trained_on_measured_and_asked_about() {
     }
     assert!(error(folder.path(), &["predict", "m.st", "y.npy"]).contains("two dimensions or more"));
     // No file that is read is written over.
-    succeeds(folder.path(), &["data", "synth", "moons", "--samples=50", "--test=9", "--out=moons"]);
+    succeeds(folder.path(), &["data", "synth", "moons", "--samples=50", "--out=moons"]);
     let over = ["train", "--data", "moons", "--save", "moons/labels.idx"];
     assert!(error(folder.path(), &over).contains("is read by this command"));
     for save in ["y.npy", "X.npy"] {
@@ -108,6 +108,66 @@ fn the_type_of_an_array_changes_no_number() {
     );
 }
 
+/// Which arrays are meant is not guessed, and those that are not used are named.
+#[test]
+fn arrays_that_are_doubled_ambiguous_or_of_no_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let x: Vec<u8> = (0..80).flat_map(|i| f64::from(i * 13 % 7).to_le_bytes()).collect();
+    let y: Vec<u8> = (0..40).flat_map(|i| i64::from(i % 2).to_le_bytes()).collect();
+    let write = |file: &str, names: &[&str]| {
+        let is_told = |name: &str| ["y", "label", "target"].iter().any(|part| name.contains(part));
+        let arrays: Vec<Written> = names
+            .iter()
+            .map(|name| match is_told(name) {
+                true => Written { name, descr: "<i8", shape: &[40], bytes: &y },
+                false => Written { name, descr: "<f8", shape: &[40, 2], bytes: &x },
+            })
+            .collect();
+        let archive = write_archive(arrays).unwrap();
+        fs::write(folder.path().join(file), archive).unwrap();
+    };
+    write("ok.npz", &["X", "y"]);
+    write("more.npz", &["X", "y", "z", "x_train", "\n"]);
+    write("one.npz", &["z", "X", "y"]);
+    let train = ["train", "-q", "--epochs=1", "--hidden=4", "--save=m.st", "--data"];
+    for (file, said) in [
+        ("ok.npz", ""),
+        ("one.npz", "note: one.npz: the array z is not used\n"),
+        ("more.npz", "note: more.npz: the arrays z, x_train, \\n are not used\n"),
+    ] {
+        let output = run(folder.path(), &[&train[..], &[file]].concat());
+        assert!(output.status.success(), "{file}: {}", stderr(&output));
+        assert_eq!(stderr(&output), said, "{file}");
+    }
+    // Asked about are those that it would be trained on.
+    succeeds(folder.path(), &["predict", "m.st", "more.npz"]);
+    write("twice.npz", &["X", "y", "X"]);
+    write("both.npz", &["X", "y", "x_train", "y_train", "x_test", "y_test"]);
+    write("told.npz", &["features", "labels", "targets"]);
+    write("samples.npz", &["X", "data"]);
+    let both = "both.npz: it has x_train, y_train, x_test, y_test as well as X, y: which are meant?";
+    let twice = "twice.npz: two arrays are called X: which is meant?";
+    for (file, why) in [
+        ("twice.npz", twice),
+        ("both.npz", both),
+        ("told.npz", "told.npz: it has features, labels as well as features, targets: which are meant?"),
+        ("samples.npz", "expected the arrays X and y, or x_train, y_train, x_test and y_test, found X, data"),
+    ] {
+        let message = error(folder.path(), &[&train[..], &[file]].concat());
+        assert!(message.contains(why), "{file}: {message}");
+    }
+    for (file, why) in [
+        ("twice.npz", twice),
+        ("both.npz", both),
+        ("samples.npz", "samples.npz: it has X as well as data: which are the samples?"),
+    ] {
+        let message = error(folder.path(), &["predict", "m.st", file]);
+        assert!(message.contains(why), "{file}: {message}");
+    }
+    assert!(error(folder.path(), &["evaluate", "m.st", "--data", "both.npz"]).contains(both));
+    assert!(error(folder.path(), &["data", "info", "twice.npz"]).contains(twice));
+}
+
 /// One class, one value, no sample: there is nothing to learn.
 #[test]
 fn nothing_to_tell_apart() {
@@ -138,10 +198,10 @@ fn nothing_to_tell_apart() {
 fn every_synthetic_set_goes_through_files() {
     let folder = tempfile::tempdir().unwrap();
     for set in synthetic::SYNTHETIC {
-        let made = succeeds(
-            folder.path(),
-            &["data", "synth", set.name, "--samples", "200", "--test", "40", "--out", set.name],
-        );
+        let is_of_images = set.generate(1, set.noise, 1).unwrap().image_shape().is_some();
+        let test: &[&str] = if is_of_images { &["--test", "40"] } else { &[] };
+        let args = [&["data", "synth", set.name, "--samples", "200", "--out", set.name], test].concat();
+        let made = succeeds(folder.path(), &args);
         assert!(made.contains(set.name));
         let args = ["train", "--data", set.name, "--epochs", "2", "--save", "m.st"];
         let trained = succeeds(folder.path(), &args);
@@ -192,6 +252,11 @@ fn settings_of_synthetic_sets() {
         ("synth:spirals,turns=x", "`x` is not a number for turns"),
         ("synth:spirals,turns=-1", "--data: synth:spirals,turns=-1: turns: -1 is not in the range"),
         ("synth:spirals,arms=2.5", "arms: 2.5 is not a whole number"),
+        (
+            "synth:moons,samples=5,test=9,samples=6",
+            "--data: synth:moons,samples=5,test=9,samples=6: samples is said twice",
+        ),
+        ("synth:spirals,arms=2,arms=2", "arms is said twice"),
     ] {
         let message = error(folder.path(), &["train", "--data", data]);
         assert!(message.contains(why), "{data}: {message}");

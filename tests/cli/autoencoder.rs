@@ -7,7 +7,7 @@ use tapegrad::Dataset;
 use tapegrad::data::idx::ReadOptions;
 use tapegrad::report::Image;
 
-use crate::program::{data, error, goes_on_to_the_same_end, succeeds};
+use crate::program::{data, error, goes_on_to_the_same_end, misused, succeeds};
 
 /// Synthetic digits in a folder of their own; the images of the test.
 fn digits(folder: &Path) -> String {
@@ -234,9 +234,8 @@ fn drawn_and_refused() {
         assert!(text.contains(part), "{part}: {text}");
     }
     let refused = |args: &[&str]| error(folder.path(), args);
-    assert!(
-        refused(&["graph", "--model", "autoencoder", "--outputs", "3"]).contains("--outputs has no meaning")
-    );
+    let outputs = misused(folder.path(), &["graph", "--model", "autoencoder", "--outputs", "3"]);
+    assert!(outputs.contains("--outputs has no meaning"), "{outputs}");
     assert!(
         refused(&["graph", "--model", "autoencoder", "--code", "0"]).contains("--code: a layer of width 0")
     );
@@ -256,11 +255,14 @@ fn drawn_and_refused() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(
-        refused(&conv(&["--outputs", "3"])).contains("--outputs has no meaning for --model conv-autoencoder")
-    );
+    for flag in ["--outputs", "--hidden"] {
+        let message = misused(folder.path(), &conv(&[flag, "3"]));
+        assert!(
+            message.contains(&format!("{flag} has no meaning for --model conv-autoencoder")),
+            "{message}"
+        );
+    }
     assert!(refused(&conv(&["--inputs", "80"])).contains("80 pixels are no image"));
-    assert!(refused(&conv(&["--hidden", "3"])).contains("--hidden has no meaning"));
     assert!(refused(&conv(&["--filters", "3,0"])).contains("--filters: 0 filters let nothing through"));
     assert!(refused(&conv(&["--code", "0"])).contains("--code: a layer of width 0"));
     assert!(refused(&conv(&["--batch", "1000000000"])).contains("take about"));

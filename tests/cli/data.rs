@@ -7,7 +7,9 @@ use std::process::{Command, Stdio};
 
 use tapegrad::data::idx::{self, IdxArray, IdxData};
 
-use crate::program::{error, run, stderr, stdout};
+use crate::program::{error, run, stderr, stdout, succeeds};
+#[cfg(target_os = "linux")]
+use crate::program::{interrupt, tapegrad};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tapegrad");
 
@@ -370,4 +372,127 @@ fn what_a_table_holds() {
     assert_eq!(stdout(&output), expected, "{}", stderr(&output));
     std::fs::write(folder.path().join("t.csv"), "a,b\n1,2\n3\n").unwrap();
     assert!(error(folder.path(), &["data", "info", "t.csv"]).contains("line 3"));
+}
+
+/// A name is one line, whatever stands in it.
+#[test]
+fn names_and_texts_of_a_table_make_no_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..8).map(|i| format!("{i},{}\n", ["\"a\nb\"", "c"][i % 2])).collect();
+    fs::write(folder.path().join("t.csv"), format!("\"x\ny\",kind\n{rows}")).unwrap();
+    let output = run(folder.path(), &["data", "info", "t.csv"]);
+    let text = stdout(&output);
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(text.contains("  x\\ny  numbers from 0 to 7\n"), "{text}");
+    assert!(text.contains(r"a\nb 50.0 %, c 50.0 %"), "{text}");
+}
+
+#[test]
+fn a_folder_of_two_data_sets_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    succeeds(folder.path(), &["data", "synth", "moons", "--samples", "40", "--out", "."]);
+    let args = ["train", "-q", "--data", ".", "--epochs", "1", "--hidden", "4", "--save", "m.st"];
+    succeeds(folder.path(), &args);
+    for set in ["train", "t10k"] {
+        write_set(folder.path(), set, IdxData::U8(pixels(20).into()), &labels(20));
+    }
+    let expected = "there are features.idx and train-images-idx3-ubyte: which data set is meant? remove one";
+    for args in [&args[..], &["data", "info", "."], &["evaluate", "m.st", "--data", "."]] {
+        let message = error(folder.path(), args);
+        assert!(message.contains(expected), "{args:?}: {message}");
+    }
+    fs::remove_file(folder.path().join("features.idx")).unwrap();
+    succeeds(folder.path(), &args);
+}
+
+#[test]
+fn test_samples_of_a_set_without_images_are_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), &["data", "synth", "moons", "--test", "9", "--out", "m"]);
+    assert_eq!(output.status.code(), Some(2));
+    let why = "error: --test has no meaning for moons: only images become a training and a test set";
+    assert!(stderr(&output).starts_with(why), "{}", stderr(&output));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_interrupted_set_is_written_as_a_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = ["data", "synth", "digits", "--samples", "40000", "--out", "d"];
+    let mut child =
+        tapegrad(folder.path(), &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // Until it listens: bit 1 of the signals that are caught.
+    let status = format!("/proc/{}/status", child.id());
+    let listens = || {
+        let status = fs::read_to_string(&status).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & 2 != 0
+    };
+    while !listens() {
+        assert!(child.try_wait().unwrap().is_none(), "it has ended");
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    interrupt(&child);
+    let output = child.wait_with_output().unwrap();
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(130), "{message}");
+    assert!(message.starts_with("interrupted") && message.lines().count() == 1, "{message}");
+    let left = fs::read_dir(folder.path().join("d")).map_or(0, |entries| entries.count());
+    assert_eq!(left, if message.contains("nothing was written") { 0 } else { 4 }, "{message}");
+}
+
+#[test]
+fn as_many_components_as_rows_are_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String =
+        (0..10).map(|i| format!("{i},{},{},{},{},{}\n", i % 3, i % 4, i % 5, i % 7, i % 2)).collect();
+    fs::write(folder.path().join("t.csv"), format!("a,b,c,d,e,y\n{rows}")).unwrap();
+    let train =
+        ["train", "-q", "--data", "t.csv", "--target", "y", "--test", "0.5", "--epochs", "1", "--pca"];
+    assert!(succeeds(folder.path(), &[&train[..], &["3"]].concat()).starts_with("test "));
+    let message = error(folder.path(), &[&train[..], &["5"]].concat());
+    assert!(message.starts_with("error: --pca: 5 dimensions of 5 rows; allowed is 1 to 4"), "{message}");
+}
+
+/// Advice for a table that a model is asked about is such as can be followed there.
+#[test]
+fn a_missing_cell_of_a_later_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..20).map(|i| format!("{i},{}\n", ["no", "yes"][i / 10])).collect();
+    fs::write(folder.path().join("t.csv"), format!("x,y\n{rows}")).unwrap();
+    fs::write(folder.path().join("later.csv"), "x,y\n1,no\n,yes\n").unwrap();
+    let args = ["train", "-q", "--data", "t.csv", "--target", "y", "--epochs", "1", "--save", "m.st"];
+    succeeds(folder.path(), &args);
+    let expected = "error: later.csv: line 3: column \"x\": the cell is missing; fill it or leave the row out; in \
+                    training nothing was said of missing cells\n";
+    for args in [&["predict", "m.st", "later.csv"][..], &["evaluate", "m.st", "--data", "later.csv"]] {
+        assert_eq!(error(folder.path(), args), expected);
+    }
+}
+
+#[test]
+fn files_beside_the_images_of_a_folder_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for set in ["train", "t10k"] {
+        write_set(folder.path(), set, IdxData::U8(pixels(20).into()), &labels(20));
+    }
+    succeeds(
+        folder.path(),
+        &["train", "-q", "--data", ".", "--epochs", "1", "--hidden", "4", "--save", "m.st"],
+    );
+    let pictures = folder.path().join("pictures");
+    fs::create_dir(&pictures).unwrap();
+    let image = tapegrad::report::Image::from_fn(2, 2, |_, _| [9, 9, 9, 255]).png();
+    ["a.png", "B.PNG"].iter().for_each(|name| fs::write(pictures.join(name), &image).unwrap());
+    let asked = || {
+        let output = run(folder.path(), &["predict", "m.st", "pictures"]);
+        assert_eq!(stdout(&output).lines().count(), 2, "{}", stderr(&output));
+        stderr(&output)
+    };
+    assert_eq!(asked(), "");
+    fs::write(pictures.join("notes.txt"), "").unwrap();
+    assert_eq!(asked(), "1 file of pictures left out, no .png: notes.txt\n");
+    fs::write(pictures.join("b.jpg"), "").unwrap();
+    assert_eq!(asked(), "2 files of pictures left out, no .png: b.jpg, …\n");
 }

@@ -7,7 +7,7 @@ use tapegrad::data::synthetic;
 use tapegrad::models::{Network, save};
 use tapegrad::nn::{Cell, Init, Recurrent, Tokens};
 
-use crate::program::{data, error, succeeds};
+use crate::program::{data, error, run, stderr, succeeds};
 
 /// Trains for an epoch with those flags, and saves as `m.st`.
 #[track_caller]
@@ -107,6 +107,36 @@ fn what_was_built_in_a_program() {
     assert!(net.training_tape(0).is_err());
 }
 
+/// It is refused as `train` refuses a flag that its model does not take.
+#[track_caller]
+fn wrong_usage(folder: &Path, args: &[&str], why: &str) {
+    let output = run(folder, &[&["graph"], args].concat());
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+    let flag = args.iter().rfind(|arg| arg.starts_with("--")).unwrap();
+    let expected = format!("error: {} {why}\n\nUsage: ", flag.split('=').next().unwrap());
+    assert!(message.starts_with(&expected), "{args:?}: {message}");
+}
+
+#[test]
+fn a_flag_that_the_network_does_not_take_is_wrong_usage() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    for (args, why) in [
+        (&["--stride=3"][..], "has no meaning for --model mlp"),
+        (&["--patch=3"], "has no meaning for --model mlp"),
+        (&["--model=gpt", "--patch=3"], "has no meaning for --model gpt"),
+        (&["--model=gpt", "--inputs=5"], "has no meaning for --model gpt: --context says what goes in"),
+        (&["--model=gpt", "--outputs=5"], "has no meaning for --model gpt: --context says what goes in"),
+        (
+            &["--model=autoencoder", "--outputs=3"],
+            "has no meaning for --model autoencoder: what goes in comes out",
+        ),
+    ] {
+        wrong_usage(folder, args, why);
+    }
+}
+
 #[test]
 fn what_cannot_be_drawn_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -118,11 +148,8 @@ fn what_cannot_be_drawn_is_named() {
     for flag in
         ["--hidden=8", "--model=mlp", "--inputs=4", "--outputs=3", "--context=4", "--dropout=0", "--code=2"]
     {
-        let expected = format!(
-            "error: {} has no meaning for the model of a file: m.st says what it is\n",
-            flag.split('=').next().unwrap()
-        );
-        assert_eq!(refused(&[flag]), expected);
+        let why = "has no meaning for the model of a file: m.st says what it is";
+        wrong_usage(folder, &["m.st", flag], why);
     }
     assert!(
         refused(&["--batch", "1"])

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::{data, error, goes_on_to_the_same_end, run, stderr, stdout, succeeds};
+use crate::program::{data, error, goes_on_to_the_same_end, misused, run, stderr, stdout, succeeds};
 
 /// Synthetic digits in a folder of their own.
 fn digits(folder: &Path) {
@@ -112,9 +112,12 @@ fn drawn() {
         error(&["--model", "vit", "--patch", "5"])
             .contains("--patch: squares of 5×5 do not divide an image of 28×28")
     );
-    assert!(error(&["--model", "cnn", "--patch", "7"]).contains("--patch has no meaning for --model cnn"));
-    assert!(error(&["--model", "lenet", "--hidden", "3"]).contains("--hidden has no meaning"));
-    assert!(error(&["--model", "lenet", "--dropout", "0.1"]).contains("--dropout has no meaning"));
+    for (model, flag, value) in
+        [("cnn", "--patch", "7"), ("lenet", "--hidden", "3"), ("lenet", "--dropout", "0.1")]
+    {
+        let message = misused(folder.path(), &["graph", "--model", model, flag, value]);
+        assert!(message.contains(&format!("{flag} has no meaning for --model {model}")), "{message}");
+    }
     assert!(error(&["--model", "cnn", "--inputs", "99"]).contains("99 pixels are no image"));
     assert!(
         error(&["--model", "lenet", "--inputs", "64"])

@@ -14,6 +14,8 @@ mod report_browser;
 mod reports;
 mod resume;
 mod saved;
+#[cfg(unix)]
+mod signals;
 mod tables;
 mod texts;
 mod trace;

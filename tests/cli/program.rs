@@ -79,6 +79,15 @@ pub fn error(folder: &Path, args: &[&str]) -> String {
     message
 }
 
+/// The command is wrong usage; what it says.
+#[track_caller]
+pub fn misused(folder: &Path, args: &[&str]) -> String {
+    let output = run(folder, args);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+    message
+}
+
 /// Ctrl-C.
 #[cfg(unix)]
 #[track_caller]

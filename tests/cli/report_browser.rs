@@ -127,15 +127,24 @@ root.setAttribute('data-folds', folds.length);
 root.setAttribute('data-keys', `${stiff.length} folds, ${lost.length} sliders, ${mute.length} without a name or value`);
 // Near a point of a line the pointer is told the point's own values: on this line these are whole epochs.
 const line = document.querySelector('#optimizers svg[data-x] svg polyline'), chart = line.closest('svg[data-x]');
-const told = [...line.points].map(point => {
-  const at = point.matrixTransform(chart.getScreenCTM());
-  const pointer = {clientX: at.x + 2, clientY: at.y - 2, bubbles: true};
+const tell = (chart, x, y) => {
+  const scale = chart.getScreenCTM();
+  const pointer = {clientX: scale.e + scale.a * x, clientY: scale.f + scale.d * y, bubbles: true};
   chart.dispatchEvent(new PointerEvent('pointermove', pointer));
   const tip = document.querySelector('.tip');
   return tip.style.display === 'block' ? tip.textContent : 'nothing';
-});
+};
+const told = [...line.points].map(point => tell(chart, point.x + 2, point.y - 2));
 const broken = told.filter(text => !/^\([1-9]\d*, \d[\d.e−]*\)$/.test(text));
 root.setAttribute('data-told', `${told.length > 2 ? 'points' : 'too few points'}, ${broken.length} without whole epochs ${broken}`);
+// And near the middle of a mark those of the middle.
+const some = chart => [...chart.querySelectorAll('svg :is(circle, polygon)')].slice(0, 3);
+const marked = [...document.querySelectorAll('svg[data-x]')].flatMap(some).filter(mark => {
+  const {x, y, width, height} = mark.getBBox();
+  const near = off => tell(mark.closest('svg[data-x]'), x + width / 2 + off, y + height / 2 + off);
+  return width < 20 && near(0) !== 'nothing' && near(0) === near(1.5);
+});
+root.setAttribute('data-marked', ['circle', 'polygon'].filter(name => marked.some(mark => mark.tagName === name)));
 
 // WCAG 2.2, 1.4.3.
 const light = color => {
@@ -234,6 +243,7 @@ fn every_figure_renders_and_nothing_is_fetched() {
         assert_eq!(values(&dom, "data-moved"), ["3 sliders, 0 stuck"]);
         assert_eq!(values(&dom, "data-keys"), ["0 folds, 0 sliders, 0 without a name or value"]);
         assert_eq!(values(&dom, "data-told"), ["points, 0 without whole epochs "]);
+        assert_eq!(values(&dom, "data-marked"), ["circle,polygon"]);
         let folds: usize = values(&dom, "data-folds")[0].parse().unwrap();
         assert!(folds > 3 * EXPERIMENTS.len(), "{folds} folds");
         let answers = format!("{} sentences, 0 without their links", SENTENCES.len());

@@ -162,7 +162,7 @@ fn what_would_change_the_run_is_named() {
     fails(&["m.st", "--hidden", "5,6"], "--hidden 5,6 would change the run in m.st, which has 128");
     fails(
         &["m.st", "--data", "test.csv"],
-        "m.st: the run had other training samples: name its data with --data",
+        "m.st: the run had other training samples than these: name its own data with --data",
     );
     fails(&["m.st", "--data", "none.csv"], "that is the data of the run in m.st");
     fails(
@@ -393,4 +393,35 @@ fn a_file_of_another_version_is_named() {
         let message = error(folder.path(), &["train", "--resume", "later.st"]);
         assert!(why.iter().all(|why| message.contains(why)), "{message}");
     }
+}
+
+/// The files on the way have names that nobody said: none of them is data, a trace or a report.
+#[test]
+fn files_on_the_way_write_nothing_else_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    iris_in_two(folder);
+    let text = fs::read(folder.join("train.csv")).unwrap();
+    for name in ["z-best.csv", "z-step2.csv", "z-step12.csv"] {
+        fs::write(folder.join(name), &text).unwrap();
+    }
+    let every = ["--target=species", "--epochs=2", "-q", "--validation=0.2", "--save-every=2", "--keep=1"];
+    let train = |args: &[&str]| error(folder, &[&["train"], &every[..], args].concat());
+    for name in ["z-best.csv", "z-step2.csv", "./z-step12.csv"] {
+        let message = train(&["--save=z.csv", "--data", name]);
+        assert!(
+            message.contains("--save: ") && message.contains("written over by --save-every"),
+            "{message}"
+        );
+        let message = train(&["--save=z.csv", "--data=train.csv", "--test", name]);
+        assert!(message.contains("written over by --save-every"), "{message}");
+        for flag in ["--trace", "--report"] {
+            let message = train(&["--save=z.csv", "--data=train.csv", flag, name]);
+            assert!(message.contains("is a file of --save-every already"), "{message}");
+        }
+        assert_eq!(fs::read(folder.join(name)).unwrap(), text);
+    }
+    // What only looks like one.
+    let other = ["--save=z.csv", "--data=train.csv", "--trace=z-steps.csv", "--report=zz-best.csv"];
+    succeeds(folder, &[&["train"], &every[..], &other].concat());
 }

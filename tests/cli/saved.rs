@@ -286,3 +286,33 @@ fn images_are_asked_about() {
         error(folder.path(), &["predict", "m.safetensors", "none"]).contains("a folder without an image")
     );
 }
+
+/// As many pixels in another shape are other images; a row of numbers has no shape.
+#[test]
+fn images_of_another_shape_are_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let made = run(folder, &["data", "synth", "digits", "--samples", "60", "--test", "20", "--out", "d"]);
+    assert!(made.status.success(), "{}", stderr(&made));
+    fs::create_dir(folder.join("wide")).unwrap();
+    for entry in fs::read_dir(folder.join("d")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().trim_end_matches(".gz").to_string();
+        let mut array = tapegrad::data::idx::read(&path).unwrap();
+        if let [n, 28, 28] = array.shape()[..] {
+            array = tapegrad::data::idx::IdxArray::new(vec![n, 14, 56], array.data().clone());
+        }
+        tapegrad::data::idx::write(folder.join("wide").join(name), &array).unwrap();
+    }
+    for model in ["mlp", "lenet", "krr"] {
+        let epochs: &[&str] = if model == "krr" { &[] } else { &["--epochs", "1"] };
+        trained(folder, &[&["--data", "d", "--model", model], epochs].concat());
+        let why = "the model takes images of 28×28, but these are of 14×56";
+        let message = error(folder, &["evaluate", "m.safetensors", "--data", "wide"]);
+        assert!(message.contains(why), "{model}: {message}");
+        let images = fs::read_dir(folder.join("wide")).unwrap().map(|entry| entry.unwrap().path());
+        let images = { images }.find(|path| path.to_string_lossy().contains("t10k-images")).unwrap();
+        let message = error(folder, &["predict", "m.safetensors", images.to_str().unwrap()]);
+        assert!(message.contains(why), "{model}: {message}");
+    }
+}

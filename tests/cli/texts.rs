@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::{RESUMED, error, goes_on_to_the_same_end, run, stderr, stdout, succeeds};
+use crate::program::{RESUMED, error, goes_on_to_the_same_end, misused, run, stderr, stdout, succeeds};
 
 /// Sums in words, of which no two lines are the same: `7 and 12 is 19`.
 fn sums(from: usize, to: usize) -> String {
@@ -141,9 +141,9 @@ fn drawn() {
     {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let inputs = error(folder.path(), &["graph", "--model", "gpt", "--inputs", "6"]);
+    let inputs = misused(folder.path(), &["graph", "--model", "gpt", "--inputs", "6"]);
     assert!(inputs.contains("--inputs has no meaning for --model gpt"), "{inputs}");
-    let patch = error(folder.path(), &["graph", "--model", "gpt", "--patch", "2"]);
+    let patch = misused(folder.path(), &["graph", "--model", "gpt", "--patch", "2"]);
     assert!(patch.contains("--patch has no meaning for --model gpt"), "{patch}");
 }
 

@@ -7,8 +7,8 @@ use nalgebra::DMatrix;
 use tapegrad::linalg::with_threads;
 use tapegrad::models::kernel::{
     Centres, FalkonOptions, FourierRidge, IterativeOptions, IterativeProgress, Kernel, KernelMachine,
-    KernelRidge, Laplacian, NystromOptions, Rbf, RidgeOptions, Samples, cross_gram, falkon, falkon_observed,
-    gram, iterative_ridge, leverage_scores, nystrom,
+    KernelRidge, Laplacian, LinearKernel, NystromOptions, Rbf, RidgeOptions, Samples, cross_gram, falkon,
+    falkon_observed, gram, iterative_ridge, leverage_scores, nystrom,
 };
 use tapegrad::rng::{Purpose, standard_normal, stream};
 use tapegrad::{Error, Float};
@@ -375,6 +375,85 @@ fn neither_memory_nor_threads_change_a_bit_of_it() {
     assert_eq!(rich.machine.alpha(), poor.machine.alpha());
     assert_eq!(rich.machine.alpha(), poorest.machine.alpha());
     assert_eq!(rich.residuals, poor.residuals);
+}
+
+/// A sine with noise, on one feature.
+fn sine<T: Float>(n: usize) -> (Samples<T>, DMatrix<T>) {
+    let part = |i: usize, a: f64| (i as f64 * a).fract();
+    let x: Vec<T> = (0..n).map(|i| T::of(4.0 * part(i, 0.618_033_988_7))).collect();
+    let y = |i: usize| Float::sin(x[i].to_f64()) + 0.1 * part(i, 0.754_877_666_2);
+    let y = DMatrix::from_fn(n, 1, |i, _| T::of(y(i)));
+    (Samples::new(x, 1).unwrap(), y)
+}
+
+/// Where λ is lost in the rounding of K, an iterative fit is not far from the targets, tells that it is not solved, or is an
+/// error that names λ. The largest distance to a target, and the last residual.
+fn lost_or_fitted<T: Float>(n: usize, lambda: f64) -> Result<(f64, f64), Error> {
+    let (x, y) = sine::<T>(n);
+    let kernel: Arc<dyn Kernel<T>> = Arc::new(Rbf::new(0.5).unwrap());
+    let (ridge, seed, tolerance) = (RidgeOptions::new(lambda), 1, 1e-3);
+    let options = IterativeOptions { ridge, pilots: n / 5, seed, iterations: 20, tolerance };
+    let found = iterative_ridge(kernel.clone(), &x, &y, options, &mut go_on);
+    let worst = |machine: &dyn KernelMachine<T>| {
+        let off = machine.predict(&x) - &y;
+        off.iter().fold(0.0f64, |most, x| most.max(x.to_f64().abs()))
+    };
+    let options =
+        FalkonOptions { ridge, centres: n / 3, selection: Centres::Uniform, seed, iterations: 20, tolerance };
+    match falkon(kernel, &x, &y, options) {
+        Ok(fit) => {
+            let (worst, last) = (worst(&fit.machine), fit.residuals[fit.residuals.len() - 1]);
+            assert!(worst < 2.0 || last > 1e-2, "FALKON, n = {n}, λ = {lambda:e}: {worst}, {last}");
+        }
+        Err(error) => assert!(error.to_string().contains("lambda") || error.to_string().contains("pivot")),
+    }
+    let found = found?;
+    let (worst, last) = (worst(&found.machine), found.residuals[found.residuals.len() - 1]);
+    // What is told as solved is.
+    assert!(worst < 0.5 || last > 1e-2, "n = {n}, λ = {lambda:e}: {worst}, {last}");
+    Ok((worst, last))
+}
+
+#[test]
+fn a_ridge_that_rounding_takes_is_an_error() {
+    for n in [50, 300, 1000] {
+        for lambda in [1e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6] {
+            let found = lost_or_fitted::<f32>(n, lambda);
+            match found {
+                Ok((worst, last)) => {
+                    assert!(worst < 2.0 || last > 1.0, "f32, n = {n}, λ = {lambda:e}: {worst}")
+                }
+                Err(error) => assert!(lambda < 1e-7, "f32, n = {n}, λ = {lambda:e}: {error}"),
+            }
+        }
+        for lambda in [1e-18, 1e-17, 1e-16, 1e-15, 1e-13] {
+            let found = lost_or_fitted::<f64>(n, lambda);
+            match found {
+                Ok((worst, last)) => {
+                    assert!(worst < 2.0 || last > 1.0, "f64, n = {n}, λ = {lambda:e}: {worst}")
+                }
+                Err(error) => assert!(lambda < 1e-14, "f64, n = {n}, λ = {lambda:e}: {error}"),
+            }
+        }
+    }
+    let error = lost_or_fitted::<f32>(300, 1e-9).unwrap_err().to_string();
+    assert!(error.starts_with("lambda: 1e-9 is too small for f32") && error.contains("f64"), "{error}");
+}
+
+/// A linear kernel at the origin, where it is 0: so is what is fitted.
+#[test]
+fn centres_whose_kernel_is_zero() {
+    let x = Samples::new(vec![0.0; 12], 2).unwrap();
+    let y = DMatrix::from_element(6, 1, 1.0);
+    let kernel: Arc<dyn Kernel<f64>> = Arc::new(LinearKernel);
+    let ridge = RidgeOptions { lambda: 10.0, ..RIDGE };
+    let by_centres = nystrom(kernel.clone(), &x, &y, NystromOptions { ridge, ..nystrom_options(3) }).unwrap();
+    assert_eq!(by_centres.predict(&x), DMatrix::zeros(6, 1));
+    let iterated = falkon(kernel.clone(), &x, &y, FalkonOptions { ridge, ..falkon_options(3) }).unwrap();
+    assert_eq!(iterated.machine.predict(&x), DMatrix::zeros(6, 1));
+    let options = IterativeOptions { ridge, ..iterative_options(3) };
+    let iterated = iterative_ridge(kernel, &x, &y, options, &mut go_on).unwrap();
+    assert_eq!(iterated.machine.predict(&x), DMatrix::zeros(6, 1));
 }
 
 #[test]

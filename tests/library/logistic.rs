@@ -498,3 +498,23 @@ fn features_at_every_scale() {
         assert_eq!(found, name);
     }
 }
+
+/// The constant that may be added to all classes has next to no curvature there, and rounding must not walk along it.
+#[test]
+fn several_classes_at_large_scales_and_small_penalties() {
+    for seed in 0..20 {
+        let mut rng = stream(seed, Purpose::Data);
+        let x = DMatrix::from_fn(30, 2, |_, _| standard_normal(&mut rng));
+        let labels: Vec<usize> = (0..30).map(|i| (i * 7 + seed as usize) % 3).collect();
+        for (scale, lambda) in [(1e4, 1e-4), (1e5, 1e-4), (1e6, 1.0), (1.0, 1e-12), (1.0, 1e-14)] {
+            let x = &x * scale;
+            let options = options(Scheme::Multinomial, lambda);
+            let model = LogisticRegression::fit(&x, &labels, 3, &options).unwrap();
+            assert!(model.steps() < 30, "{seed}, {scale:e}, {lambda:e}: {} steps", model.steps());
+            // What is best does not depend on a constant: the mean over the classes is 0.
+            let (weights, logits) = (model.weights(), model.logits(&x).unwrap());
+            let mean = weights.iter().sum::<f64>().abs() / weights.amax();
+            assert!(mean < 1e-9 && logits.iter().all(|z| z.abs() < 1e3), "{seed}, {scale:e}: {mean:e}");
+        }
+    }
+}

@@ -17,7 +17,7 @@ use tapegrad::models::{
 use tapegrad::nn::loss::{
     BinaryCrossEntropy, CrossEntropy, Focal, Hinge, Huber, Loss, MeanAbsoluteError, OneVsRest,
 };
-use tapegrad::nn::{Activation, Mode, Module};
+use tapegrad::nn::{Activation, Init, Linear, Mode, Module, ModuleExt, Sequential};
 use tapegrad::store::{Settings, Store, Stored};
 use tapegrad::tape::Param;
 use tapegrad::train::FitOptions;
@@ -392,4 +392,36 @@ fn pytorch_says_the_same() {
             }
         }
     }
+}
+
+/// A module that stands in two places has one parameter: it is counted once, and a file that would make two of it is not
+/// written.
+#[test]
+fn a_shared_module_is_no_file() {
+    let data = iris();
+    let build = |shared: bool| {
+        Network::<f64>::new(1)
+            .made_by(&data, |tape, inputs, outputs, rng| {
+                let mut linear = |from, to| -> Arc<dyn Module<f64>> {
+                    Arc::new(Linear::new(tape, from, to, true, Init::default(), rng))
+                };
+                let (first, middle, last) = (linear(inputs, 4), linear(4, 4), linear(4, outputs));
+                let again = if shared { middle.clone() } else { linear(4, 4) };
+                let net = Sequential::new().push_shared("first", first).push_shared("middle", middle);
+                Ok(net.push_shared("again", again).push_shared("last", last))
+            })
+            .unwrap()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.safetensors");
+    save(&build(false), &path, &Notes::default()).unwrap();
+    let net = build(true);
+    assert_eq!((build(false).module().weights().len(), net.module().weights().len()), (4, 3));
+    fs::remove_file(&path).unwrap();
+    let error = save(&net, &path, &Notes::default()).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "`middle.weight` and `again.weight` are one parameter, and a file would make two of it"
+    );
+    assert!(!path.exists());
 }

@@ -151,3 +151,20 @@ fn one_evaluation_for_all_families() {
         "{error}"
     );
 }
+
+/// Where no label has a weight there is no mean, and a rate has nothing to do with it.
+#[test]
+fn classes_whose_weights_are_all_zero_are_an_error() {
+    let x: Vec<f64> = (0..20).map(|i| f64::from(i * 7 % 20)).collect();
+    let data = |label: usize| Dataset::new(x.clone(), 1).unwrap().with_labels(&[label; 20], 3).unwrap();
+    let loss = CrossEntropy::default().with_class_weights(vec![0.0, 1.0, 0.0]).unwrap();
+    let mut net = Network::<f64>::new(1).loss(loss).outputs_for(&data(0)).unwrap();
+    let options = FitOptions::new(2, 8, 1);
+    let expected = "none of 20 samples has a weight in the loss";
+    for error in [net.fit(&data(0), &options).unwrap_err(), net.evaluate(&data(2)).unwrap_err()] {
+        assert!(matches!(error, Error::Data(_)) && error.to_string().contains(expected), "{error}");
+    }
+    net.fit(&data(1), &options).unwrap();
+    let error = net.fit_with(&data(1), Some(&data(0)), &options, &mut []).unwrap_err();
+    assert!(error.to_string().contains(expected), "{error}");
+}

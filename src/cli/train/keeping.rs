@@ -1,5 +1,6 @@
 //! Files of a run, written on the way.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -33,6 +34,16 @@ impl KeepArgs {
             None if self.keep > 0 => Err(Error::setting("keep", "of which saves? --save-every N")),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the run may write that file on the way, or remove it.
+    fn writes(&self, save: &Path, path: &Path) -> bool {
+        let is_copy = || {
+            let name = path.file_name().unwrap_or_default();
+            step_of(save, name).is_some() && output::same_file(&save.with_file_name(name), path)
+        };
+        self.save_every.is_some()
+            && (output::same_file(&beside(save, "best"), path) || self.keep > 0 && is_copy())
     }
 
     /// What writes the files of a run, where there are any.
@@ -110,18 +121,20 @@ fn beside(path: &Path, what: &str) -> PathBuf {
 fn copies(path: &Path, steps: u64) -> Vec<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let found = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let names: Vec<_> = found.map(|entry| entry.file_name()).collect();
+    let mut found: Vec<u64> = found.filter_map(|entry| step_of(path, &entry.file_name())).collect();
+    found.retain(|step| *step <= steps);
+    found.sort_unstable();
+    found.iter().map(|step| beside(path, &format!("step{step}"))).collect()
+}
+
+/// The step of a copy that has this name beside `path`.
+fn step_of(path: &Path, name: &OsStr) -> Option<u64> {
     let (before, after) = (beside(path, "step"), path.extension().map_or(0, |ending| ending.len() + 1));
     // A name need not be text.
     let whole = before.file_name().unwrap_or_default().as_encoded_bytes();
     let (start, end) = whole.split_at(whole.len() - after);
-    let step = |name: &[u8]| -> Option<u64> {
-        std::str::from_utf8(name.strip_prefix(start)?.strip_suffix(end)?).ok()?.parse().ok()
-    };
-    let mut found: Vec<u64> = names.iter().filter_map(|name| step(name.as_encoded_bytes())).collect();
-    found.retain(|step| *step <= steps);
-    found.sort_unstable();
-    found.iter().map(|step| beside(path, &format!("step{step}"))).collect()
+    let name = name.as_encoded_bytes();
+    std::str::from_utf8(name.strip_prefix(start)?.strip_suffix(end)?).ok()?.parse().ok()
 }
 
 impl<T: Float> Observer<T> for Keeper<T> {
@@ -194,6 +207,21 @@ impl<T: Float> Observer<T> for Keeper<T> {
 /// An error if a file that the run reads would be written over.
 pub fn refuse_inputs(args: &TrainArgs, outputs: &[(&'static str, &PathBuf)]) -> Result<()> {
     let resumed = args.resume.as_deref();
+    if let Some(save) = &args.save {
+        let on_the_way = |path: &Path| args.keeping.writes(save, path);
+        if let Some((flag, path)) = outputs.iter().find(|(flag, path)| *flag != "save" && on_the_way(path)) {
+            let why = format!("{} is a file of --save-every already: name another file", text::path(path));
+            return Err(Error::setting(flag, why));
+        }
+        let read = [args.data.as_deref(), args.table.test_file(), args.table.target_file()];
+        if let Some(path) = read.into_iter().flatten().find(|path| on_the_way(path)) {
+            let why = format!(
+                "{} is read by this command, and would be written over by --save-every: name another file",
+                text::path(path)
+            );
+            return Err(Error::setting("save", why));
+        }
+    }
     for (flag, path) in outputs {
         let data = args.data.as_deref();
         // That of the run itself may be replaced by what comes of it.

@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
+use super::super::source::Source;
 use super::super::{Failure, Outcome, interrupt, output};
 use super::{Done, Job, TrainArgs};
-use crate::data::Dataset;
 use crate::metrics::{Evaluation, ValueErrors};
 use crate::models::{self, Predictor};
 use crate::report::{Continued, Reconstructed, RunReport, Scored, Told};
@@ -57,7 +57,7 @@ pub fn measure(job: &Job<'_>, done: Done) -> Outcome {
     if saves {
         write_trace(args, &trace)?;
     }
-    write_report(args, &trace, &*model, &source.test)?;
+    write_report(args, &trace, &*model, source)?;
     save_model(job, &*model, &trace, kept)?;
     if let Some(path) = args.save.as_ref().filter(|_| interrupted && run.is_some()) {
         let path = text::path(path);
@@ -103,11 +103,12 @@ fn save_model(
 }
 
 /// Writes the page about the run, if it was asked for.
-fn write_report(args: &TrainArgs, trace: &Trace, model: &dyn Predictor, test: &Dataset) -> Result<()> {
+fn write_report(args: &TrainArgs, trace: &Trace, model: &dyn Predictor, source: &Source) -> Result<()> {
     let Some(path) = &args.report else { return Ok(()) };
+    let (test, data) = (&source.test, source.label(args.data.as_deref()));
     let words = std::env::args_os().skip(1).map(|word| crate::cli::quoted(&word.to_string_lossy()));
     let command = std::iter::once("tapegrad".to_string()).chain(words).collect::<Vec<_>>().join(" ");
-    let page = |told: Told<'_>| RunReport { trace, told, command: &command }.page().html();
+    let page = |told: Told<'_>| RunReport { trace, told, data: &data, command: &command }.page().html();
     let page = if model.context().is_some() {
         page(Told::Texts(&Continued::of_test(model, test)?))
     } else if model.task().reconstructs() {

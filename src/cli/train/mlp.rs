@@ -235,6 +235,9 @@ fn train<T: Float>(
         output::note(format_args!(
             "interrupted in epoch {epoch} after step {steps}; measuring what there is"
         ));
+        if !saves && let Some(path) = &args.trace {
+            output::note(format_args!("no epoch is finished: {} is left as it was", crate::text::path(path)));
+        }
         // The weights of an interrupted epoch are no epoch's: the trace ends with what is finished.
         trace.result(INTERRUPTED, 1.0);
         trace.result("steps_done", steps as f64);

@@ -68,7 +68,7 @@ Examples:
 Same settings and same seed give the same numbers to the last bit, at any number of threads.")]
 pub struct TrainArgs {
     /// Folder with the four MNIST files, plain or .gz, or those of `data synth`; a table, .csv or .tsv; NumPy's arrays,
-    /// .npz or .npy; for gpt any file; or synth:NAME, a synthetic set, as synth:spirals,turns=0.56,noise=0.05,samples=3000,test=1000
+    /// .npz or .npy; for gpt any file; or synth:NAME, a synthetic set, as synth:spirals,turns=0.59,noise=0.05,samples=3000,test=1000
     /// [default: data/mnist, else synthetic digits]
     #[arg(long, value_name = "PATH")]
     data: Option<PathBuf>,

@@ -42,7 +42,7 @@ impl Resumed {
         let names = self.data.iter().zip(now).find(|pair| differs(*pair)).map(|(then, _)| &then.0);
         match names {
             Some(name) => Err(Error::Data(format!(
-                "{}: the run had other {}: name its data with --data",
+                "{}: the run had other {} than these: name its own data with --data",
                 text::path(&self.path),
                 text::printable(name)
             ))),

@@ -44,7 +44,7 @@ impl Archive {
     /// An archive in memory; `name` is what messages call it.
     ///
     /// # Errors
-    /// [`Error::Data`] if it is no whole archive.
+    /// [`Error::Data`] if it is no whole archive, or two of its arrays have one name.
     pub fn new(bytes: Vec<u8>, name: String) -> Result<Archive> {
         let broken = |error: rawzip::Error| {
             Error::Data(format!(
@@ -62,6 +62,14 @@ impl Archive {
             if arrays.len() > MOST_ARRAYS {
                 return Err(Error::Data(format!("{name}: more than {MOST_ARRAYS} arrays")));
             }
+        }
+        let mut sorted: Vec<&String> = arrays.iter().collect();
+        sorted.sort_unstable();
+        if let Some(pair) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            let twice = text::printable(pair[0]);
+            return Err(Error::Data(format!(
+                "{name}: two arrays are called {twice}: which is meant? remove one"
+            )));
         }
         Ok(Archive { name, contents, arrays })
     }
@@ -120,6 +128,9 @@ mod tests {
         assert_eq!(archive.array("a", &options).unwrap().values(), &NpyValues::F64(vec![1.5, -2.5]));
         let error = archive.array("b", &options).unwrap_err().to_string();
         assert_eq!(error, "z: there is no array `b`");
+        let array = Written { name: "a", descr: "<f8", shape: &[2], bytes: &numbers };
+        let twice = Archive::new(write_archive([array, array]).unwrap(), "z".into()).err().unwrap();
+        assert_eq!(twice.to_string(), "z: two arrays are called a: which is meant? remove one");
         // A changed number does not fit its checksum.
         let mut changed = stored.clone();
         let at = changed.windows(16).position(|bytes| bytes == numbers).unwrap();

@@ -30,6 +30,52 @@ const QUADS: [[&str; 4]; 4] = [
     ["train_x", "train_y", "test_x", "test_y"],
 ];
 
+/// Arrays of an archive that go together: samples with what is told of them, and such to test on.
+struct Form {
+    train: (&'static str, &'static str),
+    test: Option<(&'static str, &'static str)>,
+}
+
+impl Form {
+    fn names(&self) -> Vec<&'static str> {
+        let both = [Some(self.train), self.test].into_iter().flatten();
+        both.flat_map(|(x, y)| [x, y]).collect()
+    }
+
+    /// That of which all arrays are there, if there is one: an error if there are several.
+    fn of(archive: &Archive) -> Result<Option<Form>> {
+        let quads =
+            QUADS.iter().map(|[x, y, x_test, y_test]| Form { train: (x, y), test: Some((x_test, y_test)) });
+        let pairs = PAIRS.iter().map(|pair| Form { train: *pair, test: None });
+        let is_there = |form: &Form| form.names().iter().all(|name| archive.has(name));
+        let mut found: Vec<Form> = quads.chain(pairs).filter(is_there).collect();
+        if found.len() > 1 {
+            let names: Vec<String> = found.iter().map(|form| form.names().join(", ")).collect();
+            let names = names.join(" as well as ");
+            return Err(Error::Data(format!(
+                "{}: it has {names}: which are meant? remove the others",
+                archive.name()
+            )));
+        }
+        Ok(found.pop())
+    }
+}
+
+impl Archive {
+    fn has(&self, name: &str) -> bool {
+        self.names().iter().any(|known| known == name)
+    }
+
+    /// The names of the arrays that [`Dataset::from_npz`] makes nothing of, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Data`] if the names say in several ways which are the samples.
+    pub fn unused(&self) -> Result<Vec<&str>> {
+        let used = Form::of(self)?.map_or(Vec::new(), |form| form.names());
+        Ok(self.names().iter().map(String::as_str).filter(|name| !used.contains(name)).collect())
+    }
+}
+
 /// As many classes as whole numbers may tell; a confusion matrix takes their square.
 const MOST_CLASSES: usize = 1000;
 
@@ -46,17 +92,19 @@ impl Dataset {
     ///
     /// # Errors
     /// As [`npy::read`](super::read); [`Error::Data`] if the array is not of numbers, has one dimension only, or a number
-    /// is NaN or infinite.
+    /// is NaN or infinite; or if the names of an archive say in several ways which are the samples.
     pub fn from_npy_samples(path: impl AsRef<Path>, options: &ReadOptions) -> Result<Dataset> {
         let path = path.as_ref();
         if !is_archive(path) {
             return samples(read(path, options)?, &text::path(path));
         }
         let archive = Archive::open(path, options)?;
-        let has = |name: &str| archive.names().iter().any(|known| known == name);
         // Of an archive with both, what has not been trained on.
-        let tests = QUADS.iter().map(|quad| quad[2]);
-        let name = tests.chain(PAIRS.iter().map(|pair| pair.0)).find(|name| has(name));
+        let of_form = Form::of(&archive)?.map(|form| form.test.unwrap_or(form.train).0);
+        let name = match of_form {
+            Some(name) => Some(name),
+            None => samples_alone(&archive)?,
+        };
         let only = if let [only] = archive.names() { Some(only.as_str()) } else { None };
         let Some(name) = name.or(only) else { return Err(no_samples(&archive)) };
         samples(archive.array(name, options)?, &format!("{}, array {name}", archive.name()))
@@ -87,20 +135,21 @@ impl Dataset {
     /// samples, if there are `x_train`, `y_train`, `x_test` and `y_test` or the like.
     ///
     /// # Errors
-    /// As [`from_npy`](Self::from_npy); [`Error::Data`] if it has arrays of other names, which the error tells.
+    /// As [`from_npy`](Self::from_npy); [`Error::Data`] if it has arrays of other names, which the error tells, or those of
+    /// several such sets. Arrays beside those of a set are no error: [`Archive::unused`] tells them.
     pub fn from_npz(
         path: impl AsRef<Path>,
         task: Task,
         options: &ReadOptions,
     ) -> Result<(Dataset, Option<Dataset>)> {
         let archive = Archive::open(path, options)?;
-        let has = |name: &str| archive.names().iter().any(|known| known == name);
         let what = |name: &str| format!("{}, array {name}", archive.name());
         let x = |name: &str| samples(archive.array(name, options)?, &what(name));
         let y = |name: &str| Ok::<_, Error>(Told { name: what(name), array: archive.array(name, options)? });
-        if let Some([x_train, y_train, x_test, y_test]) =
-            QUADS.iter().find(|quad| quad.iter().all(|name| has(name)))
-        {
+        let Some(Form { train: (x_train, y_train), test }) = Form::of(&archive)? else {
+            return Err(no_samples(&archive));
+        };
+        if let Some((x_test, y_test)) = test {
             let (told, told_of_test) = (y(y_train)?, y(y_test)?);
             let classes = Classes::of(&[&told, &told_of_test], task)?;
             let train = told.put_on(x(x_train)?, classes.as_ref())?;
@@ -116,12 +165,9 @@ impl Dataset {
             }
             return Ok((train, Some(test)));
         }
-        let Some((x_name, y_name)) = PAIRS.iter().find(|(x, y)| has(x) && has(y)) else {
-            return Err(no_samples(&archive));
-        };
-        let told = y(y_name)?;
+        let told = y(y_train)?;
         let classes = Classes::of(&[&told], task)?;
-        Ok((told.put_on(x(x_name)?, classes.as_ref())?, None))
+        Ok((told.put_on(x(x_train)?, classes.as_ref())?, None))
     }
 
     /// With other numbers for the classes: those of the same names in `names`.
@@ -148,6 +194,22 @@ impl Dataset {
 /// Whether a file of that name is an archive of arrays: `.npz`.
 pub fn is_archive(path: impl AsRef<Path>) -> bool {
     path.as_ref().extension().is_some_and(|ending| ending.eq_ignore_ascii_case("npz"))
+}
+
+/// The array whose name says that it is of samples, where nothing is told of them.
+fn samples_alone(archive: &Archive) -> Result<Option<&'static str>> {
+    let names = QUADS.iter().map(|quad| quad[2]).chain(PAIRS.iter().map(|pair| pair.0));
+    let mut found: Vec<&str> = names.filter(|name| archive.has(name)).collect();
+    // Pairs have names in common, which stand side by side.
+    found.dedup();
+    if found.len() > 1 {
+        let names = found.join(" as well as ");
+        return Err(Error::Data(format!(
+            "{}: it has {names}: which are the samples? remove the others",
+            archive.name()
+        )));
+    }
+    Ok(found.pop())
 }
 
 fn no_samples(archive: &Archive) -> Error {

@@ -50,7 +50,8 @@ impl Pca {
     /// Fits `k` components to `train`. Takes O(d²) memory and O(nd² + d³) time.
     ///
     /// # Errors
-    /// [`Error::Setting`](crate::Error::Setting) if `k` is not between 1 and the number of features;
+    /// [`Error::Setting`](crate::Error::Setting) if `k` is not between 1 and the number of features, or above n − 1: n rows
+    /// less their mean have no more directions;
     /// [`Error::Data`](crate::Error::Data) if there are fewer than two rows, or
     /// the weights sum to 1 or less;
     /// [`Error::NonFinite`](crate::Error::NonFinite) if a variance leaves the range of `f64`.
@@ -60,6 +61,13 @@ impl Pca {
         check_k(k, d)?;
         // A row of weight 2 is two.
         check_rows("principal component analysis", train, if train.weights().is_some() { 1 } else { 2 })?;
+        // A row of weight 2 is two, which have a direction, though without variance.
+        let directions = (n - 1).max(1);
+        if k > directions {
+            let why =
+                format!("{} of {}; allowed is 1 to {directions}", count(k, "dimension"), count(n, "row"));
+            return Err(Error::setting("k", why));
+        }
         let freedom = match train.weights() {
             None => (n - 1) as f64,
             Some(weights) => weights.iter().sum::<f64>() - 1.0,
@@ -162,5 +170,33 @@ impl Pca {
         let z = coordinates.to_rows::<f64>();
         gemm(&mut values, true, Mat::new(&z, n, k), Mat::new(&self.components, k, d));
         coordinates.with_features(values, d)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_have_fewer_directions_than_they_are() {
+        let rows = |n: usize| {
+            let values: Vec<f64> = (0..5 * n).map(|i| ((i * i * 7 + i) % 11) as f64).collect();
+            Dataset::new(values, 5).unwrap()
+        };
+        let ratio = Pca::fit(&rows(4), 3).unwrap().explained_variance_ratio();
+        assert!((ratio.iter().sum::<f64>() - 1.0).abs() < 1e-12, "{ratio:?}");
+        for (n, k, why) in [
+            (4, 4, "4 dimensions of 4 rows; allowed is 1 to 3"),
+            (2, 5, "5 dimensions of 2 rows; allowed is 1 to 1"),
+            (9, 6, "6 dimensions of 5 features; allowed is 1 to 5"),
+        ] {
+            let found = Pca::fit(&rows(n), k);
+            assert!(
+                matches!(&found, Err(Error::Setting { name: "k", why: found }) if found == why),
+                "{found:?}"
+            );
+        }
+        let weighted = |weight: f64| Pca::fit(&rows(1).with_weights(vec![weight]).unwrap(), 1);
+        assert_eq!(weighted(2.0).unwrap().explained_variance(), [0.0]);
     }
 }

@@ -149,7 +149,7 @@ impl<R: Read> Blocks<R> {
             }
             Some(delimiter) => delimiter,
             None if [".tsv", ".tab"].iter().any(|end| name.to_lowercase().ends_with(end)) => b'\t',
-            None => find_delimiter(text),
+            None => find_delimiter(text, live),
         };
         let newline = if text.contains(&b'\r') && !text.contains(&b'\n') { b'\r' } else { b'\n' };
         let skipped = (start.len() - text.len()) as u64;
@@ -293,9 +293,10 @@ fn check_start(name: &str, start: &[u8]) -> Result<()> {
 }
 
 /// The first delimiter that is in each of the first ten lines as often as in the others; without one, the
-/// most frequent in the first line; a comma where there is none.
-fn find_delimiter(text: &[u8]) -> u8 {
-    let lines = first_lines(text);
+/// most frequent in the first line; a comma where there is none. Of a stream that is `live` two lines are looked at: how many
+/// more have come with them is a matter of chance.
+fn find_delimiter(text: &[u8], live: bool) -> u8 {
+    let lines = first_lines(text, live);
     let Some(first) = lines.first() else { return b',' };
     let alike = |at: &usize| first[*at] > 0 && lines.iter().all(|line| line[*at] == first[*at]);
     let best = (0..DELIMITERS.len()).find(alike);
@@ -305,7 +306,8 @@ fn find_delimiter(text: &[u8]) -> u8 {
 
 /// How often each delimiter is in the first lines, outside of quotes. A last line that may be cut is left
 /// out, unless it is the only one.
-fn first_lines(text: &[u8]) -> Vec<[usize; 4]> {
+fn first_lines(text: &[u8], live: bool) -> Vec<[usize; 4]> {
+    let most = if live { 2 } else { 10 };
     let mut lines = Vec::new();
     let (mut line, mut quoted, mut blank) = ([0; 4], false, true);
     for byte in text {
@@ -316,7 +318,7 @@ fn first_lines(text: &[u8]) -> Vec<[usize; 4]> {
                     lines.push(line);
                 }
                 (line, blank) = ([0; 4], true);
-                if lines.len() == 10 {
+                if lines.len() == most {
                     return lines;
                 }
                 continue;
@@ -330,7 +332,7 @@ fn first_lines(text: &[u8]) -> Vec<[usize; 4]> {
         }
         blank = false;
     }
-    if !blank && (lines.is_empty() || text.len() < SNIFFED - 3) {
+    if !blank && (lines.is_empty() || !live && text.len() < SNIFFED - 3) {
         lines.push(line);
     }
     lines
@@ -384,7 +386,16 @@ mod tests {
             ("a;b;c", b';'),
         ];
         for (text, delimiter) in cases {
-            assert_eq!(find_delimiter(text.as_bytes()), delimiter, "{text:?}");
+            assert_eq!(find_delimiter(text.as_bytes(), false), delimiter, "{text:?}");
+        }
+    }
+
+    /// Wherever a stream is cut behind its second line, the same.
+    #[test]
+    fn the_delimiter_of_a_stream() {
+        let text = "x;a, b, c;y\n1;2;3\n4;5;6\n";
+        for cut in 18..=text.len() {
+            assert_eq!(find_delimiter(&text.as_bytes()[..cut], true), b';', "{cut}");
         }
     }
 

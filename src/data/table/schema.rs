@@ -80,7 +80,8 @@ impl Schema {
         if columns.is_empty() {
             return Err(Error::Data(format!("{}: no column is left for the features", table.file)));
         }
-        let rows = used_rows(table, &columns, target, options.missing)?;
+        let way_out = "fill it, take the column's mean, or drop such rows";
+        let rows = rows_or(way_out, table, &columns, target, options.missing)?;
         if rows.is_empty() {
             return Err(no_row_left(&table.file));
         }
@@ -142,8 +143,20 @@ pub(super) fn no_row_left(file: &str) -> Error {
     Error::Data(format!("{file}: a cell is missing in every row, so that none is left"))
 }
 
-/// The rows that take part: all, or those without a missing cell.
+/// The rows of a later table that take part. What a missing cell does was settled with the schema, and is no choice now.
 pub(super) fn used_rows(
+    table: &Table,
+    columns: &[&Column],
+    target: Option<&Column>,
+    missing: Missing,
+) -> Result<Vec<usize>> {
+    let way_out = "fill it or leave the row out; in training nothing was said of missing cells";
+    rows_or(way_out, table, columns, target, missing)
+}
+
+/// The rows that take part: all, or those without a missing cell; `way_out` is what to do about one that may not be missing.
+fn rows_or(
+    way_out: &str,
     table: &Table,
     columns: &[&Column],
     target: Option<&Column>,
@@ -159,7 +172,7 @@ pub(super) fn used_rows(
         Missing::Error => {
             let found = all.clone().find_map(|row| gap(row).map(|column| (row, column)));
             if let Some((row, column)) = found {
-                return lacks(row, column, "fill it, take the column's mean, or drop such rows");
+                return lacks(row, column, way_out);
             }
             Ok(all.collect())
         }

@@ -53,7 +53,7 @@ struct Measured {
 }
 
 impl Study for Measured {
-    const EDITION: u32 = 4;
+    const EDITION: u32 = 5;
 
     fn measure(context: &Context) -> Result<Measured> {
         context.at(0, 1, "one thread")?;

@@ -154,7 +154,7 @@ fn whole_figure(outcome: &mut Outcome, study: &Approximations) {
                 Color::series(Method::Falkon.series()),
                 "FALKON",
             )
-            .horizontal(wrong(mean(&fits.exact)), Color::Ink, "exact");
+            .horizontal(wrong(mean(&fits.exact)), Color::series(Method::Exact.series()), "exact");
     // An approximation that some exact fit to fewer samples beats in both.
     let approximations = || whole.rows.iter().filter(|row| row.method != Method::Exact);
     let beaten = approximations()

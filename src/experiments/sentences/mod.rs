@@ -17,6 +17,8 @@ pub enum Answers {
     Against,
     /// They say what is right in its place.
     Instead(Right),
+    /// No run measures it: the library's tests show it at each change, as the remark says.
+    Tested,
 }
 
 /// A claim that answers a sentence: its experiment, its name there, and what its figure is, in short.
@@ -69,6 +71,7 @@ impl Sentence {
         let standing = match (verdict, self.answers) {
             // Nothing to measure: the right statement is proven beside it.
             (_, Answers::Instead(_)) if self.claims.is_empty() => Standing::Corrected,
+            (_, Answers::Tested) => Standing::Confirmed,
             _ if !whole => Standing::NotMeasured,
             (Verdict::NotDecided, _) => Standing::NotDecided,
             (Verdict::Holds, Answers::AsItStands) => Standing::Confirmed,
@@ -156,6 +159,9 @@ mod tests {
             let texts = [sentence.text, sentence.remark];
             assert!(texts.iter().all(|text| text.matches('$').count() % 2 == 0), "{}", sentence.text);
             assert!(sentence.text.ends_with('.'), "{}", sentence.text);
+            if sentence.answers == Answers::Tested {
+                assert!(sentence.claims.is_empty() && sentence.remark.contains("tests"), "{}", sentence.text);
+            }
             if let Answers::Instead(right) = sentence.answers {
                 assert_eq!(right.derivation.len(), 3, "{}", sentence.text);
                 for line in right.derivation.iter().chain([&right.statement]) {

@@ -9,9 +9,30 @@ const STEPS: usize = 60;
 /// Eigenvalues, in no order, of the tridiagonal matrix with `d` on the diagonal and `e` beside it, in `d`; and the
 /// eigenvectors by columns. `None` if it does not converge.
 ///
+/// The iteration goes from the last row to the first, and wants the small entries first: where the matrix falls in size from
+/// the top left, rounding hides them for ever. Then it is turned about, and last of all what is small beside the whole
+/// matrix is taken for 0, which is an error as that of the reduction to a tridiagonal matrix.
+pub fn iterate<T: Float>(d: &mut [T], e: &[T]) -> Option<Vec<T>> {
+    let (n, whole) = (d.len(), d.to_vec());
+    let backwards = |x: &[T]| x.iter().rev().copied().collect::<Vec<T>>();
+    if let Some(vectors) = from_last(d, e, T::ZERO) {
+        return Some(vectors);
+    }
+    d.copy_from_slice(&backwards(&whole));
+    if let Some(mut vectors) = from_last(d, &backwards(e), T::ZERO) {
+        vectors.chunks_exact_mut(n).for_each(<[T]>::reverse);
+        return Some(vectors);
+    }
+    let largest = whole.iter().chain(e).fold(T::ZERO, |a, b| Float::max(a, b.abs()));
+    d.copy_from_slice(&whole);
+    from_last(d, e, T::EPSILON * largest)
+}
+
+/// See [`iterate`]; entries beside the diagonal that are at most `floor` count as 0.
+///
 /// Bowdler, Martin, Reinsch and Wilkinson, "The QR and QL algorithms for symmetric matrices" (1968), with implicit
 /// shifts.
-pub fn iterate<T: Float>(d: &mut [T], e: &[T]) -> Option<Vec<T>> {
+fn from_last<T: Float>(d: &mut [T], e: &[T], floor: T) -> Option<Vec<T>> {
     let n = d.len();
     let mut vectors = vec![T::ZERO; n * n];
     (0..n).for_each(|i| vectors[i * n + i] = T::ONE);
@@ -20,7 +41,7 @@ pub fn iterate<T: Float>(d: &mut [T], e: &[T]) -> Option<Vec<T>> {
     for first in 0..n {
         for step in 0.. {
             let negligible =
-                |i: usize| e[i].abs() <= T::EPSILON * (d[i].abs() + d[i + 1].abs()) + T::MIN_POSITIVE;
+                |i: usize| e[i].abs() <= T::EPSILON * (d[i].abs() + d[i + 1].abs()) + T::MIN_POSITIVE + floor;
             let last = (first..n - 1).find(|i| negligible(*i)).unwrap_or(n - 1);
             if last == first {
                 break;

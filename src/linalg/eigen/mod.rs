@@ -260,6 +260,28 @@ mod tests {
         }
     }
 
+    /// Falling in size from the top left, from the bottom right, and towards the middle: the small entries stand where the
+    /// iteration does not expect them.
+    #[test]
+    fn matrices_that_fall_in_size() {
+        fn check<T: Float>(ratio: f64) {
+            for n in [3, 12, 20, 31] {
+                let places: [&dyn Fn(usize) -> usize; 4] =
+                    [&|i| i, &|i| n - 1 - i, &|i| i.min(n - 1 - i), &|i| i.abs_diff(n / 2)];
+                for place in places {
+                    let size = |i| libm::pow(ratio, place(i) as f64);
+                    let a = DMatrix::from_fn(n, n, |i, j| size(i) * size(j) * if i == j { 2.0 } else { 1.0 });
+                    check_pairs::<T>("falling", &a);
+                }
+            }
+        }
+        for ratio in [0.5, 0.2, 0.05] {
+            check::<f32>(ratio);
+            check::<f64>(ratio);
+        }
+        check::<f64>(1e-10);
+    }
+
     #[test]
     fn a_nan_is_an_error() {
         let a = DMatrix::from_element(2, 2, f64::NAN);

@@ -168,6 +168,8 @@ pub(super) fn factor_centres<T: Float>(kernel: &dyn Kernel<T>, centres: &Samples
     loop {
         let mut k = gram_lower(kernel, centres)?;
         let largest = (0..m).map(|i| k[(i, i)]).fold(T::ZERO, Float::max);
+        // Where all are 0, as of a linear kernel at the origin, anything will do: what is fitted is 0.
+        let largest = if largest > T::ZERO { largest } else { T::ONE };
         (0..m).for_each(|i| k[(i, i)] += T::of(share) * largest);
         match Cholesky::new(k) {
             Err(Error::NotPositiveDefinite { .. }) if share < 1e-2 => share *= 10.0,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-use super::super::conjugate_gradients::{IterativeProgress, check_iterations, conjugate_gradients, working};
+use super::super::conjugate_gradients::{IterativeProgress, check_iterations, checked, working};
 use super::centres::{Centres, check_count, factor_centres};
 use super::expansion::Expansion;
 use super::functions::Kernel;
@@ -65,7 +65,7 @@ pub struct Falkon<T: Float> {
 /// [`Error::Setting`] if λ is not above 0, nλ or a setting of the kernel is beyond `T`, M is 0 or more than n,
 /// `iterations` is 0, `tolerance` is not from 0 to below 1, or the memory is not enough; [`Error::Data`] for
 /// bad targets or weights; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
-/// [`Error::NotPositiveDefinite`] if λ is too small for the precision.
+/// [`Error::Setting`] or [`Error::NotPositiveDefinite`] if λ is too small for the precision.
 pub fn falkon<T: Float>(
     kernel: Arc<dyn Kernel<T>>,
     x: &Samples<T>,
@@ -166,8 +166,9 @@ pub fn falkon_of<T: Float>(
         Ok(out)
     };
     let FalkonOptions { iterations, tolerance, .. } = options;
+    let lambda = (ridge.lambda, ridge.may_be_lost(kernel.as_ref(), &centres));
     let (mut alpha, residuals) =
-        conjugate_gradients(right, iterations, tolerance, apply, DMatrix::clone, observe)?;
+        checked(right, (iterations, tolerance), lambda, apply, DMatrix::clone, observe)?;
     second.solve_upper_in_place(&mut alpha);
     first.solve_upper_in_place(&mut alpha);
     scales.multiply("the coefficients α", &mut alpha)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
-use super::super::conjugate_gradients::{IterativeProgress, check_iterations, conjugate_gradients, working};
+use super::super::conjugate_gradients::{IterativeProgress, check_iterations, checked, working};
 use super::centres::{Centres, check_count, factor_centres};
 use super::expansion::Expansion;
 use super::functions::Kernel;
@@ -62,8 +62,8 @@ pub struct IterativeRidge<T: Float> {
 ///
 /// # Errors
 /// [`Error::Setting`] if λ is not above 0, nλ or a setting of the kernel is beyond `T`, s is 0 or more than n,
-/// `iterations` is 0, `tolerance` is not from 0 to below 1, or the memory is not enough; [`Error::Data`] for
-/// bad targets or weights; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
+/// `iterations` is 0, `tolerance` is not from 0 to below 1, the memory is not enough, or λ is so small that it is lost in
+/// the rounding of the kernel matrix; [`Error::Data`] for bad targets or weights; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
 /// [`Error::NotPositiveDefinite`] if the kernel matrix of S is beyond the precision; [`Error::Interrupted`]
 /// if `observe` breaks before the first iteration is finished.
 pub fn iterative_ridge<T: Float>(
@@ -114,8 +114,9 @@ pub fn iterative_ridge_of<T: Float>(
     let scales = Scales::of(&y);
     let mut right = scales.divide(&y);
     weights.scale(&mut right);
+    let lambda = (ridge.lambda, ridge.may_be_lost(kernel.as_ref(), x));
     let (mut alpha, residuals) =
-        conjugate_gradients(right, iterations, tolerance, apply, precondition, observe)?;
+        checked(right, (iterations, tolerance), lambda, apply, precondition, observe)?;
     weights.scale(&mut alpha);
     scales.multiply("the coefficients α", &mut alpha)?;
     let rows_held = (triangle.held.len() * ROWS).min(n);

@@ -1,5 +1,7 @@
 //! What all fits are told, and the memory they may take.
 
+use super::gram::gram_diagonal;
+use super::{Kernel, Samples};
 use crate::settings::{Range, check};
 use crate::text::count;
 use crate::{Error, Float, Result};
@@ -35,6 +37,12 @@ impl RidgeOptions {
     /// [`Error::Setting`] if it is negative or not finite, as given or in the type.
     pub fn check_lambda<T: Float>(&self, n: usize) -> Result<()> {
         check_lambda::<T>(self.lambda, n)
+    }
+
+    /// Whether λ is about as small as the rounding of k(x, x), so that K + λI need not be positive definite in `T`.
+    pub(super) fn may_be_lost<T: Float>(&self, kernel: &dyn Kernel<T>, x: &Samples<T>) -> bool {
+        let largest = gram_diagonal(kernel, x.rows()).into_iter().fold(T::ZERO, Float::max);
+        self.lambda <= 8.0 * T::EPSILON.to_f64() * largest.to_f64()
     }
 
     /// An error if `numbers` of type `T` are more than the memory allows.

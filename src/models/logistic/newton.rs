@@ -117,13 +117,25 @@ fn direct_step(problem: &Problem<'_>, point: &Point) -> Result<Vec<f64>> {
     let largest = eigen.values.iter().fold(0.0f64, |a, b| a.max(*b));
     let cut = side as f64 * 4.0 * f64::EPSILON * largest;
     let mut step = vec![0.0; side];
-    let right: Vec<f64> = point.gradient.iter().zip(&scale).map(|(g, d)| -g / d).collect();
+    let gradient = centred(problem.k, point.gradient.clone());
+    let right: Vec<f64> = gradient.iter().zip(&scale).map(|(g, d)| -g / d).collect();
     for (value, vector) in eigen.values.iter().zip(eigen.vectors.column_iter()).filter(|(v, _)| **v > cut) {
         let along = dot(vector.as_slice(), &right) / value;
         add(&mut step, along, vector.as_slice());
     }
     step.iter_mut().zip(&scale).for_each(|(s, d)| *s /= d);
-    Ok(step)
+    Ok(centred(problem.k, step))
+}
+
+/// Without the mean over the `k` classes of each row. Θ begins at 0, and an exact step sums to 0 over the classes, for so
+/// does the gradient. What rounding leaves of it along a constant that is added to all classes meets next to no curvature
+/// there, and would grow to any size.
+fn centred(k: usize, mut values: Vec<f64>) -> Vec<f64> {
+    for row in values.chunks_mut(k).filter(|_| k > 1) {
+        let mean = row.iter().sum::<f64>() / k as f64;
+        row.iter_mut().for_each(|x| *x -= mean);
+    }
+    values
 }
 
 /// −H⁻¹g by conjugate gradients with the diagonal of H as preconditioner, to a residual of `tolerance`
@@ -134,23 +146,13 @@ fn direct_step(problem: &Problem<'_>, point: &Point) -> Result<Vec<f64>> {
 fn conjugate_gradient_step(problem: &Problem<'_>, point: &Point, tolerance: f64) -> Result<Vec<f64>> {
     let diagonal = problem.hessian_diagonal(&point.probabilities);
     let side = diagonal.len();
-    // Θ begins at 0, and an exact step sums to 0 over the classes. What rounding leaves of the gradient along a constant
-    // that is added to all classes meets no curvature there, and would grow to any size.
-    let k = problem.k;
-    let centred = |mut values: DMatrix<f64>| {
-        for row in values.as_mut_slice().chunks_mut(k).filter(|_| k > 1) {
-            let mean = row.iter().sum::<f64>() / k as f64;
-            row.iter_mut().for_each(|x| *x -= mean);
-        }
-        values
-    };
-    let target = centred(DMatrix::from_iterator(side, 1, point.gradient.iter().map(|g| -g)));
+    let vector = |numbers: Vec<f64>| DMatrix::from_vec(side, 1, centred(problem.k, numbers));
+    let target = vector(point.gradient.iter().map(|g| -g).collect());
     let apply = |p: &DMatrix<f64>, _: &mut dyn FnMut(_) -> _| {
         Ok(DMatrix::from_vec(side, 1, problem.hessian_times(&point.probabilities, p.as_slice())))
     };
     let precondition = |r: &DMatrix<f64>| {
-        let scaled = r.iter().zip(&diagonal).map(|(r, d)| if *d > 0.0 { r / d } else { 0.0 });
-        centred(DMatrix::from_iterator(side, 1, scaled))
+        vector(r.iter().zip(&diagonal).map(|(r, d)| if *d > 0.0 { r / d } else { 0.0 }).collect())
     };
     let mut last = f64::NAN;
     let go_on = &mut |progress| match progress {
@@ -162,8 +164,8 @@ fn conjugate_gradient_step(problem: &Problem<'_>, point: &Point, tolerance: f64)
         }
         IterativeProgress::Working => ControlFlow::Continue(()),
     };
-    let (step, _) = conjugate_gradients(target, 10 * side, tolerance, apply, precondition, go_on)?;
-    Ok(step.as_slice().to_vec())
+    let found = conjugate_gradients(target, 10 * side, tolerance, apply, precondition, go_on)?;
+    Ok(found.x.as_slice().to_vec())
 }
 
 /// Whether there are parameters that separate the classes, so that without a penalty the objective falls
@@ -195,7 +197,7 @@ fn not_converged(problem: &Problem<'_>, point: &Point, steps: usize) -> Error {
     let norm = dot(&point.gradient, &point.gradient).sqrt();
     Error::Data(format!(
         "logistic: no convergence in {steps} Newton steps: the norm of the gradient is {norm:e}, the largest \
-         difference of logits {largest:.1}; a larger lambda, or features of equal scale, may help"
+         difference of logits {largest:.1}; a larger lambda, or features of equal scale around 0, may help"
     ))
 }
 

@@ -7,6 +7,7 @@ mod parts;
 
 pub use builder::NetworkBuilder;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -397,7 +398,13 @@ impl<T: Float> Predictor for Network<T> {
         };
         let module = self.module.store().ok_or_else(|| own("network", &self.module.describe()))?;
         let loss = self.loss.store().ok_or_else(|| own("loss", self.loss.name()))?;
+        let mut stored = HashMap::new();
         for (name, param) in self.module.named_parameters() {
+            if let Some(other) = stored.insert(param, name.clone()) {
+                return Err(Error::Data(format!(
+                    "`{other}` and `{name}` are one parameter, and a file would make two of it"
+                )));
+            }
             let (shape, values) = (self.tape.param_shape(param), self.tape.value_slice(param.var()));
             to.put(&name, shape.rows, shape.cols, values);
         }

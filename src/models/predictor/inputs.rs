@@ -29,6 +29,8 @@ use crate::{Dataset, Error, Float, Matrix, MatrixRef, Result};
 pub struct Inputs {
     features: usize,
     names: Option<Vec<String>>,
+    /// Height and width, where the training samples were images.
+    image: Option<(usize, usize)>,
     steps: Vec<Arc<dyn Transform>>,
     /// The steps as one map of every feature, as a data set composes them; `None` where a step is none.
     map: Option<Arc<Affine>>,
@@ -41,12 +43,12 @@ impl Inputs {
     /// The features of this data, as they are.
     pub fn of(data: &Dataset) -> Inputs {
         let names = data.feature_names().map(<[String]>::to_vec);
-        Inputs::new(data.features(), names)
+        Inputs { image: data.image_shape(), ..Inputs::new(data.features(), names) }
     }
 
     /// As they are.
     fn new(features: usize, names: Option<Vec<String>>) -> Inputs {
-        Inputs { features, names, steps: Vec::new(), map: Some(Arc::new(Affine::IDENTITY)) }
+        Inputs { features, names, image: None, steps: Vec::new(), map: Some(Arc::new(Affine::IDENTITY)) }
     }
 
     /// With one more step, which takes what the steps before it give.
@@ -105,6 +107,10 @@ impl Inputs {
         };
         let steps = self.steps.iter().enumerate().map(step).collect::<Result<Vec<_>>>()?;
         let settings = Settings::of("inputs").with("features", self.features).with("names", &self.names);
+        let settings = match self.image {
+            Some(image) => settings.with("image", image),
+            None => settings,
+        };
         Ok(settings.with("steps", steps))
     }
 
@@ -122,6 +128,8 @@ impl Inputs {
             )));
         }
         let mut inputs = Inputs::new(features, names);
+        // Files of earlier versions do not have it.
+        inputs.image = settings.find("image")?;
         for (i, step) in settings.get::<Vec<Settings>>("steps")?.iter().enumerate() {
             inputs.push(restore(step, &from.part("preparation").part(&i.to_string()))?);
         }
@@ -175,7 +183,8 @@ impl Inputs {
     /// The data as the model itself takes it.
     ///
     /// # Errors
-    /// [`Error::Data`] if `data` has another number of features, or names them otherwise; that of a step.
+    /// [`Error::Data`] if `data` has another number of features, names them otherwise, or has images of another shape; that
+    /// of a step.
     pub fn prepare(&self, data: &Dataset) -> Result<Dataset> {
         let (expected, found) = (self.features, data.features());
         if expected != found {
@@ -190,6 +199,13 @@ impl Inputs {
             let (ours, theirs) = (&ours[at], &theirs[at]);
             let why = format!("feature {at} is `{ours}` for the model, but `{theirs}` in the data");
             return Err(Error::Data(why));
+        }
+        if let (Some((height, width)), Some((found_height, found_width))) = (self.image, data.image_shape())
+            && (height, width) != (found_height, found_width)
+        {
+            return Err(Error::Data(format!(
+                "the model takes images of {height}×{width}, but these are of {found_height}×{found_width}"
+            )));
         }
         let mut data = data.clone();
         for step in &self.steps {

@@ -2,7 +2,8 @@
 
 use super::Scored;
 use crate::metrics::ConfusionMatrix;
-use crate::report::{Axis, Chart, Color, Figure, Image, Images, Section, Table};
+use crate::report::{Axis, Chart, Color, Figure, Image, Images, Section, Table, rounded};
+use crate::text::count;
 
 /// With more classes than this, a matrix cannot be read.
 const MOST_CLASSES: usize = 40;
@@ -19,9 +20,8 @@ impl Scored<'_> {
         if (1..=MOST_CLASSES).contains(&self.test.classes()) {
             section.figure(&self.confusion());
         }
-        let mistakes = self.mistakes();
-        if !mistakes.is_empty() {
-            section.figure(&mistakes_figure(mistakes, self.unit));
+        if let Some(mistakes) = self.mistakes() {
+            section.figure(&mistakes);
         }
     }
 
@@ -62,8 +62,11 @@ impl Scored<'_> {
         Figure::new(
             "confusion",
             "Confusion matrix",
-            "How many test samples of each class (a row) were taken for which class (a column). The colour is the share of \
-             the row, in percent. The diagonal, what is right, has none: it would outshine the rest.",
+            format!(
+                "{} How many test samples of each class (a row) were taken for which class (a column). The colour is the \
+                 share of the row, in percent. The diagonal, what is right, has none: it would outshine the rest.",
+                self.confused(&matrix)
+            ),
         )
         .panel(counted(
             Chart::new(
@@ -83,9 +86,26 @@ impl Scored<'_> {
         ))
     }
 
-    /// The test images with the highest score for a wrong class.
-    fn mistakes(&self) -> Vec<(Image, String)> {
-        let Some((height, width)) = self.test.image_shape() else { return Vec::new() };
+    /// How many were taken for another class, and which for which most often.
+    fn confused(&self, matrix: &ConfusionMatrix) -> String {
+        let (classes, samples, undecided) = (self.test.classes(), self.test.len(), matrix.undecided());
+        let others = (0..classes).flat_map(|t| (0..classes).map(move |p| (t, p))).filter(|(t, p)| t != p);
+        let wrong: u64 = others.clone().map(|(t, p)| matrix.count(t, p)).sum();
+        let none = if undecided > 0 { format!(" and {undecided} for none") } else { String::new() };
+        let mut text =
+            format!("Of {}, {wrong} are taken for another class{none}", count(samples, "test sample"));
+        // Of equal ones, the first.
+        if let Some((t, p)) = others.rev().max_by_key(|(t, p)| matrix.count(*t, *p)).filter(|_| wrong > 0) {
+            let (truth, taken) = (self.test.class_name(t), self.test.class_name(p));
+            let (found, all) = (matrix.count(t, p), matrix.support(t));
+            text += &format!(", most often {truth} for {taken}: {found} of {all}");
+        }
+        text + "."
+    }
+
+    /// The test images with the highest score for a wrong class, if there are any.
+    fn mistakes(&self) -> Option<Figure> {
+        let (height, width) = self.test.image_shape()?;
         let mut wrong: Vec<(usize, usize, f64)> = Vec::new();
         for (i, scores) in self.scores.chunks(self.test.classes().max(1)).enumerate() {
             // An undecided sample is taken for no class.
@@ -94,12 +114,28 @@ impl Scored<'_> {
             }
         }
         wrong.sort_by(|a, b| b.2.total_cmp(&a.2));
+        let shown = &wrong[..wrong.len().min(MISTAKES)];
+        let (highest, lowest) = (shown.first()?.2, shown.last()?.2);
         let image = |(i, chosen, score): &(usize, usize, f64)| {
             let image = Image::from_bytes(self.test.bytes(*i)?, height, width);
             let (truth, taken) = (self.test.class_name(self.test.label(*i)), self.test.class_name(*chosen));
             Some((image, format!("{truth} as {taken}, {score:.2}")))
         };
-        wrong.iter().filter_map(image).take(MISTAKES).collect()
+        let images: Vec<(Image, String)> = shown.iter().filter_map(image).collect();
+        let unit = self.unit;
+        let figure = Figure::new(
+            "mistakes",
+            "Worst mistakes",
+            format!(
+                "{} of {} with a wrong class, those with the highest {unit} for it, from {} down to {}: the true \
+                 class, the one taken for it, and its {unit}.",
+                shown.len(),
+                count(wrong.len(), "test image"),
+                rounded(highest, 3),
+                rounded(lowest, 3)
+            ),
+        );
+        (!images.is_empty()).then(|| figure.panel(Images::new(5, images)))
     }
 
     fn counts(&self) -> Table {
@@ -134,13 +170,4 @@ impl Scored<'_> {
         }
         table
     }
-}
-
-fn mistakes_figure(mistakes: Vec<(Image, String)>, unit: &str) -> Figure {
-    Figure::new(
-        "mistakes",
-        "Worst mistakes",
-        format!("The test images with the highest {unit} for a wrong class: the true class, the one taken for it, and its {unit}."),
-    )
-    .panel(Images::new(5, mistakes))
 }

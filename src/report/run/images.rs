@@ -2,7 +2,7 @@
 
 use super::Shown;
 use crate::data::Dataset;
-use crate::report::{Figure, Image, Images, Section, Table};
+use crate::report::{Figure, Image, Images, Section, Table, rounded};
 use crate::text::count;
 
 /// Test images, and what the model made of each.
@@ -129,7 +129,12 @@ impl Shown for Reconstructed<'_> {
         let last = Figure::new(
             "worst",
             "Worst reconstructions",
-            "The test images with the largest errors, likewise.",
+            format!(
+                "Of {} those with the largest errors, from {} down to {}, likewise.",
+                count(samples, "test image"),
+                rounded(worst[0].1, 3),
+                rounded(worst[samples.min(COLUMNS) - 1].1, 3)
+            ),
         );
         section.figure(&last.panel(self.pairs(shape, &worst[..samples.min(COLUMNS)])));
     }
@@ -161,7 +166,7 @@ mod tests {
 
     fn page(test: &Dataset, told: &[f64]) -> String {
         let told = Told::Images(Reconstructed { test, told });
-        RunReport { trace: &Trace::default(), told, command: "" }.page().html()
+        RunReport { trace: &Trace::default(), told, data: "", command: "" }.page().html()
     }
 
     /// Twelve images of one grey each: more than stand in a line.

@@ -4,8 +4,9 @@ mod classes;
 mod images;
 mod texts;
 mod values;
+mod words;
 
-use super::{Axis, Cell, Chart, Color, Figure, Line, Marker, Page, Section, Table};
+use super::{Axis, Chart, Color, Figure, Line, Marker, Page, Section, Table, rounded};
 use crate::data::Dataset;
 use crate::text::count;
 use crate::train::{Epoch, Trace};
@@ -20,6 +21,8 @@ pub struct RunReport<'a> {
     pub trace: &'a Trace,
     /// What the model told of the test set.
     pub told: Told<'a>,
+    /// What the data is called; where that is empty, the trace's word for it is shown.
+    pub data: &'a str,
     /// The command that made it, to be shown; may be empty.
     pub command: &'a str,
 }
@@ -138,25 +141,77 @@ impl RunReport<'_> {
         if self.trace.epochs.iter().any(|epoch| epoch.audit.is_some()) {
             section.figure(&self.gradient_flow());
         }
-        let settings: Vec<(String, String)> =
-            self.trace.settings.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
-        section.table(pairs("settings", "Settings", &settings));
-        section.table(pairs("results", "Results", &self.trace.results));
+        let settings = self.trace.settings.iter().map(|(name, value)| match name.as_str() {
+            "data" => (words::of_key(name), self.data().to_string()),
+            _ => (words::of_key(name), words::of_value(&value.to_string())),
+        });
+        section.table(pairs("settings", "Settings", settings));
+        let results = self.trace.results.iter().map(|(name, x)| (words::of_key(name), words::of_number(*x)));
+        section.table(pairs("results", "Results", results));
         shown.tables(&mut section);
         Page { title: "Training run".into(), sections: vec![section], ..Page::default() }
     }
 
+    fn setting(&self, name: &str) -> String {
+        let found = self.trace.settings.iter().find(|(key, _)| key == name);
+        found.map_or(String::new(), |(_, value)| value.to_string())
+    }
+
+    fn result(&self, name: &str) -> Option<f64> {
+        self.trace.results.iter().find(|(key, _)| key == name).map(|(_, x)| *x)
+    }
+
+    fn data(&self) -> String {
+        if self.data.is_empty() { self.setting("data") } else { self.data.to_string() }
+    }
+
     fn title(&self) -> String {
-        let setting = |name: &str| {
-            let found = self.trace.settings.iter().find(|(key, _)| key == name);
-            found.map_or(String::new(), |(_, value)| value.to_string())
+        let told = |(name, told): &(&str, &str)| Some(format!(": test {told} {:.4}", self.result(name)?));
+        let found = self.told.shown().headline().iter().find_map(told).unwrap_or_default();
+        format!("{} on {}{found}", self.setting("model"), self.data())
+    }
+
+    /// Where losses and accuracies began and came to, and what of them is drawn.
+    fn course(&self, unit: f64) -> String {
+        let epochs = &self.trace.epochs;
+        let (Some(first), Some(last)) = (epochs.first(), epochs.last()) else { return String::new() };
+        let way = |value: &dyn Fn(&Epoch) -> Option<f64>| {
+            let ends = (value(first).map(|x| rounded(x, 3)), value(last).map(|x| rounded(x, 3)));
+            ends.0.zip(ends.1).map(|(first, last)| match epochs.len() {
+                1 => format!("is {last}"),
+                _ => format!(
+                    "goes from {first} in epoch {} to {last} in epoch {}",
+                    epochs[0].epoch,
+                    epochs.len()
+                ),
+            })
         };
-        let result = |(name, told): &(&str, &str)| {
-            let found = self.trace.results.iter().find(|(key, _)| key == name);
-            found.map(|(_, x)| format!(": test {told} {x:.4}"))
-        };
-        let found = self.told.shown().headline().iter().find_map(result).unwrap_or_default();
-        format!("{} on {}{found}", setting("model"), setting("data"))
+        let mut text = String::new();
+        if let Some(way) = way(&|epoch| Some(unit * epoch.train_loss)) {
+            text += &format!("The training loss {way}");
+        }
+        if let Some(way) = way(&|epoch| epoch.train_accuracy) {
+            text += &format!(", and the accuracy {way}");
+        }
+        text += ". Training figures are means over the steps of an epoch, each with the weights of its step";
+        let validated = epochs.iter().filter_map(|epoch| Some((epoch.epoch, unit * epoch.validation_loss?)));
+        // A loss that is not a number is not the least.
+        match validated.filter(|(_, loss)| !loss.is_nan()).min_by(|a, b| a.1.total_cmp(&b.1)) {
+            Some((epoch, loss)) => {
+                let loss = rounded(loss, 3);
+                text += &format!(
+                    "; validation is after the epoch. Its least loss is {loss}, after epoch {epoch}."
+                );
+            }
+            None => text += ".",
+        }
+        let clips = self
+            .trace
+            .settings
+            .iter()
+            .any(|(name, value)| name.contains("clip") || value.to_string().contains("clip"));
+        text + " The gradient norm is the mean over the steps"
+            + if clips { ", before clipping." } else { "." }
     }
 
     fn curves(&self) -> Figure {
@@ -175,8 +230,7 @@ impl RunReport<'_> {
             }
             chart.line(by_epoch(validation).label("validation").dash(1))
         };
-        let best = self.trace.results.iter().find(|(name, _)| name == "best_epoch").map(|(_, epoch)| *epoch);
-        let marked = |chart: Chart| match best {
+        let marked = |chart: Chart| match self.result("best_epoch") {
             Some(epoch) => chart.vertical(epoch, Color::Muted, "weights put back"),
             None => chart,
         };
@@ -192,13 +246,8 @@ impl RunReport<'_> {
             series(|e| e.validation_accuracy),
         );
         let tells_classes = epochs.iter().any(|epoch| epoch.train_accuracy.is_some());
-        let figure = Figure::new(
-            "curves",
-            "The run, epoch by epoch",
-            "Training figures are means over the steps of an epoch, each with the weights of its step; \
-             validation is after the epoch. The gradient norm is the mean over the steps, before clipping.",
-        )
-        .panel(marked(losses));
+        let figure =
+            Figure::new("curves", "The run, epoch by epoch", self.course(unit)).panel(marked(losses));
         let figure = if tells_classes { figure.panel(marked(accuracies)) } else { figure };
         figure
             .panel(
@@ -233,12 +282,33 @@ impl RunReport<'_> {
             gradients = gradients.line(line(|p| p.gradient_norm));
             updates = updates.line(line(|p| p.update_ratio));
         }
+        // What a drawing of the last epoch shows, in words.
+        let reach = |value: fn(&crate::train::ParamFlow) -> f64| {
+            let of = |(_, audit): &(f64, &crate::train::Audit)| -> Option<String> {
+                let flows = audit.params.iter().filter(|flow| is_weight(&flow.name));
+                let low = flows.clone().min_by(|a, b| value(a).total_cmp(&value(b)))?;
+                let high = flows.max_by(|a, b| value(a).total_cmp(&value(b)))?;
+                let told =
+                    |flow: &crate::train::ParamFlow| format!("{} ({})", rounded(value(flow), 2), flow.name);
+                Some(match low.name == high.name {
+                    true => told(low),
+                    false => format!("{} to {}", told(low), told(high)),
+                })
+            };
+            audits.last().and_then(of)
+        };
+        let last = reach(|flow| flow.gradient_norm).zip(reach(|flow| flow.update_ratio));
+        let last = last.map_or(String::new(), |(gradients, updates)| {
+            format!(" In the last epoch gradients are {gradients}, and updates {updates}.")
+        });
         let mut figure = Figure::new(
             "gradient-flow",
             "Gradient flow",
-            "Means over up to 32 steps of each epoch: the norm of each weight matrix's gradient, and how far a step \
-             moves it, relative to its own norm. Layers should stay within an order of magnitude or two of \
-             each other; updates of about a thousandth are usual.",
+            format!(
+                "Means over up to 32 steps of each epoch: the norm of each weight matrix's gradient, and how far a step \
+                 moves it, relative to its own norm.{last} Layers should stay within an order of magnitude or two of \
+                 each other; updates of about a thousandth are usual."
+            ),
         )
         .panel(gradients)
         .panel(updates);
@@ -272,11 +342,9 @@ fn by_epoch(points: Vec<(f64, f64)>) -> Line {
     if few { line.marker(Marker::Circle) } else { line }
 }
 
-fn pairs<X: Clone + Into<Cell>>(name: &str, caption: &str, entries: &[(String, X)]) -> Table {
+fn pairs(name: &str, caption: &str, entries: impl Iterator<Item = (String, String)>) -> Table {
     let mut table = Table::new(name, caption, ["name", "value"]);
-    for (name, value) in entries {
-        table.row([name.clone().into(), value.clone().into()]);
-    }
+    entries.for_each(|(name, value)| table.row([name.into(), value.into()]));
     table
 }
 

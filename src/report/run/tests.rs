@@ -14,7 +14,7 @@ fn page_of(trace: &Trace, scores: &[f64]) -> String {
     let test = Dataset::new(vec![0.0; 8], 2).unwrap().with_labels(&labels, 3).unwrap();
     let predicted = SeenClasses::all(3).decide(scores);
     let told = Told::Samples(Scored { test: &test, scores, predicted: &predicted, unit: "score" });
-    RunReport { trace, told, command: "" }.page().html()
+    RunReport { trace, told, data: "", command: "" }.page().html()
 }
 
 /// Counts stand in the row of their true class: another class mistaken, another page.
@@ -54,7 +54,8 @@ fn texts_are_shown_as_they_are() {
         ..Trace::default()
     };
     let scored = Scored { test: &test, scores: &[0.0; 4], unit: EVIL, predicted: &[Some(0); 2] };
-    let html = RunReport { trace: &trace, told: Told::Samples(scored), command: EVIL }.page().html();
+    let html =
+        RunReport { trace: &trace, told: Told::Samples(scored), data: EVIL, command: EVIL }.page().html();
     assert_eq!(html.matches("<script").count(), 1, "the page has a script of its own");
     assert!(!html.contains("<script>alert") && html.matches("&lt;script&gt;").count() >= 6, "{html}");
 }

@@ -118,7 +118,8 @@ mod tests {
         };
         let results = vec![("test_bits_per_byte".to_string(), 0.25)];
         let trace = Trace { epochs: vec![epoch], results, ..Trace::default() };
-        let html = RunReport { trace: &trace, told: Told::Texts(&found), command: "" }.page().html();
+        let html =
+            RunReport { trace: &trace, told: Told::Texts(&found), data: "", command: "" }.page().html();
         for part in
             ["There is no confusion matrix", "bits a byte 0.2500", "&lt;b&gt;\\n", "as the text goes on"]
         {

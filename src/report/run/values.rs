@@ -1,7 +1,7 @@
 //! What the page of a run shows where values are told.
 
 use super::Scored;
-use crate::report::{Axis, Chart, Color, Figure, Line, Marker, Table};
+use crate::report::{Axis, Chart, Color, Figure, Line, Marker, Table, rounded};
 
 /// Points of a chart at most; of more samples, every so many are drawn.
 const MOST_POINTS: usize = 2000;
@@ -20,6 +20,21 @@ impl Scored<'_> {
         truth.zip(self.scores.iter().skip(target).step_by(width)).map(|(y, found)| (*y, *found))
     }
 
+    /// How far predictions are off, over all targets.
+    fn errors(&self) -> String {
+        let off = (0..self.test.target_width()).flat_map(|target| self.pairs_of(target)).map(|(y, x)| x - y);
+        let (squares, largest, n) = off
+            .fold((0.0, 0.0f64, 0.0), |(sum, most, n), off| (sum + off * off, most.max(off.abs()), n + 1.0));
+        if n == 0.0 {
+            return String::new();
+        }
+        let rms = rounded((squares / n).sqrt(), 3);
+        format!(
+            "Predictions are off by {rms} (root of the mean square), and by {} at most. ",
+            rounded(largest, 3)
+        )
+    }
+
     /// Predicted against true values, and how far they are apart.
     pub(super) fn values(&self) -> Figure {
         let (width, every) = (self.test.target_width(), self.test.len().div_ceil(MOST_POINTS).max(1));
@@ -28,8 +43,9 @@ impl Scored<'_> {
             "values",
             "Predicted and true values",
             format!(
-                "Each point is a test sample. On the dashed line a prediction is right; what lies beside it in a pattern \
-                 is something that the model does not see.{some}"
+                "{}Each point is a test sample. On the dashed line a prediction is right; what lies beside it in a pattern \
+                 is something that the model does not see.{some}",
+                self.errors()
             ),
         );
         for target in 0..width.min(MOST_TARGETS) {
@@ -81,7 +97,7 @@ mod tests {
 
     fn page(test: &Dataset, scores: &[f64]) -> String {
         let told = Told::Samples(Scored { test, scores, predicted: &[], unit: "value" });
-        RunReport { trace: &Trace::default(), told, command: "" }.page().html()
+        RunReport { trace: &Trace::default(), told, data: "", command: "" }.page().html()
     }
 
     #[test]

@@ -21,7 +21,8 @@ const TIMES: [&str; 3] = ["seconds", "samples_per_second", "fit_seconds"];
 
 impl WrittenTrace {
     /// Compares two traces, which are called by these names. Numbers are the same if their bits are. Wall-clock times
-    /// are not compared. The files may be of two formats.
+    /// are not compared. The files may be of two formats; JSON has no numbers that are not finite, and `null` for each of
+    /// them.
     pub fn diff(&self, other: &WrittenTrace, names: [&str; 2]) -> TraceDiff {
         let mut diff = TraceDiff::default();
         let both = Both { a: self, b: other, names };

@@ -146,9 +146,13 @@ pub fn doubling(low: usize, count: u32) -> impl Iterator<Item = usize> {
 
 /// Value and gradient of a chain of `depth` pairs of a product and a tanh, on scalars: almost nothing but the graph
 /// itself. Its operations are the nodes.
+///
+/// With a weight below 1 the values of a deep chain, or its gradients, would fall as a power of it until they are
+/// subnormal, and on those a CPU computes ten times as slowly: with 0.9 a depth of 65,536 took five times as long for
+/// each node as one of 4,096. With 1 values fall as 1/√depth and gradients as depth^(−3/2).
 pub fn chain(depth: usize) -> Task {
     let mut tape = Tape::new();
-    let w = tape.param_slice(1, 1, &[0.9]);
+    let w = tape.param_slice(1, 1, &[1.0]);
     let pass = move |tape: &mut Tape| {
         tape.rewind();
         let mut y = tape.scalar(0.5);
