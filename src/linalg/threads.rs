@@ -41,19 +41,18 @@ fn on_pool(threads: usize, work: &mut (dyn FnMut() + Send)) -> Result<()> {
     let work = Mutex::new(work);
     // A broadcast gives each thread a job of its own that no other can take. A spawned watcher could be
     // picked up by the working thread while it waits for a piece, and would never return from there.
-    let (ready, turn) = (Barrier::new(threads), Mutex::new(()));
+    let ready = Barrier::new(threads);
+    // Before there are threads: with the first memory that a thread asks for, glibc reserves 64 MB of addresses for it.
+    // Under a limit of the shell nothing may be left of it then.
+    let rooms: Mutex<Vec<_>> = Mutex::new((0..threads).map(|_| product::room()).collect());
     let broadcast = |pool: &rayon::ThreadPool| {
         pool.broadcast(|context| {
-            // A thread's first product takes the memory for its blocks: here, so that no later one does. So does its
-            // first look for work at others. One thread after the other: with the first memory that a thread asks
-            // for, glibc reserves 128 MB of addresses and gives half of them back. Under a limit of the shell, another
-            // thread that asks at that moment may be refused.
-            ready.wait();
-            {
-                let _turn = lock(&turn);
-                product::warm_up();
-                rayon::yield_now();
+            // A thread's first product would ask for the memory for its blocks, and its first look for work at others does:
+            // here, so that no later one does.
+            if let Some(room) = lock(&rooms).pop() {
+                product::warm_up(room);
             }
+            rayon::yield_now();
             ready.wait();
             if context.index() == 0 {
                 let _done = SetOnDrop(&done);

@@ -403,7 +403,7 @@ fn ctrl_c_in_the_first_epoch_leaves_the_old_trace() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(std::fs::read_to_string(folder.path().join("run.csv")).unwrap(), "precious");
     let page = std::fs::read_to_string(folder.path().join("run.html")).unwrap();
-    assert!(page.contains(">interrupted<") && page.contains(">steps_done<"), "{page}");
+    assert!(page.contains(">interrupted<") && page.contains(">steps done<"), "{page}");
 }
 
 /// Whichever vectors compute the products, a run is the same; one that this CPU has not is an error.

@@ -39,7 +39,7 @@ use crate::Float;
 
 pub use fused::Fused;
 pub use kernels::{Kernels, kernel_in_use};
-pub use scratch::warm_up;
+pub use scratch::{room, warm_up};
 
 /// The version of the order of sums, and of all roundings that a run's bits rest on. It is to rise when results of products
 /// change, or those of a function of [`Float`].

@@ -47,7 +47,20 @@ pub(super) fn with<T, R>(image: usize, work: impl FnOnce(&Rooms<T>) -> R) -> R {
     })
 }
 
-/// Takes the memory now, so that no product later does.
-pub fn warm_up() {
-    with(0, |_: &Rooms<f64>| ());
+/// The rooms of a thread, as it begins with them.
+pub struct Room(Vec<u64>);
+
+/// Asks for the rooms of another thread.
+pub fn room() -> Room {
+    let least = (ROWS * PITCH).next_multiple_of(WORDS) + (COLUMNS * DEPTH).next_multiple_of(WORDS);
+    Room(vec![0; least + IMAGE.next_multiple_of(WORDS) + WORDS])
+}
+
+/// Gives this thread its rooms, so that no product asks for memory.
+pub fn warm_up(room: Room) {
+    ROOM.with_borrow_mut(|own| {
+        if own.len() < room.0.len() {
+            *own = room.0;
+        }
+    });
 }

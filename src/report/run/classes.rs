@@ -58,7 +58,9 @@ impl Scored<'_> {
                 n => chart.text((predicted as f64, truth as f64), n.to_string(), Color::Ink),
             })
         };
-        let most = off_diagonal.map(|(t, p)| share(t, p)).fold(0.0f64, f64::max).max(1e-9);
+        let most = off_diagonal.map(|(t, p)| share(t, p)).fold(0.0f64, f64::max);
+        // Where nothing was mistaken, any scale will do.
+        let most = if most > 0.0 { most } else { 1.0 };
         Figure::new(
             "confusion",
             "Confusion matrix",
