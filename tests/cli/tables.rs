@@ -268,7 +268,14 @@ fn a_page_about_values() {
         let output = run(folder.path(), &args);
         assert!(output.status.success(), "{model}: {}", stderr(&output));
         let page = fs::read_to_string(folder.path().join("r.html")).unwrap();
-        for part in ["test R² 0.", "Predicted and true values", "Residuals", "Largest errors", "test_rmse"] {
+        for part in [
+            "test R² 0.",
+            "Predicted and true values",
+            "Residuals",
+            "Largest errors",
+            "test RMSE",
+            "Predictions are off by ",
+        ] {
             assert!(page.contains(part), "{model}: {part}");
         }
         assert!(!page.contains("Confusion") && !page.contains(">accuracy<"), "{model}");
