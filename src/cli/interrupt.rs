@@ -44,10 +44,13 @@ fn on_request(act: impl Fn() + Send + 'static) {
     if !is_ignored(SIGHUP) {
         signals.push(SIGHUP);
     }
-    if let Ok(mut signals) = signal_hook::iterator::Signals::new(signals) {
-        let waits = move || signals.forever().for_each(|_| act());
-        let _ = std::thread::Builder::new().name("interrupt".into()).spawn(waits);
-    }
+    // In the thread, so that without it no signal is taken: nobody would act on it.
+    let waits = move || {
+        if let Ok(mut signals) = signal_hook::iterator::Signals::new(signals) {
+            signals.forever().for_each(|_| act());
+        }
+    };
+    let _ = std::thread::Builder::new().name("interrupt".into()).spawn(waits);
 }
 
 #[cfg(not(unix))]

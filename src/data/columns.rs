@@ -28,9 +28,9 @@ fn images_beside(folder: &Path) -> Option<String> {
 /// `features.idx` in double precision, `labels.idx` in whole numbers of 32 bits, `targets.idx`. Returns their paths.
 ///
 /// # Errors
-/// [`Error::Io`] if a file cannot be written; [`Error::Data`] if a row has several labels, or the samples have weights, for
-/// which there is no file; [`Error::Memory`] if there is
-/// not enough for the numbers.
+/// [`Error::Io`] if a file cannot be written; [`Error::Data`] if a row has several labels, the samples have weights, for
+/// which there is no file, or the folder has images of MNIST, beside which they could not be read; [`Error::Memory`] if
+/// there is not enough for the numbers.
 pub fn write_columns(data: &Dataset, folder: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     let folder = folder.as_ref();
     data.check_one_label("IDX files")?;
@@ -38,6 +38,10 @@ pub fn write_columns(data: &Dataset, folder: impl AsRef<Path>) -> Result<Vec<Pat
         return Err(Error::Data(
             "the weights of samples have no place in IDX files; take them off first".into(),
         ));
+    }
+    if let Some(images) = images_beside(folder) {
+        let why = format!("there is {images}, another data set: take another folder");
+        return Err(Error::Data(format!("{}: {why}", text::path(folder))));
     }
     std::fs::create_dir_all(folder).map_err(Error::io(folder))?;
     let write = |name: &str, shape: Vec<usize>, values: IdxData| {

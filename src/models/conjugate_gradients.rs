@@ -37,6 +37,8 @@ pub(super) struct Found<T: Float> {
     pub x: DMatrix<T>,
     /// The largest relative residual √(rᵀP⁻¹r) of any column after every iteration.
     pub residuals: Vec<f64>,
+    /// B − A·X, as it was carried along.
+    pub left: DMatrix<T>,
     /// Whether rounding has taken positive definiteness from A or P before a column was solved: it stays as it was then.
     pub broken: bool,
 }
@@ -108,23 +110,25 @@ pub(super) fn conjugate_gradients<T: Float>(
         let largest = relative.fold(0.0, f64::max).sqrt();
         residuals.push(largest);
         let go_on = observe(IterativeProgress::Iteration { number: iteration, residual: largest });
-        if go_on.is_break() || largest <= tolerance {
+        // Columns that have broken do not move any more.
+        let is_stuck = broken && !active.contains(&true);
+        if go_on.is_break() || largest <= tolerance || is_stuck {
             break;
         }
     }
-    Ok(Found { x, residuals, broken })
+    Ok(Found { x, residuals, left: r, broken })
 }
 
 /// The same for an A that is positive definite but for rounding, as K + nλI with a small λ is; `near` says that λ is so small
 /// that it may not be. The solution and its residuals.
 ///
 /// In exact arithmetic ½xᵀAx − bᵀx falls from 0 with every iteration. Where λ is lost in the rounding of K it rises, while
-/// the residuals that are carried along fall as if all were well. So where that can be, it is computed anew, at the price
+/// the residuals that are carried along fall as if all were well. So where that can be, both are computed anew, at the price
 /// of one product, and the last residual is the true one.
 ///
 /// # Errors
-/// As [`conjugate_gradients`]; [`Error::Setting`] for `lambda` if the solution would be worse than none;
-/// [`Error::Interrupted`] also if `apply` is while it is checked.
+/// As [`conjugate_gradients`]; [`Error::Setting`] for `lambda` if the solution would be worse than none, or what is carried
+/// along as the rest is off by as much as all of B.
 pub(super) fn checked<T: Float>(
     b: DMatrix<T>,
     (iterations, tolerance): (usize, f64),
@@ -135,18 +139,20 @@ pub(super) fn checked<T: Float>(
 ) -> Result<(DMatrix<T>, Vec<f64>)> {
     let found =
         conjugate_gradients(b.clone(), iterations, tolerance, &mut apply, &mut precondition, observe)?;
-    let Found { x, mut residuals, broken } = found;
+    let Found { x, mut residuals, left, broken } = found;
     let Some(last) = residuals.last_mut().filter(|last| near || broken || **last > 1.0) else {
         return Ok((x, residuals));
     };
-    let product = apply(&x, observe)?;
+    // Whoever has ended the iterations waits for what they came to.
+    let product = apply(&x, &mut |_| ControlFlow::Continue(()))?;
     let r = &b - &product;
     for j in (0..b.ncols()).filter(|j| column_dot(&b, &b, *j) > 0.0) {
         let value = 0.5 * column_dot(&x, &product, j) - column_dot(&b, &x, j);
-        // Where coefficients are so large that the value is lost as well, what is left over tells.
-        let is_less = !(near || broken) || column_dot(&r, &r, j) < column_dot(&b, &b, j);
+        // Where coefficients are so large that the value is lost as well: how far what is left has gone astray.
+        let astray =
+            (0..b.nrows()).map(|i| (r[(i, j)] - left[(i, j)]).to_f64()).map(|off| off * off).sum::<f64>();
         // So that a NaN is an error too.
-        if !(value < 0.0 && is_less) {
+        if !(value < 0.0 && astray < column_dot(&b, &b, j)) {
             let why = format!(
                 "{lambda:e} is too small for {}: conjugate gradients lose it in the rounding of the kernel matrix, and end \
                  further from the solution than they began; take a larger one{}",
@@ -223,6 +229,30 @@ mod tests {
         for near in [false, true] {
             let error = checks(near).unwrap_err().to_string();
             assert!(error.contains("lambda: 1e-20 is too small for f64: conj"), "{error}");
+        }
+    }
+
+    /// A small λ alone is no fault: wherever such a fit is stopped, by a number or by somebody, it is told as it is.
+    #[test]
+    fn a_checked_solution_may_be_stopped_at_any_time() {
+        let a = DMatrix::from_fn(8, 8, |i, j| 1.0 / (1 + i + j) as f64 + if i == j { 1e-6 } else { 0.0 });
+        let b = DMatrix::from_fn(8, 1, |i, _| if i % 2 == 0 { 1.0 } else { -1.0 });
+        let apply = |p: &DMatrix<f64>, observe: &mut dyn FnMut(_) -> _| {
+            working(observe)?;
+            Ok(&a * p)
+        };
+        for iterations in 1..12 {
+            let go_on = &mut |_| ControlFlow::Continue(());
+            let (x, _) =
+                checked(b.clone(), (iterations, 0.0), (1e-6, true), apply, DMatrix::clone, go_on).unwrap();
+            let mut done = 0;
+            let stop = &mut |progress| {
+                done += usize::from(matches!(progress, IterativeProgress::Iteration { .. }));
+                if done >= iterations { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            };
+            let (stopped, _) =
+                checked(b.clone(), (99, 0.0), (1e-6, true), apply, DMatrix::clone, stop).unwrap();
+            assert_eq!(x, stopped);
         }
     }
 

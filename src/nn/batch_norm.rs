@@ -14,8 +14,8 @@ use crate::{Float, Result};
 /// ([`Tape::batch_statistics`]), and these are taken in: r ← (1 − ρ)r + ρs with the momentum ρ. In
 /// evaluation any number of samples is normalised by what has been taken in. As in PyTorch, the means
 /// begin at 0 and the variances at 1, and the variance that is taken in is the sample variance
-/// m/(m − 1)·σ². Nothing is taken in of a batch with a mean that is not finite, or a NaN; a variance alone that leaves the
-/// range of the type is, and the training that follows ends with an error. Ioffe and Szegedy, *Batch Normalization*,
+/// m/(m − 1)·σ². A batch whose mean is not finite, or that has a NaN, changes nothing. A variance that overflows while the
+/// mean is finite is taken in, and the training ends with an error. Ioffe and Szegedy, *Batch Normalization*,
 /// arXiv:1502.03167.
 ///
 /// The running statistics are a [buffer](Tape::buffer_with) on the tape, so that they are saved, restored

@@ -47,7 +47,9 @@
   // The points of a line, and the middle of a mark: a circle, the corners of a polygon, one stroke of a cross.
   const places = shape => {
     if (shape.tagName === 'circle') return [{x: shape.cx.baseVal.value, y: shape.cy.baseVal.value}];
-    const points = [...shape.points], {width, height} = shape.getBBox();
+    const points = [...shape.points];
+    if (shape.tagName === 'polyline' && points.length > 2) return points;
+    const {width, height} = shape.getBBox();
     const isStroke = points.length === 2 && Math.abs(width - 6.4) + Math.abs(height - 6.4) < 0.1;
     if (shape.tagName === 'polyline' && !isStroke) return points;
     // What is larger than a mark is an area.

@@ -464,8 +464,8 @@ fn a_missing_cell_of_a_later_table() {
     fs::write(folder.path().join("later.csv"), "x,y\n1,no\n,yes\n").unwrap();
     let args = ["train", "-q", "--data", "t.csv", "--target", "y", "--epochs", "1", "--save", "m.st"];
     succeeds(folder.path(), &args);
-    let expected = "error: later.csv: line 3: column \"x\": the cell is missing; fill it or leave the row out; in \
-                    training nothing was said of missing cells\n";
+    let expected = "error: later.csv: line 3: column \"x\": the cell is missing; fill it, leave the \
+                    row out, or train with missing cells allowed\n";
     for args in [&["predict", "m.st", "later.csv"][..], &["evaluate", "m.st", "--data", "later.csv"]] {
         assert_eq!(error(folder.path(), args), expected);
     }

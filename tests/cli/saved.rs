@@ -307,7 +307,7 @@ fn images_of_another_shape_are_an_error() {
     for model in ["mlp", "lenet", "krr"] {
         let epochs: &[&str] = if model == "krr" { &[] } else { &["--epochs", "1"] };
         trained(folder, &[&["--data", "d", "--model", model], epochs].concat());
-        let why = "the model takes images of 28×28, but these are of 14×56";
+        let why = "the model takes images 28 high and 28 wide, but these are 14 high and 56 wide";
         let message = error(folder, &["evaluate", "m.safetensors", "--data", "wide"]);
         assert!(message.contains(why), "{model}: {message}");
         let images = fs::read_dir(folder.join("wide")).unwrap().map(|entry| entry.unwrap().path());

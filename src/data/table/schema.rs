@@ -150,7 +150,7 @@ pub(super) fn used_rows(
     target: Option<&Column>,
     missing: Missing,
 ) -> Result<Vec<usize>> {
-    let way_out = "fill it or leave the row out; in training nothing was said of missing cells";
+    let way_out = "fill it, leave the row out, or train with missing cells allowed";
     rows_or(way_out, table, columns, target, missing)
 }
 

@@ -39,7 +39,8 @@ impl RidgeOptions {
         check_lambda::<T>(self.lambda, n)
     }
 
-    /// Whether λ is about as small as the rounding of k(x, x), so that K + λI need not be positive definite in `T`.
+    /// Whether λ is about as small as the rounding of k(x, x), so that K + nλI need not be positive definite in `T`:
+    /// the rounding of n×n entries is a matrix of a norm of up to n times that of one.
     pub(super) fn may_be_lost<T: Float>(&self, kernel: &dyn Kernel<T>, x: &Samples<T>) -> bool {
         let largest = gram_diagonal(kernel, x.rows()).into_iter().fold(T::ZERO, Float::max);
         self.lambda <= 8.0 * T::EPSILON.to_f64() * largest.to_f64()

@@ -130,6 +130,12 @@ impl Inputs {
         let mut inputs = Inputs::new(features, names);
         // Files of earlier versions do not have it.
         inputs.image = settings.find("image")?;
+        if inputs.image.is_some_and(|(height, width)| height.checked_mul(width) != Some(features)) {
+            return Err(Error::Data(format!(
+                "the image in the file has not its {}",
+                count(features, "feature")
+            )));
+        }
         for (i, step) in settings.get::<Vec<Settings>>("steps")?.iter().enumerate() {
             inputs.push(restore(step, &from.part("preparation").part(&i.to_string()))?);
         }
@@ -204,7 +210,8 @@ impl Inputs {
             && (height, width) != (found_height, found_width)
         {
             return Err(Error::Data(format!(
-                "the model takes images of {height}×{width}, but these are of {found_height}×{found_width}"
+                "the model takes images {height} high and {width} wide, but these are {found_height} high and \
+                 {found_width} wide"
             )));
         }
         let mut data = data.clone();

@@ -93,16 +93,16 @@ impl Scored<'_> {
         let (classes, samples, undecided) = (self.test.classes(), self.test.len(), matrix.undecided());
         let others = (0..classes).flat_map(|t| (0..classes).map(move |p| (t, p))).filter(|(t, p)| t != p);
         let wrong: u64 = others.clone().map(|(t, p)| matrix.count(t, p)).sum();
-        let none = if undecided > 0 { format!(" and {undecided} for none") } else { String::new() };
+        let none = if undecided > 0 { format!("; for none: {undecided}") } else { String::new() };
         let mut text =
-            format!("Of {}, {wrong} are taken for another class{none}", count(samples, "test sample"));
+            format!("Taken for another class: {wrong} of {}{none}.", count(samples, "test sample"));
         // Of equal ones, the first.
         if let Some((t, p)) = others.rev().max_by_key(|(t, p)| matrix.count(*t, *p)).filter(|_| wrong > 0) {
             let (truth, taken) = (self.test.class_name(t), self.test.class_name(p));
             let (found, all) = (matrix.count(t, p), matrix.support(t));
-            text += &format!(", most often {truth} for {taken}: {found} of {all}");
+            text += &format!(" Most often {truth} is taken for {taken}: {found} of {all}.");
         }
-        text + "."
+        text
     }
 
     /// The test images with the highest score for a wrong class, if there are any.
@@ -128,14 +128,15 @@ impl Scored<'_> {
         let figure = Figure::new(
             "mistakes",
             "Worst mistakes",
-            format!(
-                "{} of {} with a wrong class, those with the highest {unit} for it, from {} down to {}: the true \
-                 class, the one taken for it, and its {unit}.",
-                shown.len(),
-                count(wrong.len(), "test image"),
-                rounded(highest, 3),
-                rounded(lowest, 3)
-            ),
+            match (shown.len(), wrong.len()) {
+                (_, 1) => format!("The only mistake: the true class, the one taken for it, and its {unit}."),
+                (some, all) => format!(
+                    "{some} of {all} mistakes, those with the highest {unit} for the wrong class, from {} down to {}: the \
+                     true class, the one taken for it, and its {unit}.",
+                    rounded(highest, 3),
+                    rounded(lowest, 3)
+                ),
+            },
         );
         (!images.is_empty()).then(|| figure.panel(Images::new(5, images)))
     }

@@ -129,12 +129,15 @@ impl Shown for Reconstructed<'_> {
         let last = Figure::new(
             "worst",
             "Worst reconstructions",
-            format!(
-                "Of {} those with the largest errors, from {} down to {}, likewise.",
-                count(samples, "test image"),
-                rounded(worst[0].1, 3),
-                rounded(worst[samples.min(COLUMNS) - 1].1, 3)
-            ),
+            match samples {
+                1 => "The same image.".into(),
+                _ => format!(
+                    "Of {} those with the largest errors, from {} down to {}, likewise.",
+                    count(samples, "test image"),
+                    rounded(worst[0].1, 3),
+                    rounded(worst[samples.min(COLUMNS) - 1].1, 3)
+                ),
+            },
         );
         section.figure(&last.panel(self.pairs(shape, &worst[..samples.min(COLUMNS)])));
     }

@@ -175,14 +175,14 @@ impl RunReport<'_> {
     fn course(&self, unit: f64) -> String {
         let epochs = &self.trace.epochs;
         let (Some(first), Some(last)) = (epochs.first(), epochs.last()) else { return String::new() };
+        let ends = [first, last];
         let way = |value: &dyn Fn(&Epoch) -> Option<f64>| {
-            let ends = (value(first).map(|x| rounded(x, 3)), value(last).map(|x| rounded(x, 3)));
-            ends.0.zip(ends.1).map(|(first, last)| match epochs.len() {
+            let [first, last] = ends.map(|epoch| value(epoch).map(|x| rounded(x, 3)));
+            first.zip(last).map(|(first, last)| match epochs.len() {
                 1 => format!("is {last}"),
                 _ => format!(
                     "goes from {first} in epoch {} to {last} in epoch {}",
-                    epochs[0].epoch,
-                    epochs.len()
+                    ends[0].epoch, ends[1].epoch
                 ),
             })
         };
