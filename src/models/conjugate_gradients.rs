@@ -148,11 +148,14 @@ pub(super) fn checked<T: Float>(
     let r = &b - &product;
     for j in (0..b.ncols()).filter(|j| column_dot(&b, &b, *j) > 0.0) {
         let value = 0.5 * column_dot(&x, &product, j) - column_dot(&b, &x, j);
-        // Where coefficients are so large that the value is lost as well: how far what is left has gone astray.
-        let astray =
-            (0..b.nrows()).map(|i| (r[(i, j)] - left[(i, j)]).to_f64()).map(|off| off * off).sum::<f64>();
+        // Where coefficients are so large that the value is lost as well: how far what is left has gone astray. And where
+        // positive definiteness is lost, nothing holds of the value, and what is left is to be less than all.
+        let size =
+            |off: &dyn Fn(usize) -> T| (0..b.nrows()).map(|i| off(i).to_f64()).map(|x| x * x).sum::<f64>();
+        let astray = size(&|i| r[(i, j)] - left[(i, j)]);
+        let rest = if broken { size(&|i| r[(i, j)]) } else { 0.0 };
         // So that a NaN is an error too.
-        if !(value < 0.0 && astray < column_dot(&b, &b, j)) {
+        if !(value < 0.0 && Float::max(astray, rest) < column_dot(&b, &b, j)) {
             let why = format!(
                 "{lambda:e} is too small for {}: conjugate gradients lose it in the rounding of the kernel matrix, and end \
                  further from the solution than they began; take a larger one{}",
@@ -163,9 +166,13 @@ pub(super) fn checked<T: Float>(
         }
     }
     let (z, first) = (precondition(&r), precondition(&b));
-    let share = |j: usize| match column_dot(&b, &first, j) {
-        size if size > 0.0 => (column_dot(&r, &z, j) / size).max(0.0),
-        _ => 0.0,
+    let share = |j: usize| match (column_dot(&r, &z, j), column_dot(&b, &first, j)) {
+        (rest, size) if rest >= 0.0 && size > 0.0 => rest / size,
+        // In a preconditioner that is not positive definite there are no lengths.
+        _ => match column_dot(&b, &b, j) {
+            size if size > 0.0 => column_dot(&r, &r, j) / size,
+            _ => 0.0,
+        },
     };
     *last = last.max((0..b.ncols()).map(share).fold(0.0, f64::max).sqrt());
     Ok((x, residuals))
