@@ -5,14 +5,13 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
 use clap::{Args, Subcommand};
 
 use super::opening::{self, MOST_SAMPLES, SYNTH};
 use super::reading::{explain, is_arrays, is_table, read_options, warn_if_mapped};
 use super::source::Source;
 use super::table::TableArgs;
-use super::{Outcome, interrupt, memory, output};
+use super::{Outcome, interrupt, memory, misused, output};
 use crate::data::idx::{self, Bytes, IdxArray, IdxData, ReadOptions};
 use crate::data::npy::{self, NpyArray, NpyValues};
 use crate::data::table::{ReadOptions as TableOptions, Table};
@@ -107,10 +106,10 @@ fn synth(args: &SynthArgs) -> Outcome {
     let one = set.generate(1, noise, args.seed)?;
     let images = one.image_shape().is_some();
     if args.test.is_some() && !images {
-        let mut command = SynthArgs::augment_args(clap::Command::new("tapegrad data synth"));
+        let command = SynthArgs::augment_args(clap::Command::new("tapegrad data synth"));
         let why =
             format!("--test has no meaning for {}: only images become a training and a test set", set.name);
-        command.error(ErrorKind::ArgumentConflict, why).exit()
+        misused(command, why);
     }
     if args.samples == 0 || test == 0 {
         let why = if images {

@@ -4,13 +4,12 @@ use std::any::Any;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 
 use super::reading::refuse_input;
 use super::train::{Form, ShapeArgs, check_memory, not_taken, renamed};
-use super::{Outcome, memory, output};
+use super::{Outcome, memory, misused, output};
 use crate::models::{self, LeNet, Mlp, Predictor};
 use crate::nn::{Mode, Module};
 use crate::ops::ImageShape;
@@ -118,8 +117,7 @@ fn blame(args: &GraphArgs, form: &Mlp, error: Error) -> Error {
 
 /// Ends the program as wrong usage.
 fn refuse(why: String) -> ! {
-    let mut command = GraphArgs::augment_args(clap::Command::new("tapegrad graph"));
-    command.error(ErrorKind::ArgumentConflict, why).exit()
+    misused(GraphArgs::augment_args(clap::Command::new("tapegrad graph")), why)
 }
 
 /// Runs the command.

@@ -101,6 +101,11 @@ fn is_number(arg: &clap::Arg) -> bool {
     numbers.iter().any(|number| arg.get_value_parser().type_id() == *number)
 }
 
+/// Ends the program as wrong usage of that command.
+fn misused(mut command: clap::Command, why: String) -> ! {
+    command.error(clap::error::ErrorKind::ArgumentConflict, why).exit()
+}
+
 /// Prints what clap has to say: help and version, or that the usage is wrong, which ends the program. That quotes the
 /// arguments: if a terminal would act on one, clap is asked again with all of them as they may be shown.
 fn answer(error: &clap::Error) -> Outcome {

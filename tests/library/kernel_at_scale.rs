@@ -415,7 +415,7 @@ fn lost_or_fitted<T: Float>(n: usize, lambda: f64) -> Result<(), Error> {
 }
 
 #[test]
-fn a_ridge_that_rounding_takes_is_an_error() {
+fn a_ridge_that_rounding_takes_is_told() {
     for n in [50, 300, 1000] {
         for lambda in [1e-9, 1e-8, 3e-8, 1e-7, 3e-7, 1e-6] {
             if let Err(error) = lost_or_fitted::<f32>(n, lambda) {

@@ -23,13 +23,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, ValueEnum};
 
 use super::source::{Source, kept_apart};
 use super::table::TableArgs;
-use super::{Outcome, interrupt, memory, output};
+use super::{Outcome, interrupt, memory, misused, output};
 use crate::data::Dataset;
 use crate::models::{Inputs, Notes, Predictor};
 use crate::text::count;
@@ -369,12 +368,12 @@ const MOST_THREADS: usize = 1024;
 
 /// Ends the program as wrong usage if a flag was given that the model does not take.
 fn refuse_others(entry: &Entry, uses: &Uses, matches: &ArgMatches) {
-    let mut command = TrainArgs::augment_args(clap::Command::new("tapegrad train"));
+    let command = TrainArgs::augment_args(clap::Command::new("tapegrad train"));
     // That of the command itself is not among them.
     let taken = [uses.groups, &["TrainArgs", "TableArgs"]].concat();
     let Some(flag) = not_taken(&command, &taken, matches) else { return };
     let why = format!("--{flag} has no meaning for --model {}{}", entry.name, uses.chosen_by);
-    command.error(ErrorKind::ArgumentConflict, why).exit()
+    misused(command, why)
 }
 
 /// The first flag that was given and belongs to none of the structs `taken`.

@@ -59,9 +59,8 @@ impl Pca {
         let train = &*train.counted()?;
         let (n, d) = (train.len(), train.features());
         check_k(k, d)?;
-        // A row of weight 2 is two.
-        check_rows("principal component analysis", train, if train.weights().is_some() { 1 } else { 2 })?;
         // A row of weight 2 is two, which have a direction, though without variance.
+        check_rows("principal component analysis", train, if train.weights().is_some() { 1 } else { 2 })?;
         let directions = (n - 1).max(1);
         if k > directions {
             let why =

@@ -63,8 +63,8 @@ pub struct IterativeRidge<T: Float> {
 /// # Errors
 /// [`Error::Setting`] if λ is not above 0, nλ or a setting of the kernel is beyond `T`, s is 0 or more than n,
 /// `iterations` is 0, `tolerance` is not from 0 to below 1, the memory is not enough, or λ is so small that it is lost in
-/// the rounding of the kernel matrix; [`Error::Data`] for bad targets or weights; [`Error::NonFinite`] if a kernel value or α leaves the range of `T`;
-/// [`Error::NotPositiveDefinite`] if the kernel matrix of S is beyond the precision; [`Error::Interrupted`]
+/// the rounding of the kernel matrix; [`Error::Data`] for bad targets or weights; [`Error::NonFinite`] if a kernel
+/// value or α leaves the range of `T`; [`Error::NotPositiveDefinite`] if the kernel matrix of S is beyond the precision; [`Error::Interrupted`]
 /// if `observe` breaks before the first iteration is finished.
 pub fn iterative_ridge<T: Float>(
     kernel: Arc<dyn Kernel<T>>,

@@ -142,7 +142,7 @@ impl RunReport<'_> {
             section.figure(&self.gradient_flow());
         }
         let settings = self.trace.settings.iter().map(|(name, value)| match name.as_str() {
-            "data" => (words::of_key(name), self.data().to_string()),
+            "data" => (words::of_key(name), self.data()),
             _ => (words::of_key(name), words::of_value(&value.to_string())),
         });
         section.table(pairs("settings", "Settings", settings));
@@ -175,23 +175,19 @@ impl RunReport<'_> {
     fn course(&self, unit: f64) -> String {
         let epochs = &self.trace.epochs;
         let (Some(first), Some(last)) = (epochs.first(), epochs.last()) else { return String::new() };
-        let ends = [first, last];
-        let way = |value: &dyn Fn(&Epoch) -> Option<f64>| {
-            let [first, last] = ends.map(|epoch| value(epoch).map(|x| rounded(x, 3)));
-            first.zip(last).map(|(first, last)| match epochs.len() {
-                1 => format!("is {last}"),
-                _ => format!(
-                    "goes from {first} in epoch {} to {last} in epoch {}",
-                    ends[0].epoch, ends[1].epoch
-                ),
-            })
+        let way = |from: f64, to: f64| match epochs.len() {
+            1 => format!("is {}", rounded(to, 3)),
+            _ => format!(
+                "goes from {} in epoch {} to {} in epoch {}",
+                rounded(from, 3),
+                first.epoch,
+                rounded(to, 3),
+                last.epoch
+            ),
         };
-        let mut text = String::new();
-        if let Some(way) = way(&|epoch| Some(unit * epoch.train_loss)) {
-            text += &format!("The training loss {way}");
-        }
-        if let Some(way) = way(&|epoch| epoch.train_accuracy) {
-            text += &format!(", and the accuracy {way}");
+        let mut text = format!("The training loss {}", way(unit * first.train_loss, unit * last.train_loss));
+        if let Some((from, to)) = first.train_accuracy.zip(last.train_accuracy) {
+            text += &format!(", and the accuracy {}", way(from, to));
         }
         text += ". Training figures are means over the steps of an epoch, each with the weights of its step";
         let validated = epochs.iter().filter_map(|epoch| Some((epoch.epoch, unit * epoch.validation_loss?)));
