@@ -12,11 +12,15 @@
 //! | [`RmsProp`] | θ − ηg/√(v + ε), v ← ρv + (1−ρ)g² | v |
 //! | [`Adam`] | θ − ηm̂/(√v̂ + ε) | m, v |
 //! | [`AdamW`] | (1 − ηλ)θ − ηm̂/(√v̂ + ε) | m, v |
+//! | [`Lbfgs`] | θ + ηd, d = −Hg, H from the last steps; a [`Minimizer`] | s, y of m steps |
+//! | [`NewtonCg`] | θ + ηd, d ≈ −(∂²f)⁻¹g by products; a [`Minimizer`] | nothing |
 //!
 //! Around a step: [`schedule`] says at which rate, [`Clip`] bounds the gradients before it, [`Average`]
 //! averages the parameters after it.
 //!
 //! Weight decay λ is coupled (g ← g + λθ, the gradient of ½λ‖θ‖²) in all of them but AdamW.
+//!
+//! A [`Minimizer`] asks for the function as often as it wants, and [`minimize`] follows it to a least value.
 //!
 //! To add an optimizer, add a file with its [`Rule`], and a line to the table in [`optimizers`].
 
@@ -25,6 +29,7 @@ mod adam;
 mod adamw;
 mod average;
 mod clip;
+mod minimize;
 mod momentum;
 mod nesterov;
 mod optimizer;
@@ -37,6 +42,9 @@ pub use adam::Adam;
 pub use adamw::AdamW;
 pub use average::Average;
 pub use clip::{Clip, Clipped, NonFinite};
+pub use minimize::{
+    Ended, Lbfgs, MinimizeOptions, Minimizer, Minimum, NewtonCg, Point, minimize, minimize_observed,
+};
 pub use momentum::Momentum;
 pub use nesterov::Nesterov;
 pub use optimizer::{Group, Optimizer};

@@ -29,6 +29,7 @@ mod linear;
 mod logistic;
 mod losses;
 mod metrics;
+mod minimize;
 mod mlp;
 mod mnist;
 mod ntk;

@@ -8,7 +8,9 @@ use tapegrad::nn::{
 };
 use tapegrad::ops::ImageShape;
 use tapegrad::optim::schedule::Cosine;
-use tapegrad::optim::{Adam, Clip, Optimizer, optimizers};
+use tapegrad::optim::{
+    Adam, Clip, Lbfgs, MinimizeOptions, Minimizer, NewtonCg, Optimizer, minimize, optimizers,
+};
 use tapegrad::rng::{Place, Purpose, stream};
 use tapegrad::train::{FitOptions, Rate};
 use tapegrad::{Float, Tape};
@@ -45,6 +47,9 @@ pub fn entries<T: Float>(table: &mut Table) {
             table.add(format!("optimizer {t} {}{decayed}", entry.name), hash);
         }
     }
+
+    minimized::<T>(table, "lbfgs", &mut Lbfgs::default());
+    minimized::<T>(table, "newton-cg", &mut NewtonCg::default());
 
     let data = synthetic::spirals(SAMPLES, 3, 0.1, 5).expect("settings in range");
     for (activation, name) in Activation::TABLE {
@@ -113,6 +118,25 @@ fn of_images_and_sequences<T: Float>(table: &mut Table) {
         .push("join", Tokens::join(LENGTH).expect("tokens"))
         .push("out", Linear::new(&mut tape, 7 * LENGTH, 3, true, init, rng));
     stepped(table, "steps of an lstm", tape, &lstm, 4 * LENGTH);
+}
+
+/// Parameters and value after eight steps on the loss of a network with a hidden layer.
+fn minimized<T: Float>(table: &mut Table, name: &str, method: &mut dyn Minimizer<T>) {
+    let mut tape = Tape::<T>::default();
+    let (w1, w2) =
+        (tape.param_slice(5, 7, &numbers::<T>(35, 51)), tape.param_slice(7, 3, &numbers::<T>(21, 52)));
+    let x = tape.constant_slice(9, 5, &numbers::<T>(45, 53));
+    let function = |tape: &mut Tape<T>| {
+        let hidden = tape.matmul(x, w1);
+        let hidden = tape.tanh(hidden);
+        let scores = tape.matmul(hidden, w2);
+        tape.cross_entropy(scores, &[0, 1, 2, 0, 1, 2, 0, 1, 2])
+    };
+    let options = MinimizeOptions { iterations: 8, gradient_tolerance: 0.0 };
+    let found = minimize(&mut tape, function, method, &options).expect("finite numbers");
+    assert_eq!(found.iterations, 8, "{found:?}");
+    let hash = Hash::of(tape.param_values()).and(&[found.value]);
+    table.add(format!("minimizer {} {name}", T::NAME), hash);
 }
 
 /// Parameters and losses after 20 steps of Adam on batches of random numbers.
