@@ -39,7 +39,16 @@ pub struct EvaluateArgs {
 pub fn run(args: &EvaluateArgs) -> Outcome {
     let saved = models::load(&args.model)?;
     let data = if let Some(context) = saved.model.context() {
-        read_text(&args.data)?.windows(context, context)?
+        let found = read_text(&args.data)?;
+        if found.len() <= context {
+            let path = text::path(&args.data);
+            let why = format!(
+                "{path}: {} are no window of the {context} bytes that the model sees and the byte behind it: take a longer text",
+                text::count(found.len(), "byte")
+            );
+            return Err(Error::Data(why).into());
+        }
+        found.windows(context, context)?
     } else if saved.model.task().reconstructs() && (!args.data.is_dir() || is_folder_of_images(&args.data)?) {
         // What it is measured by are the samples themselves.
         samples(&saved, &args.data)?

@@ -9,6 +9,7 @@ use rand::Rng;
 use super::restore::{Made, Place, set};
 use super::tokens::sequences_of;
 use super::{Init, Mode, Module};
+use crate::memory::filled;
 use crate::rng::{Purpose, stream};
 use crate::store::Settings;
 use crate::tape::{Param, Tape, Var};
@@ -120,7 +121,14 @@ impl Recurrent {
         settings::at_least_one("outputs", outputs)?;
         settings::at_least_one("length", length)?;
         init.check::<T>()?;
-        let (gates, mut one) = (cell.gates(), vec![T::ZERO; inputs.max(outputs) * outputs]);
+        let (gates, larger) = (cell.gates(), inputs.max(outputs));
+        let room = larger.checked_mul(outputs).filter(|room| room.checked_mul(gates).is_some());
+        let Some(room) = room else {
+            let why =
+                format!("{larger} times {outputs} numbers for each gate are more than memory has addresses");
+            return Err(Error::setting("outputs", why));
+        };
+        let mut one = filled(room, T::ZERO, "the weights of a gate")?;
         // Of one sum after the other: side by side, they would count as so many more outputs.
         let mut draw = |to: &mut [T], rows: usize, rng: &mut dyn FnMut(&mut [T])| {
             for gate in 0..gates {

@@ -195,6 +195,7 @@ operations! {
     Weighted = Broadcast(weighting::Weighted);
     Violation = Broadcast(weighting::Violation);
     NormalCdf = Elementwise(gelu_erf::NormalCdf);
+    PoolShares = pool::PoolShares;
 }
 
 impl Op {

@@ -1,7 +1,7 @@
 //! What the operations on images have in common.
 
 use crate::Float;
-use crate::linalg::image::{Convolution, ImageShape, Window};
+use crate::linalg::image::ImageShape;
 use crate::tape::{Args, Shape, Tape, Var};
 use crate::text::count;
 
@@ -21,14 +21,6 @@ impl<T: Float> Tape<T> {
         );
         shape
     }
-}
-
-/// The sum of each window, channel by channel, as operations: a convolution of each channel on its own.
-pub(super) fn window_sums<T: Float>(tape: &mut Tape<T>, x: Var, image: ImageShape, window: Window) -> Var {
-    let form = Convolution { image, filters: image.channels, window, groups: image.channels };
-    let (rows, cols) = form.weights();
-    let ones = tape.constant_with(rows, cols, |ones| ones.fill(T::ONE));
-    tape.conv2d(x, ones, None, &form)
 }
 
 /// Lines and columns of a window, where they are the sizes of a node.

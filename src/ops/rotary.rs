@@ -33,7 +33,7 @@ impl<T: Float> Tape<T> {
         let shape = self.shape_for("rotary", x);
         check_sequences("rotary", x, shape, length);
         assert!(
-            heads > 0 && shape.cols.is_multiple_of(2 * heads),
+            heads > 0 && heads.checked_mul(2).is_some_and(|halves| shape.cols.is_multiple_of(halves)),
             "rotary: {x} is {shape}, which are no {} of an even number of columns",
             count(heads, "head")
         );
@@ -180,6 +180,15 @@ mod tests {
         let mut tape = Tape::new();
         let x = tape.constant(&filled(2, 6));
         tape.rotary(x, 2, 2, 10_000.0);
+    }
+
+    /// Twice as many are no number of theirs.
+    #[test]
+    #[should_panic(expected = "heads of an even number of columns")]
+    fn more_heads_than_half_of_what_there_can_be() {
+        let mut tape = Tape::new();
+        let x = tape.constant(&filled(2, 4));
+        tape.rotary(x, usize::MAX / 2 + 2, 2, 10_000.0);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Larger images, by repetition.
 
-use super::images::window_sums;
+use super::pool::{Pools, window_means};
 use super::{ImageShape, Op, Window};
 use crate::Float;
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
@@ -93,9 +93,14 @@ impl<T: Float> Operation<T> for Upsample {
         let dy = cx.dy();
         let (list, factor) = (cx.indices(), cx.args().sizes[0]);
         let [channels, height, width] = [0, 1, 2].map(|i| list[i] as usize);
-        let larger = ImageShape::new(channels, height * factor, width * factor);
+        let output = ImageShape::new(channels, height, width);
+        let image = ImageShape::new(channels, height * factor, width * factor);
         let window = Window { stride: [factor; 2], ..Window::new(factor, factor) };
-        cx.add_with(0, |tape| window_sums(tape, dy, larger, window));
+        cx.add_with(0, |tape| {
+            let means = window_means(tape, dy, Pools { image, window, output });
+            let pixels = factor as f64 * factor as f64;
+            tape.scale(means, T::of(pixels))
+        });
     }
 
     fn describe(&self, args: &Args<T>) -> String {

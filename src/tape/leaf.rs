@@ -70,8 +70,11 @@ impl<T: Float> Tape<T> {
             self.params,
             self.nodes[self.params].name(),
         );
-        let no_memory = || -> ! { panic!("{}: there is no memory for it", Operation::<T>::name(kind)) };
-        let end = self.used.checked_add(Shape::new(rows, cols).numel()).unwrap_or_else(|| no_memory());
+        let no_memory = || -> ! {
+            panic!("{}: there is no memory for {rows}×{cols} numbers", Operation::<T>::name(kind))
+        };
+        let numbers = rows.checked_mul(cols).and_then(|numbers| self.used.checked_add(numbers));
+        let end = numbers.unwrap_or_else(|| no_memory());
         let no_room = !self.lean && self.grads.grow(end).is_err();
         if no_room || reserve(&mut self.names, 1).is_err() {
             no_memory();

@@ -215,7 +215,7 @@ impl<T: Float> Tape<T> {
             let Ok(place) = u32::try_from(place) else { too_many(place, op.name(), "sets of constants") };
             args_at = place;
             if reserve(&mut self.args, 1).is_err() {
-                no_memory(op, shape);
+                no_memory(op, shape, args.saved);
             }
         }
         // Complete from the start: to change a part of it and copy it then costs more than the value of a 1×1.
@@ -339,7 +339,7 @@ impl<T: Float> Tape<T> {
         // What an append that panicked left there belongs to no node.
         self.links.truncate(self.linked);
         if reserve(&mut self.nodes, 1).is_err() {
-            no_memory(op, shape);
+            no_memory(op, shape, 0);
         }
     }
 
@@ -382,7 +382,7 @@ impl<T: Float> Tape<T> {
         let numbers = node.shape().numel().checked_add(saved);
         let end = numbers.and_then(|numbers| node.offset.checked_add(numbers));
         if !end.is_some_and(|end| self.grow_values(end)) {
-            no_memory(node.op, node.shape());
+            no_memory(node.op, node.shape(), saved);
         }
     }
 
@@ -424,7 +424,15 @@ fn stale(op: &str, v: Var) -> ! {
 
 #[cold]
 #[track_caller]
-fn no_memory<T: Float>(op: &dyn Operation<T>, shape: Shape) -> ! {
-    let bytes = shape.rows as f64 * shape.cols as f64 * size_of::<T>() as f64;
-    panic!("{}: there is no memory for a value of {shape}, {bytes:.0} bytes", op.name())
+fn no_memory<T: Float>(op: &dyn Operation<T>, shape: Shape, saved: usize) -> ! {
+    let bytes = |numbers: f64| numbers * size_of::<T>() as f64;
+    let value = bytes(shape.rows as f64 * shape.cols as f64);
+    let (op, kept) = (op.name(), bytes(saved as f64));
+    if saved == 0 {
+        panic!("{op}: there is no memory for a value of {shape}, {value:.0} bytes");
+    }
+    panic!(
+        "{op}: there is no memory for a value of {shape}, {value:.0} bytes, and for what is kept for its gradient, \
+         {kept:.0} bytes"
+    )
 }

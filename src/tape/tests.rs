@@ -259,7 +259,9 @@ fn a_leaf_that_panics_leaves_nothing() {
         ("in the closure", |t| t.param_with(2, 3, half).var()),
         ("in the closure", |t| t.buffer_with(20, 300, half).var()),
         ("param: 2×3 takes 6 numbers, not 1", |t| t.param_slice(2, 3, &[1.0]).var()),
-        ("param: there is no memory for it", |t| t.param_with(4_000_000_000, 1_000_000_000, half).var()),
+        ("param: there is no memory for 4000000000×1000000000 numbers", |t| {
+            t.param_with(4_000_000_000, 1_000_000_000, half).var()
+        }),
     ];
     for (expected, make) in first {
         let (mut tape, p, _) = some_tape();

@@ -265,6 +265,24 @@ fn settings_that_cannot_be() {
         "rotary: 0 is not positive and finite"
     );
     assert_eq!(Tokens::join(0).unwrap_err().to_string(), "length: 0 is not at least 1");
+    // Sizes whose product no machine has, or no number tells.
+    for (inputs, outputs) in [(1 << 40, 1 << 20), (1 << 63, 2), (usize::MAX, 2), (1 << 31, 1 << 31)] {
+        for cell in [Cell::Plain, Cell::Lstm, Cell::Gru] {
+            let mut tape = Tape::new();
+            let made = Recurrent::new(
+                &mut tape,
+                cell,
+                inputs,
+                outputs,
+                4,
+                Init::default(),
+                &mut stream(0, Purpose::Init),
+            );
+            let error = made.unwrap_err().to_string();
+            assert!(error.contains("memory"), "{error}");
+            assert!(tape.is_empty());
+        }
+    }
     let error = "elman".parse::<Cell>().unwrap_err().to_string();
     assert_eq!(error, "cell: there is no `elman`; there are rnn, lstm, gru");
 }

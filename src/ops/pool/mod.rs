@@ -7,13 +7,14 @@ mod windows;
 
 use std::ops::Range;
 
-use super::images::{describe_window, window_sums};
+use super::images::describe_window;
 use super::{ImageShape, Op, Window};
 use crate::Float;
 use crate::linalg::simd::lanes;
 use crate::tape::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 pub(super) use largest::MaxPool;
-use windows::{OfWidth, Pools, by_width, few, few_mut};
+pub(super) use windows::Pools;
+use windows::{OfWidth, by_width, few, few_mut};
 
 /// # Pools
 /// Windows over images, a sample a row, each channel on its own: see [`ImageShape`].
@@ -129,60 +130,109 @@ impl<T: Float> Operation<T> for AvgPool {
     }
 
     fn forward(&self, mut cx: Forward<'_, T>) {
-        let form = Pools::of_list(cx.indices());
-        form.forward(
-            cx.x(0),
-            cx.y(),
-            #[inline(always)]
-            |x, y| {
-                form.windows(
-                    #[inline(always)]
-                    |to, lines, columns| {
-                        let count = T::of((lines.len() * columns.len()) as f64);
-                        by_width(to, &mut Mean { form, x, y, lines, columns, count });
-                    },
-                );
-            },
-        );
+        means(Pools::of_list(cx.indices()), cx.x(0), cx.y());
     }
 
     fn backward(&self, mut cx: Backward<'_, T>) {
-        let form = Pools::of_list(cx.indices());
-        let (dy, to) = (cx.dy(), form.output.numel());
+        let (form, dy) = (Pools::of_list(cx.indices()), cx.dy());
         let Some((dx, add)) = cx.dx(0) else { return };
-        form.backward(
-            add,
-            dx,
-            #[inline(always)]
-            |sample, dx| {
-                let dy = &dy[sample * to..][..to];
-                form.windows(
-                    #[inline(always)]
-                    |at, lines, columns| {
-                        let count = T::of((lines.len() * columns.len()) as f64);
-                        by_width(at, &mut ToAll { form, dy, dx, lines, columns, count });
-                    },
-                );
-            },
-        );
+        share_out(form, add, dy, dx);
     }
 
     fn record(&self, mut cx: Recorder<'_, T>) {
-        let form = Pools::of_list(&cx.indices());
-        let mut shares = vec![T::ZERO; form.output.numel()];
-        form.windows(|to, lines, columns| {
-            shares[to].fill(T::ONE / T::of((lines.len() * columns.len()) as f64))
-        });
-        cx.through(|tape, x| {
-            let sums = window_sums(tape, x[0], form.image, form.window);
-            let shares = tape.constant_slice(1, shares.len(), &shares);
-            tape.mul(sums, shares)
-        });
+        let (form, dy) = (Pools::of_list(&cx.indices()), cx.dy());
+        cx.add_with(0, |tape| append(tape, Op::PoolShares, dy, form, form.image));
     }
 
     fn describe(&self, args: &Args<T>) -> String {
         describe_window(args)
     }
+}
+
+/// What [`AvgPool`] does backward, as an operation: each pixel gets the sum of the means of its windows, each divided by the
+/// pixels of the window. The index list is the form. Means and this are the gradients of each other.
+pub(super) struct PoolShares;
+
+impl<T: Float> Operation<T> for PoolShares {
+    fn name(&self) -> &'static str {
+        "pool_shares"
+    }
+
+    fn forward(&self, mut cx: Forward<'_, T>) {
+        share_out(Pools::of_list(cx.indices()), false, cx.x(0), cx.y());
+    }
+
+    fn backward(&self, mut cx: Backward<'_, T>) {
+        let (form, dy) = (Pools::of_list(cx.indices()), cx.dy());
+        if !cx.needs(0) {
+            return;
+        }
+        cx.with_zeros(cx.shape(0).numel(), |cx, found| {
+            means(form, dy, found);
+            cx.add_at(0, |mut dx| dx.add_slice(found));
+        });
+    }
+
+    fn record(&self, mut cx: Recorder<'_, T>) {
+        let (form, dy) = (Pools::of_list(&cx.indices()), cx.dy());
+        cx.add_with(0, |tape| window_means(tape, dy, form));
+    }
+
+    fn describe(&self, args: &Args<T>) -> String {
+        describe_window(args)
+    }
+}
+
+/// Appends an operation of a form, from and to so large an image.
+#[track_caller]
+fn append<T: Float>(tape: &mut Tape<T>, op: Op, x: Var, form: Pools, to: ImageShape) -> Var {
+    let args = Args { sizes: form.window.kernel, ..Args::NONE };
+    let rows = tape.shape(x).rows;
+    tape.apply_indexed(op.get(), &[x], Shape::new(rows, to.numel()), args, form.to_list())
+}
+
+/// The means of a form, of which nobody has checked that the window is of a size that a user may ask for.
+#[track_caller]
+pub(super) fn window_means<T: Float>(tape: &mut Tape<T>, x: Var, form: Pools) -> Var {
+    append(tape, Op::AvgPool, x, form, form.output)
+}
+
+/// y ← the mean of each window.
+fn means<T: Float>(form: Pools, x: &[T], y: &mut [T]) {
+    form.forward(
+        x,
+        y,
+        #[inline(always)]
+        |x, y| {
+            form.windows(
+                #[inline(always)]
+                |to, lines, columns| {
+                    let count = T::of((lines.len() * columns.len()) as f64);
+                    by_width(to, &mut Mean { form, x, y, lines, columns, count });
+                },
+            );
+        },
+    );
+}
+
+/// dx ← dx + dy/count, or that alone, for all pixels of each window.
+fn share_out<T: Float>(form: Pools, add: bool, dy: &[T], dx: &mut [T]) {
+    let to = form.output.numel();
+    form.backward(
+        add,
+        dx,
+        #[inline(always)]
+        |sample, dx| {
+            let dy = &dy[sample * to..][..to];
+            form.windows(
+                #[inline(always)]
+                |at, lines, columns| {
+                    let count = T::of((lines.len() * columns.len()) as f64);
+                    by_width(at, &mut ToAll { form, dy, dx, lines, columns, count });
+                },
+            );
+        },
+    );
 }
 
 /// y ← the mean.

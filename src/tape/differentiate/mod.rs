@@ -24,6 +24,9 @@ impl<T: Float> Tape<T> {
     /// another order, at kinks, at infinities and behind masks as well; only an infinite gradient may become NaN, on its way through
     /// attention or a gated recurrent unit. A value that `loss` does not depend on gets zeros.
     ///
+    /// Each gradient is a value that depends on what it is the gradient for. Where it is the same for all values of it, its own
+    /// gradient is 0.
+    ///
     /// What an operation decides by comparing numbers, such as which entry is the largest, counts as constant. So the second
     /// derivative of a function that is linear on both sides of a kink is 0, also at the kink, and that of
     /// [`norm`](Tape::norm) is 0 at the origin.
@@ -117,13 +120,19 @@ impl<T: Float> Tape<T> {
                 node.op.record(Recorder { tape: self, found: &mut found, index, dy });
             }
         }
-        let or_zeros = |(found, v): (Option<Var>, &Var)| {
-            found.unwrap_or_else(|| {
+        let whole = |(found, v): (Option<Var>, &Var)| {
+            let gradient = found.unwrap_or_else(|| {
                 let Shape { rows, cols } = self.shape(*v);
                 self.constant_with(rows, cols, |_| ())
-            })
+            });
+            if self.nodes[gradient.index()].differentiable {
+                return gradient;
+            }
+            // Chosen, not v times 0: v may be infinite. A batch in which nothing counts has a gradient as well.
+            let never = self.scalar(T::ZERO);
+            self.select(never, *v, gradient)
         };
-        gradients.into_iter().zip(of).map(or_zeros).collect()
+        gradients.into_iter().zip(of).map(whole).collect()
     }
 }
 

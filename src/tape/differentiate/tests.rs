@@ -1,7 +1,7 @@
 //! Gradients of gradients.
 
-use crate::ops::{Convolution, ImageShape};
-use crate::{Args, Backward, Forward, Operation, Recorder, Shape, Tape};
+use crate::ops::{Attention, Convolution, ImageShape};
+use crate::{Args, Backward, Forward, Operation, Recorder, Shape, Tape, Var};
 
 /// d/dx of sin x, again and again.
 #[test]
@@ -30,6 +30,55 @@ fn values_on_the_way() {
     let constant = tape.scalar(1.0);
     let zero = tape.gradient(constant, &[x])[0];
     assert_eq!(tape.value_slice(zero), [0.0; 2]);
+}
+
+/// Of a function that is linear, or in which nothing counts, the gradient is the same everywhere: its own is 0.
+#[test]
+fn gradients_that_are_constant() {
+    let sum: fn(&mut Tape, Var) -> Var = |t, x| t.sum(x);
+    let nothing: fn(&mut Tape, Var) -> Var = |t, x| {
+        let loss = t.cross_entropy_ignoring(x, &[2, 2, 2], 2);
+        t.scale(loss, 3.0)
+    };
+    let hidden: fn(&mut Tape, Var) -> Var = |t, x| {
+        let y = t.attention(x, x, x, Attention::new(3, 1).with_lengths(&[0, 0, 0]));
+        t.sum(y)
+    };
+    for (function, slope) in [(sum, 1.0), (nothing, 0.0), (hidden, 0.0)] {
+        let mut tape = Tape::new();
+        // An infinite entry is not multiplied by 0.
+        let x = tape.variable_slice(3, 2, &[1.0, 2.0, 3.0, -4.0, f64::INFINITY, 0.0]);
+        let y = function(&mut tape, x);
+        let g = tape.gradient(y, &[x])[0];
+        assert_eq!(tape.value_slice(g), [slope; 6]);
+        let squares = tape.square(g);
+        let penalty = tape.sum(squares);
+        let again = tape.gradient(penalty, &[x])[0];
+        assert_eq!(tape.value_slice(again), [0.0; 6]);
+        tape.backward(penalty);
+        assert_eq!(tape.grad_slice(x), [0.0; 6]);
+    }
+}
+
+/// Images and factors that no convolution takes, and a factor that nothing is done with.
+#[test]
+fn windows_of_any_size() {
+    let mut tape = Tape::<f32>::default();
+    let x = tape.variable_with(1, 20_000, |x| x.fill(2.0));
+    let mean = tape.global_avg_pool(x, ImageShape::new(1, 1, 20_000));
+    let square = tape.square(mean);
+    let g = tape.gradient(square, &[x])[0];
+    assert_eq!(tape.value_slice(g), [4.0 / 20_000.0; 20_000]);
+    let sum = tape.sum(g);
+    tape.backward(sum);
+    // Σ 2·mean/n over n pixels is 2·mean, and its gradient 2/n.
+    assert!(tape.grad_slice(x).iter().all(|g| (g - 1e-4).abs() < 1e-10));
+
+    let none = tape.variable_with(0, 1, |_| ());
+    let larger = tape.upsample(none, ImageShape::new(1, 1, 1), 20_000);
+    let sum = tape.sum(larger);
+    let g = tape.gradient(sum, &[none])[0];
+    assert_eq!(tape.shape(g), Shape::new(0, 1));
 }
 
 /// A product of the Hessian and a vector, of a network of filters, against differences of gradients.
