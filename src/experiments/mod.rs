@@ -103,6 +103,7 @@ experiments! {
     label_noise,
     complexity,
     kernel_approximations,
+    second_order,
     schedule_early_stopping,
     ntk,
     double_descent,

@@ -50,7 +50,7 @@ struct Setting {
 }
 
 impl Study for Approximations {
-    const EDITION: u32 = 3;
+    const EDITION: u32 = 4;
 
     fn measure(context: &Context) -> Result<Self> {
         context.at(0, 20, "the kernel's width and λ")?;

@@ -168,9 +168,8 @@ fn whole_figure(outcome: &mut Outcome, study: &Approximations) {
         "time",
         "Error against time, and against the number of centres",
         format!(
-            "On {}, with {} test images; γ = {}, λ = {}. First panel: the exact method and conjugate \
-             gradients, which hold the kernel matrix, are fitted to at most so many training samples as the table has, the \
-             others to all of them. \
+            "On {}, with {} test images; γ = {}, λ = {}. First panel: the exact method is fitted to a part of the samples, as \
+             the table has it, conjugate gradients to parts and to all, the others to all of them. \
              Along a line centres, features or samples grow in number, as the table has them. Of the {} fits that are \
              not exact, an exact fit to fewer samples beats {beaten}: it takes no longer, and is right at least as often. \
              What approximations save grows with the number of samples. Second panel: means over {} \

@@ -442,11 +442,11 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "9",
         "Hessian-free methods and L-BFGS belong in the same framework.",
-        &[],
+        &[
+            ("second-order", "lbfgs-nesterov", "L-BFGS by Nesterov, log₁₀ of what is left"),
+            ("second-order", "newton-nesterov", "Hessian-free by Nesterov, log₁₀"),
+            ("second-order", "newton-order", "Order of convergence of Hessian-free steps"),
+        ],
         AsItStands,
-    )
-    .remark(
-        "Neither is built. Of second order there is Newton's method, for logistic regression and, in an experiment, for the \
-         ends of a small network's descents; conjugate gradients solve the systems of kernel machines.",
     ),
 ];
