@@ -37,8 +37,8 @@ fn speed_claims(outcome: &mut Outcome, study: &Optimizers) {
         .saying(&format!(" times: epochs until the test loss is that of SGD after {half}"))
         .within(
             0.85 * expected..=1.15 * expected,
-            "The sum of the gradients stands for ten steps of plain descent only as long as they change \
-             slowly: where the loss curves much along the way, the ten go elsewhere. Momentum also keeps \
+            "The sum of the gradients equals ten steps of plain descent only while they change slowly. \
+             Where the curvature is large along the path, the ten steps go elsewhere. Momentum also keeps \
              more of the noise of the batches, which adds to its loss.",
         );
     let slow = speeds(study.row(Kind::Adam), study.row(Kind::SlowAdam), epochs);
@@ -50,9 +50,9 @@ fn speed_claims(outcome: &mut Outcome, study: &Optimizers) {
         .saying(&format!(" times: epochs until the test loss is that of the slow one after {half}"))
         .within(
             7.0..=14.0,
-            "What the theory has in mind is the start. The average of the squared gradients looks back a \
-             thousand steps at either rate, which no scaling of time makes equal; and the shorter the steps, \
-             the less the noise of the batches adds to the loss.",
+            "The theory is about the start of training. The average of the squared gradients covers a \
+             thousand steps at both rates, which no scaling of time makes equal. Also, shorter steps add \
+             less noise of the batches to the loss.",
         );
 }
 
@@ -97,9 +97,9 @@ fn standardised_claims(outcome: &mut Outcome, study: &Optimizers) {
             ))
             .within(
                 FASTER..,
-                "Random projections mix all pixels, so that all inputs have about the same scale already; and what \
-                 the mean of all images adds, the biases can take away. Dividing an input by its deviation s makes \
-                 SGD's step for it 1/s² times as long, and Adam's 1/s times.",
+                "Random projections mix all pixels, so all inputs have about the same scale already. The \
+                 biases can remove the mean of all images. Dividing an input by its standard deviation s \
+                 makes SGD's step for it 1/s² times as long, and Adam's 1/s times.",
             );
     }
     for raw in &study.raw {
@@ -141,9 +141,9 @@ fn start_claim(outcome: &mut Outcome, study: &Optimizers) {
         ))
         .within(
             (Bound::Excluded(0.0), Bound::Unbounded),
-            "Who is fast at first is a matter of the rates as much as of the rule. Random projections \
-             mix all pixels, so that all inputs have about the same scale, and there is little that a \
-             rate of its own for each weight could mend at the start.",
+            "Which one is fast at first depends on the rates as much as on the rule. Random projections mix \
+             all pixels, so all inputs have about the same scale. Then individual rates for the weights \
+             gain little at the start.",
         );
 }
 
@@ -200,7 +200,7 @@ fn end_claims(outcome: &mut Outcome, study: &Optimizers) {
         ))
         .within(
             LEAD..,
-            "All four begin at the same weights and see the same batches. Who ends highest is a matter of the rates and \
-             of the number of epochs as much as of the rule.",
+            "All four begin with the same weights and see the same batches. Which one is best at the end \
+             depends on the rates and the number of epochs as much as on the rule.",
         );
 }

@@ -29,7 +29,7 @@ pub(super) fn gap_claim(outcome: &mut Outcome, rows: &[Row]) {
             fixed(mean(&row.train), 3),
             fixed(mean(&row.norms) / mean(&first.norms), 2)
         ))
-        .within(0.1.., "So small a λ hardly changes the weights in so many steps.");
+        .within(0.1.., "So small a λ hardly changes the weights in this number of steps.");
 }
 
 /// λ is chosen on images that take no other part, and judged on the test set.
@@ -55,8 +55,8 @@ pub(super) fn choice_claim(outcome: &mut Outcome, rows: &[Row], images: usize) {
         ))
         .within(
             ABOVE_0,
-            "Gradient descent from small weights already prefers networks of small norm, and is stopped after a fixed \
-             number of steps: there is little left for the penalty to do.",
+            "Gradient descent from small weights already prefers networks of small norm, and it stops after \
+             a fixed number of steps. This leaves little for the penalty to do.",
         );
 }
 
@@ -105,11 +105,12 @@ pub(super) fn figure(measured: &Regularisation) -> Figure {
         "lambda",
         "Accuracy over the weight decay",
         format!(
-            "A network {features}-{HIDDEN}-{classes} on {N} samples; means over {} seeds, with a standard deviation to \
-             each side. See whether the test accuracy has its best between where the norm of the weights begins to fall \
-             and where the training accuracy does. Where the accuracy comes down to the dashed line, that of always the \
-             same class, a gap that closes means nothing. For the claims each seed has a λ of its own, chosen on other \
-             images: the gain by that cannot be seen in means over the seeds.",
+            "A network {features}-{HIDDEN}-{classes} on {N} samples; means over {} seeds, with a standard \
+             deviation to each side. With growing λ the norm of the weights falls first and the training \
+             accuracy later. Check whether the test accuracy is best between the two. Where the accuracy \
+             falls to the dashed line, that of always naming one class, a closed gap means nothing. For the \
+             claims each seed has its own λ, chosen on other images: that gain does not show in means over \
+             the seeds.",
             first.train.len()
         ),
     )
