@@ -8,6 +8,7 @@ use crate::nn::{Activation, Mode, Module};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "graph-size",
+    title: "Graph size and depth",
     question: "How do the size of the graph and the time of a step grow with the depth of a network?",
     theory: &[
         "A layer adds a fixed number of nodes, and the backward pass visits each node once. So nodes, \

@@ -12,6 +12,7 @@ use crate::models::kernel::{Expansion, KernelMachine, KernelRidge, Laplacian, Ri
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "representer",
+    title: "Representer theorem",
     question: "Why does a fit in a space of infinitely many dimensions need only one number per sample?",
     theory: &[
         "The kernel $k(x, y) = exp(−γ|x−y|)$ belongs to the functions on the line with the inner product \

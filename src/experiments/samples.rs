@@ -8,6 +8,7 @@ use crate::train::{EVALUATION_ROWS, FitOptions};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "samples",
+    title: "Confident mistakes",
     question: "What do the images look like, and for which ones is a trained network confident but wrong?",
     theory: &[
         "The softmax of a network's outputs gives its probability for each class. If it is calibrated, it \

@@ -16,6 +16,7 @@ use crate::rng::{Place, at};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "algorithms",
+    title: "Transformer on digits",
     question: "Can a small transformer learn to reverse, sort and add digits, and where does it look?",
     theory: &[
         "Attention moves what stands at one place to another: query and key decide from where to where \

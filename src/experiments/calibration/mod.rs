@@ -11,6 +11,7 @@ use crate::train::{FitOptions, predict};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "calibration",
+    title: "Calibration",
     question: "If a model is 80 % sure of each of ten images, are eight of its answers right?",
     theory: &[
         "Probabilities are calibrated if, of the samples with confidence $p$, a share $p$ is right. The \

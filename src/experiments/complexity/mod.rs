@@ -13,6 +13,7 @@ use crate::linalg;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "complexity",
+    title: "Time and memory",
     question: "Do time and memory grow with the exponents of the theory, and when is a kernel machine \
                cheaper?",
     theory: &[

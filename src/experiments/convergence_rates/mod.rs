@@ -14,6 +14,7 @@ use super::prelude::*;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "convergence-rates",
+    title: "Convergence rates",
     question: "Do SGD, momentum and Adam converge at the rates of the theory?",
     theory: &[
         "Convex loss, noisy gradients, $η = c/√t$, bounded set: the mean of the iterates is within \

@@ -10,6 +10,7 @@ use crate::linalg::{SymmetricEigen, symmetric_eigen};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "double-descent",
+    title: "Double descent",
     question: "Why does a model with far more features than samples predict well, and one with as many \
                features as samples badly?",
     theory: &[

@@ -87,6 +87,7 @@ fn section(experiment: &Experiment, finished: &Finished) -> Section {
     let Settings { version, data, .. } = &finished.settings;
     let mut section = finished.outcome.section.clone();
     section.name = experiment.name.into();
+    section.short = experiment.title.into();
     section.question = experiment.question.into();
     section.theory = experiment.theory.iter().map(|text| text.to_string()).collect();
     if let Some((headline, title, summary)) = (experiment.finding)(&Found(&finished.outcome)) {

@@ -14,6 +14,7 @@ use crate::nn::{Activation, Norm};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "gradient-flow",
+    title: "Vanishing gradients",
     question: "Where do gradients vanish or explode in deep networks, and does normalisation prevent it?",
     theory: &[
         "In a wide network with weights of variance $σ²/n$ the mean square q of the values before the \

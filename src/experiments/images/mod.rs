@@ -23,6 +23,7 @@ use crate::train::{FitOptions, Observer, Rate};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "images",
+    title: "Networks for images",
     question: "What do image networks gain over models that do not know what an image is, and do they \
                recognise a moved image?",
     theory: &[

@@ -14,6 +14,7 @@ use super::prelude::*;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "kernel-approximations",
+    title: "Kernel approximations",
     question: "How good are kernel machines that do not store the whole kernel matrix, and what do they \
                save?",
     theory: &[

@@ -17,6 +17,7 @@ use crate::models::kernel::{KernelMachine, Rbf, RidgePath, Samples, lambda_grid}
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "kernel-ridge-sine",
+    title: "Kernel ridge on a sine",
     question: "How do the width of the kernel and the ridge trade bias against variance?",
     theory: &[
         "Kernel ridge regression minimises ${1}/{n}Σ_i(f(xᵢ)−yᵢ)²+λ‖f‖²$. Here $k(x,x′) = exp(−γ(x−x′)²)$, \

@@ -15,6 +15,7 @@ use crate::models::kernel::{Rbf, RidgePath, Samples, cross_gram, lambda_grid, on
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "label-noise",
+    title: "Wrong labels",
     question: "How much more regularisation do wrong labels need, and does early stopping do as well?",
     theory: &[
         "In a direction of eigenvalue $σ$, kernel ridge regression keeps a share ${σ}/{σ+nλ}$ of the \

@@ -9,6 +9,7 @@ use crate::train::{FitOptions, Observer, Run, fit};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "learning-rate",
+    title: "Adam's learning rate",
     question: "At which learning rates does Adam train a network, and what happens outside this range?",
     theory: &[
         "A step of Adam moves each weight by about η, whatever the gradient is (Kingma and Ba 2015, section \

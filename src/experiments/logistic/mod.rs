@@ -13,6 +13,7 @@ use hidden::{Ends, Landscape};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "logistic",
+    title: "Logistic regression",
     question: "Does logistic regression come to the same optimum from every start, at the rate of the \
                theory?",
     theory: &[

@@ -15,6 +15,7 @@ use crate::report::grid;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "models",
+    title: "Three models compared",
     question: "How do a linear model, a network and a kernel machine compare, on a spiral and on images?",
     theory: &[
         "Three models are compared, each with one output per class. They are logistic regression (one \

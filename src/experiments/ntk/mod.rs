@@ -11,6 +11,7 @@ use crate::models::kernel::{InfiniteNetwork, Nonlinearity, Samples};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "ntk",
+    title: "Wide networks (NTK)",
     question: "From which width on does a network train like the kernel machine of its limit?",
     theory: &[
         "Let the tangent kernel at the start of a network of width m be $Θ̂(x,x′) = Σ_p \

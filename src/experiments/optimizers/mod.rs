@@ -16,6 +16,7 @@ use crate::train::{FitOptions, Observer, Recorder, Run as Training, evaluate, fi
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "optimizers",
+    title: "Optimizers compared",
     question: "How fast do SGD, momentum, RMSProp and Adam train the same network, and how good is the \
                result?",
     theory: &[

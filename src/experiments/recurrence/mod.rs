@@ -15,6 +15,7 @@ use crate::rng::{Place, at};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "recurrence",
+    title: "Recurrent networks",
     question: "How far back does a recurrent network reach: what is left of a gradient after 100 steps, and \
                what can be learned?",
     theory: &[

@@ -15,6 +15,7 @@ use crate::train::FitOptions;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "regularisation",
+    title: "Weight decay",
     question: "How does weight decay change training and test accuracy with a hundred training samples?",
     theory: &[
         "A network with more weights than samples fits them all. The penalty λ/2·‖w‖² keeps the weights \

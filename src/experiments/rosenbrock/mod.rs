@@ -10,6 +10,7 @@ use walk::{Drawn, Late, Sweep};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "rosenbrock",
+    title: "Rosenbrock's valley",
     question: "How do SGD, momentum, RMSProp and Adam find their way through a bent valley?",
     theory: &[
         "The function $(1−x)²+100(y−x²)²$ (Rosenbrock 1960) has its minimum at (1, 1), at the end of a \

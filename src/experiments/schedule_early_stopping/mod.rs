@@ -13,6 +13,7 @@ use crate::train::{Criterion, FitOptions, Rate, Stop};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "schedule-early-stopping",
+    title: "Schedules and stopping",
     question: "What do a cosine schedule, warm restarts and early stopping do, and is early stopping a \
                ridge?",
     theory: &[

@@ -17,6 +17,7 @@ pub(super) use plane::{plane, small_plane};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "spiral",
+    title: "A network on a spiral",
     question: "How does the decision boundary of a network form while it learns three spiral arms?",
     theory: &[
         "No line separates the arms; a network of two hidden layers approximates any continuous boundary \
