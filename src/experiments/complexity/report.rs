@@ -100,13 +100,13 @@ fn time_claim(series: &Series) -> Claim {
     let Series { name, against, theory, ends: [small, large], .. } = series;
     let (exponent, [smallest, largest]) = (series.exponent(), series.rates());
     let why = if exponent.value() < *theory {
-        "small sizes are slower per operation, because calls and loops cost relatively more there, so the \
-         time grows more slowly than the operations"
+        "Small sizes are slower per operation, because calls and loops cost relatively more there. So the \
+         time grows more slowly than the operations."
     } else if largest > smallest {
-        "of the two largest sizes, the smaller may still fit into a cache where the larger does not"
+        "Of the two largest sizes, the smaller may still fit into a cache where the larger does not."
     } else {
-        "at large sizes data comes from memory instead of the caches, and the system first has to provide \
-         the memory of a large result"
+        "At large sizes data comes from memory instead of the caches. The system also has to provide the \
+         memory of a large result first."
     };
     Claim::that(format!("Time of the {name}: it grows with {against} to the power {theory}"))
         .named(&id)
@@ -116,8 +116,8 @@ fn time_claim(series: &Series) -> Claim {
         .within(
             theory - TOLERANCE..=theory + TOLERANCE,
             format!(
-                "The operations grow as they should, but {} billion of them are done per second at the \
-                 smallest size and {} billion at the largest: {why}.",
+                "The operations grow as they should. But {} billion of them are done per second at the \
+                 smallest size and {} billion at the largest. {why}",
                 rounded(smallest, 3),
                 rounded(largest, 3)
             ),

@@ -137,9 +137,9 @@ pub(super) fn report(outcome: &mut Outcome, decays: &[Decay]) {
              dashed line has the shape of the theory's upper bound for the last iterate. It starts somewhat \
              above the excess at T = {}. The theory proves that the excess falls as fast or faster. The \
              dotted line of the first panel is DG/√T. It bounds the mean of all iterates at the constant \
-             rate D/(G√T). D is the distance of the start and G the size of a gradient in this problem. \
-             The section \"Bounds for convex losses\" tests that bound on another problem, with that rate \
-             and with a falling one.",
+             rate D/(G√T). D is the distance of the start and G the size of a gradient in this problem. The \
+             section \"Convex bounds\" tests that bound on another problem, with that rate and with a \
+             falling one.",
             GROUPS * runs,
             at[LATE]
         ),

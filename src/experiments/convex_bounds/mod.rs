@@ -12,7 +12,7 @@ use crate::linalg::symmetric_eigen;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "convex-bounds",
-    title: "Bounds for convex losses",
+    title: "Convex bounds",
     question: "Do the bounds of convex optimisation hold with their constants, and how close do the \
                descents come to them?",
     theory: &[

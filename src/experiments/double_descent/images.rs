@@ -157,7 +157,8 @@ fn claims(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         .expected("the widest network is best")
         .estimated(Estimate::mean(&differences(&widest.all(|draw| draw.test), &best.all(|draw| draw.test))))
         .saying(&format!(
-            ", the mean squared error on the test set at p = {} less that at p = {}; wrong are {} and {}",
+            ", the mean squared error on the test set at p = {} minus that at p = {}. Wrong answers: {} and \
+             {}",
             widest.p,
             best.p,
             percent(widest.mean(|draw| draw.wrong)),

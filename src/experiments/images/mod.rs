@@ -334,7 +334,8 @@ fn finding(found: &Found) -> Told {
     Some((
         "shifts",
         format!(
-            "Trained on {} images, LeNet-5 gets {} of new digits right, a perceptron {}; both lose where images move",
+            "Trained on {} images, LeNet-5 gets {} of new digits right, a perceptron {}; both get worse \
+             when images move",
             accuracies("LeNet-5 on ").next()?.0,
             accuracy("LeNet-5 on ")?,
             accuracy("MLP on ")?

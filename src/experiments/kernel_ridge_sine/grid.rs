@@ -138,7 +138,8 @@ pub(super) fn report(outcome: &mut Outcome, grid: &Grid, cells: &[Cell], choices
         .expected("a ratio of the errors near 1")
         .estimated(Estimate::median(&ratios).of("sets"))
         .saying(&format!(
-            ", the median of the error with the chosen γ and λ over the least on the grid; the means are {} and {}",
+            ", the median of the error with the chosen γ and λ over the smallest on the grid. The mean \
+             errors are {} and {}",
             rounded(of(|choice| choice.chosen), 3),
             rounded(of(|choice| choice.best), 3)
         ))

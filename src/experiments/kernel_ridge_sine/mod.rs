@@ -211,7 +211,8 @@ fn finding(found: &Found) -> Told {
     Some((
         "fits",
         format!(
-            "Leaving one out chooses a width and a ridge whose error is {} times the least on the grid, in the median",
+            "Leave-one-out chooses a width and a ridge with {} times the smallest error on the grid, in the \
+             median",
             rounded(found.number("median ratio of the chosen error to the least")?, 2)
         ),
         format!(

@@ -98,7 +98,7 @@ fn spiral_claims(outcome: &mut Outcome, few: &Spiral, many: &Spiral) {
             .expected("a difference above 0")
             .estimated(Estimate::mean(&differences(&accuracy(spiral, 2), &accuracy(spiral, 3))))
             .saying(&format!(
-                ", the test accuracy with {} less that with γ = 1 and λ = 10⁻³, pair by pair",
+                ", the test accuracy with {} minus that with γ = 1 and λ = 10⁻³, pair by pair",
                 spiral.chosen
             ))
             .within(

@@ -71,14 +71,12 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Distances]) {
         .named("deeper-farther")
         .expected("a distance that grows with the depth")
         .measured(format!(
-            "with each layer more the distance grows by {} powers of 2, in the mean over all widths and draws",
+            "each added layer increases the distance by {} powers of 2, averaged over all widths and draws",
             list(&rises, |rise| rise.to_string())
         ))
         .criterion("both 95 % intervals are above 0")
         .judged(
-            Verdict::all(
-                rises.iter().map(|rise| rise.against(&ABOVE_0)),
-            ),
+            Verdict::all(rises.iter().map(|rise| rise.against(&ABOVE_0))),
             "Smaller differences depend on the draws, of which there are too few.",
         );
     let mut chart =

@@ -99,8 +99,8 @@ pub(super) fn report(outcome: &mut Outcome, measured: &FewImages) {
         .expected("a test accuracy that is not below")
         .estimated(Estimate::mean(&leads))
         .saying(&format!(
-            ", the lead of the kernel in test accuracy, a mean over the numbers of images: {} by the kernel, {} by the \
-             network, for {} images",
+            ", the lead of the kernel in test accuracy, a mean over the numbers of images. Kernel: {}. \
+             Network: {}. Images: {}",
             list(all, |few| fixed(mean(&few.ridge), 3)),
             list(all, |few| fixed(mean(&few.network), 3)),
             list(all, |few| few.n.to_string())

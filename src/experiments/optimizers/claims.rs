@@ -135,8 +135,8 @@ fn start_claim(outcome: &mut Outcome, study: &Optimizers) {
         .expected("the least training loss")
         .estimated(Estimate::mean(&leads))
         .saying(&format!(
-            ", the training loss of the better of SGD and momentum less that of the better of RMSProp and Adam, in \
-             epoch {early} of {} ({means})",
+            ", the training loss of the better fixed-rate method minus that of the better adaptive one, in \
+             epoch {early} of {}. Losses: {means}",
             study.epochs
         ))
         .within(
@@ -156,7 +156,7 @@ fn adaptive_claim(outcome: &mut Outcome, study: &Optimizers) {
         .expected("a smaller training loss")
         .estimated(Estimate::mean(&leads))
         .saying(&format!(
-            ", the training loss of Adam less that of RMSProp, in epoch {} of {}",
+            ", the training loss of Adam minus that of RMSProp, in epoch {} of {}",
             early(study),
             study.epochs
         ))
@@ -195,7 +195,8 @@ fn end_claims(outcome: &mut Outcome, study: &Optimizers) {
         .expected("half a point more than the best of SGD, momentum and RMSProp on the same seed")
         .estimated(Estimate::mean(&best))
         .saying(&format!(
-            ", its accuracy after the last epoch less that of the best of the others; {}",
+            ", its accuracy after the last epoch minus that of the best of the others. Difference to each: \
+             {}",
             each_in_words(&others, &each)
         ))
         .within(

@@ -16,20 +16,23 @@ fn gaps(row: &Row) -> Vec<f64> {
 pub(super) fn gap_claim(outcome: &mut Outcome, rows: &[Row]) {
     let (first, row) = (&rows[0], least(rows, |row| (row.lambda - SMALL).abs()));
     let closed: Vec<f64> = gaps(first).iter().zip(gaps(row)).map(|(gap, other)| 1.0 - other / gap).collect();
-    claim(outcome, format!("A λ of {} narrows the gap between training and test accuracy", rounded(SMALL, 1)))
-        .named("gap-small-lambda")
-        .expected("a tenth of the gap or more is closed")
-        .estimated(Estimate::mean(&closed))
-        .saying(&format!(
-            ", the share of the gap that λ = {} closes: {} without, {} with; the training accuracy is {} with it, and \
-             the norm {} of that without",
-            rounded(row.lambda, 1),
-            fixed(mean(&gaps(first)), 3),
-            fixed(mean(&gaps(row)), 3),
-            fixed(mean(&row.train), 3),
-            fixed(mean(&row.norms) / mean(&first.norms), 2)
-        ))
-        .within(0.1.., "So small a λ hardly changes the weights in this number of steps.");
+    claim(
+        outcome,
+        format!("A λ of {} narrows the gap between training and test accuracy", rounded(SMALL, 1)),
+    )
+    .named("gap-small-lambda")
+    .expected("a tenth of the gap or more is closed")
+    .estimated(Estimate::mean(&closed))
+    .saying(&format!(
+        ", the share of the gap that λ = {} closes. The gap is {} without and {} with it. With it the \
+             training accuracy is {}, and the norm is {} times that without",
+        rounded(row.lambda, 1),
+        fixed(mean(&gaps(first)), 3),
+        fixed(mean(&gaps(row)), 3),
+        fixed(mean(&row.train), 3),
+        fixed(mean(&row.norms) / mean(&first.norms), 2)
+    ))
+    .within(0.1.., "So small a λ hardly changes the weights in this number of steps.");
 }
 
 /// λ is chosen on images that take no other part, and judged on the test set.

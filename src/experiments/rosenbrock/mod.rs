@@ -208,8 +208,8 @@ fn rate_claims(outcome: &mut Outcome, study: &Rosenbrock) {
             .expected(format!("1 times {formula} = {} a step", scientific(expected, 4)))
             .estimated(Estimate::mean(&of_expected).of("starts"))
             .saying(&format!(
-                " times, that is {} a step, by a line through ln(distance) between 10⁻² and 10⁻³, or what a run has of \
-                 that",
+                " times, that is {} per step. It is fitted to ln(distance) between 10⁻² and 10⁻³, or the \
+                 part of that which a run reaches",
                 scientific(mean(slopes), 4)
             ))
             .within(

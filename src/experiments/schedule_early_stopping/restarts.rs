@@ -90,7 +90,8 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
         .named("restart-up-down")
         .expected("up at both restarts, down from cycle to cycle")
         .measured(format!(
-            "training loss {} at the ends of the cycles; by {} powers of 2 up after the restarts, by {} from end to end",
+            "training loss {} at the ends of the cycles; up by {} powers of 2 after the restarts, changed \
+             by {} from end to end",
             list(&lows),
             values(&ups),
             values(&downs)
@@ -98,7 +99,9 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
         .criterion("the 95 % intervals of the first two are above 0, of the other two below")
         .judged(
             Verdict::all(
-                ups.iter().map(|up| up.against(&ABOVE_0)).chain(downs.iter().map(|down| down.against(&BELOW_0))),
+                ups.iter()
+                    .map(|up| up.against(&ABOVE_0))
+                    .chain(downs.iter().map(|down| down.against(&BELOW_0))),
             ),
             "A restart raises the loss only if the first rate is large for the state of the run. If the \
              loss is nearly zero already, a restart may not raise it.",

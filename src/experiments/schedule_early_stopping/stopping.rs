@@ -94,7 +94,7 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
         .expected("a smaller test loss than at the end")
         .estimated(Estimate::mean(&of(&|run| 1.0 - run.stopped.test_loss / run.free.test_loss)))
         .saying(&format!(
-            ", the share of the test loss that it takes off: {} restored, {} after {EPOCHS} epochs",
+            ", the share of the test loss that it removes: {} restored, {} after {EPOCHS} epochs",
             fixed(mean(&of(&|run| run.stopped.test_loss)), 3),
             fixed(mean(&of(&|run| run.free.test_loss)), 3)
         ))
@@ -127,8 +127,8 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
             "A network {}-{HIDDEN}-{} on {N} samples, {:.0} % of them with a wrong label, with stopping and \
              without; first seed.{} See where GL first exceeds α. After that, check whether the training \
              loss goes to zero while the validation loss rises: then the wrong labels are memorised.{} The \
-             test loss, which is not drawn, is {} with the restored parameters and {} at the end of the run \
-             without stopping; the title has its means over the seeds.",
+             test loss, which is not drawn, is {} with the restored parameters. It is {} at the end of the \
+             run without stopping. The title has its means over the seeds.",
             measured.features,
             measured.classes,
             100.0 * WRONG,

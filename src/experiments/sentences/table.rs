@@ -12,8 +12,7 @@ pub(super) const fn right(statement: &'static str, derivation: &'static [&'stati
 pub const SENTENCES: &[Sentence] = &[
     Sentence::new("2.1.2", "Backward in reverse topological order gives the gradient.", &[], Tested)
         .remark(
-            "This holds by construction of the arena; the tests compare random graphs with difference \
-             quotients.",
+            "By construction of the arena; the tests compare random graphs with difference quotients.",
         ),
     Sentence::new(
         "2.1.6",
@@ -89,15 +88,14 @@ pub const SENTENCES: &[Sentence] = &[
     ),
     Sentence::new("3.2", "RMSProp has $ε$ inside the root.", &[], Tested)
         .remark(
-            "A convention that this library follows: $η·g/√{v+ε}$. The tests compute such a step by hand.",
+            "A convention that this library keeps: $η·g/√{v+ε}$. The tests take a step by hand.",
         ),
     Sentence::new(
         "3.3.1",
         "Adam has $ε$ inside the root (equation 4).",
         &[],
         right(
-            "Adam has it outside: $η·m̂/(√{v̂}+ε)$. The document's own table and this library have it there \
-             too.",
+            "Adam has it outside, $η·m̂/(√{v̂}+ε)$, like the document's own table and this library.",
             &[
                 "Kingma and Ba (2015), algorithm 1, divide by $√{v̂}+ε$; equation 4 divides by $√{v̂+ε}$.",
                 "Where $√{v̂}$ is much larger than $√ε$, both are about $√{v̂}$, and steps are $η·m̂/√{v̂}$.",
@@ -124,7 +122,7 @@ pub const SENTENCES: &[Sentence] = &[
         "A loss times $c$ leaves Adam's step unchanged: its parts scale by $c$ and $√c$.",
         &[("convergence-rates", "adam-scale", "Distance apart, of the first")],
         right(
-            "The step is unchanged; $m̂$ and $√{v̂}$ both scale by $c$.",
+            "Apart from $ε$ the step is unchanged: $m̂$ and $√{v̂}$ both scale by $c$.",
             &[
                 "$m̂$ is a weighted mean of gradients: $g → c·g$ makes it $c·m̂$.",
                 "$v̂$ is a weighted mean of squares: it becomes $c²·v̂$. Its root becomes $c·√{v̂}$, not \
@@ -217,7 +215,8 @@ pub const SENTENCES: &[Sentence] = &[
             ],
         ),
     ),
-    Sentence::new("4.3.3", "$α* = (K+nλI)⁻¹y$.", &[("representer", "same-function", "Distance to that fit, of that at the start")], AsItStands)
+    Sentence::new("4.3.3", "$α* = (K+nλI)⁻¹y$.", &[("representer", "same-function", "Distance to that fit, \
+                                                                                     as share of the start")], AsItStands)
         .remark("Gradient descent in a larger set of functions comes to the fit of that formula."),
     Sentence::new(
         "4.3.4",
@@ -284,8 +283,8 @@ pub const SENTENCES: &[Sentence] = &[
         "6.1",
         "Adam converges fastest (figure 8).",
         &[
-            ("optimizers", "rmsprop-first", "Early training loss, Adam less RMSProp"),
-            ("optimizers", "adaptive-first", "Early training loss, fixed rates less adaptive"),
+            ("optimizers", "rmsprop-first", "Early training loss, Adam minus RMSProp"),
+            ("optimizers", "adaptive-first", "Early training loss, fixed rates minus adaptive"),
         ],
         right(
             "At the same rate RMSProp is ahead of Adam at first. Which one is ahead depends on the rate.",
@@ -300,7 +299,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "6.1",
         "Adam reaches the best accuracy.",
-        &[("optimizers", "adam-best", "Accuracy, Adam less the best other one")],
+        &[("optimizers", "adam-best", "Accuracy, Adam minus the best other one")],
         AsItStands,
     )
     .remark(
@@ -334,7 +333,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "6.2",
         "Under the PL condition $L(θ_t)−L* ≤ (1−2μη)ᵗ (L(θ_0)−L*)$ for $η ≤ 1/L$.",
-        &[("convergence-rates", "pl-factor", "Least share that a step takes off")],
+        &[("convergence-rates", "pl-factor", "Smallest share that a step removes")],
         right(
             "With ${1}/{2}‖∇L‖² ≥ μ(L−L*)$ the factor is $1−μη(2−Lη)$: at $η = 1/L$ it is $1−μ/L$.",
             &[
@@ -351,7 +350,7 @@ pub const SENTENCES: &[Sentence] = &[
         "Rates above $2/μ$ are unstable.",
         &[],
         right(
-            "Gradient descent is unstable above $2/L$, which is smaller.",
+            "Descent is unstable above $2/L$, which is smaller.",
             &[
                 "On a quadratic each step multiplies a direction of curvature $λ$ by $1−ηλ$.",
                 "It stays bounded only if $|1−ηλ| ≤ 1$, that is $η ≤ 2/λ$.",
@@ -456,7 +455,7 @@ pub const SENTENCES: &[Sentence] = &[
         "GL stops training before it overfits (figure 13).",
         &[
             ("schedule-early-stopping", "gl-stops", "Share of the epochs before GL stops"),
-            ("schedule-early-stopping", "stopping-pays", "Share of the test loss that stopping takes off"),
+            ("schedule-early-stopping", "stopping-pays", "Share of the test loss that stopping removes"),
         ],
         AsItStands,
     ),

@@ -17,7 +17,7 @@ pub(super) fn all(spiral: &Spiral) -> Outcome {
         .expected(format!("the accuracy of a classifier that knows the densities, {}", fixed(best, 3)))
         .estimated(Estimate::mean(&of(&|run| run.best - run.accuracy[end])))
         .saying(&format!(
-            ", by which the test accuracy, {}, is less than that after {} epochs",
+            ", by which the test accuracy ({} after {} epochs) is below that",
             fixed(mean(&accuracy), 3),
             last.epochs
         ))

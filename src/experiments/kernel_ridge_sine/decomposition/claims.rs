@@ -86,7 +86,7 @@ pub(super) fn bias_claims(outcome: &mut Outcome, along_lambda: &[Grouped], along
         .expected("bias² is smaller for a narrow kernel")
         .estimated(Estimate::mean(&differences(&wide.bias, &narrow.bias)).of("groups of sets"))
         .saying(&format!(
-            ", bias² at γ = {} less that at γ = {}, with λ = {}",
+            ", bias² at γ = {} minus that at γ = {}, with λ = {}",
             rounded(wide.gamma, 2),
             rounded(narrow.gamma, 2),
             rounded(wide.lambda, 2)
