@@ -8,17 +8,18 @@ use crate::nn::{Activation, Mode, Module};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "graph-size",
+    title: "Graph size and depth",
     question: "How do the size of the graph and the time of a step grow with the depth of a network?",
     theory: &[
-        "A layer appends a fixed number of nodes, and the backward pass visits each node once. So nodes, \
-         memory and both times are linear in the depth L: on two logarithmic axes a slope of 1. Slopes of the theory are \
-         whole numbers: a measured one agrees with 1 if it is nearer to 1 than to 0 or 2.",
-        "The gradient is cheap: the reverse mode gives it at no more than five times the cost of the value, \
-         whatever the number of parameters (Griewank, \"On Automatic Differentiation\", 1989; for arithmetic \
-         operations Baur and Strassen 1983). That counts operations of scalars. In a layer the backward pass \
-         takes two products of matrices where the forward pass takes one, hence value and gradient three \
-         times the multiply-adds of the value; the tanh makes it less, whose derivative costs next to \
-         nothing.",
+        "A layer adds a fixed number of nodes, and the backward pass visits each node once. So nodes, \
+         memory and both times are linear in the depth L: slope 1 on two logarithmic axes. Slopes of the \
+         theory are whole numbers. A measured slope agrees with 1 if it is nearer to 1 than to 0 or 2.",
+        "The gradient is cheap. Reverse mode gives it at no more than five times the cost of the value, for \
+         any number of parameters (Griewank, \"On Automatic Differentiation\", 1989). For arithmetic \
+         operations this is due to Baur and Strassen (1983). That bound counts operations on scalars. In a \
+         layer the backward pass needs two products of matrices where the forward pass needs one. So value \
+         and gradient together cost three times the multiply-adds of the value. The tanh lowers this \
+         factor: its derivative costs almost nothing.",
     ],
     parts: Parts::of::<GraphSize>(),
     finding,
@@ -146,8 +147,8 @@ fn report(rows: &[Row]) -> Outcome {
             .saying(" times, the mean over the depths")
             .within(
                 ..=5.0,
-                "The bound counts operations; the backward pass also reads all values again and writes as \
-                 many gradients, which takes longer than the operations where neither fits into the caches.",
+                "The bound counts operations. The backward pass also reads all values again and writes as \
+                 many gradients. Outside the caches that takes longer than the operations.",
             )
             .timed(),
     );
@@ -158,15 +159,17 @@ fn report(rows: &[Row]) -> Outcome {
         "growth",
         "Growth with depth",
         format!(
-            "A tanh network of width {WIDTH} on a batch of {BATCH}, times as medians of {} rounds. What is linear in L runs \
-             parallel to the dashed line of slope 1. The memory that is held grows in steps, because a buffer that is \
-             full is doubled. On its way back a layer takes {}{}.",
+            "A tanh network of width {WIDTH} on a batch of {BATCH}; times are medians of {} rounds. What is \
+             linear in L is parallel to the dashed line of slope 1. The allocated memory grows in steps, \
+             because a full buffer is doubled. In the backward pass a layer takes {}{}.",
             rows[0].forward.len(),
             layers_in_words(&backward),
             caches_in_words(&backward)
         ),
         [
-            chart("nodes", "Nodes of the graph").line(marked(&nodes).named("nodes")).line(proportional(&nodes)),
+            chart("nodes", "Nodes of the graph")
+                .line(marked(&nodes).named("nodes"))
+                .line(proportional(&nodes)),
             chart("memory (MB)", "Its memory")
                 .line(marked(&held).label("held").marker(Marker::Square))
                 .line(marked(&used).label("values and gradients"))
@@ -217,8 +220,8 @@ fn time_claim(rows: &[Row], pass: &str, times: fn(&Row) -> &[f64]) -> Claim {
         .within(
             0.5..=1.5,
             format!(
-                "A layer takes {}. Each does the same operations: the rest is the machine, its caches and its \
-                 memory, and what else runs on it.",
+                "A layer takes {}. Each layer does the same operations. The rest comes from the machine: \
+                 its caches, its memory, and other programs.",
                 layers_in_words(&medians)
             ),
         )
@@ -262,7 +265,7 @@ fn finding(found: &Found) -> Told {
         [
             "and the time beyond the caches grows with a slope nearest to 1",
             "but the time grows otherwise",
-            "whether the time does is not decided by this run",
+            "this run does not decide whether the time does",
         ],
     )?;
     let both = found.claim("both-five-times")?.estimate.as_ref()?.value();
@@ -270,8 +273,9 @@ fn finding(found: &Found) -> Told {
         "growth",
         "Graph and memory grow in proportion to the depth of a network".to_string(),
         format!(
-            "A network of {depth} layers makes a graph of {} nodes, and twice as many layers make twice as many. \
-             Memory follows, {times}. Value and gradient together take {} times as long as the value alone.",
+            "A network of {depth} layers makes a graph of {} nodes, and twice as many layers make twice as \
+             many. Memory follows, {times}. Value and gradient together take {} times as long as the value \
+             alone.",
             fixed(nodes, 0),
             fixed(both, 1)
         ),

@@ -39,6 +39,8 @@ use crate::{Error, Result};
 pub struct Experiment {
     /// Its name, as on the command line.
     pub name: &'static str,
+    /// What it is about, in a few words, for readers of the page.
+    pub title: &'static str,
     /// What it asks, in one line.
     pub question: &'static str,
     /// What the theory says, a paragraph each, with the source.

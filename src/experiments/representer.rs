@@ -12,15 +12,17 @@ use crate::models::kernel::{Expansion, KernelMachine, KernelRidge, Laplacian, Ri
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "representer",
-    question: "Why does a fit in a space of infinitely many dimensions need one number a sample, and no more?",
+    title: "Representer theorem",
+    question: "Why does a fit in a space of infinitely many dimensions need only one number per sample?",
     theory: &[
-        "The kernel $k(x, y) = exp(−γ|x−y|)$ is that of the functions on the line with the inner product \
-         $⟨f, g⟩ = {1}/{2γ}·∫ (f′g′ + γ²fg) dx$. The reproducing property says $⟨f, k(x, ·)⟩ = f(x)$: a value is an inner \
-         product (Aronszajn, \"Theory of Reproducing Kernels\", 1950).",
-        "So a part of $f$ that is orthogonal to all $k(x_i, ·)$ changes no value at the data, and only adds to $‖f‖²$. The \
-         minimiser of ${1}/{n}·Σ_i (f(x_i)−y_i)² + λ‖f‖²$ has none: it is a sum of $k(x_i, ·)$ (Kimeldorf and Wahba 1971; \
-         Schölkopf, Herbrich and Smola, \"A Generalized Representer Theorem\", 2001). Gradient descent in the space takes \
-         $1−2ηλ$ of the orthogonal part each step, whatever the data.",
+        "The kernel $k(x, y) = exp(−γ|x−y|)$ belongs to the functions on the line with the inner product \
+         $⟨f, g⟩ = {1}/{2γ}·∫ (f′g′ + γ²fg) dx$. The reproducing property says $⟨f, k(x, ·)⟩ = f(x)$: a \
+         value is an inner product (Aronszajn, \"Theory of Reproducing Kernels\", 1950).",
+        "So a part of $f$ that is orthogonal to all $k(x_i, ·)$ changes no value at the data, and only adds \
+         to $‖f‖²$. The minimiser of ${1}/{n}·Σ_i (f(x_i)−y_i)² + λ‖f‖²$ has no such part: it is a sum of \
+         $k(x_i, ·)$ (Kimeldorf and Wahba 1971; Schölkopf, Herbrich and Smola, \"A Generalized Representer \
+         Theorem\", 2001). Gradient descent in the space multiplies the orthogonal part by $1−2ηλ$ at each \
+         step, for any data.",
     ],
     parts: Parts::of::<Representer>(),
     finding,
@@ -290,7 +292,7 @@ fn report(study: &Representer) -> Outcome {
         .expected("a distance that falls as the square of the width of cells: an exponent of 2")
         .estimated(Estimate::mean(&orders))
         .saying(", the exponent of the largest distance over the width")
-        .within(1.9..=2.1, "The cells are wide beside the bends of the functions.");
+        .within(1.9..=2.1, "The cells are wide compared with the bends of the functions.");
     let decays = decays(study);
     claim(
         &mut outcome,
@@ -300,7 +302,7 @@ fn report(study: &Representer) -> Outcome {
     .expected("1")
     .estimated(Estimate::mean(&decays))
     .saying(", the measured decay a step over ln 1/(1 − 2ηλ)")
-    .within(0.99..=1.01, "What is orthogonal at the end is below the rounding of the rest.");
+    .within(0.99..=1.01, "The orthogonal part at the end is below the rounding errors of the rest.");
     let left: Vec<f64> = study
         .seeds
         .iter()
@@ -330,9 +332,10 @@ fn report(study: &Representer) -> Outcome {
         "parts",
         "Functions with the same values at the samples",
         format!(
-            "Kernel ridge regression on {SAMPLES} samples, and the same with parts that are orthogonal to every $k(x_i, ·)$. \
-             All go through the same points at the samples, where the mean square of what is left is {}. Only the \
-             minimiser, the thick line, has no part that costs norm and changes nothing there.",
+            "Kernel ridge regression on {SAMPLES} samples, and the same with parts that are orthogonal to \
+             every $k(x_i, ·)$. All functions have the same values at the samples, where the mean squared \
+             residual is {}. The other functions have a larger norm and gain nothing. Only the minimiser, \
+             the thick line, has no such part.",
             rounded(curves[0].residual, 3)
         ),
         [chart],
@@ -364,9 +367,10 @@ fn report(study: &Representer) -> Outcome {
     outcome.draw(
         "seen",
         "Both as measured",
-        "A line for each seed. First panel: the integral nears the value as cells become smaller. Second panel: the \
-         descent, which knows nothing of the split, loses the orthogonal part. Look whether each line keeps to the \
-         dashed one on it, the theory with the rate η of that seed, which its samples set.",
+        "A line for each seed. First panel: the integral approaches the value as the cells become smaller. \
+         Second panel: descent, without any information about this splitting, loses the orthogonal part. \
+         Check whether each line follows the dashed one, the theory with the rate η of that seed. The \
+         samples of the seed determine η.",
         [integrals, descents],
     );
     outcome.number("exponent of the integral's error", mean(&orders));
@@ -379,12 +383,13 @@ fn report(study: &Representer) -> Outcome {
 fn finding(found: &Found) -> Told {
     Some((
         "parts",
-        "What is orthogonal to the samples costs norm and changes no value, so the best fit has none".into(),
+        "A part orthogonal to the samples adds norm and changes no value, so the best fit has none".into(),
         format!(
-            "The minimiser here has a squared norm of {}; a function with the same values at the samples has {}. Gradient \
-             descent among the sums of 32 kernel functions, of which 8 are at samples, loses the orthogonal part: its decay \
-             is {} times that of the theory, and it comes to kernel ridge regression on the 8. The reproducing property \
-             behind this is measured as well, as an integral, whose error falls with the width of cells to the power {}.",
+            "The minimiser here has a squared norm of {}; a function with the same values at the samples \
+             has {}. Gradient descent among the sums of 32 kernel functions, 8 of them at samples, loses \
+             the orthogonal part. Its decay is {} times that of the theory, and it reaches kernel ridge \
+             regression on the 8. The reproducing property is also measured, as an integral. Its error \
+             falls with the width of cells to the power {}.",
             fixed(found.number("squared norm of the minimiser")?, 2),
             fixed(found.number("squared norm with an orthogonal part")?, 2),
             fixed(found.number("decay over that of the theory")?, 4),

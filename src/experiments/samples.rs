@@ -8,13 +8,14 @@ use crate::train::{EVALUATION_ROWS, FitOptions};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "samples",
-    question: "What do the images look like, and which ones is a trained network sure and wrong about?",
+    title: "Confident mistakes",
+    question: "What do the images look like, and for which ones is a trained network confident but wrong?",
     theory: &[
-        "The softmax of a network's outputs is its probability for each class. If it is calibrated, it is \
-         right in a share p of the cases in which it says p. Networks trained to a small loss tend to be too \
-         sure (Guo et al., \"On Calibration of Modern Neural Networks\", 2017).",
-        "Where it is wrong it should still be less sure than where it is right: the probability of the \
-         chosen class is a measure of trust (Hendrycks and Gimpel 2017).",
+        "The softmax of a network's outputs gives its probability for each class. If it is calibrated, it \
+         is right in a share p of the cases in which it says p. Networks trained to a small loss are often \
+         too sure (Guo et al., \"On Calibration of Modern Neural Networks\", 2017).",
+        "Where it is wrong it should still be less sure than where it is right. The probability of the \
+         chosen class is then a measure of trust (Hendrycks and Gimpel 2017).",
     ],
     parts: Parts::of::<Samples>(),
     finding,
@@ -194,10 +195,7 @@ fn report(samples: &Samples) -> Outcome {
         claim(&mut outcome, "The network is less sure where it is wrong")
             .named("less-sure-where-wrong")
             .expected("a lower mean probability of the chosen class")
-            .estimated(Estimate::mean(&differences(
-                &of(|run| run.where_right),
-                &of(|run| run.where_wrong),
-            )))
+            .estimated(Estimate::mean(&differences(&of(|run| run.where_right), &of(|run| run.where_wrong))))
             .saying(&format!(
                 ", by which the mean probability where wrong, {}, is below that where right, {}",
                 fixed(mean(&of(|run| run.where_wrong)), 3),
@@ -206,7 +204,8 @@ fn report(samples: &Samples) -> Outcome {
             .within(
                 0.1..,
                 format!(
-                    "A network that has seen each sample {epochs} times is sure of nearly all samples, whatever they are."
+                    "A network that has seen each sample {epochs} times is sure of nearly all samples, \
+                     right or wrong."
                 ),
             );
     }
@@ -222,7 +221,7 @@ fn report(samples: &Samples) -> Outcome {
         .within(
             ABOVE_0,
             format!(
-                "Guo et al. train until the training loss is next to nothing; these networks have seen each \
+                "Guo et al. train until the training loss is almost zero. These networks have seen each \
                  sample {epochs} times, and the training loss is {} in the last epoch.",
                 rounded(mean(&of(|run| run.loss)), 2)
             ),
@@ -236,15 +235,16 @@ fn report(samples: &Samples) -> Outcome {
     };
     outcome.figure(&match mistakes.first() {
         None => figure(format!(
-            "Ten training images of each class ({data}). Of the {} test images {} are wrong, and there is no picture of \
-             them to show.",
+            "Ten training images of each class ({data}). Of the {} test images {} are wrong, so there is no \
+             mistake to show.",
             verdicts.len(),
             wrong.len()
         )),
         Some(first) => figure(format!(
-            "First ten training images of each class ({data}), then the {} of {} mistakes that the network of the first \
-             seed is surest of, among {} test images: each with its class, what it is taken for, and the probability of \
-             that, from {} down to {}. The first is of the class {} and is taken for {}.",
+            "First ten training images of each class ({data}). Then the {} most confident of the {} \
+             mistakes of the first seed's network on {} test images. Each has its class, the predicted \
+             class and the probability of that, from {} down to {}. The first is of the class {} and is \
+             taken for {}.",
             mistakes.len(),
             wrong.len(),
             verdicts.len(),
@@ -304,9 +304,9 @@ fn reliability(verdicts: &[Verdict], wrong: &[&Verdict]) -> Figure {
     Figure::new(
         "reliability",
         "Confidence",
-        "Of the first seed. First: how often the network is right, over how sure it is; below the diagonal it is too sure. \
-         Groups with fewer than five samples are left out. Second: the share of samples about which it is at \
-         most that sure.",
+        "Of the first seed. First: how often the network is right, over how sure it is; below the diagonal \
+         it is too sure. Groups with fewer than five samples are left out. Second: the share of samples \
+         with at most that confidence.",
     )
     .panel(
         Chart::new(unit("probability of the chosen class"), unit("share that is right"))
@@ -344,8 +344,8 @@ fn finding(found: &Found) -> Told {
             percent(accuracy)
         ),
         format!(
-            "The softmax is a probability only as far as training has made it one.{wrong} The mistakes that it is surest of are in \
-             the next figure."
+            "The softmax is a probability only if training has made it one.{wrong} Its most confident \
+             mistakes are in the next figure."
         ),
     ))
 }

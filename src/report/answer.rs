@@ -84,6 +84,8 @@ pub struct Answer {
 pub struct Figured {
     /// The place in the page that it links to.
     pub link: String,
+    /// What links to its section say.
+    pub section: &'static str,
     /// What the figure is, in short.
     pub name: &'static str,
     /// The claim.
@@ -114,8 +116,9 @@ const LETTERS: usize = 74;
 pub fn html(answers: &[Answer]) -> String {
     let mut html = String::from(
         "<section id=\"document\"><h2><a href=\"#document\">What the source document says, and what came out</a></h2>\
-         <p>Every sentence that can be tested, in its order, with the figure that decides and its 95\u{a0}% interval. Unfolded, a line has all figures, each of which leads to its claim; and where the document is wrong, \
-         the right statement with its derivation.</p><p class=\"totals\">",
+         <p>Every sentence that can be tested, in its order, with the figure that decides and its 95\u{a0}% \
+         interval. An open line shows all figures, each with a link to its claim. Where the document is wrong, it shows \
+         the right statement and its derivation.</p><p class=\"totals\">",
     );
     for standing in Standing::ALL {
         let count = answers.iter().filter(|answer| answer.standing == standing).count();
@@ -172,7 +175,7 @@ impl Answer {
         let mut html = String::new();
         if !self.measured.is_empty() {
             html += "<ul>";
-            for Figured { link, name, claim } in &self.measured {
+            for Figured { link, name, claim, .. } in &self.measured {
                 let (link, name, figure) = (escape(link), escape(name), escape(&claim.measured));
                 let _ = write!(html, "<li>{name}: <a href=\"#{link}\">{figure}</a></li>");
             }
@@ -199,14 +202,16 @@ impl Answer {
 
     /// The sections that have measured it.
     fn links(&self) -> String {
-        let mut sections: Vec<&str> = Vec::new();
-        for Figured { link, .. } in &self.measured {
-            let section = link.split('.').next().unwrap_or(link);
-            if !sections.contains(&section) {
-                sections.push(section);
+        let mut sections: Vec<(&str, &str)> = Vec::new();
+        for Figured { link, section, .. } in &self.measured {
+            let name = link.split('.').next().unwrap_or(link);
+            if !sections.contains(&(name, *section)) {
+                sections.push((name, *section));
             }
         }
-        let links = sections.iter().map(|name| format!("<a href=\"#{0}\">{0}</a>", escape(name)));
+        let links = sections
+            .iter()
+            .map(|(name, section)| format!("<a href=\"#{}\">{}</a>", escape(name), escape(section)));
         links.collect::<Vec<_>>().join(" ")
     }
 }
@@ -220,6 +225,7 @@ mod tests {
             |figure: &str| Claim::that("").expected("").measured(figure).criterion("").holds(true, "");
         let figured = |(link, figure): &(&str, &str)| Figured {
             link: link.to_string(),
+            section: if link.starts_with("ntk.") { "Wide networks" } else { "Logistic regression" },
             name: "Slope",
             claim: claim(figure),
         };
@@ -248,10 +254,8 @@ mod tests {
             assert!(rest.contains(part), "{part}: {rest}");
         }
         let links = rest.split_once("class=\"to\">").unwrap().1;
-        assert!(
-            links.starts_with("<a href=\"#logistic\">logistic</a> <a href=\"#ntk\">ntk</a></span>"),
-            "{links}"
-        );
+        let both = "<a href=\"#logistic\">Logistic regression</a> <a href=\"#ntk\">Wide networks</a></span>";
+        assert!(links.starts_with(both), "{links}");
     }
 
     /// A fold with nothing in it would promise something.

@@ -96,14 +96,15 @@ impl Page {
     fn navigation(&self) -> String {
         let mut html = String::from("<nav aria-label=\"Sections\"><ul>");
         if !self.answers.is_empty() {
-            html += "<li><a href=\"#document\">the document</a></li>";
+            html += "<li><a href=\"#document\">Source document</a></li>";
         }
         for section in &self.sections {
             let held = section.claims.iter().filter(|claim| claim.holds()).count();
             let _ = write!(
                 html,
-                "<li><a href=\"#{0}\">{0}</a> <span title=\"claims that hold\">{held}/{1}</span></li>",
+                "<li><a href=\"#{}\">{}</a> <span title=\"claims that hold\">{held}/{}</span></li>",
                 escape(&section.name),
+                escape(section.label()),
                 section.claims.len()
             );
         }

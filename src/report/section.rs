@@ -16,6 +16,8 @@ use crate::text::count;
 pub struct Section {
     /// Its name, which is also what links go to: small letters, digits, hyphens.
     pub name: String,
+    /// What links to it say, in a few words. Empty where the name says it.
+    pub short: String,
     /// What came out, as a sentence made from what was measured. Empty where there is none: then the question is
     /// the title.
     pub title: String,
@@ -87,6 +89,11 @@ impl Section {
     /// The title, or what stands for it.
     pub(super) fn heading(&self) -> &str {
         if self.title.is_empty() { &self.question } else { &self.title }
+    }
+
+    /// What links to it say.
+    pub(super) fn label(&self) -> &str {
+        if self.short.is_empty() { &self.name } else { &self.short }
     }
 
     fn first(&self) -> Option<&DrawnFigure> {
@@ -175,7 +182,7 @@ impl Section {
         }
         let mut html = format!(
             "<details class=\"more\"><summary>More on {}: {}</summary>",
-            escape(&self.name),
+            escape(self.label()),
             escape(&parts.join(", "))
         );
         if !self.theory.is_empty() {

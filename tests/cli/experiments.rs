@@ -187,7 +187,10 @@ fn too_little_data_is_an_error() {
 #[test]
 fn the_table_is_in_order() {
     for (i, experiment) in EXPERIMENTS.iter().enumerate() {
-        assert!(EXPERIMENTS[i + 1..].iter().all(|other| other.name != experiment.name));
+        let others = &EXPERIMENTS[i + 1..];
+        assert!(others.iter().all(|other| other.name != experiment.name && other.title != experiment.title));
+        // A link of more letters would take two lines in the table of sentences.
+        assert!((4..=22).contains(&experiment.title.chars().count()), "{}", experiment.title);
         assert!(experiment.question.ends_with('?') && !experiment.question.contains('\n'));
         assert!(!experiment.theory.is_empty());
         assert_eq!(find(experiment.name).unwrap().question, experiment.question);

@@ -16,17 +16,18 @@ use crate::rng::{Place, at};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "algorithms",
-    question: "Can a small transformer learn to reverse, to sort and to add digits, and where does it look?",
+    title: "Transformer on digits",
+    question: "Can a small transformer learn to reverse, sort and add digits, and where does it look?",
     theory: &[
-        "Attention moves what stands at one place to another: query and key say from where to where (Vaswani et al., \
-         \"Attention Is All You Need\", 2017). Turning a sequence round needs the positions only, and one look. \
-         Sorting needs a count of the smaller ones, from all places. A sum needs the carry, which may come from far: \
-         in 999 + 1 through all digits.",
-        "Such a network gives all digits at once, without writing one after the other. Learning is by parts: on sums, \
-         accuracy grows digit by digit, and rare cases of a long carry come last (Quirke and Barez, \"Understanding \
-         Addition in Transformers\", 2024).",
-        "Soft attention is an average, and its weights, softmax(QKᵀ/√d), can be looked at: for a sequence that is turned \
-         round they should lie on the diagonal from corner to corner.",
+        "Attention moves what stands at one place to another: query and key decide from where to where \
+         (Vaswani et al., \"Attention Is All You Need\", 2017). Reversing a sequence needs only the \
+         positions. Sorting needs, for each digit, a count of the smaller ones in all places. A sum needs \
+         the carry, which may come from far away: in 999 + 1 it passes through all digits.",
+        "The network gives all digits of an answer at once, not one after the other. It learns sums in \
+         parts: accuracy grows digit by digit. Rare cases with a long carry come last (Quirke and Barez, \
+         \"Understanding Addition in Transformers\", 2024).",
+        "Soft attention is an average. Its weights, softmax(QKᵀ/√d), can be drawn. For a reversed sequence \
+         they should lie on the diagonal from corner to corner.",
     ],
     parts: Parts::of::<Algorithms>(),
     finding,
@@ -218,9 +219,9 @@ fn finding(found: &Found) -> Told {
             share("sort")?
         ),
         format!(
-            "It has seen no rule, only questions with answers. Sums take more steps, after which {} are whole, and are \
-             learnt digit by digit. How it reverses can be looked at: one head gives {} of its weight to the place on \
-             the other side.",
+            "It has seen no rule, only questions with answers. Sums take more steps. After these, {} of the \
+             sums are right in all digits; they are learned digit by digit. When it reverses, one head \
+             gives {} of its weight to the mirrored place.",
             share("add")?,
             fixed(found.number("reverse: weight of the place across")?, 2)
         ),

@@ -39,8 +39,8 @@ pub(super) fn all(study: &Algorithms) -> Outcome {
             .saying(", the share of whole answers; the median of the seeds")
             .within(
                 least..,
-                "An answer counts if all of its digits are right. From one seed to the next it takes another \
-                 number of steps until a network has found how it is done.",
+                "An answer counts only if all its digits are right. How many steps a network needs until it \
+                 has found the method differs from seed to seed.",
             );
     }
     // Half way of a long training all may be right: what counts is when they are learnt.
@@ -54,7 +54,7 @@ pub(super) fn all(study: &Algorithms) -> Outcome {
     .expected("a share of the digits far above that of the answers")
     .estimated(Estimate::mean(&gap))
     .saying(", the largest share of digits minus share of answers at any mark")
-    .within(0.3.., "Guesses have some digits right as well, and no whole answer.");
+    .within(0.3.., "Guesses also have some digits right, but no whole answer.");
 
     let across = |map: &Map| map.at(|query| map.length - 1 - query);
     let reversed: Vec<f64> = of(Task::Reverse).map(|l| range(l.maps.iter().map(across)).1).collect();
@@ -63,13 +63,13 @@ pub(super) fn all(study: &Algorithms) -> Outcome {
         .expected("a weight near 1 there; 1/6 where it looks everywhere alike")
         .estimated(Estimate::mean(&reversed))
         .saying(", the mean weight of the place across, in the head that has most")
-        .within(0.5.., "Two heads and two blocks can share the work, each with a part of the places.");
+        .within(0.5.., "Two heads and two blocks can share the work, each for a part of the places.");
     outcome.draw(
         "accuracy",
         "How accuracy grows",
         format!(
-            "Means over the seeds ({}), on problems that were not seen; each step sees {} new ones. Compare where whole \
-             answers begin to come, and how long digits are right before.",
+            "Means over the seeds ({}), on problems not used in training. Each step uses {} new problems. \
+             Compare where whole answers begin to be right, and how long digits are right before that.",
             list(TASKS, |task| format!("{}: {}", task.name(), of(task).count())),
             super::BATCH
         ),
@@ -100,10 +100,11 @@ pub(super) fn all(study: &Algorithms) -> Outcome {
             "attention",
             "Where each token looks",
             format!(
-                "Weights of attention of the first seed, means over {MAPPED} sequences: a row for each token that \
-                 looks, a column for each that is looked at; dark is 0, bright is 1. Where a sequence is turned round, \
-                 see the diagonal that rises to the right: each place looks at the one across. Of a sum, the first four \
-                 rows give the answer, and columns 1 to 3 and 5 to 7 hold the numbers."
+                "Attention weights of the first seed, means over {MAPPED} sequences. Each row is a token \
+                 that looks, each column a token that is looked at. Dark is 0, bright is 1. For the \
+                 reversed sequence, look for the diagonal that rises to the right: each place looks at its \
+                 mirrored place. For a sum, the first four rows give the answer; columns 1 to 3 and 5 to 7 \
+                 hold the numbers."
             ),
         ),
         |figure, images| figure.panel(images),
@@ -111,7 +112,8 @@ pub(super) fn all(study: &Algorithms) -> Outcome {
     let rows: Vec<(Task, Vec<f64>)> = TASKS.iter().map(|task| (*task, last(*task))).collect();
     let parameters = learnt.first().map_or(0, |l| l.parameters);
     let caption = format!(
-        "Answers, of a transformer of {BLOCKS} blocks of width {WIDTH} with {HEADS} heads, about {parameters} parameters"
+        "Answers of a transformer of {BLOCKS} blocks of width {WIDTH} with {HEADS} heads, about \
+         {parameters} parameters"
     );
     outcome.table(
         Table::of("tasks", caption, &rows)

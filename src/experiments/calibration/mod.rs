@@ -11,17 +11,20 @@ use crate::train::{FitOptions, predict};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "calibration",
-    question: "Of ten images of which a model is 80 % sure, are eight right?",
+    title: "Calibration",
+    question: "If a model is 80 % sure of each of ten images, are eight of its answers right?",
     theory: &[
-        "Probabilities are calibrated if of the samples with confidence $p$ a share $p$ is right. The expected calibration \
-         error is the mean distance of confidence and share, in bins of confidence. A network that fits its training \
-         samples perfectly goes on lowering its loss by larger scores: it is too sure (Guo, Pleiss, Sun and Weinberger, \
-         \"On Calibration of Modern Neural Networks\", 2017).",
-        "A temperature $T$ divides all scores before the softmax, and is fitted to the likelihood of held-out samples. The \
-         order of the classes is the same at any temperature, and so is every answer.",
-        "The scores of kernel ridge regression are about 1 for the class and −1 for the others, and no logits. For scores \
-         that are just these the softmax is ${e²}/{e²+9} = 0.45$ with ten classes: far less \
-         sure than the model is right.",
+        "Probabilities are calibrated if, of the samples with confidence $p$, a share $p$ is right. The \
+         expected calibration error is the mean distance between confidence and accuracy, in bins of \
+         confidence. A network that already fits its training samples perfectly can still lower its loss by \
+         larger scores. It becomes overconfident (Guo, Pleiss, Sun and Weinberger, \"On Calibration of \
+         Modern Neural Networks\", 2017).",
+        "A temperature $T$ divides all scores before the softmax. It is fitted to the likelihood of \
+         held-out samples. The order of the classes is the same at every temperature, and so is every \
+         answer.",
+        "The scores of kernel ridge regression are about 1 for the right class and −1 for the others. They \
+         are no logits. For exactly these scores and ten classes the softmax gives the right class \
+         ${e²}/{e²+9} = 0.45$, far less than the share of right answers.",
     ],
     parts: Parts::of::<Calibration>(),
     finding,
@@ -253,10 +256,11 @@ fn finding(found: &Found) -> Told {
             number("network", "accuracy")?
         ),
         format!(
-            "Logistic regression is {} sure and right on {}. The softmax of kernel ridge regression's scores is {} sure, and \
-             right on {}. One number, a temperature fitted on held-out samples, brings the calibration error of the network \
-             from {} to {}, and that of kernel ridge regression from {} to {}. It changes no answer. Logistic regression \
-             has {} before and {} after: what is left there is no matter of scale.",
+            "Logistic regression is {} sure and right on {}. The softmax of kernel ridge regression's \
+             scores is {} sure and right on {}. One number, a temperature fitted on held-out samples, \
+             lowers the calibration error of the network from {} to {}. For kernel ridge regression it goes \
+             from {} to {}. No answer changes. Logistic regression has {} before and {} after: the rest is \
+             no matter of scale.",
             number("logistic", "confidence")?,
             number("logistic", "accuracy")?,
             number("kernel", "confidence")?,

@@ -17,13 +17,13 @@ pub(super) fn all(study: &Calibration) -> Outcome {
                 format!("Taken for logits, the scores of {name} are not sure enough"),
                 "below 0",
                 BELOW_0,
-                "With fewer classes the softmax of such scores is surer: with two, 0.88.",
+                "With fewer classes the softmax of such scores is higher: 0.88 with two classes.",
             ),
             Kind::Logistic | Kind::Network => (
                 format!("Trained for long, {name} is too sure"),
                 "above 0",
                 ABOVE_0,
-                "On images that are simple, hardly any answer is wrong, and little can be too sure.",
+                "On simple images hardly any answer is wrong, so a model can hardly be too sure.",
             ),
         };
         claim(&mut outcome, statement)
@@ -40,7 +40,7 @@ pub(super) fn all(study: &Calibration) -> Outcome {
             .expected("above 0")
             .estimated(Estimate::mean(&of(model, |run| run.before.log_loss - run.after.log_loss)))
             .saying(" nats, by which the log loss on new samples falls")
-            .within(ABOVE_0, "What is calibrated already cannot gain.");
+            .within(ABOVE_0, "A model that is calibrated already cannot gain.");
     }
     for model in study.models.iter().filter(|model| model.kind != Kind::Logistic) {
         claim(&mut outcome, format!("A temperature lowers the calibration error of {}", model.kind.name()))
@@ -48,7 +48,7 @@ pub(super) fn all(study: &Calibration) -> Outcome {
             .expected("above 0")
             .estimated(Estimate::mean(&of(model, |run| run.before.error - run.after.error)))
             .saying(", by which the expected calibration error falls")
-            .within(ABOVE_0, "A bin of few samples has an error of its own, at any temperature.");
+            .within(ABOVE_0, "The error of a bin with few samples is partly chance, at any temperature.");
     }
     let chart = |title: String, model: &Model| {
         let line = |of: fn(&Run) -> &Probabilities| -> Vec<(f64, f64)> {
@@ -79,11 +79,11 @@ pub(super) fn all(study: &Calibration) -> Outcome {
     };
     outcome.draw(
         "reliability",
-        "Confidence, and how often it is right",
+        "Confidence and accuracy",
         format!(
-            "On {}: {} training samples, {} to fit the temperature, {} to test, of {} seeds together. A point is a bin \
-             of confidence, where there are 20 samples or more. Below the diagonal a model is too sure, above it not \
-             sure enough.",
+            "On {}: {} training samples, {} to fit the temperature, {} to test; {} seeds together. A point \
+             is a bin of confidence with at least 20 samples. Below the diagonal a model is too sure, above \
+             it not sure enough.",
             study.data,
             study.samples,
             study.held_out,

@@ -36,11 +36,12 @@ pub(super) fn growth(measured: &Measured) -> Figure {
     Figure::new(
         "growth",
         "Time over size",
-        "One thread, numbers of double precision, times of the processor: the least of repeated ones. The time of the \
-         largest size is that of the size before, times the median of the measured ratios of both, from which the \
-         claims take the exponent: a least time may be that of one lucky moment. The dashed lines have the slope of the \
-         theory, which stands in the legend, and go through the last point. Where points on the left lie above theirs, \
-         small sizes are slower than they need be; where they lie below, large ones have to go to the memory.",
+        "One thread, double precision, processor times: the minimum of repeated measurements. The time at \
+         the largest size is computed: the time of the size before, times the median of the measured \
+         ratios. The claims take their exponents from the same ratios, because a minimum may come from a \
+         single lucky moment. The dashed lines have the slope of the theory, given in the legend, and go \
+         through the last point. Points on the left above their line: small sizes run slower per operation. \
+         Points below it: large sizes have to use the main memory.",
     )
     .panel(panel("A chain of scalars", "depth", &pick(&[("value", "depth", "value and gradient")])))
     .panel(panel(
@@ -87,9 +88,10 @@ pub(super) fn memory(held: &[Held]) -> Figure {
         "memory",
         "Numbers held over size",
         format!(
-            "Counted, not timed: the same in every run. First: the graph of a network of {layers} layers of width {width} \
-             on a batch of {samples}, with one of the three changed; samples and width lie on each other, as it holds some \
-             n·d·L numbers, and the other of the two is {samples}. Second: weights, and what a kernel machine has to keep."
+            "Counted, not timed: the same in every run. First panel: the graph of a network of {layers} \
+             layers of width {width} on a batch of {samples}, with one of the three varied. The lines of \
+             samples and width coincide, because the graph holds about n·d·L numbers and the other of the \
+             two is {samples}. Second panel: the weights, and what a kernel machine has to keep."
         ),
     )
     .panel(chart(
@@ -124,11 +126,12 @@ pub(super) fn slopes(times: &[&Series]) -> Figure {
     Figure::new(
         "slopes",
         "Measured exponents and those of the theory",
-        "Between the two largest sizes: medians of repeated measurements, and bars that hold the median with 95 %. Those of \
-         the theory are whole numbers, and an exponent agrees with one if its whole bar is nearer to it than to any \
-         other; bars may well miss their cross. Why they do, the table of times tells: it has the operations in a second \
-         at the smallest and at the largest size. Fewer at the smallest: calls and loops weigh more there. Fewer at the \
-         largest: numbers have to come from memory.",
+        "Exponents between the two largest sizes: medians of repeated measurements, with 95 % intervals. \
+         Exponents of the theory are whole numbers. A measured one agrees with the theory if its whole \
+         interval is nearer to that number than to any other, so a bar need not reach its cross. The table \
+         of times shows the reasons. It gives the operations per second at the smallest and at the largest \
+         size. Fewer at the smallest size: calls and loops cost relatively more. Fewer at the largest size: \
+         numbers have to come from memory.",
     )
     .panel(chart.points(found, Marker::Circle, Color::Blue, "exponent of the time").points(
         theory,

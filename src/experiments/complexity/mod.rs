@@ -13,21 +13,24 @@ use crate::linalg;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "complexity",
+    title: "Time and memory",
     question: "Do time and memory grow with the exponents of the theory, and when is a kernel machine \
                cheaper?",
     theory: &[
-        "Counted in multiply-adds: a graph costs in proportion to its nodes. A step of a network with L \
-         layers of width d on n samples costs $(3L−1)·n·d²$, that is exponents 1 in n, 2 in d, 1 in L. A \
-         product of matrices costs n³, a step of an optimizer some operations a parameter. A Gram matrix \
-         takes ${1}/{2}n²·d$, the factor of $K+nλI$ ${1}/{6}n³$ (Golub and Van Loan, \"Matrix Computations\", \
-         section 4.2), and a prediction n·d.",
-        "Memory: the graph of a network holds some n·d·L numbers beside its L·d² weights, a kernel machine \
-         n². SGD remembers nothing, momentum and RMSProp one number a parameter, Adam two.",
-        "E epochs of training cost about $3·n·L·d²·E$ multiply-adds, an exact fit ${1}/{6}n³$: equal at $n² = \
-         18·L·d²·E$. Below that the kernel machine is cheaper.",
-        "Exponents are limits: at small sizes calls, loops and caches cost more than the multiply-adds. So they are \
-         measured between the two largest sizes, several times, with the interval that holds the median. Those of the \
-         theory are whole numbers: a measured one agrees with one of them if it is nearer to it than to any other.",
+        "Costs are counted in multiply-adds. The cost of a graph is proportional to its nodes. A training \
+         step of a network with L layers of width d on n samples costs $(3L−1)·n·d²$: exponent 1 in n, 2 in \
+         d and 1 in L. A product of matrices costs n³. A step of an optimizer costs a few operations per \
+         parameter. A Gram matrix costs ${1}/{2}n²·d$, the Cholesky factor of $K+nλI$ costs ${1}/{6}n³$ \
+         (Golub and Van Loan, \"Matrix Computations\", section 4.2), and a prediction costs n·d.",
+        "Memory: the graph of a network holds about n·d·L numbers in addition to its L·d² weights. A kernel \
+         machine holds n². SGD keeps no state, momentum and RMSProp keep one number per parameter, Adam \
+         keeps two.",
+        "E epochs of training cost about $3·n·L·d²·E$ multiply-adds, an exact fit costs ${1}/{6}n³$. They \
+         are equal at $n² = 18·L·d²·E$. For smaller n the kernel machine is cheaper.",
+        "Exponents are limits for large sizes: at small sizes calls, loops and caches cost more than the \
+         multiply-adds. So they are measured between the two largest sizes, several times, with a 95 % \
+         interval for the median. Exponents of the theory are whole numbers. A measured exponent agrees \
+         with one of them if it is nearer to it than to any other.",
     ],
     parts: Parts::of::<Measured>(),
     finding,
@@ -172,10 +175,10 @@ fn finding(found: &Found) -> Told {
             times.len()
         ),
         format!(
-            "Exponents of the theory are whole numbers, and the whole interval of a measured one has to be nearer to its \
-             own than to any other. The counts of numbers are exact, times are not: at small sizes calls and caches cost more than \
-             multiply-adds. The network grows with the slope {} in its samples, the solution of the kernel machine with \
-             {} where the theory has 3 in the limit.",
+            "Exponents of the theory are whole numbers, and the whole interval of a measured one has to be \
+             nearer to its own than to any other. The counts of numbers are exact, times are not: at small \
+             sizes calls and caches cost more than multiply-adds. The network grows with the slope {} in \
+             its samples. The solution of the kernel machine grows with {}; in the limit the theory has 3.",
             fixed(slope("time-network-n")?, 2),
             fixed(slope("time-solution-n")?, 2)
         ),

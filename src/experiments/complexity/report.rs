@@ -58,8 +58,8 @@ pub(super) fn all(measured: &Measured) -> Outcome {
     outcome.table(
         Table::of(
             "times",
-            "Exponents of times on one thread. Operations are nodes of the chain, parameters of an optimizer, \
-             and else multiply-adds",
+            "Exponents of times on one thread. Operations are nodes of the chain, parameters of an \
+             optimizer, and multiply-adds for all others",
             &times,
         )
         .column("time of", |series| series.name.clone())
@@ -73,7 +73,7 @@ pub(super) fn all(measured: &Measured) -> Outcome {
         .column("largest", |series| series.rates()[1]),
     );
     outcome.table(
-        Table::of("memory", "Slopes of counts, which are the same in every run", &measured.held)
+        Table::of("memory", "Slopes of counts, the same in every run", &measured.held)
             .column("numbers held by the", |held| held.name.clone())
             .column("against", |held| held.against.clone())
             .column("theory", |held| held.theory)
@@ -82,7 +82,7 @@ pub(super) fn all(measured: &Measured) -> Outcome {
             .column("at the largest size", |held| held.points[held.points.len() - 1].1),
     );
     outcome.table(
-        Table::of("optimizers", "What a step of an optimizer takes", &measured.optimizers)
+        Table::of("optimizers", "What a step of an optimizer costs", &measured.optimizers)
             .column("optimizer", |cost| cost.name.clone())
             .column("numbers remembered for a parameter", |cost| cost.state)
             .column("smallest: ns a parameter", |cost| 1.0 / cost.series.rates()[0])
@@ -100,14 +100,13 @@ fn time_claim(series: &Series) -> Claim {
     let Series { name, against, theory, ends: [small, large], .. } = series;
     let (exponent, [smallest, largest]) = (series.exponent(), series.rates());
     let why = if exponent.value() < *theory {
-        "small sizes do not reach the speed of large ones, as calls, loops and what is done once for each \
-         entry weigh more there, and so the time grows more slowly than the operations"
+        "Small sizes are slower per operation, because calls and loops cost relatively more there. So the \
+         time grows more slowly than the operations."
     } else if largest > smallest {
-        "the exponent is taken between the two largest sizes, where what still fits into a cache at one need not at the \
-         other"
+        "Of the two largest sizes, the smaller may still fit into a cache where the larger does not."
     } else {
-        "what fits into the caches at small sizes comes from memory at large ones, and a large result has to \
-         be fetched from the operating system first"
+        "At large sizes data comes from memory instead of the caches. The system also has to provide the \
+         memory of a large result first."
     };
     Claim::that(format!("Time of the {name}: it grows with {against} to the power {theory}"))
         .named(&id)
@@ -117,8 +116,8 @@ fn time_claim(series: &Series) -> Claim {
         .within(
             theory - TOLERANCE..=theory + TOLERANCE,
             format!(
-                "The operations grow as they should, but {} billion of them are done in a second at the \
-                 smallest size and {} billion at the largest: {why}.",
+                "The operations grow as they should. But {} billion of them are done per second at the \
+                 smallest size and {} billion at the largest. {why}",
                 rounded(smallest, 3),
                 rounded(largest, 3)
             ),

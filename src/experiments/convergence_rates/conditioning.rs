@@ -113,9 +113,10 @@ impl Conditioning {
                 .saying(", the exponent")
                 .within(
                     expected - 0.1..=expected + 0.1,
-                    "The exponent is that of large κ. At small ones whole steps count, and the terms that the \
-                     theory drops; at its best rate the matrix of the heavy ball has no full set of \
-                     eigenvectors, so that some steps come on top in proportion to ln κ.",
+                    "The exponent is that of large κ. At small κ the rounding to whole steps matters, and \
+                     so do the terms that the theory drops. Also, at its best rate the matrix of the heavy \
+                     ball has no full set of eigenvectors. This adds a factor to its steps that grows \
+                     slowly, like ln κ.",
                 );
             figure = figure.line(Line::new(points).label(name).marker(marker));
         }
@@ -125,8 +126,9 @@ impl Conditioning {
             "conditioning",
             "What a condition number costs",
             format!(
-                "A quadratic with curvatures from 1 to κ, each method at its best rate; means over {} starts. At κ \
-                 = {} momentum needs {} steps where descent needs {}: see how the two part.",
+                "A quadratic with curvatures from 1 to κ, each method at its best rate; means over {} \
+                 starts. At κ = {} momentum needs {} steps and gradient descent {}. Compare how the two \
+                 lines move apart.",
                 self.descent[0].len(),
                 rounded(self.kappas[last], 2),
                 fixed(momentum[last].1, 0),
@@ -227,11 +229,11 @@ impl Polyak {
             .named("pl-factor")
             .expected("at least 1 times μ/L; in the long run 2 times")
             .estimated(Estimate::mean(&gains).of("problems"))
-            .saying(" times μ/L, at the step that takes off the least")
+            .saying(" times μ/L, at the step that removes the least")
             .within(
                 1.0..,
-                "The bound is proven: either μ and L, which come from eigenvalues with rounding, are off, or the \
-                 losses are rounding themselves.",
+                "The bound is proven. So μ and L, which come from rounded eigenvalues, are inexact, or the \
+                 losses are so small that they are rounding errors.",
             );
         let start = self.losses[0];
         let points = || (0..).map(f64::from).zip(self.losses.iter().copied());
@@ -254,10 +256,11 @@ impl Polyak {
             "pl",
             "A linear rate without strong convexity",
             format!(
-                "Least squares with {UNKNOWNS} unknowns and {EQUATIONS} equations: flat in {} directions. See \
-                 whether the loss stays below the bound, and how far: in the long run the direction of the \
-                 smallest curvature is all that is left, and along it the loss falls by (1 − μ/L)² a step, which \
-                 is the dashed line that lies on the loss, twice as steep as the bound, the other dashed line.",
+                "Least squares with {UNKNOWNS} unknowns and {EQUATIONS} equations: the loss is flat in {} \
+                 directions. Check whether the loss stays below the bound, and how far. In the long run \
+                 only the direction of the smallest curvature is left. Along it each step multiplies the \
+                 loss by (1 − μ/L)². That is the dashed line on the loss, twice as steep as the other \
+                 dashed line, which is the bound.",
                 UNKNOWNS - EQUATIONS
             ),
             [chart],

@@ -14,18 +14,21 @@ use super::prelude::*;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "convergence-rates",
+    title: "Convergence rates",
     question: "Do SGD, momentum and Adam converge at the rates of the theory?",
     theory: &[
-        "Convex, with noisy gradients and $η = c/√t$, on a bounded set: the mean of the iterates is within $O(1/√T)$ of \
-         the optimum (Zinkevich 2003), the last iterate within $O(log T/√T)$ (Shamir and Zhang 2013). Strongly convex with \
-         constant μ and $η = {1}/{μt}$: $O(1/T)$ (Rakhlin, Shamir and Sridharan 2012).",
-        "On a quadratic of condition number κ, gradient descent at its best rate needs steps in proportion to \
-         κ, the heavy ball of Polyak (1964) at its best in proportion to $√κ$.",
-        "The PL condition ${1}/{2}‖∇f‖² ≥ μ(f−f*)$ gives a linear rate without convexity: at $η = 1/L$ each \
+        "Convex loss, noisy gradients, $η = c/√t$, bounded set: the mean of the iterates is within \
+         $O(1/√T)$ of the optimum (Zinkevich 2003). The last iterate is within $O(log T/√T)$ (Shamir and \
+         Zhang 2013). Smooth and strongly convex with constant μ, $η = {1}/{μt}$: $O(1/T)$ (Rakhlin, Shamir \
+         and Sridharan 2012).",
+        "On a quadratic with condition number κ, gradient descent at its best rate needs a number of steps \
+         proportional to κ. The heavy ball of Polyak (1964) at its best rate needs a number proportional to \
+         $√κ$, apart from a logarithm.",
+        "The PL condition ${1}/{2}‖∇f‖² ≥ μ(f−f*)$ gives a linear rate without convexity. At $η = 1/L$ each \
          step leaves at most $1−μ/L$ of the excess (Polyak 1963; Karimi, Nutini and Schmidt 2016). Least \
-         squares with more unknowns than equations meets it, and is not strongly convex.",
-        "Adam divides the mean gradient by the root of the mean square: a loss multiplied by c gives the same \
-         steps but for ε (Kingma and Ba 2015).",
+         squares with more unknowns than equations satisfies the condition, but is not strongly convex.",
+        "Adam divides the mean gradient by the root of the mean square. So a loss multiplied by c gives the \
+         same steps, apart from ε (Kingma and Ba 2015).",
     ],
     parts: Parts::of::<Rates>(),
     finding,
@@ -130,10 +133,10 @@ fn finding(found: &Found) -> Told {
             fixed(momentum, 2)
         ),
         format!(
-            "At the largest condition number momentum needs {} steps where gradient descent needs {}: the square \
-             root of the condition number takes its place, as the theory says. Under the PL condition no step of \
-             the drawn run left more than {} of the loss, where at most {} is proven. Adam takes the same path \
-             whatever the loss is multiplied by.",
+            "At the largest condition number momentum needs {} steps and gradient descent {}: the condition \
+             number is replaced by its square root, as the theory says. Under the PL condition no step of \
+             the drawn run left more than {} of the loss; at most {} is proven. Adam takes the same path \
+             whatever factor the loss is multiplied by.",
             fixed(steps("momentum")?, 0),
             fixed(steps("gradient descent")?, 0),
             fixed(found.number("largest ratio of losses")?, 3),

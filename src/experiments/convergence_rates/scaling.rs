@@ -73,11 +73,13 @@ impl Scaling {
             .named("adam-scale")
             .expected("the same path, but for ε")
             .estimated(Estimate::mean(&self.apart))
-            .saying(&format!(" of the first distance apart after {STEPS} steps, for losses from 0.01 to 100 times"))
+            .saying(&format!(
+                " of the first distance apart after {STEPS} steps, for losses from 0.01 to 100 times"
+            ))
             .within(
                 ..=1e-3,
-                "ε = 10⁻⁸ stands beside the root of the mean square, and does not scale with the loss: it counts \
-                 where the gradients of the smallest loss come near it.",
+                "ε = 10⁻⁸ is added to the root of the mean square and does not scale with the loss. It \
+                 matters when the gradients of the smallest loss come near it.",
             );
         let panel = |title: String, lines: &[Vec<f64>]| {
             let chart =
@@ -94,10 +96,11 @@ impl Scaling {
         outcome.draw(
             "scale",
             "A loss times a constant",
-            "The same problem, noise and rate, with the loss multiplied. See whether the three lines lie on each \
-             other, as they should with Adam, which knows no scale; for SGD a factor of the loss is one of the \
-             rate, and one that is too large throws it out within a few steps. A line ends where it leaves the \
-             axes or the finite numbers; a cross marks a step on the way there.",
+            "The same problem, noise and rate; the loss is multiplied by a constant. Check whether the \
+             three lines coincide: they should with Adam, which does not depend on the scale. For SGD a \
+             factor of the loss acts like a factor of the rate, and too large a rate diverges within a few \
+             steps. A line ends where it leaves the axes or the finite numbers. A cross marks a step before \
+             that.",
             [
                 panel(format!("Adam, η = {ADAM_RATE}"), &self.adam),
                 panel(format!("SGD, η = {SGD_RATE}"), &self.sgd),

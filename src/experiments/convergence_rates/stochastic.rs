@@ -112,9 +112,9 @@ fn theory(problem: Problem) -> Theory {
             statement: "‖w‖₁, convex: the excess falls at least as fast as log T/√T",
             bound: ("log T/√T", |t| Float::ln(t) / t.sqrt()),
             margin: 0.0,
-            remark: "The logarithm belongs to the worst convex function, made for that purpose in as many \
-                     dimensions as there are steps (Harvey et al. 2019). Whether it shows on this one, the slope \
-                     tells: without it that would be −0.5.",
+            remark: "The logarithm belongs to the worst convex function, built for that purpose in as many \
+                     dimensions as there are steps (Harvey et al. 2019). The slope shows whether it appears \
+                     here: without the logarithm it would be −0.5.",
         },
         Problem::Quadratic => Theory {
             id: "strongly-convex-rate",
@@ -133,12 +133,13 @@ pub(super) fn report(outcome: &mut Outcome, decays: &[Decay]) {
         "stochastic",
         "SGD with noisy gradients",
         format!(
-            "Mean excess loss over {} runs. On two logarithmic axes a power of T is a line. The dashed one has the \
-             shape of the theory's upper bound for the last iterate, from somewhat above the excess at T = {}: \
-             what is proven is that the excess falls as fast or faster. The dotted line of the first panel is \
-             DG/√T, which bounds the mean of all iterates at the constant rate D/(G√T), with the distance D of the \
-             start and the size G of a gradient as they are here. The experiment convex-bounds tries that bound on \
-             another problem, at that rate and at one that falls.",
+            "Mean excess loss over {} runs. On two logarithmic axes a power of T is a straight line. The \
+             dashed line has the shape of the theory's upper bound for the last iterate. It starts somewhat \
+             above the excess at T = {}. The theory proves that the excess falls as fast or faster. The \
+             dotted line of the first panel is DG/√T. It bounds the mean of all iterates at the constant \
+             rate D/(G√T). D is the distance of the start and G the size of a gradient in this problem. The \
+             section \"Convex bounds\" tests that bound on another problem, with that rate and with a \
+             falling one.",
             GROUPS * runs,
             at[LATE]
         ),
@@ -158,7 +159,7 @@ pub(super) fn report(outcome: &mut Outcome, decays: &[Decay]) {
             .within(
                 ..=expected + margin,
                 format!(
-                    "The bound is that of the limit. Up to T = {} the start may still show.",
+                    "The bound holds in the limit. Up to T = {} the start may still matter.",
                     late[late.len() - 1]
                 ),
             );

@@ -12,18 +12,21 @@ use crate::linalg::symmetric_eigen;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "convex-bounds",
-    question: "Do the bounds of convex optimisation hold with their constants, and how near do the descents come to them?",
+    title: "Convex bounds",
+    question: "Do the bounds of convex optimisation hold with their constants, and how close do the \
+               descents come to them?",
     theory: &[
-        "Let $f$ be convex, $E‖g‖² ≤ G²$ for its stochastic gradients, and $D = ‖w_1−w*‖$. With the constant rate \
-         $D/(G√T)$ the mean of the first $T$ iterates of SGD has $E f(w̄) − f* ≤ DG/√T$. With $η_t = D/(G√t)$ the same \
-         shape is proven on a bounded set, with a larger constant (Nemirovski, Juditsky, Lan and Shapiro 2009; Bubeck, \
-         \"Convex Optimization: Algorithms and Complexity\", 2015).",
-        "If the gradient of $f$ changes by at most $L$ times the distance, descent with $η = 1/L$ has \
-         $f(w_T) ≤ f(u) + L‖w_0−u‖²/(2T)$ for every point $u$. With $u = w*$ that is $O(1/T)$.",
-        "Where a plane separates the classes, the binary cross-entropy has no optimum: its infimum 0 is at infinity. The \
-         bound holds all the same, with $u$ as far along the normal of the plane as serves best, which makes it \
-         $O(ln²T/T)$. The loss itself falls as $1/T$ and the weights grow as $ln T$ (Soudry, Hoffer, Nacson, \
-         Gunasekar and Srebro, \"The Implicit Bias of Gradient Descent on Separable Data\", 2018).",
+        "Let $f$ be convex, $E‖g‖² ≤ G²$ for its stochastic gradients, and $D = ‖w_1−w*‖$. With the \
+         constant rate $D/(G√T)$ the mean of the first $T$ iterates of SGD satisfies $E f(w̄) − f* ≤ \
+         DG/√T$. With $η_t = D/(G√t)$ the same bound is proven on a bounded set, with a larger constant \
+         (Nemirovski, Juditsky, Lan and Shapiro 2009; Bubeck, \"Convex Optimization: Algorithms and \
+         Complexity\", 2015).",
+        "If the gradient of $f$ is Lipschitz with constant $L$, gradient descent with $η = 1/L$ satisfies \
+         $f(w_T) ≤ f(u) + L‖w_0−u‖²/(2T)$ for every point $u$. For $u = w*$ that is $O(1/T)$.",
+        "Where a plane separates the classes, the binary cross-entropy has no optimum: its infimum 0 is at \
+         infinity. The bound still holds for every $u$. The best $u$ on the normal of the plane gives \
+         $O(ln²T/T)$. The loss itself falls as $1/T$, and the weights grow as $ln T$ (Soudry, Hoffer, \
+         Nacson, Gunasekar and Srebro, \"The Implicit Bias of Gradient Descent on Separable Data\", 2018).",
     ],
     parts: Parts::of::<Bounds>(),
     finding: report::finding,

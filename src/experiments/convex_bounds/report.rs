@@ -43,25 +43,25 @@ fn claims(outcome: &mut Outcome, study: &Bounds) {
             "average-bound",
             "With the rate D/(G√T) the mean of SGD's iterates is within DG/√T of the optimum, for every T",
             &constant,
-            "The bound is on the expectation, and a mean over some runs is measured.",
+            "The bound is on the expectation; the measured figure is a mean over some runs.",
         ),
         (
             "average-bound-decaying",
             "With the rate D/(G√t), which falls, the mean is within DG/√T as well",
             &decaying,
-            "What is proven for this rate has a larger constant, and needs a bounded set.",
+            "The proof for this rate has a larger constant and needs a bounded set.",
         ),
         (
             "descent-bound",
             "Gradient descent on the binary cross-entropy is within L‖w₀ − w*‖²/2T of the optimum, for every T",
             &descent,
-            "This is a theorem: the steps, or the constants, would be wrong.",
+            "This is a theorem. If it does not hold here, the steps or the constants are wrong.",
         ),
         (
             "separable-bound",
             "Where no optimum exists, the loss is within f(u) + L‖w₀ − u‖²/2T, for every T and u",
             &separable,
-            "This is a theorem: the steps, or the constants, would be wrong.",
+            "This is a theorem. If it does not hold here, the steps or the constants are wrong.",
         ),
     ] {
         outcome.number(format!("{id}: share of the bound"), mean(shares));
@@ -89,7 +89,7 @@ fn claims(outcome: &mut Outcome, study: &Bounds) {
         ))
         .estimated(Estimate::mean(&exponents))
         .saying(&format!(", the exponent of the loss over the steps from {LATE} on"))
-        .within(..=slowest, "What is proven holds for large T.");
+        .within(..=slowest, "The proof is for large T.");
 }
 
 /// The mean over the seeds at each place of their rows.
@@ -121,9 +121,9 @@ fn stochastic_figure(outcome: &mut Outcome, study: &Bounds) {
         "average",
         "The mean of SGD's iterates, and its bound",
         format!(
-            "Logistic regression on {} samples of overlapping classes, a sample a step; means over {} runs of each of {} \
-             seeds. The bound has the constants of each problem in it: nothing is fitted. See how far below it the mean \
-             stays. Of the last iterate it says nothing.",
+            "Logistic regression on {} samples of overlapping classes, one sample per step; means over {} \
+             runs of each of {} seeds. The bound uses the constants of each problem; nothing is fitted. \
+             Compare how far below it the mean stays. The bound says nothing about the last iterate.",
             super::SAMPLES,
             study.runs,
             seeds.len()
@@ -167,11 +167,12 @@ fn descent_figure(outcome: &mut Outcome, study: &Bounds) {
     outcome.draw(
         "descent",
         "Gradient descent, and its bound",
-        "Means over the seeds, at the rate 1/L. Where the classes overlap, the loss is strongly convex near its optimum, and \
-         descent leaves the bound behind. Where a plane separates them, the loss falls nearly as 1/T, below the bound, \
-         and the weights grow on, in the limit with the logarithm of the steps. In the first panel the line of descent \
-         ends where the least loss itself is rounded. In the second panel the bound is the least of those of 200 \
-         points u along the normal of the plane.",
+        "Means over the seeds, at the rate 1/L. Where the classes overlap, the loss is strongly convex near \
+         its optimum, and descent is soon far below the bound. Where a plane separates them, the loss falls \
+         nearly as 1/T, below the bound. The weights keep growing, in the limit as the logarithm of the \
+         steps. In the first panel the line of descent ends where the minimum of the loss itself is \
+         rounded. In the second panel the bound is the smallest of the bounds for 200 points u on the \
+         normal of the plane.",
         [overlapping, separated, norms],
     );
 }
@@ -179,7 +180,7 @@ fn descent_figure(outcome: &mut Outcome, study: &Bounds) {
 fn table(outcome: &mut Outcome, study: &Bounds) {
     let rows: Vec<(usize, &Stochastic)> = study.stochastic.iter().enumerate().collect();
     outcome.table(
-        Table::of("constants", "Constants of the problems, and what SGD comes to at the last T", &rows)
+        Table::of("constants", "Constants of the problems, and what SGD reaches at the last T", &rows)
             .column("seed", |(k, _)| k + 1)
             .column("D", |(_, seed)| seed.distance)
             .column("G", |(_, seed)| seed.gradient)
@@ -200,9 +201,10 @@ pub(super) fn finding(found: &Found) -> Told {
     let separable = found.by(
         "separable-bound",
         [
-            "and the bound still holds, with a point far out in the optimum's place",
-            "and the bound, with a point far out in the optimum's place, does not hold",
-            "and whether the bound holds, with a point far out in the optimum's place, this run does not decide",
+            "the bound still holds with a distant point in the place of the optimum",
+            "the bound with a distant point in the place of the optimum does not hold",
+            "this run does not decide whether the bound holds with a distant point in the place of the \
+             optimum",
         ],
     )?;
     Some((
@@ -212,10 +214,10 @@ pub(super) fn finding(found: &Found) -> Told {
             percent(share("average-bound")?)
         ),
         format!(
-            "All constants are those of the problem, and nothing is fitted; shares are the largest over T, means over \
-             the seeds. With a rate that falls as 1/√t the share of DG/√T is {}. Gradient descent on the whole data \
-             comes to {} of L‖w₀ − w*‖²/2T. Where a plane separates the classes no optimum exists, {separable}: the \
-             loss falls with an exponent of {}.",
+            "All constants are those of the problem; nothing is fitted. Shares are the largest over T, \
+             means over the seeds. With a rate that falls as 1/√t the share of DG/√T is {}. Gradient \
+             descent on the whole data reaches {} of L‖w₀ − w*‖²/2T. Where a plane separates the classes \
+             there is no optimum. Here {separable}, and the loss falls with an exponent of {}.",
             percent(share("average-bound-decaying")?),
             percent(share("descent-bound")?),
             fixed(found.number("exponent on separable classes")?, 2)

@@ -90,8 +90,8 @@ fn claims(outcome: &mut Outcome, rows: &[Gaussian]) {
         .saying(", the mean ratio over all p with |p − n| ≥ 10")
         .within(
             0.9..=1.1,
-            "Towards the peak a few draws make most of the mean, so that an interval from so many draws is itself too \
-             small.",
+            "Near the peak a few draws dominate the mean. So an interval from this number of draws is too \
+             short.",
         );
     let [left, right] = [N - 10, N + 10].map(|p| of_draws(&ratios(rows, N, p)));
     claim(outcome, "The error peaks where there are as many features as samples")
@@ -105,7 +105,7 @@ fn claims(outcome: &mut Outcome, rows: &[Gaussian]) {
         .criterion("both 95 % intervals are above 0")
         .judged(
             left.against(&ABOVE_0).and(right.against(&ABOVE_0)),
-            "At the pole the error has no mean; that of its logarithm is judged, draw by draw.",
+            "At the pole the error has no finite mean. So the mean of its logarithm is judged, draw by draw.",
         );
     let drops = [2, 140].map(|p| of_draws(&differences(&at(rows, D).ridgeless, &at(rows, p).ridgeless)));
     claim(outcome, "With weak features that are all alike, the best is to take all of them")
@@ -124,7 +124,7 @@ fn claims(outcome: &mut Outcome, rows: &[Gaussian]) {
         .criterion("both 95 % intervals are below 0")
         .judged(
             Verdict::all(drops.iter().map(|drop| drop.against(&BELOW_0))),
-            "Features that differ in what they tell are another matter: then the first few may be enough.",
+            "If the features differ in their information, the first few may be enough.",
         );
     const STEPS: [usize; 6] = [2, 20, 40, 80, 140, 200];
     let falls: Vec<Estimate> = STEPS
@@ -143,8 +143,8 @@ fn claims(outcome: &mut Outcome, rows: &[Gaussian]) {
         .criterion("the 95 % intervals of all differences, draw by draw, are below 0")
         .judged(
             Verdict::all(falls.iter().map(|fall| fall.against(&BELOW_0))),
-            "The theorem is about weights drawn from a normal distribution, of which this ridge is the best; \
-             here they are fixed and all alike, and only the samples are drawn.",
+            "The theorem is about weights drawn from a normal distribution; this ridge is the best for \
+             those. Here the weights are fixed and all alike, and only the samples are drawn.",
         );
 }
 
@@ -174,12 +174,12 @@ pub(super) fn report(outcome: &mut Outcome, rows: &[Gaussian]) {
         "gaussian",
         "Double descent in closed form",
         format!(
-            "Means over {draws} draws of {N} samples with {D} features in all. To the left of p = n one fits as well as \
-             one can, to the right one fits all samples in the shortest way. The jump at p = n has one cause: there XXᵀ \
-             has an eigenvalue near 0, by which the noise in the targets is divided, and for p from n − 1 to n + 1 the \
-             error has no mean at all: the marks are what these draws happen to give. Close to that a few rare draws \
-             carry the mean, so that most means of as many draws lie below the theory. Look what the best ridge makes \
-             of the peak."
+            "Means over {draws} draws of {N} samples with {D} features in all. To the left of p = n the fit \
+             is the least-squares fit. To the right it fits all samples and has the smallest norm. The jump \
+             at p = n has one cause: there XXᵀ has an eigenvalue near 0, and the noise in the targets is \
+             divided by it. For p from n − 1 to n + 1 the error has no finite mean, so these marks depend \
+             on the draws. Close to that a few rare draws dominate the mean, so most means of so few draws \
+             lie below the theory. With the best ridge there is no peak."
         ),
         [chart],
     );

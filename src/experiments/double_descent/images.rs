@@ -146,8 +146,8 @@ fn claims(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         .criterion("the 95 % intervals of all four, seed by seed, are above 1: more than twice the error")
         .judged(
             Verdict::all(ratios.iter().map(|ratio| ratio.against(&(Bound::Excluded(1.0), Bound::Unbounded)))),
-            "Features of images are far from alike: where most of what they hold lies in a few directions, \
-             the others are so small that they fit late, and the peak is broad or elsewhere.",
+            "Features of images are far from alike. Where most of their variance lies in a few directions, \
+             the others are so small that they are fitted late. Then the peak is broad or elsewhere.",
         );
     let widest = &rows[rows.len() - 1];
     // Chosen by the errors that it is then judged by: that is in its favour, and makes the claim the harder.
@@ -157,7 +157,8 @@ fn claims(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         .expected("the widest network is best")
         .estimated(Estimate::mean(&differences(&widest.all(|draw| draw.test), &best.all(|draw| draw.test))))
         .saying(&format!(
-            ", the mean squared error on the test set at p = {} less that at p = {}; wrong are {} and {}",
+            ", the mean squared error on the test set at p = {} minus that at p = {}. Wrong answers: {} and \
+             {}",
             widest.p,
             best.p,
             percent(widest.mean(|draw| draw.wrong)),
@@ -165,7 +166,7 @@ fn claims(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         ))
         .within(
             BELOW_0,
-            format!("The error falls on with p; at {last} times n it may not have come down so far yet."),
+            format!("The error keeps falling with p; at {last} times n it may not be low enough yet."),
         );
     let of_draw =
         |k: usize| range(rows.windows(2).map(|pair| pair[1].draws[k].chosen / pair[0].draws[k].chosen)).1;
@@ -178,10 +179,10 @@ fn claims(outcome: &mut Outcome, n: usize, rows: &[Random]) {
         .within(
             ..=1.1,
             format!(
-                "It is the one of {} ridges, from {} to {} of the mean of the kernel's diagonal, that {n} samples favour. \
-                 What they favour is an estimate, the steps between them are a factor of 3, and the best may lie \
-                 beyond their ends; and the theorem is about features that are alike, while those of images \
-                 differ by orders of magnitude.",
+                "The ridge is one of {}, from {} to {} of the mean of the kernel's diagonal; leave-one-out \
+                 chooses it on the {n} training images. That choice is an estimate, neighbouring ridges \
+                 differ by a factor of 3, and the best may lie outside this range. Also, the theorem is \
+                 about features that are alike, and those of images differ by orders of magnitude.",
                 CHOICES.len(),
                 rounded(CHOICES[0], 1),
                 rounded(CHOICES[CHOICES.len() - 1], 1)
@@ -213,11 +214,11 @@ pub(super) fn report(outcome: &mut Outcome, measured: &RandomFeatures) {
         "images",
         "Double descent on images",
         format!(
-            "Least squares on p random features relu(xW) of {n} images, means over {} draws of images and W. From p = n on \
-             all training images can be fitted, and their error leaves the axis, which ends at 10⁻² and 10². The jump at \
-             p = n is where the last direction that fits them is the smallest of all, so that the weights have to be \
-             long: compare the third panel. A small ridge, the same for all p, leaves an error of {} there, and one that is \
-             chosen leaves {}.",
+            "Least squares on p random features relu(xW) of {n} images, means over {} draws of images and \
+             W. From p = n on all training images can be fitted: their error leaves the axis, which ends at \
+             10⁻² and 10². At p = n the last direction needed for this fit is the smallest of all. So the \
+             weights must be long: compare the third panel. A small ridge, the same for all p, leaves an \
+             error of {} there. A ridge chosen for each p leaves {}.",
             rows[0].draws.len(),
             rounded(peak.mean(|draw| draw.ridge), 2),
             rounded(peak.mean(|draw| draw.chosen), 2)

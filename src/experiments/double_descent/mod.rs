@@ -10,21 +10,23 @@ use crate::linalg::{SymmetricEigen, symmetric_eigen};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "double-descent",
-    question: "Why does a model with far more features than samples predict well, and one with just as many \
-               badly?",
+    title: "Double descent",
+    question: "Why does a model with far more features than samples predict well, and one with as many \
+               features as samples badly?",
     theory: &[
-        "Least squares with p of D Gaussian features, n samples, noise σ² and the shortest solution where \
-         there are several. With β_T the weights of the features in use and $s² = σ²+‖β−β_T‖²$ the expected \
-         squared error on new samples is $s²·(1+{p}/{n−p−1})$ for p ≤ n − 2, infinite for p from n − 1 to n + \
-         1, and $‖β_T‖²·(1−{n}/{p})+s²·(1+{n}/{p−n−1})$ for p ≥ n + 2: exactly, at any size (Belkin, Hsu and \
-         Xu, \"Two models of double descent for weak features\", 2020, theorem 1; Hastie et al. 2022 for the \
-         limit).",
-        "The peak is variance: at p = n the one solution that fits all samples has to be long. The ridge that \
-         is best for each p, $s²·D/‖β‖²$ when the weights are alike, has none: the error then never rises \
-         with p (Nakkiran et al., \"Optimal regularization can mitigate double descent\", 2021).",
-        "Gradient descent from 0 never leaves the span of the samples, and so it ends at the shortest of all \
-         solutions: the second descent needs nobody to ask for it. It was first seen in networks with random \
-         first layers and others (Belkin et al. 2019).",
+        "Least squares with p of D Gaussian features, n samples and noise variance σ²; where there are \
+         several solutions, the shortest. Let β_T be the weights of the features in use and $s² = \
+         σ²+‖β−β_T‖²$. The expected squared error on new samples is $s²·(1+{p}/{n−p−1})$ for p ≤ n − 2. It \
+         is infinite for p from n − 1 to n + 1. For p ≥ n + 2 it is \
+         $‖β_T‖²·(1−{n}/{p})+s²·(1+{n}/{p−n−1})$. This is exact at any size (Belkin, Hsu and Xu, \"Two \
+         models of double descent for weak features\", 2020, theorem 1; Hastie et al. 2022 for the limit).",
+        "The peak is variance: at p = n the only solution that fits all samples has large weights. With the \
+         best ridge for each p, $s²·D/‖β‖²$ when the weights are alike, there is no peak. The error then \
+         never rises with p (Nakkiran et al., \"Optimal regularization can mitigate double descent\", \
+         2021).",
+        "Gradient descent from 0 never leaves the span of the samples, so it ends at the shortest of all \
+         solutions. The second descent therefore needs no explicit penalty. It was first seen in networks \
+         with random first layers and in other models (Belkin et al. 2019).",
     ],
     parts: Parts::of::<DoubleDescent>(),
     finding,
@@ -116,9 +118,9 @@ fn finding(found: &Found) -> Told {
         "gaussian",
         format!("The error peaks where features equal samples, and falls to {} beyond", fixed(*last, 2)),
         format!(
-            "With {few} features the error is {}, with {many} it is {}, and in between it has no bound. At the peak one \
-             solution fits all samples, and it has to be long. With more features there are many, and the shortest \
-             shares the work. With the best ridge there is no peak at all.",
+            "With {few} features the error is {}, with {many} it is {}; in between it has no bound. At the \
+             peak only one solution fits all samples, and it has large weights. With more features many \
+             solutions fit, and the shortest one has small weights. With the best ridge there is no peak.",
             fixed(*first, 2),
             fixed(*last, 2)
         ),

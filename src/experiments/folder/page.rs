@@ -29,22 +29,22 @@ pub(super) fn of(finished: &[Finished]) -> Page {
     let answers: Vec<_> = answers.collect();
     let document = match (whole, answers.is_empty()) {
         (true, _) => {
-            " The source document is the text that tapegrad was built from; § stands before its sections, and every \
-             sentence of it that can be tested has its answer here."
+            " The source document is the text that tapegrad was built from; § marks its sections. Each of \
+             its testable sentences is answered here."
         }
         (false, false) => {
-            " The source document is the text that tapegrad was built from; § stands before its sections. Of its \
-             sentences, those that these experiments answer stand here."
+            " The source document is the text that tapegrad was built from; § marks its sections. Those of \
+             its sentences that these experiments answer are listed here."
         }
         (false, true) => "",
     };
     Page {
         title: "What the theory claims, and what comes out".into(),
         intro: [
-            "Questions of machine learning, each tried out by tapegrad, a framework for the processor. What the theory \
-             claims stands beside the figure that was measured. A claim that does not hold is shown as such. Where a figure \
-             was measured several times, the 95 % interval after it decides, and a claim whose interval reaches over \
-             the bound is left open."
+            "Questions of machine learning, each tested with tapegrad, a framework that runs on the CPU. \
+             What the theory claims stands next to the measured figure. A claim that does not hold is shown \
+             as such. Where a figure was measured several times, its 95 % interval decides. If the interval \
+             crosses the bound, the claim is left open."
                 .into(),
             made_by(finished) + document,
         ]
@@ -87,6 +87,7 @@ fn section(experiment: &Experiment, finished: &Finished) -> Section {
     let Settings { version, data, .. } = &finished.settings;
     let mut section = finished.outcome.section.clone();
     section.name = experiment.name.into();
+    section.short = experiment.title.into();
     section.question = experiment.question.into();
     section.theory = experiment.theory.iter().map(|text| text.to_string()).collect();
     if let Some((headline, title, summary)) = (experiment.finding)(&Found(&finished.outcome)) {

@@ -14,24 +14,27 @@ use crate::nn::{Activation, Norm};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "gradient-flow",
-    question: "Where do gradients vanish or explode in deep networks, and does normalisation cure it?",
+    title: "Vanishing gradients",
+    question: "Where do gradients vanish or explode in deep networks, and does normalisation prevent it?",
     theory: &[
-        "In a wide network with weights of variance $σ²/n$ the mean square of the values in front of layer l \
-         obeys $q′ = σ²·E φ(√q·z)²$, and that of the gradients there $p = σ²·E φ′(√q·z)²·p′$, with z from \
-         N(0, 1) (Poole et al. 2016; Schoenholz et al. 2017). For ReLU both factors are σ²/2: He's σ² = 2 \
-         keeps them, Xavier's σ² = 1 halves them at each layer (Glorot and Bengio 2010; He et al. 2015). The \
-         slope of the sigmoid is at most ¼: with Xavier's weights at most 1/16 of p is left at each layer.",
-        "Normalisation in front of φ sets q = 1 and divides the gradient by the deviation that it removed. \
-         Layer normalisation removes the root of E φ², so that p changes by ${E φ′²}/{E φ²}$ at each layer; \
-         batch normalisation removes that of Var φ, and p changes by ${E φ′²}/{Var φ}$. By Poincaré's \
-         inequality the latter is never below 1: with batch normalisation gradients do not vanish, but they \
-         may explode: for ReLU p grows by ${π}/{π−1} = 1.47$ at each layer (Yang et al. 2019).",
-        "The gradient of the weights of a layer is made of the values that go in and the gradients that come \
-         back, so that its norm goes as $√{E φ²·p}$.",
-        "That gradients arrive is not all that training needs. Layer by layer two inputs become alike: for \
-         ReLU with He's weights 1 − cos of the angle between their values goes as ${9π²}/{2l²}$ (Hayou, \
-         Doucet and Rousseau 2019), some 0.05 after 30 layers, so that the outputs are nearly the same for \
-         all images. Batch normalisation takes their common part away (Daneshmand et al. 2020).",
+        "In a wide network with weights of variance $σ²/n$ the mean square q of the values before the \
+         activation becomes $q′ = σ²·E φ(√q·z)²$ at the next layer, with z from N(0, 1). On the way back \
+         the mean square p′ of the gradients becomes $p = σ²·E φ′(√q·z)²·p′$ (Poole et al. 2016; Schoenholz \
+         et al. 2017). For ReLU both factors are σ²/2: He's σ² = 2 keeps them, Xavier's σ² = 1 halves them \
+         at each layer (Glorot and Bengio 2010; He et al. 2015). The slope of the sigmoid is at most ¼: \
+         with Xavier's weights at most 1/16 of p is left at each layer.",
+        "Normalisation before φ sets q = 1 and divides the gradient by the standard deviation that it \
+         removed. Layer normalisation divides by the root of E φ², so p changes by ${E φ′²}/{E φ²}$ at each \
+         layer. Batch normalisation divides by the root of Var φ, so p changes by ${E φ′²}/{Var φ}$. By \
+         Poincaré's inequality this factor is never below 1: with batch normalisation gradients do not \
+         vanish, but they may explode. For ReLU p grows by ${π}/{π−1} = 1.47$ at each layer (Yang et al. \
+         2019).",
+        "The gradient of the weights of a layer is the product of the values that go in and the gradients \
+         that come back. So its norm is proportional to $√{E φ²·p}$.",
+        "Training needs more than gradients that arrive. Layer by layer two inputs become more alike. For \
+         ReLU with He's weights, 1 − cos of the angle between their values falls as ${9π²}/{2l²}$ (Hayou, \
+         Doucet and Rousseau 2019). After 30 layers that is about 0.05, so the outputs are nearly the same \
+         for all images. Batch normalisation removes their common part (Daneshmand et al. 2020).",
     ],
     parts: Parts::of::<GradientFlow>(),
     finding,
@@ -161,7 +164,7 @@ impl Study for GradientFlow {
         let variances = variance::measure(context, width, networks, &mut tell)?;
         let batch = context.data.train.take(BATCH);
         if batch.len() < 2 {
-            return Err(Error::Data("batch normalisation needs two samples at least".into()));
+            return Err(Error::Data("batch normalisation needs at least two samples".into()));
         }
         let mut flows = Vec::new();
         for kind in Kind::all() {
@@ -199,9 +202,9 @@ fn finding(found: &Found) -> Told {
     let mean_field = found.by(
         "mean-field-factors",
         [
-            "Mean-field theory tells the factors of ReLU, tanh and sigmoid.",
-            "Mean-field theory tells most of the factors; where it does not, the claim below says why.",
-            "Whether mean-field theory tells the factors is not decided by this run.",
+            "Mean-field theory predicts the factors of ReLU, tanh and sigmoid.",
+            "Mean-field theory predicts most of the factors; where it does not, the claim below says why.",
+            "This run does not decide whether mean-field theory predicts the factors.",
         ],
     )?;
     Some((
@@ -212,9 +215,10 @@ fn finding(found: &Found) -> Told {
             fixed(normalised, 2)
         ),
         format!(
-            "Over 30 layers of sigmoids next to nothing of the gradient is left, and with batch normalisation it stays. For \
-             ReLU it is the other way round: He's weights keep the gradient without help, and with batch normalisation it grows by a factor \
-             of {} at each layer. The product of the norms of the layers is only an upper bound. {mean_field}",
+            "Through 30 layers of sigmoids almost nothing of the gradient is left; with batch normalisation \
+             it stays. For ReLU it is the other way round: He's weights alone keep the gradient, and batch \
+             normalisation makes it grow by a factor of {} per layer. The product of the norms of the \
+             layers is only an upper bound. {mean_field}",
             fixed(relu, 2)
         ),
     ))

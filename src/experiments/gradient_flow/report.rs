@@ -61,9 +61,9 @@ fn flow_claims(outcome: &mut Outcome, flows: &[Flow]) {
             ))
             .within(
                 fate.range(),
-                "The theory takes a wide network and each sample by itself. Here some 30 layers meet a width \
-                 not much larger, so that chance adds up over the layers, and the gradient is that of a \
-                 batch, whose samples add up or cancel.",
+                "The theory is for wide networks and single samples. Here the width is not much larger than \
+                 the 30 layers, so random deviations add up over the layers. The gradient is that of a \
+                 batch, whose samples may add up or cancel.",
             );
     }
 }
@@ -101,8 +101,8 @@ fn fates_claim(outcome: &mut Outcome, flows: &[Flow]) {
     )
     .judged(
         Verdict::all(all.iter().map(verdict)),
-        "A factor that is off by a twelfth at each layer is off by ten over all of them; the width is \
-         finite, and samples of a batch add up or cancel.",
+        "A factor that is wrong by a twelfth at each layer is wrong by a factor of ten over all of them. \
+         The width is finite, and samples of a batch may add up or cancel.",
     );
 }
 
@@ -160,9 +160,10 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
     let mut figure = Figure::new(
         "gradient-norms",
         "Gradient norm of each layer before the first step",
-        "Networks of 30 layers; those of 5 and 10 are in the table. What falls to the left vanishes on its way to \
-         the inputs, what rises there explodes. A disc marks the line whose name stands beside it. The theory runs through the last hidden layer. It takes each sample \
-         by itself; what is drawn is the gradient of a batch, whose samples add up or cancel.",
+        "Networks of 30 layers; those of 5 and 10 are in the table. A line that falls to the left is a \
+         gradient that vanishes on its way to the inputs; one that rises explodes. A disc marks the line \
+         that the name belongs to. The theory ends at the last hidden layer. It is for single samples; the \
+         drawn gradient is that of a batch, whose samples may add up or cancel.",
     );
     for phi in Kind::PHIS {
         let drawn = Normalised::ALL.iter().filter_map(|norm| flow_of(flows, Kind { phi, norm: *norm }));
@@ -215,8 +216,8 @@ pub(super) fn flows(outcome: &mut Outcome, flows: &[Flow]) {
         outcome.number(format!("{}: factor", flow.name()), flow.factors()[0]);
         outcome.number(format!("{}: factor in theory", flow.name()), flow.factors()[1]);
     }
-    let caption = "Gradient norms; the factor from a layer to the one before it; the ratio of layer 2 to the \
-                   last hidden";
+    let caption = "Gradient norms; the factor from a layer to the one before it; the ratio of layer 2 to \
+                   the last hidden layer";
     outcome.table(
         Table::of("gradient-norms", caption, flows)
             .column("network", Flow::name)
@@ -239,11 +240,11 @@ pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classes:
         "training",
         "The same networks in training",
         format!(
-            "Plain gradient descent, rate {RATE}, batches of 50, {DEEP} layers, from one seed. The grey line is \
-             the loss of one who guesses among {classes} classes. Look which networks leave it: those that have a \
-             training accuracy of {} at the end count as having learned. {} One rate and so few epochs need not \
-             suit every network, and where the outputs for two images are nearly the same, as the table has it, \
-             there is little to learn from.",
+            "Plain gradient descent, rate {RATE}, batches of 50, {DEEP} layers, from one seed. The grey \
+             line is the loss of guessing among {classes} classes. See which networks get below it. A \
+             training accuracy of {} at the end counts as having learned. {} One rate and so few epochs \
+             need not suit every network. Where the outputs for two images are nearly the same (see the \
+             table), there is little to learn from.",
             fixed(learning.learned, 2),
             fates::in_words(flows, runs, &learning)
         ),
@@ -272,7 +273,7 @@ pub(super) fn runs(outcome: &mut Outcome, flows: &[Flow], runs: &[Run], classes:
     }
     outcome.figure(&figure);
     let caption = format!(
-        "What training comes to; before it, the gradient of layer 2 over that of layer {}, and the mean \
+        "Training results; before training, the gradient of layer 2 over that of layer {}, and the mean \
          cosine of the angle between the outputs for two images",
         DEEP - 1
     );
@@ -313,8 +314,8 @@ fn learning_claim(outcome: &mut Outcome, runs: &[Run], learning: &Learning) {
     ))
     .judged(
         Verdict::all(all.iter().map(verdict)),
-        "That a gradient reaches the first layer says nothing of where it points, nor of how fast a step of \
-         this rate goes.",
+        "A gradient that reaches the first layer may still point in a useless direction, or be too small or \
+         too large for this rate.",
     );
 }
 

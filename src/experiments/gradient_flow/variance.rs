@@ -113,8 +113,8 @@ pub(super) fn measure(
 const MARGIN: f64 = 0.05;
 
 fn claims(outcome: &mut Outcome, all: &[Row]) {
-    let finite = "At a finite width the variance of a network goes up and down by chance from layer to layer: the \
-                  spread of its logarithm grows as depth over width.";
+    let finite = "At a finite width the variance of a network varies randomly from layer to layer. The \
+                  variance of its logarithm is proportional to depth over width.";
     let claims = [
         (
             "he-keeps-variances",
@@ -186,11 +186,13 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Row], width: usize) {
     claims(outcome, all);
     let gelu = all.iter().find(|row| row.phi == Phi::Gelu);
     let gelu = gelu.map_or(String::new(), |row| {
-        let both = |[forward, backward]: [f64; 2]| format!("{} and {}", fixed(forward, 2), fixed(backward, 2));
+        let both =
+            |[forward, backward]: [f64; 2]| format!("{} and {}", fixed(forward, 2), fixed(backward, 2));
         format!(
-            " Of GELU the marks, which are means over the networks, have the factors {} forward and backward; the \
-             typical network has {}, and the theory {}: the factor depends on the variance itself, from ½ near 0 to \
-             1 far from it, and networks that are thrown upwards by chance stay up and carry the mean.",
+            " For GELU the marks, which are means over the networks, have the factors {} forward and \
+             backward. The typical network has {}, and the theory {}. The factor depends on the variance \
+             itself: ½ near 0, 1 far from it. Networks that happen to get a large variance keep it, and \
+             they dominate the mean.",
             both(row.mean.factors()),
             both(row.typical()),
             both(row.theory.factors())
@@ -214,9 +216,9 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Row], width: usize) {
         "variance",
         "Variance through depth",
         format!(
-            "Lines are the theory of infinite width, marks means over {} networks of width {width}. \
-             Look for what stays level both ways: by the theory only He's weights with ReLU, while those of \
-             GELU fall, since near 0 it is x/2. The gradients of the sigmoid, whose slope is at most ¼, are \
+            "Lines are the theory of infinite width, marks are means over {} networks of width {width}. \
+             Look for lines that stay level both ways. By the theory only ReLU with He's weights does. GELU \
+             falls, because near 0 it is x/2. The gradients of the sigmoid, whose slope is at most ¼, are \
              divided by {} at each layer.{gelu}",
             all[0].factors.len(),
             rounded(1.0 / sigmoid, 3)
@@ -233,7 +235,7 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Row], width: usize) {
         outcome.number(format!("{label}: backward factor"), backward);
         outcome.number(format!("{label}: backward factor in theory"), b);
     }
-    let caption = "Factor at each layer: of the means over all networks, mean of each network's, theory";
+    let caption = "Factor at each layer: of the means over all networks, mean over the networks, theory";
     outcome.table(
         Table::of("variance", caption, all)
             .column("network", |row| row.label.as_str())

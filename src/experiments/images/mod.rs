@@ -23,21 +23,24 @@ use crate::train::{FitOptions, Observer, Rate};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "images",
-    question: "What do networks of images gain over those that do not know what an image is, and do they see one that has \
-               moved?",
+    title: "Networks for images",
+    question: "What do image networks gain over models that do not know what an image is, and do they \
+               recognise a moved image?",
     theory: &[
-        "A convolution has few weights, which are the same at every place: what was learnt at one is known at all. On \
-         MNIST, LeCun, Bottou, Bengio and Haffner (\"Gradient-Based Learning Applied to Document Recognition\", 1998) \
-         have 0.95 % wrong with LeNet-5, 0.8 % where training images are distorted, and 4.7 % with a perceptron of 300 \
-         hidden units.",
-        "Maps of features move with the image: convolution is equivariant, not invariant. Pools of 2×2 forget shifts of a \
-         pixel or two, and the affine layers behind know again where things are (Azulay and Weiss, \"Why Do Deep \
-         Convolutional Networks Generalize So Poorly to Small Image Transformations?\", 2019). What training images do \
-         not show, moved images, has to be shown: by augmentation.",
-        "A transformer of images is told where its squares lie, and nothing else: which of them are neighbours it has to \
-         learn, from more images than a network of filters needs (Dosovitskiy et al., arXiv:2010.11929).",
-        "First layers of networks of images become detectors of edges and strokes. Those of a perceptron see the whole \
-         image; after little training they still look like the noise that they began with.",
+        "A convolution has few weights, which are the same at every place. So what it learns at one place \
+         it knows at all places. On MNIST, LeNet-5 has 0.95 % errors, or 0.8 % with distorted training \
+         images. A perceptron of 300 hidden units has 4.7 % (LeCun, Bottou, Bengio and Haffner, \
+         \"Gradient-Based Learning Applied to Document Recognition\", 1998).",
+        "Feature maps move with the image: convolution is equivariant, not invariant. Pooling over 2×2 \
+         ignores shifts of a pixel or two. The affine layers after it depend on positions again (Azulay and \
+         Weiss, \"Why Do Deep Convolutional Networks Generalize So Poorly to Small Image \
+         Transformations?\", 2019). If the training images do not contain moved images, augmentation has to \
+         add them.",
+        "An image transformer is given only the positions of its patches. It has to learn which of them are \
+         neighbours, and needs more images for that than a convolutional network (Dosovitskiy et al., \
+         arXiv:2010.11929).",
+        "First layers of image networks become detectors of edges and strokes. Those of a perceptron see \
+         the whole image. After little training they still look like their initial noise.",
     ],
     parts: Parts::of::<Networks>(),
     finding,
@@ -331,14 +334,16 @@ fn finding(found: &Found) -> Told {
     Some((
         "shifts",
         format!(
-            "Trained on {} images, LeNet-5 gets {} of new digits right, a perceptron {}; both lose where images move",
+            "Trained on {} images, LeNet-5 gets {} of new digits right, a perceptron {}; both get worse \
+             when images move",
             accuracies("LeNet-5 on ").next()?.0,
             accuracy("LeNet-5 on ")?,
             accuracy("MLP on ")?
         ),
         format!(
-            "The weights of a filter are the same at every place of an image. Where images move by three pixels, LeNet-5 still loses {} and a perceptron {}: the affine \
-             layers behind the filters know places. Shown moved images in training, they lose {} and {}.{more}",
+            "The weights of a filter are the same at every place of an image. Where images move by three \
+             pixels, LeNet-5 still loses {} and a perceptron {}: the affine layers behind the filters \
+             depend on positions. Trained on moved images, they lose {} and {}.{more}",
             lost("LeNet-5 on ")?,
             lost("MLP on ")?,
             lost("LeNet-5, moved on ")?,

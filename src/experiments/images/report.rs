@@ -29,9 +29,10 @@ pub(super) fn all(study: &Networks) -> Outcome {
         "shifts",
         "Images that have moved",
         format!(
-            "Trained on {} images: means over the seeds{single} and over four directions, on the first {moved} test images; the \
-             accuracies of title and table are on all of them. \"Moved\" saw training images moved by up to {MOVED} pixels along each axis. \
-             Compare how fast each falls, and what augmentation does for a network that knows nothing of images.",
+            "Trained on {} images: means over the seeds{single} and over four directions, on the first \
+             {moved} test images. The accuracies of title and table are on all test images. \"Moved\" means \
+             trained on images moved by up to {MOVED} pixels along each axis. Compare how fast each line \
+             falls. Compare also what augmentation does for a network without convolutions.",
             rows[0].samples
         ),
         [chart],
@@ -48,9 +49,9 @@ pub(super) fn all(study: &Networks) -> Outcome {
             "filters",
             "What the first layer looks for",
             format!(
-                "Weights of the first layer, each filter on its own scale: grey is 0, bright positive, dark negative. Of the \
-                 perceptron, the first 32 units, which see the whole image. They are of the first seed, trained on {seen} \
-                 images."
+                "Weights of the first layer, each filter on its own scale: grey is 0, bright positive, dark \
+                 negative. Of the perceptron, the first 32 units are shown; each sees the whole image. They \
+                 are from the first seed, trained on {seen} images."
             ),
         ),
         |figure, (name, filters)| {
@@ -58,7 +59,7 @@ pub(super) fn all(study: &Networks) -> Outcome {
             figure.panel(Images::new(8, pictures).title(name))
         },
     ));
-    let caption = format!("{data}: accuracy, size and time; a network from one seed is part of no claim");
+    let caption = format!("{data}: accuracy, size and time; results of a single seed are part of no claim");
     outcome.table(
         Table::of("models", caption, rows)
             .column("model", |row| row.name.clone())
@@ -87,22 +88,22 @@ fn accuracy_claims(outcome: &mut Outcome, rows: &[Row]) {
             "LeNet-5 is right on more digits than a perceptron, with fewer weights",
             LENET,
             MLP,
-            "On few images, or images that are simple, what filters know beforehand may not count.",
+            "On few or simple images the prior knowledge in the filters may not matter.",
         ),
         (
             "lenet-beats-kernel",
             "LeNet-5 is right on more digits than kernel ridge regression",
             LENET,
             KERNEL,
-            "A Gaussian kernel with a width that was chosen is strong on few samples, where a network of many layers has \
-             not seen much.",
+            "A Gaussian kernel with a chosen width is strong on few samples, where a network of many layers \
+             has seen little data.",
         ),
         (
             "lenet-beats-transformer",
             "LeNet-5 is right on more digits than a transformer, which has to learn what neighbours are",
             LENET,
             VIT,
-            "In many epochs a transformer may have learnt it; the table has how many these were.",
+            "With many epochs a transformer may have learned it; the table has the number of epochs.",
         ),
     ] {
         if ![better, worse].iter().all(|k| is_judged(rows, *k)) {
@@ -136,13 +137,16 @@ fn shift_claims(outcome: &mut Outcome, rows: &[Row]) {
         .expected("less lost")
         .estimated(Estimate::mean(&differences(&lost(MLP), &lost(LENET))))
         .saying(", the loss of accuracy of the MLP, minus that of the network")
-        .within(0.02.., "The affine layers behind the filters know places as well as a perceptron does.");
+        .within(
+            0.02..,
+            "The affine layers behind the filters depend on positions as much as a perceptron does.",
+        );
     claim(outcome, format!("LeNet-5 is not invariant: it loses much where images move by {SHIFTS} pixels"))
         .named("lenet-not-invariant")
         .expected("much is lost: pools of 2×2 forget a pixel or two")
         .estimated(Estimate::mean(&rows[LENET].lost(SHIFTS)))
         .saying(", the accuracy that LeNet-5 loses")
-        .within(0.2.., "Digits that are small leave room, and training images are not centred to the pixel.");
+        .within(0.2.., "Small digits leave a margin, and training images are not centred exactly.");
     for (id, k, plain, name) in
         [("moved-perceptron", MOVED_MLP, MLP, "a perceptron"), ("moved-lenet", MOVED_LENET, LENET, "LeNet-5")]
     {
@@ -151,7 +155,7 @@ fn shift_claims(outcome: &mut Outcome, rows: &[Row]) {
             .expected("less lost than without")
             .estimated(Estimate::mean(&differences(&lost(plain), &lost(k))))
             .saying(", the loss of accuracy without augmentation, minus that with it")
-            .within(0.02.., "Where little is lost without it, it can gain little.");
+            .within(0.02.., "Where little is lost without augmentation, little can be gained.");
     }
 }
 

@@ -14,16 +14,20 @@ use super::prelude::*;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "kernel-approximations",
-    question: "How good are kernel machines that do not hold the whole kernel matrix, and what do they save?",
+    title: "Kernel approximations",
+    question: "How good are kernel machines that do not store the whole kernel matrix, and what do they \
+               save?",
     theory: &[
-        "Random Fourier features replace $k(x, y)$ by a mean over $F$ random frequencies: the error falls as $1/√F$ \
-         whatever the data (Rahimi and Recht, \"Random Features for Large-Scale Kernel Machines\", 2007).",
-        "Nyström's method projects on $m$ of the samples, and so looks where the data is. Where the spectrum of the \
-         kernel matrix falls fast it is nearer than as many random features (Yang, Li, Mahdavi, Jin and Zhou, \
-         \"Nyström Method vs Random Fourier Features\", 2012). Both take $O(nm²)$ in place of $O(n³)$.",
-        "With $λ = 1/√n$, about $√n·ln n$ centres lose nothing of the rate of the exact fit (Rudi, Carratino and \
-         Rosasco, \"FALKON: An Optimal Large Scale Kernel Method\", 2017). A smaller $λ$ needs more of them: as many \
-         as the effective dimension, which grows while $λ$ falls.",
+        "Random Fourier features replace $k(x, y)$ by a mean over $F$ random frequencies: the error falls \
+         as $1/√F$ for any data (Rahimi and Recht, \"Random Features for Large-Scale Kernel Machines\", \
+         2007).",
+        "Nyström's method projects on $m$ of the samples, so it adapts to the data. Where the spectrum of \
+         the kernel matrix falls fast, it is more accurate than the same number of random features. See \
+         Yang, Li, Mahdavi, Jin and Zhou, \"Nyström Method vs Random Fourier Features\", 2012. Both cost \
+         $O(nm²)$ instead of $O(n³)$.",
+        "With $λ = 1/√n$, about $√n·ln n$ centres are enough for the convergence rate of the exact fit \
+         (Rudi, Carratino and Rosasco, \"FALKON: An Optimal Large Scale Kernel Method\", 2017). A smaller \
+         $λ$ needs more centres: as many as the effective dimension, which grows as $λ$ falls.",
     ],
     parts: Parts::of::<Approximations>(),
     finding: report::finding,

@@ -31,7 +31,7 @@ fn matrix_claims(outcome: &mut Outcome, study: &Approximations) {
         .expected("an exponent of −0.5")
         .estimated(Estimate::mean(&study.matrix.slopes()))
         .saying(", the exponent of the error over the number of features")
-        .within(-0.55..=-0.45, "Frequencies are few at the left end, and their error varies much.");
+        .within(-0.55..=-0.45, "With few frequencies, at the left end, the error varies much.");
     let row: &Errors = compared(&study.matrix.rows, |row| row.features);
     let ratios: Vec<f64> = row.nystrom.iter().zip(&row.fourier).map(|(a, b)| Float::ln(a / b)).collect();
     claim(
@@ -44,7 +44,7 @@ fn matrix_claims(outcome: &mut Outcome, study: &Approximations) {
     .saying(", the logarithm of the ratio of the errors, Nyström over random features")
     .within(
         BELOW_0,
-        "Where the spectrum of the matrix falls slowly, a few samples say little of the others.",
+        "Where the spectrum of the matrix falls slowly, a few samples say little about the others.",
     );
 }
 
@@ -62,7 +62,7 @@ fn fit_claims(outcome: &mut Outcome, study: &Approximations) {
     .expected("above 0")
     .estimated(Estimate::mean(&differences(&row.nystrom, &row.fourier)))
     .saying(", the difference of the test accuracies")
-    .within(ABOVE_0, "A matrix that is nearer need not predict better.");
+    .within(ABOVE_0, "A more accurate matrix need not predict better.");
     claim(outcome, "Conjugate gradients on the whole matrix are as good as its factor")
         .named("gradients-reach-exact")
         .expected("about 0: both solve the same system")
@@ -81,7 +81,7 @@ fn fit_claims(outcome: &mut Outcome, study: &Approximations) {
     .expected("about 1: the same rate, with a constant that the theory does not tell")
     .estimated(Estimate::mean(&last.excess()))
     .saying(", the squared test error of FALKON over that of the exact fit")
-    .within(..=1.1, "The theory has a constant before √n·ln n, which it does not tell.");
+    .within(..=1.1, "The theory has an unknown constant before √n·ln n.");
     let slopes: Vec<f64> = (0..last.exact.len())
         .map(|k| {
             let points: Vec<(f64, f64)> =
@@ -111,10 +111,7 @@ fn time_claims(outcome: &mut Outcome, study: &Approximations) {
         .expected("an exponent of 1")
         .estimated(Estimate::median(&times.exponents(seconds)))
         .saying(&format!(", the exponent of the time from n = {} to {}", times.samples[0], times.samples[1]))
-        .within(
-            0.8..=1.2,
-            "What does not depend on n counts where n is small, and caches where it is large.",
-        );
+        .within(0.8..=1.2, "Costs that do not depend on n matter at small n, and caches matter at large n.");
         outcome.claim(claim.timed());
     }
 }
@@ -168,12 +165,11 @@ fn whole_figure(outcome: &mut Outcome, study: &Approximations) {
         "time",
         "Error against time, and against the number of centres",
         format!(
-            "On {}, with {} test images; γ = {}, λ = {}. First panel: the exact method is fitted to a part of the samples, as \
-             the table has it, conjugate gradients to parts and to all, the others to all of them. \
-             Along a line centres, features or samples grow in number, as the table has them. Of the {} fits that are \
-             not exact, an exact fit to fewer samples beats {beaten}: it takes no longer, and is right at least as often. \
-             What approximations save grows with the number of samples. Second panel: means over {} \
-             seeds.",
+            "On {}, with {} test images; γ = {}, λ = {}. First panel: the exact method is fitted to parts of the \
+             samples (see the table), conjugate gradients to parts and to all, the other methods to all. Along a \
+             line the number of centres, features or samples grows. Of the {} fits that are not exact, an exact \
+             fit to fewer samples beats {beaten}: it takes no longer and is right at least as often. \
+             Approximations save more the more samples there are. Second panel: means over {} seeds.",
             study.data,
             whole.tested,
             rounded(study.gamma, 2),
@@ -206,11 +202,11 @@ fn matrix_figure(outcome: &mut Outcome, study: &Approximations) {
         fourier.iter().map(|(m, _)| (*m, 0.7 * fourier[0].1 * (fourier[0].0 / m).sqrt())).collect();
     outcome.draw(
         "matrix",
-        "How near the kernel matrix is",
+        "Error of the approximate kernel matrix",
         format!(
-            "√ of the mean square of the error of an entry, of {} samples, means over the seeds. The dashed line falls as \
-             1/√m. Random features follow it. Nyström's centres are samples themselves: the error of an entry between \
-             two of them is 0.",
+            "Root mean square error of an entry, of {} samples; means over the seeds. The dashed line falls \
+             as 1/√m. Random features follow it. Nyström's centres are samples themselves: the error of an \
+             entry between two of them is 0.",
             study.matrix.samples
         ),
         [Chart::new(Axis::log("centres or features m"), Axis::log("error of an entry"))
@@ -293,10 +289,10 @@ pub(super) fn finding(found: &Found) -> Told {
             percent(exact)
         ),
         format!(
-            "{centres} random features get {}. Their matrix comes nearer as one over the root of their number, whatever the \
-             data; centres are samples, and look where the data is. FALKON takes {} centres and gets {} with the same λ: \
-             with so small a λ it takes more centres than the √n·ln n of the theory, which is for λ = 1/√n. With \
-             that λ FALKON has {}, and the exact fit {}.",
+            "{centres} random features get {}. The error of their matrix falls as one over the root of \
+             their number, for any data. Nyström's centres are samples, so they adapt to the data. FALKON \
+             takes {} centres and gets {} with the same λ. So small a λ needs more centres than the √n·ln n \
+             of the theory, which is for λ = 1/√n. With that λ FALKON has {}, and the exact fit {}.",
             percent(fourier),
             fixed(found.number("FALKON: centres")?, 0),
             percent(found.number("FALKON: test accuracy")?),

@@ -138,15 +138,17 @@ pub(super) fn report(outcome: &mut Outcome, grid: &Grid, cells: &[Cell], choices
         .expected("a ratio of the errors near 1")
         .estimated(Estimate::median(&ratios).of("sets"))
         .saying(&format!(
-            ", the median of the error with the chosen γ and λ over the least on the grid; the means are {} and {}",
+            ", the median of the error with the chosen γ and λ over the smallest on the grid. The mean \
+             errors are {} and {}",
             rounded(of(|choice| choice.chosen), 3),
             rounded(of(|choice| choice.best), 3)
         ))
         .within(
             ..=2.0,
             format!(
-                "As a mean of {N} squared residuals the error of leaving one out has a standard error of about √(2/n) of \
-                 it, {}: along the valley it is chance that chooses, and the more there is to choose from, the more so.",
+                "The leave-one-out error is a mean of {N} squared residuals. Its standard error is about \
+                 √(2/n) of it, {}. Along the valley the choice is mostly chance, and more so with more \
+                 candidates.",
                 rounded((2.0 / N as f64).sqrt() * chosen.leave_one_out, 2)
             ),
         );
@@ -175,21 +177,22 @@ pub(super) fn report(outcome: &mut Outcome, grid: &Grid, cells: &[Cell], choices
             )
     };
     let edge = match grid.edge(ideal.gamma, ideal.lambda) {
-        "" => "The least distance to the sine is inside the grid.".to_string(),
+        "" => "The smallest distance to the sine is inside the grid.".to_string(),
         edge => format!(
-            "The least distance to the sine lies at its border{edge}, so that there may be a better one \
-             outside: for ever smaller γ and λ fits tend to those by polynomials (Driscoll and Fornberg \
-             2002), and the valley has no end."
+            "The smallest distance to the sine is at its border{edge}, so there may be a better fit outside \
+             the grid. For ever smaller γ and λ fits tend to polynomials (Driscoll and Fornberg 2002), so \
+             the valley has no end."
         ),
     };
     outcome.draw(
         "grid",
         "Error over γ and λ",
         format!(
-            "For the set of the figures: first what can be measured on it, second what one would like to know. Violet is good, in one scale for both. \
-             Look for the valley, and whether both have the same: a rougher kernel needs a larger ridge. To \
-             the upper left fits are too stiff, to the lower right they follow the noise. {edge} Errors \
-             above 10 have the colour of 10: the colours stop at log₁₀ = 1."
+            "For the set of the figures: first what can be measured on it, second what one would like to \
+             know. Violet is good, in one scale for both. Look for the valley, and whether it is the same \
+             in both: a rougher kernel needs a larger ridge. At the upper left fits are too stiff, at the \
+             lower right they follow the noise. {edge} The colours stop at log₁₀ = 1: errors above 10 have \
+             the colour of 10."
         ),
         [
             heat("Mean squared leave-one-out residual", |c| c.leave_one_out),

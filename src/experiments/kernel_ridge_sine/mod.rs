@@ -17,19 +17,20 @@ use crate::models::kernel::{KernelMachine, Rbf, RidgePath, Samples, lambda_grid}
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "kernel-ridge-sine",
+    title: "Kernel ridge on a sine",
     question: "How do the width of the kernel and the ridge trade bias against variance?",
     theory: &[
-        "Kernel ridge regression minimises ${1}/{n}Σ_i(f(xᵢ)−yᵢ)²+λ‖f‖²$, here with $k(x,x′) = \
-         exp(−γ(x−x′)²)$, on $y = \"sin \"2πx$ plus noise of deviation σ = 0.3. Small γ and large λ make f \
-         stiff, large γ and small λ let it follow the noise.",
+        "Kernel ridge regression minimises ${1}/{n}Σ_i(f(xᵢ)−yᵢ)²+λ‖f‖²$. Here $k(x,x′) = exp(−γ(x−x′)²)$, \
+         and the data is $y = \"sin \"2πx$ plus noise of standard deviation σ = 0.3. Small γ and large λ \
+         make f stiff; large γ and small λ let it follow the noise.",
         "The expected squared error on new targets is bias² + variance + σ² (Geman, Bienenstock and Doursat \
-         1992). With growing λ the fitted values are shrunk along every eigenvector of K, by ${dᵢ}/{dᵢ+nλ}$, \
-         so that the variance falls and the bias grows; there, at the inputs of the set. With S sets the \
-         square of their mean distance to the sine exceeds bias² by variance/S, which is taken off here: what \
-         is left can be below 0, and is known up to its standard error only.",
-        "The error of leaving out one sample follows from a single fit: ${αᵢ}/{((K+nλI)⁻¹)ᵢᵢ}$. As a Gaussian \
-         process the same fit has a posterior variance; the ridge that belongs to the noise is $nλ = σ²$, and \
-         γ is the one under which the targets are likeliest (Rasmussen and Williams 2006, chapter 5).",
+         1992). With growing λ the fitted values shrink along every eigenvector of K, by ${dᵢ}/{dᵢ+nλ}$. So \
+         at the inputs of the set the variance falls and the bias grows. The square of the mean distance to \
+         the sine over S sets exceeds bias² by variance/S, which is subtracted here. The difference can be \
+         below 0, and it is known only up to its standard error.",
+        "The leave-one-out error follows from a single fit: ${αᵢ}/{((K+nλI)⁻¹)ᵢᵢ}$. As a Gaussian process \
+         the same fit has a posterior variance. The ridge that matches the noise is $nλ = σ²$, and γ is \
+         chosen to maximise the likelihood of the targets (Rasmussen and Williams 2006, chapter 5).",
     ],
     parts: Parts::of::<Sine>(),
     finding,
@@ -164,14 +165,16 @@ fn fits(sine: &Sine) -> [Figure; 3] {
         "fits",
         "Too stiff, right, too free",
         format!(
-            "The same {N} points, and the sine as a dashed line, by kernels of three widths: one that is too wide for the \
-             sine, the one that leaving one out chooses, and one that is so narrow that it follows the noise."
+            "The same {N} points, with the sine as a dashed line, fitted with kernels of three widths. One \
+             is too wide for the sine. One is chosen by leave-one-out. One is so narrow that it follows the \
+             noise."
         ),
     );
     let ridges = Figure::new(
         "ridges",
         "Three ridges for a rough kernel",
-        "A γ ten times the chosen one: look whether the ridge of leaving one out makes up for the rougher kernel.",
+        "A γ ten times the chosen one: check whether the ridge chosen by leave-one-out makes up for the \
+         rougher kernel.",
     );
     let panel = |title: String, fitted: &Fitted| {
         let curve: Vec<(f64, f64)> = places().into_iter().zip(fitted.values.iter().copied()).collect();
@@ -194,8 +197,9 @@ fn fits(sine: &Sine) -> [Figure; 3] {
     let all = Figure::new(
         "try",
         "Any width, any ridge",
-        "The same points by kernels from wide to narrow, under ridges from small to large. Look for the fits that you would \
-         draw by hand: they lie along a valley, in which a narrower kernel needs a larger ridge.",
+        "The same points, with kernels from wide to narrow and ridges from small to large. Look for the \
+         fits that you would draw by hand: they lie along a valley. In it a narrower kernel needs a larger \
+         ridge.",
     )
     .slider("γ", GAMMAS.map(|gamma| rounded(gamma, 2)))
     .slider("λ", LAMBDAS.map(|lambda| rounded(lambda, 2)))
@@ -207,14 +211,16 @@ fn finding(found: &Found) -> Told {
     Some((
         "fits",
         format!(
-            "Leaving one out chooses a width and a ridge whose error is {} times the least on the grid, in the median",
+            "Leave-one-out chooses a width and a ridge with {} times the smallest error on the grid, in the \
+             median",
             rounded(found.number("median ratio of the chosen error to the least")?, 2)
         ),
         format!(
-            "A wide kernel or a large ridge makes the fit stiff: bias. A narrow kernel and a small ridge follow the \
-             noise: variance. In between lies γ = {}, λ = {}, found without knowing the sine. The median is over other \
-             sets of points; in some the choice is far off. The band of the fit as a Gaussian process, with the \
-             likeliest γ and the ridge of the noise, holds the sine at {} of all places, where 95 % are promised.",
+            "A wide kernel or a large ridge makes the fit stiff: bias. A narrow kernel and a small ridge \
+             follow the noise: variance. Between them is γ = {}, λ = {}, chosen without knowing the sine. \
+             The median is over other sets of points; on some the choice is poor. The 95 % band of the fit \
+             as a Gaussian process, with the likeliest γ and the ridge of the noise, contains the sine at \
+             {} of all places.",
             rounded(found.number("chosen gamma")?, 3),
             rounded(found.number("chosen lambda")?, 2),
             percent(found.number("share inside the band")?)

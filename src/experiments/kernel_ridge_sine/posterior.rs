@@ -63,8 +63,8 @@ pub(super) fn report(outcome: &mut Outcome, band: &Band, samples: &[(f64, f64)])
         .saying(", the share of the places, each set with its likeliest γ")
         .within(
             0.90..=0.99,
-            "The band promises 95 % for functions drawn from the process, of variance 1; a sine is one fixed \
-             function, and smoother or rougher than most of them.",
+            "The band promises 95 % for functions drawn from the process, of variance 1. A sine is one \
+             fixed function. It may be smoother or rougher than most of them.",
         );
     let at = places();
     let band = (0..POINTS).map(|i| (at[i], values[i] - half[i], values[i] + half[i]));
@@ -77,8 +77,8 @@ pub(super) fn report(outcome: &mut Outcome, band: &Band, samples: &[(f64, f64)])
         "posterior",
         "The posterior of the Gaussian process",
         format!(
-            "γ = {}, the likeliest, and nλ = σ². The band is about the sine, not about the noisy samples: \
-             look for where samples are rare, and at the ends, where it is to be wider.",
+            "γ = {}, the likeliest, and nλ = σ². The band is about the sine, not about the noisy samples. \
+             It should be wider where samples are rare, and at the ends.",
             rounded(*gamma, 3)
         ),
         [chart],

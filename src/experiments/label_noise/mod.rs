@@ -15,15 +15,17 @@ use crate::models::kernel::{Rbf, RidgePath, Samples, cross_gram, lambda_grid, on
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "label-noise",
+    title: "Wrong labels",
     question: "How much more regularisation do wrong labels need, and does early stopping do as well?",
     theory: &[
-        "Kernel ridge regression leaves ${σ}/{σ+nλ}$ of the targets in a direction of eigenvalue $σ$. What is kept of the \
-         noise is variance, what is lost of the truth is bias: with the noise the $λ$ of the least error grows. In a \
-         direction whose truth has the variance $τ²$ it is best to keep ${τ²}/{τ²+s²}$ with $s²$ that of the noise, so that \
-         the best ridge is in proportion to $s²$.",
-        "Gradient descent on the coefficients, stopped after $t$ steps of rate $η$, leaves $1−(1−ησ)^t$. That is another \
-         filter of the same kind, with $1/(ηt)$ in the place of $nλ$ (Yao, Rosasco and Caponnetto, \"On Early Stopping in \
-         Gradient Descent Learning\", 2007).",
+        "In a direction of eigenvalue $σ$, kernel ridge regression keeps a share ${σ}/{σ+nλ}$ of the \
+         targets. The part of the noise that is kept is variance. The part of the truth that is lost is \
+         bias. So with more noise the best $λ$ grows. In a direction where the truth has variance $τ²$ and \
+         the noise $s²$, it is best to keep ${τ²}/{τ²+s²}$. So the best ridge for that direction is \
+         proportional to $s²$.",
+        "Gradient descent on the coefficients, stopped after $t$ steps of rate $η$, keeps $1−(1−ησ)^t$. \
+         That is a similar filter, with $1/(ηt)$ in the place of $nλ$ (Yao, Rosasco and Caponnetto, \"On \
+         Early Stopping in Gradient Descent Learning\", 2007).",
     ],
     parts: Parts::of::<Noise>(),
     finding,
@@ -96,7 +98,9 @@ impl Study for Noise {
         context.at(0, 10, "the kernel's width")?;
         let (train, test) = (&context.data.train, &context.data.test);
         if train.classes() < 2 {
-            return Err(Error::Data("a label is wrong if it is that of another class: it takes two".into()));
+            return Err(Error::Data(
+                "a wrong label is the label of another class, so at least two classes are needed".into(),
+            ));
         }
         let gamma = choose::<f64>(context, train, 500, 4)?.gamma;
         let samples = context.pick(500, 1000).min(train.len());
@@ -236,8 +240,9 @@ fn finding(found: &Found) -> Told {
             lambda(*clean)
         ),
         format!(
-            "With {share} of wrong labels {} of new digits are still right, without any {}: wrong labels are averaged away by a \
-             smoother fit. There the λ that is best for right labels would cost {}. Descent stopped at its best gets {}.",
+            "With {share} of wrong labels {} of new digits are still right, without any {}: a smoother fit \
+             averages the wrong labels out. The λ that is best for right labels would lose {} there. \
+             Descent stopped at its best step reaches {}.",
             percent(accuracies.last()?.1),
             percent(accuracies.first()?.1),
             points(found.number("accuracy that the λ of right labels costs")?),

@@ -30,7 +30,7 @@ pub(super) fn all(study: &Noise) -> Outcome {
         .expected("above 0")
         .estimated(Estimate::mean(&growth(clean, noisy)))
         .saying(", the growth of log₁₀ of the largest λ whose squared test error is within 1 % of the least")
-        .within(ABOVE_0, "Where the truth itself is rough, a large λ is best without noise already.");
+        .within(ABOVE_0, "Where the truth itself is rough, a large λ may be best even without noise.");
     claim(
         &mut outcome,
         format!("The best λ grows from {} to {share} of wrong labels as well", whole_percent(few.wrong)),
@@ -39,7 +39,7 @@ pub(super) fn all(study: &Noise) -> Outcome {
     .expected("above 0")
     .estimated(Estimate::mean(&growth(few, noisy)))
     .saying(", the growth of log₁₀ of λ")
-    .within(ABOVE_0, "With more noise less of the truth is left in the labels as well.");
+    .within(ABOVE_0, "More noise leaves less of the truth in the labels as well.");
     let regret = |level: &Level, of: &dyn Fn(&Run) -> usize, instead: &dyn Fn(usize) -> usize| -> Vec<f64> {
         let of_seed = |(k, run): (usize, &Run)| run.ridge[of(run)].accuracy - run.ridge[instead(k)].accuracy;
         level.seeds.iter().enumerate().map(of_seed).collect()
@@ -54,14 +54,14 @@ pub(super) fn all(study: &Noise) -> Outcome {
     .expected("above 0")
     .estimated(Estimate::mean(&lost))
     .saying(", the test accuracy of the best λ minus that of the λ that is best for right labels")
-    .within(ABOVE_0, "The largest score may be right where all are far off.");
+    .within(ABOVE_0, "The largest score may be right even where all scores are far off.");
     let by_loo = regret(noisy, &best_ridge, &|k| noisy.seeds[k].chosen());
     claim(&mut outcome, "Leave-one-out on wrong labels finds a λ that is as good for right ones")
         .named("leave-one-out-finds")
         .expected("about 0: the noise adds to all λ the same error on average")
         .estimated(Estimate::mean(&by_loo))
         .saying(", the test accuracy of the best λ minus that of the λ of least leave-one-out error")
-        .within(..=0.02, "A residual on a wrong label says nothing of the right one.");
+        .within(..=0.02, "A residual on a wrong label says nothing about the right one.");
     let stopped = |run: &Run| run.stopped[Run::best(&run.stopped)].accuracy;
     let ridge = |run: &Run| run.ridge[best_ridge(run)].accuracy;
     let behind: Vec<f64> = noisy.seeds.iter().map(|run| ridge(run) - stopped(run)).collect();
@@ -87,10 +87,10 @@ pub(super) fn all(study: &Noise) -> Outcome {
         "error",
         "Test error against λ, and against the number of steps",
         format!(
-            "On {}: {} training samples, means over {} seeds; the {} test labels are right. Second panel: descent is \
-             stopped where 1/(ηt) = nλ, and later stops are on the left. See how the valley moves to the right with \
-             the noise, and that both have it. What is called the best λ has the least squared error of the scores; that of \
-             the fewest wrong answers, which are drawn, can be a neighbour.",
+            "On {}: {} training samples, means over {} seeds; the {} test labels are right. Second panel: \
+             descent is stopped where 1/(ηt) = nλ, so later stops are on the left. In both panels the \
+             valley moves to the right with more noise. The λ called best has the smallest squared error of \
+             the scores. The λ with the fewest wrong answers, which are drawn, can be a neighbour.",
             study.data,
             study.samples,
             clean.seeds.len(),
@@ -113,9 +113,9 @@ pub(super) fn all(study: &Noise) -> Outcome {
     outcome.draw(
         "lambda",
         "The best λ against the noise",
-        "Geometric means over the seeds: of the λ of least squared error on the test samples, and of that which \
-         leave-one-out chooses, which sees only labels of which some are wrong. Of all λ that are within 1 % of the \
-         least error, the largest.",
+        "Geometric means over the seeds of two λ. One has the smallest squared error on the test samples. \
+         The other is chosen by leave-one-out, which sees only the labels with errors. Of all λ within 1 % \
+         of the smallest error, the largest is taken.",
         [Chart::new(Axis::linear("wrong labels (%)"), Axis::log("λ"))
             .line(Line::new(best(&best_ridge)).label("best").marker(Marker::Circle))
             .line(Line::new(best(&Run::chosen)).label("leave-one-out").marker(Marker::Square))],

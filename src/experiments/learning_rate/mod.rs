@@ -9,14 +9,16 @@ use crate::train::{FitOptions, Observer, Run, fit};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "learning-rate",
-    question: "At which learning rates does Adam train a network, and what happens outside of them?",
+    title: "Adam's learning rate",
+    question: "At which learning rates does Adam train a network, and what happens outside this range?",
     theory: &[
-        "A step of Adam moves each weight by about η, whatever the gradient (Kingma and Ba 2015, section \
-         2.1). So in T steps no weight gets further than about ηT: with η = 10⁻⁵ and a thousand steps the \
-         weights have hardly moved.",
-        "Xavier's initialisation gives the weights of the first layer, d×128, a deviation of $√{{2}/{d+128}}$ \
-         where a sample has d features: 0.05 for images of 28×28. A rate of that size replaces every weight \
-         at each step: training should fail above it, long before numbers overflow.",
+        "A step of Adam moves each weight by about η, whatever the gradient is (Kingma and Ba 2015, section \
+         2.1). So in T steps no weight moves further than about ηT. With η = 10⁻⁵ and a thousand steps the \
+         weights hardly move.",
+        "Xavier's initialisation gives the weights of the first layer, d×128, a standard deviation of \
+         $√{{2}/{d+128}}$ for samples with d features: 0.05 for images of 28×28. A rate of that size \
+         replaces every weight at each step. So training should fail above it, long before numbers \
+         overflow.",
     ],
     parts: Parts::of::<LearningRate>(),
     finding,
@@ -164,9 +166,9 @@ fn finding(found: &Found) -> Told {
         "window",
         format!("Adam trains this network at rates from {} to {}", rounded(from?, 1), rounded(to?, 1)),
         format!(
-            "The best test accuracy, {}, is at a rate of {}. Rates far below do not get far in so few steps; a rate \
-             of the size of the first weights replaces them at every step, and training fails long before numbers \
-             overflow.",
+            "The best test accuracy, {}, is at a rate of {}. Far smaller rates do not get far in so few \
+             steps. A rate of the size of the first weights replaces them at every step, and training fails \
+             long before numbers overflow.",
             percent(best.1),
             best.0
         ),

@@ -57,13 +57,13 @@ fn window_claim(outcome: &mut Outcome, rows: &[Row], constant: f64) {
             rounded(high, 1)
         ))
         .criterion(
-            "the whole 95\u{a0}% interval is at least 1, and something is learned there: the best is at least 0.05 \
-             above what a network has that always names the most frequent class",
+            "the whole 95\u{a0}% interval is at least 1, and the best accuracy is at least 0.05 above that \
+             of always naming the most frequent class",
         )
         .judged(
             verdict,
-            "The steps of this run are few: a rate that is too small for them would do in a longer one, \
-             which moves the lower end of the window down.",
+            "This run has few steps. A rate that is too small here would be enough in a longer run, so the \
+             lower end of the window would move down.",
         );
     outcome.claim(claim);
 }
@@ -77,7 +77,10 @@ pub(super) fn report(study: &LearningRate) -> Outcome {
         .expected("a test accuracy close to the best")
         .estimated(Estimate::mean(&behind(rows, |rate| RECOMMENDED.contains(&rate), highest)))
         .saying(" below the best, at the worst of these rates")
-        .within(..=USABLE, "Which rates suit depends on the network, the batches and the number of steps.");
+        .within(
+            ..=USABLE,
+            "Which rates are good depends on the network, the batches and the number of steps.",
+        );
     // The deviation of Xavier's initialisation.
     let size = (2.0 / (features + HIDDEN) as f64).sqrt();
     let first = RATES[0];
@@ -89,8 +92,8 @@ pub(super) fn report(study: &LearningRate) -> Outcome {
         .within(
             0.05..,
             format!(
-                "In {steps} steps a weight may go as far as {} with this rate, and need not go far: the initial \
-                 weights of the first layer are about {} in size.",
+                "In {steps} steps a weight can move by {} with this rate, but may move less. The initial \
+                 weights of the first layer have a size of about {}.",
                 rounded(first * *steps as f64, 2),
                 rounded(size, 2)
             ),
@@ -109,9 +112,8 @@ pub(super) fn report(study: &LearningRate) -> Outcome {
     })
     .within(
         0.05..,
-        "The first steps throw the weights far out, and what follows is a network of large weights. \
-         Adam's steps are as long there as anywhere, hence small beside such weights, and it may \
-         learn from there as well.",
+        "The first steps make the weights large, and training continues from there. Adam's steps have the \
+         usual size, which is small compared with such weights. So it may still learn.",
     );
 
     let chart = |y: Axis, title: &str| {
@@ -123,9 +125,12 @@ pub(super) fn report(study: &LearningRate) -> Outcome {
     outcome.draw(
         "loss",
         "Loss over the steps",
-        format!("From one seed, on at most {LEARNT} training images, means over pieces of the run; the line of a rate \
-         at which the loss stops being finite would end there. On the linear axis see which rates learn, on the \
-         logarithmic one how far they get, and how far off the large ones are thrown. The linear axis ends at 3."),
+        format!(
+            "From one seed, on at most {LEARNT} training images; means over pieces of the run. A line would \
+             end where its loss stops being finite. The linear axis shows which rates learn. The \
+             logarithmic axis shows how far they get, and how large the loss becomes at large rates. The \
+             linear axis ends at 3."
+        ),
         [
             chart(Axis::linear("cross-entropy (nats)").range(0.0, 3.0), "Linear axis"),
             chart(Axis::log("cross-entropy (nats)"), "Logarithmic axis"),
@@ -137,7 +142,7 @@ pub(super) fn report(study: &LearningRate) -> Outcome {
         outcome.number(format!("loss of the last tenth at {}", row.rate), row.last);
     }
     let caption =
-        format!("What each rate comes to: of the accuracy the mean over {} seeds", rows[0].accuracies.len());
+        format!("Results of each rate: the accuracy is the mean over {} seeds", rows[0].accuracies.len());
     outcome.table(
         Table::of("rates", caption, rows)
             .column("rate", |row| row.rate)
@@ -174,16 +179,16 @@ fn usable(rows: &[Row]) -> Figure {
     let least = errors.fold(USABLE, f64::min);
     let perfect = match rows.iter().filter(|row| highest(&row.accuracies) == 1.0).count() {
         0 => "",
-        _ => " What has no mistakes has no place on the axis of errors.",
+        _ => " A run without mistakes cannot be drawn on the axis of errors.",
     };
     Figure::new(
         "window",
         "Test accuracy over the rate",
         format!(
-            "Means over {} seeds, and a band from the least to the greatest of them. Green is the usable window: the \
-             rates without a gap around the best at which the accuracy is at most {USABLE} below the best. Look how \
-             steeply it ends on either side. At small rates more epochs could help. A run that has left the finite \
-             numbers counts as one that tells no image right.{perfect}",
+            "Means over {} seeds, with a band from the smallest to the largest. Green is the usable window: \
+             the range of rates around the best in which every accuracy is at most {USABLE} below the best. \
+             Look how steeply it ends on both sides. At small rates more epochs could help. A run that \
+             leaves the finite numbers counts as getting no image right.{perfect}",
             rows[0].accuracies.len()
         ),
     )

@@ -152,11 +152,13 @@ pub(super) fn claims(outcome: &mut Outcome, sets: &[&Convex]) {
         .named("one-optimum")
         .expected("distance 0")
         .estimated(Estimate::mean(&each(&|set| set.farthest)).of("sets of points").at_least(0.0))
-        .saying(&format!(", the farthest of {STARTS} starts where its gradient is 10⁻¹², after at most {steps} steps"))
+        .saying(&format!(
+            ", the farthest of {STARTS} starts where its gradient is 10⁻¹², after at most {steps} steps"
+        ))
         .within(
             ..=1e-6,
-            "Where the loss is nearly linear, far from the optimum, descent takes long; and with classes that a line \
-             separates there is no optimum.",
+            "Far from the optimum, where the loss is nearly linear, descent takes long. If a line separates \
+             the classes, there is no optimum.",
         );
     let of_bound = each(&|set| set.of_bound);
     outcome.number("largest excess, of the 1/T bound", mean(&of_bound));
@@ -167,20 +169,24 @@ pub(super) fn claims(outcome: &mut Outcome, sets: &[&Convex]) {
         .saying(" times, at the worst step of the worst start")
         .within(
             ..=1.0,
-            "The bound is proven for a rate of at most 1/L, and L is that of all points of the space.",
+            "The bound is proven for rates up to 1/L, where L is the largest curvature at any point.",
         );
     // The middle start: one whose way has nothing of the flattest direction shows the fall of another.
     let slopes = each(&|set| median(&set.slopes));
     outcome.number("rate of the excess loss, of that of the theory", mean(&slopes));
-    claim(outcome, "Close to the optimum a step leaves (1 − ηλₘᵢₙ)² of the excess loss, as of the squared gradient")
-        .named("linear-rate")
-        .expected("1 times the slope that this gives to the logarithm")
-        .estimated(Estimate::mean(&slopes).of("sets of points"))
-        .saying(" times, the median of the starts, while the gradient falls from 10⁻⁸ to 10⁻¹²")
-        .within(
-            0.97..=1.03,
-            "A start whose way has little of the flattest direction shows the faster fall of the others for long.",
-        );
+    claim(
+        outcome,
+        "Close to the optimum a step leaves (1 − ηλₘᵢₙ)² of the excess loss, as of the squared gradient",
+    )
+    .named("linear-rate")
+    .expected("1 times the slope that this gives to the logarithm")
+    .estimated(Estimate::mean(&slopes).of("sets of points"))
+    .saying(" times, the median of the starts, while the gradient falls from 10⁻⁸ to 10⁻¹²")
+    .within(
+        0.97..=1.03,
+        "A start with little error in the flattest direction shows the faster decrease of the other \
+         directions for a long time.",
+    );
     let accuracy = each(&|set| set.accuracy);
     let expected = best_accuracy();
     outcome.number("test accuracy", mean(&accuracy));
@@ -191,6 +197,6 @@ pub(super) fn claims(outcome: &mut Outcome, sets: &[&Convex]) {
         .saying(&format!(" on {TEST} new points"))
         .within(
             expected - 0.01..=expected + 0.01,
-            format!("{TRAINING} points leave the boundary somewhat off."),
+            format!("{TRAINING} points determine the boundary only approximately."),
         );
 }

@@ -23,10 +23,11 @@ pub(super) fn convergence(drawn: &Drawn) -> Figure {
         "convergence",
         format!("Excess loss and accuracy from {STARTS} starts"),
         format!(
-            "Gradient descent on the binary cross-entropy. First: see whether the lines become parallel, with the slope \
-             that the smallest curvature gives; they end where the least loss itself is rounded. {} Second: the \
-             accuracy on {TEST} new points, over a logarithmic axis that begins with the start as 1. It is there long \
-             before the loss is: what comes later makes the boundary hardly any better.",
+            "Gradient descent on the binary cross-entropy. First: check whether the lines become parallel, \
+             with the slope given by the smallest curvature. They end where the minimum of the loss itself \
+             is rounded. {} Second: the accuracy on {TEST} new points, over a logarithmic axis that counts \
+             the start as 1. The accuracy converges long before the loss: later steps hardly improve the \
+             boundary.",
             starts_in_words(drawn)
         ),
     )
@@ -42,14 +43,14 @@ fn starts_in_words(drawn: &Drawn) -> String {
     let (worst, slowest) = (greatest(&starts, excess), greatest(&starts, |start| steps(start) as f64));
     if worst == slowest {
         return format!(
-            "Start {}, that of the largest excess, takes longest: {} steps to a gradient of 10⁻¹².",
+            "Start {}, with the largest excess, takes longest: {} steps to a gradient of 10⁻¹².",
             worst + 1,
             steps(worst)
         );
     }
     format!(
-        "A larger loss at the start need not take longer: start {}, that of the largest excess, {}, takes {} steps to a \
-         gradient of 10⁻¹², and start {}, from {}, takes {}.",
+        "A larger loss at the start need not take longer. Start {} has the largest excess, {}, and takes {} \
+         steps to a gradient of 10⁻¹². Start {}, with {}, takes {}.",
         worst + 1,
         fixed(excess(worst), 2),
         steps(worst),
@@ -109,9 +110,10 @@ pub(super) fn landscape(Points { places, labels }: &Points, drawn: &Drawn) -> Fi
         "landscape",
         "One bowl, one boundary",
         format!(
-            "First: contours of the loss as a function of the two weights (the bias at its optimum), and where the paths \
-             from {STARTS} starts, the discs, end; they cross contours at odd angles where their bias is still on its \
-             way. Second: the points and the boundary in the plane, with the lines on which the model says 0.1 and 0.9."
+            "First: contours of the loss as a function of the two weights, with the bias at its optimum, \
+             and the paths from {STARTS} starts (discs). The paths cross contours at odd angles while their \
+             bias is still changing. Second: the points and the boundary in the plane, with the lines where \
+             the model says 0.1 and 0.9."
         ),
     )
     .panel(paths)

@@ -295,8 +295,8 @@ pub(super) fn claims(outcome: &mut Outcome, sets: &[&Ends]) {
         .saying(&format!(" nats above the higher end, between the two of {STARTS} ends where it rises most"))
         .within(
             0.01..,
-            "All descents may have ended in one valley, where the loss is convex as far as they lie apart: \
-             that proves nothing about the rest of the landscape.",
+            "All descents may have ended in one valley, and the loss may be convex between them. That \
+             proves nothing about the rest of the landscape.",
         );
 }
 
@@ -322,9 +322,9 @@ fn ends_in_words(sets: &[&Ends]) -> String {
         _ => format!(", and up to {most} on the others, whose losses are up to {} apart", scientific(gap, 1)),
     };
     format!(
-        "Each descent of {STEPS} steps is followed downhill to its end by Newton's method. {rest} The order and the \
-         signs of the units do not matter, so that each optimum has {} copies. Apart from these copies the \
-         {STARTS} ends are one optimum on {one} of {} sets of points{several}.",
+        "Each descent of {STEPS} steps is followed downhill to its end by Newton's method. {rest} The order \
+         and the signs of the units do not matter, so each optimum has {} copies. Apart from these copies \
+         the {STARTS} ends are one optimum on {one} of {} sets of points{several}.",
         (1..=WIDTH).product::<usize>() << WIDTH,
         sets.len()
     )
@@ -350,9 +350,9 @@ pub(super) fn figure(Landscape { runs, barrier }: &Landscape, sets: &[&Ends]) ->
         "hidden",
         "What a hidden layer changes",
         format!(
-            "The same points, and a network 2-{WIDTH}-1 with tanh and a ridge of {RIDGE} on all weights. First: \
-             how far each descent is above the lowest loss that one of them came to. Second: the loss along the \
-             straight line between two ends. That of a convex loss never rises above the higher of them. {}",
+            "The same points, and a network 2-{WIDTH}-1 with tanh and a ridge of {RIDGE} on all weights. \
+             First: how far each descent is above the lowest loss reached by any of them. Second: the loss \
+             along the straight line between two ends. A convex loss never rises above the higher end. {}",
             ends_in_words(sets)
         ),
     )

@@ -13,18 +13,19 @@ use hidden::{Ends, Landscape};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "logistic",
+    title: "Logistic regression",
     question: "Does logistic regression come to the same optimum from every start, at the rate of the \
                theory?",
     theory: &[
-        "The binary cross-entropy of a linear model is convex: its second derivatives ${XᵀSX}/{n}$ with $S = \
-         diag(p(1−p))$ are positive semi-definite everywhere. So gradient descent reaches the same optimum from \
-         every start. At a rate η of at most 1/L, L being the largest curvature, its excess loss after T steps is \
-         at most ${‖w₀−w*‖²}/{2ηT}$ (Nesterov 2004, section 2.1). A hidden layer takes that away: where a loss \
-         rises between two points above what it is at both, it is not convex, and descents may come to rest in \
-         several places. A ridge on all weights keeps those from running off to infinity, where nothing comes to \
-         rest.",
-        "Close to the optimum the loss is a quadratic with these second derivatives, and each step of \
-         gradient descent leaves $(1−ηλₘᵢₙ)²$ of the excess loss.",
+        "The binary cross-entropy of a linear model is convex: its second derivatives ${XᵀSX}/{n}$ with $S \
+         = diag(p(1−p))$ are positive semi-definite everywhere. So, if there is an optimum, gradient \
+         descent comes to it from every start. Let L be the largest curvature. At a rate η of at most 1/L \
+         the excess loss after T steps is at most ${‖w₀−w*‖²}/{2ηT}$ (Nesterov 2004, section 2.1). With a \
+         hidden layer the loss is no longer convex: between two points it can rise above both, and descents \
+         may end in several places. A ridge on all weights prevents weights that grow to infinity, where no \
+         descent ends.",
+        "Close to the optimum the loss is a quadratic with these second derivatives. Each step of gradient \
+         descent leaves $(1−ηλₘᵢₙ)²$ of the excess loss.",
         "For two normal distributions with the same covariance $σ²I$ and means ±m the best boundary is \
          linear, and is right with probability $Φ(‖m‖/σ)$.",
     ],
@@ -147,16 +148,17 @@ fn finding(found: &Found) -> Told {
         [
             "Descent from six starts comes to one optimum, the one that Newton's method finds",
             "From some starts these steps are too few to come to the one optimum",
-            "Whether descent comes to the one optimum is not decided by this run",
+            "This run does not decide whether descent comes to the one optimum",
         ],
     )?;
     Some((
         "landscape",
         title.into(),
         format!(
-            "The loss is one bowl; close to its bottom, at {}, the excess shrinks at the rate that the smallest \
-             curvature sets. The model is right on {} of new points. With a hidden layer the loss is no bowl any more: \
-             on the straight way between two ends it rises by {}, the mean over the sets of points.",
+            "The loss has one valley. Close to its bottom, at {}, the excess shrinks at the rate of the \
+             smallest curvature. The model is right on {} of new points. With a hidden layer there is more \
+             than one valley: on the straight line between two ends the loss rises by {}, the mean over the \
+             sets of points.",
             fixed(found.number("loss at the optimum")?, 4),
             percent(found.number("test accuracy")?),
             rounded(found.number("barrier between two ends with a hidden layer")?, 2)

@@ -68,8 +68,8 @@ impl Remark {
         match self {
             Remark::GammaAtEnd => "γ is at an end of its grid",
             Remark::LambdaAtEnd => "λ is at an end of its grid",
-            Remark::LeastDefinite => "the least λ that leaves the matrix definite",
-            Remark::Raised => "raised until rounding left the matrix of all samples definite",
+            Remark::LeastDefinite => "the smallest λ that leaves the matrix definite",
+            Remark::Raised => "raised until the rounded matrix of all samples was definite",
         }
     }
 }

@@ -15,22 +15,24 @@ use crate::report::grid;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "models",
+    title: "Three models compared",
     question: "How do a linear model, a network and a kernel machine compare, on a spiral and on images?",
     theory: &[
-        "Three models, each with one output a class: logistic regression one against the rest, a network of \
-         ReLUs on the cross-entropy, and kernel ridge regression with the Gaussian kernel on targets ±1. The \
-         first draws lines only. The other two can take any form: networks by Leshno et al. (1993), and the \
-         functions of a Gaussian kernel lie dense among the continuous ones (Steinwart 2001).",
+        "Three models are compared, each with one output per class. They are logistic regression (one \
+         against the rest), a ReLU network on the cross-entropy, and kernel ridge regression with the \
+         Gaussian kernel on targets ±1. The boundaries of the first are straight lines. The other two can \
+         approximate any shape: networks by Leshno et al. (1993), and the functions of a Gaussian kernel \
+         are dense among the continuous ones (Steinwart 2001).",
         "On three spiral arms one expects about 0.60 of new points right for the lines, and about 0.97 and \
-         0.95 for the other two. How much lines can do depends on how far the arms turn between their ends: a wedge \
-         of a third of a turn around the centre holds ${1}/{3x}$ of an arm that turns x < 1 times, and \
-         ${x−2/3}/{x}$ of one that turns 1 to 4/3 times. The Gaussian kernel needs a γ that suits the distances of the \
-         arms. On all 60000 images of MNIST, LeCun, Cortes and Burges list 12.0 % wrong \
-         for a linear classifier, 4.7 % for a network of 300 hidden units, and 1.4 % for a support vector \
-         machine with a Gaussian kernel.",
-        "The kernel machine keeps all n samples, and its fit an n×n matrix; the network and the lines keep \
-         their weights, whatever n is. γ and λ come from a grid by the closed form of leaving one out: γ \
-         upwards from the median heuristic, λ from 10⁻¹² to 1.",
+         0.95 for the other two. What lines can reach depends on how far the arms turn from one end to the \
+         other. Take a wedge of a third of a turn around the centre. It holds ${1}/{3x}$ of an arm that \
+         turns x < 1 times, and ${x−2/3}/{x}$ of one that turns 1 to 4/3 times. The Gaussian kernel needs a \
+         γ that suits the distances of the arms. On all 60000 images of MNIST a linear classifier has 12.0 \
+         % errors, and a network of 300 hidden units 4.7 %. A support vector machine with a Gaussian kernel \
+         has 1.4 % (LeCun, Cortes and Burges).",
+        "The kernel machine keeps all n samples, and its fit needs an n×n matrix. The network and the lines \
+         keep only their weights, for any n. The closed form of leave-one-out chooses γ and λ from a grid: \
+         γ upwards from the median heuristic, λ from 10⁻¹² to 1.",
     ],
     parts: Parts::of::<Models>(),
     finding,
@@ -221,9 +223,9 @@ fn finding(found: &Found) -> Told {
             percent(chosen)
         ),
         format!(
-            "Lines cut the plane into wedges: they get {} right on arms of 0.59 turns, and {} on arms of 1.25 turns. The \
-             other two follow the arms, the network by straight pieces, the kernel machine \
-             smoothly. With γ = 1 and λ = 10⁻³ instead of chosen ones it gets {} and {}.",
+            "Lines cut the plane into wedges: they get {} right on arms of 0.59 turns, and {} on arms of \
+             1.25 turns. The other two follow the arms, the network with straight pieces, the kernel \
+             machine smoothly. With γ = 1 and λ = 10⁻³ instead of chosen values it gets {} and {}.",
             percent(lines),
             percent(of("1.25 turns", NAMES[0])?),
             percent(given),

@@ -71,7 +71,7 @@ fn spiral_claims(outcome: &mut Outcome, few: &Spiral, many: &Spiral) {
         )
         .estimated(estimate(many, 0))
         .saying(", the test accuracy")
-        .within(..=0.44, "The bound is for the wedge around the centre; lines need not meet there.");
+        .within(..=0.44, "The bound is for a wedge around the centre, but the lines need not meet there.");
     claim(outcome, format!("A network with two hidden layers follows arms of {} turns", few.turns))
         .named("spiral-network")
         .expected("about 0.97")
@@ -79,8 +79,8 @@ fn spiral_claims(outcome: &mut Outcome, few: &Spiral, many: &Spiral) {
         .saying(", the test accuracy")
         .within(
             0.95..,
-            "With noise the arms overlap near the centre; beyond that, so many epochs from one start need \
-             not end near the best weights, and the samples are few.",
+            "With noise the arms overlap near the centre. Also, this number of epochs from one start need \
+             not end near the best weights, and there are few samples.",
         );
     claim(outcome, "Kernel ridge regression with γ = 1 and λ = 10⁻³ follows them")
         .named("spiral-kernel")
@@ -89,8 +89,8 @@ fn spiral_claims(outcome: &mut Outcome, few: &Spiral, many: &Spiral) {
         .saying(", the test accuracy")
         .within(
             0.93..=0.97,
-            "Nothing has been chosen: a kernel of that width and such a ridge may be too stiff, or suit the arms better \
-             than expected.",
+            "Nothing has been chosen. This kernel and this ridge may be too stiff, or may suit the arms \
+             better than expected.",
         );
     for (id, spiral) in [("spiral-choice", few), ("spiral-choice-many-turns", many)] {
         claim(outcome, format!("On arms of {} turns it gains by a γ and a λ that are chosen", spiral.turns))
@@ -98,13 +98,13 @@ fn spiral_claims(outcome: &mut Outcome, few: &Spiral, many: &Spiral) {
             .expected("a difference above 0")
             .estimated(Estimate::mean(&differences(&accuracy(spiral, 2), &accuracy(spiral, 3))))
             .saying(&format!(
-                ", the test accuracy with {} less that with γ = 1 and λ = 10⁻³, pair by pair",
+                ", the test accuracy with {} minus that with γ = 1 and λ = 10⁻³, pair by pair",
                 spiral.chosen
             ))
             .within(
                 ABOVE_0,
-                "The leave-one-out error is that of squares, not of classes, and γ goes up in octaves: the best may lie \
-                 between.",
+                "The leave-one-out error is that of squares, not of classes. Also, γ goes up in factors of \
+                 two, and the best may lie between.",
             );
     }
 }
@@ -125,14 +125,14 @@ fn image_claims(outcome: &mut Outcome, images: &Images) {
             "On images a network does better than a linear model",
             &mlp,
             &lines,
-            "Of so few samples it may not learn more that holds for new ones.",
+            "With so few samples it may learn nothing more that holds for new ones.",
         ),
         (
             "images-kernel-lines",
             "On images kernel ridge regression does better than a linear model",
             &krr,
             &lines,
-            "Of so few samples it may not learn more that holds for new ones.",
+            "With so few samples it may learn nothing more that holds for new ones.",
         ),
         (
             "images-kernel-network",
@@ -167,12 +167,12 @@ fn boundaries(spirals: &[Spiral]) -> Figure {
         "boundaries",
         "Three models on three arms",
         format!(
-            "The first {} of {} test points over the classes that the model gives; a cross is a point that it takes for \
-             another arm. The arms turn {} or {} times for each unit of the distance to the centre, {} or {} times from one end \
-             to the other. The numbers are test \
-             accuracies of the first seed, of KRR with the γ and λ that were chosen; the title has the means over the \
-             seeds. Lines cut the plane into three wedges. The network's \
-             boundaries are made of straight pieces, those of the kernel machine are smooth.",
+            "The first {} of {} test points over the classes predicted by the model; a cross is a \
+             misclassified point. The arms turn {} or {} times for each unit of the distance to the centre, \
+             that is {} or {} times from one end to the other. The numbers are test accuracies of the first \
+             seed, for KRR with the chosen γ and λ; the title has the means over the seeds. Lines cut the \
+             plane into three wedges. The network's boundaries consist of straight pieces, those of the \
+             kernel machine are smooth.",
             spirals[0].test.len(),
             spirals[0].test_points,
             spirals[0].turns,
@@ -190,9 +190,10 @@ fn boundaries(spirals: &[Spiral]) -> Figure {
 fn given(spirals: &[Spiral]) -> Figure {
     Figure::new(
         "not-chosen",
-        "The kernel machine without a choice",
-        "The same arms, of the first seed, by a kernel of γ = 1 and a ridge of λ = 10⁻³. Compare it with the chosen ones: on the arms that \
-         turn more such a kernel is too wide, and its boundaries cannot bend as often as the arms do.",
+        "The kernel machine with fixed γ and λ",
+        "The same arms, of the first seed, with γ = 1 and a ridge of λ = 10⁻³. Compare with the chosen \
+         values. On the arms that turn more this kernel is too wide: its boundaries cannot bend as often as \
+         the arms do.",
     )
     .panels(spirals.iter().map(|spiral| panel(spiral, &spiral.fits[3], "KRR, γ = 1, λ = 10⁻³")))
 }
@@ -270,12 +271,13 @@ fn bars(spirals: &[Spiral], images: &Images) -> Figure {
         .map_or(String::new(), |row| format!(", and where it says \"all\" to {} images", row.samples));
     Figure::new(
         "comparison",
-        "What each takes, and what it gives",
+        "Cost and accuracy of the models",
         format!(
-            "Fitted to {} points of a spiral and {} images, the same for all{all}. \"γ = 1\" is the kernel machine with γ = 1 \
-             and λ = 10⁻³, which were not chosen. Accuracies on the spirals are means over {} seeds. All but the accuracy are \
-             on logarithmic axes. Times are of one run each; that of a fit is without the choice of γ and λ, which is in the \
-             tables. Memory is what is held when the fit is done.",
+            "Fitted to {} points of a spiral and {} images, the same for all{all}. \"γ = 1\" is the kernel \
+             machine with γ = 1 and λ = 10⁻³, without a choice. Accuracies on the spirals are means over {} \
+             seeds. All axes but the accuracy are logarithmic. Times are of one run each. The time of a fit \
+             does not include the choice of γ and λ, which is in the tables. Memory is what is held after \
+             the fit.",
             spirals[0].fits[0].row.samples,
             images[0].samples,
             spirals[0].fits[0].accuracy.len()

@@ -57,7 +57,7 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Distances]) {
         .judged(
             Verdict::all(fits.iter().map(|fit| Estimate::from(fit).against(&(-0.75..=-0.25)))),
             "The rule is for m → ∞. At the narrowest widths of the deeper networks the terms in 1/m still \
-             count and make the slope steeper; and the distance varies from draw to draw of the weights.",
+             count and make the slope steeper. The distance also varies from draw to draw of the weights.",
         );
     // Draws of one width are pairs for all depths.
     let rise = |pair: &[Distances]| {
@@ -71,15 +71,13 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Distances]) {
         .named("deeper-farther")
         .expected("a distance that grows with the depth")
         .measured(format!(
-            "with each layer more the distance grows by {} powers of 2, in the mean over all widths and draws",
+            "each added layer increases the distance by {} powers of 2, averaged over all widths and draws",
             list(&rises, |rise| rise.to_string())
         ))
         .criterion("both 95 % intervals are above 0")
         .judged(
-            Verdict::all(
-                rises.iter().map(|rise| rise.against(&ABOVE_0)),
-            ),
-            "What lies closer together than that is a matter of the draws, of which there are too few.",
+            Verdict::all(rises.iter().map(|rise| rise.against(&ABOVE_0))),
+            "Smaller differences depend on the draws, of which there are too few.",
         );
     let mut chart =
         Chart::new(Axis::log("width m"), Axis::log("‖Θ̂ − Θ‖/‖Θ‖")).title("Distance of the kernels");
@@ -107,10 +105,11 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Distances]) {
     outcome.draw(
         "distance",
         "The kernel of finite networks",
-        "Marks are means over the draws of the weights, with a standard error to each side, a little beside their width \
-         so that the depths do not cover each other. Lines are fitted to the logarithms of all draws, and a mean of \
-         logarithms is below the logarithm of the mean: so most marks are above their line. By the theory the lines are \
-         parallel, with one exponent for all depths, and the line of the deeper network is the higher one.",
+        "Marks are means over the draws of the weights, with a standard error to each side. They are \
+         shifted a little so that the depths do not cover each other. Lines are fitted to the logarithms of \
+         all draws. A mean of logarithms is below the logarithm of the mean, so most marks are above their \
+         line. By the theory the lines are parallel, with one exponent for all depths, and a deeper network \
+         has a higher line.",
         [chart],
     );
     let rows: Vec<_> = all.iter().flat_map(|d| d.at.iter().map(|at| (d.depth, at))).collect();

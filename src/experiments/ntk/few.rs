@@ -99,16 +99,16 @@ pub(super) fn report(outcome: &mut Outcome, measured: &FewImages) {
         .expected("a test accuracy that is not below")
         .estimated(Estimate::mean(&leads))
         .saying(&format!(
-            ", the lead of the kernel in test accuracy, a mean over the numbers of images: {} by the kernel, {} by the \
-             network, for {} images",
+            ", the lead of the kernel in test accuracy, a mean over the numbers of images. Kernel: {}. \
+             Network: {}. Images: {}",
             list(all, |few| fixed(mean(&few.ridge), 3)),
             list(all, |few| fixed(mean(&few.network), 3)),
             list(all, |few| few.n.to_string())
         ))
         .within(
             -0.03..,
-            "The network also learns features, the kernel has those of the start; and the losses are not the same, the \
-             squared error for the kernel and the cross-entropy for the network.",
+            "The network also learns features; the kernel has those of the start. The losses differ too: \
+             squared error for the kernel, cross-entropy for the network.",
         );
     let spread = all.iter().map(|few| {
         let (mean, deviation) = mean_and_deviation(&few.network);
@@ -144,10 +144,10 @@ pub(super) fn report(outcome: &mut Outcome, measured: &FewImages) {
         "few-images",
         "Ridge regression with the tangent kernel, and a network",
         format!(
-            "Both have one hidden layer of ReLU: infinitely wide, and of {HIDDEN} units trained by Adam. Means over {} \
-             seeds, each with training images of its own, tested on {test} images. The band is a standard deviation to \
-             each side; in the second panel the bars are 95 % intervals of the paired difference. Look where a bar \
-             crosses 0: there these seeds do not tell.",
+            "Both have one hidden layer of ReLU: infinitely wide, or of {HIDDEN} units trained by Adam. \
+             Means over {} seeds, each with its own training images, tested on {test} images. The band is a \
+             standard deviation to each side. In the second panel the bars are 95 % intervals of the paired \
+             difference. Where a bar crosses 0, these seeds do not decide.",
             all.first().map_or(0, |few| few.ridge.len())
         ),
         [accuracies, leads],

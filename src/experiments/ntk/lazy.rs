@@ -71,12 +71,12 @@ fn slow(narrow: &Lazy, wide: &Lazy, measures: &[Measure], fits: &[Fit]) -> Strin
         let [from, to] = [narrow, wide].map(|lazy| rounded(lazy.mean(*of), 2));
         let (low, high) = (fixed(fit.slope - fit.half_width, 2), fixed(fit.slope + fit.half_width, 2));
         let verdict = match fit.slope - fit.half_width <= -0.5 {
-            true => "which holds −½, so that draws alone may have done it",
-            false => "which does not hold −½: at these widths the bound for m → ∞ is not yet reached",
+            true => "which contains −½, so this may be chance",
+            false => "which does not contain −½: at these widths the bound for m → ∞ is not yet reached",
         };
         format!(
-            "The {name} falls from {from} at width {} to {to} at width {} with a slope between {low} and \
-             {high}, {verdict}.",
+            "The {name} falls from {from} at width {} to {to} at width {}. The interval of its slope is \
+             {low} to {high}, {verdict}.",
             narrow.width, wide.width
         )
     });
@@ -95,8 +95,8 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Lazy]) {
         .saying(", the slope")
         .within(
             -1.15..=-0.85,
-            "The rule is for m → ∞. In narrow networks the kernel moves along with the weights, and \
-             training, which ends after a fixed number of steps, gets less or more far than in wide ones.",
+            "The rule is for m → ∞. In narrow networks the kernel changes together with the weights. So \
+             within its fixed number of steps, training gets less far or farther than in wide ones.",
         );
     claim(
         outcome,
@@ -124,7 +124,7 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Lazy]) {
         .within(
             ..=0.03,
             format!(
-                "It is still too narrow: by the slope of {} the distance halves with each {} times as many \
+                "It is still too narrow: with a slope of {}, the distance halves with {} times as many \
                  units.",
                 fixed(fits[1].slope, 2),
                 fixed(Float::powf(2.0, -1.0 / fits[1].slope), 1)
@@ -145,9 +145,10 @@ pub(super) fn report(outcome: &mut Outcome, all: &[Lazy]) {
     let figure = Figure::new(
         "lazy",
         "Networks and their linear models in training",
-        "Gradient descent on 12 points, the same in every run. First what training changes, with fitted slopes; then how far the \
-         outputs of the network are from those of its linear model, which is known in closed form; then the \
-         losses of both, for a narrow network and a wide one. Look when each leaves its linear model.",
+        "Gradient descent on 12 points, the same in every run. First panel: what training changes, with \
+         fitted slopes. Next: the distance of the network's outputs from those of its linear model, which \
+         has a closed form. Then: the losses of both, for a narrow network and a wide one. Look when each \
+         leaves its linear model.",
     )
     .panel(chart);
     let lines = all.iter().filter(|lazy| [32, 128, 512].contains(&lazy.width)).map(|lazy| {

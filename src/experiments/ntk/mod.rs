@@ -11,20 +11,22 @@ use crate::models::kernel::{InfiniteNetwork, Nonlinearity, Samples};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "ntk",
+    title: "Wide networks (NTK)",
     question: "From which width on does a network train like the kernel machine of its limit?",
     theory: &[
-        "The tangent kernel $Θ̂(x,x′) = Σ_p {∂f(x)}/{∂θ_p}·{∂f(x′)}/{∂θ_p}$ of a network of width m at its \
-         start tends to a fixed kernel Θ as m → ∞ (Jacot, Gabriel and Hongler 2018). Its entries are means \
-         over the width, so that the distance falls as $m^{−1/2}$, with a factor that grows with the depth \
-         (Hanin and Nica 2020).",
-        "In training the weights of a wide network hardly move, but all move together: with hidden layers in \
-         a row, m² weights move by O(1) in all from a norm of m, so that $‖θ−θ₀‖/‖θ₀‖$ falls as 1/m. The \
-         network stays near the linear model $f₀+∇f₀·(θ−θ₀)$, whose outputs on n samples are known in closed \
-         form, $f_t = y+(I−ηΘ/n)^t·(f₀−y)$; the distance is O($m^{−1/2}$) or less (Chizat, Oyallon and Bach \
-         2019; Lee et al. 2019, theorem 2.1).",
-        "Ridge regression with Θ is what the infinitely wide network learns. On few samples it does at least \
-         as well as a trained network (Arora et al., \"Harnessing the power of infinitely wide deep nets on \
-         small-data tasks\", 2020).",
+        "Let the tangent kernel at the start of a network of width m be $Θ̂(x,x′) = Σ_p \
+         {∂f(x)}/{∂θ_p}·{∂f(x′)}/{∂θ_p}$. It tends to a fixed kernel Θ as m → ∞ (Jacot, Gabriel and Hongler \
+         2018). Its entries are means over the width, so the distance falls as $m^{−1/2}$. The factor grows \
+         with the depth (Hanin and Nica 2020).",
+        "In training each weight of a wide network hardly moves. With hidden layers in a row, m² weights \
+         together move by O(1), and their norm is about m. So $‖θ−θ₀‖/‖θ₀‖$ falls as 1/m. The network stays \
+         near the linear model $f₀+∇f₀·(θ−θ₀)$. The outputs of that model on n samples have a closed form, \
+         $f_t = y+(I−ηΘ/n)^t·(f₀−y)$. The distance is O($m^{−1/2}$) or less (Chizat, Oyallon and Bach 2019; \
+         Lee et al. 2019, theorem 2.1).",
+        "Trained on the squared error, the infinitely wide network comes to kernel regression with Θ, apart \
+         from its output at the start. Here a small ridge is added. On few samples this kernel does at \
+         least as well as a trained network (Arora et al., \"Harnessing the power of infinitely wide deep \
+         nets on small-data tasks\", 2020).",
     ],
     parts: Parts::of::<Wide>(),
     finding,
@@ -92,9 +94,9 @@ fn finding(found: &Found) -> Told {
         "distance",
         format!("The kernel of a network comes to its limit as the width to the power {}", fixed(slope, 2)),
         format!(
-            "The wider a network, the less its weights move in training: {} of their norm at width {narrow}, {} at \
-             {wide}. So the network trains as the linear model at its start does, at most {} of the targets apart at \
-             the largest width: training is lazy there.",
+            "The wider a network, the less its weights move in training: {} of their norm at width \
+             {narrow}, {} at {wide}. So the network trains like its linear model at the start. At the \
+             largest width the two differ by at most {} of the targets: training is lazy there.",
             percent(*most),
             percent(*least),
             percent(found.number(&format!("distance, training points at width {wide}"))?)

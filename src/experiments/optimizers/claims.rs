@@ -37,8 +37,8 @@ fn speed_claims(outcome: &mut Outcome, study: &Optimizers) {
         .saying(&format!(" times: epochs until the test loss is that of SGD after {half}"))
         .within(
             0.85 * expected..=1.15 * expected,
-            "The sum of the gradients stands for ten steps of plain descent only as long as they change \
-             slowly: where the loss curves much along the way, the ten go elsewhere. Momentum also keeps \
+            "The sum of the gradients equals ten steps of plain descent only while they change slowly. \
+             Where the curvature is large along the path, the ten steps go elsewhere. Momentum also keeps \
              more of the noise of the batches, which adds to its loss.",
         );
     let slow = speeds(study.row(Kind::Adam), study.row(Kind::SlowAdam), epochs);
@@ -50,9 +50,9 @@ fn speed_claims(outcome: &mut Outcome, study: &Optimizers) {
         .saying(&format!(" times: epochs until the test loss is that of the slow one after {half}"))
         .within(
             7.0..=14.0,
-            "What the theory has in mind is the start. The average of the squared gradients looks back a \
-             thousand steps at either rate, which no scaling of time makes equal; and the shorter the steps, \
-             the less the noise of the batches adds to the loss.",
+            "The theory is about the start of training. The average of the squared gradients covers a \
+             thousand steps at both rates, which no scaling of time makes equal. Also, shorter steps add \
+             less noise of the batches to the loss.",
         );
 }
 
@@ -97,9 +97,9 @@ fn standardised_claims(outcome: &mut Outcome, study: &Optimizers) {
             ))
             .within(
                 FASTER..,
-                "Random projections mix all pixels, so that all inputs have about the same scale already; and what \
-                 the mean of all images adds, the biases can take away. Dividing an input by its deviation s makes \
-                 SGD's step for it 1/s² times as long, and Adam's 1/s times.",
+                "Random projections mix all pixels, so all inputs have about the same scale already. The \
+                 biases can remove the mean of all images. Dividing an input by its standard deviation s \
+                 makes SGD's step for it 1/s² times as long, and Adam's 1/s times.",
             );
     }
     for raw in &study.raw {
@@ -135,15 +135,15 @@ fn start_claim(outcome: &mut Outcome, study: &Optimizers) {
         .expected("the least training loss")
         .estimated(Estimate::mean(&leads))
         .saying(&format!(
-            ", the training loss of the better of SGD and momentum less that of the better of RMSProp and Adam, in \
-             epoch {early} of {} ({means})",
+            ", the training loss of the better fixed-rate method minus that of the better adaptive one, in \
+             epoch {early} of {}. Losses: {means}",
             study.epochs
         ))
         .within(
             (Bound::Excluded(0.0), Bound::Unbounded),
-            "Who is fast at first is a matter of the rates as much as of the rule. Random projections \
-             mix all pixels, so that all inputs have about the same scale, and there is little that a \
-             rate of its own for each weight could mend at the start.",
+            "Which one is fast at first depends on the rates as much as on the rule. Random projections mix \
+             all pixels, so all inputs have about the same scale. Then individual rates for the weights \
+             gain little at the start.",
         );
 }
 
@@ -156,7 +156,7 @@ fn adaptive_claim(outcome: &mut Outcome, study: &Optimizers) {
         .expected("a smaller training loss")
         .estimated(Estimate::mean(&leads))
         .saying(&format!(
-            ", the training loss of Adam less that of RMSProp, in epoch {} of {}",
+            ", the training loss of Adam minus that of RMSProp, in epoch {} of {}",
             early(study),
             study.epochs
         ))
@@ -195,12 +195,13 @@ fn end_claims(outcome: &mut Outcome, study: &Optimizers) {
         .expected("half a point more than the best of SGD, momentum and RMSProp on the same seed")
         .estimated(Estimate::mean(&best))
         .saying(&format!(
-            ", its accuracy after the last epoch less that of the best of the others; {}",
+            ", its accuracy after the last epoch minus that of the best of the others. Difference to each: \
+             {}",
             each_in_words(&others, &each)
         ))
         .within(
             LEAD..,
-            "All four begin at the same weights and see the same batches. Who ends highest is a matter of the rates and \
-             of the number of epochs as much as of the rule.",
+            "All four begin with the same weights and see the same batches. Which one is best at the end \
+             depends on the rates and the number of epochs as much as on the rule.",
         );
 }

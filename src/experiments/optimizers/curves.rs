@@ -43,9 +43,9 @@ pub(super) fn curves(study: &Optimizers) -> Figure {
         "curves",
         "Training loss, and errors on the test set",
         format!(
-            "Lines are means over {} seeds, bands reach from the least to the greatest of them. See who \
-             falls first, and whether a loss that goes on falling in the first panel still brings anything \
-             in the second.",
+            "Lines are means over {} seeds; bands reach from the smallest to the largest of them. See which \
+             loss falls first. See also whether a loss that keeps falling in the first panel still lowers \
+             the errors in the second.",
             study.seeds()
         ),
     )
@@ -76,9 +76,9 @@ pub(super) fn shifted(study: &Optimizers) -> Figure {
     Figure::new(
         "shifted",
         "Ten times as fast",
-        "Test loss. On a logarithmic axis of epochs, to go the same way ten times as fast means the same \
-         curve a power of ten to the left. The dotted line is the fast curve moved back by that: where it \
-         lies on the slow one, the theory holds.",
+        "Test loss. On a logarithmic axis of epochs, training ten times as fast moves the curve a power of \
+         ten to the left. The dotted line is the fast curve moved back by that: where it lies on the slow \
+         one, the theory holds.",
     )
     .panel(pair("Momentum against SGD", Kind::Sgd, Kind::Momentum))
     .panel(pair("Adam at ten times the rate", Kind::SlowAdam, Kind::Adam))
@@ -105,9 +105,9 @@ pub(super) fn standardised(study: &Optimizers) -> Figure {
         "standardised",
         "Inputs as they are, and standardised",
         format!(
-            "Test loss, means over {} seeds, on the 64 projections as they are and on the same with mean 0 and \
-             deviation 1. Compare how far apart the lines are from left to right: that is how much faster one comes to a \
-             loss. At the loss that the claims take, {}",
+            "Test loss, means over {} seeds, on the 64 projections as they are and standardised to mean 0 \
+             and deviation 1. The horizontal distance between the lines shows how much faster one reaches a \
+             loss. At the loss used by the claims, {}",
             study.seeds(),
             standardised_in_words(study)
         ),

@@ -16,24 +16,27 @@ use crate::train::{FitOptions, Observer, Recorder, Run as Training, evaluate, fi
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "optimizers",
-    question: "How fast do SGD, momentum, RMSProp and Adam train the same network, and how well does it do?",
+    title: "Optimizers compared",
+    question: "How fast do SGD, momentum, RMSProp and Adam train the same network, and how good is the \
+               result?",
     theory: &[
         "A network with one hidden layer of 128 ReLU learns the classes from 64 random projections of the \
-         pixels, each standardised to mean 0 and deviation 1, by the cross-entropy on batches of 128, in numbers of \
-         single precision. In each seed all optimizers begin at the same weights and see the same batches; the \
-         projection is the same throughout.",
-        "Momentum (Polyak 1964) sums the gradients with weights $βᵏ$. As long as these change slowly, k steps \
-         go as far as ${k−β/(1−β)}/{1−β}$ of plain descent with the same rate (Goh, \"Why Momentum Really \
-         Works\", 2017): ten times as fast for β = 0.9, but for a start of 9 steps.",
-        "A step of Adam moves a weight by about η whatever the gradient (Kingma and Ba 2015, section 2.1), so \
-         that a tenth of the rate should take ten times as many steps for the same way, while rounding and \
-         the noise of the batches play no part. RMSProp (Tieleman and Hinton 2012) is Adam without momentum \
-         and without the correction for its start at zero.",
-        "A mean that all inputs share makes the loss steep in one direction, and so does a scale that differs: \
-         without them a given rate gets further (LeCun, Bottou, Orr and Müller, \"Efficient BackProp\", 1998, section \
-         4.3).",
-        "Adaptive rates make fast progress at first, and are said to generalise worse in the end than SGD with momentum \
-         (Wilson et al., \"The Marginal Value of Adaptive Gradient Methods\", 2017), which is not judged here.",
+         pixels, each standardised to mean 0 and deviation 1. The loss is the cross-entropy on batches of \
+         128, in single precision. For each seed all optimizers begin with the same weights and see the \
+         same batches. The projection is the same for all seeds.",
+        "Momentum (Polyak 1964) sums the gradients with weights $βᵏ$. While these change slowly, k steps go \
+         about as far as ${k−β/(1−β)}/{1−β}$ steps of plain descent with the same rate (Goh, \"Why Momentum \
+         Really Works\", 2017). So it is ten times as fast for β = 0.9, after a start of 9 steps.",
+        "A step of Adam moves a weight by about η, whatever the gradient is (Kingma and Ba 2015, section \
+         2.1). So a tenth of the rate should take ten times as many steps, if rounding and the noise of the \
+         batches do not matter. RMSProp (Tieleman and Hinton 2012) is Adam without momentum and without the \
+         correction for its start at zero.",
+        "A mean shared by all inputs makes the loss steep in one direction, and so do inputs of different \
+         scales. Without them a given rate gets further (LeCun, Bottou, Orr and Müller, \"Efficient \
+         BackProp\", 1998, section 4.3).",
+        "Adaptive rates make fast progress at first. They are said to generalise worse in the end than SGD \
+         with momentum (Wilson et al., \"The Marginal Value of Adaptive Gradient Methods\", 2017). That is \
+         not judged here.",
     ],
     parts: Parts::of::<Optimizers>(),
     finding,
@@ -177,7 +180,7 @@ impl Study for Optimizers {
         let features = context.data.train.features();
         if features < PROJECTED {
             return Err(Error::Data(format!(
-                "the images are projected to {PROJECTED} numbers, and have {features} pixels only"
+                "the images are projected to {PROJECTED} numbers, but have only {features} pixels"
             )));
         }
         let projection = RandomProjection::new(features, PROJECTED, context.seed)?;
@@ -302,8 +305,8 @@ fn finding(found: &Found) -> Told {
             fixed(found.number("momentum against SGD")?, 1)
         ),
         format!(
-            "At the end {} have test accuracies of {}. With a tenth of its rate Adam takes {} times as long. \
-             On projections that are standardised Adam is {} times as fast as on those as they are, SGD {} times.",
+            "At the end {} have test accuracies of {}. With a tenth of its rate Adam takes {} times as \
+             long. Standardised projections make Adam {} times as fast, and SGD {} times.",
             names.join(", "),
             ends.iter().map(|(_, accuracy)| percent(*accuracy)).collect::<Vec<_>>().join(", "),
             fixed(found.number("Adam 0.001 against 0.0001")?, 1),

@@ -15,18 +15,22 @@ use crate::rng::{Place, at};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "recurrence",
-    question: "How far back does a recurrence reach: what is left of a gradient after 100 steps, and what can be learnt?",
+    title: "Recurrent networks",
+    question: "How far back does a recurrent network reach: what is left of a gradient after 100 steps, and \
+               what can be learned?",
     theory: &[
-        "The gradient of a loss by the state t steps before it is a product of t Jacobians Uᵀ·diag φ'. Where their \
-         norms are below 1 it vanishes geometrically, where the largest eigenvalue is above 1 it may explode \
-         (Bengio, Simard and Frasconi, \"Learning Long-Term Dependencies with Gradient Descent is Difficult\", 1994; \
-         Pascanu, Mikolov and Bengio, \"On the Difficulty of Training Recurrent Neural Networks\", 2013).",
-        "The cell of an LSTM is multiplied by the forget gate f = σ(b) alone (Hochreiter and Schmidhuber 1997; Gers, \
-         Schmidhuber and Cummins 2000). With a bias of 1 that is 0.731 a step, which is a vanishing gradient too. A \
-         bias of ln(T − 1) makes it 1 − 1/T, and 1/e is left after T steps (Tallec and Ollivier, \"Can Recurrent \
-         Neural Networks Warp Time?\", 2018).",
-        "Clipping scales a gradient whose norm is above C to that norm, and keeps its direction: vital where T \
-         Jacobians are multiplied, since one step along an exploded gradient undoes what was learnt.",
+        "The gradient of a loss by the state t steps before it contains a product of t Jacobians Uᵀ·diag \
+         φ'. If their norms stay below a bound less than 1, it vanishes geometrically. If the largest \
+         eigenvalue is above 1, it may explode. See Bengio, Simard and Frasconi, \"Learning Long-Term \
+         Dependencies with Gradient Descent is Difficult\", 1994. See also Pascanu, Mikolov and Bengio, \
+         \"On the Difficulty of Training Recurrent Neural Networks\", 2013.",
+        "The cell of an LSTM is multiplied only by the forget gate f = σ(b) (Hochreiter and Schmidhuber \
+         1997; Gers, Schmidhuber and Cummins 2000). With a bias of 1 that is 0.731 per step, so the \
+         gradient vanishes too. A bias of ln(T − 1) makes it 1 − 1/T, and about 1/e is left after T steps \
+         (Tallec and Ollivier, \"Can Recurrent Neural Networks Warp Time?\", 2018).",
+        "Clipping scales a gradient whose norm is above C down to the norm C and keeps its direction. This \
+         is vital where T Jacobians are multiplied, because one step along an exploded gradient destroys \
+         what was learned.",
     ],
     parts: Parts::of::<Recurrence>(),
     finding,
@@ -184,10 +188,11 @@ fn finding(found: &Found) -> Told {
     let kept = found.by(
         "open-beats-closed",
         [
-            "Over the longest sequences an LSTM with an open gate is right more often than one with that bias.",
+            "Over the longest sequences an LSTM with an open gate is right more often than one with that \
+             bias.",
             "Over the longest sequences an LSTM with an open gate is not right more often than one with that bias.",
-            "Whether over the longest sequences an LSTM with an open gate is right more often than one with that bias is not \
-             decided by this run.",
+            "This run does not decide whether an LSTM with an open gate is right more often over the \
+             longest sequences.",
         ],
     )?;
     let clipped = found.by(
@@ -195,7 +200,7 @@ fn finding(found: &Found) -> Told {
         [
             "with clipping the training ends at a lower loss",
             "clipping does not lower the loss",
-            "whether clipping lowers the loss is not decided by this run",
+            "this run does not decide whether clipping lowers the loss",
         ],
     )?;
     Some((
@@ -206,10 +211,10 @@ fn finding(found: &Found) -> Told {
             power(open)
         ),
         format!(
-            "It is the open gate that keeps the gradient, and not the LSTM as such: with the usual forget bias of 1 the \
-             factor is {}. {kept} What is left before training tells only in part what is learnt, since training moves the \
-             weights. Large weights do the opposite: the largest gradient of a training is {}, the geometric mean over \
-             the seeds, and {clipped}.",
+            "The open gate keeps the gradient, not the LSTM as such: with the usual forget bias of 1 the \
+             factor is {}. {kept} What is left before training tells only in part what is learned, because \
+             training moves the weights. Large weights do the opposite. The largest gradient of a training \
+             is {}, the geometric mean over the seeds, and {clipped}.",
             power(closed),
             power(found.number("log10 of the largest gradient")?)
         ),

@@ -63,13 +63,13 @@ fn flow_claims(outcome: &mut Outcome, flows: &[Flow]) {
     .expected("about log₁₀ 0.5 = −0.30 a step, and −30 in all")
     .estimated(Estimate::mean(&of(flows, Kind::Plain(0.5)).left()))
     .saying(&format!(", the {what}"))
-    .within(..-15.0, "A matrix drawn at random has eigenvalues larger than their typical size.");
+    .within(..-15.0, "The largest eigenvalue of a random matrix can be well above the typical size.");
     claim(outcome, "In a plain recurrence with large weights the gradient grows")
         .named("plain-explodes")
         .expected("above 0: at most log₁₀ 2 = 0.30 a step, less where the units are saturated")
         .estimated(Estimate::mean(&of(flows, Kind::Plain(2.0)).left()))
         .saying(&format!(", the {what}"))
-        .within(ABOVE_0, "Large weights also drive the units to where tanh is flat, and φ' makes up for U.");
+        .within(ABOVE_0, "Large weights also saturate the units: there φ' is small and makes up for U.");
     outcome.claim(
         Claim::that(
             "The gradient of an LSTM with a forget bias of 1 vanishes as well, but slower than by a factor of σ(1) a step",
@@ -80,12 +80,12 @@ fn flow_claims(outcome: &mut Outcome, flows: &[Flow]) {
         .saying(", the factor a step")
         .within(
             0.731..=1.0,
-            "The second way, through the output and the gates of the next step, need not add to the first.",
+            "The second path, through the output and the gates of the next step, need not add to the first.",
         )
         .remark(
-            "σ(1) is what goes from cell to cell where nothing moves the gate. Input and state do move it, and \
-             the norm is soon that of the few cells and sequences whose gates were most open: a product of \
-             random factors is large where it is largest, not on average. There is a second way as well, \
+            "σ(1) is the factor from cell to cell if nothing moves the gate. But input and state do move \
+             it. The norm is soon dominated by the few cells and sequences with the most open gates: \
+             products of random factors are dominated by their largest values. There is also a second path, \
              through the output and the gates of the next step.",
         ),
     );
@@ -97,10 +97,10 @@ fn flow_claims(outcome: &mut Outcome, flows: &[Flow]) {
         .expected("at least log₁₀ 1/e = −0.43, from cell to cell alone")
         .estimated(Estimate::mean(&of(flows, Kind::OpenLstm).left()))
         .saying(&format!(", the {what}"))
-        .within(-0.43.., "Gates are as open as that only where input and state do not move them.")
+        .within(-0.43.., "Gates are as open as that only if input and state do not move them.")
         .remark(
-            "(1 − 1/T)^T, nearly 1/e, is what goes from cell to cell. The second way, through the output and \
-             the gates of the next step, adds to it at each step, and what was added is kept as well.",
+            "(1 − 1/T)^T, nearly 1/e, is the factor from cell to cell. The second path, through the output \
+             and the gates of the next step, adds to it at each step. What was added is kept as well.",
         ),
     );
 }
@@ -126,8 +126,8 @@ fn clip_claims(outcome: &mut Outcome, pairs: &[Pair]) {
     .saying(", the log₁₀ of the loss of the last 30 steps without clipping, over that with it")
     .within(
         ABOVE_0,
-        "A bounded nonlinearity forgives: an exploded step drives the units to where tanh is flat, and \
-         small steps of chaotic gradients teach little.",
+        "A bounded nonlinearity limits the damage. An exploded step saturates the tanh units, and small \
+         steps of chaotic gradients teach little.",
     );
 }
 
@@ -144,7 +144,7 @@ fn memory_claims(outcome: &mut Outcome, memory: &Memory) {
         .expected("nearly all right")
         .estimated(Estimate::mean(&accuracy(Kind::Plain(1.0), first)))
         .saying(", the test accuracy")
-        .within(0.9.., "What is kept has to be told from noise that comes in at every step.");
+        .within(0.9.., "The bit has to be told apart from noise that comes in at every step.");
     let lost = differences(&accuracy(Kind::Plain(1.0), first), &accuracy(Kind::Plain(1.0), last));
     claim(outcome, format!("Over {last} steps a plain recurrence keeps less"))
         .named("plain-forgets-long")
@@ -153,7 +153,8 @@ fn memory_claims(outcome: &mut Outcome, memory: &Memory) {
         .saying(&format!(", the test accuracy over {first} steps minus that over {last}"))
         .within(
             ABOVE_0,
-            "With a largest eigenvalue near 1 a plain recurrence does not forget geometrically from the start.",
+            "With a largest eigenvalue near 1 a plain recurrence does not forget geometrically from the \
+             start.",
         );
     for (id, other, name) in [
         ("open-beats-plain", Kind::Plain(1.0), "a plain recurrence"),
@@ -164,7 +165,7 @@ fn memory_claims(outcome: &mut Outcome, memory: &Memory) {
             .expected("a difference of about 0.5: one right, one guessing")
             .estimated(Estimate::mean(&differences(&accuracy(Kind::OpenLstm, last), &accuracy(other, last))))
             .saying(", the difference of the test accuracies")
-            .within(ABOVE_0, "In so many steps of training both may learn it, or neither.");
+            .within(ABOVE_0, "In this number of training steps both may learn it, or neither.");
     }
 }
 
@@ -182,8 +183,8 @@ fn flow_figure(outcome: &mut Outcome, flows: &[Flow]) {
     outcome.draw(
         "gradients",
         "A gradient on its way back",
-        "Geometric means over the seeds, before training. A straight line is a factor a step. See which fall, which \
-         rise, and how far the LSTM with a forget bias of 1 falls.",
+        "Geometric means over the seeds, before training. A straight line is a constant factor per step. \
+         See which lines fall, which rise, and how far the LSTM with a forget bias of 1 falls.",
         [chart],
     );
 }
@@ -215,10 +216,11 @@ fn memory_figure(outcome: &mut Outcome, memory: &Memory) {
     );
     outcome.draw(
         "memory",
-        "A bit that is to be kept",
+        "The task: keep a bit",
         format!(
-            "The first token has a bit, all have noise, and the state behind the last is asked for the bit, after {} \
-             steps of training. Compare where each recurrence falls to guessing, and with what gradients it began.",
+            "The first token holds a bit, all tokens have noise. After the last token the state is asked \
+             for the bit, after {} steps of training. Compare where each network falls to guessing, and \
+             which gradients it had at the start.",
             memory.steps
         ),
         [accuracy, flow],
@@ -244,7 +246,8 @@ fn clip_figure(outcome: &mut Outcome, pairs: &[Pair]) {
     outcome.draw(
         "clipping",
         "Exploding gradients, with clipping and without",
-        "Medians over the seeds of a plain recurrence whose weights are twice the usual ones, trained by plain descent.",
+        "Medians over the seeds of a plain recurrent network whose weights are twice the usual ones, \
+         trained by plain gradient descent.",
         [loss, norms],
     );
 }

@@ -16,20 +16,23 @@ fn gaps(row: &Row) -> Vec<f64> {
 pub(super) fn gap_claim(outcome: &mut Outcome, rows: &[Row]) {
     let (first, row) = (&rows[0], least(rows, |row| (row.lambda - SMALL).abs()));
     let closed: Vec<f64> = gaps(first).iter().zip(gaps(row)).map(|(gap, other)| 1.0 - other / gap).collect();
-    claim(outcome, format!("A λ of {} narrows the gap between training and test accuracy", rounded(SMALL, 1)))
-        .named("gap-small-lambda")
-        .expected("a tenth of the gap or more is closed")
-        .estimated(Estimate::mean(&closed))
-        .saying(&format!(
-            ", the share of the gap that λ = {} closes: {} without, {} with; the training accuracy is {} with it, and \
-             the norm {} of that without",
-            rounded(row.lambda, 1),
-            fixed(mean(&gaps(first)), 3),
-            fixed(mean(&gaps(row)), 3),
-            fixed(mean(&row.train), 3),
-            fixed(mean(&row.norms) / mean(&first.norms), 2)
-        ))
-        .within(0.1.., "So small a λ hardly changes the weights in so many steps.");
+    claim(
+        outcome,
+        format!("A λ of {} narrows the gap between training and test accuracy", rounded(SMALL, 1)),
+    )
+    .named("gap-small-lambda")
+    .expected("a tenth of the gap or more is closed")
+    .estimated(Estimate::mean(&closed))
+    .saying(&format!(
+        ", the share of the gap that λ = {} closes. The gap is {} without and {} with it. With it the \
+             training accuracy is {}, and the norm is {} times that without",
+        rounded(row.lambda, 1),
+        fixed(mean(&gaps(first)), 3),
+        fixed(mean(&gaps(row)), 3),
+        fixed(mean(&row.train), 3),
+        fixed(mean(&row.norms) / mean(&first.norms), 2)
+    ))
+    .within(0.1.., "So small a λ hardly changes the weights in this number of steps.");
 }
 
 /// λ is chosen on images that take no other part, and judged on the test set.
@@ -55,8 +58,8 @@ pub(super) fn choice_claim(outcome: &mut Outcome, rows: &[Row], images: usize) {
         ))
         .within(
             ABOVE_0,
-            "Gradient descent from small weights already prefers networks of small norm, and is stopped after a fixed \
-             number of steps: there is little left for the penalty to do.",
+            "Gradient descent from small weights already prefers networks of small norm, and it stops after \
+             a fixed number of steps. This leaves little for the penalty to do.",
         );
 }
 
@@ -105,11 +108,12 @@ pub(super) fn figure(measured: &Regularisation) -> Figure {
         "lambda",
         "Accuracy over the weight decay",
         format!(
-            "A network {features}-{HIDDEN}-{classes} on {N} samples; means over {} seeds, with a standard deviation to \
-             each side. See whether the test accuracy has its best between where the norm of the weights begins to fall \
-             and where the training accuracy does. Where the accuracy comes down to the dashed line, that of always the \
-             same class, a gap that closes means nothing. For the claims each seed has a λ of its own, chosen on other \
-             images: the gain by that cannot be seen in means over the seeds.",
+            "A network {features}-{HIDDEN}-{classes} on {N} samples; means over {} seeds, with a standard \
+             deviation to each side. With growing λ the norm of the weights falls first and the training \
+             accuracy later. Check whether the test accuracy is best between the two. Where the accuracy \
+             falls to the dashed line, that of always naming one class, a closed gap means nothing. For the \
+             claims each seed has its own λ, chosen on other images: that gain does not show in means over \
+             the seeds.",
             first.train.len()
         ),
     )

@@ -15,15 +15,16 @@ use crate::train::FitOptions;
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "regularisation",
+    title: "Weight decay",
     question: "How does weight decay change training and test accuracy with a hundred training samples?",
     theory: &[
         "A network with more weights than samples fits them all. The penalty λ/2·‖w‖² keeps the weights \
-         small: the training accuracy falls with λ, and so does its distance to the test accuracy; between \
+         small. The training accuracy falls with λ, and so does its distance to the test accuracy. Between \
          too little and too much there may be a best λ (Krogh and Hertz 1991). With too much the network \
          becomes a constant, which has no gap and has learned nothing.",
-        "The penalty is the logarithm of a prior: with independent weights from N(0, 1/(nλ)) the posterior \
-         −ln p(w | data) = n·(L(w) + λ/2·‖w‖²) + const, so that the minimum of the penalised loss is the \
-         most probable network (MacKay 1992).",
+        "The penalty is the logarithm of a prior. Let L be the mean negative log-likelihood and the weights \
+         independent from N(0, 1/(nλ)). Then −ln p(w | data) = n·(L(w) + λ/2·‖w‖²) + const. So the minimum \
+         of the penalised loss is the most probable network (MacKay 1992).",
     ],
     parts: Parts::of::<Regularisation>(),
     finding,
@@ -72,7 +73,7 @@ impl Study for Regularisation {
         let all = &context.data.train;
         if all.len() <= N {
             return Err(Error::Data(format!(
-                "{} training images are too few: it takes {N} to train on, and some to choose λ by",
+                "{} training images are too few: {N} are needed to train on, and some to choose λ",
                 all.len()
             )));
         }
@@ -137,8 +138,8 @@ fn report(outcome: &mut Outcome, measured: &Regularisation) {
         .saying(", the training accuracy")
         .within(
             0.99..,
-            "A fixed number of steps at a fixed rate: some samples near the boundary may be left when it is \
-             over. And samples that are the same, but of different classes, cannot all be fitted.",
+            "The number of steps and the rate are fixed, so some samples near the boundary may not be \
+             fitted yet. Identical samples of different classes cannot all be fitted.",
         );
     let falls: Vec<Estimate> =
         rows.windows(2).map(|pair| Estimate::mean(&differences(&pair[0].norms, &pair[1].norms))).collect();
@@ -153,8 +154,8 @@ fn report(outcome: &mut Outcome, measured: &Regularisation) {
         .criterion("the 95 % intervals of all differences of one and the next, pair by pair, are above 0")
         .judged(
             Verdict::all(falls.iter().map(|fall| fall.against(&ABOVE_0))),
-            "The norms are those after a fixed number of steps, not of the minimum. At two neighbouring λ \
-             that both change little in that time, or that both leave nothing, rounding decides.",
+            "The norms are those after a fixed number of steps, not of the minimum. If two neighbouring λ \
+             both change little in that time, or both make the weights zero, rounding decides.",
         );
     gap_claim(outcome, rows);
     choice_claim(outcome, rows, measured.images);
@@ -194,14 +195,14 @@ fn finding(found: &Found) -> Told {
             fixed(100.0 * half, 2)
         ),
         Verdict::DoesNotHold => "That weight decay improves this network is not shown".into(),
-        Verdict::NotDecided => "Whether weight decay improves this network is not decided by this run".into(),
+        Verdict::NotDecided => "This run does not decide whether weight decay improves this network".into(),
     };
     Some((
         "lambda",
         title,
         format!(
-            "The λ that is best on validation images is {}, the median over the seeds; the gain on the test set is {} \
-             ± {}. The norm of the weights falls with λ long before the accuracy does.",
+            "The λ that is best on validation images is {}, the median over the seeds; the gain on the test \
+             set is {} ± {}. The norm of the weights falls at much smaller λ than the accuracy does.",
             rounded(found.number("chosen λ")?, 2),
             fixed(gain, 4),
             fixed(half, 4)

@@ -14,12 +14,12 @@ pub(super) fn all(outcome: &mut Outcome, study: &Rosenbrock) {
         "distance",
         "Distance to the minimum",
         format!(
-            "Lines are medians over pieces of the run, bands reach from the least to the greatest distance \
-             in each. First panel: on an axis of steps that is linear, a linear rate is a straight fall: see \
-             who ends in one, and who hovers. Second panel: the same on a logarithmic axis, for the way \
-             there. Adam is closest in step {closest}, at {}, and at most {} away after that: its second \
-             moment shrinks with the gradients, until its steps are too long for the steep direction and \
-             throw it out.",
+            "Lines are medians over pieces of the run; bands reach from the smallest to the largest \
+             distance in each. First panel: on a linear axis of steps a linear rate is a straight falling \
+             line. See which optimizers end in one, and which do not come to rest. Second panel: the same \
+             on a logarithmic axis, for the early steps. Adam is closest in step {closest}, at {}, and at \
+             most {} away after that. Its second moment shrinks with the gradients, until its steps are too \
+             long for the steep direction and throw it away.",
             rounded(near, 2),
             rounded(after, 2)
         ),
@@ -87,9 +87,10 @@ fn valley(all: &[Drawn]) -> Figure {
         "valley",
         "Four ways through the valley",
         format!(
-            "The first {DRAWN} steps from (−1.2, 1) to the minimum at (1, 1). Numbers are heights of contours; \
-             from one to the next the function grows by √10. Compare where each is after 10, 100 and 1000 steps. The \
-             rates are of a size that lets one see what each does. Those of the title are others: each at its best."
+            "The first {DRAWN} steps from (−1.2, 1) to the minimum at (1, 1). Numbers are heights of \
+             contours; from one to the next the function grows by √10. Compare where each is after 10, 100 \
+             and 1000 steps. The rates are chosen to make the paths visible. The title uses other rates: \
+             for each optimizer its best."
         ),
     )
     .panel(ends(chart))
@@ -100,8 +101,8 @@ fn paths(all: &[Drawn]) -> Figure {
     let figure = Figure::new(
         "paths",
         "Each path by itself",
-        "The same, one optimizer a panel. See what each makes of the valley: who drops to its floor and follows \
-         it, who shoots across and swings, and who jumps from side to side on the way.",
+        "The same, one optimizer per panel. See how each moves in the valley: some follow its floor, some \
+         cross it and swing, and some jump from side to side.",
     );
     figure.panels(
         all.iter()
@@ -115,8 +116,8 @@ fn stepwise(all: &[Drawn]) -> Figure {
     let figure = Figure::new(
         "steps",
         "Step by step",
-        "Where all four are after so many steps, each with a mark of its own, and how they came there; of more than 3000 \
-         steps the last 300.",
+        "All four after a given number of steps, each with its own mark, and their paths. After step 3000 \
+         only the last 300 steps are drawn.",
     );
     let figure = figure.slider("step", STAGES.map(|step| fixed(step as f64, 0)));
     figure.panels(STAGES.map(|step| {

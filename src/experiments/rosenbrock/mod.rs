@@ -10,19 +10,20 @@ use walk::{Drawn, Late, Sweep};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "rosenbrock",
+    title: "Rosenbrock's valley",
     question: "How do SGD, momentum, RMSProp and Adam find their way through a bent valley?",
     theory: &[
-        "The function $(1−x)²+100(y−x²)²$ (Rosenbrock 1960) has its minimum at (1, 1), at the end of a valley \
-         that is steep across and flat along. Its second derivatives there have the eigenvalues $λ₁ = 1001.6$ \
-         and $λ₂ = 0.3994$: the condition number is 2508.",
-        "Who is fastest is a matter of the rate as much as of the rule. So each is given the best of some fixed \
-         rates: the one that brings it within 0.001 of the minimum in the fewest steps, from every one of some \
-         starts around (−1.2, 1). The drawn paths have rates of a size that lets one see what each does.",
-        "Close to the minimum the flat direction decides: SGD shrinks the distance by $1−ηλ₂$ a step, and \
-         momentum, whose steps add up to ${η}/{1−β}$, as if its rate were that. RMSProp divides by the size \
-         of recent gradients, so that its steps do not shrink with them: with a fixed rate it does not come \
-         to rest. Adam divides in the same way, but what it divides is an average of gradients, in which \
-         steps to and fro across the valley cancel (Kingma and Ba 2015).",
+        "The function $(1−x)²+100(y−x²)²$ (Rosenbrock 1960) has its minimum at (1, 1), at the end of a \
+         valley that is steep across and flat along its floor. Its second derivatives there have the \
+         eigenvalues $λ₁ = 1001.6$ and $λ₂ = 0.3994$: the condition number is 2508.",
+        "Which optimizer is fastest depends on the rate as much as on the rule. So each gets the best of \
+         some fixed rates. That is the rate with the fewest steps to a distance of 0.001 from the minimum, \
+         from all of several starts around (−1.2, 1). The drawn paths have rates that make them visible.",
+        "Close to the minimum the flat direction decides. SGD multiplies the distance by $1−ηλ₂$ per step. \
+         Momentum adds up its steps and acts as if its rate were ${η}/{1−β}$. RMSProp divides by the size \
+         of recent gradients, so its steps do not shrink with them. With a fixed rate it does not come to \
+         rest. Adam divides in the same way, but it divides an average of gradients. In that average, steps \
+         back and forth across the valley cancel (Kingma and Ba 2015).",
     ],
     parts: Parts::of::<Rosenbrock>(),
     finding,
@@ -207,15 +208,15 @@ fn rate_claims(outcome: &mut Outcome, study: &Rosenbrock) {
             .expected(format!("1 times {formula} = {} a step", scientific(expected, 4)))
             .estimated(Estimate::mean(&of_expected).of("starts"))
             .saying(&format!(
-                " times, that is {} a step, by a line through ln(distance) between 10⁻² and 10⁻³, or what a run has of \
-                 that",
+                " times, that is {} per step. It is fitted to ln(distance) between 10⁻² and 10⁻³, or the \
+                 part of that which a run reaches",
                 scientific(mean(slopes), 4)
             ))
             .within(
                 0.98..=1.02,
-                "The rate is that of a quadratic, which the function is at (1, 1) only: at a distance of \
+                "The rate is that of a quadratic, and the function is one only at (1, 1). At a distance of \
                  10⁻² the valley is still bent, and its floor has another slope. A run that has not come to \
-                 10⁻² at all has no late rate.",
+                 10⁻² has no late rate.",
             );
     }
 }
@@ -259,7 +260,9 @@ fn first_claim(outcome: &mut Outcome, study: &Rosenbrock) {
                 rounded(times, 3)
             ))
             .criterion("the whole 95\u{a0}% interval is above 0, or no other one comes there from all starts")
-            .judged(verdict, "The rates are in steps of about three, and one between two of them may suit better."),
+            .judged(verdict,
+                "The rates tried differ by factors of about three, and one between two of them may be \
+                 better."),
     );
 }
 
@@ -275,9 +278,9 @@ fn rest_claims(outcome: &mut Outcome, study: &Rosenbrock) {
         .saying(&format!(", mean length of the last {LAST} steps of {STEPS}"))
         .within(
             rate / 10.0..=rate * 10.0,
-            "Its step is η times the gradient over the root of the mean of squares: much shorter where the \
-             gradients shrink faster than that mean forgets, much longer where they grow faster than it \
-             learns of them.",
+            "Its step is η times the gradient over the root mean square of past gradients. It is much \
+             shorter if the gradients shrink faster than that mean forgets. It is much longer if they grow \
+             faster than the mean follows.",
         );
     outcome.number("median of RMSProp's last distances", mean(&rmsprop.hovers));
     outcome.number("median of Adam's last distances", mean(&adam.hovers));
@@ -297,8 +300,8 @@ fn rest_claims(outcome: &mut Outcome, study: &Rosenbrock) {
     ))
     .within(
         (std::ops::Bound::Excluded(0.0), std::ops::Bound::Unbounded),
-        "Adam's second moment looks back a hundred times as far: once the gradients have become small, a single larger \
-         one throws it far out, and it takes long to come back.",
+        "Adam's second moment averages over a hundred times as many steps. When the gradients have become \
+         small, a single larger one throws it far out, and it takes long to come back.",
     );
 }
 
@@ -321,10 +324,10 @@ fn finding(found: &Found) -> Told {
         "valley",
         title,
         format!(
-            "SGD is not stuck. It creeps along the floor at the rate that the flat direction sets: on the drawn \
-             path it comes within 0.1 after {} steps and goes on. Momentum adds up its steps, needs {}, and ends \
-             closest, at {}. RMSProp and Adam divide by the size of recent gradients: fast at first, and without \
-             rest at a fixed rate.",
+            "SGD is not stuck. It moves slowly along the floor, at the rate of the flat direction: on the \
+             drawn path it comes within 0.1 after {} steps and goes on. Momentum adds up its steps, needs \
+             {}, and ends closest, at {}. RMSProp and Adam divide by the size of recent gradients: fast at \
+             first, but at a fixed rate never at rest.",
             fixed(reached("SGD, η = 0.0005")?, 0),
             fixed(reached("momentum, η = 0.0002")?, 0),
             scientific(end, 1)

@@ -13,20 +13,23 @@ use crate::train::{Criterion, FitOptions, Rate, Stop};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "schedule-early-stopping",
-    question: "What do a cosine schedule, warm restarts and early stopping do, and is stopping early a \
+    title: "Schedules and stopping",
+    question: "What do a cosine schedule, warm restarts and early stopping do, and is early stopping a \
                ridge?",
     theory: &[
-        "The cosine takes the rate from η₀ to η₁ in T steps: $η₁+{1}/{2}(η₀−η₁)(1+cos {πt}/{T})$; SGDR starts \
-         it anew in cycles that grow, so that a good network is there at the end of each (Loshchilov and \
-         Hutter 2017). GL stops when the validation loss is α percent above its least, and puts the \
-         parameters of the least back (Prechelt 1998). Networks learn what is common first and wrong labels \
-         later (Arpit et al. 2017), so that with wrong labels stopping should pay.",
-        "On a quadratic with curvatures λ, gradient descent from 0 has after τ steps $1−(1−ηλ)^τ$ of the \
-         solution in each eigendirection, and a ridge α has ${λ}/{λ+α}$: they agree where $(1−ηλ)^τ = \
-         {α}/{λ+α}$, and for small ηλ and λ/α that is $τ ≈ {1}/{ηα}$ (Bishop 1995; Goodfellow et al. 2016, \
-         section 7.8). With one α for all directions they differ by at most $max |e^{−x}−{1}/{1+x}| = 0.204$; \
-         the mean squared error of the gradient flow, whose steps are small, is at most 1.69 times that of \
-         the ridge (Ali, Kolter and Tibshirani 2019).",
+        "The cosine takes the rate from η₀ to η₁ in T steps: $η₁+{1}/{2}(η₀−η₁)(1+cos {πt}/{T})$. SGDR \
+         restarts it in cycles of growing length, so there is a good network at the end of each cycle \
+         (Loshchilov and Hutter 2017). GL stops when the validation loss is α percent above its minimum so \
+         far. It then restores the parameters of that minimum (Prechelt 1998). Networks learn common \
+         patterns first and wrong labels later (Arpit et al. 2017). So with wrong labels stopping should \
+         help.",
+        "On a quadratic with curvatures λ, gradient descent from 0 reaches after τ steps a share \
+         $1−(1−ηλ)^τ$ of the solution in each eigendirection. A ridge α reaches ${λ}/{λ+α}$. They agree \
+         where $(1−ηλ)^τ = {α}/{λ+α}$. For small ηλ and λ/α that is $τ ≈ {1}/{ηα}$ (Bishop 1995; Goodfellow \
+         et al. 2016, section 7.8). For small steps, a single $α = {1}/{ητ}$ for all directions gives a \
+         difference of at most $max |e^{−x}−{1}/{1+x}| = 0.204$. The mean squared error of the gradient \
+         flow, the limit of small steps, is at most 1.69 times that of the ridge (Ali, Kolter and \
+         Tibshirani 2019).",
     ],
     parts: Parts::of::<Schedules>(),
     finding,
@@ -151,9 +154,10 @@ fn finding(found: &Found) -> Told {
             fixed(free, 2)
         ),
         format!(
-            "The first run stops after epoch {} and puts back epoch {}; without stopping the network learns the wrong \
-             labels by heart. On a quadratic stopping is a ridge with a λ of its own for each direction, exactly; with one \
-             λ for all, the shares differ by up to {} and the error is at most {} times as large.",
+            "The first run stops after epoch {} and restores epoch {}; without stopping the network \
+             memorises the wrong labels. On a quadratic stopping is exactly a ridge with its own λ for each \
+             direction. With one λ for all, the shares differ by up to {}, and the error is at most {} \
+             times as large.",
             fixed(of("stopped: epochs")?, 0),
             fixed(of("stopped: epoch of the parameters")?, 0),
             fixed(of("quadratic: largest difference of shares")?, 2),

@@ -117,7 +117,7 @@ pub(super) fn report(outcome: &mut Outcome, designs: &[Design]) {
         .within(
             ..=1.6862,
             format!(
-                "The bound is that of the flow and of the mean over all noise; here steps are up to ηλ = \
+                "The bound is for the gradient flow and the mean over all noise. Here steps are up to ηλ = \
                  {LARGEST_STEP}, and the mean is over {DRAWS} draws."
             ),
         );
@@ -162,11 +162,12 @@ pub(super) fn report(outcome: &mut Outcome, designs: &[Design]) {
         "quadratic",
         "Stopping early and a ridge, on a quadratic",
         format!(
-            "Least squares with {N} samples, {D} weights, {DRAWS} draws of the noise. First panel: how much \
-             each takes of a direction, whose curvature is λ, and which of the two has the sharper edge \
-             between what it takes and what it leaves: they differ by {} at most, and by 0.204 in the limit of small \
-             steps. With a ridge of its own for each direction they would not differ at all. Second panel: the error over time. That of descent is \
-             least, {}, at ητ = {}, and that of the ridge, {}, at 1/α = {}. By the first seed.",
+            "Least squares with {N} samples, {D} weights, {DRAWS} draws of the noise. First panel: the \
+             share of the solution that each method reaches in a direction of curvature λ. Compare which \
+             has the sharper edge. The shares differ by {} at most, and by 0.204 in the limit of small \
+             steps. With its own ridge for each direction there would be no difference. Second panel: the \
+             error over time. The smallest error of descent is {}, at ητ = {}. That of the ridge is {}, at \
+             1/α = {}. All from the first seed.",
             fixed(shares_apart, 3),
             rounded(least(0).1, 3),
             rounded(least(0).0, 3),

@@ -90,7 +90,8 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
         .named("restart-up-down")
         .expected("up at both restarts, down from cycle to cycle")
         .measured(format!(
-            "training loss {} at the ends of the cycles; by {} powers of 2 up after the restarts, by {} from end to end",
+            "training loss {} at the ends of the cycles; up by {} powers of 2 after the restarts, changed \
+             by {} from end to end",
             list(&lows),
             values(&ups),
             values(&downs)
@@ -98,10 +99,12 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
         .criterion("the 95 % intervals of the first two are above 0, of the other two below")
         .judged(
             Verdict::all(
-                ups.iter().map(|up| up.against(&ABOVE_0)).chain(downs.iter().map(|down| down.against(&BELOW_0))),
+                ups.iter()
+                    .map(|up| up.against(&ABOVE_0))
+                    .chain(downs.iter().map(|down| down.against(&BELOW_0))),
             ),
-            "A restart throws the loss up only if the first rate is large for where the run is by then. \
-             Where the loss is nearly zero already, it may pass a restart without being thrown up.",
+            "A restart raises the loss only if the first rate is large for the state of the run. If the \
+             loss is nearly zero already, a restart may not raise it.",
         );
     let (early, late) = (
         at_ends(&|pair, epoch| validation(&pair.warm, epoch)),
@@ -127,9 +130,9 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
         .judged(
             Verdict::all(gains.iter().map(|gain| gain.against(&BELOW_0))),
             format!(
-                "The training loss there is {} with restarts and {} without. A small rate gains something \
-                 where the noise of the steps is in the way; where a run has just not got far enough yet, it \
-                 only slows it down.",
+                "The training loss there is {} with restarts and {} without. A small rate helps where the \
+                 noise of the steps is the obstacle. A run that has simply not got far enough yet is only \
+                 slowed down by it.",
                 list(&lows[..2]),
                 list(&other[..2])
             ),
@@ -152,9 +155,9 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Restarts) {
     outcome.draw(
         "restarts",
         "Warm restarts",
-        "Cycles of 4, 8 and 16 epochs beside one cosine over all of them, by the first seed. The rate is drawn step by step, and dashed \
-         lines mark the restarts. Compare how far each restart throws the losses up with what its cycle has gained by its \
-         end, and both runs at the ends of the cycles.",
+        "Cycles of 4, 8 and 16 epochs next to one cosine over all of them, from the first seed. The rate is \
+         drawn step by step; dashed lines mark the restarts. Compare how far each restart raises the losses \
+         with what its cycle has gained by its end. Compare also both runs at the ends of the cycles.",
         [rate, loss, check],
     );
     for (i, epoch) in ends.iter().enumerate() {

@@ -46,7 +46,7 @@ pub(super) fn measure(context: &Context, seeds: &[u64]) -> Result<Stopping> {
     let all = &context.data.train;
     if all.len() <= N {
         let why = format!(
-            "{} training images are too few: it takes {N} to train on, and some to validate",
+            "{} training images are too few: {N} are needed to train on, and some to validate",
             all.len()
         );
         return Err(Error::Data(why));
@@ -87,20 +87,20 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
         .saying(&format!(", the share of the {EPOCHS} epochs that are done"))
         .within(
             ..=0.5,
-            format!("A validation loss that never rises to {ALPHA} % above its least stops nothing."),
+            format!("A validation loss that never rises to {ALPHA} % above its minimum stops nothing."),
         );
     claim(outcome, format!("With {:.0} % wrong labels stopping pays", 100.0 * WRONG))
         .named("stopping-pays")
         .expected("a smaller test loss than at the end")
         .estimated(Estimate::mean(&of(&|run| 1.0 - run.stopped.test_loss / run.free.test_loss)))
         .saying(&format!(
-            ", the share of the test loss that it takes off: {} restored, {} after {EPOCHS} epochs",
+            ", the share of the test loss that it removes: {} restored, {} after {EPOCHS} epochs",
             fixed(mean(&of(&|run| run.stopped.test_loss)), 3),
             fixed(mean(&of(&|run| run.free.test_loss)), 3)
         ))
         .within(
             0.05..,
-            "With a falling rate the network may not get as far as to learn the wrong labels by heart.",
+            "With a falling rate the network may not get far enough to memorise the wrong labels.",
         );
     claim(outcome, format!("A cosine of {ANNEALED} epochs has come to its end before GL stops the run"))
         .named("annealed-stops")
@@ -115,8 +115,8 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
         ))
         .within(
             ..=2.0 * LEFT,
-            "With a large rate the validation loss goes up and down, and may be above its least by as much as it takes \
-             before the rate is small.",
+            "With a large rate the validation loss goes up and down. It may reach the threshold above its \
+             minimum before the rate is small.",
         );
 
     let first = &runs[0];
@@ -125,15 +125,15 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
         "A cosine with early stopping",
         format!(
             "A network {}-{HIDDEN}-{} on {N} samples, {:.0} % of them with a wrong label, with stopping and \
-             without, by the first seed.{} See where GL is above α for the first time, and whether behind that the training \
-             loss goes on to zero, for which the wrong labels must be learned by heart, while the validation loss rises.{} The test \
-             loss, which is not drawn, is {} with what was put back and {} at the end of the run without stopping; the \
-             title has its means over the seeds.",
+             without; first seed.{} See where GL first exceeds α. After that, check whether the training \
+             loss goes to zero while the validation loss rises: then the wrong labels are memorised.{} The \
+             test loss, which is not drawn, is {} with the restored parameters. It is {} at the end of the \
+             run without stopping. The title has its means over the seeds.",
             measured.features,
             measured.classes,
             100.0 * WRONG,
             shown(&first.stopped, &first.free).map_or(String::new(), |epochs| {
-                format!(" Of losses and GL the first {epochs} epochs are shown, of the rate all.")
+                format!(" Losses and GL are shown for the first {epochs} epochs, the rate for all.")
             }),
             missed(&first.stopped, &first.free),
             fixed(first.stopped.test_loss, 2),
@@ -144,11 +144,11 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
     ));
     outcome.figure(&figure(
         "annealed",
-        "A rate that has come down when the run is stopped",
+        "The rate has come down before the run is stopped",
         format!(
-            "The same with a cosine that is down at a tenth of the first rate after {ANNEALED} epochs, and stays there. \
-             Compare how much smoother the validation loss is, and at which rate the run ends: by the document's \
-             figure that is how both are meant to work together."
+            "The same with a cosine that falls to a tenth of the first rate in {ANNEALED} epochs and then \
+             stays there. Compare how much smoother the validation loss is, and at which rate the run ends. \
+             The source document's figure shows both working together like this."
         ),
         &first.annealed,
         None,
@@ -165,7 +165,7 @@ pub(super) fn report(outcome: &mut Outcome, measured: &Stopping) {
         outcome.number(format!("{name}: test loss"), mean(&of(&|three| run(three).test_loss)));
         outcome.number(format!("{name}: test accuracy"), mean(&of(&|three| run(three).test_accuracy)));
     }
-    let caption = format!("What is left of the runs: means over {} seeds", runs.len());
+    let caption = format!("The three runs: means over {} seeds", runs.len());
     outcome.table(
         Table::of("early-stopping", caption, &all)
             .column("run", |(name, _)| *name)
@@ -186,7 +186,8 @@ fn missed(stopped: &Run, free: &Run) -> String {
     let later = curve(&free.validation).into_iter().skip(end);
     later.min_by(|a, b| a.1.total_cmp(&b.1)).map_or(String::new(), |(epoch, loss)| {
         format!(
-            " The least validation loss behind the stop is {}, in epoch {epoch}; what was put back has {}.",
+            " The smallest validation loss after the stop is {}, in epoch {epoch}; the restored parameters \
+             have {}.",
             fixed(loss, 3),
             fixed(stopped.left_validation, 3)
         )

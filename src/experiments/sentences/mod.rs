@@ -5,7 +5,7 @@ mod table;
 
 pub use table::SENTENCES;
 
-use super::Finished;
+use super::{Finished, find};
 use crate::report::{Answer, Figured, Right, Standing, Verdict};
 
 /// How the verdict of the claims answers a sentence.
@@ -59,9 +59,10 @@ impl Sentence {
             .claims
             .iter()
             .filter_map(|(experiment, id, name)| {
+                let section = find(experiment).ok()?.title;
                 let of = finished.iter().find(|finished| finished.settings.experiment == *experiment)?;
                 let claim = of.outcome().section.claims.iter().find(|claim| claim.id == *id)?.clone();
-                Some(Figured { link: format!("{experiment}.{id}"), name, claim })
+                Some(Figured { link: format!("{experiment}.{id}"), section, name, claim })
             })
             .collect();
         let whole = !found.is_empty() && found.len() == self.claims.len();
@@ -100,7 +101,7 @@ impl Sentence {
 mod tests {
     use super::table::right;
     use super::*;
-    use crate::experiments::{Measured, Outcome, Rows, Settings, find};
+    use crate::experiments::{Measured, Outcome, Rows, Settings};
     use crate::report::Claim;
 
     fn finished(verdicts: &[(&str, Verdict)]) -> Finished {

@@ -17,15 +17,16 @@ pub(super) use plane::{plane, small_plane};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "spiral",
+    title: "A network on a spiral",
     question: "How does the decision boundary of a network form while it learns three spiral arms?",
     theory: &[
-        "No line tells the arms apart; a network of two hidden layers approximates any continuous boundary \
+        "No line separates the arms; a network of two hidden layers approximates any continuous boundary \
          (Leshno, Lin, Pinkus and Schocken 1993). Here it is 2-64-64-3 with ReLU, trained by Adam on the \
          cross-entropy.",
-        "With noise the arms overlap, most of all near the centre. The best that any classifier can do is to take the \
-         arm of the largest density at a point; how often that is right is the bound here (Devroye, Györfi and Lugosi, \
-         \"A Probabilistic Theory of Pattern Recognition\", 1996, chapter 2).",
-        "Networks learn what varies slowly first (Rahaman et al., \"On the Spectral Bias of Neural \
+        "With noise the arms overlap, most of all near the centre. The best possible classifier takes the \
+         arm with the largest density at a point. How often that is right is the bound here (Devroye, \
+         Györfi and Lugosi, \"A Probabilistic Theory of Pattern Recognition\", 1996, chapter 2).",
+        "Networks learn slowly varying functions first (Rahaman et al., \"On the Spectral Bias of Neural \
          Networks\", 2019). So the boundary should be short and smooth at first, and grow longer as it \
          follows the arms.",
     ],
@@ -237,11 +238,11 @@ fn finding(found: &Found) -> Told {
         "boundary",
         format!("A network of two hidden layers gets {} of new spiral points right", percent(*last)),
         format!(
-            "The arms turn {TURNS} times for each unit of the distance to the centre. After one epoch, on average over the \
-             seeds, the boundary is nearly straight, {} long, and {} of new points are right. It bends along \
-             the arms as they are learned: {} long after {epochs} epochs. Far from the points nothing was learned, and \
-             the boundary means nothing there. Near the centre the arms overlap: no classifier at all would get more than \
-             {} right.",
+            "The arms turn {TURNS} times for each unit of the distance to the centre. After one epoch, on \
+             average over the seeds, the boundary is nearly straight, {} long, and {} of new points are \
+             right. It bends along the arms as they are learned: {} long after {epochs} epochs. Far from \
+             the points nothing was learned, and the boundary means nothing there. Near the centre the arms \
+             overlap: no classifier at all would get more than {} right.",
             fixed(lengths.first()?.1, 1),
             percent(*first),
             fixed(lengths.last()?.1, 1),

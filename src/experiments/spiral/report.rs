@@ -17,15 +17,15 @@ pub(super) fn all(spiral: &Spiral) -> Outcome {
         .expected(format!("the accuracy of a classifier that knows the densities, {}", fixed(best, 3)))
         .estimated(Estimate::mean(&of(&|run| run.best - run.accuracy[end])))
         .saying(&format!(
-            ", by which the test accuracy, {}, is less than that after {} epochs",
+            ", by which the test accuracy ({} after {} epochs) is below that",
             fixed(mean(&accuracy), 3),
             last.epochs
         ))
         .within(
             ..=0.03,
             format!(
-                "{} points of each arm are learned, with a noise of {NOISE} in every coordinate. So few do not tell \
-                 where between the arms the densities are equal.",
+                "{} points of each arm are learned, with a noise of {NOISE} in every coordinate. So few \
+                 points do not show where between the arms the densities are equal.",
                 last.train.of / ARMS as u64
             ),
         );
@@ -39,8 +39,8 @@ pub(super) fn all(spiral: &Spiral) -> Outcome {
         ))
         .within(
             1.5..,
-            "The length is that in the whole square, also where there are no points. A boundary that is long there by \
-             chance at first need not grow.",
+            "The length is that in the whole square, also where there are no points. A boundary that is \
+             long there by chance at first need not grow.",
         );
     let epochs = |stage: &Stage| text::count(stage.epochs, "epoch");
     let drawn = |stage: &Stage| {
@@ -60,10 +60,10 @@ pub(super) fn all(spiral: &Spiral) -> Outcome {
         "boundary",
         "The boundary over training time",
         format!(
-            "The first {} of {} test points over the classes that the network gives, by the first seed; titles count \
-             these points. A cross is a point that it takes for another arm; a name stands where its arm ends. See how \
-             straight the boundaries are at first, and how they bend along the arms. Beyond the points nothing was \
-             learned, and the boundary there means nothing.",
+            "The first {} of {} test points over the classes predicted by the network, from the first seed; \
+             titles count these points. A cross is a misclassified point; a name stands where its arm ends. \
+             See how straight the boundaries are at first, and how they bend along the arms. Beyond the \
+             points nothing was learned, and the boundary there means nothing.",
             test.arms.len(),
             last.test.of
         ),
@@ -71,7 +71,7 @@ pub(super) fn all(spiral: &Spiral) -> Outcome {
     let shown = stages.iter().filter(|stage| SHOWN.contains(&stage.epochs));
     outcome.figure(&figure.panels(shown.map(small_panel)));
     outcome.figure(
-        &Figure::new("stages", "Epoch by epoch", "The same points, with the stages between.")
+        &Figure::new("stages", "Epoch by epoch", "The same points, with the stages in between.")
             .slider("epoch", stages.iter().map(|stage| stage.epochs.to_string()))
             .panels(stages.iter().map(panel)),
     );
@@ -103,10 +103,10 @@ pub(super) fn all(spiral: &Spiral) -> Outcome {
         "curves",
         "Loss, accuracy and length of the boundary",
         format!(
-            "Loss after every epoch, the others after the epochs that are drawn above: means over {} seeds, and their \
-             range. Compare where the accuracy and the length of the boundary rise, and whether the loss falls fastest \
-             there. The length is counted along the sides of the cells that are drawn: a slanting boundary counts up to \
-             √2 times what it measures.",
+            "Loss after every epoch; the other quantities after the epochs drawn above. Means over {} \
+             seeds, and their range. Compare where the accuracy and the length of the boundary rise, and \
+             whether the loss falls fastest there. The length is counted along the sides of the drawn \
+             cells: a slanting boundary counts up to √2 times its true length.",
             runs.len()
         ),
         [loss, accuracy, length],

@@ -101,9 +101,9 @@ fn claims(outcome: &mut Outcome, widths: &[Width]) {
             .collect()
     };
     let (equal, beyond) = (ratios(1.0), ratios(10.0));
-    let why = "The theory counts multiply-adds and takes each for equally fast. Narrow layers and small matrices do not run \
-               at the speed of large ones, and a fit of few samples is mostly the n² exponentials of its kernel: see the \
-               rates in the table of times.";
+    let why = "The theory counts multiply-adds and treats all of them as equally fast. Narrow layers and \
+               small matrices run slower than large ones. A fit of few samples spends most of its time on \
+               the n² exponentials of the kernel. The table of times gives the rates.";
     let of = "settings of 256 samples or more";
     let below = (Bound::Unbounded, Bound::Excluded(1.0));
     let above = (Bound::Excluded(1.0), Bound::Unbounded);
@@ -128,7 +128,7 @@ fn claims(outcome: &mut Outcome, widths: &[Width]) {
             let claim =
                 Claim::that(statement).named(id).expected(expected).measured("no such n was measured");
             let claim = claim.criterion("the median over all settings");
-            outcome.claim(claim.judged(Verdict::NotDecided, "The measured n do not reach so far.").timed());
+            outcome.claim(claim.judged(Verdict::NotDecided, "The measured n do not reach that far.").timed());
             continue;
         }
         let estimate = Estimate::median(found).of(of);
@@ -198,7 +198,7 @@ fn figure(widths: &[Width], crossings: &[Crossing]) -> Figure {
     let slope = if ends.0 < ends.1 {
         let places: Vec<(f64, f64)> = crossings.iter().map(|c| (c.work, c.n)).collect();
         format!(
-            " The measured crossings rise as the power {}; those outside of the measured n are not among them.",
+            " The measured crossings grow with the power {}. Crossings outside the measured n are left out.",
             fixed(Fit::power_law(&places).slope, 2)
         )
     } else {
@@ -209,15 +209,13 @@ fn figure(widths: &[Width], crossings: &[Crossing]) -> Figure {
         "Network or kernel machine",
         format!(
             "Networks of {} and {} layers of width d, trained for E epochs, against exact kernel ridge \
-             regression on as many features. The fit is measured whole; of training one step of Adam on a \
-             batch of {BATCH} is measured, and taken n·E/{BATCH} times. Below the crossing the kernel \
-             machine is done first. The dashed line takes each multiply-add for equally fast, and rises as the power 0.5 of \
-             L·d²·E.{} Where crossings lie below the line, a multiply-add takes longer \
-             in the kernel machine, and where they lie above it, in the network. Look whether \
-             triangles lie on the line of the circles of their colour: then L counts as much as E.",
-            DEPTHS[0],
-            DEPTHS[1],
-            slope
+             regression on as many features. The whole fit is measured. Of the training, one step of Adam \
+             on a batch of {BATCH} is measured and multiplied by n·E/{BATCH}. Below the crossing the kernel \
+             machine is faster. The dashed line counts all multiply-adds as equally fast; it grows as the \
+             power 0.5 of L·d²·E.{} Where crossings lie below the line, a multiply-add takes longer in the \
+             kernel machine. Where they lie above it, it takes longer in the network. Check whether \
+             triangles and circles of one colour lie on one line: then L counts as much as E.",
+            DEPTHS[0], DEPTHS[1], slope
         ),
     )
     .panel(times)

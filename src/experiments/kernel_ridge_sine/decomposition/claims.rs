@@ -38,7 +38,7 @@ pub(super) fn noise_claims(outcome: &mut Outcome, along_lambda: &[Grouped], alon
             rounded(of_lambda[0].lambda, 1),
             rounded(of_lambda[of_lambda.len() - 1].lambda, 1)
         ))
-        .within(BELOW_0, "A few draws of the noise are not its mean.");
+        .within(BELOW_0, "A mean over a few draws of the noise is not exact.");
     let of_gamma: Vec<&Grouped> = along_gamma.iter().filter(|g| g.gamma <= SPANNED).collect();
     claim(
         outcome,
@@ -50,15 +50,15 @@ pub(super) fn noise_claims(outcome: &mut Outcome, along_lambda: &[Grouped], alon
     .saying(&format!(", the exponent of γ at λ = {}", rounded(of_gamma[0].lambda, 2)))
     .within(
         ABOVE_0,
-        "Between samples that are farther apart than most, a narrow kernel goes back to 0 before n²/8, and what is 0 \
-         does not vary.",
+        "Between samples with a large gap, a narrow kernel falls to 0 before n²/8, and a fit that is 0 does \
+         not vary.",
     );
 }
 
 pub(super) fn bias_claims(outcome: &mut Outcome, along_lambda: &[Grouped], along_gamma: &[Grouped]) {
     let (along_lambda, along_gamma) = (Vec::from_iter(along_lambda), Vec::from_iter(along_gamma));
-    let why = "The theory is about the inputs of one fixed set. Between them, and with new ones in every set, the mean \
-               fit may come nearer to the sine at one end while it leaves it at the other.";
+    let why = "The theory is about one fixed set of inputs. Between these inputs, and with new inputs in \
+               every set, the mean fit may come closer to the sine in one part and move away in another.";
     // Decade by decade, from about the best λ on.
     let of = |lambda: f64| at(&along_lambda, |g| g.lambda, lambda);
     let steps: Vec<(&Grouped, Estimate)> = [1e-4, 1e-3, 1e-2, 0.1, 1.0]
@@ -86,7 +86,7 @@ pub(super) fn bias_claims(outcome: &mut Outcome, along_lambda: &[Grouped], along
         .expected("bias² is smaller for a narrow kernel")
         .estimated(Estimate::mean(&differences(&wide.bias, &narrow.bias)).of("groups of sets"))
         .saying(&format!(
-            ", bias² at γ = {} less that at γ = {}, with λ = {}",
+            ", bias² at γ = {} minus that at γ = {}, with λ = {}",
             rounded(wide.gamma, 2),
             rounded(narrow.gamma, 2),
             rounded(wide.lambda, 2)

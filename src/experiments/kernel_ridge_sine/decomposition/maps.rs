@@ -26,11 +26,11 @@ pub(super) fn maps(outcome: &mut Outcome, grid: &Grid, parts: &[Part], chosen: &
         "bias-variance-grid",
         "Bias and variance over γ and λ",
         format!(
-            "From {SETS} sets, in one scale for all three. Violet is little, yellow much. Bias is to be sought where fits are stiff, to \
-             the upper left, and where the kernel is narrower than the gaps between samples, to the right; \
-             variance to the lower right. The star, chosen on one set, should stand between. Bias² is grey \
-             at {unresolved} of {} places, where it is below two of its standard errors. All colours stop at 10⁻⁴ \
-             and at 1: what is less or more looks the same.",
+            "From {SETS} sets, in one scale for all three maps. Violet is little, yellow much. Expect bias \
+             where fits are stiff, at the upper left, and at the right, where the kernel is narrower than \
+             the gaps between samples. Expect variance at the lower right. The star was chosen on one set; \
+             it should lie between them. Bias² is grey at {unresolved} of {} places, where it is below two \
+             of its standard errors. The colours stop at 10⁻⁴ and at 1.",
             parts.len()
         ),
         [
@@ -72,11 +72,11 @@ pub(super) fn lines(outcome: &mut Outcome, along_lambda: &[&Part], along_gamma: 
         "bias-variance",
         "Bias and variance",
         format!(
-            "Means over {SETS} sets of {N} points, along λ and along γ, through a setting with which fits are \
-             about best. Look where variance gives way to bias. Bias² is drawn where it is above its floor, \
-             two standard errors. The error is that of {SETS} other sets on targets with other noise, with \
-             two standard errors to each side: it should lie on the sum of the parts, and above σ². What is \
-             below 10⁻⁵ or above 10 is cut off."
+            "Means over {SETS} sets of {N} points. λ and γ vary along lines through a setting with nearly \
+             the best fits. Look where variance decreases and bias begins. Bias² is drawn where it is above \
+             its floor of two standard errors. The error is that of {SETS} other sets, on targets with \
+             other noise, with two standard errors to each side. It should lie on the sum of the parts, and \
+             above σ². Values below 10⁻⁵ or above 10 are cut off."
         ),
         [
             panel(format!("γ = {}", rounded(gamma, 3)), Axis::log("λ"), along_lambda, |p| p.lambda),
@@ -91,8 +91,7 @@ pub(super) fn table<'a>(
     parts: &'a [&Part],
     of: fn(&Part) -> f64,
 ) -> Columns<'a, &'a Part> {
-    let caption =
-        format!("Bias and variance along {along}: bias² without its own bias, its floor, and the error");
+    let caption = format!("Bias and variance along {along}: bias² (corrected), its floor, and the error");
     Table::of(name, caption, parts)
         .column(along, |part| of(part))
         .column("bias²", |part| part.bias)
