@@ -48,7 +48,7 @@
 //! 6. [`metrics`]: from scores to a class, and how good predictions are.
 //! 7. [`nn`]: layers, for images and sequences as well, initial weights, losses.
 //! 8. [`optim`]: the optimizers, one file each; [schedules](optim::schedule), clipping, averages;
-//!    [least values](optim::minimize()) of a whole loss.
+//!    [minimization](optim::minimize()) of a whole loss.
 //! 9. [`train`]: the training loop, evaluation, early stopping, and the
 //!    [`Trace`](train::Trace) of a run.
 //! 10. [`models`]: a [`Network`](models::Network) with its tape, forms of networks such as [`Vit`](models::Vit) and

@@ -43,7 +43,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome {
         if found.len() <= context {
             let path = text::path(&args.data);
             let why = format!(
-                "{path}: {} are no window of the {context} bytes that the model sees and the byte behind it: take a longer text",
+                "{path}: a text of {} is too short: the model needs the {context} that it sees, and the next one",
                 text::count(found.len(), "byte")
             );
             return Err(Error::Data(why).into());

@@ -344,7 +344,7 @@ fn finding(found: &Found) -> Told {
             percent(accuracy)
         ),
         format!(
-            "The softmax is a probability only if training has made it one.{wrong} Its most confident \
+            "The softmax is a probability only as far as training has made it one.{wrong} Its most confident \
              mistakes are in the next figure."
         ),
     ))

@@ -103,7 +103,8 @@ impl Recurrent {
     /// Sutskever, *An Empirical Exploration of Recurrent Network Architectures*, ICML 2015).
     ///
     /// # Errors
-    /// [`Error::Setting`] if there are no inputs, no outputs or no tokens.
+    /// [`Error::Setting`] if there are no inputs, no outputs or no tokens, or more numbers than can be addressed;
+    /// [`Error::Memory`] if there is not enough of it for the weights of one gate.
     ///
     /// # Panics
     /// If something other than a parameter is on the tape already.
@@ -124,8 +125,10 @@ impl Recurrent {
         let (gates, larger) = (cell.gates(), inputs.max(outputs));
         let room = larger.checked_mul(outputs).filter(|room| room.checked_mul(gates).is_some());
         let Some(room) = room else {
-            let why =
-                format!("{larger} times {outputs} numbers for each gate are more than memory has addresses");
+            let why = format!(
+                "a matrix of {larger}×{outputs} for each gate has more numbers than a computer can address: take fewer, \
+                 for the sake of memory"
+            );
             return Err(Error::setting("outputs", why));
         };
         let mut one = filled(room, T::ZERO, "the weights of a gate")?;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::builtin::METHODS;
+use super::pool::{Pools, window_shares};
 use super::{Attention, Convolution, ImageShape, Op, Window};
 use crate::Tape;
 use crate::rng::{Purpose, stream};
@@ -160,6 +161,9 @@ const LAYOUTS: &[Case] = &[
     ("max_pool", &[(2, 18)], |t, x| t.max_pool(x[0], IMAGE, &POOLS)),
     ("avg_pool", &[(2, 18)], |t, x| t.avg_pool(x[0], IMAGE, &POOLS)),
     ("global_avg_pool", &[(2, 18)], |t, x| t.global_avg_pool(x[0], IMAGE)),
+    ("pool_shares", &[(2, 8)], |t, x| {
+        window_shares(t, x[0], Pools { image: IMAGE, window: POOLS, output: ImageShape::new(2, 2, 2) })
+    }),
     ("upsample", &[(2, 18)], |t, x| t.upsample(x[0], IMAGE, 2)),
     ("attention", &[(6, 2), (6, 2), (6, 2)], |t, x| t.attention(x[0], x[1], x[2], Attention::new(2, 1))),
     ("attention", &[(6, 2), (6, 2), (6, 4)], |t, x| {

@@ -20,7 +20,7 @@
 //!
 //! Weight decay λ is coupled (g ← g + λθ, the gradient of ½λ‖θ‖²) in all of them but AdamW.
 //!
-//! A [`Minimizer`] asks for the function as often as it wants, and [`minimize`] follows it to a least value.
+//! A [`Minimizer`] may ask for the function as often as it needs, and [`minimize`] goes down with it to a minimum.
 //!
 //! To add an optimizer, add a file with its [`Rule`], and a line to the table in [`optimizers`].
 

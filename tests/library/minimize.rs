@@ -53,7 +53,7 @@ fn as_many_steps_as_elsewhere() {
         let found = minimize(&mut tape, f, &mut NewtonCg::default(), &options(1e-8)).unwrap();
         println!("newton {found:?}");
         assert!(
-            found.ended == Ended::Converged && found.evaluations + found.products <= 107 + 146,
+            found.ended == Ended::Converged && found.iterations <= 86 && found.products <= 146,
             "{found:?}"
         );
         assert!(tape.param_values().iter().all(|x| (x - 1.0).abs() < 1e-7));
@@ -85,7 +85,7 @@ fn a_quadratic_is_a_linear_system() {
         assert_eq!(found.ended, Ended::Converged, "{}", method.name());
         let error = (tape.value(x).to_dmatrix() - &solution).amax();
         assert!(error < 1e-9, "{} {error}", method.name());
-        assert!(tape.value(a_on_tape).to_dmatrix() == a && tape.len() > before);
+        assert!(tape.value(a_on_tape).to_dmatrix() == a && tape.len() == before);
         if method.name() == "newton-cg" {
             assert!(found.products <= n * found.iterations && found.iterations <= 10, "{found:?}");
         }
@@ -257,13 +257,16 @@ fn single_precision_goes_as_far_as_its_rounding() {
     for scale in [1e25, 1e-25] {
         let mut tape = Tape::<f32>::default();
         let x = tape.param_slice(1, 2, &[3.0, -4.0]);
-        let f = |tape: &mut Tape<f32>| {
+        let f = move |tape: &mut Tape<f32>| {
             let square = tape.square(x);
             let sum = tape.sum(square);
             tape.scale(sum, scale as f32)
         };
-        let found = minimize(&mut tape, f, &mut Lbfgs::default(), &options(scale * 1e-4)).unwrap();
-        assert!(found.ended == Ended::Converged, "{scale:e} {found:?}");
+        for method in &mut methods::<f32>() {
+            tape.param_values_mut().copy_from_slice(&[3.0, -4.0]);
+            let found = minimize(&mut tape, f, &mut **method, &options(scale * 1e-4)).unwrap();
+            assert!(found.ended == Ended::Converged, "{} {scale:e} {found:?}", method.name());
+        }
     }
 }
 
@@ -289,18 +292,106 @@ fn it_ends_as_it_is_told() {
     assert_eq!((found.iterations, found.evaluations, found.products), (0, 1, 0));
 }
 
-/// |x| has no gradient at its least value: the search ends there all the same, and says how.
+/// Between 0 and its kink at 0.25 the function falls and rises again steeply: no point nearby has a small slope.
 #[test]
 fn a_kink_stalls() {
-    let mut tape = Tape::new();
-    let x = tape.param_slice(1, 1, &[0.7]);
-    let found = minimize(&mut tape, |tape| tape.abs(x), &mut Lbfgs::default(), &options(1e-8)).unwrap();
-    assert!(matches!(found.ended, Ended::Stalled | Ended::Converged) && found.value < 1e-6, "{found:?}");
+    for method in &mut methods::<f64>() {
+        let mut tape = Tape::new();
+        let x = tape.param_slice(1, 2, &[0.7, 3.0]);
+        // max(3u, −2u) of u = x − 0.25, which is 0 at the kink, for both numbers.
+        let f = |tape: &mut Tape| {
+            let u = tape.shift(x, -0.25);
+            let (left, right) = (tape.scale(u, -2.0), tape.scale(u, 3.0));
+            let larger = tape.maximum(left, right);
+            tape.sum(larger)
+        };
+        let found = minimize(&mut tape, f, &mut **method, &options(1e-8)).unwrap();
+        assert!(found.ended == Ended::Stalled && found.value < 1e-3, "{} {found:?}", method.name());
+        let at = tape.param_values().to_vec();
+        let again = f(&mut tape);
+        assert_eq!(tape.item(again), found.value);
+        assert_eq!(tape.param_values(), at);
+    }
 }
 
-/// Without a least value there is none to find, and nothing becomes infinite.
+/// A method whose directions are of no use, until it has none.
+struct Useless(f64, usize);
+
+impl Minimizer<f64> for Useless {
+    fn name(&self) -> &'static str {
+        "useless"
+    }
+
+    fn direction(&mut self, _: &mut Point<'_, f64>, direction: &mut [f64]) -> Result<()> {
+        if self.1 == 0 {
+            return Err(Error::Data("no direction is left".into()));
+        }
+        self.1 -= 1;
+        direction.fill(self.0);
+        Ok(())
+    }
+}
+
+/// Where a direction rises, is 0 or no number, the way down is that of the gradient; and an error leaves the last point.
 #[test]
-fn without_a_least_value() {
+fn directions_of_no_use() {
+    for direction in [1.0, 0.0, f64::NAN, f64::INFINITY] {
+        let mut tape = Tape::new();
+        let x = tape.param_slice(1, 2, &[3.0, 4.0]);
+        let f = |tape: &mut Tape| {
+            let square = tape.square(x);
+            tape.sum(square)
+        };
+        let found = minimize(&mut tape, f, &mut Useless(direction, 1000), &options(1e-9)).unwrap();
+        assert!(found.ended == Ended::Converged && found.value < 1e-17, "{direction}: {found:?}");
+        tape.param_values_mut().copy_from_slice(&[3.0, 4.0]);
+        let error = minimize(&mut tape, f, &mut Useless(direction, 1), &options(1e-12)).unwrap_err();
+        assert_eq!(error.to_string(), "no direction is left");
+        let length = tape.param_values().iter().map(|x| x * x).sum::<f64>().sqrt();
+        assert!(length < 5.0 && length > 0.0 && tape.len() == 1, "{length}");
+    }
+}
+
+/// A parameter without numbers, and one method for problems of two sizes.
+#[test]
+fn one_method_for_several_problems() {
+    for method in &mut methods::<f64>() {
+        for n in [3, 1, 5] {
+            let mut tape = Tape::new();
+            let (none, x) = (tape.param_with(0, 4, |_| ()), tape.param_with(1, n, |x| x.fill(2.0)));
+            let f = |tape: &mut Tape| {
+                let (empty, fourth) = (tape.sum(none), tape.powi(x, 4));
+                let (sum, square) = (tape.sum(fourth), tape.square(x));
+                let (squares, total) = (tape.sum(square), tape.add(sum, empty));
+                tape.add(total, squares)
+            };
+            let found = minimize(&mut tape, f, &mut **method, &options(1e-10)).unwrap();
+            assert!(found.ended == Ended::Converged && found.value < 1e-19, "{} {found:?}", method.name());
+        }
+    }
+}
+
+/// A gradient whose square is beyond f64, and one below it.
+#[test]
+fn gradients_of_any_size() {
+    for scale in [1e200, 1e-200] {
+        for method in &mut methods::<f64>() {
+            let mut tape = Tape::new();
+            let x = tape.param_slice(1, 2, &[3.0, -4.0]);
+            let f = |tape: &mut Tape| {
+                let square = tape.square(x);
+                let sum = tape.sum(square);
+                tape.scale(sum, scale)
+            };
+            let found = minimize(&mut tape, f, &mut **method, &options(scale * 1e-9)).unwrap();
+            assert!(found.ended == Ended::Converged, "{} {scale:e} {found:?}", method.name());
+        }
+    }
+}
+
+/// Without a minimum there is none to find, and nothing becomes infinite.
+#[test]
+fn without_a_minimum() {
     for method in &mut methods::<f64>() {
         let mut tape = Tape::new();
         let x = tape.param_slice(1, 1, &[0.0]);

@@ -179,7 +179,7 @@ pub(super) fn report(outcome: &mut Outcome, rows: &[Gaussian]) {
              at p = n has one cause: there XXᵀ has an eigenvalue near 0, and the noise in the targets is \
              divided by it. For p from n − 1 to n + 1 the error has no finite mean, so these marks depend \
              on the draws. Close to that a few rare draws dominate the mean, so most means of so few draws \
-             lie below the theory. With the best ridge there is no peak."
+             lie below the theory. Look whether the best ridge has a peak."
         ),
         [chart],
     );

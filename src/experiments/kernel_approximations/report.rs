@@ -166,7 +166,7 @@ fn whole_figure(outcome: &mut Outcome, study: &Approximations) {
         "Error against time, and against the number of centres",
         format!(
             "On {}, with {} test images; γ = {}, λ = {}. First panel: the exact method is fitted to parts of the \
-             samples (see the table), conjugate gradients to parts and to all, the other methods to all. Along a \
+             samples (see the table), conjugate gradients to parts and to all (there with at most {} iterations), the other methods to all. Along a \
              line the number of centres, features or samples grows. Of the {} fits that are not exact, an exact \
              fit to fewer samples beats {beaten}: it takes no longer and is right at least as often. \
              Approximations save more the more samples there are. Second panel: means over {} seeds.",
@@ -174,6 +174,7 @@ fn whole_figure(outcome: &mut Outcome, study: &Approximations) {
             whole.tested,
             rounded(study.gamma, 2),
             scientific(study.lambda, 0),
+            super::whole::FEW_ITERATIONS,
             approximations().count(),
             fits.exact.len()
         ),

@@ -60,17 +60,18 @@ impl Method {
     }
 }
 
-/// What conjugate gradients may hold of the kernel matrix: of 60,000 images it is some half of the triangle, and the rest is
-/// made anew in each iteration, of which there are so many at most then.
+/// The memory of conjugate gradients. Of 60,000 images they hold about a third of the kernel matrix's triangle in it, and
+/// make the rest anew in each iteration. So with more samples than [`MANY`] there are at most [`FEW_ITERATIONS`].
 const MEMORY: u64 = 4 << 30;
-const FEW_ITERATIONS: usize = 20;
+const MANY: usize = 12_000;
+pub(super) const FEW_ITERATIONS: usize = 20;
 
 /// Sizes of the fits, and the samples that conjugate gradients and the exact fit get.
 fn plan(context: &Context, n: usize) -> Vec<(Method, usize, usize)> {
     let exact = context.pick([250, 500, 1000, 2000], [1250, 2500, 5000, 10_000]);
     let features = context.pick([64, 128, 256, 512], [250, 500, 1000, 2000]);
     let root = root_n_centres(n);
-    let gradients = [n.min(4000), n.min(12_000), n];
+    let gradients = [n.min(4000), n.min(MANY), n];
     let all = exact.map(|n| (Method::Exact, n, n)).into_iter();
     let all = all.chain(gradients.map(|n| (Method::Gradients, n, n)));
     let all = all.chain([root / 2, root, 2 * root].map(|m| (Method::Falkon, n, m)));
@@ -97,7 +98,7 @@ pub(super) fn measure(context: &Context, setting: Setting) -> Result<Everything>
             Method::Exact => Box::new(KernelRidge::fit(kernel.clone(), &x, &y, ridge)?),
             Method::Gradients => {
                 let mut options = gradient_options(ridge.with_memory(MEMORY), samples, seed);
-                if samples > 12_000 {
+                if samples > MANY {
                     options.iterations = FEW_ITERATIONS;
                 }
                 let fit = iterative_ridge(kernel.clone(), &x, &y, options, &mut |_| going_on(context))?;

@@ -88,8 +88,8 @@ pub(super) fn all(study: &Noise) -> Outcome {
         "Test error against λ, and against the number of steps",
         format!(
             "On {}: {} training samples, means over {} seeds; the {} test labels are right. Second panel: \
-             descent is stopped where 1/(ηt) = nλ, so later stops are on the left. In both panels the \
-             valley moves to the right with more noise. The λ called best has the smallest squared error of \
+             descent is stopped where 1/(ηt) = nλ, so later stops are on the left. Look how the valley \
+             moves with more noise. The λ called best has the smallest squared error of \
              the scores. The λ with the fewest wrong answers, which are drawn, can be a neighbour.",
             study.data,
             study.samples,

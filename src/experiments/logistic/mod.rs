@@ -156,9 +156,8 @@ fn finding(found: &Found) -> Told {
         title.into(),
         format!(
             "The loss has one valley. Close to its bottom, at {}, the excess shrinks at the rate of the \
-             smallest curvature. The model is right on {} of new points. With a hidden layer there is more \
-             than one valley: on the straight line between two ends the loss rises by {}, the mean over the \
-             sets of points.",
+             smallest curvature. The model is right on {} of new points. With a hidden layer the loss is not \
+             convex: on the straight line between two ends it rises by {}, the mean over the sets of points.",
             fixed(found.number("loss at the optimum")?, 4),
             percent(found.number("test accuracy")?),
             rounded(found.number("barrier between two ends with a hidden layer")?, 2)

@@ -59,14 +59,16 @@ pub(super) struct Course {
     pub method: String,
     /// The work, in gradients, and the loss after it.
     pub points: Vec<(usize, f64)>,
+    /// Whether the numbers left the finite range then.
+    pub diverged: bool,
 }
 
 impl Course {
     fn new(method: &str) -> Course {
-        Course { method: method.into(), points: Vec::new() }
+        Course { method: method.into(), points: Vec::new(), diverged: false }
     }
 
-    /// Of all points those after 1, 2, 4, 8, … gradients are kept, four to each power of two, and the last one.
+    /// Of the points in each quarter of a doubling the last one is kept.
     fn see(&mut self, work: usize, loss: f64) {
         let place = |work: usize| (4.0 * Float::ln(work as f64) / std::f64::consts::LN_2).floor();
         match self.points.last_mut() {
@@ -81,7 +83,12 @@ impl Course {
         until.last().map_or(f64::NAN, |point| point.1)
     }
 
-    /// The loss at the end.
+    /// The loss at the end, by which courses are compared: infinite where there is none.
+    pub fn outcome(&self) -> f64 {
+        if self.diverged { f64::INFINITY } else { self.last() }
+    }
+
+    /// The last loss that is a number.
     pub fn last(&self) -> f64 {
         self.points.last().map_or(f64::NAN, |point| point.1)
     }
@@ -104,8 +111,11 @@ pub(super) fn first_order(
         let loss = append(&mut tape);
         tape.zero_grad();
         tape.backward(loss);
+        if !tape.item(loss).is_finite() || unless_diverged(optimizer.step(&mut tape))?.is_none() {
+            course.diverged = true;
+            break;
+        }
         course.see(work, tape.item(loss));
-        optimizer.step(&mut tape)?;
     }
     Ok(course)
 }
@@ -140,13 +150,17 @@ pub(super) fn second_order(
 /// The least value, and the norms of the gradients on Newton's way to it.
 pub(super) fn least_value(context: &Context, problem: Problem) -> Result<(f64, Vec<f64>)> {
     let (mut tape, append) = problem.parts();
-    let options = MinimizeOptions { iterations: 100, gradient_tolerance: 1e-13 };
+    let options = MinimizeOptions { iterations: 100, gradient_tolerance: 1e-12 };
     let mut norms = Vec::new();
     let found = minimize_observed(&mut tape, append, &mut super::NewtonCg::new(1000)?, &options, |tape, _| {
         norms.push(norm_squared(tape.param_grads()).sqrt());
         if context.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     context.check()?;
+    if found.gradient > 1e-9 {
+        let why = format!("the minimum was not found: the largest entry of the gradient is {:e}", found.gradient);
+        return Err(Error::Data(why));
+    }
     Ok((found.value, norms))
 }
 
@@ -222,4 +236,22 @@ pub(super) fn steepest(problem: Problem) -> f64 {
     })
     .unwrap();
     largest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_point_of_each_quarter_of_a_doubling_is_kept() {
+        let mut course = Course::new("each");
+        (1..=128).for_each(|work| course.see(work, work as f64));
+        let kept: Vec<usize> = course.points.iter().map(|point| point.0).collect();
+        assert_eq!(kept[..8], [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert!(kept.contains(&super::super::COMPARED) && course.after(super::super::COMPARED) == 90.0, "{kept:?}");
+        // One that comes by in large steps is compared where it was before.
+        let mut course = Course::new("few");
+        [1, 17, 40, 84, 92, 110].iter().for_each(|work| course.see(*work, *work as f64));
+        assert_eq!((course.after(super::super::COMPARED), course.last()), (84.0, 110.0));
+    }
 }

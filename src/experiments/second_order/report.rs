@@ -1,11 +1,9 @@
 //! What is claimed of the methods of second order, and shown.
 
 use super::course::Course;
-use super::{Convex, Network, PRODUCT, Product, SecondOrder};
+use super::{COMPARED, Convex, Network, PRODUCT, Product, SecondOrder};
 use crate::experiments::prelude::*;
 
-/// The work, in gradients, after which methods are compared on the convex loss: with more, rounding is all that L-BFGS leaves.
-const COMPARED: usize = 96;
 /// Norms of the gradient between which the order of convergence is taken.
 const NEAR: f64 = 1e-2;
 const ROUNDED: f64 = 1e-14;
@@ -102,12 +100,12 @@ fn network_claims(outcome: &mut Outcome, study: &SecondOrder) {
 }
 
 fn product_claim(outcome: &mut Outcome, study: &SecondOrder) {
-    let all: Vec<f64> = study.products.iter().flat_map(|product| product.ratios.iter().copied()).collect();
+    let most = greatest(&study.products, |product| median(&product.ratios));
     let claim = Claim::that("A product with the Hessian costs a small multiple of a gradient, at any number of parameters")
         .named("product-cost")
         .expected("about 2: a walk through the values, and one through their gradients")
-        .estimated(Estimate::median(&all))
-        .saying(", times of a gradient")
+        .estimated(Estimate::median(&most.ratios))
+        .saying(&format!(", times of a gradient, with {} parameters, where it is most", most.parameters))
         .within(..=3.0, "What is recorded of the gradient costs more than the gradient.")
         .timed();
     outcome.claim(claim);
@@ -133,10 +131,12 @@ fn courses_figure(outcome: &mut Outcome, study: &SecondOrder) {
         "courses",
         "How far each method comes with the same work",
         format!(
-            "{} images, the whole loss at each step, one seed. The work is counted in gradients; a product with the Hessian \
+            "{} images, the whole loss at each step, one seed. The root of κ is {}: for Nesterov's method that many gradients \
+             count. The work is counted in gradients; a product with the Hessian \
              counts as {PRODUCT}. Gradient descent and Nesterov's method have the rate 1/L. Adam has the best of {} rates, \
              here {}.",
             study.samples,
+            rounded((convex.smoothness / super::PENALTY).sqrt(), 2),
             super::RATES.len(),
             network.rate
         ),
@@ -153,9 +153,9 @@ fn newton_figure(outcome: &mut Outcome, study: &SecondOrder) {
     }
     outcome.draw(
         "newton",
-        "Newton's steps become better and better",
-        "The norm of the gradient after each step of the Hessian-free method, five seeds. A method of first order would give \
-         straight lines. Here they bend down, until the numbers are rounded.",
+        "What is left of the gradient after each Newton step",
+        "The norm of the gradient after each step of the Hessian-free method, five seeds. A factor for each step would give \
+         straight lines. Look whether they bend down, as long as the numbers are not rounded.",
         [chart],
     );
 }

@@ -222,8 +222,7 @@ pub const SENTENCES: &[Sentence] = &[
         &[(
             "representer",
             "same-function",
-            "Distance to that fit, \
-                                                                                     as share of the start",
+            "Distance to that fit, as share of the start",
         )],
         AsItStands,
     )
@@ -552,5 +551,9 @@ pub const SENTENCES: &[Sentence] = &[
             ("second-order", "newton-order", "Order of convergence of Hessian-free steps"),
         ],
         AsItStands,
+    )
+    .remark(
+        "Judged is whether both work on this tape, and come nearer to a minimum than the best method of first order for \
+         convex losses, for the same work.",
     ),
 ];

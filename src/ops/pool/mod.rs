@@ -141,7 +141,7 @@ impl<T: Float> Operation<T> for AvgPool {
 
     fn record(&self, mut cx: Recorder<'_, T>) {
         let (form, dy) = (Pools::of_list(&cx.indices()), cx.dy());
-        cx.add_with(0, |tape| append(tape, Op::PoolShares, dy, form, form.image));
+        cx.add_with(0, |tape| window_shares(tape, dy, form));
     }
 
     fn describe(&self, args: &Args<T>) -> String {
@@ -191,7 +191,14 @@ fn append<T: Float>(tape: &mut Tape<T>, op: Op, x: Var, form: Pools, to: ImageSh
     tape.apply_indexed(op.get(), &[x], Shape::new(rows, to.numel()), args, form.to_list())
 }
 
-/// The means of a form, of which nobody has checked that the window is of a size that a user may ask for.
+/// Appends what [`AvgPool`] does backward.
+#[track_caller]
+pub(super) fn window_shares<T: Float>(tape: &mut Tape<T>, x: Var, form: Pools) -> Var {
+    append(tape, Op::PoolShares, x, form, form.image)
+}
+
+/// Appends the means. The window is not checked: a factor of [`upsample`](Tape::upsample) may be larger than a window that
+/// [`avg_pool`](Tape::avg_pool) takes.
 #[track_caller]
 pub(super) fn window_means<T: Float>(tape: &mut Tape<T>, x: Var, form: Pools) -> Var {
     append(tape, Op::AvgPool, x, form, form.output)

@@ -1,5 +1,6 @@
 //! Pools: against central differences and PyTorch, ties, infinities, and threads.
 
+use super::{Pools, window_shares};
 use crate::ops::testing::{check_op, filled};
 use crate::ops::{ImageShape, Window};
 use crate::{Tape, Var, linalg};
@@ -29,6 +30,9 @@ fn gradients() {
             check_op(&x, |t, x| t.max_pool(x[0], image, &window));
             check_op(&x, |t, x| t.avg_pool(x[0], image, &window));
             check_op(&x, |t, x| t.global_avg_pool(x[0], image));
+            let output = window.pooled(image).unwrap();
+            let shares = [filled(samples, output.numel())];
+            check_op(&shares, |t, x| window_shares(t, x[0], Pools { image, window, output }));
         }
     }
 }

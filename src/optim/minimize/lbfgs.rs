@@ -1,6 +1,6 @@
 //! L-BFGS: what the last steps say of the curvature.
 
-use super::{Minimizer, Point, add, inner};
+use super::{Minimizer, Point, add, against, inner};
 use crate::settings::at_least_one;
 use crate::{Float, Result};
 
@@ -71,6 +71,11 @@ impl<T: Float> Minimizer<T> for Lbfgs<T> {
     }
 
     fn direction(&mut self, at: &mut Point<'_, T>, direction: &mut [T]) -> Result<()> {
+        if self.pairs.is_empty() {
+            // Nothing is known of the scale.
+            against(at.gradient(), direction);
+            return Ok(());
+        }
         direction.iter_mut().zip(at.gradient()).for_each(|(d, g)| *d = -*g);
         let mut shares = vec![0.0; self.pairs.len()];
         for (pair, share) in self.pairs.iter().zip(&mut shares).rev() {
@@ -86,11 +91,6 @@ impl<T: Float> Minimizer<T> for Lbfgs<T> {
             add(direction, share - against, &pair.step);
         }
         Ok(())
-    }
-
-    fn first_length(&self, gradient: &[T]) -> f64 {
-        // Nothing is known of the scale before the first step: its length is 1.
-        if self.pairs.is_empty() { 1.0 / inner(gradient, gradient).sqrt() } else { 1.0 }
     }
 
     fn moved(&mut self, step: &[T], change: &[T]) {

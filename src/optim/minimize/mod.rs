@@ -1,4 +1,4 @@
-//! Least values of functions that are the same at every step: methods of second order.
+//! Minimisation of functions without noise, such as the loss of all of the data: L-BFGS and Newton-CG.
 //!
 //! An [`Optimizer`](super::Optimizer) gets one gradient for each step, of another batch each time. A [`Minimizer`] may ask
 //! for the function as often as it wants: along a line, and for products with its Hessian. So it suits losses of all of the
@@ -34,17 +34,12 @@ pub trait Minimizer<T: Float>: Send {
         Vec::new()
     }
 
-    /// Writes a direction d with gᵀd < 0 to `direction`. Where it has none, [`minimize`] takes −g.
+    /// Writes a direction d with gᵀd < 0 over `direction`, which may hold anything. The point at d itself, θ + d, is tried
+    /// first. Where gᵀd is not below 0, [`minimize`] takes −g/‖g‖.
     ///
     /// # Errors
     /// What the method says; [`minimize`] hands it on.
     fn direction(&mut self, at: &mut Point<'_, T>, direction: &mut [T]) -> Result<()>;
-
-    /// The multiple of the direction that is tried first; 1 for a method that knows the scale.
-    fn first_length(&self, gradient: &[T]) -> f64 {
-        let _ = gradient;
-        1.0
-    }
 
     /// A step was done: θ has changed by `step`, and the gradient by `change`.
     fn moved(&mut self, step: &[T], change: &[T]) {
@@ -61,6 +56,8 @@ pub struct Point<'a, T: Float> {
     function: &'a mut dyn FnMut(&mut Tape<T>) -> Var,
     params: Vec<Param>,
     start: Mark,
+    /// The function on the tape, at the parameters as they are.
+    loss: Option<Var>,
     value: f64,
     gradient: Vec<T>,
     /// The gradient as values on the tape, once a product with the Hessian was asked for.
@@ -97,10 +94,10 @@ impl<T: Float> Point<'_, T> {
         let (mark, gradients) = match self.recorded.take() {
             Some(recorded) => recorded,
             None => {
-                self.tape.rewind_to(self.start);
-                let loss = (self.function)(self.tape);
+                let loss = self.loss.expect("the function is on the tape, or go_to has panicked");
                 let of: Vec<Var> = self.params.iter().map(|p| p.var()).collect();
                 let gradients = self.tape.gradient(loss, &of);
+                self.evaluations += 1;
                 (self.tape.mark(), gradients)
             }
         };
@@ -124,7 +121,7 @@ impl<T: Float> Point<'_, T> {
 
     /// Goes to other values of the parameters.
     fn go_to(&mut self, at: &[T]) {
-        self.recorded = None;
+        (self.recorded, self.loss) = (None, None);
         self.tape.rewind_to(self.start);
         let mut rest = at;
         for slot in self.tape.slots() {
@@ -137,6 +134,7 @@ impl<T: Float> Point<'_, T> {
         self.tape.backward(loss);
         self.value = self.tape.item(loss).to_f64();
         gather(self.tape, &self.params, &mut self.gradient);
+        self.loss = Some(loss);
         self.evaluations += 1;
     }
 
@@ -176,6 +174,22 @@ fn inner<T: Float>(a: &[T], b: &[T]) -> f64 {
     sum(&blocks)
 }
 
+/// ‖x‖, which is finite where the numbers are, and 0 for zeros only.
+fn norm<T: Float>(x: &[T]) -> f64 {
+    let largest = x.iter().fold(0.0f64, |largest, x| largest.max(x.to_f64().abs()));
+    if largest == 0.0 {
+        return 0.0;
+    }
+    let squares: Vec<f64> = x.iter().map(|x| x.to_f64() / largest).map(|x| x * x).collect();
+    largest * sum(&squares).sqrt()
+}
+
+/// direction ← −g/‖g‖: where nothing is known of the scale, a step of length 1 is tried first.
+fn against<T: Float>(g: &[T], direction: &mut [T]) {
+    let norm = norm(g);
+    direction.iter_mut().zip(g).for_each(|(d, g)| *d = T::of(-(g.to_f64() / norm)));
+}
+
 /// to ← to + factor·x.
 fn add<T: Float>(to: &mut [T], factor: f64, x: &[T]) {
     let factor = T::of(factor);
@@ -187,8 +201,8 @@ fn add<T: Float>(to: &mut [T], factor: f64, x: &[T]) {
 pub struct MinimizeOptions {
     /// Most steps that are done.
     pub iterations: usize,
-    /// The largest entry of the gradient by magnitude, in units of the loss for each unit of a parameter, at or below which
-    /// the point counts as the least one.
+    /// The search has converged once the largest entry of the gradient by magnitude is at most this, in units of the loss for
+    /// each unit of a parameter.
     pub gradient_tolerance: f64,
 }
 
@@ -206,8 +220,8 @@ pub enum Ended {
     Converged,
     /// All steps were done, and it is not.
     Iterations,
-    /// No point along the direction of steepest descent is lower by more than rounding: this is as near to the least value
-    /// as numbers of the tape's type come. Otherwise the function is not smooth here, or not the same each time.
+    /// No lower point was found, not even along −g: what is left is the rounding of the tape's type. It may also be a kink, or
+    /// a function that is random, or a gradient that is wrong.
     Stalled,
     /// The observer asked for an end.
     Observer,
@@ -222,26 +236,28 @@ pub struct Minimum {
     pub gradient: f64,
     /// Steps done.
     pub iterations: usize,
-    /// How often value and gradient were computed.
+    /// How often value and gradient were computed, or the gradient was recorded for products with the Hessian.
     pub evaluations: usize,
     /// How many products with the Hessian were.
     pub products: usize,
-    /// Why it ended; what an observer sees has [`Ended::Iterations`], as it has not ended yet.
+    /// Why it ended. What an observer sees has [`Ended::Iterations`]: it would be so if no steps were left.
     pub ended: Ended,
 }
 
-/// Changes the trained parameters of `tape` until the value of `function` is a least one; they are left there.
+/// Changes the trained parameters of `tape` until the gradient of `function` is 0 within a tolerance: at the minimum of a
+/// convex function, at a local minimum, or rarely a saddle, of another one.
 ///
-/// `function` appends its value, which is 1×1, to the tape. What stood on the tape before, such as data, stays, if it does
-/// not depend on parameters. It must be the same function each time: no dropout, no other batch. Each step goes along a
-/// direction of the method, as far as the strong Wolfe conditions ask.
+/// `function` appends its value, which is 1×1, to the tape. What stood on the tape before and depends on no parameter, such
+/// as data, stays; what was appended is gone at the end. It must be the same function each time: no dropout, no other batch.
+/// Each step goes along a direction of the method, as far as the strong Wolfe conditions ask.
 ///
 /// # Errors
 /// [`Error::NonFinite`] if value or gradient are not finite at the parameters as they are; [`Error::Setting`] if the
 /// tolerance is negative or not finite; what the method says. The parameters are at the last step done then.
 ///
 /// # Panics
-/// If the tape has no trained parameter, the value is not 1×1, or does not depend on a parameter.
+/// If the tape has no trained parameter, the value is not 1×1 or does not depend on a parameter; also as
+/// [`Point::hessian_times`], if the method asks for products with the Hessian.
 #[track_caller]
 pub fn minimize<T: Float>(
     tape: &mut Tape<T>,
@@ -271,102 +287,121 @@ pub fn minimize_observed<T: Float>(
     check::<T>("gradient_tolerance", options.gradient_tolerance, Range::NOT_NEGATIVE)?;
     let params: Vec<Param> = tape.params().filter(|p| tape.is_trained(*p)).collect();
     assert!(!params.is_empty(), "{}: the tape has no parameter that is trained", method.name());
-    let mut here: Vec<T> = params.iter().flat_map(|p| tape.value_slice(*p).to_vec()).collect();
-    let len = here.len();
-    let (start, function) = (tape.mark(), &mut function);
+    let mut here: Vec<T> = Vec::new();
+    params.iter().for_each(|p| here.extend_from_slice(tape.value_slice(*p)));
+    let start = tape.mark();
     let mut point = Point {
         tape,
-        function,
+        function: &mut function,
         params,
         start,
+        loss: None,
         value: 0.0,
-        gradient: vec![T::ZERO; len],
+        gradient: vec![T::ZERO; here.len()],
         recorded: None,
         evaluations: 0,
         products: 0,
     };
     method.forget();
     point.go_to(&here);
-    if !(point.value.is_finite() && point.largest().is_finite()) {
-        return Err(Error::NonFinite(format!(
+    let ended = if point.value.is_finite() && point.largest().is_finite() {
+        descend(&mut point, &mut here, method, options, &mut observe)
+    } else {
+        Err(Error::NonFinite(format!(
             "{}: at the parameters as they are, the value is {} and the largest entry of its gradient {}; begin at others, \
              or scale the data",
             method.name(),
             point.value,
             point.largest()
-        )));
-    }
-    let (mut direction, mut before, mut there) = (vec![T::ZERO; len], vec![T::ZERO; len], here.clone());
+        )))
+    };
+    point.tape.rewind_to(start);
+    ended
+}
+
+/// Goes down from `here`, where the point is.
+fn descend<T: Float>(
+    point: &mut Point<'_, T>,
+    here: &mut [T],
+    method: &mut dyn Minimizer<T>,
+    options: &MinimizeOptions,
+    observe: &mut dyn FnMut(&Tape<T>, &Minimum) -> ControlFlow<()>,
+) -> Result<Minimum> {
+    let len = here.len();
+    let (mut direction, mut before, mut there) = (vec![T::ZERO; len], vec![T::ZERO; len], vec![T::ZERO; len]);
     let mut iterations = 0;
-    let mut steepest = true;
-    let ended = loop {
-        let (value, gradient) = (point.value, point.largest());
-        let (evaluations, products) = (point.evaluations, point.products);
-        let now = Minimum { value, gradient, iterations, evaluations, products, ended: Ended::Iterations };
+    loop {
+        let now = Minimum {
+            value: point.value,
+            gradient: point.largest(),
+            iterations,
+            evaluations: point.evaluations,
+            products: point.products,
+            ended: Ended::Iterations,
+        };
         if observe(point.tape, &now).is_break() {
-            break Ended::Observer;
+            return Ok(Minimum { ended: Ended::Observer, ..now });
         }
-        if gradient <= options.gradient_tolerance {
-            break Ended::Converged;
+        if now.gradient <= options.gradient_tolerance {
+            return Ok(Minimum { ended: Ended::Converged, ..now });
         }
         if iterations == options.iterations {
-            break Ended::Iterations;
+            return Ok(now);
         }
         before.copy_from_slice(&point.gradient);
-        let found = loop {
-            method.direction(&mut point, &mut direction)?;
-            let mut slope = inner(&before, &direction);
-            if !(slope < 0.0 && slope.is_finite()) {
-                direction.iter_mut().zip(&before).for_each(|(d, g)| *d = -*g);
-                slope = inner(&before, &direction);
-                method.forget();
-                steepest = true;
-            }
-            let first = Trial { length: 0.0, value, slope };
-            let noise = 10.0 * T::EPSILON.to_f64() * value.abs();
-            let found = search(first, method.first_length(&before), noise, |length| {
-                there.copy_from_slice(&here);
-                add(&mut there, length, &direction);
-                point.go_to(&there);
-                Trial { length, value: point.value, slope: inner(&point.gradient, &direction) }
-            });
-            match found {
-                Ok(_) => break true,
-                Err(lowest) if lowest.value < value => {
-                    there.copy_from_slice(&here);
-                    add(&mut there, lowest.length, &direction);
-                    point.go_to(&there);
-                    break true;
-                }
-                Err(_) => {
-                    point.go_to(&here);
-                    if steepest {
-                        break false;
-                    }
-                    method.forget();
-                    steepest = true;
-                }
-            }
-        };
-        if !found {
-            break Ended::Stalled;
+        method.direction(point, &mut direction)?;
+        let mut lower = goes_lower(point, now.value, here, &before, &direction, &mut there);
+        if !lower {
+            method.forget();
+            against(&before, &mut direction);
+            lower = goes_lower(point, now.value, here, &before, &direction, &mut there);
         }
-        for ((d, there), here) in direction.iter_mut().zip(&there).zip(&mut here) {
+        if !lower {
+            point.go_to(here);
+            let (evaluations, products) = (point.evaluations, point.products);
+            return Ok(Minimum { ended: Ended::Stalled, evaluations, products, ..now });
+        }
+        for ((d, there), here) in direction.iter_mut().zip(&there).zip(here.iter_mut()) {
             *d = *there - *here;
             *here = *there;
         }
         before.iter_mut().zip(&point.gradient).for_each(|(b, g)| *b = *g - *b);
         method.moved(&direction, &before);
-        steepest = false;
         iterations += 1;
+    }
+}
+
+/// Looks along a direction for a point that is lower than `here`, where `value` and `gradient` are, and goes to it: `there`.
+/// Where there is none, the point is anywhere.
+fn goes_lower<T: Float>(
+    point: &mut Point<'_, T>,
+    value: f64,
+    here: &[T],
+    gradient: &[T],
+    direction: &[T],
+    there: &mut [T],
+) -> bool {
+    let slope = inner(gradient, direction);
+    if !(slope < 0.0 && slope.is_finite()) {
+        return false;
+    }
+    let noise = 10.0 * T::EPSILON.to_f64() * value.abs();
+    let mut at = |length: f64| {
+        there.copy_from_slice(here);
+        add(there, length, direction);
+        if !there.iter().all(|x| x.is_finite()) {
+            return Trial { length, value: f64::INFINITY, slope: f64::NAN };
+        }
+        point.go_to(there);
+        Trial { length, value: point.value, slope: inner(&point.gradient, direction) }
     };
-    let (value, gradient) = (point.value, point.largest());
-    Ok(Minimum {
-        value,
-        gradient,
-        iterations,
-        evaluations: point.evaluations,
-        products: point.products,
-        ended,
-    })
+    match search(Trial { length: 0.0, value, slope }, 1.0, noise, &mut at) {
+        Ok(_) => true,
+        // Not as far as the conditions ask, but down.
+        Err(lowest) if lowest.value < value => {
+            at(lowest.length);
+            true
+        }
+        Err(_) => false,
+    }
 }

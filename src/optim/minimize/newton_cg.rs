@@ -1,6 +1,6 @@
 //! Newton's method without the Hessian.
 
-use super::{Minimizer, Point, add, inner};
+use super::{Minimizer, Point, add, against, inner, norm};
 use crate::settings::at_least_one;
 use crate::{Error, Float, Result};
 
@@ -10,7 +10,8 @@ use crate::{Error, Float, Result};
 /// there (Pearlmutter, "Fast Exact Multiplication by the Hessian", Neural Comput. 6, 1994; Martens, "Deep Learning via
 /// Hessian-free Optimization", ICML 2010). The system is solved to a residual of min(½, √‖g‖)·‖g‖, which makes the method
 /// converge superlinearly, and left at a direction of negative curvature (Nocedal and Wright, "Numerical Optimization",
-/// 2nd ed., algorithm 7.1).
+/// 2nd ed., algorithm 7.1). The gradient of each operation of the function must be one that can be
+/// [recorded](crate::Tape::gradient).
 #[derive(Clone, Copy, Debug)]
 pub struct NewtonCg {
     products: usize,
@@ -44,14 +45,15 @@ impl<T: Float> Minimizer<T> for NewtonCg {
     }
 
     fn direction(&mut self, at: &mut Point<'_, T>, direction: &mut [T]) -> Result<()> {
-        direction.fill(T::ZERO);
-        // The residual −g − Hd.
-        let mut left: Vec<T> = at.gradient().iter().map(|g| -*g).collect();
+        // For a gradient of length 1, with whose products no number type is left.
+        let length = norm(at.gradient());
+        let mut left = vec![T::ZERO; direction.len()];
+        against(at.gradient(), &mut left);
         let mut towards = left.clone();
         let mut product = vec![T::ZERO; left.len()];
         let mut now = inner(&left, &left);
-        let norm = now.sqrt();
-        let enough = norm * norm.sqrt().min(0.5);
+        let enough = length.sqrt().min(0.5);
+        direction.fill(T::ZERO);
         for count in 0..self.products {
             at.hessian_times(&towards, &mut product);
             let curvature = inner(&towards, &product);
@@ -63,12 +65,13 @@ impl<T: Float> Minimizer<T> for NewtonCg {
             if curvature <= 0.0 {
                 if count == 0 {
                     direction.copy_from_slice(&left);
+                    return Ok(());
                 }
                 break;
             }
-            let length = now / curvature;
-            add(direction, length, &towards);
-            add(&mut left, -length, &product);
+            let step = now / curvature;
+            add(direction, step, &towards);
+            add(&mut left, -step, &product);
             let next = inner(&left, &left);
             if next.sqrt() <= enough {
                 break;
@@ -77,6 +80,8 @@ impl<T: Float> Minimizer<T> for NewtonCg {
             towards.iter_mut().zip(&left).for_each(|(p, r)| *p = *r + share * *p);
             now = next;
         }
+        let length = T::of(length);
+        direction.iter_mut().for_each(|d| *d *= length);
         Ok(())
     }
 }

@@ -24,8 +24,8 @@ impl<T: Float> Tape<T> {
     /// another order, at kinks, at infinities and behind masks as well; only an infinite gradient may become NaN, on its way through
     /// attention or a gated recurrent unit. A value that `loss` does not depend on gets zeros.
     ///
-    /// Each gradient is a value that depends on what it is the gradient for. Where it is the same for all values of it, its own
-    /// gradient is 0.
+    /// Each gradient depends on a parameter or a variable, so that it can be differentiated again. Where it does not depend on
+    /// the v that it is the gradient for, its own gradient for v is 0.
     ///
     /// What an operation decides by comparing numbers, such as which entry is the largest, counts as constant. So the second
     /// derivative of a function that is linear on both sides of a kink is 0, also at the kink, and that of
