@@ -152,8 +152,6 @@ impl Section {
         let across = if many < 3 || many % 3 == 1 { 2 } else { 3 };
         let (class, columns) = match first.map_or(0, |figure| figure.panels.len()) {
             0 => ("none", across),
-            // Beside one panel there is room for some.
-            1 if many > 6 => ("one below", across),
             1 => ("one", 2),
             2 => ("two", across),
             3 if first.and_then(DrawnFigure::shape) == Some(Shape::Bare) => ("two", across),
