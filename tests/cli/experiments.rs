@@ -181,7 +181,7 @@ fn too_little_data_is_an_error() {
     }
     let mut alike = few;
     alike.train = alike.train.with_labels(&[0; 64], 1).unwrap();
-    says(&alike, "label-noise", "it takes two");
+    says(&alike, "label-noise", "at least two classes");
 }
 
 #[test]
