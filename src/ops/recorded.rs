@@ -184,7 +184,8 @@ fn cases() -> impl Iterator<Item = &'static Case> {
 #[test]
 fn every_operation_is_here() {
     let here: BTreeSet<&str> = cases().map(|(name, ..)| *name).collect();
-    let of_lists = ["concat_rows", "concat_cols", "l2_penalty", "weighted", "violation", "normal_cdf"];
+    let of_lists =
+        ["concat_rows", "concat_cols", "l2_penalty", "weighted", "violation", "normal_cdf", "pool_shares"];
     let all: BTreeSet<&str> = METHODS.iter().map(|(_, name)| *name).chain(of_lists).collect();
     assert_eq!(here, all);
 }

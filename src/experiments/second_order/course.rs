@@ -70,7 +70,7 @@ impl Course {
 
     /// Of the points in each quarter of a doubling the last one is kept.
     fn see(&mut self, work: usize, loss: f64) {
-        let place = |work: usize| (4.0 * Float::ln(work as f64) / std::f64::consts::LN_2).floor();
+        let place = |work: usize| (work as u128).pow(4).ilog2();
         match self.points.last_mut() {
             Some(last) if place(last.0) == place(work) => *last = (work, loss),
             _ => self.points.push((work, loss)),

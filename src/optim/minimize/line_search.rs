@@ -30,9 +30,9 @@ impl Trial {
 /// of the slope is at most c₂ of it. The last point that `at` is asked for is the one that is returned.
 ///
 /// The interval is found and then narrowed as in algorithms 3.5 and 3.6 of Nocedal and Wright. Points where the function is
-/// not finite count as too far. Near an optimum two values differ by their rounding only, `noise`; there slopes decide
-/// (Hager and Zhang, "A New Conjugate Gradient Method with Guaranteed Descent and an Efficient Line Search", SIAM J. Optim.
-/// 16, 2005).
+/// not finite count as too far. Near an optimum values may differ by their rounding only, by `noise` at most; there slopes
+/// decide, as they do for Hager and Zhang, "A New Conjugate Gradient Method with Guaranteed Descent and an Efficient Line
+/// Search", SIAM J. Optim. 16 (2005).
 ///
 /// # Errors
 /// The lowest point that was seen, which may be `start` itself, if there is none of that kind among 40.
@@ -42,11 +42,8 @@ pub(super) fn search(
     noise: f64,
     mut at: impl FnMut(f64) -> Trial,
 ) -> Result<Trial, Trial> {
-    let falls = |t: &Trial| {
-        t.is_finite()
-            && (t.value <= start.value + DECREASE * t.length * start.slope
-                || (t.value <= start.value + noise && t.slope <= (2.0 * DECREASE - 1.0) * start.slope))
-    };
+    let falls =
+        |t: &Trial| t.is_finite() && t.value <= start.value + DECREASE * t.length * start.slope + noise;
     // Between `low`, which falls and is the lowest that does, and `high`, once there is one, lies what is looked for.
     let (mut low, mut high) = (start, None::<Trial>);
     let mut length = first;
