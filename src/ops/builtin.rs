@@ -240,7 +240,15 @@ mod tests {
         let of_lists: Vec<_> = OF_F64[METHODS.len()..].iter().map(|op| op.name()).collect();
         assert_eq!(
             of_lists,
-            ["concat_rows", "concat_cols", "l2_penalty", "weighted", "violation", "normal_cdf", "pool_shares"]
+            [
+                "concat_rows",
+                "concat_cols",
+                "l2_penalty",
+                "weighted",
+                "violation",
+                "normal_cdf",
+                "pool_shares"
+            ]
         );
     }
 }
