@@ -152,13 +152,15 @@ pub(super) fn least_value(context: &Context, problem: Problem) -> Result<(f64, V
     let (mut tape, append) = problem.parts();
     let options = MinimizeOptions { iterations: 100, gradient_tolerance: 1e-12 };
     let mut norms = Vec::new();
-    let found = minimize_observed(&mut tape, append, &mut super::NewtonCg::new(1000)?, &options, |tape, _| {
-        norms.push(norm_squared(tape.param_grads()).sqrt());
-        if context.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
+    let found =
+        minimize_observed(&mut tape, append, &mut super::NewtonCg::new(1000)?, &options, |tape, _| {
+            norms.push(norm_squared(tape.param_grads()).sqrt());
+            if context.check().is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
     context.check()?;
     if found.gradient > 1e-9 {
-        let why = format!("the minimum was not found: the largest entry of the gradient is {:e}", found.gradient);
+        let why =
+            format!("the minimum was not found: the largest entry of the gradient is {:e}", found.gradient);
         return Err(Error::Data(why));
     }
     Ok((found.value, norms))
@@ -248,7 +250,10 @@ mod tests {
         (1..=128).for_each(|work| course.see(work, work as f64));
         let kept: Vec<usize> = course.points.iter().map(|point| point.0).collect();
         assert_eq!(kept[..8], [1, 2, 3, 4, 5, 6, 7, 8]);
-        assert!(kept.contains(&super::super::COMPARED) && course.after(super::super::COMPARED) == 90.0, "{kept:?}");
+        assert!(
+            kept.contains(&super::super::COMPARED) && course.after(super::super::COMPARED) == 90.0,
+            "{kept:?}"
+        );
         // One that comes by in large steps is compared where it was before.
         let mut course = Course::new("few");
         [1, 17, 40, 84, 92, 110].iter().for_each(|work| course.see(*work, *work as f64));

@@ -102,7 +102,15 @@ impl Study for SecondOrder {
         let [few] = part(seeds[0]);
         let products = [8, 32, 128].map(|hidden| of_product(context, &few, hidden, seeds[0]));
         let products = products.into_iter().collect::<Result<_>>()?;
-        Ok(SecondOrder { data: context.data.name.clone(), samples, hidden, gradients, convex, networks, products })
+        Ok(SecondOrder {
+            data: context.data.name.clone(),
+            samples,
+            hidden,
+            gradients,
+            convex,
+            networks,
+            products,
+        })
     }
 
     fn report(&self) -> Outcome {
@@ -127,7 +135,13 @@ fn of_convex(context: &Context, data: &Dataset, gradients: usize) -> Result<Conv
     let beta = (root - 1.0) / (root + 1.0);
     let nesterov = Optimizer::new(crate::optim::Nesterov::new(beta)?, 1.0 / smoothness)?;
     let courses = vec![
-        first_order(context, "gradient descent", problem()?, Optimizer::new(Sgd, 1.0 / smoothness)?, gradients)?,
+        first_order(
+            context,
+            "gradient descent",
+            problem()?,
+            Optimizer::new(Sgd, 1.0 / smoothness)?,
+            gradients,
+        )?,
         first_order(context, "Nesterov", problem()?, nesterov, gradients)?,
         second_order(context, "L-BFGS", problem()?, &mut Lbfgs::default(), gradients)?,
         second_order(context, "Hessian-free", problem()?, &mut NewtonCg::default(), gradients)?,
@@ -136,7 +150,13 @@ fn of_convex(context: &Context, data: &Dataset, gradients: usize) -> Result<Conv
     Ok(Convex { smoothness, least, courses, newton })
 }
 
-fn of_network(context: &Context, data: &Dataset, hidden: usize, gradients: usize, seed: u64) -> Result<Network> {
+fn of_network(
+    context: &Context,
+    data: &Dataset,
+    hidden: usize,
+    gradients: usize,
+    seed: u64,
+) -> Result<Network> {
     let problem = || Problem::new(data, &[hidden], LIGHT, seed);
     let mut adam: Vec<(f64, Course)> = Vec::new();
     for rate in RATES {

@@ -81,11 +81,8 @@ fn order(convex: &Convex) -> f64 {
 }
 
 fn network_claims(outcome: &mut Outcome, study: &SecondOrder) {
-    let ratios: Vec<f64> = study
-        .networks
-        .iter()
-        .map(|network| log10(loss(network, "L-BFGS") / loss(network, "Adam")))
-        .collect();
+    let ratios: Vec<f64> =
+        study.networks.iter().map(|network| log10(loss(network, "L-BFGS") / loss(network, "Adam"))).collect();
     outcome.number("network: log10 of L-BFGS by Adam", mean(&ratios));
     for method in ["Adam", "L-BFGS", "Hessian-free"] {
         let losses: Vec<f64> = study.networks.iter().map(|network| loss(network, method)).collect();
@@ -101,13 +98,15 @@ fn network_claims(outcome: &mut Outcome, study: &SecondOrder) {
 
 fn product_claim(outcome: &mut Outcome, study: &SecondOrder) {
     let most = greatest(&study.products, |product| median(&product.ratios));
-    let claim = Claim::that("A product with the Hessian costs a small multiple of a gradient, at any number of parameters")
-        .named("product-cost")
-        .expected("about 2: a walk through the values, and one through their gradients")
-        .estimated(Estimate::median(&most.ratios))
-        .saying(&format!(", times of a gradient, with {} parameters, where it is most", most.parameters))
-        .within(..=3.0, "What is recorded of the gradient costs more than the gradient.")
-        .timed();
+    let claim = Claim::that(
+        "A product with the Hessian costs a small multiple of a gradient, at any number of parameters",
+    )
+    .named("product-cost")
+    .expected("about 2: a walk through the values, and one through their gradients")
+    .estimated(Estimate::median(&most.ratios))
+    .saying(&format!(", times of a gradient, with {} parameters, where it is most", most.parameters))
+    .within(..=3.0, "What is recorded of the gradient costs more than the gradient.")
+    .timed();
     outcome.claim(claim);
 }
 
@@ -148,7 +147,8 @@ fn newton_figure(outcome: &mut Outcome, study: &SecondOrder) {
     let mut chart = Chart::new(Axis::linear("step"), Axis::log("‖g‖")).title("softmax regression");
     for (k, convex) in study.convex.iter().enumerate().take(5) {
         let points = convex.newton.iter().enumerate().map(|(step, norm)| (step as f64, *norm));
-        let line = Line::new(points.filter(|(_, norm)| *norm > 0.0)).marker(Marker::Circle).color(Color::Blue);
+        let line =
+            Line::new(points.filter(|(_, norm)| *norm > 0.0)).marker(Marker::Circle).color(Color::Blue);
         chart = chart.line(if k == 0 { line.label("a seed each") } else { line });
     }
     outcome.draw(
