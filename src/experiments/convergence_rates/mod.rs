@@ -1,10 +1,12 @@
 //! Rates of convergence, where the theory knows them.
 
 mod conditioning;
+mod limits;
 mod scaling;
 mod stochastic;
 
 use conditioning::{Conditioning, Polyak};
+use limits::Limits;
 use scaling::Scaling;
 use stochastic::Decay;
 
@@ -41,9 +43,12 @@ struct Rates {
     conditioning: Conditioning,
     polyak: Polyak,
     scaling: Scaling,
+    limits: Limits,
 }
 
 impl Study for Rates {
+    const EDITION: u32 = 2;
+
     fn measure(context: &Context) -> Result<Rates> {
         context.at(0, 10, "SGD on a convex problem")?;
         Ok(Rates {
@@ -51,6 +56,7 @@ impl Study for Rates {
             conditioning: Conditioning::measure(context)?,
             polyak: Polyak::measure(context)?,
             scaling: Scaling::measure(context)?,
+            limits: Limits::measure(context)?,
         })
     }
 
@@ -60,6 +66,7 @@ impl Study for Rates {
         self.conditioning.report(&mut outcome);
         self.polyak.report(&mut outcome);
         self.scaling.report(&mut outcome);
+        self.limits.report(&mut outcome);
         outcome
     }
 }

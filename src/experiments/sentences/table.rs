@@ -103,7 +103,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "3.3.2",
         "Without its correction the first moment is too small by $1−β₁$.",
-        &[],
+        &[("convergence-rates", "adam-first-moment", "First moment after 10 steps, of the mean")],
         right(
             "After $t$ steps it is too small by the factor $1−β₁ᵗ$. That is $1−β₁$ at the first step only.",
             &[
@@ -357,7 +357,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "6.2",
         "Rates above $2/μ$ are unstable.",
-        &[],
+        &[("convergence-rates", "descent-limit", "Factor of the distance at each step at 2.1/L")],
         right(
             "Descent is unstable above $2/L$, which is smaller.",
             &[
