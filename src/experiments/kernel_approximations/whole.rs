@@ -60,9 +60,11 @@ impl Method {
     }
 }
 
-/// The memory of conjugate gradients. Of 60,000 images they hold about a third of the kernel matrix's triangle in it, and
-/// make the rest anew in each iteration. So with more samples than [`MANY`] there are at most [`FEW_ITERATIONS`].
+/// The memory of conjugate gradients. Of 60,000 images they hold some half of the kernel matrix's triangle in it, and make the
+/// rest anew in each iteration. So with more samples than [`MANY`] there are at most [`FEW_ITERATIONS`], and no more than
+/// [`PILOTS`] for the preconditioner, which takes of the same memory.
 const MEMORY: u64 = 4 << 30;
+const PILOTS: usize = 2000;
 const MANY: usize = 12_000;
 pub(super) const FEW_ITERATIONS: usize = 20;
 
@@ -99,7 +101,7 @@ pub(super) fn measure(context: &Context, setting: Setting) -> Result<Everything>
             Method::Gradients => {
                 let mut options = gradient_options(ridge.with_memory(MEMORY), samples, seed);
                 if samples > MANY {
-                    options.iterations = FEW_ITERATIONS;
+                    (options.iterations, options.pilots) = (FEW_ITERATIONS, PILOTS);
                 }
                 let fit = iterative_ridge(kernel.clone(), &x, &y, options, &mut |_| going_on(context))?;
                 Box::new(fit.machine)

@@ -64,8 +64,8 @@ pub enum Effort {
     Few,
 }
 
-/// How often the exponent between two sizes is measured: of nine the interval leaves out the first and the last.
-const ROUNDS: usize = 9;
+/// How often the exponent between two sizes is measured: of 15 the interval leaves out three at each end.
+const ROUNDS: usize = 15;
 
 /// Work whose time is taken again and again. What it needs is there already.
 pub struct Task {
