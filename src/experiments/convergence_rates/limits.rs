@@ -77,13 +77,15 @@ impl Limits {
     }
 
     pub fn report(&self, outcome: &mut Outcome) {
+        // Beyond nine digits it is the rounding of the steps.
+        let above: Vec<f64> = self.above.iter().map(|x| (1e9 * x).round() / 1e9).collect();
         outcome.number("factor of a step above 2/L", mean(&self.above));
         outcome.number("factor of a step below 2/L", mean(&self.below));
         outcome.number("first moment before its correction", mean(&self.moments));
         claim(outcome, "Above 2/L descent diverges, at a rate far below 2/μ")
             .named("descent-limit")
             .expected(format!("above 1: |1 − ηL| = {} at η = {ABOVE}/L", rounded(ABOVE - 1.0, 2)))
-            .estimated(Estimate::mean(&self.above).of("starts"))
+            .estimated(Estimate::mean(&above).of("starts"))
             .saying(&format!(
                 ", the factor of the distance at each step; at {BELOW}/L it is {}",
                 rounded(mean(&self.below), 3)

@@ -130,8 +130,7 @@ fn courses_figure(outcome: &mut Outcome, study: &SecondOrder) {
         "courses",
         "How far each method comes with the same work",
         format!(
-            "{} images, the whole loss at each step, one seed. The root of κ is {}: for Nesterov's method that many gradients \
-             count. The work is counted in gradients; a product with the Hessian \
+            "{} images, the whole loss at each step, one seed. √κ is {}: in about as many steps Nesterov's method divides what is left by e. The work is counted in gradients; a product with the Hessian \
              counts as {PRODUCT}. Gradient descent and Nesterov's method have the rate 1/L. Adam has the best of {} rates, \
              here {}.",
             study.samples,
