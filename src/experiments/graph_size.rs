@@ -61,7 +61,7 @@ impl Row {
 }
 
 impl Study for GraphSize {
-    const EDITION: u32 = 2;
+    const EDITION: u32 = 3;
 
     fn measure(context: &Context) -> Result<GraphSize> {
         // Also between the powers of two: buffers that double look linear if only these are tried.
@@ -94,8 +94,8 @@ impl Study for GraphSize {
     }
 }
 
-/// Rounds: the least of six and the greatest hold the median with more than 95 %.
-const ROUNDS: usize = 6;
+/// Rounds: of ten, the second least and the second greatest hold the median with more than 95 %.
+const ROUNDS: usize = 10;
 
 /// One round of a depth.
 fn measure(context: &Context, depth: usize) -> Result<Row> {

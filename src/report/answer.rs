@@ -117,7 +117,7 @@ pub fn html(answers: &[Answer]) -> String {
     let mut html = String::from(
         "<section id=\"document\"><h2><a href=\"#document\">What the source document says, and what came out</a></h2>\
          <p>Every sentence that can be tested, in its order, with the figure that decides and its 95\u{a0}% \
-         interval. An open line shows all figures, each with a link to its claim. Where the document is wrong, it shows \
+         interval. An open line shows all figures, each with a link to its claim. Where a sentence is corrected, it shows \
          the right statement and its derivation.</p><p class=\"totals\">",
     );
     for standing in Standing::ALL {

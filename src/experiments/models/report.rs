@@ -1,9 +1,9 @@
 //! What is claimed of the three models, and shown.
 
 use super::families::{NAMES, Row};
-use super::{Fitted, Images, Models, Spiral, between_ends};
+use super::{Fitted, Images, Models, Spiral, TRAINING, between_ends};
 use crate::experiments::prelude::*;
-use crate::experiments::spiral::{ARMS, plane, small_plane};
+use crate::experiments::spiral::{ARMS, NOISE, plane, small_plane};
 
 pub(super) fn all(models: &Models) -> Outcome {
     let Models { spirals, images } = models;
@@ -167,7 +167,7 @@ fn boundaries(spirals: &[Spiral]) -> Figure {
         "boundaries",
         "Three models on three arms",
         format!(
-            "The first {} of {} test points over the classes predicted by the model; a cross is a \
+            "Fitted to {TRAINING} points with noise of {NOISE}. The first {} of {} test points over the classes predicted by the model; a cross is a \
              misclassified point. The arms turn {} or {} times for each unit of the distance to the centre, \
              that is {} or {} times from one end to the other. The numbers are test accuracies of the first \
              seed, for KRR with the chosen γ and λ; the title has the means over the seeds. Lines cut the \

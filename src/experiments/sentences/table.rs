@@ -308,7 +308,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "6.1",
         "Adam reaches the best accuracy.",
-        &[("optimizers", "adam-best", "Accuracy, Adam minus the best other one")],
+        &[("optimizers", "adam-best", "Accuracy, Adam less the best other; needs 0.005")],
         AsItStands,
     )
     .remark(
@@ -370,7 +370,7 @@ pub const SENTENCES: &[Sentence] = &[
     Sentence::new(
         "6.3",
         "A $λ$ of about $10⁻⁴$ narrows the gap on 100 samples without loss (figure 10).",
-        &[("regularisation", "gap-small-lambda", "Share of the gap that is closed")],
+        &[("regularisation", "gap-small-lambda", "Share of the gap that is closed; needs 0.1")],
         AsItStands,
     )
     .remark(

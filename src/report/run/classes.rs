@@ -53,9 +53,9 @@ impl Scored<'_> {
         let shown = if classes <= MOST_COUNTED { classes } else { 0 };
         let counted = |chart: Chart| {
             let cells = (0..shown).flat_map(|truth| (0..shown).map(move |predicted| (truth, predicted)));
-            cells.fold(chart, |chart, (truth, predicted)| match matrix.count(truth, predicted) {
-                0 => chart,
-                n => chart.text((predicted as f64, truth as f64), n.to_string(), Color::Ink),
+            cells.fold(chart, |chart, (truth, predicted)| {
+                let count = matrix.count(truth, predicted).to_string();
+                chart.text((predicted as f64, truth as f64), count, Color::Ink)
             })
         };
         let most = off_diagonal.map(|(t, p)| share(t, p)).fold(0.0f64, f64::max);

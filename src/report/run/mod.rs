@@ -133,7 +133,9 @@ impl RunReport<'_> {
         section.open = true;
         section.question = self.title();
         section.summary = shown.left_out().into();
-        section.settings = self.command.into();
+        if !self.command.is_empty() {
+            section.settings = format!("Made by: {}", self.command);
+        }
         if !self.trace.epochs.is_empty() {
             section.figure(&self.curves());
         }
