@@ -254,7 +254,8 @@ pub const SENTENCES: &[Sentence] = &[
         "The solution takes $O(n³)$, with a slope of 2.9 measured (figure 12).",
         &[("complexity", "time-solution-n", "Solution, exponent of n")],
         AsItStands,
-    ),
+    )
+    .remark("Judged is whether 3 is the nearest whole number. The slope grows towards 3 with the size."),
     Sentence::new(
         "4.3.6",
         "Nyström, $O(nm²)$, and random features, $O(nD)$, make it scale.",
