@@ -12,7 +12,7 @@ use course::{Course, Problem, first_order, least_value, second_order};
 
 pub const EXPERIMENT: Experiment = Experiment {
     name: "second-order",
-    title: "Methods of second order",
+    title: "Second-order methods",
     question: "What do L-BFGS and products with the Hessian save, where the whole loss is known at each step?",
     theory: &[
         "Let a convex loss have second derivatives between $μ$ and $L$, and $κ = L/μ$. Gradient \
