@@ -2,6 +2,7 @@
 
 use crate::experiments::prelude::*;
 use crate::optim::Momentum;
+use crate::tape::Param;
 
 /// Steps to 10⁻⁶ of the first distance, for each condition number and start.
 #[derive(Serialize, Deserialize)]
@@ -11,13 +12,26 @@ pub(super) struct Conditioning {
     momentum: Vec<Vec<usize>>,
 }
 
-const DIMENSION: usize = 20;
+pub(super) const DIMENSION: usize = 20;
+
+/// 20 curvatures from 1 to κ.
+pub(super) fn curvatures(kappa: f64) -> Vec<f64> {
+    (0..DIMENSION).map(|i| Float::powf(kappa, i as f64 / (DIMENSION - 1) as f64)).collect()
+}
+
+/// Appends ½·Σ hᵢwᵢ², over all rows of w.
+pub(super) fn append_quadratic(tape: &mut Tape, w: Param, curvatures: &[f64]) -> Var {
+    let h = tape.constant_slice(1, DIMENSION, curvatures);
+    let square = tape.square(w);
+    let terms = tape.mul(h, square);
+    let sum = tape.sum(terms);
+    tape.scale(sum, 0.5)
+}
 
 /// Steps until ‖w‖ has fallen to 10⁻⁶ of where it was, on ½·Σ hᵢwᵢ² with 20 curvatures from 1 to κ. A row of w is a
 /// start: their gradients do not mix.
 fn steps_on_quadratic(context: &Context, starts: &[f64], kappa: f64, momentum: bool) -> Result<Vec<usize>> {
-    let curvatures: Vec<f64> =
-        (0..DIMENSION).map(|i| Float::powf(kappa, i as f64 / (DIMENSION - 1) as f64)).collect();
+    let curvatures = curvatures(kappa);
     let square = |w: &[f64]| w.iter().map(|x| x * x).sum::<f64>();
     let targets: Vec<f64> = starts.chunks(DIMENSION).map(|w| 1e-12 * square(w)).collect();
     let mut tape = Tape::new();
@@ -35,13 +49,7 @@ fn steps_on_quadratic(context: &Context, starts: &[f64], kappa: f64, momentum: b
         if t % 10_000 == 0 {
             context.check()?;
         }
-        step(&mut tape, &mut optimizer, |tape| {
-            let h = tape.constant_slice(1, DIMENSION, &curvatures);
-            let square = tape.square(w);
-            let terms = tape.mul(h, square);
-            let sum = tape.sum(terms);
-            tape.scale(sum, 0.5)
-        })?;
+        step(&mut tape, &mut optimizer, |tape| append_quadratic(tape, w, &curvatures))?;
         for ((steps, target), w) in steps.iter_mut().zip(&targets).zip(tape.value_slice(w).chunks(DIMENSION))
         {
             if steps.is_none() && square(w) <= *target {

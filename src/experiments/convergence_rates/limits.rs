@@ -2,6 +2,7 @@
 
 use std::ops::Bound;
 
+use super::conditioning::{DIMENSION, append_quadratic, curvatures};
 use crate::experiments::prelude::*;
 
 /// What each of some starts or seeds gave.
@@ -17,7 +18,6 @@ pub(super) struct Limits {
 
 /// L of the quadratic; μ is 1.
 const STEEPEST: f64 = 100.0;
-const DIMENSION: usize = 20;
 const ABOVE: f64 = 2.1;
 const BELOW: f64 = 1.9;
 /// Steps of descent, of which the second half counts.
@@ -29,20 +29,13 @@ const DRAWN: usize = 1000;
 
 /// The factor of ‖w‖ at each step, on ½·Σ hᵢwᵢ² with curvatures from 1 to L.
 fn factor(start: &[f64], rate: f64) -> Result<f64> {
-    let curvature = |i: usize| Float::powf(STEEPEST, i as f64 / (DIMENSION - 1) as f64);
+    let curvatures = curvatures(STEEPEST);
     let mut tape = Tape::new();
     let w = tape.param_slice(1, DIMENSION, start);
     let mut optimizer = Optimizer::new(Sgd, rate / STEEPEST)?;
     let mut norms = Vec::new();
     for _ in 0..DESCENT {
-        step(&mut tape, &mut optimizer, |tape| {
-            let h = tape.constant_with(1, DIMENSION, |to| {
-                to.iter_mut().enumerate().for_each(|(i, h)| *h = 0.5 * curvature(i));
-            });
-            let square = tape.square(w);
-            let terms = tape.mul(h, square);
-            tape.sum(terms)
-        })?;
+        step(&mut tape, &mut optimizer, |tape| append_quadratic(tape, w, &curvatures))?;
         norms.push(distance(tape.value_slice(w), &[0.0; DIMENSION]));
     }
     Ok(Float::powf(norms[DESCENT - 1] / norms[DESCENT / 2 - 1], 2.0 / DESCENT as f64))

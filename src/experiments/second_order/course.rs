@@ -8,7 +8,7 @@ use crate::experiments::stopwatch::seconds;
 use crate::models::Mlp;
 use crate::nn::{Activation, Mode, Module, Sequential};
 use crate::optim::{MinimizeOptions, Minimizer, Minimum, Point, minimize, minimize_observed};
-use crate::tape::Param;
+use crate::tape::{Mark, Param};
 
 /// The cross-entropy of some samples with a penalty, and the network whose weights are looked for.
 pub(super) struct Problem {
@@ -51,6 +51,15 @@ impl Problem {
         };
         (tape, append)
     }
+}
+
+/// Puts the loss on the tape behind `start`, and its gradient at the parameters.
+fn gradient(tape: &mut Tape, start: Mark, append: impl Fn(&mut Tape) -> Var) -> Var {
+    tape.rewind_to(start);
+    let loss = append(tape);
+    tape.zero_grad();
+    tape.backward(loss);
+    loss
 }
 
 /// How the loss falls with the work that is done.
@@ -107,10 +116,7 @@ pub(super) fn first_order(
     let mut course = Course::new(method);
     for work in 1..=gradients {
         context.check()?;
-        tape.rewind_to(start);
-        let loss = append(&mut tape);
-        tape.zero_grad();
-        tape.backward(loss);
+        let loss = gradient(&mut tape, start, &append);
         if !tape.item(loss).is_finite() || unless_diverged(optimizer.step(&mut tape))?.is_none() {
             course.diverged = true;
             break;
@@ -198,12 +204,7 @@ pub(super) fn product_ratios(
     let mut ratios = Vec::new();
     let (mut tape, append) = one.parts();
     let start = tape.mark();
-    let mut gradient = || {
-        tape.rewind_to(start);
-        let loss = append(&mut tape);
-        tape.zero_grad();
-        tape.backward(loss);
-    };
+    let mut gradient = || gradient(&mut tape, start, &append);
     gradient();
     look(other, |at| {
         let v = at.gradient().to_vec();
@@ -242,6 +243,7 @@ pub(super) fn steepest(problem: Problem) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::COMPARED;
     use super::*;
 
     #[test]
@@ -250,13 +252,10 @@ mod tests {
         (1..=128).for_each(|work| course.see(work, work as f64));
         let kept: Vec<usize> = course.points.iter().map(|point| point.0).collect();
         assert_eq!(kept[..8], [1, 2, 3, 4, 5, 6, 7, 9]);
-        assert!(
-            kept.contains(&super::super::COMPARED) && course.after(super::super::COMPARED) == 90.0,
-            "{kept:?}"
-        );
+        assert!(kept.contains(&COMPARED) && course.after(COMPARED) == 90.0, "{kept:?}");
         // One that comes by in large steps is compared where it was before.
         let mut course = Course::new("few");
         [1, 17, 40, 84, 92, 110].iter().for_each(|work| course.see(*work, *work as f64));
-        assert_eq!((course.after(super::super::COMPARED), course.last()), (84.0, 110.0));
+        assert_eq!((course.after(COMPARED), course.last()), (84.0, 110.0));
     }
 }

@@ -1,5 +1,5 @@
-//! Methods of second order beside those of first: L-BFGS and the Hessian-free method, on a convex loss, a network and a
-//! valley. The losses and the courses are here; what is claimed and shown is in `report`.
+//! Methods of second order beside those of first order: L-BFGS and the Hessian-free method, on a convex loss and on a
+//! network. What is measured is here, losses and descents are in `course`, and what is claimed and shown is in `report`.
 
 mod course;
 mod report;
@@ -39,6 +39,8 @@ const PRODUCT: usize = 2;
 /// The work, in gradients, after which methods are compared on the convex loss. With more, rounding is all that L-BFGS
 /// leaves. It is the end of a stretch of which courses keep one point.
 const COMPARED: usize = 90;
+/// How often the time of a product is measured.
+const MEASUREMENTS: usize = 12;
 /// The rates that Adam is tried with on a network; the best one counts.
 const RATES: [f64; 4] = [3e-3, 1e-2, 3e-2, 1e-1];
 
@@ -173,11 +175,11 @@ fn of_network(
     Ok(Network { courses, rate })
 }
 
-/// Twelve measurements of a product with the Hessian, beside one of a gradient each.
+/// A product with the Hessian, beside a gradient.
 fn of_product(context: &Context, data: &Dataset, hidden: usize, seed: u64) -> Result<Product> {
     let problem = || Problem::new(data, &[hidden], LIGHT, seed);
     let parameters = problem()?.parameters();
-    let ratios = course::product_ratios(context, [problem()?, problem()?], 12)?;
+    let ratios = course::product_ratios(context, [problem()?, problem()?], MEASUREMENTS)?;
     Ok(Product { parameters, ratios })
 }
 

@@ -1,7 +1,7 @@
 //! What is claimed of the methods of second order, and shown.
 
 use super::course::Course;
-use super::{COMPARED, Convex, Network, PRODUCT, Product, SecondOrder};
+use super::{COMPARED, Convex, Network, PRODUCT, SecondOrder};
 use crate::experiments::prelude::*;
 
 /// Norms of the gradient between which the order of convergence is taken.
@@ -130,8 +130,9 @@ fn courses_figure(outcome: &mut Outcome, study: &SecondOrder) {
         "courses",
         "How far each method comes with the same work",
         format!(
-            "{} images, the whole loss at each step, one seed. √κ is {}: in about as many steps Nesterov's method divides what is left by e. The work is counted in gradients; a product with the Hessian \
-             counts as {PRODUCT}. Gradient descent and Nesterov's method have the rate 1/L. Adam has the best of {} rates, \
+            "{} images, the whole loss at each step, one seed. √κ is {}: in about as many steps Nesterov's method \
+             divides what is left by e. The work is counted in gradients; a product with the Hessian counts as {PRODUCT}. \
+             Gradient descent and Nesterov's method have the rate 1/L. Adam has the best of {} rates, \
              here {}.",
             study.samples,
             rounded((convex.smoothness / super::PENALTY).sqrt(), 2),
@@ -160,13 +161,16 @@ fn newton_figure(outcome: &mut Outcome, study: &SecondOrder) {
 }
 
 fn table(outcome: &mut Outcome, study: &SecondOrder) {
-    let rows: Vec<&Product> = study.products.iter().collect();
     outcome.table(
-        Table::of("products", "What a product with the Hessian takes, in times of a gradient", &rows)
-            .column("parameters", |product| product.parameters)
-            .column("median", |product| median(&product.ratios))
-            .column("least", |product| range(product.ratios.iter().copied()).0)
-            .column("largest", |product| range(product.ratios.iter().copied()).1),
+        Table::of(
+            "products",
+            "What a product with the Hessian takes, in times of a gradient",
+            &study.products,
+        )
+        .column("parameters", |product| product.parameters)
+        .column("median", |product| median(&product.ratios))
+        .column("least", |product| range(product.ratios.iter().copied()).0)
+        .column("largest", |product| range(product.ratios.iter().copied()).1),
     );
 }
 

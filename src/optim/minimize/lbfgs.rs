@@ -66,10 +66,6 @@ impl<T: Float> Minimizer<T> for Lbfgs<T> {
         "lbfgs"
     }
 
-    fn settings(&self) -> Vec<(&'static str, f64)> {
-        vec![("memory", self.memory as f64)]
-    }
-
     fn direction(&mut self, at: &mut Point<'_, T>, direction: &mut [T]) -> Result<()> {
         if self.pairs.is_empty() {
             // Nothing is known of the scale.

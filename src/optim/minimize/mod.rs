@@ -29,11 +29,6 @@ pub trait Minimizer<T: Float>: Send {
     /// The name under which messages know it, such as `lbfgs`.
     fn name(&self) -> &'static str;
 
-    /// The settings by name.
-    fn settings(&self) -> Vec<(&'static str, f64)> {
-        Vec::new()
-    }
-
     /// Writes a direction d with gᵀd < 0 over `direction`, which may hold anything. The point at d itself, θ + d, is tried
     /// first. Where gᵀd is not below 0, [`minimize`] takes −g/‖g‖.
     ///
@@ -94,7 +89,7 @@ impl<T: Float> Point<'_, T> {
         let (mark, gradients) = match self.recorded.take() {
             Some(recorded) => recorded,
             None => {
-                let loss = self.loss.expect("the function is on the tape, or go_to has panicked");
+                let loss = self.loss.expect("go_to has put it on the tape");
                 let of: Vec<Var> = self.params.iter().map(|p| p.var()).collect();
                 let gradients = self.tape.gradient(loss, &of);
                 self.evaluations += 1;

@@ -40,10 +40,6 @@ impl<T: Float> Minimizer<T> for NewtonCg {
         "newton-cg"
     }
 
-    fn settings(&self) -> Vec<(&'static str, f64)> {
-        vec![("products", self.products as f64)]
-    }
-
     fn direction(&mut self, at: &mut Point<'_, T>, direction: &mut [T]) -> Result<()> {
         // For a gradient of length 1, with whose products no number type is left.
         let length = norm(at.gradient());
